@@ -1,0 +1,208 @@
+"""What flows through Sanmai: Problem -> Rollout -> Verdict -> Group -> TokenBatch.
+
+Shape key: B rollouts, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Message = Mapping[str, str]
+"""One turn of a conversation: {"role": "system" | "user" | "assistant", "content": "..."}."""
+
+
+class SanmaiError(Exception):
+    """Base of every error that a user can cause or mend: one sentence, no traceback on the command line."""
+
+
+class InputError(SanmaiError, ValueError):
+    """A file, option or value that cannot be used; the message names it, its value and what was expected."""
+
+
+class RunError(SanmaiError, RuntimeError):
+    """A run that cannot go on: disk full, too many failed rollouts, a non-finite loss, a folder in use."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task with what is needed to grade it.
+
+    Example:
+        Problem(id="gsm8k/train/0", messages=({"role": "user", "content": "What is 2 + 3?"},), answer="5", verifier="math")
+    """
+
+    id: str
+    """Unique in its set; keys the rollouts' randomness (law 7)."""
+    messages: tuple[Message, ...]
+    """The prompt; the last message is the user's."""
+    answer: str | None = None
+    """The reference answer; None where no verifier needs one."""
+    verifier: str = "math"
+    """Name of the accuracy verifier that grades it: "math" or "world" (see rewards/answers.py)."""
+    language: str | None = None
+    """ISO 639-1 code of the language that thought and answer should be in; None when not stated."""
+    solution: str | None = None
+    """A worked demonstration of the thought, for supervised fine-tuning; None when there is none."""
+    tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """What reports group by: level, subject, split, number of digits."""
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user message."""
+        return self.messages[-1]["content"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One grader's finding. 0.0 is wrong; None is "cannot be graded" and leaves the baseline (law 4)."""
+
+    score: float | None
+    reason: str
+    label: str = ""
+    """A short class for counting: "correct", "wrong", "no_answer", "incomplete", "ungradable", ..."""
+
+
+class TraceState(StrEnum):
+    """How the thought of a completion is delimited."""
+
+    CLOSED = "closed"
+    """<think>thought</think>answer"""
+    UNCLOSED = "unclosed"
+    """An opening tag and no closing one: all thought, no answer. Incomplete: never correct, never a refusal."""
+    NO_OPEN_TAG = "no_open_tag"
+    """The opening tag was in the prompt: all before the closing tag is thought."""
+    NONE = "none"
+    """No tags: all answer."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A completion taken apart; `before + thought + between + answer` is the text, character for character."""
+
+    text: str
+    state: TraceState
+    thought: str
+    answer: str
+    before: str = ""
+    """What stands before the thought, the opening tag included."""
+    between: str = ""
+    """The closing tag."""
+    is_truncated: bool = False
+    """The token budget or the time ran out before the policy stopped."""
+
+    @property
+    def is_complete(self) -> bool:
+        """An answer was finished; only then can it be right, wrong or a refusal."""
+        return self.state is not TraceState.UNCLOSED and not self.is_truncated
+
+    @property
+    def thinks(self) -> bool:
+        """There is a closed thought with something in it."""
+        return self.state in (TraceState.CLOSED, TraceState.NO_OPEN_TAG) and bool(self.thought.strip())
+
+
+class StopReason(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    """The policy wrote a stop token."""
+    LENGTH = "length"
+    """The token budget ran out: incomplete, which is neither wrong format nor a refusal."""
+    TIMEOUT = "timeout"
+    """The step's time limit ran out."""
+    FAILED = "failed"
+    """Sampling or grading broke; Rollout.failure says how."""
+
+
+@dataclass
+class Rollout:
+    """One prompt, its completion as sampled, and, once graded, what it was worth."""
+
+    problem_id: str
+    sample: int
+    """Index within the group, 0-based."""
+    prompt_tokens: list[int]
+    completion_tokens: list[int]
+    """Stop token included when stop_reason is STOP."""
+    sampling_logp: list[float]
+    """Log-prob (nats) of each completion token under the distribution it was drawn from."""
+    stop_reason: StopReason
+    policy_version: int
+    text: str
+    """The completion decoded, stop token left out."""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """Per reward name; the components are kept, whatever the weights."""
+    reward: float | None = None
+    """The number trained on; None leaves the group's baseline and the loss."""
+    advantage: float = 0.0
+    failure: str | None = None
+    """Type and message of what broke, if anything did."""
+
+
+@dataclass
+class Group:
+    """The rollouts of one problem in one step, ordered by sample."""
+
+    problem: Problem
+    rollouts: list[Rollout]
+
+    @property
+    def rewards(self) -> list[float | None]:
+        return [rollout.reward for rollout in self.rollouts]
+
+
+@dataclass
+class TokenBatch:
+    """Sequences to train on: prompt + completion, right-padded. Values outside mask_BT are never read by a loss."""
+
+    tokens_BT: Tensor
+    """int64; prompt, completion, padding."""
+    attention_BT: Tensor
+    """bool; false on padding."""
+    mask_BT: Tensor
+    """bool; true on tokens that the policy wrote (or a demonstration's), the stop token included."""
+    sampling_logp_BT: Tensor
+    """float32; behaviour log-probs where mask_BT, 0 elsewhere; all 0 for demonstrations."""
+    streams: dict[str, Tensor]
+    """Per loss component, one float32 weight per token (B, T): "rl" carries the advantage, "sft" a weight."""
+
+    def __len__(self) -> int:
+        return self.tokens_BT.shape[0]
+
+    def select(self, rows: Sequence[int]) -> TokenBatch:
+        """The given rows, with the right padding that none of them needs cut off."""
+        import torch
+
+        index = torch.as_tensor(rows, dtype=torch.long, device=self.tokens_BT.device)
+        width = int(self.attention_BT[index].sum(dim=1).max())
+        cut = lambda x: x[index, :width]  # noqa: E731
+        return TokenBatch(
+            cut(self.tokens_BT), cut(self.attention_BT), cut(self.mask_BT), cut(self.sampling_logp_BT),
+            {name: cut(stream) for name, stream in self.streams.items()},
+        )
+
+
+Metrics = dict[str, float]
+
+
+class Tokenizer(Protocol):
+    """The part of a `transformers` tokenizer that Sanmai uses."""
+
+    chat_template: Any
+    eos_token_id: int | None
+
+    def encode(self, text: str, *, add_special_tokens: bool = ...) -> list[int]: ...
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = ...) -> str: ...
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
+
+
+class Grader(Protocol):
+    """Anything that turns a problem and a completion into a verdict; see rewards/."""
+
+    def __call__(self, problem: Problem, trace: Trace) -> Verdict: ...
