@@ -136,11 +136,15 @@ class Rollout:
     policy_version: int
     text: str
     """The completion decoded, stop token left out."""
+    trace: Trace | None = None
+    """The text taken apart."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """Per reward name; the components are kept, whatever the weights."""
     reward: float | None = None
     """The number trained on; None leaves the group's baseline and the loss."""
     advantage: float = 0.0
+    log_ratio: float | None = None
+    """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
     failure: str | None = None
     """Type and message of what broke, if anything did."""
 
@@ -185,6 +189,26 @@ class TokenBatch:
         return TokenBatch(
             cut(self.tokens_BT), cut(self.attention_BT), cut(self.mask_BT), cut(self.sampling_logp_BT),
             {name: cut(stream) for name, stream in self.streams.items()},
+        )
+
+    def micro_rows(self, micro_tokens: int) -> list[list[int]]:
+        """Row numbers of parts whose padded size is at most micro_tokens, shortest rows first.
+
+        A single row longer than that is a part of its own.
+        """
+        lengths = self.attention_BT.sum(dim=1).tolist()
+        parts: list[list[int]] = [[]]
+        for row in sorted(range(len(self)), key=lambda row: lengths[row]):
+            if parts[-1] and (len(parts[-1]) + 1) * lengths[row] > micro_tokens:
+                parts.append([])
+            parts[-1].append(row)
+        return parts
+
+    def to(self, device: Any) -> TokenBatch:
+        """The same batch on another device."""
+        return TokenBatch(
+            self.tokens_BT.to(device), self.attention_BT.to(device), self.mask_BT.to(device),
+            self.sampling_logp_BT.to(device), {name: stream.to(device) for name, stream in self.streams.items()},
         )
 
 

@@ -1,0 +1,37 @@
+# Needs python3 (3.11 or newer) and make.
+#
+# WHEEL_INDEX: address of another wheel index for pip to look in as well. On Linux, pip's default PyTorch comes with several
+# GB of CUDA; without a GPU, give the address of PyTorch's CPU wheels (the install page of pytorch.org has it):
+#   make demo WHEEL_INDEX=ADDRESS
+PYTHON ?= python3
+WHEEL_INDEX ?=
+PIP := -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(WHEEL_INDEX),--extra-index-url $(WHEEL_INDEX))
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/sanmai run zero
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ty check src
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	$(BIN)/python $(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python $(PIP) -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,69 @@
+"""Sanmai post-trains reasoning language models in layers of SFT and RL, and shows what that did to them.
+
+    import sanmai
+    sanmai.run("zero", model="path/to/model", problems="problems.jsonl", reward=lambda problem, completion: ...)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanmai.types import Group, InputError, Problem, Rollout, RunError, SanmaiError, Trace, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["Group", "InputError", "Problem", "Rollout", "RunError", "SanmaiError", "Trace", "Verdict", "run"]
+
+
+def run(
+    recipe: str,
+    *,
+    model: str | Path | None = None,
+    problems: str | Path | Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    **settings: Any,
+) -> Path:
+    """Run a recipe, or go on with it; the run folder, which holds the checkpoints, the rollouts and report.html.
+
+    Args:
+        recipe: "zero", "sft" or "pretrain".
+        model: what `--set model.name=` takes: a folder, a run folder, a hub name, or "tiny".
+        problems: what `--set problems.train=` takes, or a list of problems.
+        reward: any callable (problem, completion) -> float, or None for "cannot be graded"; takes the place of the
+            accuracy verifier.
+        out: the run folder; by default runs/<recipe>-<digest of the settings>.
+        config: a TOML file, or a preset's name.
+        settings: further settings by section, such as num_steps=50, rewards={"language": 0.3}.
+
+    Raises:
+        InputError: a setting, file or value that cannot be used.
+        RunError: the run cannot go on; its folder holds the last good state.
+
+    Example:
+        folder = sanmai.run("zero", num_steps=20, rewards={"language": 0.3})
+    """
+    from pathlib import Path
+
+    from sanmai.config import merge
+    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.report import write_report
+
+    chosen = find_recipe(recipe)
+    values = dict(settings)
+    if model is not None:
+        values = merge(values, {"model": {"name": str(model)}})
+    given = None
+    if isinstance(problems, str | Path):
+        values = merge(values, {"problems": {"train": str(problems)}})
+    elif problems is not None:
+        given = list(problems)
+    resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
+    salt = repr([(p.id, p.prompt, p.answer) for p in given or ()]) + (getattr(reward, "__qualname__", "") if reward else "")
+    folder = Path(out) if out is not None else default_out(chosen, resolved, salt if given or reward else "")
+    chosen.run(resolved, folder, problems=given, reward=reward)
+    write_report(folder)
+    return folder

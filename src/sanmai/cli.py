@@ -1,0 +1,162 @@
+"""The command line: sanmai run | plan | doctor | report | chat | score | export."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sanmai.types import InputError, SanmaiError
+
+# Two OpenMP threads that spin while they wait make a run tens of times slower once another program wants the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+app = typer.Typer(
+    help="Post-train reasoning language models in layers of SFT and RL, and see what it did.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="zero, sft or pretrain.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting on top, such as rewards.language=0.3.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command()
+def run(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False) -> None:
+    """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
+    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.recipes.progress import Progress
+    from sanmai.report import write_report
+
+    chosen = find_recipe(recipe)
+    settings = resolve(chosen, config, set_ or [])
+    folder = out or default_out(chosen, settings)
+    progress = Progress(_console())
+    progress.say(f"Run folder: {folder}")
+    try:
+        chosen.run(settings, folder, progress=progress)
+    finally:
+        progress.close()
+    report_path = write_report(folder)
+    _say_summary(folder)
+    progress.say(f"Report: {report_path}")
+
+
+@app.command()
+def plan(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False) -> None:
+    """Say in words what a run would do, without doing it."""
+    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.recipes.plan import describe
+
+    chosen = find_recipe(recipe)
+    settings = resolve(chosen, config, set_ or [])
+    for line in describe(chosen, settings, out or default_out(chosen, settings)):
+        typer.echo(line)
+
+
+@app.command()
+def doctor(
+    replay: Annotated[Path | None, typer.Option("--replay", metavar="BUNDLE", help="Compute a failed step again and show where it broke.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Say what works on this machine."""
+    from sanmai.recipes.doctor import examine, replay_lines
+
+    for line in replay_lines(replay) if replay else examine():
+        typer.echo(line)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], debug: Debug = False) -> None:
+    """Write a run folder's report.html anew."""
+    from sanmai.report import write_report
+
+    if not (folder / "config.toml").is_file():
+        raise InputError(f"{folder}: not a run folder (it has no config.toml)")
+    path = write_report(folder)
+    _say_summary(folder)
+    typer.echo(f"Report: {path}")
+
+
+@app.command()
+def chat(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")] = "tiny",
+    temperature: Annotated[float, typer.Option(min=1e-6, help="Softmax temperature.")] = 1.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per reply at most.")] = 512,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Names the random stream.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Talk to a model: one question a line, from the terminal or a pipe."""
+    from sanmai.recipes.chat import converse
+
+    converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=_console())
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}.')],
+    as_: Annotated[str, typer.Option("--as", metavar="KIND", help="What to grade as: math.")] = "math",
+    debug: Debug = False,
+) -> None:
+    """Grade recorded responses of any model; JSON on standard output."""
+    from sanmai.rewards.score import read_rows
+    from sanmai.rewards.score import score as score_rows
+
+    json.dump(score_rows(read_rows(file), as_), sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder (its newest checkpoint) or a checkpoint.")],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; must not exist yet.")],
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    debug: Debug = False,
+) -> None:
+    """Write a model as a plain transformers folder, and check that it loads with the same logits."""
+    from sanmai.recipes.export import export as export_model
+
+    typer.echo(export_model(model, out, dtype=dtype))
+
+
+def main() -> None:
+    """Run the command line. A user's error is one sentence and exit code 2; a run that cannot go on, exit code 1."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except SanmaiError as error:
+        if debug:
+            raise
+        typer.echo(f"sanmai: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        typer.echo("sanmai: stopped; the newest checkpoint is intact", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; Python would complain again when it flushes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _console():
+    from rich.console import Console
+
+    return Console()
+
+
+def _say_summary(folder: Path) -> None:
+    from sanmai.report import summarise
+
+    for line in summarise(folder)["lines"]:
+        typer.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A completion taken apart into thought and answer; the one parser that every metric and reward uses."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from sanmai.types import Trace, TraceState
+
+OPEN_TAG, CLOSE_TAG = "<think>", "</think>"
+
+
+def parse_trace(
+    text: str,
+    *,
+    open_tag: str = OPEN_TAG,
+    close_tag: str = CLOSE_TAG,
+    opened_in_prompt: bool = False,
+    is_truncated: bool = False,
+) -> Trace:
+    """The thought and the answer of a completion; `before + thought + between + answer` is the text.
+
+    The last closing tag ends the thought, with two exceptions that keep the answer whole: a tag quoted in the answer's
+    code (backticks) is text, and a later thought with nothing after it belongs to the answer before it. Without a
+    closing tag, an opened thought is all there is: no answer.
+
+    Args:
+        opened_in_prompt: the rendered prompt ends with the opening tag, so that the completion starts inside the thought.
+        is_truncated: the token budget or the time ran out before the policy stopped.
+
+    Raises:
+        ValueError: a tag is empty, or both are the same.
+    """
+    if not open_tag or not close_tag or open_tag == close_tag:
+        raise ValueError(f"open_tag={open_tag!r}, close_tag={close_tag!r}: expected two different, non-empty tags")
+    opens, closes = _tags(text, open_tag, close_tag, skip_fences=True)
+    if not closes:  # a fence opened in the thought and closed in the answer hides the tag between them
+        opens, closes = _tags(text, open_tag, close_tag, skip_fences=False)
+    close = _end_of_thought(text, opens, closes, len(open_tag), len(close_tag))
+    is_reopened = opened_in_prompt and text.lstrip().startswith(open_tag)
+    if opened_in_prompt and not is_reopened:
+        start, state = 0, TraceState.NO_OPEN_TAG
+    elif opens and (close is None or opens[0] < close):
+        start, state = opens[0] + len(open_tag), TraceState.CLOSED
+    else:
+        start, state = 0, TraceState.NO_OPEN_TAG
+    if close is not None:
+        end = close + len(close_tag)
+        return Trace(text, state, text[start:close], text[end:], text[:start], text[close:end], is_truncated)
+    if opened_in_prompt or opens:
+        return Trace(text, TraceState.UNCLOSED, text[start:], "", text[:start], "", is_truncated)
+    return Trace(text, TraceState.NONE, "", text, "", "", is_truncated)
+
+
+def _end_of_thought(text: str, opens: list[int], closes: list[int], open_size: int, close_size: int) -> int | None:
+    """Position of the closing tag that ends the thought; None when the thought is still open at the end."""
+    if not closes:
+        return None
+    close = closes[-1]
+    if text[close + close_size :].strip():
+        reopened = [o for o in opens if o >= close]
+        # <think>a</think><think>b: nothing was answered between the two, so the second thought is the open one.
+        return None if reopened and not text[close + close_size : reopened[0]].strip() else close
+    for earlier, later in zip(reversed(closes[:-1]), reversed(closes), strict=False):
+        reopened = next((o for o in opens if earlier < o < later), None) if len(opens) > 1 else None
+        if reopened is None:
+            break
+        if text[earlier + close_size : reopened].strip():
+            return earlier
+    return close
+
+
+def _tags(text: str, open_tag: str, close_tag: str, *, skip_fences: bool) -> tuple[list[int], list[int]]:
+    """Positions of the tags that are not quoted in code, in order."""
+    if open_tag not in text and close_tag not in text:
+        return [], []
+    opens, closes = [], []
+    for match in _pattern(open_tag, close_tag, skip_fences).finditer(text):
+        if match.lastgroup == "open":
+            opens.append(match.start())
+        elif match.lastgroup == "close":
+            closes.append(match.start())
+    return opens, closes
+
+
+@lru_cache(maxsize=16)
+def _pattern(open_tag: str, close_tag: str, skip_fences: bool) -> re.Pattern[str]:
+    fence = r"(?m:^```)(?s:.*?)\n```|" if skip_fences else ""
+    # A backtick that is part of a word (it`s) opens no code, nor does one before a blank.
+    span = r"(?<![\w`])`{1,3}(?![\s`])[^`\n]*(?<!\s)`{1,3}(?![\w`])"
+    return re.compile(f"{fence}{span}|(?P<open>{re.escape(open_tag)})|(?P<close>{re.escape(close_tag)})")

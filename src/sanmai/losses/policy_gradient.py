@@ -1,0 +1,360 @@
+"""Policy-gradient losses and their published settings.
+
+Shape key: B rollouts, T tokens. A 1 in place of T: one value per rollout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from sanmai.losses._streams import check_streams, read
+from sanmai.losses.advantages import AdvantageScale, Baseline
+from sanmai.losses.tokens import Normalisation
+from sanmai.types import Metrics
+
+Surrogate = Literal["clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce"]
+
+
+def clipped_surrogate(
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """Clipped policy-gradient loss with one ratio per token.
+
+        L = -1/N sum_bt w_bt min(r_bt A_bt, clip(r_bt, 1 - clip_low, 1 + clip_high) A_bt)
+        r_bt = exp(logp_bt - sampling_logp_bt)
+
+    Args:
+        logp_BT: log-probs (nats) of the completion tokens under the policy; carries the gradient.
+        sampling_logp_BT: the same tokens under the distribution they were drawn from; detached here.
+        advantage_BT: one advantage per token; an outcome reward's is the same on all tokens of a rollout.
+        mask_BT: bool, true on tokens that the policy wrote. Values elsewhere are never read.
+        clip_low, clip_high: distances of the two bounds from 1, >= 0.
+        weight_BT, denominator: w and N, from `normalise`; N is counted over every micro-batch of the step. Further
+            weights, such as `truncated_importance_weight`, multiply w.
+
+    Returns:
+        The loss (scalar), `clip_fraction`, the share sum_bt w_bt c_bt / N of tokens whose gradient was cut (c), and
+        `num_clipped`, their plain count. All three add up over micro-batches.
+
+    Raises:
+        ValueError: shapes differ, a bound is negative, or denominator is not above 0.
+
+    Source:
+        DeepSeekMath (arXiv:2402.03300) eq. 3 without its KL term; separate bounds: DAPO (arXiv:2503.14476) section 3.1.
+    """
+    check_streams(
+        mask_BT, denominator,
+        logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT, advantage_BT=advantage_BT, weight_BT=weight_BT,
+    )
+    log_ratio_BT = read(mask_BT, logp_BT) - read(mask_BT, sampling_logp_BT.detach())
+    return _clipped(log_ratio_BT, advantage_BT, mask_BT, clip_low, clip_high, weight_BT, denominator)
+
+
+def sequence_clipped_surrogate(
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    ratio: Literal["sum", "mean"],
+    clip_low: float,
+    clip_high: float,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """Clipped policy-gradient loss with one ratio per rollout.
+
+        L = -1/N sum_bt w_bt min(r_b A_bt, clip(r_b, 1 - clip_low, 1 + clip_high) A_bt)
+        r_b = exp(sum_t log_ratio_bt)  or  exp(mean_t log_ratio_bt)       log_ratio = logp - sampling_logp
+
+    With the weights of normalisation `sequence` and one advantage per rollout, L is the mean over rollouts of the
+    papers. An advantage that differs between tokens enters as its weighted mean: it gives no credit to single tokens.
+
+    Args:
+        logp_BT, sampling_logp_BT, advantage_BT, mask_BT, clip_low, clip_high, weight_BT, denominator: as for
+            `clipped_surrogate`.
+        ratio: "sum" is the ratio of the sequences' probabilities, which leaves any clip range within some hundred
+            tokens; "mean" its geometric mean per token.
+
+    Returns:
+        As for `clipped_surrogate`; the tokens of a cut rollout all count as cut.
+
+    Raises:
+        ValueError: as for `clipped_surrogate`, or ratio is none of its choices.
+
+    Source:
+        sum: DeepSeek-R1 (arXiv:2501.12948) eq. 1 without its KL term. mean: GSPO (arXiv:2507.18071) section 4.1.
+    """
+    check_streams(
+        mask_BT, denominator,
+        logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT, advantage_BT=advantage_BT, weight_BT=weight_BT,
+    )
+    log_ratio_BT = read(mask_BT, logp_BT) - read(mask_BT, sampling_logp_BT.detach())
+    log_ratio_B1 = log_ratio_BT.sum(dim=1, keepdim=True)
+    if ratio == "mean":
+        log_ratio_B1 = log_ratio_B1 / mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
+    elif ratio != "sum":
+        raise ValueError(f"ratio is {ratio!r}; expected 'sum' or 'mean'")
+    return _clipped(
+        log_ratio_B1.expand(mask_BT.shape), advantage_BT, mask_BT, clip_low, clip_high, weight_BT, denominator
+    )
+
+
+def cispo(
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    ratio_cap: float,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """Policy-gradient loss that clips the ratio's value and never a token's gradient.
+
+        L = -1/N sum_bt w_bt stop_gradient(min(r_bt, ratio_cap)) A_bt logp_bt
+
+    This is `reinforce` with the same cap: the field has two names for it, after what the ratio corrects (several
+    updates per rollout, or a sampler that computes other log-probs than the trainer).
+
+    Args:
+        logp_BT, sampling_logp_BT, advantage_BT, mask_BT, weight_BT, denominator: as for `clipped_surrogate`.
+        ratio_cap: the largest ratio used, > 0; the bound itself and not its distance from 1.
+
+    Returns:
+        The loss (scalar; only its gradient has a meaning), `clip_fraction`, the share sum_bt w_bt c_bt / N of tokens
+        whose ratio was capped (c), of either sign of advantage, and `num_clipped`, their plain count.
+
+    Raises:
+        ValueError: shapes differ, ratio_cap is not positive, or denominator is not above 0.
+
+    Source:
+        MiniMax-M1 (arXiv:2506.13585) eq. 4-5 without a lower bound, as the authors ran it.
+    """
+    return reinforce(
+        logp_BT, sampling_logp_BT, advantage_BT, mask_BT,
+        ratio_cap=ratio_cap, weight_BT=weight_BT, denominator=denominator,
+    )
+
+
+def reinforce(
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    ratio_cap: float | None = None,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """Plain policy-gradient loss, with a truncated importance weight if a cap is given.
+
+        L = -1/N sum_bt w_bt c_bt A_bt logp_bt        c_bt = 1, or stop_gradient(min(r_bt, ratio_cap))
+
+    Args:
+        logp_BT, sampling_logp_BT, advantage_BT, mask_BT, weight_BT, denominator: as for `clipped_surrogate`;
+            without a cap sampling_logp_BT is not used.
+        ratio_cap: the largest importance weight, > 0; None for no weight (right for one update per rollout).
+
+    Returns:
+        The loss (scalar; only its gradient has a meaning), `clip_fraction`, the share of tokens whose weight was
+        truncated, weighted as the loss, and `num_clipped`, their plain count. All three add up over micro-batches.
+
+    Raises:
+        ValueError: shapes differ, ratio_cap is not positive, or denominator is not above 0.
+
+    Source:
+        Williams 1992; the weight as in `truncated_importance_weight`.
+    """
+    check_streams(
+        mask_BT, denominator,
+        logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT, advantage_BT=advantage_BT, weight_BT=weight_BT,
+    )
+    loss_BT = -read(mask_BT, advantage_BT) * read(mask_BT, logp_BT)
+    is_capped_BT = torch.zeros_like(mask_BT)
+    if ratio_cap is not None:
+        loss_BT = loss_BT * truncated_importance_weight(logp_BT, sampling_logp_BT, mask_BT, ratio_cap)
+        is_capped_BT = mask_BT & ((logp_BT - sampling_logp_BT).exp() > ratio_cap)
+    return _total(loss_BT, is_capped_BT, read(mask_BT, weight_BT), denominator)
+
+
+def truncated_importance_weight(logp_BT: Tensor, sampling_logp_BT: Tensor, mask_BT: Tensor, cap: float) -> Tensor:
+    """Importance weight of each token from the sampling policy to the policy, cut off at a cap.
+
+        c_bt = stop_gradient(min(exp(logp_bt - sampling_logp_bt), cap))
+
+    Multiply it into the weight_BT of a loss whose own ratio is taken to the trainer's log-probs before the update, to
+    correct a sampler that computes slightly other ones. Where ratios are taken to the sampler's log-probs themselves
+    (law 2), as in `clipped_surrogate`, they already correct that.
+
+    Args:
+        logp_BT: log-probs (nats) of the tokens under the trainer's policy.
+        sampling_logp_BT: the same tokens under the distribution they were drawn from.
+        mask_BT: bool, true on tokens that the policy wrote. Values elsewhere are never read.
+        cap: the largest weight, > 0.
+
+    Returns:
+        c_BT, detached, 0 outside the mask.
+
+    Raises:
+        ValueError: shapes differ, or cap is not positive.
+
+    Source:
+        Ionides 2008, "Truncated importance sampling"; per token for language models: Yao et al. 2025, "Your efficient
+        RL framework secretly brings you off-policy RL training".
+    """
+    check_streams(mask_BT, 1.0, logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT)
+    if not cap > 0:
+        raise ValueError(f"cap is {cap}; expected a number above 0")
+    log_ratio_BT = read(mask_BT, logp_BT.detach()) - read(mask_BT, sampling_logp_BT.detach())
+    return torch.where(mask_BT, log_ratio_BT.exp().clamp(max=cap), 0.0)
+
+
+@dataclass(frozen=True)
+class PolicyLossSettings:
+    """A published variant: which loss, with which bounds, normalisation and advantage.
+
+    Example:
+        PolicyLossSettings("clipped", Normalisation.TOKEN, "std", "mean", clip_low=0.2, clip_high=0.28)
+    """
+
+    surrogate: Surrogate
+    normalisation: Normalisation
+    advantage_scale: AdvantageScale
+    baseline: Baseline = "mean"
+    clip_low: float | None = None
+    """Distance of the ratio's lower bound from 1; for "clipped" and "sequence_*"."""
+    clip_high: float | None = None
+    """Distance of the ratio's upper bound from 1; for "clipped" and "sequence_*"."""
+    ratio_cap: float | None = None
+    """Largest importance weight, the bound itself; needed by "cispo", optional for "reinforce"."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "normalisation", Normalisation(self.normalisation))
+        is_clipped = self.surrogate in ("clipped", "sequence_sum", "sequence_mean")
+        if not is_clipped and self.surrogate not in ("cispo", "reinforce"):
+            raise ValueError(f"surrogate is {self.surrogate!r}; expected one of {', '.join(get_args(Surrogate))}")
+        if is_clipped != (self.clip_low is not None) or is_clipped != (self.clip_high is not None):
+            verb = "needs" if is_clipped else "does not read"
+            raise ValueError(f"surrogate {self.surrogate!r} {verb} clip_low and clip_high")
+        if self.surrogate == "cispo" and self.ratio_cap is None:
+            raise ValueError("surrogate 'cispo' needs ratio_cap")
+        if is_clipped and self.ratio_cap is not None:
+            raise ValueError(f"surrogate {self.surrogate!r} does not read ratio_cap")
+        is_sequence = self.surrogate in ("sequence_sum", "sequence_mean")
+        if is_sequence != (self.normalisation is Normalisation.SEQUENCE):
+            raise ValueError(
+                f"normalisation {self.normalisation.value!r} does not go with surrogate {self.surrogate!r}:"
+                " a ratio per sequence and a mean over sequences need each other"
+            )
+
+
+GRPO = PolicyLossSettings("clipped", Normalisation.ROLLOUT, "std", clip_low=0.2, clip_high=0.2)
+"""DeepSeekMath (arXiv:2402.03300)."""
+DR_GRPO = PolicyLossSettings("clipped", Normalisation.CONSTANT, "none", clip_low=0.2, clip_high=0.2)
+"""Dr. GRPO (arXiv:2503.20783): neither the deviation nor the rollout's length divides."""
+DAPO = PolicyLossSettings("clipped", Normalisation.TOKEN, "std", clip_low=0.2, clip_high=0.28)
+"""DAPO (arXiv:2503.14476): the loss only; dynamic sampling and the length penalty are not losses."""
+GSPO = PolicyLossSettings("sequence_mean", Normalisation.SEQUENCE, "std", clip_low=3e-4, clip_high=4e-4)
+"""GSPO (arXiv:2507.18071)."""
+CISPO = PolicyLossSettings("cispo", Normalisation.TOKEN, "std", ratio_cap=5.0)
+"""MiniMax-M1 (arXiv:2506.13585) does not state its bound: 5 is ScaleRL's (arXiv:2510.13786), which TRL 1.16 recommends.
+ScaleRL divides by the deviation of the whole batch; this by the group's, as MiniMax-M1."""
+R1 = PolicyLossSettings("sequence_sum", Normalisation.SEQUENCE, "std", clip_low=10.0, clip_high=10.0)
+"""DeepSeek-R1 (arXiv:2501.12948; Nature 645:633): its equation with its value. The lower bound, -9, is never reached
+and the upper is a ratio of 11, so that almost nothing is clipped. Its text speaks of clipping tokens: what was run was
+probably GRPO with these bounds. A sum over tokens per rollout: its gradient is about a length larger than GRPO's."""
+REINFORCE = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none")
+"""Williams 1992, with the group's mean as baseline. As published the loss is a sum over tokens; `constant` is that
+divided by the token budget."""
+RLOO = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none", "leave_one_out")
+"""Ahmadian et al. 2024 (arXiv:2402.14740); divided by the token budget as REINFORCE."""
+
+PRESETS: dict[str, PolicyLossSettings] = {
+    "grpo": GRPO,
+    "dr_grpo": DR_GRPO,
+    "dapo": DAPO,
+    "gspo": GSPO,
+    "cispo": CISPO,
+    "r1": R1,
+    "reinforce": REINFORCE,
+    "rloo": RLOO,
+}
+
+
+def policy_loss(
+    settings: PolicyLossSettings,
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """The loss that the settings name, with their bounds; see the functions above for everything else.
+
+    Advantages and weights are the caller's: `group_advantages(rewards, settings.advantage_scale, settings.baseline)`
+    and `normalise(mask_BT, settings.normalisation, ...)`.
+
+    Raises:
+        ValueError: as for the function called.
+    """
+    streams = (logp_BT, sampling_logp_BT, advantage_BT, mask_BT)
+    low, high, cap = settings.clip_low, settings.clip_high, settings.ratio_cap
+    if settings.surrogate == "reinforce":
+        return reinforce(*streams, ratio_cap=cap, weight_BT=weight_BT, denominator=denominator)
+    if settings.surrogate == "cispo":
+        assert cap is not None  # __post_init__ has refused anything else, here and below
+        return cispo(*streams, ratio_cap=cap, weight_BT=weight_BT, denominator=denominator)
+    assert low is not None and high is not None
+    if settings.surrogate == "clipped":
+        return clipped_surrogate(
+            *streams, clip_low=low, clip_high=high, weight_BT=weight_BT, denominator=denominator
+        )
+    return sequence_clipped_surrogate(
+        *streams, ratio="sum" if settings.surrogate == "sequence_sum" else "mean",
+        clip_low=low, clip_high=high, weight_BT=weight_BT, denominator=denominator,
+    )
+
+
+def _clipped(
+    log_ratio_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    clip_low: float,
+    clip_high: float,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """-1/N sum_bt w_bt min(r_bt A_bt, clip(r_bt, 1 - clip_low, 1 + clip_high) A_bt), and its metrics."""
+    if not (clip_low >= 0 and clip_high >= 0):
+        raise ValueError(f"clip_low is {clip_low} and clip_high {clip_high}; expected distances from 1, at least 0")
+    advantage_BT, weight_BT = read(mask_BT, advantage_BT), read(mask_BT, weight_BT)
+    ratio_BT = log_ratio_BT.detach().exp()
+    is_cut_BT = ((advantage_BT > 0) & (ratio_BT > 1 + clip_high)) | ((advantage_BT < 0) & (ratio_BT < 1 - clip_low))
+    # min() by its cases. Where the bound holds or the advantage is 0 the ratio must not enter the graph: a sequence's
+    # ratio may overflow, and 0 * inf would be a NaN gradient (or value) where the equation says 0.
+    is_constant_BT = is_cut_BT | (advantage_BT == 0)
+    bound_BT = ratio_BT.clamp(1 - clip_low, 1 + clip_high)
+    ratio_BT = torch.where(is_constant_BT, bound_BT, torch.where(is_constant_BT, 0.0, log_ratio_BT).exp())
+    return _total(-ratio_BT * advantage_BT, is_cut_BT, weight_BT, denominator)
+
+
+def _total(loss_BT: Tensor, is_cut_BT: Tensor, weight_BT: Tensor, denominator: float) -> tuple[Tensor, Metrics]:
+    """sum_bt w_bt l_bt / N, with the cut tokens as a share and as a count."""
+    loss = (weight_BT * loss_BT).sum() / denominator
+    share, count = torch.stack([(weight_BT * is_cut_BT).sum() / denominator, is_cut_BT.sum()]).tolist()
+    return loss, {"clip_fraction": share, "num_clipped": count}

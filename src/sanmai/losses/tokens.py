@@ -1,0 +1,135 @@
+"""Log-probs of given tokens without a (tokens x vocabulary) matrix, and how token losses add up to a step's loss.
+
+Shape key: N tokens of all rollouts in a row, C tokens of a chunk, D model width, V vocabulary, B rollouts, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from sanmai.losses._streams import check_streams
+
+
+def token_logp_and_entropy(
+    hidden_ND: Tensor,
+    head: Callable[[Tensor], Tensor],
+    targets_N: Tensor,
+    *,
+    temperature: float = 1.0,
+    chunk_tokens: int = 512,
+    with_entropy: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """Log-prob of each target token and entropy of its distribution, computed chunk by chunk.
+
+        logp_n = log p_n[targets_n]     entropy_n = -sum_v p_nv log p_nv     p_n = softmax(head(hidden_n) / temperature)
+
+    With gradients enabled each chunk is computed again in the backward pass, so that neither pass ever holds
+    more than chunk_tokens rows of the vocabulary.
+
+    Args:
+        hidden_ND: the last hidden states that predict the targets (each at the position before its target).
+        head: hidden_CD -> logits_CV, row by row, in any float dtype, finite; called once per chunk and pass.
+        targets_N: int64 token ids.
+        temperature: what logits are divided by, > 0; that of sampling, for ratios to be of one distribution.
+        chunk_tokens: rows of the vocabulary in memory at a time.
+        with_entropy: false leaves the entropy out and saves its two passes over the logits.
+
+    Returns:
+        logp_N (float32, nats) and entropy_N (float32, nats; None without with_entropy). Both carry gradients.
+
+    Raises:
+        ValueError: shapes differ, or temperature or chunk_tokens is not positive.
+
+    Source:
+        derived: softmax and entropy are functions of one row, so rows may be computed in any grouping. The
+        recomputation is that of Chen et al. 2016 (arXiv:1604.06174).
+    """
+    if hidden_ND.dim() != 2 or targets_N.shape != hidden_ND.shape[:1]:
+        raise ValueError(
+            f"hidden_ND has shape {tuple(hidden_ND.shape)} and targets_N {tuple(targets_N.shape)};"
+            " expected (N, D) and (N,)"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; expected a number above 0")
+    if chunk_tokens < 1:
+        raise ValueError(f"chunk_tokens is {chunk_tokens}; expected at least 1")
+
+    def chunk(hidden_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+        logits_CV = head(hidden_CD).float()
+        logp_CV = torch.log_softmax(logits_CV if temperature == 1.0 else logits_CV / temperature, dim=-1)
+        logp_C = logp_CV.gather(1, targets_C[:, None])[:, 0]
+        return (logp_C, -(logp_CV.exp() * logp_CV).sum(dim=-1)) if with_entropy else (logp_C,)
+
+    pieces: list[tuple[Tensor, ...]] = []
+    for hidden_CD, targets_C in zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True):
+        if torch.is_grad_enabled():
+            pieces.append(checkpoint(chunk, hidden_CD, targets_C, use_reentrant=False))
+        else:
+            pieces.append(chunk(hidden_CD, targets_C))
+    logp_N, *entropy_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
+    return logp_N, entropy_N[0] if with_entropy else None
+
+
+class Normalisation(StrEnum):
+    """What one token counts in the loss of a step. The papers do not agree, and the four are not equivalent."""
+
+    TOKEN = "token"
+    """Every token of the step counts the same: sum over tokens / number of tokens (DAPO)."""
+    ROLLOUT = "rollout"
+    """Mean over each rollout's tokens, then over rollouts (DeepSeekMath). A token of a long rollout counts less,
+    so that long wrong answers are cheap per token."""
+    CONSTANT = "constant"
+    """Sum over tokens / (rollouts x token budget) (Dr. GRPO): the policy gradient up to a constant factor."""
+    SEQUENCE = "sequence"
+    """Mean over rollouts, each with one ratio for its whole sequence (the equation of R1, GSPO); goes with
+    `sequence_clipped_surrogate`. The weights are those of ROLLOUT: what differs is the ratio."""
+
+
+def normalise(
+    mask_BT: Tensor, normalisation: Normalisation, *, max_tokens: int | None = None
+) -> tuple[Tensor, float]:
+    """The weight of each token and what the weighted sum is divided by.
+
+        L = sum_bt w_bt l_bt / N
+        token:              w_bt = 1        N = number of tokens
+        rollout, sequence:  w_bt = 1 / T_b  N = number of rollouts      T_b = tokens of rollout b
+        constant:           w_bt = 1        N = number of rollouts * max_tokens
+
+    Weights depend on their own row alone and N adds up over rows. So it may be called on the whole step, or on each
+    micro-batch with the N of all of them added: the sum of the micro-batches' losses is the same.
+
+    Args:
+        mask_BT: bool, true on tokens that the policy wrote. A row without any is no rollout and counts nowhere.
+        normalisation: which of the four.
+        max_tokens: completion budget in tokens; for `constant` only.
+
+    Returns:
+        weight_BT (float32, 0 outside the mask) and N, which is 0 if the mask is empty.
+
+    Raises:
+        ValueError: mask_BT is not a (B, T) bool; max_tokens is missing or below 1 for `constant`, or given for another.
+
+    Source:
+        token: DAPO (arXiv:2503.14476) section 3.3. rollout: DeepSeekMath (arXiv:2402.03300) eq. 3. constant: Dr. GRPO
+        (arXiv:2503.20783), MAX_TOKENS of its listing. sequence: DeepSeek-R1 (arXiv:2501.12948) eq. 1.
+    """
+    normalisation = Normalisation(normalisation)
+    check_streams(mask_BT, 1.0)
+    if normalisation is Normalisation.CONSTANT and (max_tokens is None or max_tokens < 1):
+        raise ValueError(f"max_tokens is {max_tokens}; normalisation 'constant' needs the completion budget in tokens")
+    if normalisation is not Normalisation.CONSTANT and max_tokens is not None:
+        raise ValueError(f"max_tokens is {max_tokens}; normalisation {normalisation.value!r} does not read it")
+
+    weight_BT = mask_BT.float()
+    length_B1 = weight_BT.sum(dim=1, keepdim=True)
+    num_rollouts = float((length_B1 > 0).sum())
+    if normalisation is Normalisation.TOKEN:
+        return weight_BT, float(mask_BT.sum())
+    if max_tokens is not None:
+        return weight_BT, num_rollouts * max_tokens
+    return weight_BT / length_B1.clamp(min=1), num_rollouts

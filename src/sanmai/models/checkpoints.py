@@ -1,0 +1,96 @@
+"""Checkpoints on disk: written whole or not at all, and read only when every byte is what was written.
+
+A checkpoint is a plain `transformers` folder with three files beside it: `training_state.safetensors` (optimizer moments and
+the reference policy), `state.json` (step and counters) and `manifest.json` (size and SHA-256 of every other file).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, keep: int) -> Path:
+    """Write checkpoints/step-NNNNNN under a run folder by an atomic rename, then drop all but the newest `keep`.
+
+    Args:
+        write: puts the files into the folder it is given.
+
+    Raises:
+        OSError: disk full or not writable; what was there before is untouched.
+    """
+    folder = run / "checkpoints" / f"step-{step:06d}"
+    partial = folder.with_name(f".partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        write(partial)
+        files = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in sorted(partial.iterdir())}
+        (partial / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n")
+        for path in partial.iterdir():
+            _sync(path)
+        shutil.rmtree(folder, ignore_errors=True)  # only ever an older run's or a corrupted one
+        partial.rename(folder)
+        _sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    for old in list(_newest_first(run))[keep:]:
+        (old / MANIFEST).unlink(missing_ok=True)  # without it a half-deleted folder is never taken for a checkpoint
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lambda folder, why: None) -> Path | None:
+    """The newest checkpoint whose files are all as written; `on_bad` hears of each newer one that is not."""
+    for folder in _newest_first(run):
+        why = defect(folder)
+        if why is None:
+            return folder
+        on_bad(folder, why)
+    return None
+
+
+def defect(folder: Path) -> str | None:
+    """What is wrong with a checkpoint folder, or None."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text())["files"]
+        for name, expected in files.items():
+            path = folder / name
+            if path.stat().st_size != expected["bytes"]:
+                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
+            if _digest(path) != expected["sha256"]:
+                return f"{name} is not what was written (SHA-256 differs)"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{MANIFEST} cannot be read ({type(error).__name__})"
+    return None
+
+
+def step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
+def _newest_first(run: Path) -> Iterator[Path]:
+    folders = [p for p in (run / "checkpoints").glob("step-*") if p.name.removeprefix("step-").isdigit()]
+    return iter(sorted(folders, key=step_of, reverse=True))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

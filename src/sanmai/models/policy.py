@@ -1,0 +1,269 @@
+"""A policy: a causal language model with its tokenizer, which can score tokens, be swapped to older weights, and be saved.
+
+Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sanmai.config import Config
+from sanmai.losses import token_logp_and_entropy
+from sanmai.models import tiny
+from sanmai.types import InputError, TokenBatch
+
+_CHUNK_LOGITS = 2**25
+"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 128 MiB."""
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class ModelConfig(Config):
+    name: str = "tiny"
+    """"tiny" (the embedded base), a `transformers` folder, a Sanmai run folder (its newest checkpoint), or a hub name."""
+    device: str = "cpu"
+    """"cpu", "cuda", "cuda:1", "mps"."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the forward and backward pass. Trained weights and optimizer state are float32 either way."""
+    threads: int = Field(0, ge=0)
+    """CPU threads of PyTorch; 0 leaves its own choice. Below some millions of parameters one is fastest."""
+    lora_rank: int = Field(0, ge=0)
+    """Rank of LoRA adapters on every linear layer; 0 trains all weights."""
+    lora_alpha: float = Field(32.0, gt=0)
+    """LoRA scale; the update is multiplied by lora_alpha / lora_rank."""
+    revision: str | None = None
+    """Commit, tag or branch of a hub model."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model. Off unless you turn it on by name."""
+
+
+class Policy:
+    """A model and its tokenizer on one device.
+
+    `weights` are the trained tensors by name (all parameters, or the LoRA adapters), in a stable order.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, config: ModelConfig) -> None:
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.device = next(model.parameters()).device
+        self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.stop_tokens = _stop_tokens(model, tokenizer)
+        self.vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._head = _verified_head(self)
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters in all, trained or not."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def scores_in_chunks(self) -> bool:
+        """Log-probs are computed chunk by chunk; false for an architecture whose head does more than Sanmai knows."""
+        return self._head is not None
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Context in which forward passes run in the configured dtype."""
+        dtype = _DTYPES[self.config.dtype]
+        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32)
+
+    def score(self, batch: TokenBatch, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Log-probs and entropies of the batch's trained tokens under softmax(logits / temperature).
+
+        Args:
+            batch: B sequences on this policy's device.
+            temperature: the one that the completions were sampled at (law 2).
+
+        Returns:
+            logp_BT (nats, float32, with gradient) and entropy_BT (nats per token), 0 outside batch.mask_BT.
+        """
+        mask_BT = batch.mask_BT
+        predicts_BT = mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
+        targets_N = batch.tokens_BT[mask_BT]
+        chunk = max(_CHUNK_LOGITS // self.vocabulary, 1)
+        inputs = {"input_ids": batch.tokens_BT, "attention_mask": batch.attention_BT.long(), "use_cache": False}
+        with self.autocast():
+            if self._head is not None:
+                hidden_BTD = _backbone(self.model)(**inputs).last_hidden_state
+                logp_N, entropy_N = token_logp_and_entropy(
+                    hidden_BTD[predicts_BT], self._head, targets_N, temperature=temperature, chunk_tokens=chunk
+                )
+            else:
+                logits_BTV = self.model(**inputs).logits
+                logp_N, entropy_N = token_logp_and_entropy(
+                    logits_BTV[predicts_BT], torch.nn.Identity(), targets_N, temperature=temperature, chunk_tokens=chunk
+                )
+        zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
+        return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """A copy of the trained weights: what a reference policy is made of."""
+        return {name: p.detach().clone() for name, p in self.weights.items()}
+
+    @contextlib.contextmanager
+    def swapped(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+        """Within, the policy has these weights instead of its own (no copy is made); nothing is to be trained inside."""
+        own = {name: p.data for name, p in self.weights.items()}
+        try:
+            for name, p in self.weights.items():
+                p.data = weights[name]
+            yield
+        finally:
+            for name, p in self.weights.items():
+                p.data = own[name]
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy trained weights in; the names and shapes must be this policy's."""
+        if weights.keys() != self.weights.keys():
+            odd = sorted(weights.keys() ^ self.weights.keys())
+            raise InputError(f"these weights are not this model's: they differ in {odd[0]!r} and {len(odd) - 1} other names")
+        with torch.no_grad():
+            for name, p in self.weights.items():
+                p.copy_(weights[name])
+
+    def save(self, folder: Path) -> None:
+        """Write a plain `transformers` folder (safetensors, config, tokenizer), LoRA adapters merged in (law 12)."""
+        model = self.model.get_base_model() if self.config.lora_rank else self.model
+        state = _merged_state(model) if self.config.lora_rank else model.state_dict()
+        with _quiet_transformers():
+            model.save_pretrained(folder, state_dict=state)
+            self.tokenizer.save_pretrained(folder)
+
+
+def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
+    """The policy that a configuration names.
+
+    Raises:
+        InputError: no such folder or hub model, no safetensors weights, no tokenizer, or no such device.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    name = resolve_model(config.name)
+    options = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
+    frozen_base = config.lora_rank > 0 or not for_training
+    try:
+        with _quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(name, **options)
+            model = AutoModelForCausalLM.from_pretrained(
+                name, dtype=_DTYPES[config.dtype] if frozen_base else torch.float32, use_safetensors=True, **options
+            )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(
+            f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer: {_first_line(error)}"
+        ) from error
+    try:
+        model = model.to(config.device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}") from error
+    # Dropout would make the trainer's log-probs differ from the sampler's; eval() turns it off for good.
+    model.eval().requires_grad_(not frozen_base)
+    if config.lora_rank and for_training:
+        from peft import LoraConfig, get_peft_model
+
+        torch.manual_seed(0)  # the adapters' start is part of the configuration, not of chance
+        model = get_peft_model(
+            model, LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
+        ).eval()
+    return Policy(model, tokenizer, config)
+
+
+def resolve_model(name: str) -> str:
+    """What `transformers` is to load: the embedded base, the newest good checkpoint of a run folder, or the name itself."""
+    if name == "tiny":
+        return str(tiny.TINY_PATH)
+    checkpoints = Path(name) / "checkpoints"
+    if checkpoints.is_dir():
+        from sanmai.models.checkpoints import newest_good_checkpoint
+
+        found = newest_good_checkpoint(Path(name))
+        if found is None:
+            raise InputError(f"model.name = {name!r}: this run folder has no complete checkpoint yet")
+        return str(found)
+    if not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise InputError(f"model.name = {name!r}: no such folder (a hub name has the form owner/model)")
+    return name
+
+
+def _backbone(model: Any) -> Any:
+    """The model below its language-model head."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base.base_model
+
+
+def _verified_head(policy: Policy) -> Callable[[Tensor], Tensor] | None:
+    """The map hidden_ND -> logits_NV, if it reproduces the model's own logits on a probe; else None.
+
+    Architectures scale or cap their logits after the head in their own ways; the known ones are built here and every
+    one is checked, so that an unknown one falls back to the model's own forward instead of training on wrong log-probs.
+    """
+    model, config = policy.model, policy.model.config.get_text_config()
+    linear = model.get_output_embeddings()
+    cap = getattr(config, "final_logit_softcapping", None)
+    scale = getattr(config, "logit_scale", None) or 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
+
+    def head(hidden_ND: Tensor) -> Tensor:
+        logits_NV = linear(hidden_ND) * scale
+        return torch.tanh(logits_NV / cap) * cap if cap else logits_NV
+
+    probe_BT = torch.arange(1, 6, device=policy.device).remainder(policy.vocabulary).unsqueeze(0)
+    with torch.no_grad(), policy.autocast():
+        expected_BTV = model(input_ids=probe_BT, use_cache=False).logits
+        try:
+            actual_BTV = head(_backbone(model)(input_ids=probe_BT, use_cache=False).last_hidden_state)
+        except (AttributeError, TypeError, RuntimeError):
+            return None
+    same = actual_BTV.shape == expected_BTV.shape and torch.allclose(actual_BTV, expected_BTV, atol=1e-4, rtol=1e-3)
+    return head if same else None
+
+
+def _merged_state(model: Any) -> dict[str, Tensor]:
+    """The state of a model under LoRA with W + delta in place of W, under the plain model's names.
+
+    Computed beside the live weights: merging and unmerging in place would not give the same bits back.
+    """
+    layers = dict(model.named_modules())
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if ".lora_" in name:
+            continue
+        plain = name.replace(".base_layer.", ".")
+        if plain != name and name.endswith(".weight"):
+            delta = layers[name.removesuffix(".base_layer.weight")].get_delta_weight("default")
+            tensor = (tensor.float() + delta.float()).to(tensor.dtype)
+        state[plain] = tensor
+    return state
+
+
+def _stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    found = {*(configured if isinstance(configured, list) else [configured]), tokenizer.eos_token_id} - {None}
+    if not found:
+        raise InputError("the model names no end-of-sequence token: set eos_token in its tokenizer or generation config")
+    return tuple(sorted(found))
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bars or advice from `transformers` within."""
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:300] or type(error).__name__

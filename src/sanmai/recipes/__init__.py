@@ -1,0 +1,73 @@
+"""The recipes by name, and how their settings come together."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sanmai.config import Config, load_values, merge
+from sanmai.types import InputError
+
+_RECIPES = {
+    "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
+    "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
+    "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
+}
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    config: type[Config]
+    run: Callable[..., Path]
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name; InputError names the known ones."""
+    if name not in _RECIPES:
+        raise InputError(f"recipe {name!r} is not known; expected one of {', '.join(_RECIPES)}")
+    module_name, config, run = _RECIPES[name]
+    module = importlib.import_module(module_name)
+    return Recipe(name, getattr(module, config), getattr(module, run))
+
+
+def resolve(
+    recipe: Recipe, file: Path | None = None, overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None
+) -> Config:
+    """The recipe's configuration: defaults, then the preset for the embedded model if it is used, then file, values, overrides.
+
+    Args:
+        file: a TOML file, or the name of a preset in recipes/presets/ such as "zero-paper".
+    """
+    chosen = load_values(_preset_or_file(file), overrides)
+    if values:
+        chosen = merge(chosen, values)
+    named = chosen.pop("recipe", recipe.name)
+    if named != recipe.name:
+        raise InputError(f"{file}: this configuration is for recipe {named!r}, not {recipe.name!r}")
+    model = chosen.get("model")
+    tiny_preset = PRESETS / f"{recipe.name}-tiny.toml"
+    if tiny_preset.exists() and (not isinstance(model, Mapping) or model.get("name", "tiny") == "tiny"):
+        chosen = merge(load_values(tiny_preset), chosen)
+    return recipe.config.read(chosen, source=str(file) if file else "settings")
+
+
+def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
+    """runs/<recipe>-<digest of the settings>: the same command finds its run again, and other settings another folder."""
+    digest = hashlib.sha256((config.to_toml() + salt).encode()).hexdigest()[:8]
+    return Path("runs") / f"{recipe.name}-{digest}"
+
+
+def _preset_or_file(file: Path | None) -> Path | None:
+    if file is None or file.exists():
+        return file
+    preset = PRESETS / f"{file.name}.toml"
+    if len(file.parts) == 1 and preset.exists():
+        return preset
+    known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.toml")))
+    raise InputError(f"{file}: no such configuration file, and no preset of that name (presets: {known})")

@@ -1,0 +1,55 @@
+"""Evaluation on held-out problems: the same problems and the same random streams every time, so that stages pair up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.models.policy import Policy
+from sanmai.recipes.progress import Progress
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.engine import rollout
+from sanmai.rollout.measure import evaluation_metrics
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.runs import Run
+from sanmai.types import Metrics, Problem
+
+
+class EvaluationConfig(Config):
+    every: int = Field(0, ge=0)
+    """Steps between evaluations; 0 evaluates only before the first and after the last step."""
+    samples: int = Field(1, ge=1)
+    """Completions per held-out problem."""
+    temperature: float = Field(1.0, gt=0)
+    """Softmax temperature of evaluation samples."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Completion budget; the training budget when not set."""
+
+    def is_due(self, step: int, num_steps: int) -> bool:
+        return step == num_steps or (self.every > 0 and step % self.every == 0)
+
+
+def evaluate(
+    run: Run, step: int, policy: Policy, problems: Sequence[Problem], rubric: Rubric, config: Any, progress: Progress
+) -> Metrics:
+    """Sample and grade the held-out problems, store the rollouts, and return their metrics.
+
+    Args:
+        config: a recipe's configuration with seed, evaluation, sampling and grading.
+    """
+    if not problems:
+        return {}
+    budget = config.evaluation.max_tokens or config.sampling.max_tokens
+    sampling: SamplingConfig = config.sampling.model_copy(
+        update={"temperature": config.evaluation.temperature, "max_tokens": budget}
+    )
+    with progress.phase("evaluation"):
+        groups, _ = rollout(
+            policy, problems, rubric, rollouts_per_prompt=config.evaluation.samples,
+            seed=(config.seed, "evaluation"), policy_version=step, sampling=sampling, grading=config.grading,
+        )
+        run.log_evaluation(step, groups)
+    return evaluation_metrics(groups)

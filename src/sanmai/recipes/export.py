@@ -1,0 +1,47 @@
+"""A checkpoint as a folder that other tools load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from sanmai.models.policy import ModelConfig, load_policy, resolve_model
+from sanmai.types import InputError
+
+
+def export(model: str, out: Path, *, dtype: str = "float32") -> str:
+    """Write the model, load it again with `transformers` alone, and compare; one sentence on what came out.
+
+    Raises:
+        InputError: `out` exists, cannot be written, or dtype is unknown.
+        RuntimeError: the folder does not give the same logits (a bug of ours or a broken disk).
+    """
+    from transformers import AutoModelForCausalLM
+
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in dtypes:
+        raise InputError(f"--dtype {dtype}: expected one of {', '.join(dtypes)}")
+    if out.exists():
+        raise InputError(f"{out}: already exists; choose a new folder")
+    source = resolve_model(model)
+    policy = load_policy(ModelConfig(name=source), for_training=False)
+    policy.model.to(dtypes[dtype])
+    partial = out.with_name(f".partial-{out.name}")
+    try:
+        policy.save(partial)
+        (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
+        tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
+        with torch.no_grad():
+            expected_BTV = policy.model(tokens_BT).logits
+            loaded = AutoModelForCausalLM.from_pretrained(partial, dtype=dtypes[dtype])
+            if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
+                raise RuntimeError(f"{out}: the written model does not give the logits of {source}")
+        partial.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."

@@ -1,0 +1,124 @@
+"""What a run would do, in words, before it does it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sanmai.config import Config
+from sanmai.models.checkpoints import newest_good_checkpoint, step_of
+from sanmai.models.policy import Policy, load_policy
+from sanmai.recipes import Recipe
+
+
+def describe(recipe: Recipe, config: Config, out: Path) -> Iterator[str]:
+    """Sentences; problems and model are loaded and checked, nothing is written."""
+    yield f"Recipe {recipe.name}, into {out}."
+    found = newest_good_checkpoint(out)
+    if found is not None:
+        yield f"That folder holds this run up to step {step_of(found)}; it would go on from there."
+    if recipe.name == "pretrain":
+        yield _pretrain(config)
+        return
+    warnings: list[str] = []
+    from sanmai.recipes.sources import load_splits
+
+    train, held_out = load_splits(config.problems, config.seed, None, on_warning=warnings.append)
+    policy = load_policy(config.model)
+    trained = sum(p.numel() for p in policy.weights.values())
+    yield (
+        f"Model {config.model.name}: {type(policy.model).__name__}, {policy.num_parameters:,} parameters, {trained:,} of "
+        f"them trained, arithmetic in {config.model.dtype} on {config.model.device}."
+    )
+    if not policy.scores_in_chunks:
+        yield "Its output head is of a kind that is not known here, so whole logits are kept while scoring: more memory."
+    yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
+    yield from (f"Warning: {warning}" for warning in warnings)
+    yield from (_zero if recipe.name == "zero" else _sft)(config, policy, train)
+    yield f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; the newest {config.checkpoints.keep} are kept."
+
+
+def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
+    rollouts = config.prompts_per_step * config.rollouts_per_prompt
+    yield (
+        f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples {config.rollouts_per_prompt} completions "
+        f"of each ({rollouts} in all, {rollouts * config.num_steps:,} in the run) of at most {config.sampling.max_tokens} tokens at temperature "
+        f"{config.sampling.temperature:g}, grades them, and makes {config.updates_per_step} optimizer update"
+        f"{'s' if config.updates_per_step > 1 else ''} on {math.ceil(rollouts / config.updates_per_step)} rollouts each."
+    )
+    yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
+    weights = config.rewards.weights()
+    yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
+    settings = config.loss.settings()
+    bounds = f", ratio within 1 - {settings.clip_low:g} and 1 + {settings.clip_high:g}" if settings.clip_low is not None else ""
+    yield (
+        f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation per {settings.normalisation.value}; advantages "
+        f"less the group's {settings.baseline.replace('_', ' ')}{', over its deviation' if settings.advantage_scale == 'std' else ''})."
+    )
+    if config.updates_per_step == 1 and settings.clip_low is not None:
+        yield "With one update per step every ratio is 1, so the clip bounds are never reached."
+    if config.loss.kl_weight:
+        reset = config.loss.reference_reset_steps
+        yield f"KL ({config.loss.kl_estimator}) to the reference x {config.loss.kl_weight:g}; the reference is the start" + (f", and the policy again every {reset} steps." if reset else ".")
+    yield _optimizer(config)
+    cached = min(rollouts, config.sampling.concurrent) * config.sampling.max_tokens
+    yield (
+        f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, config.loss.kl_weight > 0))}; the KV cache at most "
+        f"{_size(cached * _cache_bytes_per_token(policy))} plus the prompts'."
+    )
+
+
+def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
+    usable = sum(p.solution is not None for p in train)
+    steps = math.ceil(config.epochs * usable / config.demonstrations_per_step)
+    yield (
+        f"{usable:,} of them come with a worked solution: {config.epochs:g} passes in {steps} updates of "
+        f"{config.demonstrations_per_step} demonstrations each; the loss is on the completion alone."
+    )
+    yield _optimizer(config)
+    yield f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, False))}."
+
+
+def _pretrain(config: Any) -> str:
+    return (
+        f"A new tiny model learns {config.num_steps * config.documents_per_step:,} documents of the embedded world's corpus in "
+        f"{config.num_steps} updates of {config.documents_per_step}. {_optimizer(config)}"
+    )
+
+
+def _optimizer(config: Any) -> str:
+    o = config.optimizer
+    warmup = f" after {o.warmup_steps} steps of warm-up" if o.warmup_steps else ""
+    return f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; {o.micro_tokens:,} padded tokens at a time."
+
+
+def _state_bytes(policy: Policy, keeps_reference: bool) -> int:
+    """Frozen weights as they are; trained ones in float32 with gradient, two moments, and perhaps a reference copy."""
+    trained = sum(p.numel() for p in policy.weights.values())
+    total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+    return total + trained * 4 * (3 + keeps_reference)
+
+
+def _checkpoint_bytes(policy: Policy, config: Any) -> int:
+    """Model in the dtype it has in memory, two float32 moments, and perhaps reference and adapters."""
+    trained = sum(p.numel() for p in policy.weights.values())
+    total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+    keeps_reference = getattr(getattr(config, "loss", None), "kl_weight", 0) > 0
+    return total + trained * 4 * (2 + keeps_reference + (policy.config.lora_rank > 0))
+
+
+def _cache_bytes_per_token(policy: Policy) -> int:
+    c = policy.model.config.get_text_config()
+    heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
+    head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+    return 2 * c.num_hidden_layers * heads * head_dim * (4 if policy.config.dtype == "float32" else 2)
+
+
+def _size(num_bytes: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.3g} {unit}" if unit != "bytes" else f"{num_bytes:.0f} bytes"
+        num_bytes /= 1024
+    return f"{num_bytes:.3g} TiB"

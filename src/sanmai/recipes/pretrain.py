@@ -1,0 +1,89 @@
+"""The embedded base model, rebuilt: a tiny Qwen3 learns the world's noisy corpus from random weights.
+
+This is how the folder `models/tiny` came about; `sanmai export RUN DIR` writes such a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.data.chat import render_prompt
+from sanmai.models.policy import ModelConfig
+from sanmai.models.tiny import new_tiny_model, tiny_tokenizer
+from sanmai.recipes.evaluation import EvaluationConfig
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import WorldConfig, world_problems
+from sanmai.recipes.supervised import Demonstration, fit
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.engine import GradingConfig
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.environment import describe_environment
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.state import start_or_resume
+from sanmai.train.step import OptimizerConfig
+from sanmai.types import InputError, Problem
+from sanmai.world import CorpusConfig, documents
+
+
+class PretrainConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names the starting weights and the corpus."""
+    num_steps: int = Field(1500, ge=1)
+    """Optimizer updates."""
+    documents_per_step: int = Field(128, ge=1)
+    """Documents of the corpus in one update."""
+    corpus: CorpusConfig = CorpusConfig()
+    model: ModelConfig = ModelConfig()
+    """Device and dtype; the architecture is the tiny one."""
+    world: WorldConfig = WorldConfig()
+    """Held-out problems for evaluation."""
+    optimizer: OptimizerConfig = OptimizerConfig(lr=3e-3, warmup_steps=50, schedule="cosine", weight_decay=0.1)
+    sampling: SamplingConfig = SamplingConfig(max_tokens=64)
+    """For evaluation only."""
+    rewards: RewardsConfig = RewardsConfig()
+    """For evaluation only."""
+    grading: GradingConfig = GradingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig(every=100)
+
+
+def run_pretrain(
+    config: PretrainConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder. It learns the corpus: problems and reward are refused."""
+    if problems is not None or reward is not None:
+        raise InputError("pretrain learns the world's corpus and takes neither problems nor a reward")
+    progress = progress or Progress.silent()
+    with Run(out, "pretrain", config) as run:
+        start = run.folder / "start"
+        if run.checkpoint is None:
+            new_tiny_model(config.seed).save_pretrained(start)
+            tiny_tokenizer().save_pretrained(start)
+        state = start_or_resume(
+            run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False
+        )
+        held_out = world_problems(config.world, config.seed)[1]
+        run.log_environment(describe_environment(state.policy, {"evaluation": held_out}))
+        corpus = _tokens(config, state.policy.tokenizer, skip=run.start_step * config.documents_per_step)
+        fit(
+            run, state, lambda step: [next(corpus) for _ in range(config.documents_per_step)],
+            config, config.num_steps, held_out=held_out, progress=progress, trains_prompt=config.corpus.trains_prompt,
+        )
+    return run.folder
+
+
+def _tokens(config: PretrainConfig, tokenizer, skip: int) -> Iterator[Demonstration]:
+    """The corpus in tokens, without its first documents: those of the steps that are done."""
+    for index, document in enumerate(documents(config.seed, config.corpus)):
+        if index >= skip:
+            completion = tokenizer.encode(document.completion, add_special_tokens=False)
+            yield render_prompt(tokenizer, document.messages), [*completion, tokenizer.eos_token_id]

@@ -1,0 +1,142 @@
+"""What a user sees while a recipe runs: a live table on a terminal, one plain line per step elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sanmai.types import Metrics
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sanmai.train.runs import Run
+
+COLUMNS = {
+    "reward": ("reward/mean", "{:.3f}"),
+    "accuracy": ("reward/accuracy", "{:.1%}"),
+    "held out": ("eval/accuracy", "{:.1%}"),
+    "loss": ("loss/sft", "{:.4f}"),
+    "length": ("rollout/length_mean", "{:.1f}"),
+    "thinks": ("rollout/thinks", "{:.1%}"),
+    "off-language": ("rollout/off_language", "{:.1%}"),
+}
+_SHOWN_STEPS = 12
+
+
+class Progress:
+    """Seconds per phase for events.jsonl, and lines for the user.
+
+    Args:
+        console: where lines go; None is silent (seconds are still recorded).
+    """
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console
+        self._run: Run | None = None
+        self._seconds: dict[str, float] = {}
+        self._rows: deque[tuple[int, Metrics, float]] = deque(maxlen=_SHOWN_STEPS)
+        self._live = None
+        self._mark = self._began = 0.0
+        self._first = self._last = 0
+
+    @staticmethod
+    def silent() -> Progress:
+        return Progress(None)
+
+    def begin(self, run: Run, num_steps: int) -> None:
+        """The run is open and its model is loaded; steps follow."""
+        self._run, self._first, self._last = run, run.start_step, num_steps
+        self._began = self._mark = time.monotonic()
+        if run.start_step and run.start_step < num_steps:
+            self.say(f"Going on after step {run.start_step} of {num_steps}.")
+        for warning in run.warnings:
+            self.say(f"[yellow]Warning:[/] {_plain(warning)}")
+        run.warnings.clear()
+        if self.console is not None and self.console.is_terminal and run.start_step < num_steps:
+            from rich.live import Live
+
+            self._live = Live(console=self.console, refresh_per_second=4, transient=False)
+            self._live.start()
+            self._show(f"evaluating before step 1 of {num_steps}" if not run.start_step else "")
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
+
+    def step(self, step: int, metrics: Metrics) -> None:
+        """A step is done: record its times and show it."""
+        assert self._run is not None
+        now = time.monotonic()
+        elapsed, self._mark = now - self._mark, now
+        counts = {name.split("/")[1]: value for name, value in metrics.items() if name.startswith("tokens/")}
+        self._run.event("step", step=step, seconds={k: round(v, 4) for k, v in self._seconds.items()}, tokens=counts)
+        sampling = self._seconds.get("sampling", 0.0)
+        rate = counts.get("sampled", 0.0) / sampling if sampling else counts.get("trained", 0.0) / max(elapsed, 1e-9)
+        self._seconds = {}
+        self._rows.append((step, metrics, rate))
+        left = (self._last - step) * (now - self._began) / max(step - self._first, 1)
+        if self._live is not None:
+            self._show(f"step {step} of {self._last}, about {_duration(left)} left")
+        elif self.console is not None:
+            cells = [f"{name} {text}" for name, text in _cells(metrics).items()]
+            self.say(f"step {step}/{self._last}  " + "  ".join(cells) + f"  {rate:,.0f} tokens/s  {_duration(left)} left")
+        for warning in self._run.warnings:
+            self.say(f"[yellow]Warning:[/] {_plain(warning)}")
+        self._run.warnings.clear()
+
+    def interrupting(self, step: int) -> None:
+        self.say(f"Ctrl-C: finishing step {step} and saving. Press again to stop at once and lose it.")
+
+    def end(self, run: Run) -> None:
+        """No more steps."""
+        self.close()
+        run.event("interrupted" if run.interrupted else "finish")
+        if run.interrupted:
+            self.say(f"Stopped and saved. Repeat the same command to go on from {_plain(str(run.checkpoint))}.")
+
+    def close(self) -> None:
+        """Give the terminal back; safe to call at any time."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def say(self, text: str) -> None:
+        if self.console is not None:
+            self.console.print(text, soft_wrap=True, highlight=False)
+
+    def _show(self, status: str) -> None:
+        from rich.console import Group
+        from rich.table import Table
+
+        assert self._live is not None
+        present = [name for name in COLUMNS if any(name in _cells(m) for _, m, _ in self._rows)]
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("step", *present, "tokens/s"):
+            table.add_column(name, justify="right")
+        for step, metrics, rate in self._rows:
+            cells = _cells(metrics)
+            table.add_row(str(step), *(cells.get(name, "") for name in present), f"{rate:,.0f}")
+        self._live.update(Group(table, status))
+
+
+def _cells(metrics: Metrics) -> dict[str, str]:
+    return {name: form.format(metrics[key]) for name, (key, form) in COLUMNS.items() if key in metrics}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"
+
+
+def _plain(text: str) -> str:
+    """Text in which rich sees no markup."""
+    return text.replace("[", r"\[")

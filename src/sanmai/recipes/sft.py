@@ -1,0 +1,89 @@
+"""Supervised fine-tuning on demonstrations: worked solutions of a problem file, or conversations.
+
+The loss is on the completion alone (the stop token included), averaged over the tokens of the whole step. Presets of R1's
+values: 2-3 epochs, cosine from 5e-5 to 5e-6, batch 128 (arXiv:2501.12948, supplement B.4.2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.data.chat import render_demonstration
+from sanmai.data.curriculum import draw
+from sanmai.models.policy import ModelConfig
+from sanmai.recipes.evaluation import EvaluationConfig
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import ProblemsConfig, load_splits
+from sanmai.recipes.supervised import fit
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.engine import GradingConfig
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.environment import describe_environment
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.state import start_or_resume
+from sanmai.train.step import OptimizerConfig
+from sanmai.types import InputError, Problem
+
+
+class SftConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream of the run."""
+    epochs: float = Field(2.0, gt=0)
+    """Passes over the demonstrations."""
+    demonstrations_per_step: int = Field(128, ge=1)
+    """Demonstrations in one optimizer update."""
+    max_tokens: int = Field(4096, ge=2)
+    """Demonstrations longer than this, prompt included, are left out and counted."""
+    model: ModelConfig = ModelConfig()
+    problems: ProblemsConfig = ProblemsConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(lr=5e-5, schedule="cosine", final_lr_ratio=0.1)
+    sampling: SamplingConfig = SamplingConfig()
+    """For evaluation only."""
+    rewards: RewardsConfig = RewardsConfig()
+    """For evaluation only."""
+    grading: GradingConfig = GradingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+
+def run_sft(
+    config: SftConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder.
+
+    Args:
+        problems: instead of config.problems' training set.
+        reward: not used by this recipe; refused when given.
+    """
+    if reward is not None:
+        raise InputError("reward: sft learns from demonstrations and reads no reward; use it with zero")
+    progress = progress or Progress.silent()
+    with Run(out, "sft", config) as run:
+        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn)
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
+        run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}))
+        train = [p for p in train if p.solution is not None]
+        if not train:
+            raise InputError("problems.train: no row has a worked solution to learn from (see docs/recipes.md, sft)")
+        examples = [render_demonstration(state.policy.tokenizer, p) for p in train]
+        kept = [e for e in examples if len(e[0]) + len(e[1]) <= config.max_tokens]
+        if len(kept) < len(examples):
+            run.warn(f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than max_tokens = {config.max_tokens} and left out")
+        if not kept:
+            raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer")
+        num_steps = math.ceil(config.epochs * len(kept) / config.demonstrations_per_step)
+        fit(
+            run, state, lambda step: draw(kept, config.demonstrations_per_step, seed=config.seed, step=step),
+            config, num_steps, held_out=held_out, progress=progress,
+        )
+    return run.folder

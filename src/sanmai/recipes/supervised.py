@@ -1,0 +1,77 @@
+"""The loop that SFT and pre-training share: maximum likelihood on demonstrations, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sanmai.recipes.evaluation import evaluate
+from sanmai.recipes.progress import Progress
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.pack import pack
+from sanmai.train.components import sft_component
+from sanmai.train.forensics import write_bundle
+from sanmai.train.runs import Run
+from sanmai.train.state import TrainingState
+from sanmai.train.step import NonFiniteError, learning_rate, optimizer_step
+from sanmai.types import Metrics, Problem, TokenBatch
+
+Demonstration = tuple[list[int], list[int]]
+"""Prompt tokens, and completion tokens with the stop token."""
+
+
+def fit(
+    run: Run,
+    state: TrainingState,
+    demonstrations: Callable[[int], Sequence[Demonstration]],
+    config: Any,
+    num_steps: int,
+    *,
+    held_out: Sequence[Problem],
+    progress: Progress,
+    trains_prompt: bool = False,
+) -> None:
+    """Train on demonstrations(step) in every step, with evaluations and checkpoints as configured.
+
+    Args:
+        demonstrations: the step's examples; must be a pure function of the step, so that a resume repeats it.
+        config: a recipe's configuration with seed, optimizer, sampling, rewards, grading, evaluation and checkpoints.
+        trains_prompt: the prompt's tokens are learned too, as in pre-training.
+    """
+    rubric = Rubric(config.rewards)
+    progress.begin(run, num_steps)
+    if run.start_step == 0:
+        run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+    for step in run.steps(num_steps, progress.interrupting):
+        batch = pack(demonstrations(step))
+        if trains_prompt:
+            batch.mask_BT = batch.attention_BT.clone()
+            batch.mask_BT[:, 0] = False  # nothing stands before it that could predict it
+        batch.streams["sft"] = batch.mask_BT.float()
+        with progress.phase("training"):
+            metrics = _update(run, state, batch, config, step, num_steps)
+        if config.evaluation.is_due(step, num_steps) or run.interrupted:
+            metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
+        with progress.phase("saving"):
+            run.log_step(step, metrics)
+            if run.commits(step, num_steps, config.checkpoints):
+                run.save(step, state.save, config.checkpoints)
+        progress.step(step, metrics)
+    rubric.close()
+    progress.end(run)
+
+
+def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step: int, num_steps: int) -> Metrics:
+    try:
+        result = optimizer_step(
+            state.policy, state.optimizer, batch, {"sft": sft_component()},
+            lr=learning_rate(config.optimizer, step, num_steps), temperature=1.0, config=config.optimizer,
+        )
+    except NonFiniteError as error:
+        bundle = write_bundle(
+            run.folder / "failures" / f"step-{step:06d}", state.policy, batch, reason=str(error), loss=None,
+            temperature=1.0, max_tokens=config.sampling.max_tokens,
+        )
+        raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rows") from None
+    del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled
+    return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}

@@ -1,0 +1,164 @@
+"""R1-Zero: reinforcement learning on verifiable rewards, straight on a base model.
+
+Reproduces the recipe of DeepSeek-R1-Zero (arXiv:2501.12948, section 2.2): sample a group of completions per problem, grade
+them by rule, make the group's mean the baseline, and take a clipped policy-gradient step. It differs where a default of ours
+says so: the loss is averaged over the tokens of the whole step (DAPO) instead of per sequence, there is no KL term unless
+`loss.kl_weight` asks for one, and the format reward is off unless `rewards.format` asks for it, so that a report shows
+whether thinking grows by itself. `--config zero-paper` has the paper's values.
+
+Shape key: see rollout/pack.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.curriculum import draw
+from sanmai.losses import group_advantages
+from sanmai.models.policy import ModelConfig
+from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import ProblemsConfig, load_splits
+from sanmai.rewards.rubric import RewardsConfig, Rubric
+from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.measure import training_metrics
+from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
+from sanmai.train.environment import describe_environment
+from sanmai.train.forensics import write_bundle
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.state import TrainingState, start_or_resume
+from sanmai.train.step import NonFiniteError, OptimizerConfig, check_parity, learning_rate, optimizer_step
+from sanmai.types import Group, Metrics, Problem
+
+
+class ZeroConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream of the run."""
+    num_steps: int = Field(200, ge=1)
+    """Steps: each samples a batch of problems and updates the policy on the graded rollouts."""
+    prompts_per_step: int = Field(32, ge=1)
+    """Problems drawn in one step."""
+    rollouts_per_prompt: int = Field(8, ge=2)
+    """Group size: completions of each problem. The baseline is taken within the group, so one is not enough."""
+    updates_per_step: int = Field(1, ge=1)
+    """Optimizer updates per step, each on an equal share of the step's rollouts."""
+    model: ModelConfig = ModelConfig()
+    problems: ProblemsConfig = ProblemsConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    rewards: RewardsConfig = RewardsConfig()
+    grading: GradingConfig = GradingConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
+            raise ValueError("updates_per_step is above the number of rollouts of a step")
+        return self
+
+
+def run_zero(
+    config: ZeroConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder.
+
+    Args:
+        problems: instead of config.problems' training set; part of them is held out for evaluation as there.
+        reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
+    """
+    progress = progress or Progress.silent()
+    with Run(out, "zero", config) as run:
+        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn)
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
+        run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}, reward=_name(reward)))
+        rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
+        progress.begin(run, config.num_steps)
+        if run.start_step == 0:
+            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+        for step in run.steps(config.num_steps, progress.interrupting):
+            batch_of_problems = draw(train, config.prompts_per_step, seed=config.seed, step=step)
+            with progress.phase("sampling"):
+                groups, stats = rollout(
+                    state.policy, batch_of_problems, rubric,
+                    rollouts_per_prompt=config.rollouts_per_prompt, seed=(config.seed, step), policy_version=step - 1,
+                    sampling=config.sampling, grading=config.grading,
+                )
+            with progress.phase("training"):
+                metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step)
+            if config.evaluation.is_due(step, config.num_steps) or run.interrupted:
+                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
+            with progress.phase("saving"):
+                run.log_step(step, metrics, groups)
+                if run.commits(step, config.num_steps, config.checkpoints):
+                    run.save(step, state.save, config.checkpoints)
+            progress.step(step, metrics)
+        rubric.close()
+        progress.end(run)
+    return run.folder
+
+
+def update(run: Run, state: TrainingState, groups: Sequence[Group], config: ZeroConfig, step: int) -> Metrics:
+    """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts."""
+    settings = config.loss.settings()
+    for group in groups:
+        advantages = group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
+        for r, advantage in zip(group.rollouts, advantages, strict=True):
+            r.advantage = advantage
+    rollouts = trained_rollouts(groups)
+    if not rollouts:
+        run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
+        return {}
+    if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
+        state.reference = state.policy.snapshot()
+    batch = pack_rollouts(rollouts)
+    temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
+    if step == run.start_step + 1:
+        check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)
+    if config.loss.importance_cap is not None:
+        batch = with_proximal_logp(
+            state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
+        )
+    components = rl_components(config.loss, config.sampling.max_tokens)
+    lr = learning_rate(config.optimizer, step, config.num_steps)
+    results = []
+    for rows, part in minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step])):
+        try:
+            result = optimizer_step(
+                state.policy, state.optimizer, part, components,
+                lr=lr, temperature=temperature, config=config.optimizer, reference=state.reference,
+            )
+        except NonFiniteError as error:
+            bundle = write_bundle(
+                run.folder / "failures" / f"step-{step:06d}", state.policy, part, reason=str(error), loss=config.loss,
+                temperature=temperature, max_tokens=config.sampling.max_tokens,
+                rollouts=[rollouts[row] for row in rows], reference=state.reference,
+            )
+            raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts") from None
+        for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
+            rollouts[row].log_ratio = log_ratio
+        results.append(result.metrics)
+    # Later updates of a step are off-policy, so only the first one's mismatch is the sampler's.
+    metrics = {name: float(np.mean([m[name] for m in results])) for name in results[0]}
+    return metrics | {
+        "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
+        "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),
+    }
+
+
+def _name(reward: Callable | None) -> str | None:
+    return None if reward is None else f"{getattr(reward, '__module__', '')}.{getattr(reward, '__qualname__', repr(reward))}"

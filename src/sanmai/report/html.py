@@ -1,0 +1,292 @@
+"""`report.html`: one offline file that explains a run folder.
+
+Text from models and files is hostile until shown otherwise: the template escapes it, embedded JSON cannot leave its
+element, the script sets it as text, and a content security policy lets nothing run or load but what is written here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sanmai.report import format as fmt
+from sanmai.report.curves import AREAS, Curve, curves
+from sanmai.report.load import RunData, find, flatten, is_number, load_run
+from sanmai.report.samples import paired_samples, training_samples
+from sanmai.report.summary import (
+    Cost,
+    Measure,
+    compare_evaluations,
+    cost,
+    event_time,
+    planned_steps,
+    status,
+    verdict,
+)
+
+_MAX_EVENTS = 200
+_HEADLINE_MEASURES = ("thinks", "off_language", "length_mean")
+
+
+def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None) -> Path:
+    """Writes `report.html` into a run folder, in one rename, and returns its path.
+
+    Args:
+        defaults: the recipe's configuration as nobody changed it; settings that differ are then told apart.
+
+    Raises:
+        FileNotFoundError: run_folder is not a folder.
+        OSError: it cannot be written to.
+    """
+    path = Path(run_folder) / "report.html"
+    page = render(load_run(Path(run_folder)), defaults)
+    descriptor, temporary = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(page)
+        # mkstemp makes the file private; a report is as readable as its neighbours.
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
+    """The page for a run; adds to run.problems what the rollout files had."""
+    rollouts = training_samples(run)
+    pairs = paired_samples(run)
+    measures = compare_evaluations(run)
+    drawn_curves = curves(run)
+    charts = [_chart(i, curve) for i, curve in enumerate(drawn_curves)]
+    used = cost(run)
+    styles = [_resource("vendor/uPlot.min.css"), _resource("templates/report.css")]
+    scripts = [_resource("vendor/uPlot.iife.min.js"), _resource("templates/report.js")]
+    environment = Environment(
+        loader=PackageLoader("sanmai.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": fmt.number, "percent": fmt.percent, "duration": fmt.duration, "scientific": fmt.scientific
+    }
+    return environment.get_template("report.html.jinja").render(
+        run=run,
+        status=status(run),
+        planned=planned_steps(run),
+        verdict=_lines_of(verdict(run, measures)),
+        evaluations=sorted(run.evaluations),
+        facts=_facts(run),
+        headline=[_row(m) for i, m in enumerate(measures) if i == 0 or m.name in _HEADLINE_MEASURES],
+        quality=[_row(m) for i, m in enumerate(measures) if i == 0 or "=" in m.name],
+        behaviour=[_row(m) for i, m in enumerate(measures) if i and "=" not in m.name],
+        areas=[(area, shown) for area in AREAS if (shown := [chart for chart in charts if chart["area"] == area])],
+        pairs=pairs,
+        rollouts=rollouts,
+        cost=_cost_rows(used),
+        used=used,
+        notices=_notices(run),
+        events=_events(run),
+        settings=_settings(run.config, defaults),
+        has_defaults=defaults is not None,
+        environment=[(key, _plain(value)) for key, value in flatten(run.environment).items()],
+        data={
+            "curves": _json([_columns(curve) for curve in drawn_curves]),
+            "pairs": _json(pairs["pairs"]),
+            "rollouts": _json(rollouts["rows"]),
+        },
+        styles=[Markup(style) for style in styles],
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
+        "base-uri 'none'; form-action 'none'",
+    )
+
+
+def _lines_of(sentence: str) -> tuple[str, str]:
+    """A verdict and the evidence in its brackets, if it ends in them."""
+    claim, bracket, evidence = sentence.removesuffix(").").partition(" (")
+    if not (bracket and sentence.endswith(").")):
+        return sentence, ""
+    return claim, evidence.replace("n = ", "n\u00a0=\u00a0").replace("% interval [", "% interval\u00a0[")
+
+
+def _facts(run: RunData) -> list[tuple[str, str]]:
+    """What was run, in a few lines; what the folder does not say is left out."""
+    times = [time for event in run.events if (time := event_time(event))]
+    model = run.environment.get("model")
+    packages = find(run.environment, "packages", "versions")
+    facts = [
+        ("Recipe", find(run.environment, "recipe") or find(run.config, "recipe")),
+        ("Model", _model(model) if isinstance(model, Mapping) else find(run.config, "model")),
+        ("Problems", find(run.config, "problems", "data")),
+        ("Held-out problems", find(run.config, "heldout", "evaluation", "eval")),
+        ("Seed", find(run.config, "seed")),
+        ("Started", f"{times[0]:%Y-%m-%d %H:%M} {times[0].tzname()}" if times else None),
+        ("Machine", find(run.environment, "machine")),
+        ("Versions", _named(packages) if isinstance(packages, Mapping) else packages),
+        ("Commit", find(run.environment, "git_commit", "commit")),
+    ]
+    return [(name, _plain(value)) for name, value in facts if value not in (None, "", {}, [])]
+
+
+def _named(versions: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in versions.items() if value)
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    parameters = model.get("parameters")
+    size = f"{fmt.number(parameters)} parameters" if is_number(parameters) else ""
+    return ", ".join(str(part) for part in (model.get("name"), model.get("architecture"), size) if part)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        named = find(value, "path", "name")
+        return str(named) if named is not None else ", ".join(f"{k} = {_plain(v)}" for k, v in flatten(value).items())
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value)) or "none"
+    return str(value)
+
+
+def _row(measure: Measure) -> dict[str, Any]:
+    show = fmt.percent if measure.is_share else fmt.number
+    sides = []
+    for side in (measure.before, measure.after):
+        bounds = fmt.interval(side.low, side.high, is_share=measure.is_share) if side else ""
+        sides.append({"value": show(side.value) if side else fmt.NONE, "interval": bounds})
+    change = measure.change
+    shown = {"value": fmt.NONE, "interval": ""}
+    if change:
+        value = fmt.points(change.value).removesuffix(" points") if measure.is_share else fmt.signed(change.value)
+        shown = {"value": value, "interval": fmt.interval(change.low, change.high, is_share=measure.is_share)}
+    counts = [side.n for side in (measure.before, measure.after) if side]
+    n = f"n = {counts[0]:,}" if len(set(counts)) == 1 else f"n = {counts[0]:,}, then {counts[-1]:,}"
+    if change and change.n != min(counts):
+        n += f"; {change.n:,} paired"
+    if left_out := sum(side.num_left_out for side in (measure.before, measure.after) if side):
+        n += f"; {left_out:,} rollout{'s' * (left_out > 1)} without a value"
+    return {
+        "label": measure.label, "before": sides[0], "after": sides[1], "change": shown, "finding": measure.finding,
+        "n": n, "is_part": "=" in measure.name,
+    }
+
+
+def _chart(index: int, curve: Curve) -> dict[str, Any]:
+    show = fmt.percent if curve.unit == "share" else fmt.number
+    lines = [
+        {"name": series.name, "first": show(series.points[0][1]), "last": show(series.points[-1][1])}
+        for series in curve.series
+    ]
+    spoken = "; ".join(
+        f"{line['name']} from {line['first']} at step {fmt.number(series.points[0][0])} "
+        f"to {line['last']} at step {fmt.number(series.points[-1][0])}"
+        for line, series in zip(lines, curve.series, strict=True)
+    )
+    unit = "" if curve.unit == "share" else curve.unit
+    return {
+        "index": index, "area": curve.area, "title": curve.title, "unit": unit, "hint": curve.hint, "lines": lines,
+        "spoken": spoken,
+    }
+
+
+def _columns(curve: Curve) -> dict[str, Any]:
+    """A curve as uPlot wants it: one x column, and per line a column of the same length with None in the gaps."""
+    steps = sorted({step for series in curve.series for step, _ in series.points})
+    columns = []
+    for series in curve.series:
+        at = dict(series.points)
+        entry: dict[str, Any] = {"name": series.name, "y": [_rounded(at.get(step)) for step in steps]}
+        if series.low is not None and series.high is not None:
+            for name, bound in (("low", series.low), ("high", series.high)):
+                edge = {step: y for (step, _), y in zip(series.points, bound, strict=True)}
+                entry[name] = [_rounded(edge.get(step)) for step in steps]
+        columns.append(entry)
+    return {"share": curve.unit == "share", "x": steps, "series": columns}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else float(f"{value:.6g}")
+
+
+def _cost_rows(used: Cost) -> list[dict[str, str]]:
+    total = sum(used.seconds.values())
+    return [
+        {"phase": phase, "seconds": fmt.duration(seconds), "share": fmt.percent(seconds / total) if total else fmt.NONE}
+        for phase, seconds in sorted(used.seconds.items(), key=lambda item: -item[1])
+    ]
+
+
+def _notices(run: RunData) -> list[str]:
+    """What a reader should know before believing the page."""
+    counts = Counter(str(event.get("event")) for event in run.events)
+    words = {"warning": "warning", "resume": "resume", "interrupt": "interruption"}
+    found = [f"{counts[kind]} {word}{'s' * (counts[kind] > 1)}" for kind, word in words.items() if counts[kind]]
+    notices = [", ".join(found) + ": see Warnings and events."] if found else []
+    return notices + list(dict.fromkeys(run.problems))
+
+
+def _events(run: RunData) -> dict[str, Any]:
+    """Everything but the routine, in order; the same warning many times is one line with a count."""
+    shown: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in run.events:
+        kind = str(event.get("event", "unknown"))
+        if kind in ("step", "evaluation", "checkpoint"):
+            continue
+        message = str(event.get("message") or "")
+        if (kind, message) in shown and kind == "warning":
+            shown[kind, message]["count"] += 1
+            continue
+        time = event_time(event)
+        key = (kind, message) if kind == "warning" else (kind, f"{len(shown)}")
+        shown[key] = {
+            "kind": kind, "message": message, "count": 1, "step": event.get("step"),
+            "time": f"{time:%Y-%m-%d %H:%M:%S}" if time else fmt.NONE,
+        }
+    entries = list(shown.values())
+    return {"rows": entries[:_MAX_EVENTS], "left_out": max(0, len(entries) - _MAX_EVENTS)}
+
+
+def _settings(config: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Dotted settings; those that differ from their defaults come first."""
+    flat, usual = flatten(config), flatten(defaults or {})
+    rows = [
+        {
+            "key": key,
+            "value": _plain(value),
+            "is_changed": defaults is not None and usual.get(key) != value,
+            "default": _plain(usual[key]) if usual.get(key) is not None else "not set",
+        }
+        for key, value in flat.items()
+    ]
+    return sorted(rows, key=lambda row: not row["is_changed"])
+
+
+def _json(value: Any) -> Markup:
+    """JSON that can stand in a script element: no tag, comment or line separator of its own."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _resource(name: str) -> str:
+    return files("sanmai.report").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _hashes(texts: list[str]) -> str:
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -1,0 +1,185 @@
+"""A run folder as plain data. What is missing or half written is named in `problems`, never an error."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Row = dict[str, Any]
+"""One rollout by the schema of docs/architecture.md, without `tokens` and `sampling_logp`."""
+
+_HEAVY_COLUMNS = frozenset({"tokens", "sampling_logp"})
+_STEP_FILE = re.compile(r"step-(\d+)\.parquet")
+
+
+@dataclass
+class RunData:
+    """What a run folder holds."""
+
+    name: str
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    """One per step in order; where a step was repeated after a resume, the last."""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """In the order written."""
+    evaluations: dict[int, list[Row]] = field(default_factory=dict)
+    """Rows of every readable evaluation, by number of steps before it; between first and last only ids and scores."""
+    rollout_files: dict[int, Path] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, a sentence each."""
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps on record."""
+        return int(self.metrics[-1]["step"]) if self.metrics else 0
+
+
+def load_run(run_folder: Path) -> RunData:
+    """Everything but the training rollouts, which `read_rows` reads file by file.
+
+    Raises:
+        FileNotFoundError: run_folder is not a folder.
+    """
+    folder = Path(run_folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected a run folder")
+    run = RunData(name=folder.resolve().name)
+    run.config = _read_whole(folder / "config.toml", tomllib.loads, run.problems)
+    run.environment = _read_whole(folder / "environment.json", json.loads, run.problems)
+    lines = _read_lines(folder / "metrics.jsonl", run.problems)
+    by_step = {int(line["step"]): _numbers(line) for line in lines if is_number(line.get("step"))}
+    run.metrics = [by_step[step] for step in sorted(by_step)]
+    run.events = _read_lines(folder / "events.jsonl", run.problems)
+    run.rollout_files = _step_files(folder / "rollouts")
+    run.evaluations = _read_evaluations(_step_files(folder / "evaluations"), run.problems)
+    return run
+
+
+def read_rows(path: Path, problems: list[str], columns: Sequence[str] | None = None) -> list[Row]:
+    """Rows of a rollout file; none, and a sentence in problems, where it cannot be read.
+
+    Args:
+        columns: names, or prefixes that end in "/"; None is all but the token lists.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        wanted = [
+            name
+            for name in file.schema_arrow.names
+            if name not in _HEAVY_COLUMNS
+            and (columns is None or any(name == c or (c.endswith("/") and name.startswith(c)) for c in columns))
+        ]
+        return file.read(columns=wanted).to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problems.append(f"{path.parent.name}/{path.name} cannot be read: {reason}")
+        return []
+
+
+def find(values: Mapping[str, Any], *names: str) -> Any:
+    """The first value under any of names, shallowest first; None where there is none."""
+    level: list[Mapping[str, Any]] = [values]
+    while level:
+        for mapping in level:
+            for name in names:
+                if mapping.get(name) not in (None, ""):
+                    return mapping[name]
+        level = [child for mapping in level for child in mapping.values() if isinstance(child, Mapping)]
+    return None
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _read_whole(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{path.name} is not there yet")
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        problems.append(f"{path.name} cannot be read: {error}")
+        return {}
+    if isinstance(value, dict):
+        return value
+    problems.append(f"{path.name} cannot be read: expected an object")
+    return {}
+
+
+def _read_lines(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file; a torn last line is what a killed process leaves and is passed over."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        problems.append(f"{path.name} is not there yet")
+        return []
+    except OSError as error:
+        problems.append(f"{path.name} cannot be read: {error}")
+        return []
+    rows, bad = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            bad.append(number)
+    if bad:
+        shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+        problems.append(f"{path.name}: {len(bad)} of {len(rows) + len(bad)} lines cannot be read (line {shown})")
+    return rows
+
+
+def _read_evaluations(files: Mapping[int, Path], problems: list[str]) -> dict[int, list[Row]]:
+    # Whole files only at both ends: all of a long run would take minutes, and the curve needs ids and scores.
+    found: dict[int, list[Row]] = {}
+    waiting = sorted(files)
+    for end in (0, -1):
+        rows: list[Row] = []
+        while waiting and not rows:
+            step = waiting.pop(end)
+            rows = read_rows(files[step], problems)
+            found |= {step: rows} if rows else {}
+    for step in waiting:
+        if rows := read_rows(files[step], problems, ("problem_id", "score/")):
+            found[step] = rows
+    return dict(sorted(found.items()))
+
+
+def _step_files(folder: Path) -> dict[int, Path]:
+    try:
+        found: Iterable[Path] = sorted(folder.iterdir())
+    except OSError:
+        return {}
+    return {int(match[1]): path for path in found if (match := _STEP_FILE.fullmatch(path.name))}
+
+
+def is_number(value: Any) -> bool:
+    """A finite number; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in line.items() if is_number(value)}

@@ -1,0 +1,335 @@
+"""The numbers of a run: before and after on held-out problems, cost, and a verdict in plain words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from math import fsum, isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from sanmai.report import format as fmt
+from sanmai.report.load import Row, RunData, find, is_number, load_run
+from sanmai.stats import Difference, clustered_interval, paired_difference, rate
+
+Status = Literal["begun", "finished", "interrupted", "unfinished"]
+
+_MAX_TAG_VALUES = 12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over an evaluation's rollouts with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Problems."""
+    num_left_out: int
+    """Rollouts without a value: ungradable, failed, or without a thought to look at."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row of the before/after table."""
+
+    name: str
+    """"accuracy", "accuracy/digits=2", "thinks", ...: the metric's name after `eval/`."""
+    label: str
+    is_share: bool
+    direction: int
+    """+1 when more is better, -1 when less is, 0 when it depends."""
+    before: Estimate | None
+    after: Estimate | None
+    change: Difference | None
+    """Paired on the problems that have a value in both; None when there are none."""
+
+    @property
+    def finding(self) -> str:
+        """The change in a word; "undecided" when its interval holds zero."""
+        if self.change is None:
+            return "not comparable"
+        if not self.change.sign:
+            return "undecided"
+        if not self.direction:
+            return "higher" if self.change.sign > 0 else "lower"
+        return "better" if self.change.sign == self.direction else "worse"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run used up, repeated steps included where the events say so."""
+
+    tokens: dict[str, float]
+    """prompt, sampled, trained."""
+    seconds: dict[str, float]
+    """Per phase."""
+    num_parameters: float | None
+    wall_seconds: float | None
+    """From the first event to the last; pauses between a stop and a resume included."""
+
+    @property
+    def flops(self) -> float | None:
+        """2 N per prompt or sampled token, 6 N per trained token; attention is left out."""
+        if self.num_parameters is None or not self.tokens:
+            return None
+        forward = self.tokens.get("prompt", 0) + self.tokens.get("sampled", 0)
+        return self.num_parameters * (2 * forward + 6 * self.tokens.get("trained", 0))
+
+
+def summarise(run_folder: Path) -> dict[str, Any]:
+    """Headline numbers of a run folder as plain data, ready for JSON.
+
+    Returns:
+        `verdict`, a sentence; `status`; `steps`; `first_evaluation`, `last_evaluation` (steps or None); `measures`, one
+        dictionary per `Measure` with its `finding`; `tokens`, `seconds`, `flops`; `num_warnings`; `lines`, the same as
+        text for a terminal.
+
+    Raises:
+        FileNotFoundError: run_folder is not a folder.
+    """
+    run = load_run(run_folder)
+    measures = compare_evaluations(run)
+    used = cost(run)
+    steps = sorted(run.evaluations)
+    return {
+        "verdict": verdict(run, measures),
+        "status": status(run),
+        "steps": run.num_steps,
+        "first_evaluation": steps[0] if steps else None,
+        "last_evaluation": steps[-1] if steps else None,
+        "measures": [_finite(asdict(measure)) | {"finding": measure.finding} for measure in measures],
+        "tokens": used.tokens,
+        "seconds": used.seconds,
+        "flops": used.flops,
+        "num_warnings": sum(event.get("event") == "warning" for event in run.events),
+        "lines": [verdict(run, measures), *(_line(measure) for measure in measures if "=" not in measure.name)],
+    }
+
+
+def status(run: RunData) -> Status:
+    """Where a run stands, by the last thing that it said."""
+    for event in reversed(run.events):
+        if event.get("event") == "finish":
+            return "finished"
+        if event.get("event") in ("interrupt", "interrupted"):
+            return "interrupted"
+        if event.get("event") in ("start", "resume", "step"):
+            break
+    return "unfinished" if run.num_steps else "begun"
+
+
+def planned_steps(run: RunData) -> int | None:
+    """Steps that the configuration asks for, if it says."""
+    value = find(run.config, "num_steps", "steps")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def compare_evaluations(run: RunData) -> list[Measure]:
+    """First and last evaluation side by side: the score overall and per tag, then thinking, language and length."""
+    if not run.evaluations:
+        return []
+    steps = sorted(run.evaluations)
+    before = run.evaluations[steps[0]]
+    after = run.evaluations[steps[-1]] if len(steps) > 1 else []
+    column = quality_column(before + after)
+    name = column.removeprefix("score/")
+    label = "Accuracy" if name == "accuracy" else f"Score: {name}"
+    measures = [_measure(name, label, before, after, lambda row: row.get(column), 1)]
+    for tag, value in tag_values(before + after):
+        chosen = [[row for row in rows if row_tags(row).get(tag) == value] for rows in (before, after)]
+        measures.append(_measure(f"{name}/{tag}={value}", f"{tag} = {value}", *chosen, lambda row: row.get(column), 1))
+    others: list[tuple[str, str, Callable[[Row], float | None], int]] = [
+        ("thinks", "Share that thinks", thinks, 0),
+        ("off_language", "Thought in another language", lambda row: row.get("off_language"), -1),
+        ("length_mean", "Length in tokens", _length, 0),
+        ("truncated", "Cut off before the end", _is_cut, -1),
+    ]
+    measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
+    return [measure for measure in measures if measure.before or measure.after]
+
+
+def verdict(run: RunData, measures: Sequence[Measure]) -> str:
+    """What the run showed, in one or two sentences."""
+    if not measures:
+        missing = "No evaluation on held-out problems, so nothing can be said about accuracy."
+        return f"{missing} {_reward_sentence(run)}".strip()
+    first = measures[0]
+    noun = "Held-out accuracy" if first.name == "accuracy" else f"The held-out score “{first.name}”"
+    show = fmt.percent if first.is_share else fmt.number
+    if first.before is None or first.after is None or first.change is None:
+        known = first.before or first.after
+        if known is None:
+            return f"{noun} could not be measured on any problem."
+        when = "before training" if min(run.evaluations) == 0 else f"at step {min(run.evaluations)}"
+        bounds = fmt.interval(known.low, known.high, is_share=first.is_share)
+        why = "first and last evaluation share no problem" if first.before and first.after else "there is no other yet"
+        evidence = ", ".join(filter(None, [f"95 % interval {bounds}" if bounds else "", f"n = {known.n}"]))
+        return f"{noun} is {show(known.value)} {when} ({evidence}). Nothing to compare with: {why}."
+    change = fmt.points(first.change.value) if first.is_share else fmt.signed(first.change.value)
+    bounds = fmt.interval(first.change.low, first.change.high, is_share=first.is_share)
+    evidence = ", ".join(filter(None, [change, f"95 % interval {bounds}" if bounds else "", f"n = {first.change.n}"]))
+    start, end = show(first.before.value), show(first.after.value)
+    if first.change.sign:
+        return f"{noun} {'rose' if first.change.sign > 0 else 'fell'} from {start} to {end} ({evidence})."
+    return f"{noun} did not change measurably: {start} before, {end} after ({evidence})."
+
+
+def cost(run: RunData) -> Cost:
+    """Tokens from the events where they count them, else from the metrics; seconds from the events."""
+    tokens: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for event in run.events:
+        phases = event.get("seconds")
+        for phase, value in (phases if isinstance(phases, dict) else {str(event.get("event")): phases}).items():
+            _add(seconds, str(phase), value)
+        counts = event.get("tokens")
+        for kind, value in counts.items() if isinstance(counts, dict) else ():
+            _add(tokens, str(kind), value)
+    if not tokens:
+        for line in run.metrics:
+            for kind in ("prompt", "sampled", "trained"):
+                _add(tokens, kind, line.get(f"tokens/{kind}"))
+    parameters = find(run.environment, "parameters", "num_parameters")
+    times = [time for event in run.events if (time := event_time(event))]
+    return Cost(
+        tokens=tokens,
+        seconds=seconds,
+        num_parameters=parameters if is_number(parameters) else None,
+        wall_seconds=(max(times) - min(times)).total_seconds() if len(times) > 1 else None,
+    )
+
+
+def event_time(event: dict[str, Any]) -> datetime | None:
+    """When an event happened; None where it does not say so with a time zone."""
+    try:
+        time = datetime.fromisoformat(str(event.get("time")))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
+
+
+def quality_column(rows: Sequence[Row]) -> str:
+    """The column that says how good a rollout is: the accuracy, else the first score, else the reward."""
+    names = {name: None for row in rows for name in row}
+    if "score/accuracy" in names:
+        return "score/accuracy"
+    return next((name for name in names if name.startswith("score/")), "reward")
+
+
+def row_tags(row: Row) -> dict[str, Any]:
+    """The problem's tags, and its language where they do not name one."""
+    try:
+        tags = json.loads(row.get("tags") or "{}")
+    except (ValueError, TypeError):
+        tags = {}
+    tags = tags if isinstance(tags, dict) else {}
+    return {"language": row["language"]} | tags if row.get("language") else tags
+
+
+def tag_values(rows: Sequence[Row]) -> list[tuple[str, Any]]:
+    """Tags worth a row each, in order: those that take more than one value and not too many."""
+    found: dict[str, dict[Any, None]] = {}
+    for row in rows:
+        for tag, value in row_tags(row).items():
+            if isinstance(value, (str, int, float, bool)):
+                found.setdefault(tag, {})[value] = None
+    return [
+        (tag, value)
+        for tag, values in found.items()
+        if 1 < len(values) <= _MAX_TAG_VALUES
+        for value in sorted(values, key=lambda value: (isinstance(value, str), value))
+    ]
+
+
+def thinks(row: Row) -> float | None:
+    """1.0 for a closed thought with something in it; None where the rollout failed.
+
+    A row without a `thinks` of its own is judged by its trace state; empty thoughts are then seen in <think> tags only.
+    """
+    if row.get("failure"):
+        return None
+    if row.get("thinks") is not None:
+        return float(row["thinks"])
+    is_closed = row.get("trace_state") in ("closed", "no_open_tag")
+    return float(is_closed and not re.search(r"(<think>|^)\s*</think>", row.get("text") or ""))
+
+
+def _length(row: Row) -> float | None:
+    return None if row.get("failure") else row.get("num_tokens")
+
+
+def _is_cut(row: Row) -> float | None:
+    return None if row.get("failure") else float(row.get("stop_reason") in ("length", "timeout"))
+
+
+def _measure(
+    name: str,
+    label: str,
+    before: Sequence[Row],
+    after: Sequence[Row],
+    value: Callable[[Row], float | None],
+    direction: int,
+) -> Measure:
+    sides = [_values_by_problem(rows, value) for rows in (before, after)]
+    is_share = name != "length_mean" and all(0 <= x <= 1 for side in sides for xs in side.values() for x in xs)
+    estimates = [_estimate(side, len(rows), is_share) for side, rows in zip(sides, (before, after), strict=True)]
+    shared = [problem for problem in sides[0] if problem in sides[1]]
+    means = [[fsum(side[problem]) / len(side[problem]) for problem in shared] for side in sides]
+    change = paired_difference(means[0], means[1]) if shared else None
+    return Measure(name, label, is_share, direction, estimates[0], estimates[1], change)
+
+
+def _values_by_problem(rows: Sequence[Row], value: Callable[[Row], float | None]) -> dict[str, list[float]]:
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        x = value(row)
+        if x is not None and isfinite(x):
+            values.setdefault(str(row.get("problem_id")), []).append(float(x))
+    return values
+
+
+def _estimate(values: dict[str, list[float]], num_rows: int, is_share: bool) -> Estimate | None:
+    flat = [x for xs in values.values() for x in xs]
+    if not flat:
+        return None
+    clusters = [problem for problem, xs in values.items() for _ in xs]
+    if is_share:
+        share = rate(flat, clusters)
+        return Estimate(share.value, share.low, share.high, share.n, num_rows - len(flat))
+    low, high = clustered_interval(flat, clusters)
+    return Estimate(fsum(flat) / len(flat), low, high, len(values), num_rows - len(flat))
+
+
+def _reward_sentence(run: RunData) -> str:
+    rewards = [line["reward/mean"] for line in run.metrics if "reward/mean" in line]
+    if not rewards:
+        return ""
+    steps = "1 step" if len(rewards) == 1 else f"{len(rewards)} steps"
+    return f"The mean training reward went from {fmt.number(rewards[0])} to {fmt.number(rewards[-1])} in {steps}."
+
+
+def _line(measure: Measure) -> str:
+    show = fmt.percent if measure.is_share else fmt.number
+    sides = []
+    for side in (measure.before, measure.after):
+        if side is not None:
+            bounds = fmt.interval(side.low, side.high, is_share=measure.is_share)
+            sides.append(f"{show(side.value)} {bounds}".strip() + f", n = {side.n}")
+    return f"{measure.label}: {' -> '.join(sides)}" + (f" ({measure.finding})" if measure.change else "")
+
+
+def _add(totals: dict[str, float], name: str, value: Any) -> None:
+    if is_number(value):
+        totals[name] = totals.get(name, 0) + value
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,304 @@
+"use strict";
+// Text from the run is only ever set as textContent or as an attribute that cannot execute.
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const data = (name) => JSON.parse(byId("data-" + name).textContent);
+  const PAGE = 20;
+  const MIXED = 0.05;
+  const NONE = "–";
+
+  function element(tag, className, text) {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined) node.textContent = text;
+    return node;
+  }
+
+  function number(value, digits = 3) {
+    if (value === null || value === undefined) return NONE;
+    const size = Math.abs(value);
+    if (size !== 0 && (size < 1e-4 || size >= 1e9)) {
+      const [mantissa, exponent] = value.toExponential(1).split("e");
+      const raised = [...exponent.replace("+", "")].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
+      return `${mantissa.replace("-", "−")} × 10${raised}`;
+    }
+    const shown = Number.isInteger(value) || size >= 10 ** digits ? Math.round(value) : Number(value.toPrecision(digits));
+    return shown.toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", "−");
+  }
+  // Room for six characters beside an axis.
+  const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(0).replaceAll("-", "−") : number(value));
+  const percent = (value) => (value === null || value === undefined ? NONE : number(100 * value) + "\u202f%");
+
+  // Theme: the system's until the reader chooses.
+  const theme = byId("theme");
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (document.documentElement.dataset.theme || (systemDark.matches ? "dark" : "light")) === "dark";
+  const plots = [];
+  function applyTheme() {
+    theme.textContent = isDark() ? "Light theme" : "Dark theme";
+    readPalette();
+    for (const plot of plots) plot.redraw(false, true);
+  }
+  function remembered(value) {
+    // A file opened from disk may have no storage.
+    try {
+      if (value) localStorage.setItem("sanmai-theme", value);
+      return localStorage.getItem("sanmai-theme");
+    } catch { return null; }
+  }
+
+  const palette = {};
+  function readPalette() {
+    const probe = document.body.appendChild(element("span"));
+    for (const name of ["s1", "s2", "s3", "s4", "s5", "s6", "quiet", "grid", "card"]) {
+      probe.style.color = `var(--${name})`;
+      palette[name] = getComputedStyle(probe).color;
+    }
+    probe.remove();
+  }
+  const faint = (color) => color.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)");
+
+  // Charts.
+  const DASHES = [[], [6, 3], [], [6, 3], [], [6, 3]];
+  function yRange(curve) {
+    return (_, low, high) => {
+      if (low === null) return [0, 1];
+      if (curve.share) return [0, high > 0.5 ? 1 : high > 0 ? high * 1.15 : 0.1];
+      if (low === high) return low === 0 ? [0, 1] : [Math.min(0, low * 1.2), Math.max(0, low * 1.2)];
+      const pad = (high - low) * 0.08;
+      return [low >= 0 && low < high / 2 ? 0 : low - pad, high + pad];
+    };
+  }
+  function drawCurve(host, curve) {
+    const readings = [...host.closest("figure").querySelectorAll(".reading")];
+    const still = readings.map((node) => node.textContent);
+    const show = curve.share ? percent : number;
+    const columns = [curve.x];
+    const series = [{}];
+    const bands = [];
+    const lines = [];
+    curve.series.forEach((entry, i) => {
+      const color = () => palette["s" + (i + 1)];
+      if (entry.low) {
+        for (const edge of [entry.high, entry.low]) {
+          columns.push(edge);
+          series.push({ stroke: "transparent", width: 0, spanGaps: true, points: { show: false } });
+        }
+        bands.push({ series: [columns.length - 2, columns.length - 1], fill: () => faint(color()) });
+      }
+      lines.push(columns.length);
+      columns.push(entry.y);
+      const count = entry.y.filter((y) => y !== null).length;
+      const isMarked = count <= 24;
+      series.push({
+        stroke: color, width: 1.75, dash: DASHES[i], spanGaps: true,
+        points: { show: isMarked, size: 5, fill: color, stroke: color, width: 1 },
+      });
+    });
+    const axis = { stroke: () => palette.quiet, font: "11px system-ui, sans-serif", ticks: { show: false } };
+    const size = () => ({ width: Math.max(120, host.clientWidth), height: 150 });
+    const plot = new uPlot({
+      ...size(), series, bands, legend: { show: false }, padding: [8, 8, 0, 0],
+      scales: {
+        x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
+        y: { range: yRange(curve) },
+      },
+      axes: [
+        { ...axis, size: 22, gap: 3, space: 46, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7],
+          values: (_, steps) => steps.map((step) => number(step, 6)) },
+        { ...axis, size: 50, gap: 4, space: 30, grid: { stroke: () => palette.grid, width: 1 },
+          values: (_, values) => values.map((value) => (curve.share ? percent : short)(value)) },
+      ],
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: "steps", setSeries: false } },
+      hooks: {
+        setCursor: [(u) => {
+          readings.forEach((node, i) => {
+            const value = u.cursor.idx === null || u.cursor.idx === undefined ? null : columns[lines[i]][u.cursor.idx];
+            node.textContent = value === null ? still[i] : `step ${number(curve.x[u.cursor.idx], 6)}: ${show(value)}`;
+          });
+        }],
+      },
+    }, columns, host);
+    plots.push(plot);
+    new ResizeObserver(() => { if (host.clientWidth !== plot.width) plot.setSize(size()); }).observe(host);
+  }
+
+  // A rollout in full: prompt, completion, what each grader said.
+  const OUTCOMES = { correct: "✓ correct", wrong: "✗ wrong", partial: "◐ partial", ungradable: "? ungradable", failed: "! failed" };
+  const outcome = (row) => element("span", "outcome " + row.outcome, OUTCOMES[row.outcome]);
+
+  function completion(text) {
+    const block = element("pre");
+    block.dir = "auto";
+    block.tabIndex = 0;
+    const end = text.lastIndexOf("</think>");
+    if (end >= 0) block.append(element("span", "thought", text.slice(0, end + 8)), text.slice(end + 8));
+    else block.textContent = text || "(empty)";
+    return block;
+  }
+  function facts(entries) {
+    const line = element("div", "meta");
+    for (const [name, value] of entries) {
+      if (value === "" || value === NONE) continue;
+      const item = element("span", "", name + " ");
+      item.append(element("b", "", value));
+      line.append(item);
+    }
+    return line;
+  }
+  function scores(row) {
+    if (!row.scores.length) return "";
+    const table = element("table");
+    const head = table.createTHead().insertRow();
+    for (const title of ["Component", "Score", "Label", "Reason"]) {
+      const cell = element("th", "", title);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    const body = table.createTBody();
+    for (const [name, score, label, reason] of row.scores) {
+      const line = body.insertRow();
+      const title = element("th", "", name);
+      title.scope = "row";
+      line.append(title);
+      for (const text of [number(score), label || NONE, reason || NONE]) line.append(element("td", "", text));
+    }
+    return table;
+  }
+  const details = (row) => facts([
+    ["reward", number(row.reward)], ["advantage", number(row.advantage)], ["tokens", number(row.tokens)],
+    ["stop", row.stop], ["off-language", percent(row.off_language)], ["mean log-ratio", number(row.log_ratio)],
+    ["policy version", number(row.version)], ["language", row.language], ["tags", row.tags], ["failure", row.failure],
+  ]);
+
+  function fill(select, values, shown = (value) => value) {
+    select.append(new Option("any", ""));
+    for (const value of values) select.append(new Option(shown(value), value));
+  }
+  const distinct = (rows, key) => [...new Set(rows.map((row) => row[key]))];
+
+  function browser(rows) {
+    const list = byId("rollout-list");
+    const more = byId("more");
+    const controls = byId("rollout-controls");
+    fill(byId("filter-step"), distinct(rows, "step").sort((a, b) => a - b));
+    fill(byId("filter-outcome"), Object.keys(OUTCOMES).filter((name) => rows.some((row) => row.outcome === name)));
+    fill(byId("filter-stop"), distinct(rows, "stop").filter(Boolean).sort());
+    const haystack = new Map(rows.map((row) => [row, `${row.prompt}\n${row.text}\n${row.problem}`.toLowerCase()]));
+    let found = [];
+    let shown = 0;
+
+    function speaks(row, wanted) {
+      if (row.off_language === null) return wanted === "unknown";
+      return wanted === (row.off_language > MIXED ? "mixed" : "clean");
+    }
+    function entry(row) {
+      const box = element("details", "rollout");
+      const head = element("summary");
+      const excerpt = element("span", "excerpt", row.prompt.replace(/\s+/g, " ").slice(0, 200));
+      excerpt.dir = "auto";
+      head.append(outcome(row), element("span", "", "step " + number(row.step, 6)), element("span", "", "reward " + number(row.reward)),
+        element("span", "", number(row.tokens) + " tokens"), excerpt);
+      box.append(head);
+      // Two thousand completions at once would be slow: the body is made when it is opened.
+      box.addEventListener("toggle", () => {
+        if (!box.open || box.children.length > 1) return;
+        const body = element("div", "body");
+        const prompt = element("pre", "", row.prompt);
+        prompt.dir = "auto";
+        body.append(facts([["problem", row.problem], ["sample", number(row.sample)]]), element("h4", "", "Prompt"), prompt,
+          element("h4", "", "Completion"), completion(row.text));
+        if (row.answer) body.append(facts([["reference answer", row.answer]]));
+        body.append(details(row), scores(row));
+        box.append(body);
+      });
+      return box;
+    }
+    function showMore() {
+      list.append(...found.slice(shown, shown + PAGE).map(entry));
+      shown = Math.min(found.length, shown + PAGE);
+      more.hidden = shown >= found.length;
+    }
+    function update() {
+      const step = byId("filter-step").value;
+      const kind = byId("filter-outcome").value;
+      const stop = byId("filter-stop").value;
+      const language = byId("filter-language").value;
+      const text = byId("search").value.trim().toLowerCase();
+      const sort = byId("sort").value;
+      const key = sort.replace("-", "");
+      const sign = sort.startsWith("-") ? -1 : 1;
+      found = rows.filter((row) => (!step || String(row.step) === step) && (!kind || row.outcome === kind)
+        && (!stop || row.stop === stop) && (!language || speaks(row, language)) && (!text || haystack.get(row).includes(text)));
+      // A rollout without the number comes last either way.
+      found.sort((a, b) => (a[key] === null) - (b[key] === null) || sign * (a[key] - b[key]));
+      byId("rollout-count").textContent = `${number(found.length, 9)} of ${number(rows.length, 9)} rollouts`;
+      list.replaceChildren();
+      shown = 0;
+      showMore();
+    }
+    controls.addEventListener("input", update);
+    controls.addEventListener("submit", (event) => event.preventDefault());
+    more.addEventListener("click", showMore);
+    update();
+  }
+
+  function sideBySide(pairs) {
+    const view = byId("pair-view");
+    const problem = byId("pair-problem");
+    let found = [];
+    const change = ({ early, late }) => {
+      const [before, after] = [early.outcome === "correct", late.outcome === "correct"];
+      return before ? (after ? "right" : "broken") : after ? "fixed" : "other";
+    };
+    function side(title, row) {
+      const box = element("article");
+      const head = element("h3", "", title);
+      box.append(head, outcome(row), completion(row.text), details(row), scores(row));
+      return box;
+    }
+    function show() {
+      const index = problem.selectedIndex;
+      const pair = found[index];
+      byId("pair-previous").disabled = index <= 0;
+      byId("pair-next").disabled = index < 0 || index >= found.length - 1;
+      byId("pair-count").textContent = found.length ? `${index + 1} of ${number(found.length)} problems` : "No problem changed like that.";
+      if (!pair) return view.replaceChildren();
+      const prompt = element("p", "prompt", pair.late.prompt);
+      prompt.dir = "auto";
+      const sides = element("div", "sides");
+      sides.append(side(view.dataset.early, pair.early), side(view.dataset.late, pair.late));
+      view.replaceChildren(prompt, facts([["reference answer", pair.late.answer], ["problem", pair.late.problem]]), sides);
+    }
+    function choose() {
+      const wanted = byId("pair-change").value;
+      found = pairs.filter((pair) => !wanted || change(pair) === wanted);
+      problem.replaceChildren(...found.map(({ late }) => new Option(late.prompt.replace(/\s+/g, " ").slice(0, 90))));
+      show();
+    }
+    const move = (by) => () => { problem.selectedIndex += by; show(); };
+    byId("pair-controls").addEventListener("submit", (event) => event.preventDefault());
+    byId("pair-change").addEventListener("input", choose);
+    problem.addEventListener("input", show);
+    byId("pair-previous").addEventListener("click", move(-1));
+    byId("pair-next").addEventListener("click", move(1));
+    choose();
+  }
+
+  const chosen = remembered();
+  if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
+  theme.hidden = false;
+  theme.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    remembered(document.documentElement.dataset.theme);
+    applyTheme();
+  });
+  systemDark.addEventListener("change", applyTheme);
+  readPalette();
+  const charts = data("curves");
+  for (const host of document.querySelectorAll(".plot")) drawCurve(host, charts[Number(host.dataset.curve)]);
+  applyTheme();
+  const [rollouts, pairs] = [data("rollouts"), data("pairs")];
+  if (rollouts.length) browser(rollouts);
+  if (pairs.length) sideBySide(pairs);
+})();

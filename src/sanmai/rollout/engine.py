@@ -1,0 +1,182 @@
+"""From problems to graded groups: sampling and grading at the same time, bounded, with failures as data."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.trace import parse_trace
+from sanmai.models.policy import Policy
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.sampler import Completion, Request, SamplingConfig, sample
+from sanmai.types import Group, Metrics, Problem, Rollout, RunError, StopReason
+
+
+class GradingConfig(Config):
+    workers: int = Field(4, ge=1)
+    """Threads that grade while sampling goes on."""
+    timeout_seconds: float = Field(60.0, gt=0)
+    """Time limit for grading one rollout; one that takes longer is counted as failed."""
+    failure_budget: float = Field(0.1, ge=0, le=1)
+    """Share of a step's rollouts that may fail (broken graders, not wrong answers) before the run stops."""
+
+
+@dataclass
+class RolloutStats:
+    """What a call of `rollout` cost."""
+
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    sampled_tokens: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def metrics(self) -> Metrics:
+        """The counts that a rerun reproduces; seconds are not among them."""
+        return {"tokens/prompt": float(self.prompt_tokens), "tokens/sampled": float(self.sampled_tokens)}
+
+
+def rollout(
+    policy: Policy,
+    problems: Sequence[Problem],
+    rubric: Rubric,
+    *,
+    rollouts_per_prompt: int,
+    seed: tuple,
+    policy_version: int,
+    sampling: SamplingConfig,
+    grading: GradingConfig,
+) -> tuple[list[Group], RolloutStats]:
+    """Graded groups, in the order of `problems` whatever the order of arrival.
+
+    Args:
+        seed: what the rollouts' randomness is keyed by, before problem and sample: (run seed, step) in training.
+        policy_version: written on every rollout.
+
+    Raises:
+        RunError: more than the failure budget's share of the rollouts failed; the message has the commonest reason.
+    """
+    start = time.monotonic()
+    requests = [
+        Request(render_prompt(policy.tokenizer, p.messages), [(*seed, p.id, g) for g in range(rollouts_per_prompt)])
+        for p in problems
+    ]
+    graders = _Graders(rubric, grading)
+    groups = [Group(problem, []) for problem in problems]
+    for completion in sample(policy, requests, sampling):
+        problem, request = problems[completion.request], requests[completion.request]
+        rollout_ = _to_rollout(policy, problem, request, completion, policy_version)
+        groups[completion.request].rollouts.append(rollout_)
+        graders.submit(problem, rollout_)
+    graders.finish()
+    for group in groups:
+        group.rollouts.sort(key=lambda r: r.sample)
+    stats = RolloutStats(
+        time.monotonic() - start,
+        sum(len(r.prompt_tokens) for r in requests),
+        sum(len(r.completion_tokens) for g in groups for r in g.rollouts),
+        graders.failures,
+    )
+    _check_budget(stats, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+    return groups, stats
+
+
+def _to_rollout(policy: Policy, problem: Problem, request: Request, done: Completion, version: int) -> Rollout:
+    tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
+    text = policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    trace = parse_trace(
+        text,
+        opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens),
+        is_truncated=done.stop_reason in (StopReason.LENGTH, StopReason.TIMEOUT),
+    )
+    return Rollout(
+        problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace
+    )
+
+
+def _check_budget(stats: RolloutStats, num_rollouts: int, budget: float) -> None:
+    failed = sum(stats.failures.values())
+    if failed > budget * num_rollouts:
+        worst = max(stats.failures, key=lambda reason: stats.failures[reason])
+        raise RunError(
+            f"{failed} of {num_rollouts} rollouts of this step could not be graded because a grader broke "
+            f"(grading.failure_budget = {budget}); the commonest reason: {worst}"
+        )
+
+
+class _Graders:
+    """Daemon threads that grade. A grader that hangs is left behind and replaced: nothing waits for it without bound."""
+
+    def __init__(self, rubric: Rubric, config: GradingConfig) -> None:
+        self.rubric, self.config = rubric, config
+        self.failures: dict[str, int] = {}
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._submitted: list[_Job] = []
+        for _ in range(config.workers):
+            self._start_worker()
+
+    def submit(self, problem: Problem, rollout_: Rollout) -> None:
+        job = _Job(problem, rollout_)
+        self._submitted.append(job)
+        self._jobs.put(job)
+
+    def finish(self) -> None:
+        """Wait until every job is graded or has had its time; write the verdicts onto the rollouts."""
+        for job in self._submitted:
+            while not job.done.wait(timeout=0.05):
+                if job.started is not None and time.monotonic() - job.started > self.config.timeout_seconds:
+                    job.give_up(f"TimeoutError: grading took more than {self.config.timeout_seconds:g} s")
+                    self._start_worker()  # the hung thread holds one of the places
+            job.settle(self.failures)
+        for _ in range(self.config.workers):
+            self._jobs.put(None)
+
+    def _start_worker(self) -> None:
+        threading.Thread(target=_grade_jobs, args=(self._jobs, self.rubric.grade), daemon=True, name="grader").start()
+
+
+class _Job:
+    """One rollout to be graded; whichever comes first of the result and the time limit stands."""
+
+    def __init__(self, problem: Problem, rollout_: Rollout) -> None:
+        self.problem, self.rollout = problem, rollout_
+        self.started: float | None = None
+        self.done = threading.Event()
+        self._lock = threading.Lock()
+        self._result: tuple | None = None
+        self._failure: str | None = None
+
+    def run(self, grade: Callable) -> None:
+        self.started = time.monotonic()
+        try:
+            result, failure = grade(self.problem, self.rollout.trace), None
+        except Exception as error:  # noqa: BLE001 - a failed rollout is data: typed, counted, and bounded by the budget
+            result, failure = None, f"{type(error).__name__}: {error}"
+        with self._lock:
+            if not self.done.is_set():
+                self._result, self._failure = result, failure
+                self.done.set()
+
+    def give_up(self, reason: str) -> None:
+        with self._lock:
+            if not self.done.is_set():
+                self._failure = reason
+                self.done.set()
+
+    def settle(self, failures: dict[str, int]) -> None:
+        if self._failure is not None:
+            self.rollout.failure = self._failure[:500]
+            failures[self.rollout.failure] = failures.get(self.rollout.failure, 0) + 1
+        elif self._result is not None:
+            self.rollout.verdicts, self.rollout.reward = self._result
+
+
+def _grade_jobs(jobs: queue.SimpleQueue, grade: Callable) -> None:
+    while (job := jobs.get()) is not None:
+        job.run(grade)

@@ -1,0 +1,56 @@
+"""Rollouts and demonstrations to token batches.
+
+Shape key: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from sanmai.types import Group, Rollout, TokenBatch
+
+
+def pack(sequences: Sequence[tuple[list[int], list[int]]], *, sampling_logp: Sequence[list[float]] | None = None) -> TokenBatch:
+    """Prompt and completion pairs as one right-padded batch on the CPU, without streams.
+
+    Args:
+        sequences: (prompt tokens, completion tokens); the completion's tokens are the trained ones.
+        sampling_logp: per sequence, the behaviour log-prob of each completion token; zeros when there was no sampling.
+    """
+    width = max(len(prompt) + len(completion) for prompt, completion in sequences)
+    shape = (len(sequences), width)
+    tokens_BT = torch.zeros(shape, dtype=torch.long)
+    attention_BT, mask_BT = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    logp_BT = torch.zeros(shape)
+    for row, (prompt, completion) in enumerate(sequences):
+        start, end = len(prompt), len(prompt) + len(completion)
+        tokens_BT[row, :end] = torch.tensor(prompt + completion)
+        attention_BT[row, :end], mask_BT[row, start:end] = True, True
+        if sampling_logp is not None:
+            logp_BT[row, start:end] = torch.tensor(sampling_logp[row])
+    return TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, {})
+
+
+def trained_rollouts(groups: Sequence[Group]) -> list[Rollout]:
+    """The rollouts that have a reward: the others are kept and counted, and leave the loss (law 4)."""
+    return [r for group in groups for r in group.rollouts if r.reward is not None]
+
+
+def pack_rollouts(rollouts: Sequence[Rollout]) -> TokenBatch:
+    """Rollouts as one batch, with their advantage as the stream "rl"."""
+    batch = pack(
+        [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
+    )
+    batch.streams["rl"] = torch.tensor([r.advantage for r in rollouts]).unsqueeze(1) * batch.mask_BT
+    return batch
+
+
+def minibatches(
+    batch: TokenBatch, count: int, *, shuffle: np.random.Generator
+) -> Iterator[tuple[list[int], TokenBatch]]:
+    """The rows of a batch, shuffled and split into `count` nearly equal parts (fewer when there are fewer rows)."""
+    for rows in np.array_split(shuffle.permutation(len(batch)), min(count, len(batch))):
+        yield rows.tolist(), batch.select(rows.tolist())

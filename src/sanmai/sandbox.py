@@ -1,0 +1,268 @@
+"""Work that may hang, crash or eat memory, done in child processes that can be killed.
+
+A child is a fresh interpreter, not a fork (torch's threads do not survive one), that speaks length-prefixed JSON over
+pipes. It bounds time and memory; it does not block files or the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import queue
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+START_SECONDS = 60.0
+"""Limit for starting a child and importing what it shall run; not counted in a call's own time."""
+MAX_MESSAGE_BYTES = 16 << 20
+MAX_CALLS = 2000
+"""A child is replaced after so many calls: caches of symbolic algebra grow."""
+
+_HEADER = struct.Struct("!I")
+_BOOT = "import sys; sys.path[:0] = {path!r}; from sanmai.sandbox import _serve; _serve({memory})"
+
+
+@dataclass(frozen=True)
+class Value:
+    """The function came back with this."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """The function took longer than this; its process group was killed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The function raised, or its process died: of memory, a signal, an answer that is not JSON."""
+
+    reason: str
+
+
+Outcome = Value | TimedOut | Crashed
+
+
+class ChildPool:
+    """Runs named functions in at most `num_children` killable processes; may be used from any thread.
+
+    Example:
+        with ChildPool() as pool:
+            pool.call("math:factorial", 5, timeout_seconds=1.0)   # Value(120)
+    """
+
+    def __init__(self, num_children: int = 2, *, memory_bytes: int = 2 << 30) -> None:
+        if num_children < 1:
+            raise ValueError(f"num_children={num_children}: expected at least 1")
+        self._memory_bytes = memory_bytes
+        self._slots: queue.LifoQueue[_Child | None] = queue.LifoQueue()
+        for _ in range(num_children):
+            self._slots.put(None)
+        self._num_children = num_children
+        # The kernel kills a child when the *thread* that started it ends (PR_SET_PDEATHSIG): one lasting thread starts all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def call(self, function: str, *args: Any, timeout_seconds: float) -> Outcome:
+        """What `module:function(*args)` returned, within so many seconds once a child is free.
+
+        Raises:
+            ValueError: the arguments are not JSON or too large, or the pool is closed.
+        """
+        request = _encode({"call": function, "args": args})
+        if self._closed:
+            raise ValueError("the pool is closed")
+        try:
+            child = self._slots.get(timeout=10 * (timeout_seconds + START_SECONDS))
+        except queue.Empty:
+            return Crashed("no child process became free")
+        try:
+            if child is None:
+                child = self._starter.submit(_Child, self._memory_bytes).result(timeout=START_SECONDS)
+            outcome = child.load(function) or child.ask(request, timeout_seconds)
+        except OSError as error:
+            outcome = Crashed(f"cannot start a child process: {error}")
+        except BaseException:  # an interrupt between question and answer: the child's next answer would be the wrong one
+            _stop(child)
+            self._slots.put(None)
+            raise
+        with self._lock:
+            if child is not None and (self._closed or not child.is_alive or child.num_calls >= MAX_CALLS):
+                child.stop()
+                child = None
+            self._slots.put(child)
+        return outcome
+
+    def close(self) -> None:
+        """Kill the idle children; busy ones are killed when their call ends, which their time limit bounds."""
+        with self._lock:
+            self._closed = True
+            for _ in range(self._slots.qsize()):
+                _stop(self._slots.get_nowait())
+                self._slots.put(None)
+        self._starter.shutdown(wait=False)
+
+    def __enter__(self) -> ChildPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Child:
+    """One process and its two pipes; owned by one thread at a time."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        boot = _BOOT.format(path=[p for p in sys.path if p], memory=memory_bytes)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", boot],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            start_new_session=True, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        assert self._process.stdin and self._process.stdout
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        os.set_blocking(self._stdin.fileno(), False)
+        self._loaded: set[str] = set()
+        self.num_calls = 0
+        self.is_alive = True
+
+    def load(self, function: str) -> Crashed | TimedOut | None:
+        """Import what is to be called, on the start's clock; None when that went well."""
+        if function in self._loaded:
+            return None
+        outcome = self.ask(_encode({"load": function}), START_SECONDS)
+        if isinstance(outcome, Value):
+            self._loaded.add(function)
+            return None
+        return outcome
+
+    def ask(self, request: bytes, timeout_seconds: float) -> Outcome:
+        self.num_calls += 1
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            self._write(request, deadline)
+            (size,) = _HEADER.unpack(self._read(_HEADER.size, deadline))
+            if size > MAX_MESSAGE_BYTES:
+                raise EOFError(f"an answer of {size} bytes")
+            answer = json.loads(self._read(size, deadline))
+        except TimeoutError:
+            self.stop()
+            return TimedOut(timeout_seconds)
+        except (EOFError, OSError, ValueError) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)  # its own exit code says more than our kill
+            self.stop()
+            return Crashed(f"{error or 'the child process ended'} (exit code {self._process.returncode})")
+        if answer.get("fatal"):
+            self.stop()
+        return Value(answer["value"]) if "value" in answer else Crashed(answer["raised"])
+
+    def stop(self) -> None:
+        """Kill the process with its group and close the pipes."""
+        self.is_alive = False
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            self._process.kill()
+        self._process.wait()
+        self._stdin.close()
+        self._stdout.close()
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            _wait(self._stdin, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self._stdin.fileno(), view) :]
+            except BlockingIOError:
+                continue
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            _wait(self._stdout, select.POLLIN, deadline)
+            part = os.read(self._stdout.fileno(), min(size - len(data), 1 << 20))
+            if not part:
+                raise EOFError("the child process ended")
+            data += part
+        return bytes(data)
+
+
+def _stop(child: _Child | None) -> None:
+    if child is not None:
+        child.stop()
+
+
+def _wait(pipe: Any, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
+
+
+def _encode(message: Any) -> bytes:
+    data = json.dumps(message, allow_nan=False).encode()
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message of {len(data)} bytes: expected at most {MAX_MESSAGE_BYTES}")
+    return _HEADER.pack(len(data)) + data
+
+
+# What runs in the child.
+
+
+def _serve(memory_bytes: int) -> None:
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)  # what the function prints is no answer
+    _limit(memory_bytes)
+    functions: dict[str, Any] = {}
+    while header := requests.read(_HEADER.size):  # empty: the parent is gone
+        message = json.loads(requests.read(_HEADER.unpack(header)[0]))
+        _answer(answers, _run(message, functions))
+
+
+def _run(message: dict[str, Any], functions: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if "load" in message:
+            module, _, name = message["load"].partition(":")
+            functions[message["load"]] = getattr(importlib.import_module(module), name)
+            return {"value": True}
+        value = functions[message["call"]](*message["args"])
+        _encode(value)
+        return {"value": value}
+    except MemoryError:
+        return {"raised": "MemoryError: the memory limit was reached", "fatal": True}
+    except Exception as error:  # noqa: BLE001 - whatever a foreign function raises is its result; the parent decides
+        return {"raised": f"{type(error).__name__}: {str(error)[:500]}"}
+
+
+def _answer(pipe: BinaryIO, answer: dict[str, Any]) -> None:
+    pipe.write(_encode(answer))
+    pipe.flush()
+
+
+def _limit(memory_bytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        import ctypes
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        parent_death_signal = 1
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)

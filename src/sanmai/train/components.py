@@ -1,0 +1,150 @@
+"""From settings to the named loss components that the step sums.
+
+Shape key: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.losses import (
+    PRESETS,
+    KlEstimator,
+    Normalisation,
+    PolicyLossSettings,
+    entropy_bonus,
+    kl_to_reference,
+    normalise,
+    policy_loss,
+    truncated_importance_weight,
+    weighted_nll,
+)
+from sanmai.models.policy import Policy
+from sanmai.train.step import Component
+from sanmai.types import TokenBatch
+
+
+class LossConfig(Config):
+    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo"] = "dapo"
+    """Published policy loss; the settings below replace parts of it."""
+    surrogate: Literal["clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce"] | None = None
+    """Ratio per token, per sequence (product or geometric mean), capped weight, or none."""
+    clip_low: float | None = None
+    """Distance of the ratio's lower bound from 1."""
+    clip_high: float | None = None
+    """Distance of the ratio's upper bound from 1."""
+    ratio_cap: float | None = None
+    """Largest importance weight of "cispo" and "reinforce"."""
+    normalisation: Normalisation | None = None
+    """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""
+    advantage_scale: Literal["std", "none"] | None = None
+    """Divide a group's advantages by their deviation, or not."""
+    baseline: Literal["mean", "leave_one_out"] | None = None
+    """What is subtracted from a rollout's reward."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the KL divergence to the reference policy, which is the starting policy; 0 keeps no reference in memory."""
+    kl_estimator: KlEstimator = "k3"
+    """k1, k2 or k3; see losses/divergence.py for how they differ."""
+    reference_reset_steps: int = Field(0, ge=0)
+    """Every so many steps the reference becomes the policy; 0 never."""
+    entropy_weight: float = Field(0.0, ge=0)
+    """Weight of the entropy bonus."""
+    importance_cap: float | None = Field(None, gt=0)
+    """Take ratios to the trainer's own log-probs before the update, and correct the difference to the sampler's by
+    importance weights cut off at this cap; costs one more forward pass. Unset: ratios to the sampler's log-probs."""
+
+    def settings(self) -> PolicyLossSettings:
+        """The preset with the replaced parts; ValueError when they do not go together."""
+        names = [f.name for f in dataclasses.fields(PolicyLossSettings)]
+        replaced = {name: getattr(self, name) for name in names if getattr(self, name, None) is not None}
+        return dataclasses.replace(PRESETS[self.preset], **replaced)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.settings()
+        if self.reference_reset_steps and not self.kl_weight:
+            raise ValueError("reference_reset_steps without kl_weight: there is no reference to reset")
+        if self.reference_reset_steps == 1:
+            raise ValueError("reference_reset_steps = 1 makes the KL a distance of the policy to itself, which is 0")
+        return self
+
+
+def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
+    """`rl`, and `kl_to_reference` and `entropy` where their weight is above 0.
+
+    Args:
+        max_tokens: the completion budget, for the "constant" normalisation.
+    """
+    settings = config.settings()
+
+    def weigh(batch: TokenBatch) -> tuple[torch.Tensor, float]:
+        return normalise(batch.mask_BT, settings.normalisation, max_tokens=max_tokens)
+
+    def policy(scored, denominator):
+        batch = scored.batch
+        weight_BT, _ = weigh(batch)
+        if "importance" in batch.streams:
+            weight_BT = weight_BT * batch.streams["importance"]
+        loss, found = policy_loss(
+            settings, scored.logp_BT, batch.sampling_logp_BT, batch.streams["rl"], batch.mask_BT,
+            weight_BT=weight_BT, denominator=denominator,
+        )
+        return loss, {"policy/clip_fraction": found["clip_fraction"]}
+
+    def kl(scored, denominator):
+        loss, found = kl_to_reference(
+            scored.logp_BT, scored.reference_logp_BT, scored.batch.mask_BT, weight_BT=weigh(scored.batch)[0],
+            denominator=denominator, estimator=config.kl_estimator,
+        )
+        return loss, {f"policy/{name}": value for name, value in found.items()}
+
+    def entropy(scored, denominator):
+        loss, _ = entropy_bonus(
+            scored.entropy_BT, scored.batch.mask_BT, weight_BT=weigh(scored.batch)[0], denominator=denominator
+        )
+        return loss, {}
+
+    denominator = lambda batch: weigh(batch)[1]  # noqa: E731
+    components = {"rl": Component(1.0, policy, denominator)}
+    if config.kl_weight:
+        components["kl_to_reference"] = Component(config.kl_weight, kl, denominator, needs_reference=True)
+    if config.entropy_weight:
+        components["entropy"] = Component(config.entropy_weight, entropy, denominator)
+    return components
+
+
+def sft_component(weight: float = 1.0) -> Component:
+    """Negative log-likelihood of demonstrated tokens, each weighted by the stream "sft", per unit of that weight."""
+
+    def nll(scored, denominator):
+        loss, _ = weighted_nll(
+            scored.logp_BT, scored.batch.mask_BT, weight_BT=scored.batch.streams["sft"], denominator=denominator
+        )
+        return loss, {}
+
+    return Component(weight, nll, lambda batch: float(batch.streams["sft"].sum()))
+
+
+def with_proximal_logp(
+    policy: Policy, batch: TokenBatch, *, cap: float, temperature: float, micro_tokens: int
+) -> TokenBatch:
+    """The batch with the trainer's log-probs in place of the sampler's, and the stream "importance" that corrects for it.
+
+        importance = min(exp(trainer's log-prob - sampler's log-prob), cap)
+
+    Source:
+        Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, truncated as in `truncated_importance_weight`.
+    """
+    logp_BT = torch.zeros_like(batch.sampling_logp_BT)
+    with torch.no_grad():
+        for rows in batch.micro_rows(micro_tokens):
+            part = batch.select(rows)
+            scored_BT, _ = policy.score(part.to(policy.device), temperature=temperature)
+            logp_BT[rows, : scored_BT.shape[1]] = scored_BT.cpu()
+    weight_BT = truncated_importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, cap)
+    return dataclasses.replace(batch, sampling_logp_BT=logp_BT, streams={**batch.streams, "importance": weight_BT})

@@ -1,0 +1,85 @@
+"""The facts that a result depends on and a configuration does not hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sanmai.models.policy import Policy
+from sanmai.types import Problem
+
+_PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow")
+
+
+def describe_environment(policy: Policy, problems: dict[str, Iterable[Problem]], **facts: Any) -> dict[str, Any]:
+    """Versions, machine, and digests of the starting model, the tokenizer's template and the problem sets."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "git_commit": _git_commit(),
+        "machine": {
+            "system": platform.platform(), "processor": _processor(), "cores": os.cpu_count(),
+            "torch_threads": torch.get_num_threads(), "device": _device_name(policy.device),
+        },
+        "model": {
+            "name": policy.config.name, "architecture": type(policy.model).__name__,
+            "parameters": policy.num_parameters, "trained_parameters": sum(p.numel() for p in policy.weights.values()),
+            "chunked_scoring": policy.scores_in_chunks,
+        },
+        "protocol": {
+            "chat_template": _digest([str(policy.tokenizer.chat_template)]),
+            **{f"problems_{name}": _digest(_lines(found)) for name, found in problems.items()},
+        },
+        **facts,
+    }
+
+
+def _lines(problems: Iterable[Problem]) -> Iterable[str]:
+    return (repr((p.id, [dict(m) for m in p.messages], p.answer, p.verifier, p.language)) for p in problems)
+
+
+def _digest(texts: Iterable[str]) -> str:
+    sha = hashlib.sha256()
+    for text in texts:
+        sha.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    return sha.hexdigest()[:16]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _git_commit() -> str | None:
+    """The commit of the source that runs, when it is a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,96 @@
+"""When a loss or gradient is not finite: keep everything that shows why, and replay it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.train.components import LossConfig, rl_components, sft_component
+from sanmai.train.step import Component, accumulate
+from sanmai.types import InputError, Rollout, TokenBatch
+
+
+def write_bundle(
+    folder: Path, policy: Policy, batch: TokenBatch, *, reason: str, loss: LossConfig | None, temperature: float,
+    max_tokens: int, rollouts: Sequence[Rollout] = (), reference: Mapping[str, torch.Tensor] | None = None,
+) -> Path:
+    """Save weights, batch, settings and the rollouts' names into a folder that `replay` takes.
+
+    Args:
+        loss: the policy loss of the step; None for supervised fine-tuning.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    policy.save(folder / "model")
+    tensors = {
+        "tokens_BT": batch.tokens_BT, "attention_BT": batch.attention_BT, "mask_BT": batch.mask_BT,
+        "sampling_logp_BT": batch.sampling_logp_BT, **{f"stream/{name}": s for name, s in batch.streams.items()},
+    }
+    tensors |= {f"reference/{name}": t for name, t in (reference or {}).items()}
+    save_file({name: t.contiguous() for name, t in tensors.items()}, folder / "batch.safetensors")
+    facts = {
+        "reason": reason, "temperature": temperature, "max_tokens": max_tokens,
+        "model": policy.config.model_dump(mode="json"), "loss": loss.model_dump(mode="json") if loss else None,
+        "rows": [{"problem_id": r.problem_id, "sample": r.sample, "advantage": r.advantage} for r in rollouts],
+    }
+    (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return folder
+
+
+@dataclass(frozen=True)
+class Replay:
+    reason: str
+    rows: list[dict[str, Any]]
+    """Per sequence: name, loss, mean and worst log-ratio, and the tokens whose log-prob is not finite."""
+    parameters: list[str]
+    """Trained tensors that hold, or whose gradient holds, a value that is not finite."""
+
+
+def replay(folder: Path) -> Replay:
+    """Compute the step of a bundle again, row by row.
+
+    Raises:
+        InputError: the folder is not a bundle.
+    """
+    try:
+        facts = json.loads((folder / "bundle.json").read_text())
+        tensors = load_file(folder / "batch.safetensors")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: not a bundle of a failed step ({error})") from None
+    streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
+    reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}
+    batch = TokenBatch(*(tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")), streams)
+    policy = load_policy(ModelConfig(**{**facts["model"], "name": str(folder / "model"), "lora_rank": 0}))
+    if reference.keys() != policy.weights.keys():  # of LoRA adapters, which the saved model has merged in
+        reference = {}
+    components: dict[str, Component] = {"sft": sft_component()}
+    if facts["loss"] is not None:
+        components = rl_components(LossConfig(**facts["loss"]), facts["max_tokens"])
+    components = {n: c for n, c in components.items() if not c.needs_reference or reference}
+    rows = []
+    for row in range(len(batch)):
+        one = batch.select([row])
+        with torch.no_grad():
+            logp_BT, _ = policy.score(one.to(policy.device), temperature=facts["temperature"])
+        ratios = (logp_BT.cpu() - one.sampling_logp_BT)[one.mask_BT]
+        bad = (~torch.isfinite(ratios)).nonzero().flatten().tolist()
+        name = facts["rows"][row] if row < len(facts["rows"]) else {"problem_id": f"row {row}"}
+        inputs_finite = all(bool(torch.isfinite(s).all()) for s in one.streams.values())
+        rows.append({
+            **name, "mean_log_ratio": float(ratios.mean()), "worst_log_ratio": float(ratios.abs().max()),
+            "bad_tokens": bad, "streams_finite": inputs_finite,
+        })
+    accumulate(policy, batch, components, facts["temperature"], micro_tokens=8192, reference=reference or None)
+    broken = [
+        name for name, p in policy.weights.items()
+        if not bool(torch.isfinite(p).all()) or (p.grad is not None and not bool(torch.isfinite(p.grad).all()))
+    ]
+    rows.sort(key=lambda r: (r["streams_finite"], math.isfinite(r["worst_log_ratio"]), -abs(r["worst_log_ratio"])))
+    return Replay(facts["reason"], rows, broken)

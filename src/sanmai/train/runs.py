@@ -1,0 +1,281 @@
+"""The run folder: what a run was, what it did, and where it goes on.
+
+Everything that a rerun must reproduce bit for bit (weights, metrics, rollouts) is kept apart from what it cannot (clock times,
+in events.jsonl). A step is committed by its checkpoint: on resume, whatever is newer than the newest good checkpoint is
+dropped and done again, with the same result because all randomness is keyed by step (laws 6 and 7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from sanmai.config import Config, differing_keys
+from sanmai.models.checkpoints import newest_good_checkpoint, step_of, write_checkpoint
+from sanmai.types import Group, InputError, Metrics, Problem, Rollout, RunError
+
+
+class CheckpointsConfig(Config):
+    every: int = Field(10, ge=1)
+    """Steps between checkpoints; a kill loses at most this many."""
+    keep: int = Field(2, ge=2)
+    """Newest checkpoints kept; two at least, so that a corrupted one leaves another."""
+
+
+class Run:
+    """One run folder, held by this process. Use as a context manager."""
+
+    def __init__(self, folder: Path, recipe: str, config: Config) -> None:
+        """Open or create a run folder.
+
+        Raises:
+            InputError: not writable, in use by another process, or made by another recipe or with other settings.
+        """
+        self.folder, self.recipe = Path(folder), recipe
+        self.interrupted = False
+        with _storing(self.folder):
+            for name in ("rollouts", "evaluations", "checkpoints"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder)
+            self._write_config(config)
+        self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
+        self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
+        with _storing(self.folder):
+            self._drop_after(self.start_step)
+        self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._lock)
+
+    def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
+        """Step numbers still to be done, counted from 1. After Ctrl-C the step at hand is the last one.
+
+        Args:
+            on_interrupt: told the step at hand when the first Ctrl-C comes; a second one stops at once.
+        """
+        for step in range(self.start_step + 1, num_steps + 1):
+            with self._catching_interrupt(step, on_interrupt):
+                yield step
+            if self.interrupted:
+                self.event("interrupt", step=step)
+                return
+
+    def commits(self, step: int, num_steps: int, config: CheckpointsConfig) -> bool:
+        """A checkpoint is due after this step."""
+        return step % config.every == 0 or step == num_steps or self.interrupted
+
+    def log_environment(self, facts: Mapping[str, Any]) -> None:
+        """Write environment.json on the first start; afterwards warn of what is no longer the same."""
+        path = self.folder / "environment.json"
+        facts = json.loads(json.dumps(facts, default=str))
+        if self.start_step and path.exists():
+            changed = differing_keys(json.loads(path.read_text()), facts)
+            if changed:
+                self.warn("this resume may not be bit-exact: " + "; ".join(changed))
+        else:
+            with _storing(path):
+                _write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group] = ()) -> None:
+        """Append a metrics line and store the step's rollouts."""
+        line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
+        with _storing(self.folder / "metrics.jsonl"):
+            if groups:
+                write_rollouts(self.folder / "rollouts" / f"step-{step:06d}.parquet", step, groups)
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
+        path = self.folder / "evaluations" / f"step-{step:06d}.parquet"
+        with _storing(path):
+            write_rollouts(path, step, groups)
+
+    def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
+        """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
+        with _storing(self.folder / "checkpoints"):
+            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
+
+    def event(self, event: str, **facts: Any) -> None:
+        """Append a line to events.jsonl, with the time."""
+        line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
+        with _storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+    def warn(self, message: str) -> None:
+        self.event("warning", message=message)
+        self.warnings.append(message)
+
+    warnings: list[str]
+
+    def _write_config(self, config: Config) -> None:
+        path = self.folder / "config.toml"
+        self.warnings = []
+        new = {"recipe": self.recipe, **config.model_dump(mode="json", exclude_none=True)}
+        if path.exists():
+            old = _read_config(path)
+            changed = differing_keys(old, new)
+            if changed:
+                raise InputError(
+                    f"{self.folder}: this run folder was made with other settings ({'; '.join(changed)}); "
+                    "repeat the command with the old ones to go on, or choose another --out"
+                )
+        else:
+            _write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
+
+    def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
+        self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")
+
+    def _drop_after(self, step: int) -> None:
+        """Remove what was recorded after the newest good checkpoint."""
+        for kind in ("rollouts", "evaluations"):
+            for path in (self.folder / kind).glob("*step-*"):
+                digits = path.stem.split("step-")[-1]
+                if not path.name.startswith("step-") or (digits.isdigit() and (int(digits) > step or step == 0)):
+                    path.unlink()
+        for path in (self.folder / "checkpoints").iterdir():
+            if path.name.startswith(".partial-") or (path != self.checkpoint and step_of_name(path) > step):
+                shutil.rmtree(path, ignore_errors=True)
+        metrics = self.folder / "metrics.jsonl"
+        if metrics.exists():
+            kept = [line for line in metrics.read_text("utf-8", "replace").splitlines(True) if _is_kept(line, step)]
+            _write_whole(metrics, "".join(kept))
+
+    @contextlib.contextmanager
+    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> Iterator[None]:
+        """Within, the first SIGINT only asks for a stop after the step. Outside the main thread nothing changes."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(signum: int, frame: Any) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+            on_interrupt(step)
+
+        before = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
+    """Write rollouts as one Parquet file, whole or not at all; the columns are in docs/architecture.md."""
+    names = sorted({name for group in groups for r in group.rollouts for name in r.verdicts})
+    rows = [_row(step, group.problem, r, names) for group in groups for r in group.rollouts]
+    schema = pa.schema(_COLUMNS + [f for n in names for f in _component_columns(n)])
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+_COLUMNS = [
+    pa.field("step", pa.int32()), pa.field("problem_id", pa.string()), pa.field("sample", pa.int32()),
+    pa.field("prompt", pa.string()), pa.field("answer", pa.string()), pa.field("language", pa.string()),
+    pa.field("tags", pa.string()), pa.field("text", pa.string()), pa.field("trace_state", pa.string()),
+    pa.field("thinks", pa.bool_()), pa.field("stop_reason", pa.string()), pa.field("num_tokens", pa.int32()),
+    pa.field("policy_version", pa.int32()), pa.field("reward", pa.float64()), pa.field("advantage", pa.float64()),
+    pa.field("log_ratio", pa.float64()), pa.field("off_language", pa.float64()), pa.field("failure", pa.string()),
+    pa.field("tokens", pa.list_(pa.int32())), pa.field("sampling_logp", pa.list_(pa.float32())),
+]
+
+
+def _component_columns(name: str) -> list[pa.Field]:
+    return [
+        pa.field(f"score/{name}", pa.float64()), pa.field(f"label/{name}", pa.string()), pa.field(f"reason/{name}", pa.string())
+    ]
+
+
+def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) -> dict[str, Any]:
+    language = rollout.verdicts.get("language")
+    row = {
+        "step": step, "problem_id": problem.id, "sample": rollout.sample, "prompt": problem.prompt,
+        "answer": problem.answer, "language": problem.language, "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
+        "text": rollout.text, "trace_state": rollout.trace.state.value if rollout.trace else None,
+        "thinks": rollout.trace.thinks if rollout.trace else None,
+        "stop_reason": rollout.stop_reason.value, "num_tokens": len(rollout.completion_tokens),
+        "policy_version": rollout.policy_version, "reward": rollout.reward, "advantage": rollout.advantage,
+        "log_ratio": rollout.log_ratio, "failure": rollout.failure, "tokens": rollout.completion_tokens,
+        "off_language": None if language is None or language.score is None else 1.0 - language.score,
+        "sampling_logp": rollout.sampling_logp,
+    }
+    for name in names:
+        if (verdict := rollout.verdicts.get(name)) is not None:
+            row |= {f"score/{name}": verdict.score, f"label/{name}": verdict.label, f"reason/{name}": verdict.reason}
+    return row
+
+
+def step_of_name(path: Path) -> int:
+    digits = path.name.removeprefix("step-")
+    return int(digits) if digits.isdigit() else -1
+
+
+def _is_kept(line: str, step: int) -> bool:
+    try:
+        return step > 0 and json.loads(line)["step"] <= step
+    except (ValueError, KeyError, TypeError):
+        return False  # cut off by a kill: its step is done again
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file ({error}); restore it or choose another --out") from None
+
+
+def _lock(folder: Path) -> int:
+    """Hold the folder for this process. The kernel lets go of it when the process ends, however it ends."""
+    handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(handle, 32, 0).decode(errors="replace").strip()
+        os.close(handle)
+        raise InputError(f"{folder}: another process (pid {owner or 'unknown'}) is working on this run folder") from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return handle
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(text, encoding="utf-8")
+    partial.rename(path)
+
+
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turn what a disk can do wrong into one sentence."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        code = getattr(error, "errno", None)
+        if code in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+            raise InputError(f"{path}: cannot write there ({os.strerror(code)}); choose another --out") from error
+        raise RunError(
+            f"{path}: writing failed ({error}); the last checkpoint is intact: mend that and repeat the command to go on"
+        ) from error

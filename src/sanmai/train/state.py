@@ -1,0 +1,62 @@
+"""What a training run owns besides its folder: policy, optimizer, reference policy. Saved and restored whole (law 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.train.runs import Run
+from sanmai.train.step import OptimizerConfig, make_optimizer
+
+_FILE = "training_state.safetensors"
+
+
+@dataclass
+class TrainingState:
+    policy: Policy
+    optimizer: torch.optim.Optimizer
+    reference: dict[str, Tensor] | None
+    """Weights of the reference policy; None when nothing is measured to it."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model as a plain `transformers` folder, and beside it what resuming needs."""
+        self.policy.save(folder)
+        tensors = {
+            f"optimizer/{name}/{key}": value
+            for name, p in self.policy.weights.items()
+            for key, value in self.optimizer.state[p].items()
+        }
+        if self.reference is not None:
+            tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
+        if self.policy.config.lora_rank:  # the model file has the adapters merged in
+            tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items()}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / _FILE)
+
+
+def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *, keep_reference: bool) -> TrainingState:
+    """The state at the run's newest good checkpoint, or the starting one."""
+    if run.checkpoint is None:
+        policy = load_policy(model)
+        reference = policy.snapshot() if keep_reference else None
+        return TrainingState(policy, make_optimizer(policy, optimizer), reference)
+    saved = load_file(run.checkpoint / _FILE, device=model.device)
+    if model.lora_rank:
+        policy = load_policy(model)
+        policy.load_weights(_part(saved, "weights"))
+    else:
+        policy = load_policy(model.model_copy(update={"name": str(run.checkpoint)}))
+    state = TrainingState(policy, make_optimizer(policy, optimizer), _part(saved, "reference") or None)
+    for name, tensor in _part(saved, "optimizer").items():
+        parameter, key = name.rsplit("/", 1)
+        # PyTorch keeps AdamW's step counter on the CPU.
+        state.optimizer.state[policy.weights[parameter]][key] = tensor.cpu() if key == "step" else tensor
+    return state
+
+
+def _part(saved: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}/"): t for name, t in saved.items() if name.startswith(f"{prefix}/")}

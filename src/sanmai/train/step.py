@@ -1,0 +1,204 @@
+"""One optimizer step on a sum of named loss components (law 1). It does not know which algorithm it runs.
+
+Shape key: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sanmai.config import Config
+from sanmai.models.policy import Policy
+from sanmai.types import Metrics, RunError, TokenBatch
+
+
+class OptimizerConfig(Config):
+    lr: float = Field(1e-6, ge=0)
+    """Peak learning rate of AdamW."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises linearly from 0 to lr."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """What the learning rate does after warm-up; linear and cosine end at final_lr_ratio times lr."""
+    final_lr_ratio: float = Field(0.0, ge=0, le=1)
+    """Where a linear or cosine schedule ends, as a share of lr."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's decay rates of the first and second moment."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this L2 norm when above it."""
+    micro_tokens: int = Field(8192, ge=1)
+    """Padded tokens in one forward and backward pass: the memory knob. It does not change the result."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A micro-batch with what the policy says of its tokens; outside batch.mask_BT values mean nothing."""
+
+    batch: TokenBatch
+    logp_BT: Tensor
+    entropy_BT: Tensor
+    reference_logp_BT: Tensor | None
+
+
+@dataclass(frozen=True)
+class Component:
+    """One named term of the loss: weight * loss(scored, denominator), the denominator counted over the whole step."""
+
+    weight: float
+    loss: Callable[[Scored, float], tuple[Tensor, Metrics]]
+    """Its loss and metrics must add up over micro-batches."""
+    denominator: Callable[[TokenBatch], float]
+    needs_reference: bool = False
+
+
+@dataclass(frozen=True)
+class StepResult:
+    metrics: Metrics
+    log_ratio_B: list[float]
+    """Per row: the mean of trainer's minus sampler's log-prob over its tokens, before the update."""
+
+
+class NonFiniteError(RunError):
+    """A loss or gradient that is not a finite number; raised before the optimizer has moved."""
+
+
+def make_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    )
+
+
+def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
+    """The learning rate of a step, counted from 1.
+
+    Linear warm-up to lr at step warmup_steps, then constant, or down to final_lr_ratio * lr at num_steps:
+    linearly, or as final + (1 - final) * (1 + cos(pi * progress)) / 2.
+    """
+    if step <= config.warmup_steps:
+        return config.lr * step / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(num_steps - config.warmup_steps, 1)
+    floor = config.final_lr_ratio
+    share = {
+        "constant": 1.0,
+        "linear": 1.0 - (1.0 - floor) * progress,
+        "cosine": floor + (1.0 - floor) * (1.0 + math.cos(math.pi * progress)) / 2.0,
+    }[config.schedule]
+    return config.lr * share
+
+
+def optimizer_step(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: TokenBatch,
+    components: Mapping[str, Component],
+    *,
+    lr: float,
+    temperature: float,
+    config: OptimizerConfig,
+    reference: Mapping[str, Tensor] | None = None,
+) -> StepResult:
+    """Accumulate the gradient of every component over micro-batches, guard it, clip it, and move the weights once.
+
+    Args:
+        batch: the whole step, on the CPU.
+        lr: learning rate of this step.
+        temperature: what the completions were sampled at; log-probs are taken at it (law 2).
+        reference: weights of the reference policy; needed when a component needs it.
+
+    Returns:
+        metrics: `loss/<component>` (weighted, nats), what the components report, `policy/entropy` (nats per token),
+        `policy/grad_norm` before clipping, `policy/logp_mismatch_max`, `optimizer/lr`; and the rows' log-ratios.
+
+    Raises:
+        NonFiniteError: a loss or the gradient is not finite; weights and optimizer state are as before.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    result = accumulate(policy, batch, components, temperature, config.micro_tokens, reference)
+    norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
+    result.metrics.update({"policy/grad_norm": norm, "optimizer/lr": lr})
+    bad = [name for name, value in result.metrics.items() if not math.isfinite(value)]
+    if bad:
+        optimizer.zero_grad(set_to_none=True)
+        raise NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
+    optimizer.step()
+    return result
+
+
+def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro_tokens: int) -> None:
+    """Compare the sampler's log-probs with the trainer's on freshly sampled rollouts (law 2).
+
+    Raises:
+        RunError: their mean absolute difference is above 1e-3 nats (0.1 in bfloat16): the sampler does not sample from the
+            policy that is trained, and every ratio would be wrong.
+    """
+    part = batch.select(batch.micro_rows(micro_tokens)[-1])
+    with torch.no_grad():
+        logp_BT, _ = policy.score(part.to(policy.device), temperature=temperature)
+    gap = (logp_BT.cpu() - part.sampling_logp_BT)[part.mask_BT].abs().mean().item()
+    bound = 1e-3 if policy.config.dtype == "float32" else 0.1
+    if not gap <= bound:
+        raise RunError(
+            f"sampler and trainer disagree: the mean difference of their log-probs is {gap:.3g} nats, expected at most {bound}"
+        )
+
+
+def accumulate(
+    policy: Policy,
+    batch: TokenBatch,
+    components: Mapping[str, Component],
+    temperature: float,
+    micro_tokens: int,
+    reference: Mapping[str, Tensor] | None = None,
+) -> StepResult:
+    """Add the gradient of the whole step onto the policy's weights, one micro-batch at a time."""
+    denominators = {name: component.denominator(batch) for name, component in components.items()}
+    num_tokens = int(batch.mask_BT.sum())
+    metrics: Metrics = {f"loss/{name}": 0.0 for name in components}
+    metrics |= {"policy/entropy": 0.0, "policy/logp_mismatch_max": 0.0}
+    log_ratio_B = [0.0] * len(batch)
+    for rows in batch.micro_rows(micro_tokens):
+        scored = _score(policy, batch.select(rows).to(policy.device), components, temperature, reference)
+        total = torch.zeros((), device=policy.device)
+        for name, component in components.items():
+            loss, found = component.loss(scored, denominators[name])
+            total = total + component.weight * loss
+            metrics[f"loss/{name}"] += component.weight * loss.item()
+            for key, value in found.items():
+                metrics[key] = metrics.get(key, 0.0) + value
+        total.backward()
+        mask_BT, sampling_logp_BT = scored.batch.mask_BT, scored.batch.sampling_logp_BT
+        gap_BT = torch.where(mask_BT, scored.logp_BT.detach() - sampling_logp_BT, 0.0)
+        entropy = scored.entropy_BT.detach().sum().item() / num_tokens
+        metrics["policy/entropy"] += entropy
+        # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
+        worst = gap_BT.abs().max().item()
+        metrics["policy/logp_mismatch_max"] = worst if math.isnan(worst) else max(metrics["policy/logp_mismatch_max"], worst)
+        means_B = gap_BT.sum(dim=1) / mask_BT.sum(dim=1).clamp(min=1)
+        for row, mean in zip(rows, means_B.tolist(), strict=True):
+            log_ratio_B[row] = mean
+    return StepResult(metrics, log_ratio_B)
+
+
+def _score(
+    policy: Policy, micro: TokenBatch, components: Mapping[str, Component], temperature: float,
+    reference: Mapping[str, Tensor] | None,
+) -> Scored:
+    """The policy's log-probs and entropies, and the reference's where a component needs them."""
+    reference_logp_BT = None
+    if any(c.needs_reference for c in components.values()):
+        if reference is None:
+            raise ValueError("a loss component needs a reference policy, and none was given")
+        with torch.no_grad(), policy.swapped(reference):
+            reference_logp_BT, _ = policy.score(micro, temperature=temperature)
+    logp_BT, entropy_BT = policy.score(micro, temperature=temperature)
+    return Scored(micro, logp_BT, entropy_BT, reference_logp_BT)

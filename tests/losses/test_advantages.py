@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+import torch
+
+from sanmai.losses import group_advantages
+
+
+def test_worked_group():
+    # Rewards 1, 0, 0, 0: mean 1/4, sum of squares (3/4)^2 + 3/16 = 3/4.
+    # Sample deviation sqrt(3/4 / 3) = 1/2: 1.5, -0.5.    Population sqrt(3/16) = 0.4330127: 1.7320508, -0.5773503.
+    rewards = [1.0, 0.0, 0.0, 0.0]
+    assert group_advantages(rewards, epsilon=0.0) == pytest.approx([1.5, -0.5, -0.5, -0.5])
+    population = group_advantages(rewards, deviation="population", epsilon=0.0)
+    assert population == pytest.approx([1.7320508, -0.5773503, -0.5773503, -0.5773503])
+    # Unscaled: 3/4, -1/4.   Leave one out: 1 - 0 = 1, 0 - 1/3.
+    assert group_advantages(rewards, "none") == pytest.approx([0.75, -0.25, -0.25, -0.25])
+    assert group_advantages(rewards, "none", "leave_one_out") == pytest.approx([1.0, -1 / 3, -1 / 3, -1 / 3])
+    # epsilon stands in the denominator: 0.75 / (0.5 + 0.25).
+    assert group_advantages(rewards, epsilon=0.25)[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 16])
+@pytest.mark.parametrize("reward", [0.0, 0.05, 0.1, 1 / 3, -0.7, 1e-300, 1e300])
+@pytest.mark.parametrize("scale", ["std", "none"])
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+def test_equal_rewards_give_exactly_zero(reward, count, scale, baseline):
+    assert group_advantages([reward] * count, scale, baseline, epsilon=0.0) == [0.0] * count
+
+
+def test_a_rounded_mean_would_not_have_given_zero():
+    # What the test above guards against: even the correctly rounded sum leaves a deviation above 0.
+    assert math.fsum([0.05] * 3) / 3 != 0.05
+    assert sum([0.1] * 7) / 7 != 0.1
+
+
+def test_an_ungradable_rollout_leaves_the_baseline_and_gets_zero():
+    with_none = group_advantages([1.0, None, 0.0, None, 0.0])
+    assert with_none[1] == with_none[3] == 0.0
+    assert [with_none[i] for i in (0, 2, 4)] == group_advantages([1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("rewards", [[], [1.0], [None, None], [None, 1.0, None]])
+def test_fewer_than_two_graded_rollouts_carry_no_signal(rewards):
+    assert group_advantages(rewards) == [0.0] * len(rewards)
+
+
+def test_agrees_with_torch_and_does_not_depend_on_the_order():
+    rewards = [random.Random(0).choice([0.0, 0.5, 1.0]) + i / 100 for i in range(9)]
+    values = torch.tensor(rewards, dtype=torch.float64)
+    expected = (values - values.mean()) / (values.std() + 1e-4)
+    advantages = group_advantages(rewards)
+    assert advantages == pytest.approx(expected.tolist(), rel=1e-12)
+    assert group_advantages(rewards[::-1]) == pytest.approx(advantages[::-1], rel=1e-12)
+    assert math.fsum(advantages) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_reward_that_is_no_number_is_refused(bad):
+    with pytest.raises(ValueError, match="rewards"):
+        group_advantages([1.0, bad, None])
+
+
+@pytest.mark.parametrize("bad", [{"scale": "batch"}, {"baseline": "ema"}, {"deviation": "unbiased"}, {"epsilon": -1.0}])
+def test_unknown_choices_are_refused_by_name(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        group_advantages([1.0, 0.0], **bad)

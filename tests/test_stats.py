@@ -1,0 +1,141 @@
+"""Intervals and tests against closed forms, published tables and plain loops."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import pytest
+
+from sanmai import stats
+from sanmai.stats import Rate, paired_difference, rate, wilson
+
+
+def test_wilson_agrees_with_numbers_worked_by_hand():
+    # p = 0.5, n = 100, z^2 = 3.8415: center 0.5; half = 1.96 sqrt(0.0025 + 0.0000960) / 1.0384 = 0.0962
+    assert wilson(50, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    # 0 of 40: high = z^2 / (n + z^2) = 3.8415 / 43.8415 = 0.0876
+    assert wilson(0, 40) == (0.0, pytest.approx(0.0876, abs=1e-4))
+    assert wilson(40, 40) == (pytest.approx(1 - 0.0876, abs=1e-4), 1.0)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_wilson_bounds_are_the_proportions_whose_own_normal_test_just_rejects():
+    # Oracle: the bounds solve |p - P| = z sqrt(P (1 - P) / n).
+    for bound in wilson(7.5, 31, confidence=0.9):
+        z = 1.6448536269514722
+        assert abs(7.5 / 31 - bound) == pytest.approx(z * math.sqrt(bound * (1 - bound) / 31))
+
+
+def test_wilson_refuses_what_is_no_share():
+    with pytest.raises(ValueError, match="successes = 5"):
+        wilson(5, 4)
+    with pytest.raises(ValueError, match="confidence = 95"):
+        wilson(1, 4, confidence=95)
+
+
+def test_pass_at_k_counts_the_draws_that_hold_a_right_sample():
+    for n, c, k in [(5, 2, 3), (6, 1, 1), (4, 4, 2), (4, 0, 4), (7, 3, 6)]:
+        draws = list(itertools.combinations(range(n), k))
+        assert stats.pass_at_k(n, c, k) == pytest.approx(sum(min(draw) < c for draw in draws) / len(draws))
+    with pytest.raises(ValueError, match="k = 5"):
+        stats.pass_at_k(4, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("df", "expected"),
+    [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (10, 2.22814), (120, 1.97993)],
+)
+def test_t_quantiles_are_those_of_the_tables(df, expected):
+    assert stats._t_quantile(0.95, df) == pytest.approx(expected, abs=6e-5)
+
+
+def test_an_interval_without_clusters_is_the_textbook_t_interval():
+    # Mean 3, sample deviation sqrt(2.5), n = 5: half = 2.77645 * sqrt(2.5 / 5) = 1.96324
+    assert stats.clustered_interval([1, 2, 3, 4, 5]) == pytest.approx((3 - 1.96324, 3 + 1.96324), abs=1e-4)
+
+
+def test_copies_of_a_sample_add_nothing_once_they_are_one_cluster():
+    values = [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+    copied = [value for value in values for _ in range(4)]
+    problems = [i for i in range(6) for _ in range(4)]
+    assert stats.clustered_interval(copied, problems) == pytest.approx(stats.clustered_interval(values))
+    assert rate(copied, problems).n == 6
+
+
+def test_one_cluster_says_nothing_about_the_spread():
+    assert stats.clustered_interval([1.0, 0.0], ["p", "p"]) == (-math.inf, math.inf)
+    assert stats.bootstrap_interval([1.0]) == (-math.inf, math.inf)
+
+
+def test_a_rate_takes_the_interval_that_suits_its_scores():
+    assert rate([1, 0, 1, 1]) == Rate(0.75, *wilson(3, 4), 4)
+    assert rate([0.0] * 40, [i // 4 for i in range(40)]) == Rate(0.0, *wilson(0, 10), 10)
+    low, high = stats.clustered_interval([1, 1, 0, 1], "aabb")
+    assert rate([1, 1, 0, 1], "aabb") == Rate(0.75, max(0.0, low), min(1.0, high), 2)
+    assert rate([]).n == 0 and str(rate([])) == "no data, n = 0"
+    assert str(Rate(0.625, 0.556, 0.689, 200)) == "62.5 % [55.6, 68.9], n = 200"
+
+
+def test_the_bootstrap_of_many_values_is_the_normal_interval_and_is_seeded():
+    values = [float(i % 2) for i in range(400)]
+    low, high = stats.bootstrap_interval(values, seed=3)
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025), abs=0.006)
+    assert (low, high) == stats.bootstrap_interval(values, seed=3)
+    by_pairs = stats.bootstrap_interval([v for v in values for _ in range(2)], [i // 2 for i in range(800)], seed=3)
+    assert by_pairs == pytest.approx((low, high))
+
+
+def test_newcombe_interval_of_a_paired_difference_is_the_one_worked_by_hand():
+    # 36 right twice, 12 only before, 2 only after: p = 48/50, q = 38/50, d = -0.2,
+    # phi = (36/50 - p q) / sqrt(p (1-p) q (1-q)) = -0.0096 / 0.0837 = -0.1147.
+    before = [1] * 36 + [1] * 12 + [0] * 2
+    after = [1] * 36 + [0] * 12 + [1] * 2
+    result = paired_difference(before, after)
+    assert result.value == pytest.approx(-0.2) and result.n == 50
+    # Wilson 48/50 = (.8654, .9890), 38/50 = (.6259, .8570).
+    # low = -.2 - sqrt(.1341^2 + 2(.1147)(.1341)(.0290) + .0290^2) = -.3404
+    # high = -.2 + sqrt(.0970^2 + 2(.1147)(.0970)(.0946) + .0946^2) = -.0569
+    assert (result.low, result.high) == pytest.approx((-0.3404, -0.0569), abs=5e-4)
+    assert result.sign == -1
+
+
+def test_a_change_of_every_item_keeps_a_width():
+    everything = paired_difference([0] * 5, [1] * 5)
+    assert everything.low == pytest.approx(1 - math.hypot(1 - wilson(5, 5)[0], wilson(0, 5)[1]))
+    nothing = paired_difference([1] * 5, [1] * 5)
+    assert nothing.value == 0 and nothing.low < 0 < nothing.high and nothing.sign == 0
+
+
+def test_differences_of_fractions_are_the_t_interval_of_the_changes():
+    before, after = [0.25, 0.5, 0.5, 1.0], [0.5, 0.5, 1.0, 1.0]
+    assert (lambda d: (d.low, d.high))(paired_difference(before, after)) == stats.clustered_interval([0.25, 0, 0.5, 0])
+    with pytest.raises(ValueError, match="before has 1"):
+        paired_difference([1], [1, 0])
+    assert paired_difference([], []).n == 0
+
+
+def test_paired_intervals_cover_the_truth_as_often_as_they_say():
+    generator = random.Random(1)
+    covered = 0
+    for _ in range(400):
+        pairs = [(generator.random() < 0.3, generator.random()) for _ in range(60)]
+        before = [int(x) for x, _ in pairs]
+        after = [int(u < (0.8 if x else 0.4)) for x, u in pairs]  # mean 0.52, so the difference is 0.22
+        result = paired_difference(before, after)
+        covered += result.low <= 0.22 <= result.high
+    assert 0.92 <= covered / 400 <= 0.985
+
+
+def test_mcnemar_is_the_two_sided_sign_test():
+    # 1 against 9: 2 (C(10,0) + C(10,1)) / 2^10 = 22/1024
+    assert stats.mcnemar(1, 9) == stats.mcnemar(9, 1) == pytest.approx(22 / 1024)
+    assert stats.mcnemar(0, 0) == 1.0 and stats.mcnemar(5, 5) == 1.0
+    assert 0 < stats.mcnemar(900, 1100) < 1e-4
+
+
+def test_holm_multiplies_by_what_is_left_and_never_decreases():
+    # Sorted .01 .02 .03 .04, times 4 3 2 1: .04 .06 .06 .04, made monotone: .04 .06 .06 .06
+    assert stats.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert stats.holm([]) == [] and stats.holm([0.9, 0.8]) == [1.0, 1.0]
