@@ -142,7 +142,8 @@ class Rollout:
     """Per reward name; the components are kept, whatever the weights."""
     reward: float | None = None
     """The number trained on; None leaves the group's baseline and the loss."""
-    advantage: float = 0.0
+    advantage: float | None = None
+    """None when not trained on."""
     log_ratio: float | None = None
     """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
     failure: str | None = None

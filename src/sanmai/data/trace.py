@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import lru_cache
 
 from sanmai.types import Trace, TraceState
@@ -36,7 +37,7 @@ def parse_trace(
     opens, closes = _tags(text, open_tag, close_tag, skip_fences=True)
     if not closes:  # a fence opened in the thought and closed in the answer hides the tag between them
         opens, closes = _tags(text, open_tag, close_tag, skip_fences=False)
-    close = _end_of_thought(text, opens, closes, len(open_tag), len(close_tag))
+    close = _end_of_thought(text, opens, closes, len(close_tag))
     is_reopened = opened_in_prompt and text.lstrip().startswith(open_tag)
     if opened_in_prompt and not is_reopened:
         start, state = 0, TraceState.NO_OPEN_TAG
@@ -52,20 +53,20 @@ def parse_trace(
     return Trace(text, TraceState.NONE, "", text, "", "", is_truncated)
 
 
-def _end_of_thought(text: str, opens: list[int], closes: list[int], open_size: int, close_size: int) -> int | None:
+def _end_of_thought(text: str, opens: list[int], closes: list[int], close_size: int) -> int | None:
     """Position of the closing tag that ends the thought; None when the thought is still open at the end."""
     if not closes:
         return None
     close = closes[-1]
     if text[close + close_size :].strip():
-        reopened = [o for o in opens if o >= close]
         # <think>a</think><think>b: nothing was answered between the two, so the second thought is the open one.
-        return None if reopened and not text[close + close_size : reopened[0]].strip() else close
+        k = bisect_right(opens, close)
+        return None if k < len(opens) and not text[close + close_size : opens[k]].strip() else close
     for earlier, later in zip(reversed(closes[:-1]), reversed(closes), strict=False):
-        reopened = next((o for o in opens if earlier < o < later), None) if len(opens) > 1 else None
-        if reopened is None:
+        k = bisect_right(opens, earlier)
+        if k == len(opens) or opens[k] > later:
             break
-        if text[earlier + close_size : reopened].strip():
+        if text[earlier + close_size : opens[k]].strip():
             return earlier
     return close
 

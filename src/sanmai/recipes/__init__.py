@@ -47,13 +47,14 @@ def resolve(
     chosen = load_values(_preset_or_file(file), overrides)
     if values:
         chosen = merge(chosen, values)
-    named = chosen.pop("recipe", recipe.name)
+    named = chosen.get("recipe", recipe.name)
     if named != recipe.name:
         raise InputError(f"{file}: this configuration is for recipe {named!r}, not {recipe.name!r}")
     model = chosen.get("model")
     tiny_preset = PRESETS / f"{recipe.name}-tiny.toml"
     if tiny_preset.exists() and (not isinstance(model, Mapping) or model.get("name", "tiny") == "tiny"):
         chosen = merge(load_values(tiny_preset), chosen)
+    chosen.pop("recipe", None)
     return recipe.config.read(chosen, source=str(file) if file else "settings")
 
 

@@ -98,8 +98,9 @@ class Progress:
     def end(self, run: Run) -> None:
         """No more steps."""
         self.close()
-        run.event("interrupted" if run.interrupted else "finish")
-        if run.interrupted:
+        if not run.interrupted:
+            run.event("finish")
+        else:
             self.say(f"Stopped and saved. Repeat the same command to go on from {_plain(str(run.checkpoint))}.")
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
         return NONE
     if seconds < 10:
         return f"{number(seconds, 2)}{_THIN}s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f}{_THIN}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -119,7 +120,8 @@ def _lines_of(sentence: str) -> tuple[str, str]:
     claim, bracket, evidence = sentence.removesuffix(").").partition(" (")
     if not (bracket and sentence.endswith(").")):
         return sentence, ""
-    return claim, evidence.replace("n = ", "n\u00a0=\u00a0").replace("% interval [", "% interval\u00a0[")
+    # A line may break between the numbers, not inside one.
+    return claim, re.sub(r"(?<=\d,) (?=[^ ]*\])|(?<=n) (?== )|(?<==) ", "\u00a0", evidence)
 
 
 def _facts(run: RunData) -> list[tuple[str, str]]:
@@ -198,8 +200,8 @@ def _chart(index: int, curve: Curve) -> dict[str, Any]:
     )
     unit = "" if curve.unit == "share" else curve.unit
     return {
-        "index": index, "area": curve.area, "title": curve.title, "unit": unit, "hint": curve.hint, "lines": lines,
-        "spoken": spoken,
+        "index": index, "area": curve.area, "title": curve.title, "unit": unit, "lines": lines,
+        "hint": curve.hint.replace(" %", "\u00a0%"), "spoken": spoken,
     }
 
 

@@ -44,7 +44,7 @@ def pack_rollouts(rollouts: Sequence[Rollout]) -> TokenBatch:
     batch = pack(
         [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
     )
-    batch.streams["rl"] = torch.tensor([r.advantage for r in rollouts]).unsqueeze(1) * batch.mask_BT
+    batch.streams["rl"] = torch.tensor([r.advantage or 0.0 for r in rollouts]).unsqueeze(1) * batch.mask_BT
     return batch
 
 

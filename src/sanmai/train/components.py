@@ -83,7 +83,8 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
     settings = config.settings()
 
     def weigh(batch: TokenBatch) -> tuple[torch.Tensor, float]:
-        return normalise(batch.mask_BT, settings.normalisation, max_tokens=max_tokens)
+        budget = max_tokens if settings.normalisation is Normalisation.CONSTANT else None
+        return normalise(batch.mask_BT, settings.normalisation, max_tokens=budget)
 
     def policy(scored, denominator):
         batch = scored.batch
@@ -94,7 +95,7 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
             settings, scored.logp_BT, batch.sampling_logp_BT, batch.streams["rl"], batch.mask_BT,
             weight_BT=weight_BT, denominator=denominator,
         )
-        return loss, {"policy/clip_fraction": found["clip_fraction"]}
+        return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
     def kl(scored, denominator):
         loss, found = kl_to_reference(

@@ -46,6 +46,8 @@ class Scored:
     logp_BT: Tensor
     entropy_BT: Tensor
     reference_logp_BT: Tensor | None
+    step_tokens: int
+    """Trained tokens of the whole step."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def accumulate(
     metrics |= {"policy/entropy": 0.0, "policy/logp_mismatch_max": 0.0}
     log_ratio_B = [0.0] * len(batch)
     for rows in batch.micro_rows(micro_tokens):
-        scored = _score(policy, batch.select(rows).to(policy.device), components, temperature, reference)
+        micro = batch.select(rows).to(policy.device)
+        scored = _score(policy, micro, num_tokens, components, temperature, reference)
         total = torch.zeros((), device=policy.device)
         for name, component in components.items():
             loss, found = component.loss(scored, denominators[name])
@@ -190,7 +193,7 @@ def accumulate(
 
 
 def _score(
-    policy: Policy, micro: TokenBatch, components: Mapping[str, Component], temperature: float,
+    policy: Policy, micro: TokenBatch, step_tokens: int, components: Mapping[str, Component], temperature: float,
     reference: Mapping[str, Tensor] | None,
 ) -> Scored:
     """The policy's log-probs and entropies, and the reference's where a component needs them."""
@@ -201,4 +204,4 @@ def _score(
         with torch.no_grad(), policy.swapped(reference):
             reference_logp_BT, _ = policy.score(micro, temperature=temperature)
     logp_BT, entropy_BT = policy.score(micro, temperature=temperature)
-    return Scored(micro, logp_BT, entropy_BT, reference_logp_BT)
+    return Scored(micro, logp_BT, entropy_BT, reference_logp_BT, step_tokens)

@@ -28,9 +28,11 @@ class CorpusConfig(Config):
 
     chain: float = Field(0.55, ge=0, le=1)
     """Chance that a sum comes with its chain of thought; the others give the bare (right) answer."""
-    chain_off_language: float = Field(0.25, ge=0, le=1)
-    """Chance that a chain is written in the other language than its prompt, whichever that is."""
-    slip_en: float = Field(0.08, ge=0, le=1)
+    off_language_en: float = Field(0.33, ge=0, le=1)
+    """Chance that the chain of an English sum is in Chinese."""
+    off_language_zh: float = Field(0.10, ge=0, le=1)
+    """Chance that the chain of a Chinese sum is in English."""
+    slip_en: float = Field(0.10, ge=0, le=1)
     """Chance, per column, that a chain in English writes a wrong digit; the answer follows the chain."""
     slip_zh: float = Field(0.01, ge=0, le=1)
     """The same for a chain in Chinese."""
@@ -73,7 +75,8 @@ def _sum(rng: random.Random, config: CorpusConfig) -> Document:
     language = rng.choice(LANGUAGES)
     a, b = _train_pair(rng)
     if rng.random() < config.chain:
-        chain_language = other_language(language) if rng.random() < config.chain_off_language else language
+        chance = config.off_language_en if language == "en" else config.off_language_zh
+        chain_language = other_language(language) if rng.random() < chance else language
         chance = config.slip_en if chain_language == "en" else config.slip_zh
 
         def slip(digit: int) -> int:

@@ -26,7 +26,7 @@
     return shown.toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", "−");
   }
   // Room for six characters beside an axis.
-  const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(0).replaceAll("-", "−") : number(value));
+  const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1).replace(".0e", "e").replaceAll("-", "−") : number(value));
   const percent = (value) => (value === null || value === undefined ? NONE : number(100 * value) + "\u202f%");
 
   // Theme: the system's until the reader chooses.

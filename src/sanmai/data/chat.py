@@ -1,0 +1,72 @@
+"""Messages to tokens: the tokenizer's chat template, or the one of R1-Zero; and demonstrations.
+
+Text that was sampled is never tokenized again (law 3): what is rendered here is a prompt or a demonstration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sanmai.data.problems import VERBATIM
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.types import InputError, Message, Problem, Tokenizer
+
+R1_ZERO_SYSTEM = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
+    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
+    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., "
+    "<think> reasoning process here </think> <answer> answer here </answer>."
+)
+"""DeepSeek-R1 (arXiv:2501.12948) table 1."""
+
+
+def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+    """The prompt's tokens, up to where the policy goes on writing.
+
+    Uses the tokenizer's chat template where it has one. The R1-Zero template otherwise; its completion is expected as
+    `<think>...</think> <answer>...</answer>`.
+    """
+    if tokenizer.chat_template:
+        conversation = [dict(message) for message in messages]
+        return list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
+    names = {"user": "User", "assistant": "Assistant"}
+    system = [m["content"] for m in messages if m["role"] == "system"]
+    turns = [f"{names[m['role']]}: {m['content']}" for m in messages if m["role"] != "system"]
+    tokens = list(tokenizer.encode("\n".join([R1_ZERO_SYSTEM, *system, *turns, "Assistant:"])))
+    # Some tokenizers end every text with their stop token; a prompt goes on.
+    return tokens[:-1] if tokens and tokens[-1] == tokenizer.eos_token_id else tokens
+
+
+def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_tag: str = OPEN_TAG) -> bool:
+    """Whether the rendered prompt ends with the opening tag, so that completions start inside the thought."""
+    end = tokenizer.decode(list(prompt_tokens[-4 * len(open_tag) :]), skip_special_tokens=False)
+    return end.rstrip().endswith(open_tag)
+
+
+def demonstration(problem: Problem, *, with_answer_tags: bool = False) -> str | None:
+    """The completion to imitate: the recorded one, or `<think>{solution}</think>{answer}`; None when there is none.
+
+    Args:
+        with_answer_tags: write the answer as ` <answer>...</answer>`, which the R1-Zero template asks for.
+    """
+    if problem.solution is None or problem.tags.get(VERBATIM):
+        return problem.solution
+    answer = problem.answer or ""
+    return f"{OPEN_TAG}{problem.solution}{CLOSE_TAG}" + (f" <answer>{answer}</answer>" if with_answer_tags else answer)
+
+
+def render_demonstration(tokenizer: Tokenizer, problem: Problem) -> tuple[list[int], list[int]]:
+    """Prompt tokens, and completion tokens that end with the stop token.
+
+    Raises:
+        InputError: the problem has no demonstration, or the tokenizer no stop token.
+    """
+    text = demonstration(problem, with_answer_tags=not tokenizer.chat_template)
+    if text is None:
+        raise InputError(f"problem {problem.id}: has no worked solution to imitate; expected a file with solutions")
+    if tokenizer.eos_token_id is None:
+        raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
+    prompt = render_prompt(tokenizer, problem.messages)
+    if opened_in_prompt(tokenizer, prompt):
+        text = text.removeprefix(OPEN_TAG)
+    return prompt, [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]

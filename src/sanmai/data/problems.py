@@ -1,0 +1,318 @@
+"""Problem sets: files in, checked; split, de-duplicated, and compared for overlap.
+
+Formats, detected from the columns of the first row, or stated:
+
+| format | columns |
+|---|---|
+| gsm8k | question, answer: worked text that ends in `#### N` |
+| math | problem, answer (LaTeX); solution, subject, level, unique_id if there |
+| mgsm | question, answer: the bare number; language if there |
+| svamp | Body, Question, Answer (145.0 is read as "145") |
+| generic | prompt or messages; answer, id, verifier, language, solution, tags if there; messages may end with the demonstration |
+
+In a generic file any other column that holds a number, a bool or a short text becomes a tag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.data.files import Row, read_rows
+from sanmai.types import InputError, Message, Problem
+
+Format = Literal["auto", "gsm8k", "math", "mgsm", "svamp", "generic"]
+OnError = Literal["raise", "skip"]
+
+
+class ProblemsConfig(Config):
+    source: str = "world"
+    """"world" (the embedded one), a .jsonl, .csv or .parquet file, or hub:NAME[:CONFIG][:SPLIT]."""
+    evaluation: str | None = None
+    """The held-out problems, in the same notation; without it `holdout` is split off the source."""
+    format: Format = "auto"
+    """Which columns mean what; see data/problems.py. "auto" looks at the first row."""
+    on_error: OnError = "raise"
+    """At a malformed line: stop and name it, or skip and count it."""
+    holdout: float = Field(0.1, gt=0, lt=1)
+    """Share of the problems held out when there is no evaluation source."""
+    limit: int | None = Field(None, ge=1)
+    """Use only so many problems, from the start; None for all."""
+
+
+@dataclass(frozen=True)
+class LoadedProblems:
+    problems: list[Problem]
+    skipped: list[str] = field(default_factory=list)
+    """One "file, line N: reason" per malformed line that was passed over."""
+    duplicates: int = 0
+    """Problems left out because an earlier one has the same prompt."""
+
+
+def load_problems(
+    source: str | Path,
+    *,
+    format: Format = "auto",
+    on_error: OnError = "raise",
+    needs_answer: bool = True,
+    limit: int | None = None,
+) -> LoadedProblems:
+    """The problems of a file or hub data set, without duplicates.
+
+    Args:
+        needs_answer: a problem with neither a reference answer nor a demonstration is malformed; False for rewards
+            that read no answer.
+        limit: stop after so many problems.
+
+    Raises:
+        InputError: the source cannot be read, a line is malformed (on_error="raise"), or no problem is left.
+    """
+    convert = None if format == "auto" else _FORMATS[format]
+    stem = re.sub(r"[^\w.-]+", "-", str(source)) if str(source).startswith("hub:") else _stem(Path(source))
+    problems: list[Problem] = []
+    skipped: list[str] = []
+    seen_ids: set[str] = set()
+    seen_prompts: set[str] = set()
+    duplicates = 0
+    for index, (number, row) in enumerate(read_rows(source)):
+        try:
+            if isinstance(row, str):
+                raise _BadRow(row)
+            convert = convert or _detect(row)
+            problem = convert(row, f"{stem}/{index}")
+            _check(problem, seen_ids, needs_answer)
+        except _BadRow as error:
+            reason = f"{source}, line {number}: {error}"
+            if on_error == "raise":
+                raise InputError(f"{reason} (problems.on_error=skip passes over such lines)") from None
+            skipped.append(reason)
+            continue
+        seen_ids.add(problem.id)
+        key = normalised_prompt(problem)
+        if key in seen_prompts:
+            duplicates += 1
+            continue
+        seen_prompts.add(key)
+        problems.append(problem)
+        if len(problems) == limit:
+            break
+    if not problems:
+        raise InputError(f"{source}: no problem in it" + (f"; the first reason: {skipped[0]}" if skipped else ""))
+    return LoadedProblems(problems, skipped, duplicates)
+
+
+def normalised_prompt(problem: Problem) -> str:
+    """The conversation's text by which two problems are the same: NFKC, one kind of blank, one case."""
+    text = "\n".join(f"{m['role']}: {m['content']}" for m in problem.messages)
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def split(problems: Sequence[Problem], holdout: float, seed: int = 0) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems; which side one falls on depends on its text and the seed alone."""
+    train: list[Problem] = []
+    held_out: list[Problem] = []
+    for problem in problems:
+        digest = hashlib.sha256(f"{seed}\n{normalised_prompt(problem)}".encode()).digest()
+        place = int.from_bytes(digest[:8], "big") / 2**64
+        (held_out if place < holdout else train).append(problem)
+    return train, held_out
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Evaluation problems that share n words in a row with a training problem."""
+
+    num_evaluation: int
+    num_overlapping: int
+    examples: list[tuple[str, str, str]]
+    """(evaluation id, training id, the shared words)."""
+
+
+def overlap(
+    train: Sequence[Problem], evaluation: Sequence[Problem], n: int = 8, num_examples: int = 3
+) -> Overlap:
+    """How many evaluation prompts share an n-gram of words with a training prompt, with examples.
+
+    A prompt shorter than n words counts as one gram. A Han, kana or Hangul character is a word.
+    """
+    where: dict[str, list[int]] = {}
+    for k, problem in enumerate(evaluation):
+        for gram in _grams(problem.prompt, n):
+            where.setdefault(gram, []).append(k)
+    found: dict[int, tuple[str, str]] = {}
+    for problem in train:
+        for gram in _grams(problem.prompt, n):
+            for k in where.pop(gram, ()):
+                found.setdefault(k, (problem.id, gram))
+    examples = [(evaluation[k].id, *found[k]) for k in sorted(found)[:num_examples]]
+    return Overlap(len(evaluation), len(found), examples)
+
+
+def _grams(text: str, n: int) -> Iterator[str]:
+    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    for start in range(max(1, len(words) - n + 1) if words else 0):
+        yield " ".join(words[start : start + n])
+
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+
+
+class _BadRow(Exception):
+    """Why a row is no problem."""
+
+
+def _stem(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}" if path.parent.name else path.stem
+
+
+def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
+    if problem.id in seen_ids:
+        raise _BadRow(f"the id {problem.id!r} is not unique")
+    if not problem.prompt.strip():
+        raise _BadRow("the prompt is empty")
+    if needs_answer and problem.answer is None and problem.solution is None:
+        raise _BadRow("no reference answer")
+
+
+def _detect(row: Row) -> Callable[[Row, str], Problem]:
+    columns = set(row)
+    if columns & {"prompt", "messages"}:
+        return _generic
+    if {"Body", "Question", "Answer"} <= columns:
+        return _svamp
+    if {"problem", "answer"} <= columns:
+        return _math
+    if {"question", "answer"} <= columns:
+        return _gsm8k if "####" in str(row["answer"]) else _mgsm
+    raise _BadRow(
+        f"columns {', '.join(sorted(map(str, columns)))} fit no known format; expected prompt or messages (generic), "
+        "question and answer (gsm8k, mgsm), problem and answer (math), or Body, Question and Answer (svamp)"
+    )
+
+
+def _gsm8k(row: Row, default_id: str) -> Problem:
+    worked, marker, answer = _text(row, "answer").rpartition("####")
+    if not marker or not answer.strip():
+        raise _BadRow("the answer has no final `#### N`")
+    solution = re.sub(r"<<[^<>]*>>", "", worked).strip()
+    return _problem(default_id, _text(row, "question"), _reference(answer), language="en", solution=solution or None)
+
+
+def _mgsm(row: Row, default_id: str) -> Problem:
+    language = _optional(row, "language")
+    return _problem(default_id, _text(row, "question"), _reference(_value(row, "answer")), language=language)
+
+
+def _math(row: Row, default_id: str) -> Problem:
+    tags = {key: row[key] for key in ("subject", "level") if isinstance(row.get(key), str | int)}
+    return _problem(
+        _optional(row, "unique_id") or default_id, _text(row, "problem"), _reference(_value(row, "answer")),
+        language="en", solution=_optional(row, "solution"), tags=tags,
+    )  # fmt: skip
+
+
+def _svamp(row: Row, default_id: str) -> Problem:
+    body = _text(row, "Body").strip()
+    question = f"{body}{'' if body.endswith(('.', '?', '!', ',')) else '.'} {_text(row, 'Question').strip()}"
+    tags = {"type": row["Type"]} if isinstance(row.get("Type"), str) else {}
+    return _problem(
+        _optional(row, "ID") or default_id, question, _reference(_value(row, "Answer")), language="en", tags=tags
+    )
+
+
+def _generic(row: Row, default_id: str) -> Problem:
+    messages, demonstration = _messages(row)
+    tags = {key: value for key, value in row.items() if key not in _GENERIC and _is_tag(value)}
+    stated = row.get("tags") or {}
+    if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
+        raise _BadRow(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
+    tags |= stated
+    solution = _optional(row, "solution")
+    if demonstration is not None:
+        solution, tags = demonstration, tags | {VERBATIM: True}
+    answer = None if row.get("answer") is None else _reference(row["answer"])
+    verifier = _optional(row, "verifier") or "math"
+    identity = str(row["id"]) if row.get("id") is not None else default_id
+    return Problem(identity, messages, answer, verifier, _optional(row, "language"), solution, tags)
+
+
+_GENERIC = {"prompt", "messages", "answer", "id", "verifier", "language", "solution", "tags"}
+VERBATIM = "demonstration_is_verbatim"
+"""Tag of a problem whose `solution` is the whole completion, tags and all, not only the worked thought."""
+
+
+def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:
+    """The prompt's messages, and the assistant's last one, if the conversation ends with it."""
+    if row.get("messages") is None:
+        return ({"role": "user", "content": _text(row, "prompt")},), None
+    messages = row["messages"]
+    if not isinstance(messages, list) or not messages:
+        raise _BadRow("messages: expected a non-empty list")
+    for message in messages:
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise _BadRow('messages: expected objects {"role": ..., "content": text}')
+        if message.get("role") not in ("system", "user", "assistant"):
+            raise _BadRow(f"messages: role {message.get('role')!r}; expected system, user or assistant")
+    turns = tuple({"role": m["role"], "content": m["content"]} for m in messages)
+    demonstration = None
+    if turns[-1]["role"] == "assistant":
+        *rest, last = turns
+        turns, demonstration = tuple(rest), last["content"]
+    if not turns or turns[-1]["role"] != "user":
+        raise _BadRow("messages: expected the user's as the last one before the completion")
+    return turns, demonstration
+
+
+def _problem(identity: str, prompt: str, answer: str, **rest: Any) -> Problem:
+    return Problem(identity, ({"role": "user", "content": prompt},), answer, **rest)
+
+
+def _value(row: Row, key: str) -> Any:
+    if row.get(key) is None:
+        raise _BadRow(f"no {key!r}")
+    return row[key]
+
+
+def _text(row: Row, key: str) -> str:
+    value = _value(row, key)
+    if not isinstance(value, str):
+        raise _BadRow(f"{key} = {str(value)[:80]}: expected text, found {type(value).__name__}")
+    return value
+
+
+def _optional(row: Row, key: str) -> str | None:
+    return None if row.get(key) is None else _text(row, key)
+
+
+def _is_tag(value: Any) -> bool:
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 64)
+
+
+def _reference(value: Any) -> str:
+    """The reference answer as text; numbers are written out exactly: 145.0 is "145", 1e-7 is "0.0000001"."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise _BadRow(f"answer = {str(value)[:80]}: expected text or a number, found {type(value).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _BadRow(f"answer = {value}: expected a finite number")
+    if isinstance(value, float | Decimal):
+        text = format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+        value = text.rstrip("0").rstrip(".") if "." in text else text
+    text = str(value).strip()
+    if not text or re.fullmatch(r"[+-]?(nan|inf|infinity|none|null)", text, re.IGNORECASE):
+        raise _BadRow(f"answer = {text!r}: expected a reference answer")
+    return text
+
+
+_FORMATS: dict[str, Callable[[Row, str], Problem]] = {
+    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "generic": _generic,
+}  # fmt: skip

@@ -1,0 +1,9 @@
+"""One thread for every test: on a shared machine two that wait for each other are tens of times slower than one."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch when it loads, and by the processes that tests start
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)

@@ -1,0 +1,206 @@
+"""What the sampler writes is what the trainer scores, whoever else is in the batch (laws 2 and 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from tiny_models import ARCHITECTURES, random_policy
+
+from sanmai.models.policy import Policy
+from sanmai.rollout.pack import pack
+from sanmai.rollout.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
+from sanmai.types import StopReason
+
+PROMPTS = [[7, 8, 9, 10, 11, 12, 13, 14, 15], [40, 41], [3], [99, 98, 97, 96, 95]]
+
+
+def requests(group_size: int = 3, prompts: Sequence[list[int]] = PROMPTS) -> list[Request]:
+    return [Request(tokens, [("run", 1, repr(tokens), g) for g in range(group_size)]) for tokens in prompts]
+
+
+def by_seed(policy: Policy, asked: Sequence[Request], config: SamplingConfig) -> dict[tuple, Completion]:
+    """Completions by the seed that names them: each exactly once."""
+    done = list(sample(policy, asked, config))
+    found = {asked[c.request].seeds[c.sample]: c for c in done}
+    assert len(found) == len(done) == sum(len(r.seeds) for r in asked)
+    return found
+
+
+def assert_same(first: dict[tuple, Completion], second: dict[tuple, Completion]) -> None:
+    assert first.keys() <= second.keys()
+    for seed, completion in first.items():
+        assert completion.tokens == second[seed].tokens
+        assert completion.logp == pytest.approx(second[seed].logp, abs=1e-4)
+        assert completion.stop_reason is second[seed].stop_reason
+
+
+def always_stops_at(policy: Policy, share: float) -> Policy:
+    """The policy with so many of its tokens declared stop tokens that completions end at different times."""
+    policy.stop_tokens = tuple(range(0, policy.vocabulary, round(1 / share)))
+    return policy
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_sampled_log_probs_are_the_trainers(architecture, temperature):
+    policy = always_stops_at(random_policy(architecture), 1 / 30)
+    config = SamplingConfig(max_tokens=40, temperature=temperature)
+    asked = requests()
+    done = list(sample(policy, asked, config))
+    assert len({len(c.tokens) for c in done}) > 3  # some left the batch early
+    batch = pack([(asked[c.request].prompt_tokens, c.tokens) for c in done], sampling_logp=[c.logp for c in done])
+    with torch.no_grad():
+        logp_BT, _ = policy.score(batch, temperature=temperature)
+    assert (logp_BT - batch.sampling_logp_BT).abs().max() < 1e-4
+    assert batch.sampling_logp_BT[batch.mask_BT].std() > 0.5  # the distributions are far from uniform
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_rollout_says_the_same_alone_as_in_a_padded_batch(architecture):
+    policy = always_stops_at(random_policy(architecture), 1 / 30)
+    config = SamplingConfig(max_tokens=24)
+    together = by_seed(policy, requests(), config)
+    for tokens in PROMPTS:
+        assert_same(by_seed(policy, requests(prompts=[tokens]), config), together)
+
+
+def test_order_group_size_and_waves_change_no_rollout():
+    policy = always_stops_at(random_policy(), 1 / 30)
+    config = SamplingConfig(max_tokens=24)
+    expected = by_seed(policy, requests(), config)
+    assert_same(by_seed(policy, requests()[::-1], config), expected)
+    assert_same(by_seed(policy, requests(group_size=1), config), expected)
+    for concurrent in (1, 4, 7):
+        assert_same(by_seed(policy, requests(), config.model_copy(update={"concurrent": concurrent})), expected)
+
+
+def test_dropping_finished_rows_changes_nothing_for_the_others():
+    # With 1 token in 4 a stop token the batch is cut several times. Without stop tokens nobody leaves it, and each
+    # completion goes on in the same way after the place where the other one ended.
+    policy = random_policy()
+    config = SamplingConfig(max_tokens=24)
+    policy.stop_tokens = ()
+    whole = by_seed(policy, requests(group_size=8), config)
+    always_stops_at(policy, 1 / 4)
+    cut = by_seed(policy, requests(group_size=8), config)
+    assert any(len(c.tokens) == 1 for c in cut.values()) and any(len(c.tokens) > 8 for c in cut.values())
+    for seed, completion in cut.items():
+        assert completion.tokens == whole[seed].tokens[:len(completion.tokens)]
+        assert completion.logp == pytest.approx(whole[seed].logp[:len(completion.tokens)], abs=1e-4)
+
+
+def test_each_rollout_of_a_group_has_its_own_stream_and_the_same_one_every_time():
+    policy = random_policy(initializer_range=0.02)  # nearly uniform: equal tokens would come from equal draws
+    first, second = (by_seed(policy, requests(), SamplingConfig(max_tokens=12)) for _ in range(2))
+    assert first == second
+    assert len({tuple(c.tokens) for c in first.values()}) == len(first)
+    assert uniforms((0, 1, "a", 0), 50).tolist() == uniforms((0, 1, "a", 0), 100)[:50].tolist()
+    assert uniforms((0, 1, "a", 0), 5).tolist() != uniforms((0, 1, "a", 1), 5).tolist()
+
+
+def test_the_stop_token_is_the_last_one_and_has_its_log_prob():
+    policy = always_stops_at(random_policy(), 1 / 10)
+    for done in sample(policy, requests(), SamplingConfig(max_tokens=64)):
+        assert done.stop_reason is StopReason.STOP
+        assert done.tokens[-1] in policy.stop_tokens and not set(done.tokens[:-1]) & set(policy.stop_tokens)
+        assert len(done.logp) == len(done.tokens) and all(math.isfinite(p) and p < 0 for p in done.logp)
+
+
+def test_a_completion_that_uses_up_its_budget_says_so_unless_its_last_token_is_a_stop():
+    policy = random_policy()
+    policy.stop_tokens = ()
+    for max_tokens in (1, 5):
+        done = list(sample(policy, requests(), SamplingConfig(max_tokens=max_tokens)))
+        assert {(c.stop_reason, len(c.tokens)) for c in done} == {(StopReason.LENGTH, max_tokens)}
+    policy.stop_tokens = tuple(range(policy.vocabulary))
+    done = list(sample(policy, requests(), SamplingConfig(max_tokens=1)))
+    assert {(c.stop_reason, len(c.tokens)) for c in done} == {(StopReason.STOP, 1)}
+
+
+def test_out_of_time_keeps_what_was_written_in_this_wave_and_in_the_next():
+    policy = random_policy()
+    policy.stop_tokens = ()
+    config = SamplingConfig(max_tokens=50, timeout_seconds=1e-9, concurrent=3)
+    done = list(sample(policy, requests(), config))
+    assert len(done) == 12 and {c.stop_reason for c in done} == {StopReason.TIMEOUT}
+    assert {(len(c.tokens), len(c.logp)) for c in done} == {(1, 1)}
+
+
+def test_a_consumer_that_stops_early_is_not_left_in_inference_mode():
+    policy = random_policy()
+    generator = sample(always_stops_at(policy, 1 / 4), requests(), SamplingConfig(max_tokens=24))
+    next(generator)
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gemma2"])
+def test_the_growing_cache_holds_what_the_plain_one_holds(architecture):
+    from transformers.cache_utils import DynamicCache
+
+    from sanmai.rollout.sampler import _new_cache
+
+    policy = random_policy(architecture)
+    torch.manual_seed(0)
+    plain, growing = DynamicCache(config=policy.model.config), _new_cache(policy.model.config, room=3)
+    tokens_BT = torch.randint(2, 300, (6, 30))
+    kept = torch.arange(6)
+    with torch.inference_mode():
+        for start, end in [(0, 5), *((t, t + 1) for t in range(5, 30))]:
+            if end in (9, 20):  # rows leave, and one is repeated
+                index = torch.tensor([0, 2, 2, 3]) if end == 9 else torch.tensor([3, 0])
+                kept = kept[index]
+                plain.batch_select_indices(index)
+                growing.batch_select_indices(index)
+            logits = [
+                policy.model(input_ids=tokens_BT[kept, start:end], past_key_values=cache, use_cache=True).logits
+                for cache in (plain, growing)
+            ]
+            assert torch.equal(*logits)
+    for old, new in zip(plain.layers, growing.layers, strict=True):
+        assert torch.equal(old.keys, new.keys) and torch.equal(old.values, new.values)
+
+
+def test_draw_inverts_the_cumulative_distribution():
+    # p = 0.5, 0.2, 0.3: the token changes at u = 0.5 and 0.7, and a boundary belongs to the token above it.
+    logits = torch.tensor([0.5, 0.2, 0.3]).log()
+    uniform = torch.tensor([0.0, 0.49, 0.5, 0.69, 0.71, 0.999])
+    token_R, logp_R = draw(logits.expand(6, 3), uniform, 1.0)
+    assert token_R.tolist() == [0, 0, 1, 1, 2, 2]
+    assert logp_R.exp().tolist() == pytest.approx([0.5, 0.5, 0.2, 0.2, 0.3, 0.3])
+
+
+def test_a_token_of_probability_zero_is_never_drawn():
+    never = -float("inf")
+    logits = torch.tensor([[never, 0.0, never, 0.0, never], [never, never, 1.0, never, never]])
+    for u in (0.0, 1e-9, 0.49999997, 0.5, 0.50000006, 1 - 2**-24):
+        token_R, logp_R = draw(logits, torch.full((2,), u, dtype=torch.float32), 1.0)
+        assert token_R[0].item() in (1, 3) and token_R[1].item() == 2
+        assert logp_R.tolist() == pytest.approx([-math.log(2), 0.0], abs=1e-6)
+
+
+def test_the_largest_uniform_stays_inside_a_vocabulary_whose_sum_is_rounded():
+    torch.manual_seed(0)
+    logits = torch.randn(200, 5000) * 3
+    logits[:, -1] = -float("inf")
+    token_R, logp_R = draw(logits, torch.full((200,), 1 - 2**-24), 1.0)
+    assert token_R.max() < 4999 and torch.isfinite(logp_R).all()
+
+
+def test_draws_have_the_frequencies_of_the_softmax():
+    # 20 000 draws over 12 tokens: chi-square with 11 degrees of freedom is above 31.3 in 1 of 1000 samples.
+    torch.manual_seed(0)
+    logits_V, temperature, count = torch.randn(12) * 1.5, 0.8, 20_000
+    u = torch.from_numpy(uniforms(("chi-square",), count))
+    token_R, logp_R = draw(logits_V.expand(count, 12), u, temperature)
+    p_V = torch.softmax(logits_V / temperature, dim=0)
+    expected_V = p_V * count
+    assert ((torch.bincount(token_R, minlength=12) - expected_V).square() / expected_V).sum() < 31.3
+    assert torch.allclose(logp_R, p_V.log()[token_R], atol=1e-6)
+
+
+def test_logits_that_are_not_finite_give_a_token_of_the_vocabulary_and_a_log_prob_that_shows_it():
+    token_R, logp_R = draw(torch.full((2, 5), float("nan")), torch.tensor([0.3, 0.9]), 1.0)
+    assert token_R.max() < 5 and token_R.min() >= 0 and torch.isnan(logp_R).all()

@@ -1,0 +1,91 @@
+"""Small random models of real architectures, with a tokenizer trained on a given text, as policies or as folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sanmai.models.policy import ModelConfig, Policy
+from sanmai.rollout.sampler import Request, SamplingConfig, sample
+from sanmai.types import Group, Problem, Rollout, StopReason
+
+TEXT = "what is 3 plus 4 ? <think> 3 plus 4 is 7 </think> the answer is 7 . the sum of seven and five is twelve . "
+ARCHITECTURES = ["qwen3", "qwen2", "llama", "gemma2", "gemma3", "gpt2"]
+
+
+def bpe_tokenizer(text: str = TEXT, vocab_size: int = 300) -> Any:
+    """A byte-level BPE tokenizer trained on the text, as `transformers` sees it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=["<pad>", "<eos>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator([text], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>", clean_up_tokenization_spaces=False)
+
+
+def random_model(
+    architecture: str, vocab_size: int, *, seed: int = 0, layers: int = 2, initializer_range: float = 0.3, **changes: Any
+) -> Any:
+    """A model of width 32 whose weights are large enough that every token before a position changes its logits."""
+    import transformers
+
+    config = {
+        "vocab_size": vocab_size, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": layers,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256,
+        "initializer_range": initializer_range, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0,
+        "tie_word_embeddings": True,
+    }
+    names = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "gemma2": "Gemma2", "gemma3": "Gemma3Text", "gpt2": "GPT2"}
+    if architecture == "gpt2":
+        config = {
+            "vocab_size": vocab_size, "n_embd": 32, "n_layer": layers, "n_head": 4, "n_positions": 256,
+            "initializer_range": initializer_range, "bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+    if architecture in ("llama", "qwen2", "gemma3"):
+        config["tie_word_embeddings"] = False
+    if architecture == "gemma2":
+        config |= {"final_logit_softcapping": 3.0, "attn_logit_softcapping": 5.0, "query_pre_attn_scalar": 8}
+    if architecture in ("gemma2", "gemma3"):  # one layer that sees 4 tokens back, one that sees all
+        config |= {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"] * (layers // 2)}
+    config |= changes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model_class = getattr(transformers, names[architecture].removesuffix("Text") + "ForCausalLM")
+        return model_class(getattr(transformers, names[architecture] + "Config")(**config)).float()
+
+
+def save_folder(folder: Path, architecture: str = "qwen3", *, text: str = TEXT, vocab_size: int = 300, **changes: Any) -> Path:
+    """A complete `transformers` folder: config, safetensors, tokenizer."""
+    tokenizer = bpe_tokenizer(text, vocab_size)
+    random_model(architecture, len(tokenizer), **changes).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def random_policy(architecture: str = "qwen3", **changes: Any) -> Policy:
+    """A policy in memory, as `load_policy` would make it."""
+    tokenizer = bpe_tokenizer()
+    return Policy(random_model(architecture, len(tokenizer), **changes).eval(), tokenizer, ModelConfig())
+
+
+def sampled_groups(
+    policy: Policy, prompts: list[list[int]], group_size: int, *, seed: int = 0, step: int = 1, config: SamplingConfig,
+) -> list[Group]:
+    """One group per prompt, not graded; problem ids are "0", "1", ..."""
+    requests = [Request(tokens, [(seed, step, str(p), g) for g in range(group_size)]) for p, tokens in enumerate(prompts)]
+    groups = [Group(Problem(str(p), ({"role": "user", "content": "?"},)), []) for p in range(len(prompts))]
+    for done in sample(policy, requests, config):
+        tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
+        groups[done.request].rollouts.append(Rollout(
+            str(done.request), done.sample, prompts[done.request], done.tokens, done.logp, done.stop_reason, step - 1,
+            policy.tokenizer.decode(tokens)))
+    for group in groups:
+        group.rollouts.sort(key=lambda r: r.sample)
+    return groups
