@@ -57,8 +57,8 @@ def random_model(
     config |= changes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model_class = getattr(transformers, names[architecture].removesuffix("Text") + "ForCausalLM")
-        return model_class(getattr(transformers, names[architecture] + "Config")(**config)).float()
+        settings = getattr(transformers, names[architecture] + "Config")(**config)
+        return transformers.AutoModelForCausalLM.from_config(settings).float()
 
 
 def save_folder(folder: Path, architecture: str = "qwen3", *, text: str = TEXT, vocab_size: int = 300, **changes: Any) -> Path:

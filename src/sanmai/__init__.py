@@ -32,7 +32,7 @@ def run(
     Args:
         recipe: "zero", "sft" or "pretrain".
         model: what `--set model.name=` takes: a folder, a run folder, a hub name, or "tiny".
-        problems: what `--set problems.train=` takes, or a list of problems.
+        problems: what `--set problems.source=` takes, or a list of problems.
         reward: any callable (problem, completion) -> float, or None for "cannot be graded"; takes the place of the
             accuracy verifier.
         out: the run folder; by default runs/<recipe>-<digest of the settings>.
@@ -58,7 +58,7 @@ def run(
         values = merge(values, {"model": {"name": str(model)}})
     given = None
     if isinstance(problems, str | Path):
-        values = merge(values, {"problems": {"train": str(problems)}})
+        values = merge(values, {"problems": {"source": str(problems)}})
     elif problems is not None:
         given = list(problems)
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)

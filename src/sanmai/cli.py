@@ -49,13 +49,22 @@ def run(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, o
 
 
 @app.command()
-def plan(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False) -> None:
+def plan(
+    recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None,
+    show_settings: Annotated[bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")] = False,
+    debug: Debug = False,
+) -> None:
     """Say in words what a run would do, without doing it."""
+    from sanmai.config import describe_settings
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.plan import describe
 
     chosen = find_recipe(recipe)
     settings = resolve(chosen, config, set_ or [])
+    if show_settings:
+        for name, value, meaning in describe_settings(settings):
+            typer.echo(f"{name} = {value!r}\n    {meaning}")
+        return
     for line in describe(chosen, settings, out or default_out(chosen, settings)):
         typer.echo(line)
 

@@ -85,6 +85,16 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str =
     return found
 
 
+def describe_settings(config: Config, prefix: str = "") -> Iterable[tuple[str, Any, str]]:
+    """(dotted name, value, what it does) of every setting, in order."""
+    for name, info in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            yield from describe_settings(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value, " ".join((info.description or "").split())
+
+
 def _parse(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -71,8 +71,7 @@ class ChildPool:
         self._slots: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(num_children):
             self._slots.put(None)
-        self._num_children = num_children
-        # The kernel kills a child when the *thread* that started it ends (PR_SET_PDEATHSIG): one lasting thread starts all.
+        # PR_SET_PDEATHSIG kills a child when the *thread* that started it ends: one lasting thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
         self._closed = False
         self._lock = threading.Lock()
@@ -96,7 +95,7 @@ class ChildPool:
             outcome = child.load(function) or child.ask(request, timeout_seconds)
         except OSError as error:
             outcome = Crashed(f"cannot start a child process: {error}")
-        except BaseException:  # an interrupt between question and answer: the child's next answer would be the wrong one
+        except BaseException:  # an interrupt between question and answer: the next answer would be the wrong one
             _stop(child)
             self._slots.put(None)
             raise

@@ -7,10 +7,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.types import TraceState
-from tests.shared_data import shared_rows
 
 CLOSED, UNCLOSED, NO_OPEN, NONE = TraceState.CLOSED, TraceState.UNCLOSED, TraceState.NO_OPEN_TAG, TraceState.NONE
 FENCE = "```"
@@ -36,7 +36,8 @@ TABLE = [
      f"So:\n{FENCE}xml\n<think>x</think>\n{FENCE}\nend"),
     ("<think>end with `</think>` now</think>use `x`", CLOSED, "end with `</think>` now", "use `x`"),
     ("<think>it`s</think>use `x`", CLOSED, "it`s", "use `x`"),
-    (f"<think>\n{FENCE}py\ncut</think>a\n{FENCE}py\nx\n{FENCE}\n", CLOSED, f"\n{FENCE}py\ncut", f"a\n{FENCE}py\nx\n{FENCE}\n"),
+    (f"<think>\n{FENCE}py\ncut</think>a\n{FENCE}py\nx\n{FENCE}\n", CLOSED,
+     f"\n{FENCE}py\ncut", f"a\n{FENCE}py\nx\n{FENCE}\n"),
     ("<think>end with `</think>` but never do", UNCLOSED, "end with `</think>` but never do", ""),
     ("Put it in `<think>` tags.", NONE, "", "Put it in `<think>` tags."),
     # A later thought does not swallow the answer that was given before it.
@@ -89,7 +90,9 @@ def test_the_parts_rebuild_the_text(text, opened):
     assert (trace.between == "</think>") == (trace.state in (CLOSED, NO_OPEN))
 
 
-@pytest.mark.parametrize("piece", ["<think>", "</think>", "`", "```\n", "\n```\n</think>", "`a </think>` ", "<think></think>", "(["])
+@pytest.mark.parametrize(
+    "piece", ["<think>", "</think>", "`", "```\n", "\n```\n</think>", "`a </think>` ", "<think></think>", "(["]
+)
 def test_two_megabytes_of_anything_take_a_moment(piece):
     start = time.perf_counter()
     parse_trace(piece * (2_000_000 // len(piece)))

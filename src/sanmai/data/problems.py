@@ -6,9 +6,9 @@ Formats, detected from the columns of the first row, or stated:
 |---|---|
 | gsm8k | question, answer: worked text that ends in `#### N` |
 | math | problem, answer (LaTeX); solution, subject, level, unique_id if there |
-| mgsm | question, answer: the bare number; language if there |
+| mgsm | question, answer: the bare number; language, solution if there |
 | svamp | Body, Question, Answer (145.0 is read as "145") |
-| generic | prompt or messages; answer, id, verifier, language, solution, tags if there; messages may end with the demonstration |
+| generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, language, solution, tags |
 
 In a generic file any other column that holds a number, a bool or a short text becomes a tag.
 """
@@ -87,11 +87,11 @@ def load_problems(
     for index, (number, row) in enumerate(read_rows(source)):
         try:
             if isinstance(row, str):
-                raise _BadRow(row)
+                raise _RowError(row)
             convert = convert or _detect(row)
             problem = convert(row, f"{stem}/{index}")
             _check(problem, seen_ids, needs_answer)
-        except _BadRow as error:
+        except _RowError as error:
             reason = f"{source}, line {number}: {error}"
             if on_error == "raise":
                 raise InputError(f"{reason} (problems.on_error=skip passes over such lines)") from None
@@ -167,7 +167,7 @@ def _grams(text: str, n: int) -> Iterator[str]:
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
-class _BadRow(Exception):
+class _RowError(Exception):
     """Why a row is no problem."""
 
 
@@ -177,11 +177,11 @@ def _stem(path: Path) -> str:
 
 def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
     if problem.id in seen_ids:
-        raise _BadRow(f"the id {problem.id!r} is not unique")
+        raise _RowError(f"the id {problem.id!r} is not unique")
     if not problem.prompt.strip():
-        raise _BadRow("the prompt is empty")
+        raise _RowError("the prompt is empty")
     if needs_answer and problem.answer is None and problem.solution is None:
-        raise _BadRow("no reference answer")
+        raise _RowError("no reference answer")
 
 
 def _detect(row: Row) -> Callable[[Row, str], Problem]:
@@ -194,7 +194,7 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
         return _math
     if {"question", "answer"} <= columns:
         return _gsm8k if "####" in str(row["answer"]) else _mgsm
-    raise _BadRow(
+    raise _RowError(
         f"columns {', '.join(sorted(map(str, columns)))} fit no known format; expected prompt or messages (generic), "
         "question and answer (gsm8k, mgsm), problem and answer (math), or Body, Question and Answer (svamp)"
     )
@@ -203,14 +203,16 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
 def _gsm8k(row: Row, default_id: str) -> Problem:
     worked, marker, answer = _text(row, "answer").rpartition("####")
     if not marker or not answer.strip():
-        raise _BadRow("the answer has no final `#### N`")
+        raise _RowError("the answer has no final `#### N`")
     solution = re.sub(r"<<[^<>]*>>", "", worked).strip()
     return _problem(default_id, _text(row, "question"), _reference(answer), language="en", solution=solution or None)
 
 
 def _mgsm(row: Row, default_id: str) -> Problem:
-    language = _optional(row, "language")
-    return _problem(default_id, _text(row, "question"), _reference(_value(row, "answer")), language=language)
+    return _problem(
+        default_id, _text(row, "question"), _reference(_value(row, "answer")),
+        language=_optional(row, "language"), solution=_optional(row, "solution"),
+    )  # fmt: skip
 
 
 def _math(row: Row, default_id: str) -> Problem:
@@ -235,7 +237,7 @@ def _generic(row: Row, default_id: str) -> Problem:
     tags = {key: value for key, value in row.items() if key not in _GENERIC and _is_tag(value)}
     stated = row.get("tags") or {}
     if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
-        raise _BadRow(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
+        raise _RowError(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
     tags |= stated
     solution = _optional(row, "solution")
     if demonstration is not None:
@@ -257,19 +259,19 @@ def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:
         return ({"role": "user", "content": _text(row, "prompt")},), None
     messages = row["messages"]
     if not isinstance(messages, list) or not messages:
-        raise _BadRow("messages: expected a non-empty list")
+        raise _RowError("messages: expected a non-empty list")
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise _BadRow('messages: expected objects {"role": ..., "content": text}')
+            raise _RowError('messages: expected objects {"role": ..., "content": text}')
         if message.get("role") not in ("system", "user", "assistant"):
-            raise _BadRow(f"messages: role {message.get('role')!r}; expected system, user or assistant")
+            raise _RowError(f"messages: role {message.get('role')!r}; expected system, user or assistant")
     turns = tuple({"role": m["role"], "content": m["content"]} for m in messages)
     demonstration = None
     if turns[-1]["role"] == "assistant":
         *rest, last = turns
         turns, demonstration = tuple(rest), last["content"]
     if not turns or turns[-1]["role"] != "user":
-        raise _BadRow("messages: expected the user's as the last one before the completion")
+        raise _RowError("messages: expected the user's as the last one before the completion")
     return turns, demonstration
 
 
@@ -279,14 +281,14 @@ def _problem(identity: str, prompt: str, answer: str, **rest: Any) -> Problem:
 
 def _value(row: Row, key: str) -> Any:
     if row.get(key) is None:
-        raise _BadRow(f"no {key!r}")
+        raise _RowError(f"no {key!r}")
     return row[key]
 
 
 def _text(row: Row, key: str) -> str:
     value = _value(row, key)
     if not isinstance(value, str):
-        raise _BadRow(f"{key} = {str(value)[:80]}: expected text, found {type(value).__name__}")
+        raise _RowError(f"{key} = {str(value)[:80]}: expected text, found {type(value).__name__}")
     return value
 
 
@@ -301,15 +303,15 @@ def _is_tag(value: Any) -> bool:
 def _reference(value: Any) -> str:
     """The reference answer as text; numbers are written out exactly: 145.0 is "145", 1e-7 is "0.0000001"."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise _BadRow(f"answer = {str(value)[:80]}: expected text or a number, found {type(value).__name__}")
+        raise _RowError(f"answer = {str(value)[:80]}: expected text or a number, found {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _BadRow(f"answer = {value}: expected a finite number")
+        raise _RowError(f"answer = {value}: expected a finite number")
     if isinstance(value, float | Decimal):
         text = format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
         value = text.rstrip("0").rstrip(".") if "." in text else text
     text = str(value).strip()
     if not text or re.fullmatch(r"[+-]?(nan|inf|infinity|none|null)", text, re.IGNORECASE):
-        raise _BadRow(f"answer = {text!r}: expected a reference answer")
+        raise _RowError(f"answer = {text!r}: expected a reference answer")
     return text
 
 

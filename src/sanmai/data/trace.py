@@ -26,7 +26,7 @@ def parse_trace(
     closing tag, an opened thought is all there is: no answer.
 
     Args:
-        opened_in_prompt: the rendered prompt ends with the opening tag, so that the completion starts inside the thought.
+        opened_in_prompt: the rendered prompt ends with the opening tag: the completion starts inside the thought.
         is_truncated: the token budget or the time ran out before the policy stopped.
 
     Raises:

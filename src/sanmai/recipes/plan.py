@@ -25,7 +25,7 @@ def describe(recipe: Recipe, config: Config, out: Path) -> Iterator[str]:
     warnings: list[str] = []
     from sanmai.recipes.sources import load_splits
 
-    train, held_out = load_splits(config.problems, config.seed, None, on_warning=warnings.append)
+    train, held_out = load_splits(config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe.name == "zero")
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())
     yield (

@@ -62,19 +62,19 @@ def run_sft(
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
-        problems: instead of config.problems' training set.
+        problems: instead of config.problems.source.
         reward: not used by this recipe; refused when given.
     """
     if reward is not None:
         raise InputError("reward: sft learns from demonstrations and reads no reward; use it with zero")
     progress = progress or Progress.silent()
     with Run(out, "sft", config) as run:
-        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn)
+        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
         run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}))
         train = [p for p in train if p.solution is not None]
         if not train:
-            raise InputError("problems.train: no row has a worked solution to learn from (see docs/recipes.md, sft)")
+            raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
         examples = [render_demonstration(state.policy.tokenizer, p) for p in train]
         kept = [e for e in examples if len(e[0]) + len(e[1]) <= config.max_tokens]
         if len(kept) < len(examples):

@@ -78,12 +78,12 @@ def run_zero(
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
-        problems: instead of config.problems' training set; part of them is held out for evaluation as there.
+        problems: instead of config.problems.source; part of them is held out for evaluation as there.
         reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
     """
     progress = progress or Progress.silent()
     with Run(out, "zero", config) as run:
-        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn)
+        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
         run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}, reward=_name(reward)))
         rubric = Rubric(config.rewards, {"reward": reward} if reward else {})

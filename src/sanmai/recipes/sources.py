@@ -1,0 +1,111 @@
+"""Where a recipe's problems come from: files, the hub, the caller, or the embedded world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from pydantic import Field
+
+from sanmai import world
+from sanmai.config import Config
+from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
+from sanmai.data.problems import load_problems, overlap, split
+from sanmai.types import InputError, Problem
+from sanmai.world.arithmetic import Language
+
+
+class WorldConfig(Config):
+    digits: tuple[int, ...] = (1, 2, 3)
+    """Digits of the training sums."""
+    evaluation_digits: tuple[int, ...] = (2, 3)
+    """Digits of the held-out sums."""
+    languages: tuple[Language, ...] = ("en", "zh")
+    """Languages of the prompts."""
+    train: int = Field(6000, ge=1)
+    """Training sums."""
+    heldout: int = Field(600, ge=1)
+    """Held-out sums; they share no pair of operands with the training sums."""
+
+
+class ProblemsConfig(FileProblemsConfig):
+    evaluation_limit: int = Field(600, ge=1)
+    """Held-out problems to evaluate on at most; a larger set is thinned out at random, once and for all."""
+    world: WorldConfig = WorldConfig()
+    """Of the embedded world, when source = "world"."""
+
+
+def load_splits(
+    config: ProblemsConfig,
+    seed: int,
+    given: Sequence[Problem] | None,
+    *,
+    on_warning: Callable[[str], None],
+    needs_answer: bool = True,
+) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems.
+
+    Args:
+        seed: decides which problems are held out and which of them are evaluated.
+        given: the caller's training problems, instead of config.source.
+        on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
+        needs_answer: refuse problems without a reference answer; off where the caller brings a reward, or for SFT.
+
+    Raises:
+        InputError: a file that cannot be used, or nothing left to train on.
+    """
+    if given is None and config.source == "world" and config.evaluation is None:
+        return world_problems(config.world, seed)
+    if given is None and config.source == "world":
+        train = world_problems(config.world, seed)[0]
+    elif given is None:
+        train = _load(config.source, config, on_warning, needs_answer)[: config.limit]
+    else:
+        train = list(given)
+    if config.evaluation is None:
+        train, held_out = split(train, config.holdout, seed)
+    elif config.evaluation == "world":
+        held_out = world_problems(config.world, seed)[1]
+    else:
+        held_out = _load(config.evaluation, config, on_warning, needs_answer=True)
+        found = overlap(train, held_out)
+        if found.num_overlapping:
+            examples = "; ".join(f"{e} and {t} share {words!r}" for e, t, words in found.examples)
+            on_warning(
+                f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with a "
+                f"training prompt: {examples}"
+            )
+    if not train:
+        raise InputError(f"problems.source = {config.source!r}: no problem is left to train on")
+    return train, _thinned([p for p in held_out if p.answer is not None or not needs_answer], config.evaluation_limit, seed)
+
+
+def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out sums of the embedded world. The held-out ones are the same for every seed."""
+    try:
+        return (
+            world.make_problems(config.train, seed=seed, split="train", digits=config.digits, languages=config.languages),
+            world.make_problems(
+                config.heldout, seed=0, split="heldout", digits=config.evaluation_digits, languages=config.languages
+            ),
+        )
+    except ValueError as error:
+        raise InputError(f"problems.world: {error}") from None
+
+
+def _load(
+    source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool
+) -> list[Problem]:
+    loaded = load_problems(source, format=config.format, on_error=config.on_error, needs_answer=needs_answer)
+    if loaded.skipped:
+        on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
+    if loaded.duplicates:
+        on_warning(f"{source}: {loaded.duplicates} problems left out because an earlier one has the same prompt")
+    return loaded.problems
+
+
+def _thinned(problems: list[Problem], limit: int, seed: int) -> list[Problem]:
+    if len(problems) <= limit:
+        return problems
+    kept = np.random.default_rng([seed, 1]).permutation(len(problems))[:limit]
+    return [problems[i] for i in sorted(kept)]
