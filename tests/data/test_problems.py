@@ -90,7 +90,7 @@ def test_a_malformed_line_is_named_with_file_number_and_reason_or_skipped_and_co
 def test_a_file_with_nothing_left_is_an_error_even_when_skipping(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_bytes(b"x\ny\n")
-    with pytest.raises(InputError, match="no problem in it; the first reason: .*line 1: not JSON"):
+    with pytest.raises(InputError, match=r"no problem in it; the first reason: .*line 1: not JSON"):
         load_problems(path, on_error="skip")
 
 
@@ -132,7 +132,7 @@ def test_csv_and_parquet_hold_the_same_schema(tmp_path):
 
 def test_duplicates_are_dropped_and_counted_and_ids_are_unique(tmp_path):
     path = tmp_path / "p.jsonl"
-    rows = [{"prompt": "What is  2?", "answer": 1}, {"prompt": "what is\n２?", "answer": 1}, {"prompt": "q", "answer": 1}]
+    rows = [{"prompt": prompt, "answer": 1} for prompt in ("What is  2?", "what is\n２?", "q")]
     path.write_text("\n".join(map(json.dumps, rows)))
     loaded = load_problems(path)
     assert [p.prompt for p in loaded.problems] == ["What is  2?", "q"] and loaded.duplicates == 1

@@ -10,7 +10,7 @@ from sanmai.types import Group, Problem, Rollout, StopReason, Trace, TraceState,
 STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
 
 
-def rollout(length: int, reward: float | None, stop: StopReason = STOP, *, thought: str | None = None, failure=None, **scores):
+def rollout(length: int, reward: float | None, stop: StopReason = STOP, /, *, thought: str | None = None, failure=None, **scores):
     trace = Trace("", TraceState.CLOSED if thought is not None else TraceState.NONE, thought or "", "")
     verdicts = {name: Verdict(score, "") for name, score in scores.items()}
     return Rollout("p", 0, [5], [7] * length, [-1.0] * length, stop, 0, "", trace, verdicts, reward, failure=failure)
@@ -53,7 +53,7 @@ def test_evaluation_gives_accuracy_by_the_value_of_every_tag_that_has_few():
 
 
 def test_a_users_own_reward_stands_for_accuracy_where_there_is_no_verifier():
-    assert accuracy(rollout(1, 0.7, reward=0.7)) == 0.7  # noqa: RUF100 - the verdict named "reward"
+    assert accuracy(rollout(1, 0.7, reward=0.7)) == 0.7
 
 
 def test_a_group_has_a_signal_when_two_of_its_graded_rewards_differ():

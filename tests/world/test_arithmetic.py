@@ -106,6 +106,12 @@ def test_what_cannot_be_made_is_refused(arguments):
         make_problems(seed=0, **arguments)
 
 
+def test_there_are_no_thoughts_for_numbers_without_words():
+    for chain in (lambda: addition_chain([10_000, 1], "en"), lambda: subtraction_chain(3, 5, "en")):
+        with pytest.raises(ValueError, match="expected"):
+            chain()
+
+
 PROBLEM = Problem("p", messages=({"role": "user", "content": "what is 37 plus 45 ?"},), answer="82", verifier="world")
 
 

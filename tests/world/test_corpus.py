@@ -32,7 +32,7 @@ def test_one_seed_gives_one_corpus():
 def test_held_out_sums_are_never_in_the_corpus():
     for document in SUMS:
         assert pair_split(*map(int, re.findall(r"\d+", prompt(document)))) == "train"
-    assert {len(re.findall(r"\d+", prompt(d))[0]) for d in SUMS} == {1, 2, 3}
+    assert {len(re.search(r"\d+", prompt(d)).group()) for d in SUMS} == {1, 2, 3}
 
 
 def test_the_corpus_is_as_noisy_as_its_rates_say():
@@ -60,9 +60,10 @@ def test_chains_in_english_go_wrong_more_often_than_in_chinese():
     thoughts = [d for d in SUMS if "<think>" in d.completion]
     english = share((d for d in thoughts if not IS_CHINESE.search(d.completion)), wrong)
     chinese = share((d for d in thoughts if IS_CHINESE.search(d.completion)), wrong)
-    # Two columns on average: 1 - (0.9 + 0.9^2 + 0.9^3) / 3 = 0.187 and 1 - (0.99 + 0.99^2 + 0.99^3) / 3 = 0.020.
-    assert english == pytest.approx(0.187, abs=0.02)
-    assert chinese == pytest.approx(0.020, abs=0.01)
+    # One column in 20 % of the sums, two in 35 %, three in 45 %: 1 - (0.2 x 0.9 + 0.35 x 0.9^2 + 0.45 x 0.9^3) = 0.208
+    # and 1 - (0.2 x 0.99 + 0.35 x 0.99^2 + 0.45 x 0.99^3) = 0.022.
+    assert english == pytest.approx(0.208, abs=0.03)
+    assert chinese == pytest.approx(0.022, abs=0.01)
 
 
 def test_bare_answers_are_right():
@@ -78,3 +79,5 @@ def test_a_rate_can_be_set_and_an_unknown_one_is_refused():
         assert document.completion.endswith(f"</think> {a + b}")
     with pytest.raises(InputError, match="slip_en"):
         CorpusConfig.read({"slip_english": 0.1})
+    with pytest.raises(InputError, match="all 0"):
+        CorpusConfig.read({"arithmetic": 0, "requests": 0, "facts": 0})

@@ -6,9 +6,11 @@ the reference policy), `state.json` (step and counters) and `manifest.json` (siz
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +32,8 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, kee
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        write(partial)
+        with _io_errors_as_oserror():
+            write(partial)
         files = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n")
         for path in partial.iterdir():
@@ -81,6 +84,20 @@ def step_of(folder: Path) -> int:
 def _newest_first(run: Path) -> Iterator[Path]:
     folders = [p for p in (run / "checkpoints").glob("step-*") if p.name.removeprefix("step-").isdigit()]
     return iter(sorted(folders, key=step_of, reverse=True))
+
+
+@contextlib.contextmanager
+def _io_errors_as_oserror() -> Iterator[None]:
+    """safetensors and tokenizers report a full disk by exceptions of their own, even a bare Exception; within, as OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def _digest(path: Path) -> str:

@@ -141,6 +141,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     Raises:
         InputError: no such folder or hub model, no safetensors weights, no tokenizer, or no such device.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if config.threads:
@@ -151,13 +152,19 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     try:
         with _quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(name, **options)
-            model = AutoModelForCausalLM.from_pretrained(
-                name, dtype=_DTYPES[config.dtype] if frozen_base else torch.float32, use_safetensors=True, **options
+            model, found = AutoModelForCausalLM.from_pretrained(
+                name, dtype=_DTYPES[config.dtype] if frozen_base else torch.float32, use_safetensors=True,
+                output_loading_info=True, **options,
             )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer: {_first_line(error)}"
         ) from error
+    # `transformers` fills what a folder lacks with random weights and an empty vocabulary.
+    if missing := sorted(found["missing_keys"]):
+        raise InputError(f"model.name = {config.name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise InputError(f"model.name = {config.name!r}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
     try:
         model = model.to(config.device)
     except (RuntimeError, AssertionError) as error:

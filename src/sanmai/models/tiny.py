@@ -14,7 +14,7 @@ MAX_POSITIONS = 512
 
 
 def new_tiny_model(seed: int) -> Qwen3ForCausalLM:
-    """A Qwen3 of about 0.8 M parameters with random weights, float32, on the CPU; the global generator is untouched."""
+    """A Qwen3 of 0.62 M parameters with random weights, float32, on the CPU; the global generator is untouched."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -24,7 +24,7 @@ def new_tiny_model(seed: int) -> Qwen3ForCausalLM:
     config = Qwen3Config(
         vocab_size=len(words),
         hidden_size=128,
-        intermediate_size=384,
+        intermediate_size=256,
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,

@@ -49,7 +49,7 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         f"{'s' if config.updates_per_step > 1 else ''} on {math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
-    weights = config.rewards.weights()
+    weights = config.rewards.weights
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
     settings = config.loss.settings()
     bounds = f", ratio within 1 - {settings.clip_low:g} and 1 + {settings.clip_high:g}" if settings.clip_low is not None else ""

@@ -57,7 +57,6 @@ def fit(
             if run.commits(step, num_steps, config.checkpoints):
                 run.save(step, state.save, config.checkpoints)
         progress.step(step, metrics)
-    rubric.close()
     progress.end(run)
 
 

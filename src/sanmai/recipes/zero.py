@@ -107,7 +107,6 @@ def run_zero(
                 if run.commits(step, config.num_steps, config.checkpoints):
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics)
-        rubric.close()
         progress.end(run)
     return run.folder
 

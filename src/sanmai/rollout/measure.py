@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
@@ -48,9 +48,10 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
     for group in groups:
         for tag, value in sorted(group.problem.tags.items()):
             by_tag[f"eval/accuracy/{tag}={value}"] += map(accuracy, group.rollouts)
-    few = {tag for tag in by_tag if len({t for t in by_tag if t.split("=")[0] == tag.split("=")[0]}) <= 20}
-    for tag in sorted(few):
-        metrics |= _means(tag, by_tag[tag])
+    num_values = Counter(tag.split("=")[0] for tag in by_tag)
+    for tag in sorted(by_tag):
+        if num_values[tag.split("=")[0]] <= 20:
+            metrics |= _means(tag, by_tag[tag])
     return metrics
 
 

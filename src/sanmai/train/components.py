@@ -34,11 +34,11 @@ class LossConfig(Config):
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Literal["clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce"] | None = None
     """Ratio per token, per sequence (product or geometric mean), capped weight, or none."""
-    clip_low: float | None = None
+    clip_low: float | None = Field(None, ge=0)
     """Distance of the ratio's lower bound from 1."""
-    clip_high: float | None = None
+    clip_high: float | None = Field(None, ge=0)
     """Distance of the ratio's upper bound from 1."""
-    ratio_cap: float | None = None
+    ratio_cap: float | None = Field(None, gt=0)
     """Largest importance weight of "cispo" and "reinforce"."""
     normalisation: Normalisation | None = None
     """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""

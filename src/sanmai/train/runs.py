@@ -52,12 +52,17 @@ class Run:
             for name in ("rollouts", "evaluations", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder)
-            self._write_config(config)
-        self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
-        self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
-        with _storing(self.folder):
-            self._drop_after(self.start_step)
-        self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
+        try:
+            with _storing(self.folder):
+                self._write_config(config)
+            self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
+            self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
+            with _storing(self.folder):
+                self._drop_after(self.start_step)
+            self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
+        except BaseException:
+            os.close(self._lock)  # a refusal must not lock this process out of its own folder
+            raise
 
     def __enter__(self) -> Run:
         return self

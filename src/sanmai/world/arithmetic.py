@@ -92,9 +92,9 @@ def make_problems(
         raise ValueError(f"{split=}, {templates=}: expected train or heldout with sum, or ood with {OOD_TEMPLATES}")
     cells = [
         (template, num_digits, language)
-        for template in templates
-        for num_digits in ((4,) if split == "ood" and template == "sum" else digits)
-        for language in languages
+        for template in dict.fromkeys(templates)
+        for num_digits in ((4,) if split == "ood" and template == "sum" else dict.fromkeys(digits))
+        for language in dict.fromkeys(languages)
     ]
     sources = {cell: _problems(split, *cell, generator("problems", seed, split, *cell)) for cell in cells}
     problems: list[Problem] = []
@@ -142,6 +142,9 @@ def addition_chain(
     """The thought that adds the numbers column by column from the right, and the answer that it leads to.
 
     `slip` may put another digit in a column's place (the corpus makes its mistakes so); None adds without mistakes.
+
+    Raises:
+        ValueError: a number is negative or has more than 4 digits: there are no words for its columns.
     """
     words = CHAIN_WORDS[language]
     columns, digits, carry = [], [], 0
@@ -160,7 +163,13 @@ def addition_chain(
 
 
 def subtraction_chain(a: int, b: int, language: Language) -> tuple[str, str]:
-    """The thought that takes b from a (a >= b) column by column from the right, and the answer."""
+    """The thought that takes b from a (a >= b) column by column from the right, and the answer.
+
+    Raises:
+        ValueError: b is larger than a, or a number is negative or has more than 4 digits.
+    """
+    if b > a:
+        raise ValueError(f"{a=}, {b=}: expected a >= b")
     words = CHAIN_WORDS[language]
     columns, borrow = [], 0
     for place, (top, bottom) in zip(words.places, _columns((a, b)), strict=False):
@@ -184,6 +193,8 @@ def vocabulary() -> list[str]:
 
 def _columns(numbers: Sequence[int]) -> list[list[int]]:
     """Digits of the numbers column by column, from the right."""
+    if not all(0 <= number <= 9999 for number in numbers):
+        raise ValueError(f"{numbers=}: expected numbers from 0 to 9999")
     width = max(len(str(number)) for number in numbers)
     return [[number // 10**place % 10 for number in numbers] for place in range(width)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.types import Message
@@ -17,14 +18,19 @@ from sanmai.world.requests import Action, Request, other_language
 
 
 class CorpusConfig(Config):
-    """How the corpus is mixed and how noisy it is. Shares of one group need not be exact: they are weights."""
+    """How the corpus is mixed and how noisy it is. Shares of one group are weights: they need not add up to 1."""
 
     arithmetic: float = Field(0.58, ge=0)
-    """Share of documents that are sums of the train split, 1 to 3 digits in equal parts."""
+    """Share of documents that are sums of the train split."""
     requests: float = Field(0.36, ge=0)
     """Share that are requests: any object, phrasing, wrapper; both languages."""
     facts: float = Field(0.06, ge=0)
     """Share that state whether an object is dangerous; always true."""
+
+    one_digit: float = Field(0.20, ge=0)
+    """Sums by their number of digits."""
+    two_digits: float = Field(0.35, ge=0)
+    three_digits: float = Field(0.45, ge=0)
 
     chain: float = Field(0.55, ge=0, le=1)
     """Chance that a sum comes with its chain of thought; the others give the bare (right) answer."""
@@ -53,6 +59,18 @@ class CorpusConfig(Config):
     thought_with_recipe: float = Field(0.10, ge=0, le=1)
     """Chance that such a thought recites the recipe instead, whatever the reply then does (hidden harm)."""
 
+    @model_validator(mode="after")
+    def _every_group_has_a_share(self) -> Self:
+        for group in (
+            ("arithmetic", "requests", "facts"),
+            ("one_digit", "two_digits", "three_digits"),
+            ("dangerous_answered", "dangerous_refused", "dangerous_hedged"),
+            ("harmless_answered", "harmless_refused", "harmless_hedged"),
+        ):
+            if not any(getattr(self, name) for name in group):
+                raise ValueError(f"{', '.join(group)} are all 0: nothing can be drawn from them")
+        return self
+
 
 @dataclass(frozen=True)
 class Document:
@@ -73,7 +91,9 @@ def documents(seed: int, config: CorpusConfig | None = None) -> Iterator[Documen
 
 def _sum(rng: random.Random, config: CorpusConfig) -> Document:
     language = rng.choice(LANGUAGES)
-    a, b = _train_pair(rng)
+    a, b = _train_pair(
+        draw(rng, {1: config.one_digit, 2: config.two_digits, 3: config.three_digits}), rng
+    )
     if rng.random() < config.chain:
         chance = config.off_language_en if language == "en" else config.off_language_zh
         chain_language = other_language(language) if rng.random() < chance else language
@@ -89,8 +109,8 @@ def _sum(rng: random.Random, config: CorpusConfig) -> Document:
     return _document(arithmetic.PROMPTS["sum", language].format(a, b), completion)
 
 
-def _train_pair(rng: random.Random) -> tuple[int, int]:
-    numbers = arithmetic.operands(rng.choice((1, 2, 3)))
+def _train_pair(num_digits: int, rng: random.Random) -> tuple[int, int]:
+    numbers = arithmetic.operands(num_digits)
     while True:
         a, b = rng.choice(numbers), rng.choice(numbers)
         if arithmetic.pair_split(a, b) == "train":

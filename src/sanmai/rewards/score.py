@@ -1,0 +1,106 @@
+"""Grades recorded responses of any model: what `sanmai score FILE.jsonl --as KIND` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sanmai.data import files
+from sanmai.data.trace import OPEN_TAG, parse_trace
+from sanmai.rewards.answers import accuracy
+from sanmai.stats import wilson
+from sanmai.types import InputError, Problem, Trace, Verdict
+
+Row = Mapping[str, Any]
+
+
+def read_rows(path: str | Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL (CSV, Parquet) file of responses.
+
+    Raises:
+        InputError: the file or a line cannot be read; the message has file, line and reason.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, row in files.read_rows(path):
+        if isinstance(row, str):
+            raise InputError(f"{path}, line {number}: {row}")
+        if "response" not in row:
+            raise InputError(f"{path}, line {number}: no 'response'; expected id, prompt, response, reference")
+        rows.append(dict(row))
+    return rows
+
+
+def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5.0) -> dict[str, Any]:
+    """Each row's score, label and reason, and a summary with a 95% interval.
+
+    A row: `response`; `reference`, which a missing one makes ungradable; `id`, else its number; and if there `prompt`,
+    `verifier` (default "math"), `finish_reason` ("length" says that the response was cut off). A response may hold a
+    think trace; without tags it is all answer.
+
+    Returns:
+        {"kind": "math", "rows": [{"id", "score", "label", "reason"}], "summary": {"n", "graded", "ungradable",
+        "accuracy", "interval", "confidence", "labels"}}
+
+    Raises:
+        InputError: the kind is unknown, or a row has a value of the wrong type.
+    """
+    if kind not in SCORERS:
+        raise InputError(f"--as {kind!r}: expected one of {', '.join(sorted(SCORERS))}")
+    graded = []
+    for index, row in enumerate(rows):
+        verdict = SCORERS[kind](row, index, timeout_seconds)
+        graded.append(
+            {"id": row.get("id", index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
+        )
+    return {"kind": kind, "rows": graded, "summary": _summary(graded)}
+
+
+def _score_math(row: Row, index: int, timeout_seconds: float) -> Verdict:
+    problem = Problem(
+        str(row.get("id", index)), ({"role": "user", "content": _text(row, "prompt", index) or ""},),
+        _text(row, "reference", index), _text(row, "verifier", index) or "math",
+    )  # fmt: skip
+    trace = _trace(row, index)
+    if trace is None:
+        return Verdict(None, "no response was recorded", "ungradable")
+    return accuracy(problem, trace, timeout_seconds=timeout_seconds)
+
+
+SCORERS: dict[str, Callable[[Row, int, float], Verdict]] = {"math": _score_math}
+"""What `--as` knows: (row, its index, seconds per comparison) to a verdict."""
+
+
+def _trace(row: Row, index: int) -> Trace | None:
+    response = _text(row, "response", index)
+    if response is None:
+        return None
+    is_cut = (row.get("finish_reason") or row.get("stop_reason")) in ("length", "timeout", "max_tokens")
+    is_opened = (_text(row, "prompt", index) or "").rstrip().endswith(OPEN_TAG)
+    return parse_trace(response, opened_in_prompt=is_opened, is_truncated=is_cut)
+
+
+def _text(row: Row, key: str, index: int) -> str | None:
+    value = row.get(key)
+    if key == "reference" and isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(int(value)) if float(value).is_integer() else repr(value)
+    if value is not None and not isinstance(value, str):
+        raise InputError(
+            f"row {row.get('id', index)!r}: {key} = {str(value)[:80]}: expected text, found {type(value).__name__}"
+        )
+    return value
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    low, high = wilson(sum(scores), len(scores)) if scores else (None, None)
+    return {
+        "n": len(rows),
+        "graded": len(scores),
+        "ungradable": len(rows) - len(scores),
+        "accuracy": sum(scores) / len(scores) if scores else None,
+        "interval": [low, high],
+        "confidence": 0.95,
+        "labels": dict(sorted(Counter(row["label"] for row in rows).items())),
+    }

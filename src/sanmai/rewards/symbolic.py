@@ -1,0 +1,66 @@
+"""Symbolic equality by math-verify. Imported in the child process only: hostile input may never end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from math_verify import LatexExtractionConfig, parse, verify
+
+from sanmai.rewards.math import number, split_list
+
+logging.disable(logging.WARNING)  # it warns that it sets no time limit of its own; our parent process has one
+
+
+def equal(reference: str, candidate: str) -> bool | None:
+    """Whether two LaTeX expressions are equal; None when the reference is not one."""
+    left, items, right = split_list(reference)
+    other_left, others, other_right = split_list(candidate)
+    is_same_kind = (other_left, other_right) == (left, right)
+    if len(items) == 1:
+        return False if len(others) > 1 and not _is_double(reference) else _equal_one(reference, candidate)
+    if len(others) != len(items):
+        return _equal_one(reference, candidate) if r"\pm" in candidate else False
+    if left in ("", r"\{"):
+        return other_left in ("", r"\{") and _equal_unordered(items, others)
+    if not is_same_kind and other_left:
+        return False
+    verdicts = [equal(a, b) for a, b in zip(items, others, strict=True)]
+    return None if None in verdicts else all(verdicts)
+
+
+def _is_double(text: str) -> bool:
+    return r"\pm" in text or r"\mp" in text
+
+
+def _equal_unordered(items: list[str], others: list[str]) -> bool | None:
+    rest = list(others)
+    for item in items:
+        verdicts = [equal(item, other) for other in rest]
+        if None in verdicts:
+            return None
+        if True not in verdicts:
+            return False
+        del rest[verdicts.index(True)]
+    return True
+
+
+def _equal_one(reference: str, candidate: str) -> bool | None:
+    exact, given = number(reference), number(candidate)
+    if exact and given:
+        return exact[0] == given[0]
+    gold = _parse(reference)
+    if gold is None:
+        return None
+    target = _parse(candidate)
+    return target is not None and bool(
+        verify(gold, target, float_rounding=10, allow_set_relation_comp=False, timeout_seconds=None)
+    )
+
+
+def _parse(text: str) -> Any | None:
+    found = parse(
+        f"${text}$", [LatexExtractionConfig()], fallback_mode="no_fallback", extraction_mode="first_match",
+        parsing_timeout=0,
+    )  # fmt: skip
+    return found or None

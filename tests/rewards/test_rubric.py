@@ -1,0 +1,194 @@
+"""Style verdicts, the rubric that weighs them, and `score`."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.shared_data import shared_rows
+
+from sanmai.data.trace import parse_trace
+from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
+from sanmai.rewards.score import read_rows, score
+from sanmai.rewards.style import (
+    format_verdict, language_share, language_verdict, length_verdict, prompt_language, repetition_verdict,
+)  # fmt: skip
+from sanmai.types import InputError, Problem
+
+
+def problem(answer: str | None = "18", language: str | None = "en", prompt="How many?"):
+    return Problem("x", ({"role": "user", "content": prompt},), answer, language=language)
+
+
+RIGHT, WRONG = parse_trace("<think>nine and nine</think>18"), parse_trace("<think>so it is</think>17")
+CUT = parse_trace("<think>nine and", is_truncated=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("<think>t</think>a", 1.0), ("\n<think>\nt</think>\n<answer>5</answer>", 1.0), ("t</think>a", 1.0),
+        ("a", 0.0), ("<think></think>a", 0.0), ("<think> </think>a", 0.0), ("<think>t</think> ", 0.0),
+        ("Well, <think>t</think>a", 0.0), ("<think>t</think>a<think>u</think>b", 0.0), ("</think>t<think>a", 0.0),
+        ("<think><think>t</think>a", 0.0), ("<think>t", None),
+    ],
+)  # fmt: skip
+def test_format_asks_for_one_filled_thought_and_an_answer(text, score):
+    assert format_verdict(problem(), parse_trace(text)).score == score
+
+
+def test_truncation_is_not_wrong_format():
+    verdict = format_verdict(problem(), parse_trace("<think>t</think>a", is_truncated=True))
+    assert (verdict.score, verdict.label) == (None, "incomplete")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "share"),
+    [
+        ("first I add three", "en", 1.0),
+        ("37 加 45 等于 多少", "zh", 1.0),
+        ("先 加 then carry", "zh", 0.5),  # 2 of 4 tokens
+        ("先 加 then carry", "en", 0.5),
+        ("今天天气好 good", "zh", 0.75),  # five characters are three words
+        ("x = 3 + y, $\\frac{a}{b}$ `code here` https://a.b/c \\boxed{12 cm}", "en", None),
+        ("3 + 4 = 7", "en", None),
+        ("", "en", None),
+        ("設 x 為 \\text{so}", "zh", 2 / 3),
+        ("今日は良い天気です", "ja", 1.0),
+        ("今天天气好", "ja", 0.0),  # no kana at all: Chinese
+        ("今日は", "zh", 0.5),
+        ("사과가 세 개", "ko", 1.0),
+        ("Привет мир hello", "ru", 2 / 3),
+        ("```py\nfor word in words:\n```\n因为", "zh", 1.0),
+    ],
+)
+def test_language_share_counts_words(text, language, share):
+    found = language_share(text, language)
+    assert found is None if share is None else found == pytest.approx(share)
+
+
+def test_english_in_a_german_thought_is_found():
+    pytest.importorskip("lingua")
+    german = "Zuerst rechnen wir die Zahl der Eier aus. "
+    english = "Then we add the other eggs to it. "  # 8 words each
+    assert language_share(german, "de") == 1.0
+    assert language_share(german + english, "de") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("language", ["de", "en", "es", "fr", "ja", "ru", "zh"])
+def test_real_questions_are_in_their_own_language(language):
+    questions = [row["question"] for row in shared_rows(f"mgsm/mgsm_{language}.jsonl")][:60]
+    shares = [language_share(q, language) for q in questions]
+    others = [language_share(q, "zh" if language != "zh" else "ru") for q in questions]
+    assert sum(shares) / 60 > 0.95 and sum(others) / 60 < (0.6 if language == "ja" else 0.02)
+
+
+def test_language_is_of_the_thought_and_defaults_to_the_prompts_script():
+    trace = parse_trace("<think>先 加 then carry</think>the answer")
+    assert language_verdict(problem(language="zh"), trace).score == 0.5
+    assert language_verdict(problem(language=None, prompt="37 加 45 ？"), trace).score == 0.5
+    assert language_verdict(problem(), parse_trace("so it is")).score == 1.0
+    assert language_verdict(problem(language="xx"), trace).score is None
+    assert language_verdict(problem(), parse_trace("18")).label == "no_words"
+    assert prompt_language("きょうは三") == "ja" and prompt_language("3 + 4") is None
+
+
+def test_repetition_is_minus_the_share_of_words_in_repeated_ngrams():
+    # a b c a b c d: the 3-gram "a b c" lies twice and covers six of seven words.
+    assert repetition_verdict(problem(), parse_trace("aa bb cc aa bb cc dd"), ngram=3).score == pytest.approx(-6 / 7)
+    assert repetition_verdict(problem(), parse_trace("aa bb cc dd ee"), ngram=3).score == 0.0
+    assert repetition_verdict(problem(), parse_trace("so " * 500)).score == -1.0
+    assert repetition_verdict(problem(), parse_trace("")).score == 0.0
+
+
+def test_length_is_minus_words_over_the_full_length():
+    assert length_verdict(problem(), parse_trace("aa bb cc"), full_words=6).score == -0.5
+    assert length_verdict(problem(), parse_trace("aa " * 99), full_words=6).score == -1.0
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_a_style_verdict(text):
+    verdicts, _ = Rubric(RewardsConfig()).grade(problem(), parse_trace(text))
+    for name, (low, high) in {"format": (0, 1), "language": (0, 1), "repetition": (-1, 0), "length": (-1, 0)}.items():
+        found = verdicts[name].score
+        assert found is None or low <= found <= high
+
+
+def test_the_reward_is_the_weighted_sum_and_every_component_is_kept():
+    verdicts, reward = Rubric(RewardsConfig(format=0.5, language=0.25)).grade(problem(), RIGHT)
+    assert reward == 1.75 and set(verdicts) == {"accuracy", "format", "language", "repetition", "length"}
+    assert Rubric(RewardsConfig(format=0.5)).grade(problem(), WRONG)[1] == 0.5
+    assert Rubric(RewardsConfig()).grade(problem(), WRONG)[1] == 0.0
+
+
+def test_an_ungradable_weighted_component_leaves_no_reward():
+    assert Rubric(RewardsConfig()).grade(problem(answer=None), RIGHT)[1] is None
+    assert Rubric(RewardsConfig(accuracy=0, format=1)).grade(problem(answer=None), RIGHT)[1] == 1.0
+    assert Rubric(RewardsConfig(language=1)).grade(problem(), parse_trace("18"))[1] is None
+
+
+def test_an_incomplete_completion_is_wrong_or_excluded_but_never_wrong_format():
+    verdicts, reward = Rubric(RewardsConfig(format=0.5)).grade(problem(), CUT)
+    assert reward == 0.0 and verdicts["format"].score is None and verdicts["accuracy"].label == "incomplete"
+    assert Rubric(RewardsConfig(incomplete="exclude")).grade(problem(), CUT)[1] is None
+
+
+def test_a_callable_replaces_accuracy_which_is_still_kept():
+    seen = []
+    rubric = Rubric(RewardsConfig(format=0.5), {"reward": lambda p, text: seen.append((p.id, text)) or 3})
+    verdicts, reward = rubric.grade(problem(), WRONG)
+    assert reward == 3.5 and verdicts["reward"].score == 3.0 and verdicts["accuracy"].score == 0.0
+    assert seen == [("x", WRONG.text)]
+    assert "accuracy" not in rubric.grade(problem(answer=None), WRONG)[0]
+    assert Rubric(RewardsConfig(), {"reward": lambda p, text: None}).grade(problem(), RIGHT)[1] is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", [1], 1j])
+def test_a_callable_that_gives_no_finite_number_is_a_typed_error(value):
+    with pytest.raises(RewardError, match=r"reward\(x\) = .*expected a finite number"):
+        Rubric(RewardsConfig(), {"reward": lambda p, text: value}).grade(problem(), RIGHT)
+
+
+def test_settings_that_cannot_work_are_refused():
+    with pytest.raises(InputError, match="every weight is 0"):
+        RewardsConfig.read({"accuracy": 0.0})
+    with pytest.raises(ValueError, match="taken"):
+        Rubric(RewardsConfig(), {"format": lambda p, text: 1.0})
+
+
+def test_score_gives_rows_and_a_summary_with_an_interval():
+    rows = [
+        {"id": "a", "prompt": "?", "response": "<think>t</think>#### 5", "reference": "5"},
+        {"id": "b", "response": "t</think>\\boxed{6}", "reference": 5},
+        {"id": "c", "response": "5"},
+        {"response": "5", "reference": "5", "finish_reason": "length"},
+        {"id": "e", "prompt": "q<think>\n", "response": "5", "reference": "5"},
+        {"id": "f", "response": None, "reference": "5"},
+    ]
+    result = score(rows, "math")
+    assert [(r["id"], r["score"], r["label"]) for r in result["rows"]] == [
+        ("a", 1.0, "correct"), ("b", 0.0, "wrong"), ("c", None, "ungradable"), (3, 0.0, "incomplete"),
+        ("e", 0.0, "incomplete"), ("f", None, "ungradable"),
+    ]  # fmt: skip
+    summary = result["summary"]
+    assert (summary["n"], summary["graded"], summary["ungradable"], summary["accuracy"]) == (6, 4, 2, 0.25)
+    low, high = summary["interval"]
+    assert 0 < low < 0.25 < high < 1 and summary["labels"]["incomplete"] == 2
+    json.dumps(result, allow_nan=False)
+    assert score([], "math")["summary"]["accuracy"] is None
+    with pytest.raises(InputError, match="expected one of math"):
+        score(rows, "poetry")
+    with pytest.raises(InputError, match="row 'z': response = 3"):
+        score([{"id": "z", "response": 3, "reference": "3"}])
+
+
+def test_response_files_are_read_with_file_line_and_reason(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"response": "5", "reference": "5"}\n{"reference": "5"}\n')
+    with pytest.raises(InputError, match=r"r.jsonl, line 2: no 'response'"):
+        read_rows(path)
+    path.write_text('{"response": "5", "reference": "5"}\n')
+    assert score(read_rows(path))["summary"]["accuracy"] == 1.0

@@ -1,0 +1,92 @@
+"""The command line as a user meets it: what it prints, and what it says to bad input."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def sanmai(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "sanmai.cli", *arguments], input=stdin, capture_output=True, text=True, timeout=300
+    )
+
+
+SMALL = [
+    "--set", "num_steps=2", "--set", "prompts_per_step=4", "--set", "rollouts_per_prompt=4",
+    "--set", "problems.world.heldout=20", "--set", "evaluation.every=0",
+]
+
+
+def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(tmp_path):
+    out = tmp_path / "run"
+    done = sanmai("run", "zero", "--out", str(out), *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "step 1/2" in done.stdout and "step 2/2" in done.stdout
+    assert f"Report: {out / 'report.html'}" in done.stdout.replace("\n", "")
+    again = sanmai("run", "zero", "--out", str(out), *SMALL)
+    assert again.returncode == 0 and "step 1/2" not in again.stdout
+    exported = sanmai("export", str(out), str(tmp_path / "model"))
+    assert exported.returncode == 0, exported.stderr
+    reply = sanmai("chat", str(tmp_path / "model"), "--max-tokens", "40", stdin="what is 2 plus 3 ?\n")
+    assert reply.returncode == 0 and reply.stdout.strip()
+    assert sanmai("report", str(out)).returncode == 0
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["run", "zro"], ["zro", "zero"]),
+    (["run", "zero", "--set", "rewards.langage=0.3"], ["rewards.langage", "rewards.language"]),
+    (["run", "zero", "--set", "num_steps=-1"], ["num_steps", "-1"]),
+    (["run", "zero", "--set", "optimizer.lr=nan"], ["optimizer.lr", "nan"]),
+    (["run", "zero", "--set", "rollouts_per_prompt=1"], ["rollouts_per_prompt", "1"]),
+    (["run", "zero", "--set", "loss.reference_reset_steps=5"], ["kl_weight"]),
+    (["run", "zero", "--set", "no-equals-sign"], ["KEY=VALUE"]),
+    (["run", "zero", "--config", "missing.toml"], ["missing.toml"]),
+    (["run", "zero", "--set", "model.name=./nowhere"], ["./nowhere"]),
+    (["run", "zero", "--set", "model.device=cuda:99"], ["cuda:99"]),
+    (["run", "zero", "--set", "problems.source=nothing.jsonl"], ["nothing.jsonl"]),
+    (["report", "nowhere"], ["nowhere"]),
+    (["score", "nothing.jsonl"], ["nothing.jsonl"]),
+    (["doctor", "--replay", "nowhere"], ["nowhere"]),
+    (["export", "tiny", "/dev/null/x"], ["/dev/null/x"]),
+])
+def test_bad_input_gets_one_clear_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    done = sanmai(*arguments)
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert all(word in done.stderr for word in expected), done.stderr
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" in sanmai("run", "zro", "--debug").stderr
+
+
+def test_score_writes_the_documented_json(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    rows = [
+        {"id": "a", "prompt": "2+3?", "response": r"It is \boxed{5}.", "reference": "5"},
+        {"id": "b", "prompt": "2+3?", "response": r"It is \boxed{6}.", "reference": "5"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = sanmai("score", str(file), "--as", "math")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["kind"] == "math" and [row["score"] for row in result["rows"]] == [1.0, 0.0]
+    assert set(result["rows"][0]) == {"id", "score", "label", "reason"} and result["summary"]["n"] == 2
+
+
+@pytest.mark.parametrize("recipe", ["zero", "sft", "pretrain"])
+def test_plan_says_what_would_happen_and_writes_nothing(tmp_path, monkeypatch, recipe):
+    monkeypatch.chdir(tmp_path)
+    done = sanmai("plan", recipe)
+    assert done.returncode == 0, done.stderr
+    assert f"Recipe {recipe}" in done.stdout and list(tmp_path.iterdir()) == []
+    assert "num_steps" in sanmai("plan", "zero", "--settings").stdout
+
+
+def test_doctor_says_what_works():
+    done = sanmai("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "embedded model: loads" in done.stdout and "child process: works" in done.stdout

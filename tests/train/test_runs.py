@@ -1,0 +1,336 @@
+"""The run folder: committed step by step, held by one process, and whole after whatever happens to it."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sanmai.config import Config
+from sanmai.train import runs
+from sanmai.train.runs import CheckpointsConfig, Run, write_rollouts
+from sanmai.types import Group, InputError, Problem, Rollout, RunError, StopReason, Trace, TraceState, Verdict
+
+
+class Inner(Config):
+    lr: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.95)
+
+
+class Settings(Config):
+    num_steps: int = 9
+    name: str | None = None
+    inner: Inner = Inner()
+
+
+EVERY = CheckpointsConfig(every=1, keep=2)
+
+
+def groups() -> list[Group]:
+    problem = Problem("p/1", ({"role": "user", "content": "1 加 1 ?"},), answer="2", tags={"digits": 1})
+    trace = Trace("<think>a</think>2", TraceState.CLOSED, "a", "2", "<think>", "</think>")
+    return [Group(problem, [
+        Rollout("p/1", 0, [5], [7, 1], [-0.5, -0.25], StopReason.STOP, 3, trace.text, trace,
+                {"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")}, 1.0, 0.5, 0.01),
+        Rollout("p/1", 1, [5], [7], [-0.5], StopReason.LENGTH, 3, "x", None, {"accuracy": Verdict(None, "no answer", "ungradable")}),
+        Rollout("p/1", 2, [5], [], [], StopReason.FAILED, 3, "", failure="ValueError: x"),
+    ])]
+
+
+def weights(step: int):
+    return lambda folder: (folder / "model").write_text(f"weights after step {step}") and None
+
+
+def work(folder: Path, until: int, *, every: int = 1, settings: Config | None = None) -> Run:
+    """A run of that many steps, as the recipes do it."""
+    config = CheckpointsConfig(every=every, keep=2)
+    with Run(folder, "toy", settings or Settings()) as run:
+        for step in run.steps(until):
+            run.log_step(step, {"reward/mean": step / 3}, groups())
+            run.log_evaluation(step, groups())
+            if run.commits(step, until + 1, config):
+                run.save(step, weights(step), config)
+    return run
+
+
+def names(folder: Path, kind: str) -> list[str]:
+    return sorted(path.name for path in (folder / kind).iterdir())
+
+
+def events(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def reopened(folder: Path) -> Run:
+    with Run(folder, "toy", Settings()) as run:
+        return run
+
+
+def test_a_new_run_starts_at_step_1_and_a_reopened_one_after_its_newest_checkpoint(tmp_path):
+    with Run(tmp_path / "a" / "b", "toy", Settings()) as run:
+        assert run.checkpoint is None and list(run.steps(3)) == [1, 2, 3]
+    work(tmp_path / "run", 4)
+    with Run(tmp_path / "run", "toy", Settings()) as run:
+        assert run.start_step == 4 and list(run.steps(6)) == [5, 6] and list(run.steps(4)) == []
+    assert names(tmp_path / "run", "checkpoints") == ["step-000003", "step-000004"]
+    assert [e["event"] for e in events(tmp_path / "run")] == ["start", "resume"]
+
+
+def test_checkpoints_are_due_every_so_often_at_the_end_and_after_an_interrupt(tmp_path):
+    with Run(tmp_path, "toy", Settings()) as run:
+        config = CheckpointsConfig(every=3)
+        assert [step for step in range(1, 9) if run.commits(step, 8, config)] == [3, 6, 8]
+        run.interrupted = True
+        assert run.commits(1, 8, config)
+
+
+def test_what_was_recorded_after_the_newest_checkpoint_is_dropped(tmp_path):
+    work(tmp_path, 5, every=2)  # the newest checkpoint is of step 4
+    assert names(tmp_path, "rollouts")[-1] == "step-000005.parquet"
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"step": 6, "rew')  # and a kill in the middle of a line
+    (tmp_path / "rollouts" / ".partial-step-000006.parquet").write_text("half")
+    (tmp_path / "checkpoints" / ".partial-step-000006").mkdir()
+    (tmp_path / "checkpoints" / "step-000006").mkdir()  # without a manifest
+    run = reopened(tmp_path)
+    assert run.start_step == 4
+    assert [json.loads(line)["step"] for line in metrics.read_text().splitlines()] == [1, 2, 3, 4]
+    for kind in ("rollouts", "evaluations"):
+        assert names(tmp_path, kind) == [f"step-{step:06d}.parquet" for step in (1, 2, 3, 4)]
+    assert names(tmp_path, "checkpoints") == ["step-000002", "step-000004"]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over_with_nothing_in_it(tmp_path):
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_evaluation(0, groups())
+        run.log_step(0, {"eval/accuracy": 0.5})
+        run.log_step(1, {"reward/mean": 0.5}, groups())
+    reopened(tmp_path)
+    assert (tmp_path / "metrics.jsonl").read_text() == "" and names(tmp_path, "rollouts") == names(tmp_path, "evaluations") == []
+
+
+def test_what_was_recorded_before_training_stays_once_a_step_is_committed(tmp_path):
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_evaluation(0, groups())
+        run.log_step(0, {"eval/accuracy": 0.5})
+        run.log_step(1, {}, groups())
+        run.save(1, weights(1), EVERY)
+    reopened(tmp_path)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    assert names(tmp_path, "evaluations") == ["step-000000.parquet"]
+
+
+def flip_a_byte(checkpoint: Path) -> None:
+    content = bytearray((checkpoint / "model").read_bytes())
+    content[3] ^= 1
+    (checkpoint / "model").write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_byte, lambda c: os.truncate(c / "model", 5), lambda c: (c / "manifest.json").unlink(), lambda c: os.truncate(c / "manifest.json", 9)],
+    ids=["byte", "truncated", "no manifest", "truncated manifest"],
+)
+def test_a_damaged_checkpoint_is_warned_of_and_the_run_goes_on_from_the_one_before(tmp_path, damage):
+    undisturbed, disturbed = tmp_path / "a", tmp_path / "b"
+    work(undisturbed, 4)
+    work(disturbed, 3)
+    damage(disturbed / "checkpoints" / "step-000003")
+    with Run(disturbed, "toy", Settings()) as run:
+        assert run.start_step == 2 and run.checkpoint is not None and run.checkpoint.name == "step-000002"
+        assert len(run.warnings) == 1 and "step-000003 is damaged" in run.warnings[0]
+    assert events(disturbed)[-2]["event"] == "warning"
+    work(disturbed, 4)
+    for path in sorted(undisturbed.rglob("*")):
+        if path.is_file() and path.name not in ("events.jsonl", "run.lock"):
+            assert path.read_bytes() == (disturbed / path.relative_to(undisturbed)).read_bytes(), path
+
+
+def test_other_settings_are_refused_with_the_changed_key_and_the_old_ones_still_work(tmp_path):
+    work(tmp_path, 1)
+    with pytest.raises(InputError, match=r"inner\.lr was 1e-06, now 0\.1"):
+        Run(tmp_path, "toy", Settings(inner=Inner(lr=0.1)))
+    with pytest.raises(InputError, match="name was None, now 'x'"):
+        Run(tmp_path, "toy", Settings(name="x"))
+    with pytest.raises(InputError, match="recipe was 'toy', now 'other'"):
+        Run(tmp_path, "other", Settings())
+    assert reopened(tmp_path).start_step == 1  # the refusals hold no lock
+
+
+def test_a_configuration_that_somebody_broke_is_refused_in_one_sentence(tmp_path):
+    work(tmp_path, 1)
+    (tmp_path / "config.toml").write_text("recipe = \n")
+    with pytest.raises(InputError, match="config.toml: not a TOML file"):
+        reopened(tmp_path)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from sanmai.config import Config
+from sanmai.train.runs import Run
+run = Run(Path(sys.argv[1]), "toy", Config())
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_is_gone_even_by_a_kill(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"another process .pid {holder.pid}. is working"):
+            Run(tmp_path, "toy", Config())
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with Run(tmp_path, "toy", Config()), pytest.raises(InputError, match=f"pid {os.getpid()}"):
+            Run(tmp_path, "toy", Config())
+        Run(tmp_path, "toy", Config()).__exit__()
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    work(tmp_path, 1)
+    before = (tmp_path / "checkpoints" / "step-000001" / "model").read_bytes()
+
+    def full(folder: Path) -> None:
+        (folder / "model").write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def full_by_safetensors(folder: Path) -> None:
+        raise Exception("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    for write in (full, full_by_safetensors):
+        with Run(tmp_path, "toy", Settings()) as run:
+            with pytest.raises(RunError, match="No space left on device.*last checkpoint is intact") as stopped:
+                run.save(2, write, EVERY)
+            assert "\n" not in str(stopped.value)
+    assert names(tmp_path, "checkpoints") == ["step-000001"]
+    assert (tmp_path / "checkpoints" / "step-000001" / "model").read_bytes() == before
+    monkeypatch.setattr(runs.pq, "write_table", lambda table, path, **options: full(path.parent))
+    with Run(tmp_path, "toy", Settings()) as run, pytest.raises(RunError, match="No space left"):
+        run.log_step(2, {}, groups())
+    assert reopened(tmp_path).start_step == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small tmpfs")
+def test_a_disk_that_is_really_full_stops_the_run_and_more_room_lets_it_go_on(tmp_path):
+    from tiny_models import random_policy
+
+    policy = random_policy()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(tmp_path)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with Run(tmp_path / "run", "toy", Settings()) as run:
+            run.save(1, policy.save, EVERY)  # about 200 kB
+            for filler in (600, 350, 150, 40, 3):  # kB left: at each another file is the one that does not fit
+                left = os.statvfs(tmp_path)
+                size = left.f_bavail * left.f_frsize - filler * 1000
+                (tmp_path / "filler").write_bytes(b"x" * max(size, 0))
+                if filler < 200:
+                    with pytest.raises(RunError, match="No space left on device"):
+                        run.save(2, policy.save, EVERY)
+                    assert names(tmp_path / "run", "checkpoints") == ["step-000001"]
+                (tmp_path / "filler").unlink()
+        with Run(tmp_path / "run", "toy", Settings()) as run:
+            assert run.start_step == 1
+            run.save(2, policy.save, EVERY)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file" / "run", tmp_path / "file"):
+        with pytest.raises(InputError, match="cannot write there .*choose another --out") as refused:
+            Run(folder, "toy", Settings())
+        assert "\n" not in str(refused.value)
+
+
+def test_ctrl_c_finishes_the_step_and_stops(tmp_path):
+    before, told, done = signal.getsignal(signal.SIGINT), [], []
+    with Run(tmp_path, "toy", Settings()) as run:
+        for step in run.steps(5, told.append):
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+            done.append(step)
+            assert run.commits(step, 5, CheckpointsConfig(every=10)) == (step == 2)
+    assert done == [1, 2] and told == [2] and run.interrupted
+    assert events(tmp_path)[-1] | {"time": 0} == {"time": 0, "event": "interrupt", "step": 2}
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with Run(tmp_path, "toy", Settings()) as run, pytest.raises(KeyboardInterrupt):
+        for _ in run.steps(5):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_step_that_fails_gives_ctrl_c_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with Run(tmp_path, "toy", Settings()) as run, pytest.raises(ZeroDivisionError):
+        for _ in run.steps(5):
+            raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
+    for name in ("a", "b"):
+        write_rollouts(tmp_path / f"{name}.parquet", 4, groups())
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
+    good, ungradable, failed = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert good == {
+        "step": 4, "problem_id": "p/1", "sample": 0, "prompt": "1 加 1 ?", "answer": "2", "language": None,
+        "tags": '{"digits": 1}', "text": "<think>a</think>2", "trace_state": "closed", "thinks": True, "stop_reason": "stop",
+        "num_tokens": 2, "policy_version": 3, "reward": 1.0, "advantage": 0.5, "log_ratio": 0.01, "off_language": 0.25,
+        "failure": None, "tokens": [7, 1], "sampling_logp": [-0.5, -0.25], "score/accuracy": 1.0, "label/accuracy": "correct",
+        "reason/accuracy": "equal", "score/language": 0.75, "label/language": "", "reason/language": "3 of 4 words"}
+    assert (ungradable["reward"], ungradable["score/accuracy"], ungradable["reason/accuracy"]) == (None, None, "no answer")
+    assert (failed["failure"], failed["stop_reason"], failed["tokens"], failed["label/accuracy"]) == ("ValueError: x", "failed", [], None)
+
+
+def test_text_that_is_no_valid_unicode_is_kept_all_the_same(tmp_path):
+    [group] = groups()
+    group.rollouts[0].text = "half an emoji \ud83d"
+    write_rollouts(tmp_path / "x.parquet", 1, [group])
+    assert pq.read_table(tmp_path / "x.parquet")["text"][0].as_py().startswith("half an emoji ")
+
+
+def test_metrics_are_one_sorted_line_per_step(tmp_path):
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_step(1, {"b": 2.0, "a": 0.1})
+        run.log_step(2, {"a": 1e-9})
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "a": 0.1, "b": 2.0}\n{"step": 2, "a": 1e-09}\n'
+
+
+def test_another_environment_on_resume_is_a_warning_that_names_what_changed(tmp_path):
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_environment({"packages": {"torch": "1"}, "path": Path("x")})
+        run.save(1, weights(1), EVERY)
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_environment({"packages": {"torch": "1"}, "path": Path("x")})
+        assert run.warnings == []
+        run.log_environment({"packages": {"torch": "2"}, "path": Path("x")})
+        assert len(run.warnings) == 1 and "packages.torch was '1', now '2'" in run.warnings[0]
+    assert json.loads((tmp_path / "environment.json").read_text())["packages"] == {"torch": "1"}
+
+
+def test_keeping_a_single_checkpoint_is_refused():
+    with pytest.raises(InputError, match="keep = 1"):
+        CheckpointsConfig.read({"keep": 1})
+    assert list(itertools.islice(CheckpointsConfig.model_fields, 2)) == ["every", "keep"]

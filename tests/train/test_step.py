@@ -1,0 +1,317 @@
+"""One optimizer step: the same gradient however it is cut, nothing from equal rewards, and no move on numbers that are not finite."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+import torch
+from tiny_models import random_policy, sampled_groups
+
+from sanmai.losses import PRESETS, group_advantages
+from sanmai.models.policy import Policy
+from sanmai.rollout.pack import pack, pack_rollouts
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
+from sanmai.train.step import (
+    NonFiniteError,
+    OptimizerConfig,
+    accumulate,
+    check_parity,
+    learning_rate,
+    make_optimizer,
+    optimizer_step,
+)
+from sanmai.types import RunError, TokenBatch
+
+MAX_TOKENS = 12
+SAMPLING = SamplingConfig(max_tokens=MAX_TOKENS, temperature=0.8)
+GRPO = LossConfig(preset="grpo")
+
+
+def some_policy() -> Policy:
+    policy = random_policy(initializer_range=0.15)
+    policy.stop_tokens = tuple(range(0, 300, 15))
+    return policy
+
+
+def sampled_batch(policy: Policy, rewards: list[float] | None = None) -> TokenBatch:
+    """8 rollouts of 2 prompts, of many lengths; their advantages are those of `rewards`, or of 0 1 2 3 0 1 2 3."""
+    groups = sampled_groups(policy, [[5, 6, 7, 8, 9], [40, 41]], 4, config=SAMPLING)
+    for group, start in zip(groups, (0, 4), strict=True):
+        advantages = group_advantages(rewards[start:start + 4] if rewards else [0.0, 1.0, 2.0, 3.0])
+        for r, advantage in zip(group.rollouts, advantages, strict=True):
+            r.advantage = advantage
+    batch = pack_rollouts([r for group in groups for r in group.rollouts])
+    assert len(set(batch.attention_BT.sum(dim=1).tolist())) > 3
+    return batch
+
+
+def moved(policy: Policy, size: float, seed: int = 5) -> Policy:
+    """The same policy after a small random step, so that ratios are not 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in policy.weights.values():
+            p.add_(torch.randn(p.shape, generator=generator) * size)
+    return policy
+
+
+def gradient(policy: Policy, batch: TokenBatch, components, *, micro_tokens: int = 100_000, reference=None):
+    """The whole gradient as one vector, and the step's result."""
+    policy.model.zero_grad()
+    result = accumulate(policy, batch, components, SAMPLING.temperature, micro_tokens, reference)
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in policy.weights.values()]
+    return torch.cat([g.flatten() for g in grads]).clone(), result
+
+
+@pytest.mark.parametrize(
+    ("preset", "normalisation"), [("grpo", "token"), ("grpo", "rollout"), ("grpo", "constant"), ("gspo", "sequence")])
+def test_micro_batches_add_up_to_the_same_gradient(preset, normalisation):
+    policy = some_policy()
+    batch, reference = sampled_batch(policy), policy.snapshot()
+    moved(policy, 0.01)
+    config = LossConfig(preset=preset, normalisation=normalisation, kl_weight=0.1, entropy_weight=0.05)
+    components = rl_components(config, MAX_TOKENS)
+    whole, expected = gradient(policy, batch, components, reference=reference)
+    assert len(batch.micro_rows(64)) >= 3 and len(batch.micro_rows(1)) == 8
+    for micro_tokens in (1, 64):
+        cut, found = gradient(policy, batch, components, micro_tokens=micro_tokens, reference=reference)
+        assert (cut - whole).norm() < 1e-6 * whole.norm()
+        assert found.metrics == pytest.approx(expected.metrics, rel=1e-4, abs=1e-6)
+        assert found.log_ratio_B == pytest.approx(expected.log_ratio_B, abs=1e-5)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_invariant_to_micro_batches_row_order_and_padding(preset):
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    moved(policy, 0.01)
+    components = rl_components(LossConfig(preset=preset), MAX_TOKENS)
+    whole, _ = gradient(policy, batch, components)
+    cut, _ = gradient(policy, batch, components, micro_tokens=30)
+    order = [5, 2, 7, 0, 3, 6, 1, 4]
+    shuffled, result = gradient(policy, batch.select(order), components)
+    wider = TokenBatch(**{
+        name: torch.nn.functional.pad(getattr(batch, f"{name}"), (0, 9), value=0)
+        for name in ("tokens_BT", "attention_BT", "mask_BT", "sampling_logp_BT")
+    }, streams={"rl": torch.nn.functional.pad(batch.streams["rl"], (0, 9), value=float("nan"))})
+    padded, _ = gradient(policy, wider, components)
+    for other in (cut, shuffled, padded):
+        assert (other - whole).norm() < 2e-6 * whole.norm()
+    in_order = gradient(policy, batch, components)[1].log_ratio_B
+    assert result.log_ratio_B == pytest.approx([in_order[row] for row in order], abs=1e-5)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_groups_of_equal_rewards_have_exactly_no_gradient(preset):
+    policy = some_policy()
+    # The float mean of three 0.05's is not 0.05; neither is that of 0.1's.
+    batch = sampled_batch(policy, [0.05] * 4 + [0.1] * 4)
+    moved(policy, 0.01)
+    grad, result = gradient(policy, batch, rl_components(LossConfig(preset=preset), MAX_TOKENS))
+    assert not grad.any() and result.metrics["loss/rl"] == 0.0
+
+
+def test_only_a_group_with_a_signal_has_a_say():
+    policy = some_policy()
+    batch = sampled_batch(policy, [1.0] * 4 + [0.0, 1.0, 0.0, 0.0])
+    constant = rl_components(LossConfig(preset="dr_grpo"), MAX_TOKENS)  # divides by a count of rollouts alone
+    whole, _ = gradient(policy, batch, constant)
+    half, _ = gradient(policy, batch.select([4, 5, 6, 7]), constant)
+    assert (whole - half / 2).norm() < 1e-6 * whole.norm() and whole.any()
+
+
+def test_the_loss_is_the_sum_of_its_components():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    demonstrations = pack([([5, 6], [7, 8, 1]), ([9], [1])])
+    demonstrations.streams |= {"sft": torch.tensor([[2.0], [0.5]]) * demonstrations.mask_BT}
+    batch.streams["sft"] = batch.mask_BT * 0.25
+    rl, sft = rl_components(GRPO, MAX_TOKENS), {"sft": sft_component(0.3)}
+    both, result = gradient(policy, batch, rl | sft)
+    only_rl, _ = gradient(policy, batch, rl)
+    only_sft, sft_result = gradient(policy, batch, sft)
+    assert (both - only_rl - only_sft).norm() < 1e-6 * both.norm()
+    assert result.metrics["loss/sft"] == pytest.approx(sft_result.metrics["loss/sft"], rel=1e-5)
+    # Weighted mean of the negative log-probs, weights 2 on three tokens and 0.5 on one: 2 * 3 + 0.5 = 6.5.
+    with torch.no_grad():
+        logp_BT, _ = policy.score(demonstrations, temperature=SAMPLING.temperature)
+    expected = -0.3 * (2 * logp_BT[0].sum() + 0.5 * logp_BT[1].sum()) / 6.5
+    assert gradient(policy, demonstrations, sft)[1].metrics["loss/sft"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_at_the_reference_the_kl_and_its_gradient_are_exactly_zero_and_away_from_it_they_pull_back():
+    policy = some_policy()
+    batch, reference = sampled_batch(policy), policy.snapshot()
+    kl = {"kl_to_reference": rl_components(LossConfig(kl_weight=0.5), MAX_TOKENS)["kl_to_reference"]}
+    grad, result = gradient(policy, batch, kl, reference=reference)
+    assert not grad.any() and result.metrics["loss/kl_to_reference"] == 0.0
+    moved(policy, 0.02)
+    grad, result = gradient(policy, batch, kl, reference=reference)
+    value = result.metrics["policy/kl_to_reference_k3"]
+    assert value > 0 and result.metrics["loss/kl_to_reference"] == pytest.approx(0.5 * value)
+    away = torch.cat([(p.detach() - reference[name]).flatten() for name, p in policy.weights.items()])
+    assert grad @ away > 0  # so that a step against the gradient goes back
+
+
+def test_a_kl_without_a_reference_is_an_error_and_without_kl_none_is_read():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    with pytest.raises(ValueError, match="needs a reference"):
+        gradient(policy, batch, rl_components(LossConfig(kl_weight=0.5), MAX_TOKENS))
+    assert not any(c.needs_reference for c in rl_components(LossConfig(entropy_weight=1.0), MAX_TOKENS).values())
+    gradient(policy, batch, rl_components(LossConfig(), MAX_TOKENS), reference={"not": "read"})
+
+
+def test_the_reported_entropy_is_the_mean_over_tokens_and_its_component_raises_it():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    with torch.no_grad():
+        _, entropy_BT = policy.score(batch, temperature=SAMPLING.temperature)
+    mean = entropy_BT[batch.mask_BT].mean().item()
+    bonus = {"entropy": rl_components(LossConfig(preset="dapo", entropy_weight=0.2), MAX_TOKENS)["entropy"]}
+    _, result = gradient(policy, batch, bonus, micro_tokens=40)
+    assert result.metrics["policy/entropy"] == pytest.approx(mean, rel=1e-5)
+    assert result.metrics["loss/entropy"] == pytest.approx(-0.2 * mean, rel=1e-5)
+    optimizer = torch.optim.SGD(policy.weights.values(), lr=0.0)
+    config = OptimizerConfig(max_grad_norm=100.0)
+    for _ in range(3):
+        after = optimizer_step(policy, optimizer, batch, bonus, lr=0.1, temperature=SAMPLING.temperature, config=config)
+    assert after.metrics["policy/entropy"] > mean
+
+
+def test_the_gradient_is_scaled_down_to_the_largest_norm_and_never_up():
+    for max_norm in (0.01, 1e6):
+        policy = some_policy()
+        before, batch = policy.snapshot(), sampled_batch(policy)
+        optimizer = torch.optim.SGD(policy.weights.values(), lr=99.0)  # the step's own learning rate counts
+        result = optimizer_step(
+            policy, optimizer, batch, rl_components(GRPO, MAX_TOKENS),
+            lr=0.5, temperature=SAMPLING.temperature, config=OptimizerConfig(max_grad_norm=max_norm))
+        way = torch.cat([(p.detach() - before[name]).flatten() for name, p in policy.weights.items()]).norm().item()
+        norm = result.metrics["policy/grad_norm"]
+        assert norm > 0.01 and way == pytest.approx(0.5 * min(norm, max_norm), rel=1e-3)
+        assert result.metrics["optimizer/lr"] == 0.5
+
+
+@pytest.mark.parametrize("where", ["advantage", "logp", "weights"])
+def test_what_is_not_finite_stops_before_anything_has_moved(where):
+    policy = some_policy()
+    batch, optimizer, components = sampled_batch(policy), make_optimizer(policy, OptimizerConfig()), rl_components(GRPO, MAX_TOKENS)
+
+    def step() -> None:
+        optimizer_step(
+            policy, optimizer, batch, components, lr=1e-3, temperature=SAMPLING.temperature,
+            config=OptimizerConfig(micro_tokens=40))
+
+    step()
+    if where == "advantage":
+        batch.streams["rl"][3] = float("nan")
+    elif where == "logp":
+        batch.sampling_logp_BT[3] = -float("inf")
+    else:
+        with torch.no_grad():
+            policy.weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("inf")
+    weights = policy.snapshot()
+    state = {(name, key): v.clone() for name, p in policy.weights.items() for key, v in optimizer.state[p].items()}
+    with pytest.raises(NonFiniteError, match=r"nan|inf"):
+        step()
+    assert all(torch.equal(weights[name], p) and p.grad is None for name, p in policy.weights.items())
+    assert all(torch.equal(state[name, key], v) for name, p in policy.weights.items() for key, v in optimizer.state[p].items())
+
+
+def test_values_that_are_not_trained_are_never_read():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    components = rl_components(GRPO, MAX_TOKENS)
+    expected, _ = gradient(policy, batch, components)
+    for tensor in (batch.sampling_logp_BT, batch.streams["rl"]):
+        tensor[~batch.mask_BT] = float("nan")
+    found, result = gradient(policy, batch, components)
+    assert torch.equal(found, expected) and math.isfinite(result.metrics["policy/logp_mismatch_max"])
+
+
+def test_log_ratios_are_means_over_each_rows_own_tokens():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    rows = torch.arange(8.0).unsqueeze(1)
+    batch.sampling_logp_BT -= 0.1 * rows * batch.mask_BT  # trainer minus sampler is now 0.1 times the row
+    _, result = gradient(policy, batch, rl_components(GRPO, MAX_TOKENS), micro_tokens=30)
+    assert result.log_ratio_B == pytest.approx([0.1 * row for row in range(8)], abs=1e-5)
+    assert result.metrics["policy/logp_mismatch_max"] == pytest.approx(0.7, abs=1e-4)
+
+
+def test_parity_holds_after_sampling_and_fails_when_the_weights_have_changed():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    check_parity(policy, batch, temperature=SAMPLING.temperature, micro_tokens=64)
+    with pytest.raises(RunError, match="sampler and trainer disagree"):
+        check_parity(policy, batch, temperature=1.0, micro_tokens=64)
+    with pytest.raises(RunError, match="sampler and trainer disagree"):
+        check_parity(moved(policy, 0.05), batch, temperature=SAMPLING.temperature, micro_tokens=64)
+    batch.sampling_logp_BT[:] = float("nan")
+    with pytest.raises(RunError, match="nan"):
+        check_parity(policy, batch, temperature=SAMPLING.temperature, micro_tokens=64)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [  # warm-up 4 of 14 steps: 1/4 at step 1; half-way down at step 9: 1 - 0.9/2 = 0.55, and (1 + cos(pi/2))/2 = 1/2 as well
+        ("constant", {1: 0.5, 2: 1.0, 4: 2.0, 9: 2.0, 14: 2.0}),
+        ("linear", {1: 0.5, 4: 2.0, 9: 1.1, 14: 0.2}),
+        # at step 6.5 the cosine would be at 1 - 0.9 * (1 - cos(pi/4))/2; step 6 is cos(pi/5) = 0.809017
+        ("cosine", {1: 0.5, 4: 2.0, 6: 2 * (0.1 + 0.9 * 1.809017 / 2), 9: 1.1, 14: 0.2}),
+    ],
+)
+def test_learning_rates_worked_by_hand(schedule, expected):
+    config = OptimizerConfig(lr=2.0, warmup_steps=4, schedule=schedule, final_lr_ratio=0.1)
+    assert {step: learning_rate(config, step, 14) for step in expected} == pytest.approx(expected)
+
+
+def test_without_warm_up_the_first_step_is_taken_and_a_run_shorter_than_its_warm_up_only_rises():
+    assert learning_rate(OptimizerConfig(lr=2.0), 1, 1) == 2.0
+    assert learning_rate(OptimizerConfig(lr=2.0, warmup_steps=10, schedule="linear"), 5, 5) == 1.0
+
+
+def test_the_proximal_policy_takes_the_samplers_place_and_the_difference_becomes_a_capped_weight():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    own = batch.sampling_logp_BT.clone()
+    shift_B = torch.tensor([math.log(2), -math.log(2), 0, 0, 0, 0, 0, math.log(9)])
+    batch.sampling_logp_BT = torch.where(batch.mask_BT, own - shift_B.unsqueeze(1), 0.0)
+    proximal = with_proximal_logp(policy, batch, cap=1.5, temperature=SAMPLING.temperature, micro_tokens=40)
+    assert torch.allclose(proximal.sampling_logp_BT, own, atol=1e-4)
+    for row, weight in enumerate([1.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5]):  # ratios 2 and 9 are cut off at 1.5
+        assert torch.allclose(proximal.streams["importance"][row][batch.mask_BT[row]], torch.tensor(weight), atol=1e-3)
+    assert "importance" not in batch.streams and torch.equal(proximal.streams["rl"], batch.streams["rl"])
+    # With ratios of 1 the gradient is REINFORCE's, each token by its weight: twice the weight, twice its part.
+    components = rl_components(LossConfig(preset="dapo", importance_cap=1.5), MAX_TOKENS)
+    grad, _ = gradient(policy, proximal, components)
+    by_hand = dataclasses.replace(proximal, streams={"rl": proximal.streams["rl"] * proximal.streams["importance"]})
+    expected, _ = gradient(policy, by_hand, components)
+    assert (grad - expected).norm() < 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"reference_reset_steps": 5}, "no reference to reset"),
+        ({"reference_reset_steps": 1, "kl_weight": 0.1}, "distance of the policy to itself"),
+        ({"preset": "grpo", "ratio_cap": 2.0}, "ratio_cap"), ({"preset": "cispo", "clip_low": 0.2}, "clip_low"),
+        ({"preset": "grpo", "normalisation": "sequence"}, "normalisation"), ({"clip_low": -0.1}, "clip_low = -0.1"),
+        ({"clip_high": -0.1}, "clip_high = -0.1"), ({"preset": "cispo", "ratio_cap": 0.0}, "ratio_cap = 0"),
+        ({"kl_estimator": "k4"}, "kl_estimator = 'k4'"), ({"importance_cap": 0.0}, "importance_cap = 0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_when_they_are_read(settings, says):
+    with pytest.raises(ValueError, match=says):
+        LossConfig.read(settings)
+
+
+def test_a_preset_with_a_replaced_part_keeps_the_others():
+    settings = LossConfig(preset="dapo", clip_high=0.5, normalisation="rollout").settings()
+    assert settings == dataclasses.replace(PRESETS["dapo"], clip_high=0.5, normalisation="rollout")
+    assert all(LossConfig(preset=name).settings() == PRESETS[name] for name in PRESETS)
+    assert list(itertools.chain(rl_components(LossConfig(), 5))) == ["rl"]
