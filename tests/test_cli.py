@@ -14,8 +14,16 @@ def sanmai(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPro
 
 
 SMALL = [
-    "--set", "num_steps=2", "--set", "prompts_per_step=4", "--set", "rollouts_per_prompt=4",
-    "--set", "problems.world.heldout=20", "--set", "evaluation.every=0",
+    "--set",
+    "num_steps=2",
+    "--set",
+    "prompts_per_step=4",
+    "--set",
+    "rollouts_per_prompt=4",
+    "--set",
+    "problems.world.heldout=20",
+    "--set",
+    "evaluation.every=0",
 ]
 
 
@@ -34,23 +42,26 @@ def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(tmp_path):
     assert sanmai("report", str(out)).returncode == 0
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [
-    (["run", "zro"], ["zro", "zero"]),
-    (["run", "zero", "--set", "rewards.langage=0.3"], ["rewards.langage", "rewards.language"]),
-    (["run", "zero", "--set", "num_steps=-1"], ["num_steps", "-1"]),
-    (["run", "zero", "--set", "optimizer.lr=nan"], ["optimizer.lr", "nan"]),
-    (["run", "zero", "--set", "rollouts_per_prompt=1"], ["rollouts_per_prompt", "1"]),
-    (["run", "zero", "--set", "loss.reference_reset_steps=5"], ["kl_weight"]),
-    (["run", "zero", "--set", "no-equals-sign"], ["KEY=VALUE"]),
-    (["run", "zero", "--config", "missing.toml"], ["missing.toml"]),
-    (["run", "zero", "--set", "model.name=./nowhere"], ["./nowhere"]),
-    (["run", "zero", "--set", "model.device=cuda:99"], ["cuda:99"]),
-    (["run", "zero", "--set", "problems.source=nothing.jsonl"], ["nothing.jsonl"]),
-    (["report", "nowhere"], ["nowhere"]),
-    (["score", "nothing.jsonl"], ["nothing.jsonl"]),
-    (["doctor", "--replay", "nowhere"], ["nowhere"]),
-    (["export", "tiny", "/dev/null/x"], ["/dev/null/x"]),
-])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "zro"], ["zro", "zero"]),
+        (["run", "zero", "--set", "rewards.langage=0.3"], ["rewards.langage", "rewards.language"]),
+        (["run", "zero", "--set", "num_steps=-1"], ["num_steps", "-1"]),
+        (["run", "zero", "--set", "optimizer.lr=nan"], ["optimizer.lr", "nan"]),
+        (["run", "zero", "--set", "rollouts_per_prompt=1"], ["rollouts_per_prompt", "1"]),
+        (["run", "zero", "--set", "loss.reference_reset_steps=5"], ["kl_weight"]),
+        (["run", "zero", "--set", "no-equals-sign"], ["KEY=VALUE"]),
+        (["run", "zero", "--config", "missing.toml"], ["missing.toml"]),
+        (["run", "zero", "--set", "model.name=./nowhere"], ["./nowhere"]),
+        (["run", "zero", "--set", "model.device=cuda:99"], ["cuda:99"]),
+        (["run", "zero", "--set", "problems.source=nothing.jsonl"], ["nothing.jsonl"]),
+        (["report", "nowhere"], ["nowhere"]),
+        (["score", "nothing.jsonl"], ["nothing.jsonl"]),
+        (["doctor", "--replay", "nowhere"], ["nowhere"]),
+        (["export", "tiny", "/dev/null/x"], ["/dev/null/x"]),
+    ],
+)
 def test_bad_input_gets_one_clear_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
     done = sanmai(*arguments)

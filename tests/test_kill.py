@@ -9,12 +9,39 @@ from pathlib import Path
 import pytest
 
 COMMAND = [
-    sys.executable, "-m", "sanmai.cli", "run", "zero", "--set", "num_steps=8", "--set", "checkpoints.every=2",
-    "--set", "prompts_per_step=8", "--set", "rollouts_per_prompt=4", "--set", "updates_per_step=2",
-    "--set", "problems.world.heldout=40", "--set", "evaluation.every=4", "--set", "loss.kl_weight=0.01",
-    "--set", "loss.reference_reset_steps=3", "--out",
+    sys.executable,
+    "-m",
+    "sanmai.cli",
+    "run",
+    "zero",
+    "--set",
+    "num_steps=8",
+    "--set",
+    "checkpoints.every=2",
+    "--set",
+    "prompts_per_step=8",
+    "--set",
+    "rollouts_per_prompt=4",
+    "--set",
+    "updates_per_step=2",
+    "--set",
+    "problems.world.heldout=40",
+    "--set",
+    "evaluation.every=4",
+    "--set",
+    "loss.kl_weight=0.01",
+    "--set",
+    "loss.reference_reset_steps=3",
+    "--out",
 ]
-SAME = ("metrics.jsonl", "config.toml", "rollouts/*", "evaluations/*", "checkpoints/*/*.safetensors", "checkpoints/*/*.json")
+SAME = (
+    "metrics.jsonl",
+    "config.toml",
+    "rollouts/*",
+    "evaluations/*",
+    "checkpoints/*/*.safetensors",
+    "checkpoints/*/*.json",
+)
 
 
 def contents(run: Path) -> dict[str, bytes]:
@@ -37,7 +64,11 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_on
         # Most of a short run is start-up: the moments begin where the folder is first touched.
         process = subprocess.Popen([*COMMAND, str(disturbed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
-        while not list(disturbed.glob(".partial-*")) and not is_held(disturbed, process.pid) and time.monotonic() < deadline:
+        while (
+            not list(disturbed.glob(".partial-*"))
+            and not is_held(disturbed, process.pid)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.5 * seconds))
         process.kill()

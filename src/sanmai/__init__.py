@@ -1,7 +1,7 @@
 """Sanmai post-trains reasoning language models in layers of SFT and RL, and shows what that did to them.
 
-    import sanmai
-    sanmai.run("zero", model="path/to/model", problems="problems.jsonl", reward=lambda problem, completion: ...)
+import sanmai
+sanmai.run("zero", model="path/to/model", problems="problems.jsonl", reward=lambda problem, completion: ...)
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def run(
     elif problems is not None:
         given = list(problems)
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
-    salt = repr([(p.id, p.prompt, p.answer) for p in given or ()]) + (getattr(reward, "__qualname__", "") if reward else "")
+    salt = repr([(p.id, p.prompt, p.answer) for p in given or ()]) + (
+        getattr(reward, "__qualname__", "") if reward else ""
+    )
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt if given or reward else "")
     chosen.run(resolved, folder, problems=given, reward=reward)
     write_report(folder)

@@ -17,18 +17,31 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 app = typer.Typer(
     help="Post-train reasoning language models in layers of SFT and RL, and see what it did.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="zero, sft or pretrain.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting on top, such as rewards.language=0.3.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting on top, such as rewards.language=0.3."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @app.command()
-def run(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False) -> None:
+def run(
+    recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False
+) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
@@ -50,8 +63,13 @@ def run(recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, o
 
 @app.command()
 def plan(
-    recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None,
-    show_settings: Annotated[bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")] = False,
+    recipe: RecipeName,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    show_settings: Annotated[
+        bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Say in words what a run would do, without doing it."""
@@ -71,7 +89,10 @@ def plan(
 
 @app.command()
 def doctor(
-    replay: Annotated[Path | None, typer.Option("--replay", metavar="BUNDLE", help="Compute a failed step again and show where it broke.")] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="BUNDLE", help="Compute a failed step again and show where it broke."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Say what works on this machine."""
@@ -95,7 +116,9 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
 
 @app.command()
 def chat(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")] = "tiny",
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")
+    ] = "tiny",
     temperature: Annotated[float, typer.Option(min=1e-6, help="Softmax temperature.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per reply at most.")] = 512,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
@@ -124,7 +147,9 @@ def score(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder (its newest checkpoint) or a checkpoint.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A run folder (its newest checkpoint) or a checkpoint.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; must not exist yet.")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     debug: Debug = False,

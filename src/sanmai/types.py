@@ -188,7 +188,10 @@ class TokenBatch:
         width = int(self.attention_BT[index].sum(dim=1).max())
         cut = lambda x: x[index, :width]  # noqa: E731
         return TokenBatch(
-            cut(self.tokens_BT), cut(self.attention_BT), cut(self.mask_BT), cut(self.sampling_logp_BT),
+            cut(self.tokens_BT),
+            cut(self.attention_BT),
+            cut(self.mask_BT),
+            cut(self.sampling_logp_BT),
             {name: cut(stream) for name, stream in self.streams.items()},
         )
 
@@ -208,8 +211,11 @@ class TokenBatch:
     def to(self, device: Any) -> TokenBatch:
         """The same batch on another device."""
         return TokenBatch(
-            self.tokens_BT.to(device), self.attention_BT.to(device), self.mask_BT.to(device),
-            self.sampling_logp_BT.to(device), {name: stream.to(device) for name, stream in self.streams.items()},
+            self.tokens_BT.to(device),
+            self.attention_BT.to(device),
+            self.mask_BT.to(device),
+            self.sampling_logp_BT.to(device),
+            {name: stream.to(device) for name, stream in self.streams.items()},
         )
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from shared_data import shared_path
-from tiny_models import save_folder
 from transformers import AutoModelForCausalLM
 
 import sanmai
 from sanmai.models.checkpoints import newest_good_checkpoint
 from sanmai.models.policy import ModelConfig, load_policy
+from shared_data import shared_path
+from tiny_models import save_folder
 
 SMALL = {
-    "checkpoints": {"every": 1}, "sampling": {"max_tokens": 24}, "evaluation": {"samples": 1},
+    "checkpoints": {"every": 1},
+    "sampling": {"max_tokens": 24},
+    "evaluation": {"samples": 1},
     "optimizer": {"lr": 1e-3},
 }
 
@@ -36,12 +38,24 @@ def test_sft_then_zero_go_through_on_gsm8k(tmp_path, architecture):
     model = save_folder(tmp_path / "model", architecture, text=text, vocab_size=1000, initializer_range=0.02, **longer)
     problems = {"evaluation": str(evaluation), "evaluation_limit": 8}
     tuned = sanmai.run(
-        "sft", model=model, problems=train, out=tmp_path / "sft", **{**SMALL, "problems": problems | {"limit": 32}},
-        epochs=1, demonstrations_per_step=16,
+        "sft",
+        model=model,
+        problems=train,
+        out=tmp_path / "sft",
+        **{**SMALL, "problems": problems | {"limit": 32}},
+        epochs=1,
+        demonstrations_per_step=16,
     )
     run = sanmai.run(
-        "zero", model=tuned, problems=train, out=tmp_path / "zero", **{**SMALL, "problems": problems},
-        num_steps=2, prompts_per_step=4, rollouts_per_prompt=2, rewards={"accuracy": 1.0, "format": 0.5, "length": 0.1},
+        "zero",
+        model=tuned,
+        problems=train,
+        out=tmp_path / "zero",
+        **{**SMALL, "problems": problems},
+        num_steps=2,
+        prompts_per_step=4,
+        rollouts_per_prompt=2,
+        rewards={"accuracy": 1.0, "format": 0.5, "length": 0.1},
     )
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == [0, 1, 2]
@@ -59,9 +73,16 @@ def test_sft_then_zero_go_through_on_gsm8k(tmp_path, architecture):
 def test_sft_lowers_the_loss_on_real_solutions(tmp_path):
     train = shared_path("gsm8k") / "train.jsonl"
     text = "\n".join(json.loads(line)["answer"] for line in train.read_text().splitlines()[:200])
-    model = save_folder(tmp_path / "model", text=text, vocab_size=600, initializer_range=0.02, max_position_embeddings=2048)
+    model = save_folder(
+        tmp_path / "model", text=text, vocab_size=600, initializer_range=0.02, max_position_embeddings=2048
+    )
     run = sanmai.run(
-        "sft", model=model, problems=train, out=tmp_path / "sft", epochs=4, demonstrations_per_step=16,
+        "sft",
+        model=model,
+        problems=train,
+        out=tmp_path / "sft",
+        epochs=4,
+        demonstrations_per_step=16,
         **{**SMALL, "optimizer": {"lr": 3e-3}, "problems": {"limit": 64, "evaluation_limit": 2}},
     )
     losses = [json.loads(line).get("loss/sft") for line in (run / "metrics.jsonl").read_text().splitlines()][1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -45,7 +46,7 @@ def test_every_math500_reference_is_right_by_its_own_solution_and_by_itself():
 
 def test_math500_references_are_wrong_for_each_other():
     answers = sorted({row["answer"] for row in shared_rows("math500/math500_dev.jsonl")})[:60]
-    for reference, other in zip(answers, answers[1:], strict=False):
+    for reference, other in itertools.pairwise(answers):
         verdict = grade(reference, f"\\boxed{{{other}}}")
         assert verdict.score == 0.0 or other in ("10080", "10,\\!080", "\\frac 34"), (reference, other, verdict)
 
@@ -72,7 +73,8 @@ EQUAL_OR_NOT = [
     ("5x - 7y + 11z + 4 = 0", ["5x-7y+11z+4=0", "-5x+7y-11z-4=0"], ["5x-7y+11z+4", "5x-7y+11z+5=0"]),
     ("52_8", ["52_8", "52_{8}", "52"], ["52_9", "42", "52_{10}"]),
     ("90^\\circ", ["90", "90°", "90 degrees", "90^{\\circ}"], ["90^2", "9"]),
-    ("\\text{east}", ["east", "East", "\\text{East}", "\\textbf{east}"], ["seat", "west", "not east", "e a s t", "northeast"]),
+    ("\\text{east}", ["east", "East", "\\text{East}", "\\textbf{east}"], ["seat", "west", "not east", "e a s t",
+     "northeast"]),
     ("\\text{(C)}", ["C", "(C)", "c"], ["B", "(B)", "C and D", "A, B, C, D"]),
     ("x^2-1", ["(x-1)(x+1)", "-1+x^2"], ["x^2+1", "(x-1)^2", "x^2"]),
     ("\\infty", ["\\infty"], ["-\\infty", "inf", "0"]),
@@ -87,7 +89,8 @@ def test_equal_and_different_answers(reference, equal, different):
 
 
 STATED = [
-    "18", "#### 18", "A: 18", "so it is\nA: 18", "Answer: 18", "**Answer:** 18", "**Final Answer**: $18$", "answer: 18",
+    "18", "#### 18", "A: 18", "so it is\nA: 18", "Answer: 18", "**Answer:** 18", "**Final Answer**: $18$",
+    "answer: 18",
     "The answer is 18.", "The final answer is $18$.", "The answer is: 18", "The answer is \\boxed{18}.", "\\boxed{18}",
     "Therefore, the answer is \\(18\\).", "<answer>18</answer>", "<answer> \\boxed{18} </answer>", "答案是18。", "答案：18",
     "<answer>The answer is 18.</answer>", "So \\boxed{\\boxed{18}}", "\\boxed{18} and again \\boxed{18.0}", "$18$",
@@ -104,7 +107,8 @@ NOT_STATED = [
     "The answer is 18. 19. 20.", "The answer is between 17 and 19", "The answer is not 18.", "It is not \\boxed{18}.",
     "The answer isn't 18", "anything but \\boxed{18}", "The wrong answer: 18", "If the answer is 18 then what?",
     "\\boxed{18}. Wait, it is 19.", "The answer is 18. No, 19.", "\\boxed{18} is wrong.", "#### 18\nor maybe 19",
-    "Answer: 18, or possibly 19", "The answer is 18 hundred", "The answer is 180", "The answer is 1.8", "The answer is 118",
+    "Answer: 18, or possibly 19", "The answer is 18 hundred", "The answer is 180", "The answer is 1.8",
+    "The answer is 118",
     "\\boxed{-18}", "\\boxed{}", "\\boxed{18", "\\boxed 18}", "<answer>18", "The answer is ?18", "\\boxed{１８}",
     "\\boxed{¹⁸}", "\\boxed{١٨}", "\\boxed{𝟏𝟖}", "\\boxed{⑱}", "\\boxed{1\u200b8}", "\\boxed{nan}", "\\boxed{inf}",
     "\\boxed{print(18)}", "```python\nprint(18)\n```", "\\boxed{int('18')}", "\\boxed{\\text{the answer}}", "True",
@@ -112,7 +116,8 @@ NOT_STATED = [
     "\\boxed{18 & 19}", "\\boxed{\\{18\\} \\cup \\{19\\}}", "\\boxed{18 \\phantom{0}}", "\\boxed{18 \\text{ or more}}",
     "\\boxed{18 \\boxed{19}}", "\\boxed{1}\\boxed{8}", "<think>\\boxed{18}", "<think>\\boxed{18}</think>",
     "<think>the answer is 18</think>I do not know.", "答案是17或18", "答案不是18", "\\boxed{\\le 18}", "Answer: > 17",
-    "\\boxed{\\approx 18}", "\\boxed{18 \\ldots}", "\\boxed{\\infty}", "#### eighteen", "The answer is 18 if x is 1, 19 if 2",
+    "\\boxed{\\approx 18}", "\\boxed{18 \\ldots}", "\\boxed{\\infty}", "#### eighteen",
+    "The answer is 18 if x is 1, 19 if 2",
     "\\boxed{17} is the answer; the answer is 18", "1. 2. 3. 18.", "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
 ]  # fmt: skip
 
@@ -145,8 +150,10 @@ def test_a_reference_that_cannot_be_read_is_ungradable_not_wrong(reference):
 
 
 HOSTILE = [
-    "9^{9^{9^9}}", "9^9^9^9", "10000000!", "2^{9999999999}", "((9^{99})^{99})^{99}", "3!!!!", "\\binom{99999999}{4999999}",
-    "\\sqrt[99999999]{18}", "(x+1)^{999}(x-1)^{999}", "10^{999}", "\\frac{" * 100, "(" * 400 + "18" + ")" * 400, "1" * 5000,
+    "9^{9^{9^9}}", "9^9^9^9", "10000000!", "2^{9999999999}", "((9^{99})^{99})^{99}", "3!!!!",
+    "\\binom{99999999}{4999999}",
+    "\\sqrt[99999999]{18}", "(x+1)^{999}(x-1)^{999}", "10^{999}", "\\frac{" * 100, "(" * 400 + "18" + ")" * 400,
+    "1" * 5000,
     "\\sin(" * 60 + "18" + ")" * 60, "{" * 900, "-" * 900 + "18", "18" + "^2" * 300, "x^{x^{x^{x}}}", "\\left" * 100,
     "99999^{999}^{999}", "\\lfloor \\pi^{999} \\rfloor!",
 ]  # fmt: skip
@@ -164,7 +171,8 @@ def test_hostile_answers_are_never_right_and_take_bounded_time():
 
 @pytest.mark.parametrize(
     "piece",
-    ["[", "(", "{", "\\boxed{", "\\boxed{18} ", "answer is ", "A: ", "#### 18\n", "18 ", "<answer>", "not ", " ", "1. ", "答案",
+    ["[", "(", "{", "\\boxed{", "\\boxed{18} ", "answer is ", "A: ", "#### 18\n", "18 ", "<answer>", "not ", " ",
+     "1. ", "答案",
      "answer to a ", "`", "$", "18", "\\", "*", "the answer is 18. "],
 )  # fmt: skip
 def test_megabytes_of_anything_take_a_moment(piece):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,12 @@ from sanmai.data.trace import parse_trace
 from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
 from sanmai.rewards.score import read_rows, score
 from sanmai.rewards.style import (
-    format_verdict, language_share, language_verdict, length_verdict, prompt_language, repetition_verdict,
+    format_verdict,
+    language_share,
+    language_verdict,
+    length_verdict,
+    prompt_language,
+    repetition_verdict,
 )  # fmt: skip
 from sanmai.types import InputError, Problem
 
@@ -115,6 +121,15 @@ def test_no_text_breaks_a_style_verdict(text):
     for name, (low, high) in {"format": (0, 1), "language": (0, 1), "repetition": (-1, 0), "length": (-1, 0)}.items():
         found = verdicts[name].score
         assert found is None or low <= found <= high
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\[", "\\(", "$", "$$ ", "\\begin{a}", "`", "```\n", "<a", "a_", "aaaa", "so ", "加", "\\boxed{{"]
+)
+def test_a_megabyte_of_anything_is_graded_in_a_moment(piece):
+    start = time.perf_counter()
+    Rubric(RewardsConfig()).grade(problem(), parse_trace(piece * (1_000_000 // len(piece))))
+    assert time.perf_counter() - start < 4
 
 
 def test_the_reward_is_the_weighted_sum_and_every_component_is_kept():

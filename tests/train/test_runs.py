@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 import shutil
@@ -229,19 +228,18 @@ def test_a_disk_that_is_really_full_stops_the_run_and_more_room_lets_it_go_on(tm
     from tiny_models import random_policy
 
     policy = random_policy()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(tmp_path)], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         with Run(tmp_path / "run", "toy", Settings()) as run:
-            run.save(1, policy.save, EVERY)  # about 200 kB
-            for filler in (600, 350, 150, 40, 3):  # kB left: at each another file is the one that does not fit
-                left = os.statvfs(tmp_path)
-                size = left.f_bavail * left.f_frsize - filler * 1000
-                (tmp_path / "filler").write_bytes(b"x" * max(size, 0))
-                if filler < 200:
-                    with pytest.raises(RunError, match="No space left on device"):
-                        run.save(2, policy.save, EVERY)
-                    assert names(tmp_path / "run", "checkpoints") == ["step-000001"]
+            run.save(1, policy.save, EVERY)
+            size = sum(path.stat().st_size for path in (tmp_path / "run" / "checkpoints" / "step-000001").iterdir())
+            for share in (0.9, 0.6, 0.3, 0.1, 0.01):  # of what it needs: each time another file is the one that does not fit
+                disk = os.statvfs(tmp_path)
+                (tmp_path / "filler").write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - round(share * size)))
+                with pytest.raises(RunError, match="No space left on device"):
+                    run.save(2, policy.save, EVERY)
+                assert names(tmp_path / "run", "checkpoints") == ["step-000001"]
                 (tmp_path / "filler").unlink()
         with Run(tmp_path / "run", "toy", Settings()) as run:
             assert run.start_step == 1
@@ -304,13 +302,6 @@ def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
     assert (failed["failure"], failed["stop_reason"], failed["tokens"], failed["label/accuracy"]) == ("ValueError: x", "failed", [], None)
 
 
-def test_text_that_is_no_valid_unicode_is_kept_all_the_same(tmp_path):
-    [group] = groups()
-    group.rollouts[0].text = "half an emoji \ud83d"
-    write_rollouts(tmp_path / "x.parquet", 1, [group])
-    assert pq.read_table(tmp_path / "x.parquet")["text"][0].as_py().startswith("half an emoji ")
-
-
 def test_metrics_are_one_sorted_line_per_step(tmp_path):
     with Run(tmp_path, "toy", Settings()) as run:
         run.log_step(1, {"b": 2.0, "a": 0.1})
@@ -333,4 +324,3 @@ def test_another_environment_on_resume_is_a_warning_that_names_what_changed(tmp_
 def test_keeping_a_single_checkpoint_is_refused():
     with pytest.raises(InputError, match="keep = 1"):
         CheckpointsConfig.read({"keep": 1})
-    assert list(itertools.islice(CheckpointsConfig.model_fields, 2)) == ["every", "keep"]

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -87,7 +87,7 @@ def _newest_first(run: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _io_errors_as_oserror() -> Iterator[None]:
+def _io_errors_as_oserror() -> Generator[None]:
     """safetensors and tokenizers report a full disk by exceptions of their own, even a bare Exception; within, as OSError."""
     try:
         yield

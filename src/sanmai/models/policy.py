@@ -6,7 +6,7 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ class ModelConfig(Config):
     """CPU threads of PyTorch; 0 leaves its own choice. Below some millions of parameters one is fastest."""
     lora_rank: int = Field(0, ge=0)
     """Rank of LoRA adapters on every linear layer; 0 trains all weights."""
-    lora_alpha: float = Field(32.0, gt=0)
+    lora_alpha: int = Field(32, ge=1)
     """LoRA scale; the update is multiplied by lora_alpha / lora_rank."""
     revision: str | None = None
     """Commit, tag or branch of a hub model."""
@@ -98,6 +98,7 @@ class Policy:
                 logp_N, entropy_N = token_logp_and_entropy(
                     logits_BTV[predicts_BT], torch.nn.Identity(), targets_N, temperature=temperature, chunk_tokens=chunk
                 )
+        assert entropy_N is not None
         zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
         return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
 
@@ -106,7 +107,7 @@ class Policy:
         return {name: p.detach().clone() for name, p in self.weights.items()}
 
     @contextlib.contextmanager
-    def swapped(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    def swapped(self, weights: Mapping[str, Tensor]) -> Generator[None]:
         """Within, the policy has these weights instead of its own (no copy is made); nothing is to be trained inside."""
         own = {name: p.data for name, p in self.weights.items()}
         try:
@@ -121,7 +122,9 @@ class Policy:
         """Copy trained weights in; the names and shapes must be this policy's."""
         if weights.keys() != self.weights.keys():
             odd = sorted(weights.keys() ^ self.weights.keys())
-            raise InputError(f"these weights are not this model's: they differ in {odd[0]!r} and {len(odd) - 1} other names")
+            raise InputError(
+                f"these weights are not this model's: they differ in {odd[0]!r} and {len(odd) - 1} other names"
+            )
         with torch.no_grad():
             for name, p in self.weights.items():
                 p.copy_(weights[name])
@@ -147,19 +150,23 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     if config.threads:
         torch.set_num_threads(config.threads)
     name = resolve_model(config.name)
-    options = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
+    options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
     frozen_base = config.lora_rank > 0 or not for_training
     try:
         with _quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(name, **options)
-            model, found = AutoModelForCausalLM.from_pretrained(
-                name, dtype=_DTYPES[config.dtype] if frozen_base else torch.float32, use_safetensors=True,
-                output_loading_info=True, **options,
+            tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                name,
+                dtype=_DTYPES[config.dtype] if frozen_base else torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer: {_first_line(error)}"
         ) from error
+    model, found = loaded
     # `transformers` fills what a folder lacks with random weights and an empty vocabulary.
     if missing := sorted(found["missing_keys"]):
         raise InputError(f"model.name = {config.name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
@@ -168,7 +175,9 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     try:
         model = model.to(config.device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}") from error
+        raise InputError(
+            f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}"
+        ) from error
     # Dropout would make the trainer's log-probs differ from the sampler's; eval() turns it off for good.
     model.eval().requires_grad_(not frozen_base)
     if config.lora_rank and for_training:
@@ -249,15 +258,18 @@ def _merged_state(model: Any) -> dict[str, Tensor]:
 
 
 def _stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    found = {*(configured if isinstance(configured, list) else [configured]), tokenizer.eos_token_id} - {None}
+    configured: Any = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    candidates = [*(configured if isinstance(configured, list) else [configured]), tokenizer.eos_token_id]
+    found = {int(token) for token in candidates if token is not None}
     if not found:
-        raise InputError("the model names no end-of-sequence token: set eos_token in its tokenizer or generation config")
+        raise InputError(
+            "the model names no end-of-sequence token: set eos_token in its tokenizer or generation config"
+        )
     return tuple(sorted(found))
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def _quiet_transformers() -> Generator[None]:
     """No progress bars or advice from `transformers` within."""
     from transformers.utils import logging
 

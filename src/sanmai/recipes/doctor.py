@@ -27,7 +27,8 @@ def examine() -> Iterator[str]:
             yield f"{name} {version(name)}"
         except PackageNotFoundError:
             yield f"{name}: MISSING; reinstall with `pip install -c constraints.txt -e .`"
-    yield f"cpu: works, {torch.get_num_threads()} threads; bfloat16 arithmetic is {'native' if _has_bf16() else 'emulated (slow)'}"
+    bf16 = "native" if _has_bf16() else "emulated (slow)"
+    yield f"cpu: works, {torch.get_num_threads()} threads; bfloat16 arithmetic is {bf16}"
     yield f"cuda: {torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'not on this machine'}"
     yield f"mps: {'works' if torch.backends.mps.is_available() else 'not on this machine'}"
     compiler = shutil.which(os.environ.get("CXX", "c++"))

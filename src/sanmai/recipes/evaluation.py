@@ -48,8 +48,14 @@ def evaluate(
     )
     with progress.phase("evaluation"):
         groups, _ = rollout(
-            policy, problems, rubric, rollouts_per_prompt=config.evaluation.samples,
-            seed=(config.seed, "evaluation"), policy_version=step, sampling=sampling, grading=config.grading,
+            policy,
+            problems,
+            rubric,
+            rollouts_per_prompt=config.evaluation.samples,
+            seed=(config.seed, "evaluation"),
+            policy_version=step,
+            sampling=sampling,
+            grading=config.grading,
         )
         run.log_evaluation(step, groups)
     return evaluation_metrics(groups)

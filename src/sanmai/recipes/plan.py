@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sanmai.config import Config
 from sanmai.models.checkpoints import newest_good_checkpoint, step_of
 from sanmai.models.policy import Policy, load_policy
 from sanmai.recipes import Recipe
 
 
-def describe(recipe: Recipe, config: Config, out: Path) -> Iterator[str]:
+def describe(recipe: Recipe, config: Any, out: Path) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked, nothing is written."""
     yield f"Recipe {recipe.name}, into {out}."
     found = newest_good_checkpoint(out)
@@ -25,7 +24,9 @@ def describe(recipe: Recipe, config: Config, out: Path) -> Iterator[str]:
     warnings: list[str] = []
     from sanmai.recipes.sources import load_splits
 
-    train, held_out = load_splits(config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe.name == "zero")
+    train, held_out = load_splits(
+        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe.name == "zero"
+    )
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())
     yield (
@@ -37,22 +38,30 @@ def describe(recipe: Recipe, config: Config, out: Path) -> Iterator[str]:
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
     yield from (_zero if recipe.name == "zero" else _sft)(config, policy, train)
-    yield f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; the newest {config.checkpoints.keep} are kept."
+    yield (
+        f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; "
+        f"the newest {config.checkpoints.keep} are kept."
+    )
 
 
 def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     yield (
-        f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples {config.rollouts_per_prompt} completions "
-        f"of each ({rollouts} in all, {rollouts * config.num_steps:,} in the run) of at most {config.sampling.max_tokens} tokens at temperature "
-        f"{config.sampling.temperature:g}, grades them, and makes {config.updates_per_step} optimizer update"
-        f"{'s' if config.updates_per_step > 1 else ''} on {math.ceil(rollouts / config.updates_per_step)} rollouts each."
+        f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples "
+        f"{config.rollouts_per_prompt} completions of each ({rollouts} in all, {rollouts * config.num_steps:,} in the "
+        f"run) of at most {config.sampling.max_tokens} tokens at temperature {config.sampling.temperature:g}, grades "
+        f"them, and makes {config.updates_per_step} optimizer update{'s' if config.updates_per_step > 1 else ''} on "
+        f"{math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
     weights = config.rewards.weights
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
     settings = config.loss.settings()
-    bounds = f", ratio within 1 - {settings.clip_low:g} and 1 + {settings.clip_high:g}" if settings.clip_low is not None else ""
+    bounds = (
+        f", ratio within 1 - {settings.clip_low:g} and 1 + {settings.clip_high:g}"
+        if settings.clip_low is not None
+        else ""
+    )
     yield (
         f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation per {settings.normalisation.value}; advantages "
         f"less the group's {settings.baseline.replace('_', ' ')}{', over its deviation' if settings.advantage_scale == 'std' else ''})."
@@ -61,7 +70,10 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         yield "With one update per step every ratio is 1, so the clip bounds are never reached."
     if config.loss.kl_weight:
         reset = config.loss.reference_reset_steps
-        yield f"KL ({config.loss.kl_estimator}) to the reference x {config.loss.kl_weight:g}; the reference is the start" + (f", and the policy again every {reset} steps." if reset else ".")
+        yield (
+            f"KL ({config.loss.kl_estimator}) to the reference x {config.loss.kl_weight:g}; the reference is the start"
+            + (f", and the policy again every {reset} steps." if reset else ".")
+        )
     yield _optimizer(config)
     cached = min(rollouts, config.sampling.concurrent) * config.sampling.max_tokens
     yield (
@@ -91,7 +103,10 @@ def _pretrain(config: Any) -> str:
 def _optimizer(config: Any) -> str:
     o = config.optimizer
     warmup = f" after {o.warmup_steps} steps of warm-up" if o.warmup_steps else ""
-    return f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; {o.micro_tokens:,} padded tokens at a time."
+    return (
+        f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; "
+        f"{o.micro_tokens:,} padded tokens at a time."
+    )
 
 
 def _state_bytes(policy: Policy, keeps_reference: bool) -> int:

@@ -75,8 +75,13 @@ def run_pretrain(
         run.log_environment(describe_environment(state.policy, {"evaluation": held_out}))
         corpus = _tokens(config, state.policy.tokenizer, skip=run.start_step * config.documents_per_step)
         fit(
-            run, state, lambda step: [next(corpus) for _ in range(config.documents_per_step)],
-            config, config.num_steps, held_out=held_out, progress=progress, trains_prompt=config.corpus.trains_prompt,
+            run,
+            state,
+            lambda step: [next(corpus) for _ in range(config.documents_per_step)],
+            config,
+            config.num_steps,
+            held_out=held_out,
+            progress=progress,
         )
     return run.folder
 

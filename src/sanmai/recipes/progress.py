@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from sanmai.types import Metrics
@@ -64,7 +64,7 @@ class Progress:
             self._show(f"evaluating before step 1 of {num_steps}" if not run.start_step else "")
 
     @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: str) -> Generator[None]:
         start = time.monotonic()
         try:
             yield
@@ -87,7 +87,9 @@ class Progress:
             self._show(f"step {step} of {self._last}, about {_duration(left)} left")
         elif self.console is not None:
             cells = [f"{name} {text}" for name, text in _cells(metrics).items()]
-            self.say(f"step {step}/{self._last}  " + "  ".join(cells) + f"  {rate:,.0f} tokens/s  {_duration(left)} left")
+            self.say(
+                f"step {step}/{self._last}  " + "  ".join(cells) + f"  {rate:,.0f} tokens/s  {_duration(left)} left"
+            )
         for warning in self._run.warnings:
             self.say(f"[yellow]Warning:[/] {_plain(warning)}")
         self._run.warnings.clear()

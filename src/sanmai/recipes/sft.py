@@ -78,12 +78,20 @@ def run_sft(
         examples = [render_demonstration(state.policy.tokenizer, p) for p in train]
         kept = [e for e in examples if len(e[0]) + len(e[1]) <= config.max_tokens]
         if len(kept) < len(examples):
-            run.warn(f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than max_tokens = {config.max_tokens} and left out")
+            run.warn(
+                f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than "
+                f"max_tokens = {config.max_tokens} and left out"
+            )
         if not kept:
             raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer")
         num_steps = math.ceil(config.epochs * len(kept) / config.demonstrations_per_step)
         fit(
-            run, state, lambda step: draw(kept, config.demonstrations_per_step, seed=config.seed, step=step),
-            config, num_steps, held_out=held_out, progress=progress,
+            run,
+            state,
+            lambda step: draw(kept, config.demonstrations_per_step, seed=config.seed, step=step),
+            config,
+            num_steps,
+            held_out=held_out,
+            progress=progress,
         )
     return run.folder

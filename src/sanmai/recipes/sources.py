@@ -77,14 +77,18 @@ def load_splits(
             )
     if not train:
         raise InputError(f"problems.source = {config.source!r}: no problem is left to train on")
-    return train, _thinned([p for p in held_out if p.answer is not None or not needs_answer], config.evaluation_limit, seed)
+    return train, _thinned(
+        [p for p in held_out if p.answer is not None or not needs_answer], config.evaluation_limit, seed
+    )
 
 
 def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
     """Training and held-out sums of the embedded world. The held-out ones are the same for every seed."""
     try:
         return (
-            world.make_problems(config.train, seed=seed, split="train", digits=config.digits, languages=config.languages),
+            world.make_problems(
+                config.train, seed=seed, split="train", digits=config.digits, languages=config.languages
+            ),
             world.make_problems(
                 config.heldout, seed=0, split="heldout", digits=config.evaluation_digits, languages=config.languages
             ),
@@ -93,9 +97,7 @@ def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[
         raise InputError(f"problems.world: {error}") from None
 
 
-def _load(
-    source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool
-) -> list[Problem]:
+def _load(source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool) -> list[Problem]:
     loaded = load_problems(source, format=config.format, on_error=config.on_error, needs_answer=needs_answer)
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")

@@ -63,13 +63,23 @@ def fit(
 def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step: int, num_steps: int) -> Metrics:
     try:
         result = optimizer_step(
-            state.policy, state.optimizer, batch, {"sft": sft_component()},
-            lr=learning_rate(config.optimizer, step, num_steps), temperature=1.0, config=config.optimizer,
+            state.policy,
+            state.optimizer,
+            batch,
+            {"sft": sft_component()},
+            lr=learning_rate(config.optimizer, step, num_steps),
+            temperature=1.0,
+            config=config.optimizer,
         )
     except NonFiniteError as error:
         bundle = write_bundle(
-            run.folder / "failures" / f"step-{step:06d}", state.policy, batch, reason=str(error), loss=None,
-            temperature=1.0, max_tokens=config.sampling.max_tokens,
+            run.folder / "failures" / f"step-{step:06d}",
+            state.policy,
+            batch,
+            reason=str(error),
+            loss=None,
+            temperature=1.0,
+            max_tokens=config.sampling.max_tokens,
         )
         raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rows") from None
     del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled

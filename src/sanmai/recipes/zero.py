@@ -83,9 +83,13 @@ def run_zero(
     """
     progress = progress or Progress.silent()
     with Run(out, "zero", config) as run:
-        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None)
+        train, held_out = load_splits(
+            config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
+        )
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
-        run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}, reward=_name(reward)))
+        run.log_environment(
+            describe_environment(state.policy, {"train": train, "evaluation": held_out}, reward=_name(reward))
+        )
         rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
@@ -94,9 +98,14 @@ def run_zero(
             batch_of_problems = draw(train, config.prompts_per_step, seed=config.seed, step=step)
             with progress.phase("sampling"):
                 groups, stats = rollout(
-                    state.policy, batch_of_problems, rubric,
-                    rollouts_per_prompt=config.rollouts_per_prompt, seed=(config.seed, step), policy_version=step - 1,
-                    sampling=config.sampling, grading=config.grading,
+                    state.policy,
+                    batch_of_problems,
+                    rubric,
+                    rollouts_per_prompt=config.rollouts_per_prompt,
+                    seed=(config.seed, step),
+                    policy_version=step - 1,
+                    sampling=config.sampling,
+                    grading=config.grading,
                 )
             with progress.phase("training"):
                 metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step)
@@ -138,16 +147,30 @@ def update(run: Run, state: TrainingState, groups: Sequence[Group], config: Zero
     for rows, part in minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step])):
         try:
             result = optimizer_step(
-                state.policy, state.optimizer, part, components,
-                lr=lr, temperature=temperature, config=config.optimizer, reference=state.reference,
+                state.policy,
+                state.optimizer,
+                part,
+                components,
+                lr=lr,
+                temperature=temperature,
+                config=config.optimizer,
+                reference=state.reference,
             )
         except NonFiniteError as error:
             bundle = write_bundle(
-                run.folder / "failures" / f"step-{step:06d}", state.policy, part, reason=str(error), loss=config.loss,
-                temperature=temperature, max_tokens=config.sampling.max_tokens,
-                rollouts=[rollouts[row] for row in rows], reference=state.reference,
+                run.folder / "failures" / f"step-{step:06d}",
+                state.policy,
+                part,
+                reason=str(error),
+                loss=config.loss,
+                temperature=temperature,
+                max_tokens=config.sampling.max_tokens,
+                rollouts=[rollouts[row] for row in rows],
+                reference=state.reference,
             )
-            raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts") from None
+            raise NonFiniteError(
+                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts"
+            ) from None
         for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
             rollouts[row].log_ratio = log_ratio
         results.append(result.metrics)
@@ -160,4 +183,8 @@ def update(run: Run, state: TrainingState, groups: Sequence[Group], config: Zero
 
 
 def _name(reward: Callable | None) -> str | None:
-    return None if reward is None else f"{getattr(reward, '__module__', '')}.{getattr(reward, '__qualname__', repr(reward))}"
+    return (
+        None
+        if reward is None
+        else f"{getattr(reward, '__module__', '')}.{getattr(reward, '__qualname__', repr(reward))}"
+    )

@@ -137,7 +137,8 @@ def _unwrap(text: str) -> str:
     for left, right in _WRAPPERS:
         if text.startswith(left) and text.endswith(right) and len(text) >= len(left) + len(right):
             inner = text[len(left) : len(text) - len(right)]
-            if left not in inner and right not in inner:
+            bare = inner.replace(r"\$", "")
+            if left not in bare and right not in bare and not inner.endswith("\\"):
                 return inner
     for command in (r"\boxed{", r"\fbox{", r"\text{", r"\mathrm{", r"\textbf{", r"\mathbf{"):
         if text.startswith(command) and closing_brace(text, len(command)) == len(text) - 1:

@@ -12,8 +12,8 @@ import regex
 
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
-MAX_WORDS = 50_000
-"""Of a longer text the first so many words are looked at."""
+MAX_WORDS, MAX_CHARS = 50_000, 200_000
+"""Of a longer text the first so many words and characters are looked at."""
 
 
 def format_verdict(problem: Problem, trace: Trace) -> Verdict:
@@ -87,9 +87,10 @@ _UNSPACED = {"Han", "Kana", "Thai"}
 _LANGUAGE_OF = {"Han": "zh", "Kana": "ja", "Hangul": "ko", "Cyrillic": "ru", "Latin": "en", "Greek": "el",
                 "Hebrew": "he", "Arabic": "ar", "Devanagari": "hi", "Thai": "th"}  # fmt: skip
 _MASK = regex.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\\\[.*?\\\]|\\\(.*?\\\)"
-    r"|\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\boxed\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|https?://\S+|www\.\S+"
-    r"|</?[A-Za-z][^<>\s]*>|\b\w*[\d_]\w*\b|\b(?:sin|cos|tan|log|ln|mod|gcd|lcm)\b",
+    r"```.*?(?:```|\Z)|`[^`\n]*`"
+    r"|\$\$.{0,1000}?\$\$|\$[^$\n]{0,1000}\$|\\\[.{0,1000}?\\\]|\\\(.{0,1000}?\\\)"
+    r"|\\begin\{(\w{1,20}\*?)\}.{0,1000}?\\end\{\1\}|\\boxed\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|https?://[^\s\u3000-\uffee]+|www\.[^\s\u3000-\uffee]+"
+    r"|</?[A-Za-z][^<>\s]{0,40}>|(?<![A-Za-z_])[A-Za-z]{0,40}[\d_][A-Za-z\d_]*|\b(?:sin|cos|tan|log|ln|mod|gcd|lcm)\b",
     regex.DOTALL,
 )
 _WORD = regex.compile(
@@ -107,14 +108,13 @@ def language_share(text: str, language: str) -> float | None:
 
     Masked first: code, LaTeX, URLs, numbers, tags, single Latin letters. Scripts decide; Han counts for Japanese only
     beside kana, and is tolerated in Korean. A language in Latin letters other than English is told from English sentence
-    by sentence by lingua where it is installed (extra `lang`); otherwise, and for English, every word in Latin letters
-    counts.
+    by sentence by lingua where it is installed (extra `lang`); else, and for English, all words in Latin letters count.
 
     Raises:
         ValueError: the language is not known here.
     """
     script = _script(language)
-    words = [(word, kind) for word, kind in _words(_MASK.sub(" ", text)) if kind != "Digit"]
+    words = [(word, kind) for word, kind in _words(_masked(text)) if kind != "Digit"]
     if not words:
         return None
     wanted = {"Japanese": {"Han", "Kana"}, "Hangul": {"Hangul", "Han"}}.get(script, {script})
@@ -129,10 +129,14 @@ def language_share(text: str, language: str) -> float | None:
 
 def prompt_language(prompt: str) -> str | None:
     """The language that a prompt's most frequent script stands for (Latin: English); None when it has no words."""
-    kinds = Counter(kind for _, kind in _words(_MASK.sub(" ", prompt)) if kind != "Digit")
+    kinds = Counter(kind for _, kind in _words(_masked(prompt)) if kind != "Digit")
     if not kinds:
         return None
     return "ja" if kinds["Kana"] else _LANGUAGE_OF.get(kinds.most_common(1)[0][0])
+
+
+def _masked(text: str) -> str:
+    return _MASK.sub(" ", text[:MAX_CHARS])
 
 
 def _script(language: str) -> str:
@@ -146,7 +150,7 @@ def _script(language: str) -> str:
 def _words(text: str) -> Iterator[tuple[str, str]]:
     """(word, script) of each word; two characters of an unspaced script are a word."""
     count = 0
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(text[:MAX_CHARS]):
         kind, run = match.lastgroup or "", match[0]
         size = 2 if kind in _UNSPACED else len(run)
         for start in range(0, len(run), size):
@@ -159,7 +163,7 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 def _detected(text: str, language: str, detector: Any) -> int:
     """Words of the sentences that are in the language; short sentences go with what follows."""
     own, pending = 0, ""
-    sentences = regex.split(r"(?<=[.!?;])\s+|\n+", _MASK.sub(" ", text)[: 20 * MAX_WORDS])
+    sentences = regex.split(r"(?<=[.!?;])\s+|\n+", _masked(text))
     for k, sentence in enumerate(sentences):
         pending += " " + sentence
         count = sum(1 for _, kind in _words(pending) if kind == "Latin")

@@ -13,7 +13,9 @@ import torch
 from sanmai.types import Group, Rollout, TokenBatch
 
 
-def pack(sequences: Sequence[tuple[list[int], list[int]]], *, sampling_logp: Sequence[list[float]] | None = None) -> TokenBatch:
+def pack(
+    sequences: Sequence[tuple[list[int], list[int]]], *, sampling_logp: Sequence[list[float]] | None = None
+) -> TokenBatch:
     """Prompt and completion pairs as one right-padded batch on the CPU, without streams.
 
     Args:

@@ -149,8 +149,12 @@ class _Decoder:
         if self.attention_RT is not None:
             self.attention_RT = torch.nn.functional.pad(self.attention_RT, (0, 1), value=1)
         output = self.model(
-            input_ids=token_R.unsqueeze(1), attention_mask=self.attention_RT, position_ids=self.position_R.unsqueeze(1),
-            past_key_values=self.cache, use_cache=True, logits_to_keep=1,
+            input_ids=token_R.unsqueeze(1),
+            attention_mask=self.attention_RT,
+            position_ids=self.position_R.unsqueeze(1),
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
         )
         self.position_R = self.position_R + 1
         return output.logits[:, -1]
@@ -173,9 +177,12 @@ def _prefill(policy: Policy, prompts: list[list[int]], repeats: Tensor, room: in
         attention_PT[row, width - len(prompt) :] = 1
     is_padded = len({len(prompt) for prompt in prompts}) > 1
     output = policy.model(
-        input_ids=token_PT, attention_mask=attention_PT if is_padded else None,
+        input_ids=token_PT,
+        attention_mask=attention_PT if is_padded else None,
         position_ids=(attention_PT.cumsum(-1) - 1).clamp(min=0),
-        past_key_values=_new_cache(policy.model.config, room), use_cache=True, logits_to_keep=1,
+        past_key_values=_new_cache(policy.model.config, room),
+        use_cache=True,
+        logits_to_keep=1,
     )
     row_of = torch.arange(len(prompts), device=device).repeat_interleave(repeats)
     cache = output.past_key_values
@@ -198,13 +205,13 @@ def _new_cache(config: Any, room: int) -> Any:
                 self.lazy_initialization(key_states, value_states)
             start = self.get_seq_length()
             end = start + key_states.shape[-2]
-            fits = self.buffers is not None and self.buffers[0].shape[-2] >= end
-            if not fits or self.keys.shape[0] != self.buffers[0].shape[0]:
+            if self.buffers is None or self.buffers[0].shape[-2] < end:
                 grown = []
+                old: Tensor | None
                 for old, new in ((self.keys, key_states), (self.values, value_states)):
                     shape = (*new.shape[:-2], end + min(room, 128), new.shape[-1])
                     buffer = new.new_empty(shape)
-                    if start:
+                    if old is not None and start:
                         buffer[..., :start, :] = old
                     grown.append(buffer)
                 self.buffers = (grown[0], grown[1])

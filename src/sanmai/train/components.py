@@ -92,15 +92,24 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
         if "importance" in batch.streams:
             weight_BT = weight_BT * batch.streams["importance"]
         loss, found = policy_loss(
-            settings, scored.logp_BT, batch.sampling_logp_BT, batch.streams["rl"], batch.mask_BT,
-            weight_BT=weight_BT, denominator=denominator,
+            settings,
+            scored.logp_BT,
+            batch.sampling_logp_BT,
+            batch.streams["rl"],
+            batch.mask_BT,
+            weight_BT=weight_BT,
+            denominator=denominator,
         )
         return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
     def kl(scored, denominator):
         loss, found = kl_to_reference(
-            scored.logp_BT, scored.reference_logp_BT, scored.batch.mask_BT, weight_BT=weigh(scored.batch)[0],
-            denominator=denominator, estimator=config.kl_estimator,
+            scored.logp_BT,
+            scored.reference_logp_BT,
+            scored.batch.mask_BT,
+            weight_BT=weigh(scored.batch)[0],
+            denominator=denominator,
+            estimator=config.kl_estimator,
         )
         return loss, {f"policy/{name}": value for name, value in found.items()}
 

@@ -19,8 +19,16 @@ from sanmai.types import InputError, Rollout, TokenBatch
 
 
 def write_bundle(
-    folder: Path, policy: Policy, batch: TokenBatch, *, reason: str, loss: LossConfig | None, temperature: float,
-    max_tokens: int, rollouts: Sequence[Rollout] = (), reference: Mapping[str, torch.Tensor] | None = None,
+    folder: Path,
+    policy: Policy,
+    batch: TokenBatch,
+    *,
+    reason: str,
+    loss: LossConfig | None,
+    temperature: float,
+    max_tokens: int,
+    rollouts: Sequence[Rollout] = (),
+    reference: Mapping[str, torch.Tensor] | None = None,
 ) -> Path:
     """Save weights, batch, settings and the rollouts' names into a folder that `replay` takes.
 
@@ -30,14 +38,20 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     policy.save(folder / "model")
     tensors = {
-        "tokens_BT": batch.tokens_BT, "attention_BT": batch.attention_BT, "mask_BT": batch.mask_BT,
-        "sampling_logp_BT": batch.sampling_logp_BT, **{f"stream/{name}": s for name, s in batch.streams.items()},
+        "tokens_BT": batch.tokens_BT,
+        "attention_BT": batch.attention_BT,
+        "mask_BT": batch.mask_BT,
+        "sampling_logp_BT": batch.sampling_logp_BT,
+        **{f"stream/{name}": s for name, s in batch.streams.items()},
     }
     tensors |= {f"reference/{name}": t for name, t in (reference or {}).items()}
     save_file({name: t.contiguous() for name, t in tensors.items()}, folder / "batch.safetensors")
     facts = {
-        "reason": reason, "temperature": temperature, "max_tokens": max_tokens,
-        "model": policy.config.model_dump(mode="json"), "loss": loss.model_dump(mode="json") if loss else None,
+        "reason": reason,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "model": policy.config.model_dump(mode="json"),
+        "loss": loss.model_dump(mode="json") if loss else None,
         "rows": [{"problem_id": r.problem_id, "sample": r.sample, "advantage": r.advantage} for r in rollouts],
     }
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -67,14 +81,14 @@ def replay(folder: Path) -> Replay:
     streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
     reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}
     batch = TokenBatch(*(tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")), streams)
-    policy = load_policy(ModelConfig(**{**facts["model"], "name": str(folder / "model"), "lora_rank": 0}))
+    policy = load_policy(ModelConfig.read({**facts["model"], "name": str(folder / "model"), "lora_rank": 0}))
     if reference.keys() != policy.weights.keys():  # of LoRA adapters, which the saved model has merged in
         reference = {}
     components: dict[str, Component] = {"sft": sft_component()}
     if facts["loss"] is not None:
         components = rl_components(LossConfig(**facts["loss"]), facts["max_tokens"])
     components = {n: c for n, c in components.items() if not c.needs_reference or reference}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in range(len(batch)):
         one = batch.select([row])
         with torch.no_grad():
@@ -83,13 +97,19 @@ def replay(folder: Path) -> Replay:
         bad = (~torch.isfinite(ratios)).nonzero().flatten().tolist()
         name = facts["rows"][row] if row < len(facts["rows"]) else {"problem_id": f"row {row}"}
         inputs_finite = all(bool(torch.isfinite(s).all()) for s in one.streams.values())
-        rows.append({
-            **name, "mean_log_ratio": float(ratios.mean()), "worst_log_ratio": float(ratios.abs().max()),
-            "bad_tokens": bad, "streams_finite": inputs_finite,
-        })
+        rows.append(
+            {
+                **name,
+                "mean_log_ratio": float(ratios.mean()),
+                "worst_log_ratio": float(ratios.abs().max()),
+                "bad_tokens": bad,
+                "streams_finite": inputs_finite,
+            }
+        )
     accumulate(policy, batch, components, facts["temperature"], micro_tokens=8192, reference=reference or None)
     broken = [
-        name for name, p in policy.weights.items()
+        name
+        for name, p in policy.weights.items()
         if not bool(torch.isfinite(p).all()) or (p.grad is not None and not bool(torch.isfinite(p.grad).all()))
     ]
     rows.sort(key=lambda r: (r["streams_finite"], math.isfinite(r["worst_log_ratio"]), -abs(r["worst_log_ratio"])))

@@ -16,7 +16,7 @@ import shutil
 import signal
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ class Run:
             _write_whole(metrics, "".join(kept))
 
     @contextlib.contextmanager
-    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> Iterator[None]:
+    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> Generator[None]:
         """Within, the first SIGINT only asks for a stop after the step. Outside the main thread nothing changes."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -198,32 +198,58 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
 
 
 _COLUMNS = [
-    pa.field("step", pa.int32()), pa.field("problem_id", pa.string()), pa.field("sample", pa.int32()),
-    pa.field("prompt", pa.string()), pa.field("answer", pa.string()), pa.field("language", pa.string()),
-    pa.field("tags", pa.string()), pa.field("text", pa.string()), pa.field("trace_state", pa.string()),
-    pa.field("thinks", pa.bool_()), pa.field("stop_reason", pa.string()), pa.field("num_tokens", pa.int32()),
-    pa.field("policy_version", pa.int32()), pa.field("reward", pa.float64()), pa.field("advantage", pa.float64()),
-    pa.field("log_ratio", pa.float64()), pa.field("off_language", pa.float64()), pa.field("failure", pa.string()),
-    pa.field("tokens", pa.list_(pa.int32())), pa.field("sampling_logp", pa.list_(pa.float32())),
+    pa.field("step", pa.int32()),
+    pa.field("problem_id", pa.string()),
+    pa.field("sample", pa.int32()),
+    pa.field("prompt", pa.string()),
+    pa.field("answer", pa.string()),
+    pa.field("language", pa.string()),
+    pa.field("tags", pa.string()),
+    pa.field("text", pa.string()),
+    pa.field("trace_state", pa.string()),
+    pa.field("thinks", pa.bool_()),
+    pa.field("stop_reason", pa.string()),
+    pa.field("num_tokens", pa.int32()),
+    pa.field("policy_version", pa.int32()),
+    pa.field("reward", pa.float64()),
+    pa.field("advantage", pa.float64()),
+    pa.field("log_ratio", pa.float64()),
+    pa.field("off_language", pa.float64()),
+    pa.field("failure", pa.string()),
+    pa.field("tokens", pa.list_(pa.int32())),
+    pa.field("sampling_logp", pa.list_(pa.float32())),
 ]
 
 
 def _component_columns(name: str) -> list[pa.Field]:
     return [
-        pa.field(f"score/{name}", pa.float64()), pa.field(f"label/{name}", pa.string()), pa.field(f"reason/{name}", pa.string())
+        pa.field(f"score/{name}", pa.float64()),
+        pa.field(f"label/{name}", pa.string()),
+        pa.field(f"reason/{name}", pa.string()),
     ]
 
 
 def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) -> dict[str, Any]:
     language = rollout.verdicts.get("language")
     row = {
-        "step": step, "problem_id": problem.id, "sample": rollout.sample, "prompt": problem.prompt,
-        "answer": problem.answer, "language": problem.language, "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
-        "text": rollout.text, "trace_state": rollout.trace.state.value if rollout.trace else None,
+        "step": step,
+        "problem_id": problem.id,
+        "sample": rollout.sample,
+        "prompt": problem.prompt,
+        "answer": problem.answer,
+        "language": problem.language,
+        "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
+        "text": rollout.text,
+        "trace_state": rollout.trace.state.value if rollout.trace else None,
         "thinks": rollout.trace.thinks if rollout.trace else None,
-        "stop_reason": rollout.stop_reason.value, "num_tokens": len(rollout.completion_tokens),
-        "policy_version": rollout.policy_version, "reward": rollout.reward, "advantage": rollout.advantage,
-        "log_ratio": rollout.log_ratio, "failure": rollout.failure, "tokens": rollout.completion_tokens,
+        "stop_reason": rollout.stop_reason.value,
+        "num_tokens": len(rollout.completion_tokens),
+        "policy_version": rollout.policy_version,
+        "reward": rollout.reward,
+        "advantage": rollout.advantage,
+        "log_ratio": rollout.log_ratio,
+        "failure": rollout.failure,
+        "tokens": rollout.completion_tokens,
         "off_language": None if language is None or language.score is None else 1.0 - language.score,
         "sampling_logp": rollout.sampling_logp,
     }
@@ -260,7 +286,9 @@ def _lock(folder: Path) -> int:
     except BlockingIOError:
         owner = os.pread(handle, 32, 0).decode(errors="replace").strip()
         os.close(handle)
-        raise InputError(f"{folder}: another process (pid {owner or 'unknown'}) is working on this run folder") from None
+        raise InputError(
+            f"{folder}: another process (pid {owner or 'unknown'}) is working on this run folder"
+        ) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
@@ -273,7 +301,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def _storing(path: Path) -> Generator[None]:
     """Turn what a disk can do wrong into one sentence."""
     try:
         yield

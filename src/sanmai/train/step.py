@@ -185,7 +185,9 @@ def accumulate(
         metrics["policy/entropy"] += entropy
         # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
         worst = gap_BT.abs().max().item()
-        metrics["policy/logp_mismatch_max"] = worst if math.isnan(worst) else max(metrics["policy/logp_mismatch_max"], worst)
+        metrics["policy/logp_mismatch_max"] = (
+            worst if math.isnan(worst) else max(metrics["policy/logp_mismatch_max"], worst)
+        )
         means_B = gap_BT.sum(dim=1) / mask_BT.sum(dim=1).clamp(min=1)
         for row, mean in zip(rows, means_B.tolist(), strict=True):
             log_ratio_B[row] = mean
@@ -193,7 +195,11 @@ def accumulate(
 
 
 def _score(
-    policy: Policy, micro: TokenBatch, step_tokens: int, components: Mapping[str, Component], temperature: float,
+    policy: Policy,
+    micro: TokenBatch,
+    step_tokens: int,
+    components: Mapping[str, Component],
+    temperature: float,
     reference: Mapping[str, Tensor] | None,
 ) -> Scored:
     """The policy's log-probs and entropies, and the reference's where a component needs them."""
