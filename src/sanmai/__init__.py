@@ -6,6 +6,7 @@ sanmai.run("zero", model="path/to/model", problems="problems.jsonl", reward=lamb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sanmai.types import Group, InputError, Problem, Rollout, RunError, SanmaiError, Trace, Verdict
@@ -20,8 +21,8 @@ __all__ = ["Group", "InputError", "Problem", "Rollout", "RunError", "SanmaiError
 def run(
     recipe: str,
     *,
-    model: str | Path | None = None,
-    problems: str | Path | Sequence[Problem] | None = None,
+    model: str | Path | Mapping[str, Any] | None = None,
+    problems: str | Path | Mapping[str, Any] | Sequence[Problem] | None = None,
     reward: Callable[[Problem, str], float | None] | None = None,
     out: str | Path | None = None,
     config: str | Path | None = None,
@@ -31,8 +32,8 @@ def run(
 
     Args:
         recipe: "zero", "sft" or "pretrain".
-        model: what `--set model.name=` takes: a folder, a run folder, a hub name, or "tiny".
-        problems: what `--set problems.source=` takes, or a list of problems.
+        model: what `--set model.name=` takes (a folder, a run folder, a hub name, or "tiny"), or settings by name.
+        problems: what `--set problems.source=` takes, or settings by name, or a list of problems.
         reward: any callable (problem, completion) -> float, or None for "cannot be graded"; takes the place of the
             accuracy verifier.
         out: the run folder; by default runs/<recipe>-<digest of the settings>.
@@ -48,17 +49,16 @@ def run(
     """
     from pathlib import Path
 
-    from sanmai.config import merge
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.report import write_report
 
     chosen = find_recipe(recipe)
     values = dict(settings)
-    if model is not None:
-        values = merge(values, {"model": {"name": str(model)}})
     given = None
-    if isinstance(problems, str | Path):
-        values = merge(values, {"problems": {"source": str(problems)}})
+    if model is not None:
+        values["model"] = dict(model) if isinstance(model, Mapping) else {"name": str(model)}
+    if isinstance(problems, str | Path | Mapping):
+        values["problems"] = dict(problems) if isinstance(problems, Mapping) else {"source": str(problems)}
     elif problems is not None:
         given = list(problems)
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)

@@ -36,22 +36,22 @@ def test_sft_then_zero_go_through_on_gsm8k(tmp_path, architecture):
     # GSM8K prompts in the R1-Zero template are some 200 tokens of this small vocabulary.
     longer = {"n_positions": 2048} if architecture == "gpt2" else {"max_position_embeddings": 2048}
     model = save_folder(tmp_path / "model", architecture, text=text, vocab_size=1000, initializer_range=0.02, **longer)
-    problems = {"evaluation": str(evaluation), "evaluation_limit": 8}
+    problems = {"source": str(train), "evaluation": str(evaluation), "evaluation_limit": 8}
     tuned = sanmai.run(
         "sft",
         model=model,
-        problems=train,
+        problems=problems | {"limit": 32},
         out=tmp_path / "sft",
-        **{**SMALL, "problems": problems | {"limit": 32}},
+        **SMALL,
         epochs=1,
         demonstrations_per_step=16,
     )
     run = sanmai.run(
         "zero",
         model=tuned,
-        problems=train,
+        problems=problems,
         out=tmp_path / "zero",
-        **{**SMALL, "problems": problems},
+        **SMALL,
         num_steps=2,
         prompts_per_step=4,
         rollouts_per_prompt=2,
@@ -79,11 +79,11 @@ def test_sft_lowers_the_loss_on_real_solutions(tmp_path):
     run = sanmai.run(
         "sft",
         model=model,
-        problems=train,
+        problems={"source": str(train), "limit": 64, "evaluation_limit": 2},
         out=tmp_path / "sft",
         epochs=4,
         demonstrations_per_step=16,
-        **{**SMALL, "optimizer": {"lr": 3e-3}, "problems": {"limit": 64, "evaluation_limit": 2}},
+        **{**SMALL, "optimizer": {"lr": 3e-3}},
     )
     losses = [json.loads(line).get("loss/sft") for line in (run / "metrics.jsonl").read_text().splitlines()][1:]
     assert losses[-1] < losses[0] - 0.3

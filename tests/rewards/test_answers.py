@@ -92,11 +92,14 @@ STATED = [
     "18", "#### 18", "A: 18", "so it is\nA: 18", "Answer: 18", "**Answer:** 18", "**Final Answer**: $18$",
     "answer: 18",
     "The answer is 18.", "The final answer is $18$.", "The answer is: 18", "The answer is \\boxed{18}.", "\\boxed{18}",
-    "Therefore, the answer is \\(18\\).", "<answer>18</answer>", "<answer> \\boxed{18} </answer>", "答案是18。", "答案：18",
+    "Therefore, the answer is \\(18\\).", "<answer>18</answer>", "<answer> \\boxed{18} </answer>", "答案是18。",
+    "答案：18",
     "<answer>The answer is 18.</answer>", "So \\boxed{\\boxed{18}}", "\\boxed{18} and again \\boxed{18.0}", "$18$",
     "The answer is 18, because 2 times 9 is 18.", "It is not 17. The answer is 18.", "\\[ \\boxed{18} \\]", "x = 18",
     "The answer to the question is 18.", "She makes 9 * 2 = <<9*2=18>>18 dollars.\n#### 18", "答案是18个鸡蛋",
     "<think>17? \\boxed{17}</think>\\boxed{18}", "wait, 17 is wrong\n#### 18", "Answer: $18 per day",
+    "Boxes with neither pens nor pencils: \\boxed{18}", "- \\boxed{18}", "**\\boxed{18}**",
+    "= \\boxed{18}^\\circ", "\\boxed{18}!",
 ]  # fmt: skip
 NOT_STATED = [
     "", " ", "She sells 9 eggs at $2, which makes 18 dollars a day in all, I think.", "16\n17\n18\n19", "16 17 18 19",
@@ -118,6 +121,10 @@ NOT_STATED = [
     "<think>the answer is 18</think>I do not know.", "答案是17或18", "答案不是18", "\\boxed{\\le 18}", "Answer: > 17",
     "\\boxed{\\approx 18}", "\\boxed{18 \\ldots}", "\\boxed{\\infty}", "#### eighteen",
     "The answer is 18 if x is 1, 19 if 2",
+    "the answer is 17 or \\boxed{18}", "\\boxed{18}\\text{ is not the answer}", "-\\boxed{18}", "2 \\cdot \\boxed{18}",
+    "100 - \\boxed{18}", "\\boxed{18}^{2}", "\\boxed{18}.5", "\\boxed{18} + 1", "A: 18\n000", "<answer>17 18</answer>",
+    "<answer>17</answer><answer>18</answer>", "答案是18，不对，是19", "Answer: 18 - 19", "Answer: 0x12",
+    "The answer is 18 times 2",
     "\\boxed{17} is the answer; the answer is 18", "1. 2. 3. 18.", "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
 ]  # fmt: skip
 

@@ -21,7 +21,7 @@ def test_a_tiny_model_solves_a_toy_problem_and_unlearns_it_when_the_sign_is_flip
     rewards, flipped = learn(+1.0), learn(-1.0)
     assert rewards[0] == flipped[0] and 0.2 < rewards[0] < 0.5
     assert sum(rewards[-3:]) / 3 > 0.95
-    assert sum(flipped[-3:]) / 3 < 0.05
+    assert sum(flipped[-3:]) / 3 < 0.1
 
 
 def test_a_tiny_model_learns_to_stop_because_the_stop_token_is_trained():

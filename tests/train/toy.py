@@ -77,7 +77,7 @@ def train_toy(policy: Policy, reward: Callable[[Rollout], float], num_steps: int
     config = ToyConfig(num_steps=num_steps, optimizer=OptimizerConfig(lr=1e-2))
     optimizer, means = make_optimizer(policy, config.optimizer), []
     for step in range(1, num_steps + 1):
-        groups = graded_groups(policy, reward, config, step, sign=sign, size=16)
+        groups = graded_groups(policy, reward, config, step, sign=sign, size=12)
         rewards = [r.reward or 0.0 for group in groups for r in group.rollouts]
         means.append(sum(rewards) / len(rewards))
         step_on(policy, optimizer, groups, config, step)

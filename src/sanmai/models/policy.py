@@ -133,7 +133,7 @@ class Policy:
         """Write a plain `transformers` folder (safetensors, config, tokenizer), LoRA adapters merged in (law 12)."""
         model = self.model.get_base_model() if self.config.lora_rank else self.model
         state = _merged_state(model) if self.config.lora_rank else model.state_dict()
-        with _quiet_transformers():
+        with quiet_transformers():
             model.save_pretrained(folder, state_dict=state)
             self.tokenizer.save_pretrained(folder)
 
@@ -153,7 +153,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
     frozen_base = config.lora_rank > 0 or not for_training
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 name,
@@ -269,7 +269,7 @@ def _stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Generator[None]:
+def quiet_transformers() -> Generator[None]:
     """No progress bars or advice from `transformers` within."""
     from transformers.utils import logging
 

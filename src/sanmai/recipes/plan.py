@@ -62,9 +62,10 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         if settings.clip_low is not None
         else ""
     )
+    scaled = ", over its deviation" if settings.advantage_scale == "std" else ""
     yield (
-        f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation per {settings.normalisation.value}; advantages "
-        f"less the group's {settings.baseline.replace('_', ' ')}{', over its deviation' if settings.advantage_scale == 'std' else ''})."
+        f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation: {settings.normalisation.value}; "
+        f"advantage: the reward less the group's {settings.baseline.replace('_', ' ')}{scaled})."
     )
     if config.updates_per_step == 1 and settings.clip_low is not None:
         yield "With one update per step every ratio is 1, so the clip bounds are never reached."
@@ -77,8 +78,8 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
     yield _optimizer(config)
     cached = min(rollouts, config.sampling.concurrent) * config.sampling.max_tokens
     yield (
-        f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, config.loss.kl_weight > 0))}; the KV cache at most "
-        f"{_size(cached * _cache_bytes_per_token(policy))} plus the prompts'."
+        f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, config.loss.kl_weight > 0))}; "
+        f"the KV cache at most {_size(cached * _cache_bytes_per_token(policy))} plus the prompts'."
     )
 
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
-from sanmai.models.policy import ModelConfig
-from sanmai.models.tiny import new_tiny_model, tiny_tokenizer
+from sanmai.models.policy import ModelConfig, quiet_transformers
+from sanmai.models.tiny import new_tiny_model, save_tokenizer
 from sanmai.recipes.evaluation import EvaluationConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import WorldConfig, world_problems
@@ -32,16 +32,18 @@ from sanmai.world import CorpusConfig, documents
 class PretrainConfig(Config):
     seed: int = Field(0, ge=0)
     """Names the starting weights and the corpus."""
-    num_steps: int = Field(1500, ge=1)
+    num_steps: int = Field(900, ge=1)
     """Optimizer updates."""
-    documents_per_step: int = Field(128, ge=1)
+    documents_per_step: int = Field(64, ge=1)
     """Documents of the corpus in one update."""
     corpus: CorpusConfig = CorpusConfig()
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = ModelConfig(threads=1)
     """Device and dtype; the architecture is the tiny one."""
     world: WorldConfig = WorldConfig()
     """Held-out problems for evaluation."""
-    optimizer: OptimizerConfig = OptimizerConfig(lr=3e-3, warmup_steps=50, schedule="cosine", weight_decay=0.1)
+    optimizer: OptimizerConfig = OptimizerConfig(
+        lr=3e-3, warmup_steps=50, schedule="cosine", weight_decay=0.1, micro_tokens=2048
+    )
     sampling: SamplingConfig = SamplingConfig(max_tokens=64)
     """For evaluation only."""
     rewards: RewardsConfig = RewardsConfig()
@@ -66,8 +68,9 @@ def run_pretrain(
     with Run(out, "pretrain", config) as run:
         start = run.folder / "start"
         if run.checkpoint is None:
-            new_tiny_model(config.seed).save_pretrained(start)
-            tiny_tokenizer().save_pretrained(start)
+            with quiet_transformers():
+                new_tiny_model(config.seed).save_pretrained(start)
+                save_tokenizer(start)
         state = start_or_resume(
             run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False
         )

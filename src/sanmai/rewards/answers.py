@@ -74,8 +74,11 @@ def final_answers(answer: str) -> list[str]:
         bare = answer.strip()
         return [bare] if bare and "\n" not in bare and len(bare) <= 200 else []
     for start, end, _ in marks:
-        if _DENIED.search(answer[max(0, start - 60) : start].rpartition("\n")[2]):
+        before = answer[max(0, start - 60) : start].rpartition("\n")[2]
+        if _DENIED.search(before):
             raise TakenBackError("a final answer is denied or hypothetical")
+        if answer.startswith(r"\boxed", start) and (_OPERAND.search(before) or _OPERATOR.match(answer[end : end + 40])):
+            raise TakenBackError("the box holds a part of an expression")
         if _GOES_ON.match(answer[end : end + 40]):
             raise TakenBackError("a final answer goes on as a list")
     rest = answer[marks[0][1] :]
@@ -97,17 +100,23 @@ _CHINESE = re.compile(r"答案(?:应该|就)?[是为]?[*\s]*[:：]?[*\s]*(?P<pro
 _LINE = re.compile(r"####[^\S\n]*(?P<line>[^\n]+)|^[^\S\n]*\**A:\**[^\S\n]*(?P<a>[^\n]+)", re.MULTILINE)
 _CLAUSE_END = re.compile(r"\.(?=\s|$)|\.\*|[,;]?\s+\b(?:because|since|as|so|which|where)\b")
 _DENIED = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|can't|isn't|wasn't|doesn't|don't|except|unless|if|suppose|supposing|assume|"
+    r"\b(?:not|never|cannot|can't|isn't|wasn't|doesn't|don't|except|unless|if|suppose|supposing|assume|"
     r"assuming|whether|wrong|incorrect|false|anything but|other than|rather than|instead of|nicht|doubt)\b"
-    r"(?:[ \t]+[A-Za-z']+){0,4}[ \t:$*(\\\[]*$|(?:不是|并非|不等于|如果|错误)[^，。\n]{0,6}$",
+    r"(?:[ \t]+[A-Za-z']+){0,4}[ \t:$*(\\\[]*$"
+    r"|(?:\b(?:neither|nor)|[0-9][\s$,]*\bor)\b[ \t:$*(\\\[]*$"
+    r"|(?:不是|并非|不等于|如果|错误)[^，。\n]{0,6}$",
     re.IGNORECASE,
 )
+# -\boxed{18}, 2 \cdot \boxed{18}, \boxed{18}^2 (but \boxed{18}^\circ is 18)
+_OPERAND = re.compile(r"[-0-9]$|[0-9)}][ \t]*(?:[-+*/^]|\\cdot|\\times)[ \t]*$|[=$(][ \t]*-[ \t]*$")
+_OPERATOR = re.compile(r"[ \t]*\^(?!\s*\{?\s*\\circ)|\.?[0-9]|[ \t]*(?:[-+*/]|\\cdot|\\times)[ \t]*[0-9(\\]")
 _GOES_ON = re.compile(r"[\s$]*(?:,|;|/|\||\bor\b|\band\b)[\s$,]*(?:or\b|and\b)?[\s$]*-?[0-9]")
 _TAKEN_BACK = re.compile(
     r"\b(?:wait|oops|scratch that|never ?mind|on second thou?ght|correction|i mean|i was wrong|my mistake|not sure|"
     r"or maybe|"
     r"or perhaps|or possibly|or it (?:is|could|may|might)|maybe|perhaps|(?:is|was|be) (?:wrong|incorrect|false)|"
-    r"(?:is|was) not (?:correct|right|it)|isn't (?:correct|right)|not correct|(?:could|might|may) also be|no,|"
+    r"(?:is|was) not (?:correct|right|it|the (?:correct |right |final )?answer)|"
+    r"isn't (?:correct|right)|not correct|(?:could|might|may) also be|no,|"
     r"just kidding|ignore (?:that|this)|actually,? (?:it|the|no|i)|it(?:'s| is) (?:actually|rather|instead)|"
     r"(?:it|answer|that|this) should be|(?:rather|instead),? it)(?!\w)|不对|错了|或者|也可能|其实是|应该是",
     re.IGNORECASE,

@@ -118,6 +118,7 @@ class _Graders:
         self.failures: dict[str, int] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._submitted: list[_Job] = []
+        self._num_started = 0
         for _ in range(config.workers):
             self._start_worker()
 
@@ -134,10 +135,11 @@ class _Graders:
                     job.give_up(f"TimeoutError: grading took more than {self.config.timeout_seconds:g} s")
                     self._start_worker()  # the hung thread holds one of the places
             job.settle(self.failures)
-        for _ in range(self.config.workers):
+        for _ in range(self._num_started):  # those left behind too: they end when their grader comes back
             self._jobs.put(None)
 
     def _start_worker(self) -> None:
+        self._num_started += 1
         threading.Thread(target=_grade_jobs, args=(self._jobs, self.rubric.grade), daemon=True, name="grader").start()
 
 

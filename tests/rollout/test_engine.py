@@ -1,0 +1,134 @@
+"""From problems to graded groups: in order, bounded, and with failures as data (laws 4, 7, 8)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from tiny_models import random_policy
+
+from sanmai.models.policy import Policy
+from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.types import Group, Problem, RunError, StopReason, Trace, Verdict
+
+PROBLEMS = [Problem(name, ({"role": "user", "content": text},)) for name, text in [("a", "what is 3 ?"), ("b", "7"), ("c", "plus plus")]]
+TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+
+
+class Fake:
+    """A rubric that grades by a function of problem and text."""
+
+    def __init__(self, score: Callable[[Problem, Trace], float | None]) -> None:
+        self.score = score
+
+    def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
+        score = self.score(problem, trace)
+        return {"accuracy": Verdict(score, "fake")}, score
+
+
+def stopping_policy(template: str = TEMPLATE) -> Policy:
+    policy = random_policy()
+    policy.tokenizer.chat_template = template
+    policy.stop_tokens = tuple(range(1, 300, 20))
+    return policy
+
+
+def run(policy: Policy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any) -> tuple[list[Group], RolloutStats]:
+    return rollout(
+        policy, problems, rubric, rollouts_per_prompt=4, seed=(0, 1), policy_version=7,
+        sampling=SamplingConfig(max_tokens=20), grading=GradingConfig(**{"workers": 2, **grading}))
+
+
+def test_groups_come_in_the_order_of_the_problems_with_every_rollout_graded():
+    policy = stopping_policy()
+    groups, stats = run(policy, Fake(lambda problem, trace: float(len(trace.text))))
+    assert [g.problem for g in groups] == PROBLEMS and [[r.sample for r in g.rollouts] for g in groups] == [[0, 1, 2, 3]] * 3
+    for group in groups:
+        for r in group.rollouts:
+            assert (r.problem_id, r.policy_version, r.failure) == (group.problem.id, 7, None)
+            assert r.prompt_tokens == policy.tokenizer.encode(group.problem.prompt)
+            assert r.reward == r.verdicts["accuracy"].score == len(r.text) and len(r.sampling_logp) == len(r.completion_tokens)
+    prompts = sum(len(policy.tokenizer.encode(p.prompt)) for p in PROBLEMS)
+    sampled = sum(len(r.completion_tokens) for g in groups for r in g.rollouts)
+    assert stats.metrics() == {"tokens/prompt": prompts, "tokens/sampled": sampled} and stats.failures == {}
+
+
+def test_the_text_is_the_completion_without_its_stop_token_and_is_marked_when_it_was_cut_off():
+    policy = stopping_policy()
+    groups, _ = run(policy, Fake(lambda problem, trace: 1.0))
+    rollouts = [r for g in groups for r in g.rollouts]
+    assert {r.stop_reason for r in rollouts} == {StopReason.STOP, StopReason.LENGTH}
+    for r in rollouts:
+        is_cut = r.stop_reason is StopReason.LENGTH
+        assert r.text == policy.tokenizer.decode(r.completion_tokens if is_cut else r.completion_tokens[:-1])
+        assert r.trace is not None and r.trace.text == r.text and r.trace.is_truncated == is_cut
+
+
+def test_a_completion_of_a_prompt_that_opens_the_thought_starts_inside_it():
+    groups, _ = run(stopping_policy(TEMPLATE + "<think>"), Fake(lambda problem, trace: 1.0))
+    assert all(r.trace is not None and r.trace.state in ("unclosed", "no_open_tag") for g in groups for r in g.rollouts)
+
+
+def test_other_problems_and_their_order_change_no_rollout():
+    policy, rubric = stopping_policy(), Fake(lambda problem, trace: 1.0)
+    expected = {g.problem.id: [r.completion_tokens for r in g.rollouts] for g in run(policy, rubric)[0]}
+    for problems in (PROBLEMS[::-1], PROBLEMS[1:2]):
+        for group in run(policy, rubric, problems=problems)[0]:
+            assert [r.completion_tokens for r in group.rollouts] == expected[group.problem.id]
+
+
+def test_ungradable_is_no_failure():
+    groups, stats = run(stopping_policy(), Fake(lambda problem, trace: None), failure_budget=0.0)
+    assert {(r.reward, r.failure) for g in groups for r in g.rollouts} == {(None, None)} and stats.failures == {}
+
+
+def broken_for_b(problem: Problem, trace: Trace) -> float:
+    if problem.id == "b":
+        raise KeyError("no such column")
+    return 1.0
+
+
+def test_a_broken_grader_is_counted_and_typed_and_leaves_the_others_graded():
+    groups, stats = run(stopping_policy(), Fake(broken_for_b), failure_budget=4 / 12)
+    assert stats.failures == {"KeyError: 'no such column'": 4}
+    assert [[r.failure is not None for r in g.rollouts] for g in groups] == [[False] * 4, [True] * 4, [False] * 4]
+    assert {r.reward for r in groups[1].rollouts} == {None} and {r.reward for r in groups[0].rollouts} == {1.0}
+
+
+def test_more_failures_than_the_budget_stop_the_run_with_the_commonest_reason():
+    with pytest.raises(RunError, match="4 of 12 rollouts .*failure_budget = 0.3.*KeyError: 'no such column'"):
+        run(stopping_policy(), Fake(broken_for_b), failure_budget=0.3)
+
+
+def test_a_grader_that_hangs_is_left_behind_and_its_late_word_changes_nothing():
+    release, hung = threading.Event(), []
+
+    def score(problem: Problem, trace: Trace) -> float:
+        if problem.id == "a":
+            hung.append(threading.current_thread())
+            release.wait(30)
+        return 1.0
+
+    start = time.monotonic()
+    groups, stats = run(stopping_policy(), Fake(score), timeout_seconds=0.3, failure_budget=0.5)
+    assert time.monotonic() - start < 15 and len(hung) == 4  # both places were taken twice by a grader that hangs
+    assert stats.failures == {"TimeoutError: grading took more than 0.3 s": 4}
+    release.set()
+    for thread in hung:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert [{r.reward for r in g.rollouts} for g in groups] == [{None}, {1.0}, {1.0}]
+    assert all(r.verdicts == {} and r.failure for r in groups[0].rollouts)
+
+
+def test_no_grading_thread_outlives_its_step():
+    before = threading.active_count()
+    run(stopping_policy(), Fake(lambda problem, trace: 1.0), workers=3)
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before

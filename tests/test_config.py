@@ -1,0 +1,177 @@
+"""Settings: a file, `--set` on top, and nothing that is silently ignored (law 8)."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import Field, ValidationError
+
+import sanmai
+from sanmai.config import Config, differing_keys, load_values, merge, set_value
+from sanmai.types import InputError
+
+
+class Optimizer(Config):
+    lr: float = Field(1e-6, ge=0)
+    warmup_steps: int = 0
+    betas: tuple[float, float] = (0.9, 0.95)
+
+
+class Example(Config):
+    num_steps: int = Field(10, ge=1)
+    name: str = "tiny"
+    kind: Literal["a", "b"] = "a"
+    cap: float | None = None
+    optimizer: Optimizer = Optimizer()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"num_step": 3}, "settings: unknown key 'num_step' (did you mean 'num_steps'?)"),
+        ({"optimizer": {"warmup": 3}}, "settings: unknown key 'optimizer.warmup' (did you mean 'optimizer.warmup_steps'?)"),
+        ({"optimiser": {"lr": 3}}, "settings: unknown key 'optimiser' (did you mean 'optimizer'?)"),
+        ({"lr": 0.1}, "settings: unknown key 'lr' (did you mean 'optimizer.lr'?)"),
+        ({"zzzzzz": 3}, "settings: unknown key 'zzzzzz'"),
+        ({"num_steps": 0}, "settings: num_steps = 0: Input should be greater than or equal to 1"),
+        ({"optimizer": {"lr": float("nan")}}, "settings: optimizer.lr = nan: Input should be a finite number"),
+        ({"kind": "c"}, "settings: kind = 'c': Input should be 'a' or 'b'"),
+        ({"optimizer": 3}, "optimizer = 3: "),
+        ({"num_steps": 2.5}, "num_steps = 2.5: "),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_value_and_the_nearest_known_key(values, says):
+    with pytest.raises(InputError) as refused:
+        Example.read(values, source="settings")
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_every_bad_value_is_named_at_once():
+    with pytest.raises(InputError, match=r"num_steps = 0.*; .*unknown key 'x'"):
+        Example.read({"num_steps": 0, "x": 1})
+
+
+def test_a_configuration_cannot_be_changed_and_checks_its_defaults():
+    with pytest.raises(ValidationError, match="frozen"):
+        Example().num_steps = 3  # ty: ignore[invalid-assignment]
+
+    class Wrong(Config):
+        count: int = Field(0, ge=1)
+
+    with pytest.raises(InputError, match="count = 0"):
+        Wrong.read({})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3), ("-3", -3), ("0.5", 0.5), ("1e-4", 1e-4), ("true", True), ("false", False), ("[1, 2]", [1, 2]), ('"3"', "3"),
+        ("'a b'", "a b"), ("{a = 1}", {"a": 1}), ("tiny", "tiny"), ("runs/zero-1/x", "runs/zero-1/x"), ("True", "True"),
+        ("a=b", "a=b"), ("", ""), (" 7 ", 7), ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B"), ("x # y", "x # y"), ("3\nz = 4", "3\nz = 4"),
+    ],
+)
+def test_the_right_side_of_a_setting_is_a_toml_value_where_it_is_one(text, value):
+    found = load_values(None, [f"a.b={text}"])["a"]["b"]
+    assert found == value and type(found) is type(value)
+
+
+def test_settings_go_on_top_of_the_file_and_later_ones_on_earlier_ones(tmp_path):
+    (tmp_path / "x.toml").write_text("num_steps = 4\n[optimizer]\nlr = 0.1\nwarmup_steps = 2\n")
+    values = load_values(tmp_path / "x.toml", ["optimizer.lr=0.2", " name = big ", "optimizer.lr=0.3"])
+    assert values == {"num_steps": 4, "name": "big", "optimizer": {"lr": 0.3, "warmup_steps": 2}}
+
+
+@pytest.mark.parametrize("override", ["optimizer.lr", "=3", " =3", ""])
+def test_a_setting_without_key_or_value_is_refused(override):
+    with pytest.raises(InputError, match="expected KEY=VALUE"):
+        load_values(None, [override])
+
+
+def test_a_setting_below_a_plain_value_is_refused():
+    with pytest.raises(InputError, match="'name' already has a value"):
+        set_value({"name": "tiny"}, "name.x", 1)
+
+
+@pytest.mark.parametrize("override", ["a..b=1", ".a=1", "a.=1"])
+def test_a_key_with_an_empty_part_is_refused(override):
+    with pytest.raises(InputError):
+        Example.read(load_values(None, [override]))
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "bad.toml").write_text("a = \n")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name, says in [("none.toml", "No such file"), ("bad.toml", "not a TOML file"), ("binary.toml", "not a TOML file"), (".", "directory")]:
+        with pytest.raises(InputError, match=says) as refused:
+            load_values(tmp_path / name)
+        assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
+
+
+def test_merging_puts_one_over_the_other_and_changes_neither():
+    base, over = {"a": {"x": 1, "y": 2}, "b": 3, "c": {"z": 1}}, {"a": {"y": 5}, "c": 7, "d": {"w": 1}}
+    assert merge(base, over) == {"a": {"x": 1, "y": 5}, "b": 3, "c": 7, "d": {"w": 1}}
+    assert base == {"a": {"x": 1, "y": 2}, "b": 3, "c": {"z": 1}} and over["a"] == {"y": 5}
+
+
+def test_differing_keys_are_dotted_and_have_both_values():
+    assert differing_keys({"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"x": 1, "y": 5}, "c": None}) == ["a.y was 2, now 5", "b was 3, now None"]
+
+
+def test_a_configuration_survives_its_file():
+    example = Example(cap=0.1, name='quote " and \\ and 中文', optimizer=Optimizer(lr=1e-7, betas=(0.5, 0.25)))
+    assert Example.read(tomllib.loads(example.to_toml())) == example
+    assert Example.read(tomllib.loads(Example().to_toml())) == Example()
+
+
+@pytest.mark.parametrize("name", ["zero", "sft", "pretrain"])
+def test_the_settings_of_every_recipe_survive_their_file(name):
+    from sanmai.recipes import find_recipe, resolve
+
+    recipe = find_recipe(name)
+    settings = resolve(recipe)
+    assert recipe.config.read(tomllib.loads(settings.to_toml())) == settings
+
+
+def test_every_preset_can_be_read():
+    from sanmai.recipes import PRESETS, find_recipe, resolve
+
+    presets = sorted(PRESETS.glob("*.toml"))
+    for path in presets:
+        resolve(find_recipe(path.stem.split("-")[0]), Path(path.stem))
+
+
+def config_classes() -> list[type[Config]]:
+    for module in pkgutil.walk_packages(sanmai.__path__, "sanmai."):
+        importlib.import_module(module.name)
+    found, waiting = [], [Config]
+    while waiting:
+        waiting += (children := waiting.pop().__subclasses__())
+        found += [c for c in children if c.__module__.startswith("sanmai.")]
+    return sorted(found, key=lambda c: c.__name__)
+
+
+def names_read(path: Path) -> set[str]:
+    """Every x of `something.x` in a file that is not assigned to, and the strings that it could be asked for by getattr."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
+
+
+def test_every_setting_is_read_somewhere_and_says_what_it_does():
+    source = Path(sanmai.__path__[0])
+    read = set().union(*map(names_read, source.rglob("*.py")))
+    # RewardsConfig.weights asks for these by name.
+    by_name = set(importlib.import_module("sanmai.rewards.rubric").COMPONENTS)
+    classes = config_classes()
+    assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}
+    fields = {f"{c.__name__}.{name}": (name, info) for c in classes for name, info in c.model_fields.items()}
+    assert [f for f, (name, _) in fields.items() if name not in read | by_name] == []
+    undescribed = [
+        f for f, (_, info) in fields.items()
+        if not info.description and not (isinstance(info.annotation, type) and issubclass(info.annotation, Config))]
+    assert undescribed == []
