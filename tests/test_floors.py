@@ -44,7 +44,9 @@ def test_imports_go_down_only(path):
         if name.split(".")[0] == "sanmai":
             # `from sanmai import x` is either a module of ours or something from the top.
             part = name.split(".")[1] if name.split(".")[1] in FLOOR else "__init__"
-            assert part == own or FLOOR[part] < FLOOR[own], f"{own} imports {name}"
+            # Of the ground floor's three files, types is the one that the others may know.
+            is_ground = part == "types" and FLOOR[own] == 0
+            assert part == own or is_ground or FLOOR[part] < FLOOR[own], f"{own} imports {name}"
 
 
 def test_losses_import_torch_and_nothing_heavier():
@@ -65,8 +67,8 @@ HEAVY = "heavy = {'torch', 'transformers', 'peft', 'pyarrow', 'tokenizers', 'dat
 
 def test_import_sanmai_and_its_help_load_nothing_heavy(tmp_path):
     assert run_python("import sys, sanmai; " + HEAVY + "print(heavy)", tmp_path) == "set()\n"
-    code = "import sys\nfrom sanmai.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass\n" + HEAVY + "print(heavy)"
-    assert run_python(code, tmp_path).endswith("\nset()\n")
+    code = "import sys\nfrom sanmai.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+    assert run_python(code + HEAVY + "print(heavy)", tmp_path).endswith("\nset()\n")
 
 
 def test_the_losses_load_no_transformers(tmp_path):

@@ -37,7 +37,7 @@ def random_model(
     """A model of width 32 whose weights are large enough that every token before a position changes its logits."""
     import transformers
 
-    config = {
+    config: dict[str, Any] = {
         "vocab_size": vocab_size, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": layers,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256,
         "initializer_range": initializer_range, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0,

@@ -97,9 +97,10 @@ def describe_settings(config: Config, prefix: str = "") -> Iterable[tuple[str, A
 
 def _parse(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return parsed["value"] if len(parsed) == 1 else text  # text of several lines may define other keys
 
 
 def _explain(model: type[BaseModel], error: Any) -> str:
@@ -107,8 +108,10 @@ def _explain(model: type[BaseModel], error: Any) -> str:
     name = ".".join(where) or "value"
     if error["type"] == "extra_forbidden":
         known = _known_names(model)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or difflib.get_close_matches(
-            where[-1], known, n=1, cutoff=0.4
+        near = (
+            [k for k in known if k.endswith(f".{where[-1]}")]
+            or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            or difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
         )
         return f"unknown key {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     message = error["msg"].removeprefix("Value error, ")

@@ -48,7 +48,9 @@ class Problem:
     language: str | None = None
     """ISO 639-1 code of the language that thought and answer should be in; None when not stated."""
     solution: str | None = None
-    """A worked demonstration of the thought, for supervised fine-tuning; None when there is none."""
+    """A worked thought, for supervised fine-tuning; None when there is none."""
+    demonstration: str | None = None
+    """A whole completion to imitate as it was recorded; takes the place of thought and answer."""
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     """What reports group by: level, subject, split, number of digits."""
 

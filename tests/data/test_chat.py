@@ -58,7 +58,7 @@ def test_what_the_assistant_said_last_is_the_demonstration_word_for_word(tmp_pat
         '{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"},'
         ' {"role": "assistant", "content": "Sorry, no."}]}\n'
     )
-    loaded = load_problems(path).problems[0]
+    loaded = load_problems(path, needs_answer=False).problems[0]
     assert loaded.prompt == "u" and len(loaded.messages) == 2
     assert demonstration(loaded) == "Sorry, no."
 

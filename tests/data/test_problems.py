@@ -8,7 +8,7 @@ import sys
 import pyarrow
 import pyarrow.parquet
 import pytest
-from tests.shared_data import shared_path
+from shared_data import shared_path
 
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.types import InputError, Problem

@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.shared_data import shared_rows
+from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.types import TraceState

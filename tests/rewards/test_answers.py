@@ -6,7 +6,7 @@ import itertools
 import time
 
 import pytest
-from tests.shared_data import shared_rows
+from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.answers import accuracy, final_answers, verify_math

@@ -9,7 +9,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.shared_data import shared_rows
+from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
@@ -139,10 +139,11 @@ def test_the_reward_is_the_weighted_sum_and_every_component_is_kept():
     assert Rubric(RewardsConfig()).grade(problem(), WRONG)[1] == 0.0
 
 
-def test_an_ungradable_weighted_component_leaves_no_reward():
+def test_an_ungradable_answer_leaves_no_reward_and_a_style_with_nothing_to_judge_earns_nothing():
     assert Rubric(RewardsConfig()).grade(problem(answer=None), RIGHT)[1] is None
     assert Rubric(RewardsConfig(accuracy=0, format=1)).grade(problem(answer=None), RIGHT)[1] == 1.0
-    assert Rubric(RewardsConfig(language=1)).grade(problem(), parse_trace("18"))[1] is None
+    verdicts, reward = Rubric(RewardsConfig(language=0.3)).grade(problem(), parse_trace("18"))
+    assert verdicts["language"].score is None and reward == 1.0
 
 
 def test_an_incomplete_completion_is_wrong_or_excluded_but_never_wrong_format():

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tiny_models import random_policy
 
 from sanmai.models.policy import Policy
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.types import Group, Problem, RunError, StopReason, Trace, Verdict
+from tiny_models import random_policy
 
-PROBLEMS = [Problem(name, ({"role": "user", "content": text},)) for name, text in [("a", "what is 3 ?"), ("b", "7"), ("c", "plus plus")]]
+PROMPTS = {"a": "what is 3 ?", "b": "7", "c": "plus plus"}
+PROBLEMS = [Problem(name, ({"role": "user", "content": text},)) for name, text in PROMPTS.items()]
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
 
 
@@ -37,7 +38,9 @@ def stopping_policy(template: str = TEMPLATE) -> Policy:
     return policy
 
 
-def run(policy: Policy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any) -> tuple[list[Group], RolloutStats]:
+def run(
+    policy: Policy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any
+) -> tuple[list[Group], RolloutStats]:
     return rollout(
         policy, problems, rubric, rollouts_per_prompt=4, seed=(0, 1), policy_version=7,
         sampling=SamplingConfig(max_tokens=20), grading=GradingConfig(**{"workers": 2, **grading}))
@@ -100,7 +103,7 @@ def test_a_broken_grader_is_counted_and_typed_and_leaves_the_others_graded():
 
 
 def test_more_failures_than_the_budget_stop_the_run_with_the_commonest_reason():
-    with pytest.raises(RunError, match="4 of 12 rollouts .*failure_budget = 0.3.*KeyError: 'no such column'"):
+    with pytest.raises(RunError, match=r"4 of 12 rollouts .*failure_budget = 0.3.*KeyError: 'no such column'"):
         run(stopping_policy(), Fake(broken_for_b), failure_budget=0.3)
 
 

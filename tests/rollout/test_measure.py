@@ -23,7 +23,8 @@ def group(*rollouts: Rollout, **tags) -> Group:
 def test_training_metrics_of_two_groups():
     metrics = training_metrics([
         group(rollout(2, 1.0, thought="a b", accuracy=1.0, language=0.5), rollout(4, 0.0, LENGTH, accuracy=0.0, language=None)),
-        group(rollout(6, 0.0, TIMEOUT, thought=" ", accuracy=0.0), rollout(8, None, accuracy=None), rollout(10, None, failure="X")),
+        group(rollout(6, 0.0, TIMEOUT, thought=" ", accuracy=0.0), rollout(8, None, accuracy=None),
+              rollout(10, None, failure="X")),
     ])
     assert metrics == pytest.approx({
         "reward/mean": 1 / 3, "reward/accuracy": 1 / 3, "reward/language": 0.5,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_models import random_policy
 
 from sanmai.rollout.pack import minibatches, pack, pack_rollouts, trained_rollouts
 from sanmai.types import Group, Problem, Rollout, StopReason
+from tiny_models import random_policy
 
 PROBLEM = Problem("p", ({"role": "user", "content": "?"},))
 

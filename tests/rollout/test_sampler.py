@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from tiny_models import ARCHITECTURES, random_policy
 
-from sanmai.models.policy import Policy
+from sanmai.models.policy import ModelConfig, Policy
 from sanmai.rollout.pack import pack
 from sanmai.rollout.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
+from sanmai.train.step import check_parity
 from sanmai.types import StopReason
+from tiny_models import ARCHITECTURES, random_policy
 
 PROMPTS = [[7, 8, 9, 10, 11, 12, 13, 14, 15], [40, 41], [3], [99, 98, 97, 96, 95]]
 
@@ -56,6 +57,15 @@ def test_sampled_log_probs_are_the_trainers(architecture, temperature):
         logp_BT, _ = policy.score(batch, temperature=temperature)
     assert (logp_BT - batch.sampling_logp_BT).abs().max() < 1e-4
     assert batch.sampling_logp_BT[batch.mask_BT].std() > 0.5  # the distributions are far from uniform
+
+
+def test_in_bfloat16_sampler_and_trainer_agree_within_the_bound_of_the_parity_check():
+    policy = random_policy(initializer_range=0.1)
+    policy.config = ModelConfig(dtype="bfloat16")
+    asked, config = requests(), SamplingConfig(max_tokens=20)
+    done = list(sample(policy, asked, config))
+    batch = pack([(asked[c.request].prompt_tokens, c.tokens) for c in done], sampling_logp=[c.logp for c in done])
+    check_parity(policy, batch, temperature=1.0, micro_tokens=1000)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

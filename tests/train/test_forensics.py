@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from tiny_models import random_policy, save_folder
 from toy import ToyConfig, graded_groups, has_even_token
 
 from sanmai.models.policy import ModelConfig, Policy, load_policy
@@ -14,6 +13,7 @@ from sanmai.rollout.pack import pack, pack_rollouts
 from sanmai.train.components import LossConfig
 from sanmai.train.forensics import replay, write_bundle
 from sanmai.types import InputError
+from tiny_models import random_policy, save_folder
 
 CONFIG = ToyConfig()
 

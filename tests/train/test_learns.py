@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tiny_models import random_policy
 from toy import train_toy
 
 from sanmai.types import Rollout
+from tiny_models import random_policy
 
 
 def share_of_low_tokens(rollout: Rollout) -> float:

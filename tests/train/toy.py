@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tiny_models import sampled_groups
-
 from sanmai.config import Config
 from sanmai.losses import group_advantages
 from sanmai.models.policy import ModelConfig, Policy
@@ -17,6 +15,7 @@ from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig, StepResult, learning_rate, make_optimizer, optimizer_step
 from sanmai.types import Group, Rollout
+from tiny_models import sampled_groups
 
 PROMPTS = [[5, 6, 7], [8, 9], [10]]
 

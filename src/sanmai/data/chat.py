@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sanmai.data.problems import VERBATIM
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.types import InputError, Message, Problem, Tokenizer
 
@@ -49,8 +48,8 @@ def demonstration(problem: Problem, *, with_answer_tags: bool = False) -> str | 
     Args:
         with_answer_tags: write the answer as ` <answer>...</answer>`, which the R1-Zero template asks for.
     """
-    if problem.solution is None or problem.tags.get(VERBATIM):
-        return problem.solution
+    if problem.solution is None or problem.demonstration is not None:
+        return problem.demonstration
     answer = problem.answer or ""
     return f"{OPEN_TAG}{problem.solution}{CLOSE_TAG}" + (f" <answer>{answer}</answer>" if with_answer_tags else answer)
 

@@ -70,7 +70,7 @@ def load_problems(
     """The problems of a file or hub data set, without duplicates.
 
     Args:
-        needs_answer: a problem with neither a reference answer nor a demonstration is malformed; False for rewards
+        needs_answer: a problem without a reference answer is malformed; False for demonstrations, and for rewards
             that read no answer.
         limit: stop after so many problems.
 
@@ -180,7 +180,7 @@ def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
         raise _RowError(f"the id {problem.id!r} is not unique")
     if not problem.prompt.strip():
         raise _RowError("the prompt is empty")
-    if needs_answer and problem.answer is None and problem.solution is None:
+    if needs_answer and problem.answer is None:
         raise _RowError("no reference answer")
 
 
@@ -239,18 +239,14 @@ def _generic(row: Row, default_id: str) -> Problem:
     if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
         raise _RowError(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
     tags |= stated
-    solution = _optional(row, "solution")
-    if demonstration is not None:
-        solution, tags = demonstration, tags | {VERBATIM: True}
     answer = None if row.get("answer") is None else _reference(row["answer"])
     verifier = _optional(row, "verifier") or "math"
     identity = str(row["id"]) if row.get("id") is not None else default_id
-    return Problem(identity, messages, answer, verifier, _optional(row, "language"), solution, tags)
+    language, solution = _optional(row, "language"), _optional(row, "solution")
+    return Problem(identity, messages, answer, verifier, language, solution, demonstration, tags)
 
 
 _GENERIC = {"prompt", "messages", "answer", "id", "verifier", "language", "solution", "tags"}
-VERBATIM = "demonstration_is_verbatim"
-"""Tag of a problem whose `solution` is the whole completion, tags and all, not only the worked thought."""
 
 
 def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sanmai.data.chat import demonstration
 from sanmai.models.checkpoints import newest_good_checkpoint, step_of
 from sanmai.models.policy import Policy, load_policy
 from sanmai.recipes import Recipe
@@ -84,7 +85,7 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
 
 
 def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
-    usable = sum(p.solution is not None for p in train)
+    usable = sum(demonstration(p) is not None for p in train)
     steps = math.ceil(config.epochs * usable / config.demonstrations_per_step)
     yield (
         f"{usable:,} of them come with a worked solution: {config.epochs:g} passes in {steps} updates of "

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from sanmai.config import Config
-from sanmai.data.chat import render_demonstration
+from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes.evaluation import EvaluationConfig
@@ -70,9 +70,10 @@ def run_sft(
     progress = progress or Progress.silent()
     with Run(out, "sft", config) as run:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
+        held_out = [p for p in held_out if p.answer is not None]
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
         run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}))
-        train = [p for p in train if p.solution is not None]
+        train = [p for p in train if demonstration(p) is not None]
         if not train:
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
         examples = [render_demonstration(state.policy.tokenizer, p) for p in train]

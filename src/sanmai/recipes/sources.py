@@ -49,7 +49,7 @@ def load_splits(
         seed: decides which problems are held out and which of them are evaluated.
         given: the caller's training problems, instead of config.source.
         on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
-        needs_answer: refuse problems without a reference answer; off where the caller brings a reward, or for SFT.
+        needs_answer: refuse problems without a reference answer; off where the caller brings a reward, or for demonstrations.
 
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
@@ -59,7 +59,7 @@ def load_splits(
     if given is None and config.source == "world":
         train = world_problems(config.world, seed)[0]
     elif given is None:
-        train = _load(config.source, config, on_warning, needs_answer)[: config.limit]
+        train = _load(config.source, config, on_warning, needs_answer, config.limit)
     else:
         train = list(given)
     if config.evaluation is None:
@@ -67,7 +67,7 @@ def load_splits(
     elif config.evaluation == "world":
         held_out = world_problems(config.world, seed)[1]
     else:
-        held_out = _load(config.evaluation, config, on_warning, needs_answer=True)
+        held_out = _load(config.evaluation, config, on_warning, needs_answer)
         found = overlap(train, held_out)
         if found.num_overlapping:
             examples = "; ".join(f"{e} and {t} share {words!r}" for e, t, words in found.examples)
@@ -77,9 +77,7 @@ def load_splits(
             )
     if not train:
         raise InputError(f"problems.source = {config.source!r}: no problem is left to train on")
-    return train, _thinned(
-        [p for p in held_out if p.answer is not None or not needs_answer], config.evaluation_limit, seed
-    )
+    return train, _thinned(held_out, config.evaluation_limit, seed)
 
 
 def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -97,8 +95,12 @@ def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[
         raise InputError(f"problems.world: {error}") from None
 
 
-def _load(source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool) -> list[Problem]:
-    loaded = load_problems(source, format=config.format, on_error=config.on_error, needs_answer=needs_answer)
+def _load(
+    source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool, limit: int | None = None
+) -> list[Problem]:
+    loaded = load_problems(
+        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit
+    )
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
     if loaded.duplicates:

@@ -53,7 +53,8 @@ class RewardsConfig(Config):
         return self
 
 
-COMPONENTS = ("accuracy", "format", "language", "repetition", "length")
+STYLES = ("format", "language", "repetition", "length")
+COMPONENTS = ("accuracy", *STYLES)
 
 
 class Rubric:
@@ -73,7 +74,7 @@ class Rubric:
             self.weights["accuracy"] = 0.0
 
     def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
-        """Every component's verdict, and their weighted sum; None when a weighted one cannot be graded.
+        """Every component's verdict, and their weighted sum; None when accuracy or a custom reward cannot be graded.
 
         Raises:
             RewardError: a custom reward gave no finite number; what else it raises passes through.
@@ -86,9 +87,11 @@ class Rubric:
             if not weight:
                 continue
             score = verdicts[name].score
-            if score is None and (trace.is_complete or name not in COMPONENTS[1:]):
+            if score is None and name not in STYLES:
                 return verdicts, None
-            reward += weight * (score or 0.0)  # of an incomplete completion, a style that cannot be told adds nothing
+            # A style with nothing to judge (no words, cut off) earns nothing: R1's share of no words in the language is 0.
+            # Leaving such rollouts out instead would spare the policy the comparison with those that do think.
+            reward += weight * (score or 0.0)
         return verdicts, reward
 
     def _verdicts(self, problem: Problem, trace: Trace) -> dict[str, Verdict]:
