@@ -160,8 +160,7 @@ def test_bfloat16_keeps_float32_weights_to_train_and_scores_in_float32(tmp_path)
     assert {p.dtype for p in policy.weights.values()} == {logp_BT.dtype} == {entropy_BT.dtype} == {torch.float32}
 
 
-@pytest.mark.parametrize(
-    "name", ["no/such/folder", "./nothing", "nothing", "~/x", "/x/y", ""])
+@pytest.mark.parametrize("name", ["no/such/folder", "./nothing", "nothing", "~/x", "/x/y", ""])
 def test_a_name_that_is_no_model_is_refused_in_one_sentence(name):
     with pytest.raises(InputError, match="no such folder") as refused:
         resolve_model(name)

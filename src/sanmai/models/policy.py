@@ -202,7 +202,7 @@ def resolve_model(name: str) -> str:
         if found is None:
             raise InputError(f"model.name = {name!r}: this run folder has no complete checkpoint yet")
         return str(found)
-    if not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+    if not name or (not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~")))):
         raise InputError(f"model.name = {name!r}: no such folder (a hub name has the form owner/model)")
     return name
 

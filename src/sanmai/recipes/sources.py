@@ -70,10 +70,11 @@ def load_splits(
         held_out = _load(config.evaluation, config, on_warning, needs_answer)
         found = overlap(train, held_out)
         if found.num_overlapping:
-            examples = "; ".join(f"{e} and {t} share {words!r}" for e, t, words in found.examples)
+            # Ids only: the words themselves may be a harmful request.
+            examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
             on_warning(
                 f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with a "
-                f"training prompt: {examples}"
+                f"training prompt, for example {examples}"
             )
     if not train:
         raise InputError(f"problems.source = {config.source!r}: no problem is left to train on")
