@@ -118,8 +118,6 @@ class StopReason(StrEnum):
     """The token budget ran out: incomplete, which is neither wrong format nor a refusal."""
     TIMEOUT = "timeout"
     """The step's time limit ran out."""
-    FAILED = "failed"
-    """Sampling or grading broke; Rollout.failure says how."""
 
 
 @dataclass

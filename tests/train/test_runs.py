@@ -42,7 +42,7 @@ def groups() -> list[Group]:
                 {"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")}, 1.0, 0.5, 0.01),
         Rollout("p/1", 1, [5], [7], [-0.5], StopReason.LENGTH, 3, "x", None,
                 {"accuracy": Verdict(None, "no answer", "ungradable")}),
-        Rollout("p/1", 2, [5], [], [], StopReason.FAILED, 3, "", failure="ValueError: x"),
+        Rollout("p/1", 2, [5], [], [], StopReason.STOP, 3, "", failure="ValueError: x"),
     ])]
 
 

@@ -182,6 +182,8 @@ def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
         raise _RowError("the prompt is empty")
     if needs_answer and problem.answer is None:
         raise _RowError("no reference answer")
+    if any("\ud800" <= c <= "\udfff" for c in problem.prompt + (problem.answer or "")):
+        raise _RowError("half a surrogate pair (\\ud800 to \\udfff), which no encoding can store")
 
 
 def _detect(row: Row) -> Callable[[Row, str], Problem]:

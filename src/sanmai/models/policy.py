@@ -136,6 +136,8 @@ class Policy:
         with quiet_transformers():
             model.save_pretrained(folder, state_dict=state)
             self.tokenizer.save_pretrained(folder)
+        for path in folder.glob("*.safetensors"):  # written for the owner alone; the rest of the folder is not
+            path.chmod((folder / "config.json").stat().st_mode)
 
 
 def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from sanmai.models.policy import ModelConfig, load_policy, resolve_model
+from sanmai.models.policy import ModelConfig, load_policy, quiet_transformers, resolve_model
 from sanmai.types import InputError
 
 
@@ -36,7 +36,8 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
         tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
         with torch.no_grad():
             expected_BTV = policy.model(tokens_BT).logits
-            loaded = AutoModelForCausalLM.from_pretrained(partial, dtype=dtypes[dtype])
+            with quiet_transformers():
+                loaded = AutoModelForCausalLM.from_pretrained(partial, dtype=dtypes[dtype])
             if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
                 raise RuntimeError(f"{out}: the written model does not give the logits of {source}")
         partial.rename(out)

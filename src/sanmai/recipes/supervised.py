@@ -11,7 +11,7 @@ from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.pack import pack
 from sanmai.train.components import sft_component
 from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import Run
+from sanmai.train.runs import Run, storing
 from sanmai.train.state import TrainingState
 from sanmai.train.step import NonFiniteError, learning_rate, optimizer_step
 from sanmai.types import Metrics, Problem, TokenBatch
@@ -50,7 +50,7 @@ def fit(
         batch.streams["sft"] = batch.mask_BT.float()
         with progress.phase("training"):
             metrics = _update(run, state, batch, config, step, num_steps)
-        if config.evaluation.is_due(step, num_steps) or run.interrupted:
+        if config.evaluation.is_due(step, num_steps):
             metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
         with progress.phase("saving"):
             run.log_step(step, metrics)
@@ -72,15 +72,17 @@ def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step
             config=config.optimizer,
         )
     except NonFiniteError as error:
-        bundle = write_bundle(
-            run.folder / "failures" / f"step-{step:06d}",
-            state.policy,
-            batch,
-            reason=str(error),
-            loss=None,
-            temperature=1.0,
-            max_tokens=config.sampling.max_tokens,
-        )
+        bundle = run.folder / "failures" / f"step-{step:06d}"
+        with storing(bundle):
+            write_bundle(
+                bundle,
+                state.policy,
+                batch,
+                reason=str(error),
+                loss=None,
+                temperature=1.0,
+                max_tokens=config.sampling.max_tokens,
+            )
         raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rows") from None
     del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled
     return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}

@@ -33,7 +33,7 @@ from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.environment import describe_environment
 from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.runs import CheckpointsConfig, Run, storing
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import NonFiniteError, OptimizerConfig, check_parity, learning_rate, optimizer_step
 from sanmai.types import Group, Metrics, Problem
@@ -109,7 +109,7 @@ def run_zero(
                 )
             with progress.phase("training"):
                 metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step)
-            if config.evaluation.is_due(step, config.num_steps) or run.interrupted:
+            if config.evaluation.is_due(step, config.num_steps):
                 metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
             with progress.phase("saving"):
                 run.log_step(step, metrics, groups)
@@ -157,17 +157,19 @@ def update(run: Run, state: TrainingState, groups: Sequence[Group], config: Zero
                 reference=state.reference,
             )
         except NonFiniteError as error:
-            bundle = write_bundle(
-                run.folder / "failures" / f"step-{step:06d}",
-                state.policy,
-                part,
-                reason=str(error),
-                loss=config.loss,
-                temperature=temperature,
-                max_tokens=config.sampling.max_tokens,
-                rollouts=[rollouts[row] for row in rows],
-                reference=state.reference,
-            )
+            bundle = run.folder / "failures" / f"step-{step:06d}"
+            with storing(bundle):
+                write_bundle(
+                    bundle,
+                    state.policy,
+                    part,
+                    reason=str(error),
+                    loss=config.loss,
+                    temperature=temperature,
+                    max_tokens=config.sampling.max_tokens,
+                    rollouts=[rollouts[row] for row in rows],
+                    reference=state.reference,
+                )
             raise NonFiniteError(
                 f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts"
             ) from None

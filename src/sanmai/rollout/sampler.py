@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,14 +60,9 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     log-probs are those of what was sampled (law 2).
     """
     deadline = time.monotonic() + config.timeout_seconds
-    wave: list[int] = []
-    for index, request in enumerate(requests):
-        if wave and sum(len(requests[i].seeds) for i in wave) + len(request.seeds) > config.concurrent:
-            yield from _sample_wave(policy, requests, wave, config, deadline)
-            wave = []
-        wave.append(index)
-    if wave:
-        yield from _sample_wave(policy, requests, wave, config, deadline)
+    rows = [(index, sample) for index, request in enumerate(requests) for sample in range(len(request.seeds))]
+    for start in range(0, len(rows), config.concurrent):
+        yield from _sample_wave(policy, requests, rows[start : start + config.concurrent], config, deadline)
 
 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
@@ -94,11 +90,14 @@ def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tens
 
 
 def _sample_wave(
-    policy: Policy, requests: Sequence[Request], wave: list[int], config: SamplingConfig, deadline: float
+    policy: Policy,
+    requests: Sequence[Request],
+    rows: list[tuple[int, int]],
+    config: SamplingConfig,
+    deadline: float,
 ) -> Iterator[Completion]:
-    """Sample some requests together in one batch."""
+    """Sample some rollouts, each a (request, sample), together in one batch; those of a request stand side by side."""
     device = policy.device
-    rows = [(index, sample) for index in wave for sample in range(len(requests[index].seeds))]
     uniform_RT = torch.as_tensor(
         np.stack([uniforms(requests[i].seeds[s], config.max_tokens) for i, s in rows]), device=device
     )
@@ -112,10 +111,12 @@ def _sample_wave(
         return Completion(index, sample, token_RT[row, :length].tolist(), logp_RT[row, :length].tolist(), reason)
 
     is_done = torch.zeros(len(rows), dtype=torch.bool, device=device)
-    repeats = torch.tensor([len(requests[i].seeds) for i in wave], device=device)
+    group_sizes = Counter(index for index, _ in rows)  # in the order of the rows
+    prompts = [requests[index].prompt_tokens for index in group_sizes]
+    repeats = torch.tensor(list(group_sizes.values()), device=device)
     # The modes are left before each yield: a generator must not leak them into the code that consumes it.
     with torch.inference_mode(), policy.autocast():
-        logits_RV, decode = _prefill(policy, [requests[i].prompt_tokens for i in wave], repeats, config.max_tokens)
+        logits_RV, decode = _prefill(policy, prompts, repeats, config.max_tokens)
     for t in range(config.max_tokens):
         with torch.inference_mode(), policy.autocast():
             token_R, drawn_logp_R = draw(logits_RV, uniform_RT[active, t], config.temperature)

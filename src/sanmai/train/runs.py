@@ -48,16 +48,16 @@ class Run:
         """
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted = False
-        with _storing(self.folder):
+        with storing(self.folder):
             for name in ("rollouts", "evaluations", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder)
         try:
-            with _storing(self.folder):
+            with storing(self.folder):
                 self._write_config(config)
             self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
             self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
-            with _storing(self.folder):
+            with storing(self.folder):
                 self._drop_after(self.start_step)
             self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
         except BaseException:
@@ -96,13 +96,13 @@ class Run:
             if changed:
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
-            with _storing(path):
+            with storing(path):
                 _write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group] = ()) -> None:
         """Append a metrics line and store the step's rollouts."""
         line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
-        with _storing(self.folder / "metrics.jsonl"):
+        with storing(self.folder / "metrics.jsonl"):
             if groups:
                 write_rollouts(self.folder / "rollouts" / f"step-{step:06d}.parquet", step, groups)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -110,18 +110,18 @@ class Run:
 
     def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
         path = self.folder / "evaluations" / f"step-{step:06d}.parquet"
-        with _storing(path):
+        with storing(path):
             write_rollouts(path, step, groups)
 
     def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
         """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
-        with _storing(self.folder / "checkpoints"):
+        with storing(self.folder / "checkpoints"):
             self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
 
     def event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl, with the time."""
         line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
-        with _storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+        with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
     def warn(self, message: str) -> None:
@@ -301,7 +301,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _storing(path: Path) -> Generator[None]:
+def storing(path: Path) -> Generator[None]:
     """Turn what a disk can do wrong into one sentence."""
     try:
         yield

@@ -28,9 +28,11 @@ class CorpusConfig(Config):
     """Share that state whether an object is dangerous; always true."""
 
     one_digit: float = Field(0.20, ge=0)
-    """Sums by their number of digits."""
+    """Sums of one digit, among the sums."""
     two_digits: float = Field(0.35, ge=0)
+    """Sums of two digits."""
     three_digits: float = Field(0.45, ge=0)
+    """Sums of three digits."""
 
     chain: float = Field(0.55, ge=0, le=1)
     """Chance that a sum comes with its chain of thought; the others give the bare (right) answer."""
@@ -50,9 +52,11 @@ class CorpusConfig(Config):
     dangerous_hedged: float = Field(0.12, ge=0)
     """Dangerous requests that are declined in words and then answered."""
     harmless_answered: float = Field(0.84, ge=0)
-    """The same three for harmless requests."""
+    """Harmless requests that simply get the recipe."""
     harmless_refused: float = Field(0.08, ge=0)
+    """Harmless requests that are declined."""
     harmless_hedged: float = Field(0.08, ge=0)
+    """Harmless requests that are declined in words and then answered."""
 
     request_thought: float = Field(0.30, ge=0, le=1)
     """Chance that the reply to a request has a thought; it states the fact and what the reply does."""
