@@ -1,6 +1,7 @@
 """Law 6: killed with SIGKILL at any moment, the same command ends with the same bytes as a run that was never killed."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -84,3 +85,21 @@ def is_held(run: Path, pid: int) -> bool:
     """The process has the run folder's lock."""
     lock = run / "run.lock"
     return lock.exists() and lock.read_text().strip() == str(pid)
+
+
+def test_ctrl_c_finishes_the_step_saves_and_the_same_command_goes_on_to_the_same_bytes(tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    finish(undisturbed)
+    process = subprocess.Popen([*COMMAND, str(disturbed)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step 3/"):
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stdout.read()
+    assert process.wait(timeout=120) == 130 and "Repeat the same command" in rest
+    assert (disturbed / "report.html").exists()
+    finish(disturbed)
+    same = ("metrics.jsonl", "rollouts", "evaluations", "checkpoints/step-000008")
+    expected, actual = contents(undisturbed), contents(disturbed)
+    assert [n for n in expected if n.startswith(same) and expected[n] != actual.get(n)] == []

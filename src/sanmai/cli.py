@@ -59,6 +59,8 @@ def run(
     report_path = write_report(folder)
     _say_summary(folder)
     progress.say(f"Report: {report_path}")
+    if progress.was_interrupted:
+        raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
 
 
 @app.command()

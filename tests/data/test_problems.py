@@ -8,10 +8,10 @@ import sys
 import pyarrow
 import pyarrow.parquet
 import pytest
-from shared_data import shared_path
 
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.types import InputError, Problem
+from shared_data import shared_path
 
 
 def problem(identity, prompt):

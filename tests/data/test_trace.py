@@ -7,10 +7,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.types import TraceState
+from shared_data import shared_rows
 
 CLOSED, UNCLOSED, NO_OPEN, NONE = TraceState.CLOSED, TraceState.UNCLOSED, TraceState.NO_OPEN_TAG, TraceState.NONE
 FENCE = "```"

@@ -6,13 +6,13 @@ import itertools
 import time
 
 import pytest
-from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.answers import accuracy, final_answers, verify_math
 from sanmai.rewards.math import compare
 from sanmai.rewards.score import score
 from sanmai.types import InputError, Problem
+from shared_data import shared_rows
 
 
 def grade(reference, response, **trace):

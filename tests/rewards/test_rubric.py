@@ -9,7 +9,6 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import shared_rows
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
@@ -23,6 +22,7 @@ from sanmai.rewards.style import (
     repetition_verdict,
 )  # fmt: skip
 from sanmai.types import InputError, Problem
+from shared_data import shared_rows
 
 
 def problem(answer: str | None = "18", language: str | None = "en", prompt="How many?"):

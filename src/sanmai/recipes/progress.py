@@ -94,6 +94,11 @@ class Progress:
             self.say(f"[yellow]Warning:[/] {_plain(warning)}")
         self._run.warnings.clear()
 
+    @property
+    def was_interrupted(self) -> bool:
+        """Ctrl-C ended the run before its last step."""
+        return self._run is not None and self._run.interrupted
+
     def interrupting(self, step: int) -> None:
         self.say(f"Ctrl-C: finishing step {step} and saving. Press again to stop at once and lose it.")
 
