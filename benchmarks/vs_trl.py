@@ -3,30 +3,29 @@
     python benchmarks/vs_trl.py --smoke                       # under a minute: does it run, do both do the same work?
     python benchmarks/vs_trl.py                               # 0.8 M parameters, 1 and 2 threads: some minutes
     python benchmarks/vs_trl.py --size medium --json m.json   # 4.8 M parameters, and everything measured as JSON
-    python benchmarks/vs_trl.py --lengths mixed --rows 0 32   # uneven completions; all rows in one pass, and 32
+    python benchmarks/vs_trl.py --lengths mixed --rows 0 32   # uneven completions; training passes of all rows, and of 32
 
-Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer and prompts are made here.
+Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer and prompts are made here. Both get the same
+random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW settings, in float32, at
+temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With equal lengths (default) the
+stop token lies outside the model's output, so that both sample prompts x group x max_tokens tokens a step; with mixed ones
+any of four ordinary tokens stops, on average after about 45.
 
-Both get the same random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW
-settings, in float32, at temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With
-equal lengths (default) the stop token lies outside the model's output, so that both sample prompts x group x max_tokens
-tokens a step; with mixed ones any of four ordinary tokens stops, on average after about 45.
+First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree. Then TRL and Sanmai take
+turns, in every repeat once per setting, each time in a subprocess of its own (so that peaks are its own). A step lasts from
+the end of the one before it to its own; the first is not counted. Sampling is TRL's `_generate_single_turn` and Sanmai's
+`sample` (grading runs meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as a user does, which stores every
+rollout and grades style besides the reward.
 
-First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree. Then TRL and Sanmai
-take turns, in every repeat once per setting, each time in a subprocess of its own (so that peaks are its own). A step
-lasts from the end of the one before it to its own; the first is not counted. Sampling is TRL's `_generate_single_turn`
-and Sanmai's `sample` (grading runs meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as a user does, which
-stores every rollout and grades style besides the reward.
-
-Prints the median over repeats (of the median over steps) with the range over repeats, then the ratios of medians with
-the range of the ratios within a repeat: TRL's seconds and memory to Sanmai's, Sanmai's tokens/s to TRL's, at the same
-setting and at the fastest of each. Above 1 is Sanmai's advantage.
+Prints the median over repeats (of the median over steps) with the range over repeats, then ratios of medians with the range
+of the ratios within a repeat, at the same setting and at the fastest of each; above 1 is Sanmai's advantage.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -36,15 +35,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-SIZES = {  # hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads of a Qwen3
-    "small": (128, 384, 4, 4, 2),  # the embedded model's architecture
-    "medium": (256, 768, 6, 8, 4),
+SIZES = {  # of a Qwen3; "small" is the embedded model's
+    "small": dict(hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2),
+    "medium": dict(hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=8, num_key_value_heads=4),
 }
 CONTENDERS = ("TRL", "Sanmai")
 LR, BETAS = 1e-6, (0.9, 0.95)
@@ -52,30 +51,7 @@ WARMUP = 1
 TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class Task:
-    """What one subprocess does."""
-
-    contender: str
-    """One of CONTENDERS, or "" to write the model folder and compare both on one batch."""
-    folder: str
-    size: str
-    lengths: str
-    prompts: int
-    group: int
-    max_tokens: int
-    steps: int
-    threads: int
-    rows: int
-    """Rows in one forward and backward pass."""
-
-    def problems(self) -> list:
-        from sanmai.world import make_problems
-
-        return make_problems(self.prompts, seed=0, digits=(1, 2, 3))
-
-    def new_folder(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=Path(self.folder).parent))
+Task = argparse.Namespace  # the command line's options, with contender, folder, and one number each as threads and rows
 
 
 class StepClock:
@@ -83,29 +59,20 @@ class StepClock:
 
     def __init__(self) -> None:
         self.steps: list[dict[str, float]] = []
-        self._done = 0
 
     def begin(self) -> None:
-        """The model is loaded and nothing has run."""
-        self.start_mb = peak_mb()
-        self._new_step()
+        self.start_mb, self._start, self._sampling, self._tokens = peak_mb(), time.perf_counter(), 0.0, 0
 
     def sampled(self, seconds: float, tokens: int) -> None:
-        self._sampling += seconds
-        self._tokens += tokens
+        self._sampling, self._tokens = self._sampling + seconds, self._tokens + tokens
 
     def end_step(self) -> None:
-        self._done += 1
-        if self._done > WARMUP:
-            seconds = time.perf_counter() - self._start
-            self.steps.append({"seconds": seconds, "sampling_seconds": self._sampling, "tokens": self._tokens})
-        self._new_step()
-
-    def _new_step(self) -> None:
-        self._start, self._sampling, self._tokens = time.perf_counter(), 0.0, 0
+        now = time.perf_counter()
+        self.steps.append({"seconds": now - self._start, "sampling": self._sampling, "tokens": self._tokens})
+        self._start, self._sampling, self._tokens = now, 0.0, 0
 
     def result(self) -> dict[str, Any]:
-        return {"steps": self.steps, "start_mb": self.start_mb, "peak_mb": peak_mb()}
+        return {"steps": self.steps[WARMUP:], "start_mb": self.start_mb, "peak_mb": peak_mb()}
 
 
 def peak_mb() -> float:
@@ -118,11 +85,10 @@ def reward(problem: Any, completion: str) -> float:
     return sum(c.isdigit() for c in completion) / 10
 
 
-def trl_reward(completions: list, **_: Any) -> list[float]:
-    return [reward(None, completion[0]["content"]) for completion in completions]
+def problems_of(task: Task) -> list:
+    from sanmai.world import make_problems
 
-
-# In a subprocess: the contenders.
+    return make_problems(task.prompts, seed=0, digits=(1, 2, 3))
 
 
 def run_trl(task: Task) -> dict[str, Any]:
@@ -160,7 +126,7 @@ def make_trl_trainer(task: Task) -> Any:
 
     torch.set_num_threads(task.threads)
     settings = GRPOConfig(
-        output_dir=str(task.new_folder()), max_steps=WARMUP + task.steps, seed=0,
+        output_dir=tempfile.mkdtemp(), max_steps=WARMUP + task.steps, seed=0,
         num_generations=task.group, max_completion_length=task.max_tokens, temperature=1.0, top_k=0, top_p=1.0,
         per_device_train_batch_size=task.rows, gradient_accumulation_steps=task.prompts * task.group // task.rows,
         loss_type="dapo", epsilon=0.2, epsilon_high=0.28, beta=0.0, scale_rewards="group",
@@ -168,10 +134,15 @@ def make_trl_trainer(task: Task) -> Any:
         max_grad_norm=1.0, use_cpu=True, bf16=False, gradient_checkpointing=False, dataloader_pin_memory=False,
         report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
     )
-    rows = [{"prompt": [dict(message) for message in p.messages]} for p in task.problems()]
+
+
+    def digits(completions: list, **_: Any) -> list[float]:
+        return [reward(None, completion[0]["content"]) for completion in completions]
+
+    rows = [{"prompt": [dict(message) for message in p.messages]} for p in problems_of(task)]
     return GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(task.folder, dtype=torch.float32), args=settings,
-        processing_class=AutoTokenizer.from_pretrained(task.folder), reward_funcs=trl_reward,
+        processing_class=AutoTokenizer.from_pretrained(task.folder), reward_funcs=digits,
         train_dataset=Dataset.from_list(rows),
     )
 
@@ -183,7 +154,7 @@ def run_sanmai(task: Task) -> dict[str, Any]:
     from sanmai.recipes.zero import ZeroConfig, run_zero
     from sanmai.rollout import engine
 
-    clock, sample, problems = StepClock(), engine.sample, task.problems()
+    clock, sample, problems = StepClock(), engine.sample, problems_of(task)
 
     class CountedAllError(Exception):
         pass
@@ -196,7 +167,7 @@ def run_sanmai(task: Task) -> dict[str, Any]:
         def step(self, *args: Any) -> None:
             super().step(*args)
             clock.end_step()
-            if len(clock.steps) == task.steps:
+            if len(clock.steps) == WARMUP + task.steps:
                 raise CountedAllError
 
     def timed(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +188,7 @@ def run_sanmai(task: Task) -> dict[str, Any]:
         "optimizer": {"lr": LR, "betas": BETAS, "micro_tokens": task.rows * longest}, "loss": {"preset": "dapo"},
     })
     with contextlib.suppress(CountedAllError):
-        run_zero(config, task.new_folder(), problems=problems, reward=reward, progress=Report(None))
+        run_zero(config, Path(tempfile.mkdtemp()), problems=problems, reward=reward, progress=Report(None))
     return clock.result()
 
 
@@ -236,13 +207,11 @@ def write_model(task: Task) -> dict[str, int]:
     if task.lengths == "equal":
         tokenizer.add_special_tokens({"eos_token": "<never>"})  # gets the first id that the model cannot write
         stops = tokenizer.eos_token_id
-    shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
-    config = Qwen3Config(
-        **dict(zip(shape, SIZES[task.size], strict=True)), head_dim=32, vocab_size=vocabulary, tie_word_embeddings=True,
-        max_position_embeddings=task.max_tokens + 64, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id,
-    )
     torch.manual_seed(0)
-    model = Qwen3ForCausalLM(config).float()
+    model = Qwen3ForCausalLM(Qwen3Config(
+        **SIZES[task.size], head_dim=32, vocab_size=vocabulary, tie_word_embeddings=True,
+        max_position_embeddings=task.max_tokens + 64, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id,
+    )).float()
     model.save_pretrained(task.folder)
     tokenizer.save_pretrained(task.folder)
     return {"parameters": model.num_parameters(), "vocabulary": vocabulary}
@@ -264,7 +233,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     found = write_model(task)
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads))
     groups, _ = rollout(
-        policy, task.problems(), Rubric(RewardsConfig(), {"reward": reward}), rollouts_per_prompt=task.group, seed=(0,),
+        policy, problems_of(task), Rubric(RewardsConfig(), {"reward": reward}), rollouts_per_prompt=task.group, seed=(0,),
         policy_version=0, sampling=SamplingConfig(max_tokens=task.max_tokens), grading=GradingConfig(),
     )
     rollouts = [r for group in groups for r in group.rollouts]
@@ -287,15 +256,15 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     loss.backward()
 
     theirs = {name: p.grad for name, p in trainer.model.named_parameters()}
-    length = lambda tensors: torch.stack([t.norm() for t in tensors]).norm().item()  # noqa: E731
-    gap = length([theirs[name] - p.grad for name, p in policy.weights.items()])
+    norm = lambda tensors: torch.stack([t.norm() for t in tensors]).norm().item()  # noqa: E731
     prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
     return found | {
-        "same_prompts": prompts == [r.prompt_tokens for r in rollouts],
         "loss": [loss.item(), ours["loss/rl"]], "clip_fraction": ours["policy/clip_fraction"],
         "differences": {
-            "loss": abs(loss.item() - ours["loss/rl"]), "gradient / its norm": gap / length(theirs.values()),
+            "prompts": sum(a != r.prompt_tokens for a, r in zip(prompts, rollouts, strict=True)),
             "advantages": (inputs["advantages"] - torch.tensor([r.advantage for r in rollouts])).abs().max().item(),
+            "loss": abs(loss.item() - ours["loss/rl"]),
+            "gradient, of its norm": norm([theirs[name] - p.grad for name, p in policy.weights.items()]) / norm(theirs.values()),
         },
     }
 
@@ -303,68 +272,55 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
 # In the process that the user starts. It does not import torch: a child's peak starts at its parent's size.
 
 
-def in_subprocess(task: Task) -> dict[str, Any]:
-    """What the task's function returns, computed in a process with task.threads OpenMP threads."""
-    result = Path(task.folder).parent / "result.json"
-    settings = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": str(task.threads)}
-    command = [sys.executable, __file__, "--child", json.dumps(asdict(task)), "--json", str(result)]
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
+def in_subprocess(args: Task, **own: Any) -> dict[str, Any]:
+    """What the contender's function returns, computed in a process with the given number of OpenMP threads."""
+    folder = Path(args.folder).parent
+    given = {**vars(args), "json": None, **own}
+    settings = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": str(own["threads"])}
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", json.dumps(given), "--json", str(folder / "result.json")],
+        env=os.environ | settings | {"TMPDIR": str(folder)}, capture_output=True, text=True,
+    )
     if done.returncode:
-        raise SystemExit(f"vs_trl: {task} failed:\n{done.stderr[-4000:]}")
-    return json.loads(result.read_text())
-
-
-def measure(task: Task, threads: Sequence[int], rows: Sequence[int], repeats: int) -> list[dict[str, Any]]:
-    """Every run in turn, with a line on stderr for each."""
-    runs = []
-    for repeat in range(repeats):
-        for setting in [{"threads": t, "rows": r} for t in threads for r in rows]:
-            for contender in CONTENDERS:
-                load = os.getloadavg()[0]
-                run = in_subprocess(replace(task, contender=contender, **setting))
-                runs.append({"contender": contender, **setting, "repeat": repeat, "load_average": load, **run})
-                seconds = [round(step["seconds"], 2) for step in run["steps"]]
-                print(f"repeat {repeat + 1}/{repeats} {contender} {setting} s per step: {seconds}", file=sys.stderr)
-    return runs
+        raise SystemExit(f"vs_trl: {own} failed:\n{done.stderr[-4000:]}")
+    return json.loads((folder / "result.json").read_text())
 
 
 def report(runs: Sequence[dict[str, Any]]) -> str:
-    """The tables."""
-    found: dict[tuple, list[dict[str, float]]] = {}  # (contender, threads, rows) -> per repeat
+    """The two tables."""
+    found: dict[tuple, dict[str, list[float]]] = {}  # (contender, threads, rows) -> column -> a value per repeat
     for run in runs:
-        steps = run["steps"]
-        found.setdefault((run["contender"], run["threads"], run["rows"]), []).append({
-            "seconds": median(s["seconds"] for s in steps), "sampling": median(s["sampling_seconds"] for s in steps),
-            "rate": median(s["tokens"] / s["sampling_seconds"] for s in steps),
-            "tokens": mean(s["tokens"] for s in steps), "peak": run["peak_mb"], "start": run["start_mb"],
-        })
+        table = found.setdefault((run["contender"], run["threads"], run["rows"]), {})
+        for name, value in {
+            "seconds per step": median(step["seconds"] for step in run["steps"]),
+            "of it sampling": median(step["sampling"] for step in run["steps"]),
+            "sampled tokens/s": median(step["tokens"] / step["sampling"] for step in run["steps"]),
+            "tokens per step": mean(step["tokens"] for step in run["steps"]),
+            "peak MB": run["peak_mb"],
+            "before step 1": run["start_mb"],
+        }.items():
+            table.setdefault(name, []).append(value)
 
-    def cell(values: list[float], form: str) -> str:
-        return f"{median(values):{form}} ({min(values):{form}}..{max(values):{form}})"
+    def cell(middle: float, values: Sequence[float]) -> str:
+        form = ".2f" if middle < 100 else ",.0f"
+        return f"{middle:{form}} ({min(values):{form}}..{max(values):{form}})".ljust(24)
 
     def ratio(name: str, over: tuple, under: tuple) -> str:
-        a, b = ([repeat[name] for repeat in found[key]] for key in (over, under))
-        within = [x / y for x, y in zip(a, b, strict=True)]
-        return f"{median(a) / median(b):.2f} ({min(within):.2f}..{max(within):.2f})".ljust(20)
+        a, b = found[over][name], found[under][name]
+        return cell(median(a) / median(b), [x / y for x, y in zip(a, b, strict=True)])
 
-    columns = {
-        "seconds per step": ("seconds", ".2f"), "of it sampling": ("sampling", ".2f"), "sampled tokens/s": ("rate", ",.0f"),
-        "tokens per step": ("tokens", ",.0f"), "peak MB": ("peak", ",.0f"), "before step 1": ("start", ",.0f"),
-    }
-    lines = ["contender  threads  rows/pass  " + "".join(f"{title:24}" for title in columns)]
-    for (contender, threads, rows), repeats in found.items():
-        cells = [cell([repeat[name] for repeat in repeats], form) for name, form in columns.values()]
-        lines.append(f"{contender:9}  {threads:7}  {rows:9}  " + "".join(f"{text:24}" for text in cells))
+    lines = [f"{'':9}{'threads':>8}{'rows':>6}  " + "".join(name.ljust(24) for name in table)]
+    for (contender, threads, rows), columns in found.items():
+        lines.append(f"{contender:9}{threads:8}{rows:6}  " + "".join(cell(median(c), c) for c in columns.values()))
+    lines += ["", f"{'ratios of medians':38}{'step':24}{'sampling':24}{'peak memory':24}"]
     settings = list(dict.fromkeys(key[1:] for key in found))
-    fastest = [min((c, *s) for s in settings) for c in CONTENDERS]
-    fastest = [min(((c, *s) for s in settings), key=lambda k: median(r["seconds"] for r in found[k])) for c in CONTENDERS]
-    pairs = [tuple((c, *s) for c in CONTENDERS) for s in settings] + ([tuple(fastest)] if len(settings) > 1 else [])
-    lines += ["", "ratio of medians       step                sampling            peak memory"]
-    for trl, ours in pairs:
-        label = "{1} threads, {2} rows" if trl[1:] == ours[1:] else "TRL {1}, {2}; Sanmai {3}, {4}"
-        cells = [ratio("seconds", trl, ours), ratio("rate", ours, trl), ratio("peak", trl, ours)]
-        lines.append(f"{label.format('', *trl[1:], *ours[1:]):23}" + "".join(cells))
-    return "\n".join(lines)
+    pairs = {f"both {s[0]} threads, {s[1]} rows": tuple((c, *s) for c in CONTENDERS) for s in settings}
+    fastest = [min(((c, *s) for s in settings), key=lambda key: median(found[key]["seconds per step"])) for c in CONTENDERS]
+    pairs["fastest of each: {1} x {2}, {4} x {5}".format(*fastest[0], *fastest[1])] = tuple(fastest)
+    for label, (trl, ours) in pairs.items():
+        cells = ratio("seconds per step", trl, ours), ratio("sampled tokens/s", ours, trl), ratio("peak MB", trl, ours)
+        lines.append(f"{label:38}" + "".join(cells))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def main() -> None:
@@ -379,42 +335,46 @@ def main() -> None:
     add("--repeats", type=int, default=3, help="runs per contender and setting")
     add("--threads", type=int, nargs="+", default=[1, 2], help="each contender runs with each of these")
     add("--rows", type=int, nargs="+", default=[0], help="rows in one forward and backward pass; 0 is all")
-    add("--smoke", action="store_true", help="tiny and short: 4 prompts x 4 completions of 16 tokens, 2 steps, 1 repeat")
+    add("--smoke", action="store_true", help="4 prompts x 4 completions of 16 tokens, 2 steps, 1 repeat")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured")
     add("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         task = Task(**json.loads(args.child))
-        run = {"": compare_on_one_batch, "TRL": run_trl, "Sanmai": run_sanmai}[task.contender]
+        run = {"both": compare_on_one_batch, "TRL": run_trl, "Sanmai": run_sanmai}[task.contender]
         args.json.write_text(json.dumps(run(task)))
         return
     if args.smoke:
-        small = dict(prompts=4, group=4, max_tokens=16, steps=2, repeats=1, threads=args.threads[:1], rows=[0])
-        vars(args).update(small)
-    batch = args.prompts * args.group
-    rows = [r or batch for r in args.rows]
-    if any(batch % r for r in rows):
-        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group = {batch}")
+        args.__dict__.update(prompts=4, group=4, max_tokens=16, steps=2, repeats=1, threads=args.threads[:1], rows=[0])
+    args.rows = [rows or args.prompts * args.group for rows in args.rows]
+    if any(args.prompts * args.group % rows for rows in args.rows):
+        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group = {args.prompts * args.group}")
+
     with tempfile.TemporaryDirectory(prefix="vs_trl-") as folder:
-        task = Task("", f"{folder}/model", args.size, args.lengths, args.prompts, args.group, args.max_tokens, args.steps,
-                    args.threads[0], rows[0])
-        check = in_subprocess(task)
-        gaps = ", ".join(f"{name} {gap:.0e}" for name, gap in check["differences"].items())
-        if not check["same_prompts"] or not max(check["differences"].values()) <= TOLERANCE:
+        args.folder = f"{folder}/model"
+        check = in_subprocess(args, contender="both", threads=args.threads[0], rows=args.rows[0])
+        if not max(check["differences"].values()) <= TOLERANCE:
             raise SystemExit(f"vs_trl: the contenders do not do the same work: {check}")
-        runs = measure(task, args.threads, rows, args.repeats)
-    loads = [run["load_average"] for run in runs]
+        runs = []
+        for repeat, threads, rows, contender in itertools.product(range(args.repeats), args.threads, args.rows, CONTENDERS):
+            setting = {"contender": contender, "threads": threads, "rows": rows}
+            load = os.getloadavg()[0]
+            runs.append({**setting, "repeat": repeat, "load_average": load, **in_subprocess(args, **setting)})
+            seconds = "  ".join(f"{step['seconds']:.2f}" for step in runs[-1]["steps"])
+            print(f"repeat {repeat + 1} of {args.repeats}, {setting}: seconds per step {seconds}", file=sys.stderr)
+
+    settings = {name: value for name, value in vars(args).items() if name not in ("child", "json", "folder")}
     versions = {name: version(name) for name in ("trl", "sanmai", "torch", "transformers")}
-    print(f"{check['parameters'] / 1e6:.2f} M parameters, vocabulary {check['vocabulary']}; {args.prompts} prompts x {args.group} "
-          f"completions of up to {args.max_tokens} tokens, {args.lengths} lengths; {args.steps} steps x {args.repeats} repeats")
-    print(", ".join(map(" ".join, versions.items())) + f"; {os.cpu_count()} cores, load {min(loads):.1f}..{max(loads):.1f}")
-    print("same batch through both: loss {:+.6f} and {:+.6f}; differences: {}; {:.0%} of tokens clipped\n".format(
-        *check["loss"], gaps, check["clip_fraction"]))
-    print(report(runs))
+    loads = [run["load_average"] for run in runs]
+    gaps = ", ".join(f"{name} {gap:.0e}" for name, gap in check["differences"].items())
+    print(" ".join(f"{name}={value}" for name, value in (settings | versions).items()))
+    print(f"{check['parameters'] / 1e6:.2f} M parameters, vocabulary {check['vocabulary']}, float32, {os.cpu_count()} cores, "
+          f"load average {min(loads):.1f}..{max(loads):.1f} (of which this benchmark up to {max(args.threads)})")
+    print(f"one batch through both: loss {check['loss'][0]:+.6f} and {check['loss'][1]:+.6f}, {check['clip_fraction']:.0%} of "
+          f"its tokens clipped; differences: {gaps}\n\n{report(runs)}")
     if args.json:
-        facts = {"settings": {k: v for k, v in vars(args).items() if k not in ("child", "json")}, "versions": versions}
-        facts |= {"machine": platform.platform(), "cores": os.cpu_count(), "check": check, "runs": runs}
-        args.json.write_text(json.dumps(facts, indent=1))
+        facts = {"settings": settings, "versions": versions, "machine": platform.platform(), "cores": os.cpu_count()}
+        args.json.write_text(json.dumps(facts | {"check": check, "runs": runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
