@@ -9,13 +9,11 @@ Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer 
 random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW settings, in float32, at
 temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With equal lengths (default) the
 stop token lies outside the model's output, so that both sample prompts x group x max_tokens tokens a step; with mixed ones
-any of four ordinary tokens stops, on average after about 45.
-
-First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree. Then TRL and Sanmai take
-turns, in every repeat once per setting, each time in a subprocess of its own (so that peaks are its own). A step lasts from
-the end of the one before it to its own; the first is not counted. Sampling is TRL's `_generate_single_turn` and Sanmai's
-`sample` (grading runs meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as a user does, which stores every
-rollout and grades style besides the reward.
+any of four ordinary tokens stops, on average after about 45. First one batch of rollouts goes through both: prompts,
+advantages, loss and gradient must agree. Then TRL and Sanmai take turns, in every repeat once per setting, each time in a
+subprocess of its own. A step lasts from the end of the one before it to its own; the first is not counted. Sampling is TRL's
+`_generate_single_turn` and Sanmai's `sample` (grading runs meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as
+a user does, which stores every rollout and grades style besides the reward.
 
 Prints the median over repeats (of the median over steps) with the range over repeats, then ratios of medians with the range
 of the ratios within a repeat, at the same setting and at the fastest of each; above 1 is Sanmai's advantage.
@@ -34,7 +32,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -45,23 +42,19 @@ SIZES = {  # of a Qwen3; "small" is the embedded model's
     "small": dict(hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2),
     "medium": dict(hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=8, num_key_value_heads=4),
 }
-CONTENDERS = ("TRL", "Sanmai")
 LR, BETAS = 1e-6, (0.9, 0.95)
 WARMUP = 1
 TOLERANCE = 1e-4
-
 
 Task = argparse.Namespace  # the command line's options, with contender, folder, and one number each as threads and rows
 
 
 class StepClock:
-    """Seconds of each counted step, and seconds and tokens of the sampling in it."""
+    """Seconds of each step, and seconds and tokens of the sampling in it."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, float]] = []
-
-    def begin(self) -> None:
-        self.start_mb, self._start, self._sampling, self._tokens = peak_mb(), time.perf_counter(), 0.0, 0
+        self._start, self._sampling, self._tokens = time.perf_counter(), 0.0, 0
 
     def sampled(self, seconds: float, tokens: int) -> None:
         self._sampling, self._tokens = self._sampling + seconds, self._tokens + tokens
@@ -72,12 +65,8 @@ class StepClock:
         self._start, self._sampling, self._tokens = now, 0.0, 0
 
     def result(self) -> dict[str, Any]:
-        return {"steps": self.steps[WARMUP:], "start_mb": self.start_mb, "peak_mb": peak_mb()}
-
-
-def peak_mb() -> float:
-    """Peak resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        return {"steps": self.steps[WARMUP:], "peak_mb": peak}
 
 
 def reward(problem: Any, completion: str) -> float:
@@ -97,9 +86,6 @@ def run_trl(task: Task) -> dict[str, Any]:
     clock = StepClock()
 
     class Report(TrainerCallback):
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            clock.begin()
-
         def on_step_end(self, *_: Any, **__: Any) -> None:
             clock.end_step()
 
@@ -134,36 +120,24 @@ def make_trl_trainer(task: Task) -> Any:
         max_grad_norm=1.0, use_cpu=True, bf16=False, gradient_checkpointing=False, dataloader_pin_memory=False,
         report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
     )
-
-
-    def digits(completions: list, **_: Any) -> list[float]:
-        return [reward(None, completion[0]["content"]) for completion in completions]
-
     rows = [{"prompt": [dict(message) for message in p.messages]} for p in problems_of(task)]
     return GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(task.folder, dtype=torch.float32), args=settings,
-        processing_class=AutoTokenizer.from_pretrained(task.folder), reward_funcs=digits,
-        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(task.folder), train_dataset=Dataset.from_list(rows),
+        reward_funcs=lambda completions, **_: [reward(None, turns[0]["content"]) for turns in completions],
     )
 
 
 def run_sanmai(task: Task) -> dict[str, Any]:
-    from sanmai.data.chat import render_prompt
-    from sanmai.models.tiny import tiny_tokenizer
     from sanmai.recipes.progress import Progress
-    from sanmai.recipes.zero import ZeroConfig, run_zero
+    from sanmai.recipes.zero import run_zero
     from sanmai.rollout import engine
 
-    clock, sample, problems = StepClock(), engine.sample, problems_of(task)
+    clock, sample = StepClock(), engine.sample
 
-    class CountedAllError(Exception):
-        pass
+    class CountedAllError(Exception): ...
 
     class Report(Progress):
-        def begin(self, *args: Any) -> None:
-            super().begin(*args)
-            clock.begin()
-
         def step(self, *args: Any) -> None:
             super().step(*args)
             clock.end_step()
@@ -179,20 +153,24 @@ def run_sanmai(task: Task) -> dict[str, Any]:
         clock.sampled(time.perf_counter() - start, 0)
 
     engine.sample = timed
-    longest = max(len(render_prompt(tiny_tokenizer(), p.messages)) for p in problems) + task.max_tokens
+    with contextlib.suppress(CountedAllError):
+        run_zero(sanmai_config(task), Path(tempfile.mkdtemp()), problems=problems_of(task), reward=reward, progress=Report(None))
+    return clock.result()
+
+
+def sanmai_config(task: Task) -> Any:
+    from sanmai.data.chat import render_prompt
+    from sanmai.models.tiny import tiny_tokenizer
+    from sanmai.recipes.zero import ZeroConfig
+
+    longest = max(len(render_prompt(tiny_tokenizer(), p.messages)) for p in problems_of(task)) + task.max_tokens
     num_steps = WARMUP + task.steps + 1  # the last one, which would evaluate and save a checkpoint, is not run
-    config = ZeroConfig.read({
+    return ZeroConfig.read({
         "num_steps": num_steps, "prompts_per_step": task.prompts, "rollouts_per_prompt": task.group,
         "model": {"name": task.folder, "threads": task.threads}, "sampling": {"max_tokens": task.max_tokens},
         "problems": {"evaluation": "world", "world": {"train": 1, "heldout": 1}}, "checkpoints": {"every": num_steps},
         "optimizer": {"lr": LR, "betas": BETAS, "micro_tokens": task.rows * longest}, "loss": {"preset": "dapo"},
     })
-    with contextlib.suppress(CountedAllError):
-        run_zero(config, Path(tempfile.mkdtemp()), problems=problems, reward=reward, progress=Report(None))
-    return clock.result()
-
-
-# In a subprocess: the model folder, and one batch through both.
 
 
 def write_model(task: Task) -> dict[str, int]:
@@ -222,19 +200,18 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     import torch
 
     from sanmai.losses import group_advantages
-    from sanmai.models.policy import ModelConfig, load_policy
-    from sanmai.rewards.rubric import RewardsConfig, Rubric
-    from sanmai.rollout.engine import GradingConfig, rollout
+    from sanmai.models.policy import load_policy
+    from sanmai.rewards.rubric import Rubric
+    from sanmai.rollout.engine import rollout
     from sanmai.rollout.pack import pack_rollouts
-    from sanmai.rollout.sampler import SamplingConfig
-    from sanmai.train.components import LossConfig, rl_components
+    from sanmai.train.components import rl_components
     from sanmai.train.step import accumulate
 
-    found = write_model(task)
-    policy = load_policy(ModelConfig(name=task.folder, threads=task.threads))
+    model, config = write_model(task), sanmai_config(task)
+    policy, rubric = load_policy(config.model), Rubric(config.rewards, {"reward": reward})
     groups, _ = rollout(
-        policy, problems_of(task), Rubric(RewardsConfig(), {"reward": reward}), rollouts_per_prompt=task.group, seed=(0,),
-        policy_version=0, sampling=SamplingConfig(max_tokens=task.max_tokens), grading=GradingConfig(),
+        policy, problems_of(task), rubric, rollouts_per_prompt=task.group, seed=(0,), policy_version=0,
+        sampling=config.sampling, grading=config.grading,
     )
     rollouts = [r for group in groups for r in group.rollouts]
     for r, advantage in zip(rollouts, [a for g in groups for a in group_advantages(g.rewards)], strict=True):
@@ -243,25 +220,26 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     # Ratios away from 1: otherwise the loss does not depend on the log-probs, and nothing is clipped.
     noise_BT = 0.3 * torch.randn(batch.mask_BT.shape, generator=torch.Generator().manual_seed(0))
     batch = replace(batch, sampling_logp_BT=(batch.sampling_logp_BT + noise_BT) * batch.mask_BT)
-    ours = accumulate(policy, batch, rl_components(LossConfig(preset="dapo"), task.max_tokens), 1.0, 8192).metrics
+    components = rl_components(config.loss, task.max_tokens)
+    ours = accumulate(policy, batch, components, temperature=1.0, micro_tokens=config.optimizer.micro_tokens).metrics
 
     trainer = make_trl_trainer(task)
     trainer.model.eval()
     trainer._generate_single_turn = lambda *_, **__: ([r.completion_tokens for r in rollouts], None)
-    rows = [row for row in trainer.train_dataset for _ in range(task.group)]
-    inputs = trainer._generate_and_score_completions(rows)
+    inputs = trainer._generate_and_score_completions([row for row in trainer.train_dataset for _ in range(task.group)])
     old_BC = torch.zeros(inputs["completion_ids"].shape)
     old_BC[inputs["completion_mask"].bool()] = batch.sampling_logp_BT[batch.mask_BT]
     loss = trainer.compute_loss(trainer.model, inputs | {"old_per_token_logps": old_BC})
     loss.backward()
 
+    prompts = [token for r in rollouts for token in r.prompt_tokens]
     theirs = {name: p.grad for name, p in trainer.model.named_parameters()}
     norm = lambda tensors: torch.stack([t.norm() for t in tensors]).norm().item()  # noqa: E731
-    prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
-    return found | {
-        "loss": [loss.item(), ours["loss/rl"]], "clip_fraction": ours["policy/clip_fraction"],
+    return {
+        "model": model,
+        "values": {"TRL's loss": loss.item(), "Sanmai's loss": ours["loss/rl"], "clipped": ours["policy/clip_fraction"]},
         "differences": {
-            "prompts": sum(a != r.prompt_tokens for a, r in zip(prompts, rollouts, strict=True)),
+            "prompts": float(inputs["prompt_ids"][inputs["prompt_mask"].bool()].tolist() != prompts),
             "advantages": (inputs["advantages"] - torch.tensor([r.advantage for r in rollouts])).abs().max().item(),
             "loss": abs(loss.item() - ours["loss/rl"]),
             "gradient, of its norm": norm([theirs[name] - p.grad for name, p in policy.weights.items()]) / norm(theirs.values()),
@@ -269,24 +247,24 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     }
 
 
-# In the process that the user starts. It does not import torch: a child's peak starts at its parent's size.
+CONTENDERS = {"TRL": run_trl, "Sanmai": run_sanmai}
+
+# Below: the process that the user starts. It does not import torch: a child's peak starts at its parent's size.
 
 
 def in_subprocess(args: Task, **own: Any) -> dict[str, Any]:
     """What the contender's function returns, computed in a process with the given number of OpenMP threads."""
     folder = Path(args.folder).parent
     given = {**vars(args), "json": None, **own}
-    settings = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": str(own["threads"])}
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", json.dumps(given), "--json", str(folder / "result.json")],
-        env=os.environ | settings | {"TMPDIR": str(folder)}, capture_output=True, text=True,
-    )
+    settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(own["threads"]), "TMPDIR": str(folder)}
+    command = [sys.executable, __file__, "--child", json.dumps(given), "--json", str(folder / "result.json")]
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"vs_trl: {own} failed:\n{done.stderr[-4000:]}")
     return json.loads((folder / "result.json").read_text())
 
 
-def report(runs: Sequence[dict[str, Any]]) -> str:
+def report(runs: list[dict[str, Any]]) -> str:
     """The two tables."""
     found: dict[tuple, dict[str, list[float]]] = {}  # (contender, threads, rows) -> column -> a value per repeat
     for run in runs:
@@ -297,11 +275,10 @@ def report(runs: Sequence[dict[str, Any]]) -> str:
             "sampled tokens/s": median(step["tokens"] / step["sampling"] for step in run["steps"]),
             "tokens per step": mean(step["tokens"] for step in run["steps"]),
             "peak MB": run["peak_mb"],
-            "before step 1": run["start_mb"],
         }.items():
             table.setdefault(name, []).append(value)
 
-    def cell(middle: float, values: Sequence[float]) -> str:
+    def cell(middle: float, values: list[float]) -> str:
         form = ".2f" if middle < 100 else ",.0f"
         return f"{middle:{form}} ({min(values):{form}}..{max(values):{form}})".ljust(24)
 
@@ -313,13 +290,13 @@ def report(runs: Sequence[dict[str, Any]]) -> str:
     for (contender, threads, rows), columns in found.items():
         lines.append(f"{contender:9}{threads:8}{rows:6}  " + "".join(cell(median(c), c) for c in columns.values()))
     lines += ["", f"{'ratios of medians':38}{'step':24}{'sampling':24}{'peak memory':24}"]
-    settings = list(dict.fromkeys(key[1:] for key in found))
-    pairs = {f"both {s[0]} threads, {s[1]} rows": tuple((c, *s) for c in CONTENDERS) for s in settings}
-    fastest = [min(((c, *s) for s in settings), key=lambda key: median(found[key]["seconds per step"])) for c in CONTENDERS]
-    pairs["fastest of each: {1} x {2}, {4} x {5}".format(*fastest[0], *fastest[1])] = tuple(fastest)
-    for label, (trl, ours) in pairs.items():
-        cells = ratio("seconds per step", trl, ours), ratio("sampled tokens/s", ours, trl), ratio("peak MB", trl, ours)
-        lines.append(f"{label:38}" + "".join(cells))
+    pairs = {f"both {t} threads, {r} rows": (("TRL", t, r), ("Sanmai", t, r)) for _, t, r in found}
+    by_speed = sorted(found, key=lambda key: median(found[key]["seconds per step"]))
+    trl, ours = (next(key for key in by_speed if key[0] == contender) for contender in CONTENDERS)
+    pairs |= {f"fastest of each: {trl[1]} x {trl[2]}, {ours[1]} x {ours[2]}": (trl, ours)}
+    for label, (a, b) in pairs.items():
+        ratios = ratio("seconds per step", a, b) + ratio("sampled tokens/s", b, a) + ratio("peak MB", a, b)
+        lines.append(f"{label:38}{ratios}")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -341,40 +318,40 @@ def main() -> None:
     args = parser.parse_args()
     if args.child:
         task = Task(**json.loads(args.child))
-        run = {"both": compare_on_one_batch, "TRL": run_trl, "Sanmai": run_sanmai}[task.contender]
-        args.json.write_text(json.dumps(run(task)))
+        args.json.write_text(json.dumps(CONTENDERS.get(task.contender, compare_on_one_batch)(task)))
         return
     if args.smoke:
         args.__dict__.update(prompts=4, group=4, max_tokens=16, steps=2, repeats=1, threads=args.threads[:1], rows=[0])
-    args.rows = [rows or args.prompts * args.group for rows in args.rows]
-    if any(args.prompts * args.group % rows for rows in args.rows):
-        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group = {args.prompts * args.group}")
+    batch = args.prompts * args.group
+    args.rows = [rows or batch for rows in args.rows]
+    if any(batch % rows for rows in args.rows):
+        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group = {batch}")
 
     with tempfile.TemporaryDirectory(prefix="vs_trl-") as folder:
         args.folder = f"{folder}/model"
-        check = in_subprocess(args, contender="both", threads=args.threads[0], rows=args.rows[0])
-        if not max(check["differences"].values()) <= TOLERANCE:
+        check = in_subprocess(args, contender="", threads=args.threads[0], rows=args.rows[0])
+        if not all(gap <= TOLERANCE for gap in check["differences"].values()):
             raise SystemExit(f"vs_trl: the contenders do not do the same work: {check}")
         runs = []
         for repeat, threads, rows, contender in itertools.product(range(args.repeats), args.threads, args.rows, CONTENDERS):
             setting = {"contender": contender, "threads": threads, "rows": rows}
             load = os.getloadavg()[0]
             runs.append({**setting, "repeat": repeat, "load_average": load, **in_subprocess(args, **setting)})
-            seconds = "  ".join(f"{step['seconds']:.2f}" for step in runs[-1]["steps"])
-            print(f"repeat {repeat + 1} of {args.repeats}, {setting}: seconds per step {seconds}", file=sys.stderr)
+            print(f"repeat {repeat}", setting, [round(step["seconds"], 2) for step in runs[-1]["steps"]], file=sys.stderr)
 
-    settings = {name: value for name, value in vars(args).items() if name not in ("child", "json", "folder")}
-    versions = {name: version(name) for name in ("trl", "sanmai", "torch", "transformers")}
+    if args.lengths == "equal" and len(counts := {step["tokens"] for run in runs for step in run["steps"]}) > 1:
+        raise SystemExit(f"vs_trl: the contenders did not sample the same number of tokens: {counts}")
+    facts = {name: value for name, value in vars(args).items() if name not in ("child", "json", "folder")}
+    facts |= {name: version(name) for name in ("trl", "sanmai", "torch", "transformers")}
+    facts |= {"machine": platform.platform(), "cores": os.cpu_count(), **check.pop("model")}
     loads = [run["load_average"] for run in runs]
-    gaps = ", ".join(f"{name} {gap:.0e}" for name, gap in check["differences"].items())
-    print(" ".join(f"{name}={value}" for name, value in (settings | versions).items()))
-    print(f"{check['parameters'] / 1e6:.2f} M parameters, vocabulary {check['vocabulary']}, float32, {os.cpu_count()} cores, "
-          f"load average {min(loads):.1f}..{max(loads):.1f} (of which this benchmark up to {max(args.threads)})")
-    print(f"one batch through both: loss {check['loss'][0]:+.6f} and {check['loss'][1]:+.6f}, {check['clip_fraction']:.0%} of "
-          f"its tokens clipped; differences: {gaps}\n\n{report(runs)}")
+    print(*(f"{name}={value}" for name, value in facts.items()))
+    print(f"one-minute load average before the runs: {min(loads):.1f}..{max(loads):.1f}, this benchmark's own included")
+    print("one batch through both:", *(f"{name} {value:.3g}" for name, value in check["values"].items()), sep="  ")
+    print("differences:", *(f"{name} {gap:.0e}" for name, gap in check["differences"].items()), sep="  ", end="\n\n")
+    print(report(runs))
     if args.json:
-        facts = {"settings": settings, "versions": versions, "machine": platform.platform(), "cores": os.cpu_count()}
-        args.json.write_text(json.dumps(facts | {"check": check, "runs": runs}, indent=1) + "\n")
+        args.json.write_text(json.dumps({"facts": facts, "check": check, "runs": runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -42,30 +42,36 @@ def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_ta
     return end.rstrip().endswith(open_tag)
 
 
-def demonstration(problem: Problem, *, with_answer_tags: bool = False) -> str | None:
+def demonstration(
+    problem: Problem, *, thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG), with_answer_tags: bool = False
+) -> str | None:
     """The completion to imitate: the recorded one, or `<think>{solution}</think>{answer}`; None when there is none.
 
     Args:
+        thought_tags: what stands in place of <think> and </think>.
         with_answer_tags: write the answer as ` <answer>...</answer>`, which the R1-Zero template asks for.
     """
     if problem.solution is None or problem.demonstration is not None:
         return problem.demonstration
     answer = problem.answer or ""
-    return f"{OPEN_TAG}{problem.solution}{CLOSE_TAG}" + (f" <answer>{answer}</answer>" if with_answer_tags else answer)
+    open_tag, close_tag = thought_tags
+    return f"{open_tag}{problem.solution}{close_tag}" + (f" <answer>{answer}</answer>" if with_answer_tags else answer)
 
 
-def render_demonstration(tokenizer: Tokenizer, problem: Problem) -> tuple[list[int], list[int]]:
+def render_demonstration(
+    tokenizer: Tokenizer, problem: Problem, thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
+) -> tuple[list[int], list[int]]:
     """Prompt tokens, and completion tokens that end with the stop token.
 
     Raises:
         InputError: the problem has no demonstration, or the tokenizer no stop token.
     """
-    text = demonstration(problem, with_answer_tags=not tokenizer.chat_template)
+    text = demonstration(problem, thought_tags=thought_tags, with_answer_tags=not tokenizer.chat_template)
     if text is None:
         raise InputError(f"problem {problem.id}: has no worked solution to imitate; expected a file with solutions")
     if tokenizer.eos_token_id is None:
         raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
     prompt = render_prompt(tokenizer, problem.messages)
-    if opened_in_prompt(tokenizer, prompt):
-        text = text.removeprefix(OPEN_TAG)
+    if opened_in_prompt(tokenizer, prompt, thought_tags[0]):
+        text = text.removeprefix(thought_tags[0])
     return prompt, [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]

@@ -47,6 +47,7 @@ class SftConfig(Config):
     rewards: RewardsConfig = RewardsConfig()
     """For evaluation only."""
     grading: GradingConfig = GradingConfig()
+    """For evaluation, but for thought_tags, which demonstrations are written with."""
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
@@ -76,7 +77,8 @@ def run_sft(
         train = [p for p in train if demonstration(p) is not None]
         if not train:
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
-        examples = [render_demonstration(state.policy.tokenizer, p) for p in train]
+        tags = config.grading.thought_tags
+        examples = [render_demonstration(state.policy.tokenizer, p, tags) for p in train]
         kept = [e for e in examples if len(e[0]) + len(e[1]) <= config.max_tokens]
         if len(kept) < len(examples):
             run.warn(

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.data.chat import opened_in_prompt, render_prompt
-from sanmai.data.trace import parse_trace
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
 from sanmai.models.policy import Policy
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.sampler import Completion, Request, SamplingConfig, sample
@@ -24,6 +24,8 @@ class GradingConfig(Config):
     """Threads that grade while sampling goes on."""
     timeout_seconds: float = Field(60.0, gt=0)
     """Time limit for grading one rollout; one that takes longer is counted as failed."""
+    thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
+    """What opens and closes the thought in a completion."""
     failure_budget: float = Field(0.1, ge=0, le=1)
     """Share of a step's rollouts that may fail (broken graders, not wrong answers) before the run stops."""
 
@@ -71,7 +73,7 @@ def rollout(
     groups = [Group(problem, []) for problem in problems]
     for completion in sample(policy, requests, sampling):
         problem, request = problems[completion.request], requests[completion.request]
-        rollout_ = _to_rollout(policy, problem, request, completion, policy_version)
+        rollout_ = _to_rollout(policy, problem, request, completion, policy_version, grading.thought_tags)
         groups[completion.request].rollouts.append(rollout_)
         graders.submit(problem, rollout_)
     graders.finish()
@@ -87,12 +89,17 @@ def rollout(
     return groups, stats
 
 
-def _to_rollout(policy: Policy, problem: Problem, request: Request, done: Completion, version: int) -> Rollout:
+def _to_rollout(
+    policy: Policy, problem: Problem, request: Request, done: Completion, version: int, tags: tuple[str, str]
+) -> Rollout:
     tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
     text = policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    open_tag, close_tag = tags
     trace = parse_trace(
         text,
-        opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens),
+        open_tag=open_tag,
+        close_tag=close_tag,
+        opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens, open_tag),
         is_truncated=done.stop_reason in (StopReason.LENGTH, StopReason.TIMEOUT),
     )
     return Rollout(
