@@ -5,15 +5,17 @@
     python benchmarks/vs_trl.py --size medium --json m.json   # 4.8 M parameters, and everything measured as JSON
     python benchmarks/vs_trl.py --lengths mixed --rows 0 32   # uneven completions; training passes of all rows, and of 32
 
-Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer and prompts are made here. Both get the same
-random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW settings, in float32, at
-temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With equal lengths (default) the
-stop token lies outside the model's output, so that both sample prompts x group x max_tokens tokens a step; with mixed ones
-any of four ordinary tokens stops, on average after about 45. First one batch of rollouts goes through both: prompts,
-advantages, loss and gradient must agree. Then TRL and Sanmai take turns, in every repeat once per setting, each time in a
-subprocess of its own. A step lasts from the end of the one before it to its own; the first is not counted. Sampling is TRL's
-`_generate_single_turn` and Sanmai's `sample` (grading runs meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as
-a user does, which stores every rollout and grades style besides the reward.
+Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer and prompts are made here.
+
+Both get the same random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW settings,
+in float32, at temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With equal lengths
+(default) the stop token lies outside the model's output, so that both sample prompts x group x max_tokens tokens a step;
+with mixed ones any of four ordinary tokens stops: of a budget of 128, completions use about 45 on average.
+
+First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree. Then TRL and Sanmai take
+turns, in every repeat once per setting, each time in a subprocess of its own. A step lasts from the end of the one before it
+to its own; the first is not counted. Sampling is TRL's `_generate_single_turn` and Sanmai's `sample` (grading runs meanwhile).
+TRL neither logs nor saves; Sanmai runs the recipe as a user does: it stores every rollout and grades style besides the reward.
 
 Prints the median over repeats (of the median over steps) with the range over repeats, then ratios of medians with the range
 of the ratios within a repeat, at the same setting and at the fastest of each; above 1 is Sanmai's advantage.
@@ -22,7 +24,6 @@ of the ratios within a repeat, at the same setting and at the fastest of each; a
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
@@ -32,7 +33,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, median
@@ -45,7 +45,6 @@ SIZES = {  # of a Qwen3; "small" is the embedded model's
 LR, BETAS = 1e-6, (0.9, 0.95)
 WARMUP = 1
 TOLERANCE = 1e-4
-
 Task = argparse.Namespace  # the command line's options, with contender, folder, and one number each as threads and rows
 
 
@@ -83,13 +82,11 @@ def problems_of(task: Task) -> list:
 def run_trl(task: Task) -> dict[str, Any]:
     from transformers import TrainerCallback
 
-    clock = StepClock()
-
     class Report(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
             clock.end_step()
 
-    trainer = make_trl_trainer(task)
+    trainer, clock = make_trl_trainer(task), StepClock()
     trainer.add_callback(Report())
     generate = trainer._generate_single_turn
 
@@ -120,10 +117,10 @@ def make_trl_trainer(task: Task) -> Any:
         max_grad_norm=1.0, use_cpu=True, bf16=False, gradient_checkpointing=False, dataloader_pin_memory=False,
         report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
     )
-    rows = [{"prompt": [dict(message) for message in p.messages]} for p in problems_of(task)]
+    prompts = Dataset.from_list([{"prompt": [dict(message) for message in p.messages]} for p in problems_of(task)])
     return GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(task.folder, dtype=torch.float32), args=settings,
-        processing_class=AutoTokenizer.from_pretrained(task.folder), train_dataset=Dataset.from_list(rows),
+        AutoModelForCausalLM.from_pretrained(task.folder, dtype=torch.float32), args=settings, train_dataset=prompts,
+        processing_class=AutoTokenizer.from_pretrained(task.folder),
         reward_funcs=lambda completions, **_: [reward(None, turns[0]["content"]) for turns in completions],
     )
 
@@ -135,14 +132,15 @@ def run_sanmai(task: Task) -> dict[str, Any]:
 
     clock, sample = StepClock(), engine.sample
 
-    class CountedAllError(Exception): ...
-
     class Report(Progress):
+        def begin(self, run: Any, num_steps: int) -> None:
+            super().begin(run, num_steps)
+            self.run = run
+
         def step(self, *args: Any) -> None:
             super().step(*args)
             clock.end_step()
-            if len(clock.steps) == WARMUP + task.steps:
-                raise CountedAllError
+            self.run.interrupted = len(clock.steps) == WARMUP + task.steps
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
@@ -153,8 +151,7 @@ def run_sanmai(task: Task) -> dict[str, Any]:
         clock.sampled(time.perf_counter() - start, 0)
 
     engine.sample = timed
-    with contextlib.suppress(CountedAllError):
-        run_zero(sanmai_config(task), Path(tempfile.mkdtemp()), problems=problems_of(task), reward=reward, progress=Report(None))
+    run_zero(sanmai_config(task), Path(tempfile.mkdtemp()), problems=problems_of(task), reward=reward, progress=Report(None))
     return clock.result()
 
 
@@ -164,7 +161,7 @@ def sanmai_config(task: Task) -> Any:
     from sanmai.recipes.zero import ZeroConfig
 
     longest = max(len(render_prompt(tiny_tokenizer(), p.messages)) for p in problems_of(task)) + task.max_tokens
-    num_steps = WARMUP + task.steps + 1  # the last one, which would evaluate and save a checkpoint, is not run
+    num_steps = WARMUP + task.steps + 1  # the last, which would evaluate and save a checkpoint, is not reached
     return ZeroConfig.read({
         "num_steps": num_steps, "prompts_per_step": task.prompts, "rollouts_per_prompt": task.group,
         "model": {"name": task.folder, "threads": task.threads}, "sampling": {"max_tokens": task.max_tokens},
@@ -173,7 +170,7 @@ def sanmai_config(task: Task) -> Any:
     })
 
 
-def write_model(task: Task) -> dict[str, int]:
+def write_model(task: Task) -> None:
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -189,10 +186,9 @@ def write_model(task: Task) -> dict[str, int]:
     model = Qwen3ForCausalLM(Qwen3Config(
         **SIZES[task.size], head_dim=32, vocab_size=vocabulary, tie_word_embeddings=True,
         max_position_embeddings=task.max_tokens + 64, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id,
-    )).float()
+    ))
     model.save_pretrained(task.folder)
     tokenizer.save_pretrained(task.folder)
-    return {"parameters": model.num_parameters(), "vocabulary": vocabulary}
 
 
 def compare_on_one_batch(task: Task) -> dict[str, Any]:
@@ -207,7 +203,8 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     from sanmai.train.components import rl_components
     from sanmai.train.step import accumulate
 
-    model, config = write_model(task), sanmai_config(task)
+    write_model(task)
+    config = sanmai_config(task)
     policy, rubric = load_policy(config.model), Rubric(config.rewards, {"reward": reward})
     groups, _ = rollout(
         policy, problems_of(task), rubric, rollouts_per_prompt=task.group, seed=(0,), policy_version=0,
@@ -219,9 +216,8 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     batch = pack_rollouts(rollouts)
     # Ratios away from 1: otherwise the loss does not depend on the log-probs, and nothing is clipped.
     noise_BT = 0.3 * torch.randn(batch.mask_BT.shape, generator=torch.Generator().manual_seed(0))
-    batch = replace(batch, sampling_logp_BT=(batch.sampling_logp_BT + noise_BT) * batch.mask_BT)
-    components = rl_components(config.loss, task.max_tokens)
-    ours = accumulate(policy, batch, components, temperature=1.0, micro_tokens=config.optimizer.micro_tokens).metrics
+    batch.sampling_logp_BT = (batch.sampling_logp_BT + noise_BT) * batch.mask_BT
+    ours = accumulate(policy, batch, rl_components(config.loss, task.max_tokens), 1.0, config.optimizer.micro_tokens).metrics
 
     trainer = make_trl_trainer(task)
     trainer.model.eval()
@@ -236,7 +232,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     theirs = {name: p.grad for name, p in trainer.model.named_parameters()}
     norm = lambda tensors: torch.stack([t.norm() for t in tensors]).norm().item()  # noqa: E731
     return {
-        "model": model,
+        "model": {"parameters": policy.num_parameters, "vocabulary": policy.vocabulary},
         "values": {"TRL's loss": loss.item(), "Sanmai's loss": ours["loss/rl"], "clipped": ours["policy/clip_fraction"]},
         "differences": {
             "prompts": float(inputs["prompt_ids"][inputs["prompt_mask"].bool()].tolist() != prompts),
@@ -254,14 +250,13 @@ CONTENDERS = {"TRL": run_trl, "Sanmai": run_sanmai}
 
 def in_subprocess(args: Task, **own: Any) -> dict[str, Any]:
     """What the contender's function returns, computed in a process with the given number of OpenMP threads."""
-    folder = Path(args.folder).parent
-    given = {**vars(args), "json": None, **own}
-    settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(own["threads"]), "TMPDIR": str(folder)}
-    command = [sys.executable, __file__, "--child", json.dumps(given), "--json", str(folder / "result.json")]
+    result = Path(args.folder).with_name("result.json")
+    command = [sys.executable, __file__, "--json", str(result), "--child", json.dumps({**vars(args), **own, "json": None})]
+    settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(own["threads"]), "TMPDIR": str(result.parent)}
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"vs_trl: {own} failed:\n{done.stderr[-4000:]}")
-    return json.loads((folder / "result.json").read_text())
+    return json.loads(result.read_text())
 
 
 def report(runs: list[dict[str, Any]]) -> str:
@@ -291,12 +286,11 @@ def report(runs: list[dict[str, Any]]) -> str:
         lines.append(f"{contender:9}{threads:8}{rows:6}  " + "".join(cell(median(c), c) for c in columns.values()))
     lines += ["", f"{'ratios of medians':38}{'step':24}{'sampling':24}{'peak memory':24}"]
     pairs = {f"both {t} threads, {r} rows": (("TRL", t, r), ("Sanmai", t, r)) for _, t, r in found}
-    by_speed = sorted(found, key=lambda key: median(found[key]["seconds per step"]))
-    trl, ours = (next(key for key in by_speed if key[0] == contender) for contender in CONTENDERS)
-    pairs |= {f"fastest of each: {trl[1]} x {trl[2]}, {ours[1]} x {ours[2]}": (trl, ours)}
+    speed = lambda key: -median(found[key]["seconds per step"])  # noqa: E731
+    trl, ours = (max((key for key in found if key[0] == name), key=speed) for name in CONTENDERS)
+    pairs[f"fastest of each: {trl[1]} x {trl[2]}, {ours[1]} x {ours[2]}"] = (trl, ours)
     for label, (a, b) in pairs.items():
-        ratios = ratio("seconds per step", a, b) + ratio("sampled tokens/s", b, a) + ratio("peak MB", a, b)
-        lines.append(f"{label:38}{ratios}")
+        lines.append(f"{label:38}{ratio('seconds per step', a, b)}{ratio('sampled tokens/s', b, a)}{ratio('peak MB', a, b)}")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -322,10 +316,9 @@ def main() -> None:
         return
     if args.smoke:
         args.__dict__.update(prompts=4, group=4, max_tokens=16, steps=2, repeats=1, threads=args.threads[:1], rows=[0])
-    batch = args.prompts * args.group
-    args.rows = [rows or batch for rows in args.rows]
-    if any(batch % rows for rows in args.rows):
-        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group = {batch}")
+    args.rows = [rows or args.prompts * args.group for rows in args.rows]
+    if any(args.prompts * args.group % rows for rows in args.rows):
+        parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group")
 
     with tempfile.TemporaryDirectory(prefix="vs_trl-") as folder:
         args.folder = f"{folder}/model"
@@ -335,18 +328,16 @@ def main() -> None:
         runs = []
         for repeat, threads, rows, contender in itertools.product(range(args.repeats), args.threads, args.rows, CONTENDERS):
             setting = {"contender": contender, "threads": threads, "rows": rows}
-            load = os.getloadavg()[0]
-            runs.append({**setting, "repeat": repeat, "load_average": load, **in_subprocess(args, **setting)})
+            runs.append({**setting, "repeat": repeat, "load": os.getloadavg()[0], **in_subprocess(args, **setting)})
             print(f"repeat {repeat}", setting, [round(step["seconds"], 2) for step in runs[-1]["steps"]], file=sys.stderr)
 
     if args.lengths == "equal" and len(counts := {step["tokens"] for run in runs for step in run["steps"]}) > 1:
         raise SystemExit(f"vs_trl: the contenders did not sample the same number of tokens: {counts}")
     facts = {name: value for name, value in vars(args).items() if name not in ("child", "json", "folder")}
     facts |= {name: version(name) for name in ("trl", "sanmai", "torch", "transformers")}
-    facts |= {"machine": platform.platform(), "cores": os.cpu_count(), **check.pop("model")}
-    loads = [run["load_average"] for run in runs]
+    load = sorted(run["load"] for run in runs)  # one-minute average when a run starts: this benchmark's own part is in it
+    facts |= check["model"] | {"machine": platform.platform(), "cores": os.cpu_count(), "load": f"{load[0]:.1f}..{load[-1]:.1f}"}
     print(*(f"{name}={value}" for name, value in facts.items()))
-    print(f"one-minute load average before the runs: {min(loads):.1f}..{max(loads):.1f}, this benchmark's own included")
     print("one batch through both:", *(f"{name} {value:.3g}" for name, value in check["values"].items()), sep="  ")
     print("differences:", *(f"{name} {gap:.0e}" for name, gap in check["differences"].items()), sep="  ", end="\n\n")
     print(report(runs))
