@@ -172,6 +172,15 @@ def main() -> None:
             raise
         typer.echo(f"sanmai: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _is_out_of_memory(error):
+            raise
+        typer.echo(
+            "sanmai: out of memory; lower sampling.concurrent, sampling.max_tokens or optimizer.micro_tokens "
+            f"({str(error).splitlines()[0][:200] if str(error) else 'MemoryError'})",
+            err=True,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("sanmai: stopped; the newest checkpoint is intact", err=True)
         sys.exit(130)
@@ -179,6 +188,12 @@ def main() -> None:
         # The reader of a pipe has gone; Python would complain again when it flushes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch has a class for it on accelerators and only words for it on the CPU."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _console():
