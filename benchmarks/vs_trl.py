@@ -325,7 +325,7 @@ def main() -> None:
         check = in_subprocess(args, contender="", threads=args.threads[0], rows=args.rows[0])
         if not all(gap <= TOLERANCE for gap in check["differences"].values()):
             raise SystemExit(f"vs_trl: the contenders do not do the same work: {check}")
-        runs = []
+        runs: list[dict[str, Any]] = []
         for repeat, threads, rows, contender in itertools.product(range(args.repeats), args.threads, args.rows, CONTENDERS):
             setting = {"contender": contender, "threads": threads, "rows": rows}
             runs.append({**setting, "repeat": repeat, "load": os.getloadavg()[0], **in_subprocess(args, **setting)})
