@@ -49,7 +49,7 @@ def run(
     """
     from pathlib import Path
 
-    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.recipes import default_out, find_recipe, name_of, resolve
     from sanmai.report import write_report
 
     chosen = find_recipe(recipe)
@@ -62,10 +62,8 @@ def run(
     elif problems is not None:
         given = list(problems)
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
-    salt = repr([(p.id, p.prompt, p.answer) for p in given or ()]) + (
-        getattr(reward, "__qualname__", "") if reward else ""
-    )
-    folder = Path(out) if out is not None else default_out(chosen, resolved, salt if given or reward else "")
+    salt = repr([(p.id, p.prompt, p.answer) for p in given]) if given is not None else ""
+    folder = Path(out) if out is not None else default_out(chosen, resolved, salt + (name_of(reward) or ""))
     chosen.run(resolved, folder, problems=given, reward=reward)
-    write_report(folder)
+    write_report(folder, defaults=resolve(chosen).model_dump(mode="json"))
     return folder

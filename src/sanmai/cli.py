@@ -45,7 +45,6 @@ def run(
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
-    from sanmai.report import write_report
 
     chosen = find_recipe(recipe)
     settings = resolve(chosen, config, set_ or [])
@@ -56,8 +55,7 @@ def run(
         chosen.run(settings, folder, progress=progress)
     finally:
         progress.close()
-    report_path = write_report(folder)
-    _say_summary(folder)
+    report_path = _write_report(folder, recipe)
     progress.say(f"Report: {report_path}")
     if progress.was_interrupted:
         raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
@@ -107,13 +105,15 @@ def doctor(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], debug: Debug = False) -> None:
     """Write a run folder's report.html anew."""
-    from sanmai.report import write_report
+    import tomllib
 
     if not (folder / "config.toml").is_file():
         raise InputError(f"{folder}: not a run folder (it has no config.toml)")
-    path = write_report(folder)
-    _say_summary(folder)
-    typer.echo(f"Report: {path}")
+    try:
+        recipe = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("recipe")
+    except (OSError, ValueError):  # the report says itself what of the folder cannot be read
+        recipe = None
+    typer.echo(f"Report: {_write_report(folder, recipe)}")
 
 
 @app.command()
@@ -202,11 +202,18 @@ def _console():
     return Console()
 
 
-def _say_summary(folder: Path) -> None:
-    from sanmai.report import summarise
+def _write_report(folder: Path, recipe: str | None) -> Path:
+    """Write the report and print its headline numbers; the report's path."""
+    from sanmai.recipes import RECIPES, find_recipe, resolve
+    from sanmai.report import summarise, write_report
+    from sanmai.train.runs import storing
 
+    defaults = resolve(find_recipe(recipe)).model_dump(mode="json") if recipe in RECIPES else None
+    with storing(folder / "report.html"):
+        path = write_report(folder, defaults=defaults)
     for line in summarise(folder)["lines"]:
         typer.echo(line)
+    return path
 
 
 if __name__ == "__main__":

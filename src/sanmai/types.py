@@ -76,9 +76,9 @@ class TraceState(StrEnum):
     CLOSED = "closed"
     """<think>thought</think>answer"""
     UNCLOSED = "unclosed"
-    """An opening tag and no closing one: all thought, no answer. Incomplete: never correct, never a refusal."""
+    """The thought that was opened last is not closed: no answer. Incomplete: never correct, never a refusal."""
     NO_OPEN_TAG = "no_open_tag"
-    """The opening tag was in the prompt: all before the closing tag is thought."""
+    """No opening tag before the closing one: it was in the prompt, or is missing. All before the closing tag is thought."""
     NONE = "none"
     """No tags: all answer."""
 
@@ -97,6 +97,8 @@ class Trace:
     """The closing tag."""
     is_truncated: bool = False
     """The token budget or the time ran out before the policy stopped."""
+    opened_in_prompt: bool = False
+    """The prompt ended with the opening tag. False for a recorded response of unknown prompt."""
 
     @property
     def is_complete(self) -> bool:
@@ -105,8 +107,9 @@ class Trace:
 
     @property
     def thinks(self) -> bool:
-        """There is a closed thought with something in it."""
-        return self.state in (TraceState.CLOSED, TraceState.NO_OPEN_TAG) and bool(self.thought.strip())
+        """There is a thought with something in it, opened by the policy or by the prompt, and closed."""
+        is_closed = self.state is TraceState.CLOSED or (self.state is TraceState.NO_OPEN_TAG and self.opened_in_prompt)
+        return is_closed and bool(self.thought.strip())
 
 
 class StopReason(StrEnum):

@@ -43,7 +43,12 @@ TABLE = [
     # A later thought does not swallow the answer that was given before it.
     ("<think>a</think>5<think>more</think>", CLOSED, "a", "5<think>more</think>"),
     ("<think>a</think>5<think>more</think>\n<think>x</think>", CLOSED, "a", "5<think>more</think>\n<think>x</think>"),
-    ("<think>a</think>5<think>more", CLOSED, "a", "5<think>more"),
+    # One that is never closed is incomplete, whatever was answered before it.
+    ("<think>a</think>5<think>more", UNCLOSED, "a</think>5<think>more", ""),
+    ("a</think>5<think>more", UNCLOSED, "a</think>5<think>more", ""),
+    ("<think>a</think>5<think>b</think>6<think>c", UNCLOSED, "a</think>5<think>b</think>6<think>c", ""),
+    ("<think>a</think>Write `<think>` first.", CLOSED, "a", "Write `<think>` first."),
+    ("a</think>b<think>c</think>d", NO_OPEN, "a</think>b<think>c", "d"),
     ("<think>a</think>\n<think>b</think>5", CLOSED, "a</think>\n<think>b", "5"),
     ("<think>a</think>\n<think>b", UNCLOSED, "a</think>\n<think>b", ""),
     ("<think>a</think></think>", CLOSED, "a</think>", ""),
@@ -64,12 +69,21 @@ def test_states_thoughts_and_answers(text, state, thought, answer):
         ("t", UNCLOSED, "t", ""),
         ("", UNCLOSED, "", ""),
         ("t <think> u</think>a", NO_OPEN, "t <think> u", "a"),
+        ("t</think>a<think>u</think>", NO_OPEN, "t", "a<think>u</think>"),
+        ("t</think>a<think>u", UNCLOSED, "t</think>a<think>u", ""),
         ("<think>t</think>a", CLOSED, "t", "a"),  # the policy wrote the tag again
     ],
 )
 def test_a_prompt_that_opens_the_thought(text, state, thought, answer):
     trace = parse_trace(text, opened_in_prompt=True)
     assert (trace.state, trace.thought, trace.answer) == (state, thought, answer)
+
+
+def test_only_a_thought_that_was_opened_counts_as_thinking():
+    assert parse_trace("<think>t</think>18").thinks and parse_trace("t</think>18", opened_in_prompt=True).thinks
+    assert not parse_trace("t</think>18").thinks and not parse_trace("<think> </think>18").thinks
+    assert not parse_trace("<think>t").thinks and not parse_trace("t", opened_in_prompt=True).thinks
+    assert parse_trace("t</think>18", opened_in_prompt=True).opened_in_prompt
 
 
 def test_custom_tags_and_truncation():
@@ -117,5 +131,6 @@ def test_all_star1_traces_are_closed_and_answer():
 def test_all_r1_traces_lack_the_opening_tag(name, key):
     for row in shared_rows(f"mip_overthinking/responses/{name}_deepseekR1.jsonl"):
         trace = parse_trace(row[key])
-        assert trace.state is NO_OPEN and trace.thinks and trace.answer.strip()
+        assert trace.state is NO_OPEN and trace.thought.strip() and trace.answer.strip()
+        assert parse_trace(row[key], opened_in_prompt=True).thinks
         assert trace.thought + trace.between + trace.answer == row[key]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
+import timeit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sanmai.data.trace import parse_trace
+from sanmai.rewards import style
+from sanmai.rewards.answers import accuracy
 from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
 from sanmai.rewards.score import read_rows, score
 from sanmai.rewards.style import (
@@ -22,6 +25,8 @@ from sanmai.rewards.style import (
     repetition_verdict,
 )  # fmt: skip
 from sanmai.types import InputError, Problem
+from sanmai.world import arithmetic, requests
+from sanmai.world.tokenizer import vocabulary
 from shared_data import shared_rows
 
 
@@ -36,14 +41,36 @@ CUT = parse_trace("<think>nine and", is_truncated=True)
 @pytest.mark.parametrize(
     ("text", "score"),
     [
-        ("<think>t</think>a", 1.0), ("\n<think>\nt</think>\n<answer>5</answer>", 1.0), ("t</think>a", 1.0),
+        ("<think>t</think>a", 1.0), ("\n<think>\nt</think>\n<answer>5</answer>", 1.0), ("t</think>a", 0.0),
         ("a", 0.0), ("<think></think>a", 0.0), ("<think> </think>a", 0.0), ("<think>t</think> ", 0.0),
-        ("Well, <think>t</think>a", 0.0), ("<think>t</think>a<think>u</think>b", 0.0), ("</think>t<think>a", 0.0),
-        ("<think><think>t</think>a", 0.0), ("<think>t", None),
+        ("Well, <think>t</think>a", 0.0), ("<think>t</think>a<think>u</think>b", 0.0), ("</think>t<think>a", None),
+        ("<think><think>t</think>a", 0.0), ("<think>t", None), ("<think>t</think>a<think>u</think>", 0.0),
+        ("<think>t</think>a<think>u", None),
     ],
 )  # fmt: skip
 def test_format_asks_for_one_filled_thought_and_an_answer(text, score):
     assert format_verdict(problem(), parse_trace(text)).score == score
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("t</think>a", 1.0), ("a", None), (" </think>a", 0.0), ("t</think> ", 0.0), ("t <think> u</think>a", 0.0),
+        ("t</think>a</think>b", 0.0), ("t</think>a<think>u</think>", 0.0), ("t</think>a<think>u", None),
+    ],
+)  # fmt: skip
+def test_the_prompt_may_have_opened_the_thought(text, score):
+    assert format_verdict(problem(), parse_trace(text, opened_in_prompt=True)).score == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [("18", 1.0), ("18<think>I lied, 19</think>", 0.0), ("18<think>I lied", 0.0), ("18<think>so</think>19", 0.0)],
+)
+def test_thinking_again_after_the_answer_is_no_exact_answer(answer, score):
+    trace = parse_trace(f"<think>a</think>{answer}")
+    assert arithmetic.verify(problem("18"), trace).score == score
+    assert accuracy(problem("18"), trace, timeout_seconds=5).score == score
 
 
 def test_truncation_is_not_wrong_format():
@@ -69,6 +96,19 @@ def test_truncation_is_not_wrong_format():
         ("사과가 세 개", "ko", 1.0),
         ("Привет мир hello", "ru", 2 / 3),
         ("```py\nfor word in words:\n```\n因为", "zh", 1.0),
+        # Dollars and brackets hide mathematics only; code hides Latin letters only.
+        ("so $5 中文中文中文 and $6", "en", 2 / 5),
+        ("It costs $5 and 一共 costs $7 more", "en", 5 / 6),
+        ("加 $5 for the eggs and $6", "zh", 1 / 5),
+        ("so $中文$ it is", "en", 3 / 4),
+        ("so $x$ and $\\frac{ab}{cd} \\cdot \\sin \\theta = 5$ it", "en", 1.0),
+        ("加 $x = \\text{so it is}$", "zh", 1 / 4),
+        ("so \\[中文\\] it", "en", 2 / 3),
+        ("so \\[ x^2 + speed = 5 \\] it", "en", 1.0),
+        ("so \\boxed{中文} it", "en", 2 / 3),
+        ("so `中文` it", "en", 2 / 3),
+        ("so\n```\nfor x in 中文:\n```\nit", "en", 2 / 3),
+        ("so <a中文> it", "en", 2 / 3),
     ],
 )
 def test_language_share_counts_words(text, language, share):
@@ -76,26 +116,79 @@ def test_language_share_counts_words(text, language, share):
     assert found is None if share is None else found == pytest.approx(share)
 
 
-def test_english_in_a_german_thought_is_found():
+GERMAN, ENGLISH = "Zuerst rechnen wir die Zahl der Eier aus. ", "Then we add the other eggs to it. "  # 8 words each
+
+
+def test_languages_in_latin_letters_are_told_apart():
     pytest.importorskip("lingua")
-    german = "Zuerst rechnen wir die Zahl der Eier aus. "
-    english = "Then we add the other eggs to it. "  # 8 words each
-    assert language_share(german, "de") == 1.0
-    assert language_share(german + english, "de") == pytest.approx(0.5)
+    assert language_share(GERMAN, "de") == 1.0 and language_share(GERMAN, "en") == 0.0
+    assert language_share(ENGLISH, "en") == 1.0 and language_share(ENGLISH, "de") == 0.0
+    for language in ("de", "en"):
+        assert language_share(GERMAN + ENGLISH, language) == pytest.approx(0.5)
+    assert language_share("Vi legger de andre eggene til kurven og teller dem.", "no") == 1.0
 
 
-@pytest.mark.parametrize("language", ["de", "en", "es", "fr", "ja", "ru", "zh"])
-def test_real_questions_are_in_their_own_language(language):
-    questions = [row["question"] for row in shared_rows(f"mgsm/mgsm_{language}.jsonl")][:60]
-    shares = [language_share(q, language) for q in questions]
-    others = [language_share(q, "zh" if language != "zh" else "ru") for q in questions]
-    assert sum(shares) / 60 > 0.95 and sum(others) / 60 < (0.6 if language == "ja" else 0.02)
+def test_without_lingua_latin_letters_are_english_and_nothing_else_can_be_told(monkeypatch):
+    monkeypatch.setattr(style, "_has_lingua", lambda: False)
+    assert language_share(GERMAN, "en") == 1.0 and language_share(GERMAN, "de") is None
+    assert language_share("今天", "de") == 0.0
+    verdict = language_verdict(problem(language="de"), parse_trace(GERMAN))
+    assert (verdict.score, verdict.label) == (None, "no_language") and "lingua" in verdict.reason
+    assert language_verdict(problem(), parse_trace(GERMAN)).reason.endswith("lingua is not installed")
+    assert prompt_language("How many eggs are left?") == "en" and prompt_language(GERMAN) is None
 
 
-def test_language_is_of_the_thought_and_defaults_to_the_prompts_script():
+LANGUAGES = ["de", "en", "es", "fr", "ja", "ru", "zh"]
+
+
+def questions(language, count=60):
+    return [row["question"] for row in shared_rows(f"mgsm/mgsm_{language}.jsonl")][:count]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_real_questions_are_in_their_own_language_only(language):
+    pytest.importorskip("lingua")
+    for other in LANGUAGES:
+        mean = sum(language_share(question, other) or 0.0 for question in questions(language)) / 60
+        if other == language:
+            assert mean > 0.98
+        elif (language, other) != ("ja", "zh"):  # kanji are Han: a third to a half of Japanese words
+            assert mean < 0.02, other
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_real_questions_language_is_known_or_not_claimed(language, monkeypatch):
+    pytest.importorskip("lingua")
+    assert {prompt_language(question) for question in questions(language, 200)} == {language}
+    monkeypatch.setattr(style, "_has_lingua", lambda: False)
+    claimed = None if language in ("de", "es", "fr") else language
+    assert {prompt_language(question) for question in questions(language, 200)} == {claimed}
+
+
+@pytest.mark.parametrize("has_lingua", [True, False])
+def test_the_worlds_english_is_english_and_needs_no_lingua(has_lingua, monkeypatch):
+    monkeypatch.setattr(style, "_has_lingua", lambda: has_lingua)
+    monkeypatch.setattr(style, "_detector", lambda language: pytest.fail("lingua was asked"))
+    problems = arithmetic.make_problems(300, seed=0) + arithmetic.make_problems(300, seed=0, split="ood")
+    found = requests.make_problems(300, seed=0) if hasattr(requests, "make_problems") else []
+    for p in problems + found:
+        assert language_share(p.solution or "so", p.language) == 1.0, p
+        assert prompt_language(p.prompt) in ("en", "zh")
+    words = [word for word in vocabulary() if word.isalpha() and word.isascii() and len(word) > 1]
+    assert language_share(" ".join(words), "en") == 1.0
+
+
+def test_a_thought_of_the_world_takes_microseconds():
+    thought = arithmetic.addition_chain([876, 345], "en")[0]
+    times = timeit.repeat(lambda: language_share(thought, "en"), number=200, repeat=20)
+    assert min(times) / 200 < 100e-6  # about 35 when the machine is idle
+
+
+def test_language_is_of_the_thought_and_defaults_to_the_prompts():
     trace = parse_trace("<think>先 加 then carry</think>the answer")
     assert language_verdict(problem(language="zh"), trace).score == 0.5
     assert language_verdict(problem(language=None, prompt="37 加 45 ？"), trace).score == 0.5
+    assert language_verdict(problem(language=None, prompt="Rechne!"), trace).label == "no_language"
     assert language_verdict(problem(), parse_trace("so it is")).score == 1.0
     assert language_verdict(problem(language="xx"), trace).score is None
     assert language_verdict(problem(), parse_trace("18")).label == "no_words"
@@ -108,6 +201,22 @@ def test_repetition_is_minus_the_share_of_words_in_repeated_ngrams():
     assert repetition_verdict(problem(), parse_trace("aa bb cc dd ee"), ngram=3).score == 0.0
     assert repetition_verdict(problem(), parse_trace("so " * 500)).score == -1.0
     assert repetition_verdict(problem(), parse_trace("")).score == 0.0
+
+
+@pytest.mark.parametrize(
+    "loop", ["!", "a ", "a b ", "1+", "=-", "ab", "abcdefg", "\\", "🙂", "加", "ก", "x = x ", "\u200b"]
+)
+def test_a_loop_of_anything_is_repetition_and_costs_length(loop):
+    trace = parse_trace(loop * 3000)
+    assert repetition_verdict(problem(), trace).score < -0.9
+    assert length_verdict(problem(), trace, full_words=100).score == -1.0
+
+
+def test_real_questions_hardly_repeat_and_are_as_long_as_their_words():
+    for question in questions("en"):
+        assert repetition_verdict(problem(), parse_trace(question)).score == 0.0
+        words = len(question.split())
+        assert words <= -length_verdict(problem(), parse_trace(question), full_words=1000).score * 1000 <= 1.3 * words
 
 
 def test_length_is_minus_words_over_the_full_length():
@@ -124,7 +233,30 @@ def test_no_text_breaks_a_style_verdict(text):
 
 
 @pytest.mark.parametrize(
-    "piece", ["\\[", "\\(", "$", "$$ ", "\\begin{a}", "`", "```\n", "<a", "a_", "aaaa", "so ", "加", "\\boxed{{"]
+    "piece",
+    [
+        "\\[",
+        "\\(",
+        "$",
+        "$$ ",
+        "$a ",
+        "$ab cd",
+        "\\[aa bb ",
+        "!",
+        "中$",
+        "`中`",
+        "so we have 3 eggs and eat them. ",
+        "dann essen wir drei Eier ",
+        "\\begin{a}",
+        "`",
+        "```\n",
+        "<a",
+        "a_",
+        "aaaa",
+        "so ",
+        "加",
+        "\\boxed{{",
+    ],
 )
 def test_a_megabyte_of_anything_is_graded_in_a_moment(piece):
     start = time.perf_counter()

@@ -174,9 +174,9 @@ def test_the_growing_cache_holds_what_the_plain_one_holds(architecture):
 
 
 def test_draw_inverts_the_cumulative_distribution():
-    # p = 0.5, 0.2, 0.3: the token changes at u = 0.5 and 0.7, and a boundary belongs to the token above it.
+    # p = 0.5, 0.2, 0.3: the token changes at u = 0.5 and 0.7.
     logits = torch.tensor([0.5, 0.2, 0.3]).log()
-    uniform = torch.tensor([0.0, 0.49, 0.5, 0.69, 0.71, 0.999])
+    uniform = torch.tensor([0.0, 0.49, 0.51, 0.69, 0.71, 0.999])
     token_R, logp_R = draw(logits.expand(6, 3), uniform, 1.0)
     assert token_R.tolist() == [0, 0, 1, 1, 2, 2]
     assert logp_R.exp().tolist() == pytest.approx([0.5, 0.5, 0.2, 0.2, 0.3, 0.3])
@@ -214,3 +214,18 @@ def test_draws_have_the_frequencies_of_the_softmax():
 def test_logits_that_are_not_finite_give_a_token_of_the_vocabulary_and_a_log_prob_that_shows_it():
     token_R, logp_R = draw(torch.full((2, 5), float("nan")), torch.tensor([0.3, 0.9]), 1.0)
     assert token_R.max() < 5 and token_R.min() >= 0 and torch.isnan(logp_R).all()
+
+
+def test_no_word_of_a_large_vocabulary_is_out_of_reach():
+    # In float32 the increments of most of 150,000 words round to nothing beside a sum near 1.
+    logits_RV = torch.randn(1, 150_000, generator=torch.Generator().manual_seed(0)) * 3
+    p_V = torch.softmax(logits_RV[0].double(), dim=0)
+    order = p_V.argsort()
+    for word in order[1000:60_000:9973].tolist():
+        # Its share of [0, 1) is some 1e-8 wide; rounding of the log-probs may move it by a little more than that.
+        middle, width = (p_V[: word + 1].sum() - p_V[word] / 2).item(), p_V[word].item()
+        uniform_R = torch.arange(-200, 201, dtype=torch.float64) * width / 4 + middle
+        drawn, logp = draw(logits_RV.expand(len(uniform_R), -1), uniform_R, 1.0)
+        hits = drawn == word
+        assert 3 <= hits.sum() <= 5  # four grid points to its width
+        assert torch.allclose(logp[hits].double(), p_V[word].log(), atol=1e-4)

@@ -14,7 +14,7 @@ def share_of_low_tokens(rollout: Rollout) -> float:
 
 
 def learn(sign: float) -> list[float]:
-    return train_toy(random_policy(initializer_range=0.05), share_of_low_tokens, 25, sign=sign)
+    return train_toy(random_policy(initializer_range=0.05), share_of_low_tokens, 40, sign=sign)
 
 
 def test_a_tiny_model_solves_a_toy_problem_and_unlearns_it_when_the_sign_is_flipped():
@@ -27,5 +27,5 @@ def test_a_tiny_model_solves_a_toy_problem_and_unlearns_it_when_the_sign_is_flip
 def test_a_tiny_model_learns_to_stop_because_the_stop_token_is_trained():
     policy = random_policy(initializer_range=0.05)
     policy.stop_tokens = tuple(range(1, 31))  # a tenth of the vocabulary, so that a random policy stops at times
-    rewards = train_toy(policy, lambda r: float(len(r.completion_tokens) <= 2), 25)
+    rewards = train_toy(policy, lambda r: float(len(r.completion_tokens) <= 2), 60)
     assert rewards[0] < 0.5 and sum(rewards[-3:]) / 3 > 0.9

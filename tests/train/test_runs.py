@@ -303,7 +303,7 @@ def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
         "failure": None, "tokens": [7, 1], "sampling_logp": [-0.5, -0.25], "score/accuracy": 1.0, "label/accuracy": "correct",
         "reason/accuracy": "equal", "score/language": 0.75, "label/language": "", "reason/language": "3 of 4 words"}
     assert (ungradable["reward"], ungradable["score/accuracy"], ungradable["reason/accuracy"]) == (None, None, "no answer")
-    assert (failed["failure"], failed["stop_reason"], failed["tokens"]) == ("ValueError: x", "failed", [])
+    assert (failed["failure"], failed["stop_reason"], failed["tokens"]) == ("ValueError: x", "stop", [])
     assert failed["label/accuracy"] is None
 
 
@@ -316,16 +316,29 @@ def test_metrics_are_one_sorted_line_per_step(tmp_path):
 
 def test_another_environment_on_resume_is_a_warning_that_names_what_changed(tmp_path):
     with Run(tmp_path, "toy", Settings()) as run:
-        run.log_environment({"packages": {"torch": "1"}, "path": Path("x")})
+        run.log_environment({"packages": {"torch": "1"}, "path": Path("x"), "origin": {"weights": "a"}})
+        run.log_step(1, {})
         run.save(1, weights(1), EVERY)
     with Run(tmp_path, "toy", Settings()) as run:
-        run.log_environment({"packages": {"torch": "1"}, "path": Path("x")})
+        run.log_environment({"packages": {"torch": "1"}, "path": Path("x"), "origin": {"weights": "a"}})
         assert run.warnings == []
-        run.log_environment({"packages": {"torch": "2"}, "path": Path("x")})
+        run.log_environment({"packages": {"torch": "2"}, "path": Path("x"), "origin": {"weights": "a"}})
         assert len(run.warnings) == 1 and "packages.torch was '1', now '2'" in run.warnings[0]
+        with pytest.raises(InputError, match="started from something else"):
+            run.log_environment({"packages": {"torch": "1"}, "path": Path("x"), "origin": {"weights": "b"}})
     assert json.loads((tmp_path / "environment.json").read_text())["packages"] == {"torch": "1"}
 
 
 def test_keeping_a_single_checkpoint_is_refused():
     with pytest.raises(InputError, match="keep = 1"):
         CheckpointsConfig.read({"keep": 1})
+
+
+def test_when_no_checkpoint_is_whole_the_run_stops_and_nothing_is_touched(tmp_path):
+    work(tmp_path, 4, every=2)
+    for folder in (tmp_path / "checkpoints").iterdir():
+        (folder / "manifest.json").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "events" not in path.name}
+    with pytest.raises(RunError, match="none of the checkpoints is whole"):
+        reopened(tmp_path)
+    assert before == {path: path.read_bytes() for path in before}

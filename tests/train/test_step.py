@@ -258,20 +258,22 @@ def test_parity_holds_after_sampling_and_fails_when_the_weights_have_changed():
 
 @pytest.mark.parametrize(
     ("schedule", "expected"),
-    [  # warm-up 4 of 14 steps: 1/4 at step 1; half-way down at step 9: 1 - 0.9/2 = 0.55, and (1 + cos(pi/2))/2 = 1/2 as well
+    [  # warm-up 4 of 14 steps: 1/4 at step 1, all at 4 and 5; half-way down at step 10: 0.55, as (1 + cos(pi/2))/2 is 1/2
         ("constant", {1: 0.5, 2: 1.0, 4: 2.0, 9: 2.0, 14: 2.0}),
-        ("linear", {1: 0.5, 4: 2.0, 9: 1.1, 14: 0.2}),
-        # at step 6.5 the cosine would be at 1 - 0.9 * (1 - cos(pi/4))/2; step 6 is cos(pi/5) = 0.809017
-        ("cosine", {1: 0.5, 4: 2.0, 6: 2 * (0.1 + 0.9 * 1.809017 / 2), 9: 1.1, 14: 0.2}),
+        ("linear", {1: 0.5, 4: 2.0, 5: 2.0, 10: 1.1, 14: 2 * (1 - 0.9 * 0.9)}),
+        # step 7 is two tenths down: cos(pi/5) = 0.809017
+        ("cosine", {1: 0.5, 4: 2.0, 5: 2.0, 7: 2 * (0.1 + 0.9 * 1.809017 / 2), 10: 1.1}),
     ],
 )
 def test_learning_rates_worked_by_hand(schedule, expected):
-    config = OptimizerConfig(lr=2.0, warmup_steps=4, schedule=schedule, final_lr_ratio=0.1)
+    ratio = 0.0 if schedule == "constant" else 0.1
+    config = OptimizerConfig(lr=2.0, warmup_steps=4, schedule=schedule, final_lr_ratio=ratio)
     assert {step: learning_rate(config, step, 14) for step in expected} == pytest.approx(expected)
 
 
 def test_without_warm_up_the_first_step_is_taken_and_a_run_shorter_than_its_warm_up_only_rises():
     assert learning_rate(OptimizerConfig(lr=2.0), 1, 1) == 2.0
+    assert learning_rate(OptimizerConfig(lr=2.0, schedule="linear"), 1, 1) == 2.0  # a run of one step is not lost
     assert learning_rate(OptimizerConfig(lr=2.0, warmup_steps=10, schedule="linear"), 5, 5) == 1.0
 
 
@@ -282,14 +284,18 @@ def test_the_proximal_policy_takes_the_samplers_place_and_the_difference_becomes
     shift_B = torch.tensor([math.log(2), -math.log(2), 0, 0, 0, 0, 0, math.log(9)])
     batch.sampling_logp_BT = torch.where(batch.mask_BT, own - shift_B.unsqueeze(1), 0.0)
     proximal = with_proximal_logp(policy, batch, cap=1.5, temperature=SAMPLING.temperature, micro_tokens=40)
-    assert torch.allclose(proximal.sampling_logp_BT, own, atol=1e-4)
+    assert torch.allclose(proximal.streams["proximal_logp"], own, atol=1e-4)
+    assert torch.equal(proximal.sampling_logp_BT, batch.sampling_logp_BT)  # the mismatch stays to be seen
     for row, weight in enumerate([1.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5]):  # ratios 2 and 9 are cut off at 1.5
         assert torch.allclose(proximal.streams["importance"][row][batch.mask_BT[row]], torch.tensor(weight), atol=1e-3)
     assert "importance" not in batch.streams and torch.equal(proximal.streams["rl"], batch.streams["rl"])
     # With ratios of 1 the gradient is REINFORCE's, each token by its weight: twice the weight, twice its part.
     components = rl_components(LossConfig(preset="dapo", importance_cap=1.5), MAX_TOKENS)
     grad, _ = gradient(policy, proximal, components)
-    by_hand = dataclasses.replace(proximal, streams={"rl": proximal.streams["rl"] * proximal.streams["importance"]})
+    by_hand = dataclasses.replace(
+        proximal, sampling_logp_BT=proximal.streams["proximal_logp"],
+        streams={"rl": proximal.streams["rl"] * proximal.streams["importance"]},
+    )
     expected, _ = gradient(policy, by_hand, components)
     assert (grad - expected).norm() < 1e-5 * expected.norm()
 

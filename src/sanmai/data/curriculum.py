@@ -11,20 +11,16 @@ Item = TypeVar("Item")
 
 
 def draw(items: Sequence[Item], count: int, *, seed: int, step: int) -> list[Item]:
-    """The items of a step, counted from 1: every item once per epoch, in an order shuffled anew for each.
+    """The items of a step, counted from 1: no item twice in a step, nor in an epoch, in an order shuffled anew for each.
 
-    A pure function of its arguments, so that a resumed run draws what the first would have drawn (law 6). A step that
-    crosses the end of an epoch takes the rest from the next one, and may hold an item twice.
+    An epoch is len(items) // count steps; the few items that would not fill another step wait for the next epoch. A pure
+    function of its arguments, so that a resumed run draws what the first would have drawn (law 6).
 
     Raises:
-        ValueError: there is nothing to draw from.
+        ValueError: there are fewer items than count, or count is below 1.
     """
-    if not items:
-        raise ValueError("there are no items to draw from")
-    start, chosen = (step - 1) * count, []
-    for position in range(start, start + count):
-        epoch, index = divmod(position, len(items))
-        if index == 0 or not chosen:
-            order = np.random.default_rng([seed, epoch]).permutation(len(items))
-        chosen.append(items[order[index]])
-    return chosen
+    if not 1 <= count <= len(items):
+        raise ValueError(f"count is {count}; expected 1 to the number of items, {len(items)}")
+    epoch, part = divmod(step - 1, len(items) // count)
+    order = np.random.default_rng([seed, epoch]).permutation(len(items))
+    return [items[i] for i in order[part * count : (part + 1) * count]]

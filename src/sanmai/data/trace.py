@@ -21,12 +21,19 @@ def parse_trace(
 ) -> Trace:
     """The thought and the answer of a completion; `before + thought + between + answer` is the text.
 
-    The last closing tag ends the thought, with two exceptions that keep the answer whole: a tag quoted in the answer's
-    code (backticks) is text, and a later thought with nothing after it belongs to the answer before it. Without a
-    closing tag, an opened thought is all there is: no answer.
+    The last closing tag ends the thought; what follows is the answer. Around that:
+
+    - A tag quoted in the answer's code (backticks) is text.
+    - A thought that is opened after the last closing tag is unclosed, whatever was answered before it: no answer.
+    - A later thought that is closed, with nothing after it, stays in the answer before it, tags and all: it swallows
+      no answer, and the answer with it is no exact one (and no right format).
+
+    `<think>a</think>5` answers 5; `<think>a</think>5<think>b</think>6` answers 6; `<think>a</think>5<think>b</think>`
+    answers `5<think>b</think>`; `<think>a</think>5<think>b` answers nothing.
 
     Args:
-        opened_in_prompt: the rendered prompt ends with the opening tag: the completion starts inside the thought.
+        opened_in_prompt: the rendered prompt ends with the opening tag: the completion starts inside the thought. Where
+            the prompt is not known, a completion with a closing tag only is taken apart all the same.
         is_truncated: the token budget or the time ran out before the policy stopped.
 
     Raises:
@@ -41,15 +48,16 @@ def parse_trace(
     is_reopened = opened_in_prompt and text.lstrip().startswith(open_tag)
     if opened_in_prompt and not is_reopened:
         start, state = 0, TraceState.NO_OPEN_TAG
-    elif opens and (close is None or opens[0] < close):
+    elif opens and (not closes or opens[0] < closes[0]):
         start, state = opens[0] + len(open_tag), TraceState.CLOSED
     else:
         start, state = 0, TraceState.NO_OPEN_TAG
     if close is not None:
         end = close + len(close_tag)
-        return Trace(text, state, text[start:close], text[end:], text[:start], text[close:end], is_truncated)
+        parts = (text[start:close], text[end:], text[:start], text[close:end])
+        return Trace(text, state, *parts, is_truncated, opened_in_prompt)
     if opened_in_prompt or opens:
-        return Trace(text, TraceState.UNCLOSED, text[start:], "", text[:start], "", is_truncated)
+        return Trace(text, TraceState.UNCLOSED, text[start:], "", text[:start], "", is_truncated, opened_in_prompt)
     return Trace(text, TraceState.NONE, "", text, "", "", is_truncated)
 
 
@@ -58,10 +66,10 @@ def _end_of_thought(text: str, opens: list[int], closes: list[int], close_size: 
     if not closes:
         return None
     close = closes[-1]
+    if opens and opens[-1] > close:
+        return None
     if text[close + close_size :].strip():
-        # <think>a</think><think>b: nothing was answered between the two, so the second thought is the open one.
-        k = bisect_right(opens, close)
-        return None if k < len(opens) and not text[close + close_size : opens[k]].strip() else close
+        return close
     for earlier, later in zip(reversed(closes[:-1]), reversed(closes), strict=False):
         k = bisect_right(opens, earlier)
         if k == len(opens) or opens[k] > later:

@@ -1,7 +1,7 @@
 """Checkpoints on disk: written whole or not at all, and read only when every byte is what was written.
 
-A checkpoint is a plain `transformers` folder with three files beside it: `training_state.safetensors` (optimizer moments and
-the reference policy), `state.json` (step and counters) and `manifest.json` (size and SHA-256 of every other file).
+A checkpoint is a plain `transformers` folder with two files beside it: `training_state.safetensors` (optimizer moments and
+the reference policy) and `manifest.json` (step, and size and SHA-256 of every other file).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -37,14 +37,14 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, kee
         files = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n")
         for path in partial.iterdir():
-            _sync(path)
+            sync(path)
         shutil.rmtree(folder, ignore_errors=True)  # only ever an older run's or a corrupted one
         partial.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for old in list(_newest_first(run))[keep:]:
+    for old in checkpoint_folders(run)[keep:]:
         (old / MANIFEST).unlink(missing_ok=True)  # without it a half-deleted folder is never taken for a checkpoint
         shutil.rmtree(old, ignore_errors=True)
     return folder
@@ -52,7 +52,7 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, kee
 
 def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lambda folder, why: None) -> Path | None:
     """The newest checkpoint whose files are all as written; `on_bad` hears of each newer one that is not."""
-    for folder in _newest_first(run):
+    for folder in checkpoint_folders(run):
         why = defect(folder)
         if why is None:
             return folder
@@ -61,7 +61,7 @@ def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lamb
 
 
 def defect(folder: Path) -> str | None:
-    """What is wrong with a checkpoint folder, or None."""
+    """What is wrong with a checkpoint folder, or None; OSError when that cannot be told because reading fails."""
     try:
         files = json.loads((folder / MANIFEST).read_text())["files"]
         for name, expected in files.items():
@@ -72,7 +72,7 @@ def defect(folder: Path) -> str | None:
                 return f"{name} is not what was written (SHA-256 differs)"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
     return None
 
@@ -81,9 +81,10 @@ def step_of(folder: Path) -> int:
     return int(folder.name.removeprefix("step-"))
 
 
-def _newest_first(run: Path) -> Iterator[Path]:
+def checkpoint_folders(run: Path) -> list[Path]:
+    """Every checkpoint of a run folder, whole or not, newest first."""
     folders = [p for p in (run / "checkpoints").glob("step-*") if p.name.removeprefix("step-").isdigit()]
-    return iter(sorted(folders, key=step_of, reverse=True))
+    return sorted(folders, key=step_of, reverse=True)
 
 
 @contextlib.contextmanager
@@ -105,7 +106,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

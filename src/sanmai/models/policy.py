@@ -6,12 +6,13 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from sanmai.config import Config
@@ -42,6 +43,14 @@ class ModelConfig(Config):
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Off unless you turn it on by name."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lora_alpha != 32 and not self.lora_rank:
+            raise ValueError("lora_alpha without lora_rank: there are no adapters to scale")
+        if self.revision is not None and (self.name == "tiny" or Path(self.name).is_dir()):
+            raise ValueError(f"revision of {self.name!r}: only a hub model has revisions")
+        return self
+
 
 class Policy:
     """A model and its tokenizer on one device.
@@ -56,6 +65,8 @@ class Policy:
         self.stop_tokens = _stop_tokens(model, tokenizer)
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
         self._head = _verified_head(self)
+        self.cache_works: bool | None = None
+        """Whether the sampler's KV cache gives this model's own logits; None until the sampler has tried."""
 
     @property
     def num_parameters(self) -> int:
@@ -101,6 +112,16 @@ class Policy:
         assert entropy_N is not None
         zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
         return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
+
+    def next_logits(self, tokens_RT: Tensor, attention_RT: Tensor) -> Tensor:
+        """Logits_RV of the token after each right-padded row, by a whole forward pass; no gradient, no cache."""
+        rows_R = torch.arange(len(tokens_RT), device=self.device)
+        last_R = attention_RT.sum(dim=1) - 1
+        inputs = {"input_ids": tokens_RT, "attention_mask": attention_RT.long(), "use_cache": False}
+        with torch.no_grad(), self.autocast():
+            if self._head is None:
+                return self.model(**inputs).logits[rows_R, last_R]
+            return self._head(_backbone(self.model)(**inputs).last_hidden_state[rows_R, last_R])
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of the trained weights: what a reference policy is made of."""
@@ -186,9 +207,9 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         from peft import LoraConfig, get_peft_model
 
         torch.manual_seed(0)  # the adapters' start is part of the configuration, not of chance
-        model = get_peft_model(
-            model, LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
-        ).eval()
+        with quiet_transformers():
+            adapters = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
+            model = get_peft_model(model, adapters).eval()
     return Policy(model, tokenizer, config)
 
 
@@ -272,14 +293,16 @@ def _stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def quiet_transformers() -> Generator[None]:
-    """No progress bars or advice from `transformers` within."""
+    """No progress bars or advice from `transformers` and its friends within."""
     from transformers.utils import logging
 
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logging.set_verbosity(verbosity)
         if bar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from sanmai.config import Config, load_values, merge
 from sanmai.types import InputError
 
-_RECIPES = {
+RECIPES = {
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
     "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
@@ -29,9 +30,9 @@ class Recipe:
 
 def find_recipe(name: str) -> Recipe:
     """The recipe of that name; InputError names the known ones."""
-    if name not in _RECIPES:
-        raise InputError(f"recipe {name!r} is not known; expected one of {', '.join(_RECIPES)}")
-    module_name, config, run = _RECIPES[name]
+    if name not in RECIPES:
+        raise InputError(f"recipe {name!r} is not known; expected one of {', '.join(RECIPES)}")
+    module_name, config, run = RECIPES[name]
     module = importlib.import_module(module_name)
     return Recipe(name, getattr(module, config), getattr(module, run))
 
@@ -62,6 +63,22 @@ def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
     """runs/<recipe>-<digest of the settings>: the same command finds its run again, and other settings another folder."""
     digest = hashlib.sha256((config.to_toml() + salt).encode()).hexdigest()[:8]
     return Path("runs") / f"{recipe.name}-{digest}"
+
+
+def name_of(reward: Callable | None) -> str | None:
+    """What a reward function is recorded as: its name, and a digest of its source and of the plain values it closes over."""
+    if reward is None:
+        return None
+    function = reward if inspect.isfunction(reward) else type(reward).__call__
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):  # typed at a prompt, or not written in Python
+        code = getattr(function, "__code__", None)
+        text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not inspect.iscode(c)])) if code else ""
+    closed_over = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    text += repr([value for value in closed_over if isinstance(value, str | int | float | bool | tuple | None)])
+    name = getattr(reward, "__qualname__", type(reward).__qualname__)
+    return f"{getattr(reward, '__module__', '')}.{name}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _preset_or_file(file: Path | None) -> Path | None:

@@ -86,10 +86,11 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
 
 def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
     usable = sum(demonstration(p) is not None for p in train)
-    steps = math.ceil(config.epochs * usable / config.demonstrations_per_step)
+    per_step = min(config.demonstrations_per_step, max(usable, 1))
+    steps = max(round(config.epochs * (usable // per_step)), 1)
     yield (
         f"{usable:,} of them come with a worked solution: {config.epochs:g} passes in {steps} updates of "
-        f"{config.demonstrations_per_step} demonstrations each; the loss is on the completion alone."
+        f"{per_step} demonstrations each; the loss is on the completion alone."
     )
     yield _optimizer(config)
     yield f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, False))}."

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
@@ -52,6 +53,12 @@ class PretrainConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=100)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.model.name != "tiny" or self.model.lora_rank:
+            raise ValueError("model.name and model.lora_rank: pretrain makes the tiny model anew, all of its weights")
+        return self
+
 
 def run_pretrain(
     config: PretrainConfig,
@@ -75,7 +82,9 @@ def run_pretrain(
             run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False
         )
         held_out = world_problems(config.world, config.seed)[1]
-        run.log_environment(describe_environment(state.policy, {"evaluation": held_out}))
+        run.log_environment(
+            describe_environment(state.policy, {"evaluation": held_out}, start_digest=state.start_digest)
+        )
         corpus = _tokens(config, state.policy.tokenizer, skip=run.start_step * config.documents_per_step)
         fit(
             run,

@@ -6,7 +6,6 @@ values: 2-3 epochs, cosine from 5e-5 to 5e-6, batch 128 (arXiv:2501.12948, suppl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -73,7 +72,11 @@ def run_sft(
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         held_out = [p for p in held_out if p.answer is not None]
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
-        run.log_environment(describe_environment(state.policy, {"train": train, "evaluation": held_out}))
+        run.log_environment(
+            describe_environment(
+                state.policy, {"train": train, "evaluation": held_out}, start_digest=state.start_digest
+            )
+        )
         train = [p for p in train if demonstration(p) is not None]
         if not train:
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
@@ -87,11 +90,12 @@ def run_sft(
             )
         if not kept:
             raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer")
-        num_steps = math.ceil(config.epochs * len(kept) / config.demonstrations_per_step)
+        per_step = min(config.demonstrations_per_step, len(kept))
+        num_steps = max(round(config.epochs * (len(kept) // per_step)), 1)
         fit(
             run,
             state,
-            lambda step: draw(kept, config.demonstrations_per_step, seed=config.seed, step=step),
+            lambda step: draw(kept, per_step, seed=config.seed, step=step),
             config,
             num_steps,
             held_out=held_out,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai import world
 from sanmai.config import Config
@@ -32,7 +33,15 @@ class ProblemsConfig(FileProblemsConfig):
     evaluation_limit: int = Field(600, ge=1)
     """Held-out problems to evaluate on at most; a larger set is thinned out at random, once and for all."""
     world: WorldConfig = WorldConfig()
-    """Of the embedded world, when source = "world"."""
+    """Of the embedded world, when source or evaluation is "world"."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "world" not in (self.source, self.evaluation) and self.world != WorldConfig():
+            raise ValueError("world settings, but neither source nor evaluation is 'world'")
+        if self.evaluation is not None and self.holdout != 0.1:
+            raise ValueError("holdout with an evaluation source: nothing is held out of the training source")
+        return self
 
 
 def load_splits(

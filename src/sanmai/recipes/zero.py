@@ -22,6 +22,7 @@ from sanmai.config import Config
 from sanmai.data.curriculum import draw
 from sanmai.losses import group_advantages
 from sanmai.models.policy import ModelConfig
+from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, load_splits
@@ -36,7 +37,7 @@ from sanmai.train.forensics import write_bundle
 from sanmai.train.runs import CheckpointsConfig, Run, storing
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import NonFiniteError, OptimizerConfig, check_parity, learning_rate, optimizer_step
-from sanmai.types import Group, Metrics, Problem
+from sanmai.types import Group, InputError, Metrics, Problem
 
 
 class ZeroConfig(Config):
@@ -86,14 +87,26 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
+        if config.prompts_per_step > len(train):
+            raise InputError(
+                f"prompts_per_step = {config.prompts_per_step}: only {len(train)} problems to train on, and a step draws "
+                "each at most once"
+            )
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
         run.log_environment(
-            describe_environment(state.policy, {"train": train, "evaluation": held_out}, reward=_name(reward))
+            describe_environment(
+                state.policy,
+                {"train": train, "evaluation": held_out},
+                start_digest=state.start_digest,
+                reward=name_of(reward),
+            )
         )
         rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+        if state.policy.cache_works is False:
+            run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(config.num_steps, progress.interrupting):
             batch_of_problems = draw(train, config.prompts_per_step, seed=config.seed, step=step)
             with progress.phase("sampling"):
@@ -123,20 +136,21 @@ def run_zero(
 def update(run: Run, state: TrainingState, groups: Sequence[Group], config: ZeroConfig, step: int) -> Metrics:
     """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts."""
     settings = config.loss.settings()
+    if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
+        state.reference = state.policy.snapshot()
     for group in groups:
         advantages = group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
         for r, advantage in zip(group.rollouts, advantages, strict=True):
-            r.advantage = advantage
+            r.advantage = None if r.reward is None else advantage
     rollouts = trained_rollouts(groups)
     if not rollouts:
         run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
         return {}
-    if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
-        state.reference = state.policy.snapshot()
     batch = pack_rollouts(rollouts)
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
-    if step == run.start_step + 1:
+    if not state.has_parity:
         check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)
+        state.has_parity = True
     if config.loss.importance_cap is not None:
         batch = with_proximal_logp(
             state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
@@ -182,11 +196,3 @@ def update(run: Run, state: TrainingState, groups: Sequence[Group], config: Zero
         "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
         "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),
     }
-
-
-def _name(reward: Callable | None) -> str | None:
-    return (
-        None
-        if reward is None
-        else f"{getattr(reward, '__module__', '')}.{getattr(reward, '__qualname__', repr(reward))}"
-    )

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import logging
+import re
+import signal
+from itertools import chain
 from typing import Any
 
 from math_verify import LatexExtractionConfig, parse, verify
 
-from sanmai.rewards.math import number, split_list
+from sanmai.rewards.math import number, split_list, split_matrix
 
 logging.disable(logging.WARNING)  # it warns that it sets no time limit of its own; our parent process has one
 
 
+def equal_within(reference: str, candidate: str, cpu_seconds: float) -> bool | None:
+    """equal(); the process dies of SIGPROF after so many seconds of processor time."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    try:
+        return equal(reference, candidate)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+
+
 def equal(reference: str, candidate: str) -> bool | None:
     """Whether two LaTeX expressions are equal; None when the reference is not one."""
+    rows, other_rows = split_matrix(reference), split_matrix(candidate)
+    if rows and other_rows:
+        if [len(row) for row in rows] != [len(row) for row in other_rows]:
+            return False
+        entries = zip(chain.from_iterable(rows), chain.from_iterable(other_rows), strict=True)
+        verdicts = [equal(a, b) for a, b in entries]
+        return None if None in verdicts else all(verdicts)
     left, items, right = split_list(reference)
     other_left, others, other_right = split_list(candidate)
     is_same_kind = (other_left, other_right) == (left, right)
@@ -53,12 +72,16 @@ def _equal_one(reference: str, candidate: str) -> bool | None:
     if gold is None:
         return None
     target = _parse(candidate)
+    # 50 of 80 digits: a decimal is not pi, two forms of one irrational number are equal.
     return target is not None and bool(
-        verify(gold, target, float_rounding=10, allow_set_relation_comp=False, timeout_seconds=None)
+        verify(
+            gold, target, float_rounding=50, numeric_precision=80, allow_set_relation_comp=False, timeout_seconds=None
+        )
     )
 
 
 def _parse(text: str) -> Any | None:
+    text = re.sub(r"([0-9]+)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{{10 ** len(m[2])}}}", text)
     found = parse(
         f"${text}$", [LatexExtractionConfig()], fallback_mode="no_fallback", extraction_mode="first_match",
         parsing_timeout=0,

@@ -75,7 +75,8 @@ def rollout(
         problem, request = problems[completion.request], requests[completion.request]
         rollout_ = _to_rollout(policy, problem, request, completion, policy_version, grading.thought_tags)
         groups[completion.request].rollouts.append(rollout_)
-        graders.submit(problem, rollout_)
+        if completion.stop_reason is not StopReason.TIMEOUT:  # a slow machine is no reason for a bad reward
+            graders.submit(problem, rollout_)
     graders.finish()
     for group in groups:
         group.rollouts.sort(key=lambda r: r.sample)
@@ -137,6 +138,8 @@ class _Graders:
     def finish(self) -> None:
         """Wait until every job is graded or has had its time; write the verdicts onto the rollouts."""
         for job in self._submitted:
+            if sum(self.failures.values()) > self.config.failure_budget * len(self._submitted):
+                break  # the run stops: no need to wait for more graders that may hang
             while not job.done.wait(timeout=0.05):
                 if job.started is not None and time.monotonic() - job.started > self.config.timeout_seconds:
                     job.give_up(f"TimeoutError: grading took more than {self.config.timeout_seconds:g} s")

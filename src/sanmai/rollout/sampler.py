@@ -68,7 +68,7 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
     """`count` numbers in [0, 1) from the random stream that a seed names; the same everywhere and in any order."""
     key = hashlib.blake2b(repr(seed).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count, dtype=np.float32)
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
 
 
 def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -76,17 +76,21 @@ def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tens
 
         token = min { v : sum_{w <= v} p_w > u },   p = softmax(logits / temperature)
 
-    A token of probability 0 is never drawn.
+    A token of probability 0 is never drawn. The sum is taken in float64: in float32 the increments of some 100,000 words
+    round to nothing, and a third of a large vocabulary could never be drawn.
     """
     logp_RV = torch.log_softmax(logits_RV.float() / temperature, dim=-1)
-    cumulative_RV = logp_RV.exp().cumsum(dim=-1)
+    if logp_RV.device.type == "mps":  # has no float64
+        logp_RV, uniform_R = logp_RV.cpu(), uniform_R.cpu()
+    cumulative_RV = logp_RV.double().exp().cumsum(dim=-1)
     # Scaling by the row's own sum, which rounding leaves a little off 1, keeps u = 0.9999999 inside the vocabulary.
-    threshold_R1 = (uniform_R * cumulative_RV[:, -1]).unsqueeze(-1)
+    threshold_R1 = (uniform_R.double() * cumulative_RV[:, -1]).unsqueeze(-1)
     token_R = torch.searchsorted(cumulative_RV, threshold_R1, right=True).squeeze(-1)
     last_R = torch.searchsorted(cumulative_RV, cumulative_RV[:, -1:].contiguous()).squeeze(-1)
     # The outer bound is for logits that are not finite: their log-prob says so, and the training step stops on it.
     token_R = torch.minimum(token_R, last_R).clamp(max=logits_RV.shape[-1] - 1)
-    return token_R, logp_RV.gather(-1, token_R.unsqueeze(-1)).squeeze(-1)
+    drawn_logp_R = logp_RV.gather(-1, token_R.unsqueeze(-1)).squeeze(-1)
+    return token_R.to(logits_RV.device), drawn_logp_R.to(logits_RV.device)
 
 
 def _sample_wave(
@@ -98,9 +102,8 @@ def _sample_wave(
 ) -> Iterator[Completion]:
     """Sample some rollouts, each a (request, sample), together in one batch; those of a request stand side by side."""
     device = policy.device
-    uniform_RT = torch.as_tensor(
-        np.stack([uniforms(requests[i].seeds[s], config.max_tokens) for i, s in rows]), device=device
-    )
+    uniform_RT = torch.as_tensor(np.stack([uniforms(requests[i].seeds[s], config.max_tokens) for i, s in rows]))
+    uniform_RT = uniform_RT.to(device, torch.float32 if device.type == "mps" else torch.float64)
     token_RT = torch.zeros(len(rows), config.max_tokens, dtype=torch.long, device=device)
     logp_RT = torch.zeros(len(rows), config.max_tokens, device=device)
     stops = torch.tensor(policy.stop_tokens, device=device)
@@ -115,8 +118,11 @@ def _sample_wave(
     prompts = [requests[index].prompt_tokens for index in group_sizes]
     repeats = torch.tensor(list(group_sizes.values()), device=device)
     # The modes are left before each yield: a generator must not leak them into the code that consumes it.
+    if policy.cache_works is None:
+        policy.cache_works = _cache_works(policy)
+    start = _prefill if policy.cache_works else _start_plain
     with torch.inference_mode(), policy.autocast():
-        logits_RV, decode = _prefill(policy, prompts, repeats, config.max_tokens)
+        logits_RV, decode = start(policy, prompts, repeats, config.max_tokens)
     for t in range(config.max_tokens):
         with torch.inference_mode(), policy.autocast():
             token_R, drawn_logp_R = draw(logits_RV, uniform_RT[active, t], config.temperature)
@@ -140,7 +146,7 @@ def _sample_wave(
 
 
 class _Decoder:
-    """The state of a batch being written: model, KV cache, attention mask and positions of its rows."""
+    """A batch being written: model, KV cache, attention mask and positions of its rows."""
 
     def __init__(self, policy: Policy, cache: Any, attention_RT: Tensor | None, position_R: Tensor) -> None:
         self.model, self.cache, self.attention_RT, self.position_R = policy.model, cache, attention_RT, position_R
@@ -166,6 +172,66 @@ class _Decoder:
         self.position_R = self.position_R[kept]
         if self.attention_RT is not None:
             self.attention_RT = self.attention_RT[kept]
+
+
+class _PlainDecoder:
+    """A batch being written without a cache: every token costs a whole forward pass. For models whose state is no KV cache.
+
+    Rows are padded on the right, where a causal model cannot see the padding.
+    """
+
+    def __init__(self, policy: Policy, token_RT: Tensor, attention_RT: Tensor) -> None:
+        self.policy, self.token_RT, self.attention_RT = policy, token_RT, attention_RT
+
+    def next(self, token_R: Tensor) -> Tensor:
+        """Append a token to every row; the logits_RV that follow it."""
+        rows_R, length_R = torch.arange(len(token_R), device=token_R.device), self.attention_RT.sum(dim=1)
+        if int(length_R.max()) == self.token_RT.shape[1]:
+            self.token_RT = torch.nn.functional.pad(self.token_RT, (0, 16))
+            self.attention_RT = torch.nn.functional.pad(self.attention_RT, (0, 16))
+        self.token_RT[rows_R, length_R], self.attention_RT[rows_R, length_R] = token_R, 1
+        return self.policy.next_logits(self.token_RT, self.attention_RT)
+
+    def keep(self, kept: Tensor) -> None:
+        """Only these rows go on."""
+        self.token_RT, self.attention_RT = self.token_RT[kept], self.attention_RT[kept]
+
+
+def _start_plain(policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int) -> tuple[Tensor, _PlainDecoder]:
+    """The first logits of every rollout, and a decoder that keeps whole sequences."""
+    shape = (len(prompts), max(map(len, prompts)) + min(room, 16))
+    token_PT = torch.zeros(shape, dtype=torch.long, device=policy.device)
+    attention_PT = torch.zeros_like(token_PT)
+    for row, prompt in enumerate(prompts):
+        token_PT[row, : len(prompt)] = torch.tensor(prompt, device=policy.device)
+        attention_PT[row, : len(prompt)] = 1
+    row_of = torch.arange(len(prompts), device=policy.device).repeat_interleave(repeats)
+    logits_PV = policy.next_logits(token_PT, attention_PT)
+    return logits_PV[row_of], _PlainDecoder(policy, token_PT[row_of], attention_PT[row_of])
+
+
+def _cache_works(policy: Policy) -> bool:
+    """Prompts of two lengths, repeated, cut down and continued through the cache, give the logits of whole forward passes.
+
+    State-space and hybrid models keep other state than keys and values, each library class in its own way: they are
+    found out here, whatever their name, and sampled without a cache.
+    """
+    prompts = [[t % policy.vocabulary for t in range(1, 1 + length)] for length in (3, 6)]
+    repeats, kept = torch.tensor([2, 2], device=policy.device), torch.tensor([1, 2], device=policy.device)
+    token_R = torch.tensor([2, 1], device=policy.device) % policy.vocabulary
+    found = []
+    with torch.inference_mode(), policy.autocast():
+        for start in (_start_plain, _prefill):
+            try:
+                first_RV, decode = start(policy, prompts, repeats, 4)
+                decode.keep(kept)
+                found.append((first_RV, decode.next(token_R)))
+            except (AttributeError, TypeError, ValueError, RuntimeError, KeyError, IndexError, NotImplementedError):
+                if start is _start_plain:
+                    raise  # without a cache either: the model does not run at all
+                return False
+    tolerance = 1e-3 if policy.config.dtype == "float32" else 0.5
+    return all(torch.allclose(a, b, atol=tolerance, rtol=tolerance) for a, b in zip(*found, strict=True))
 
 
 def _prefill(policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int) -> tuple[Tensor, _Decoder]:

@@ -67,6 +67,8 @@ class LossConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self.settings()
+        if self.kl_estimator != "k3" and not self.kl_weight:
+            raise ValueError("kl_estimator without kl_weight: no KL is estimated")
         if self.reference_reset_steps and not self.kl_weight:
             raise ValueError("reference_reset_steps without kl_weight: there is no reference to reset")
         if self.reference_reset_steps == 1:
@@ -89,12 +91,13 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
     def policy(scored, denominator):
         batch = scored.batch
         weight_BT, _ = weigh(batch)
+        old_logp_BT = batch.streams.get("proximal_logp", batch.sampling_logp_BT)
         if "importance" in batch.streams:
             weight_BT = weight_BT * batch.streams["importance"]
         loss, found = policy_loss(
             settings,
             scored.logp_BT,
-            batch.sampling_logp_BT,
+            old_logp_BT,
             batch.streams["rl"],
             batch.mask_BT,
             weight_BT=weight_BT,
@@ -103,12 +106,21 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
         return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
     def kl(scored, denominator):
-        loss, found = kl_to_reference(
+        loss, _ = kl_to_reference(
             scored.logp_BT,
             scored.reference_logp_BT,
             scored.batch.mask_BT,
             weight_BT=weigh(scored.batch)[0],
             denominator=denominator,
+            estimator=config.kl_estimator,
+        )
+        # The loss is per unit of its own normalisation; what is reported is nats per token.
+        _, found = kl_to_reference(
+            scored.logp_BT.detach(),
+            scored.reference_logp_BT,
+            scored.batch.mask_BT,
+            weight_BT=scored.batch.mask_BT.float(),
+            denominator=scored.step_tokens,
             estimator=config.kl_estimator,
         )
         return loss, {f"policy/{name}": value for name, value in found.items()}
@@ -143,9 +155,10 @@ def sft_component(weight: float = 1.0) -> Component:
 def with_proximal_logp(
     policy: Policy, batch: TokenBatch, *, cap: float, temperature: float, micro_tokens: int
 ) -> TokenBatch:
-    """The batch with the trainer's log-probs in place of the sampler's, and the stream "importance" that corrects for it.
+    """The batch with two more streams: the trainer's own log-probs, to take ratios to, and what corrects for that.
 
-        importance = min(exp(trainer's log-prob - sampler's log-prob), cap)
+        proximal_logp = trainer's log-prob before the update
+        importance = min(exp(proximal_logp - sampling_logp), cap)
 
     Source:
         Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, truncated as in `truncated_importance_weight`.
@@ -157,4 +170,4 @@ def with_proximal_logp(
             scored_BT, _ = policy.score(part.to(policy.device), temperature=temperature)
             logp_BT[rows, : scored_BT.shape[1]] = scored_BT.cpu()
     weight_BT = truncated_importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, cap)
-    return dataclasses.replace(batch, sampling_logp_BT=logp_BT, streams={**batch.streams, "importance": weight_BT})
+    return dataclasses.replace(batch, streams={**batch.streams, "proximal_logp": logp_BT, "importance": weight_BT})

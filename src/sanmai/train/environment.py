@@ -19,8 +19,15 @@ from sanmai.types import Problem
 _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow")
 
 
-def describe_environment(policy: Policy, problems: dict[str, Iterable[Problem]], **facts: Any) -> dict[str, Any]:
-    """Versions, machine, and digests of the starting model, the tokenizer's template and the problem sets."""
+def describe_environment(
+    policy: Policy, problems: dict[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
+) -> dict[str, Any]:
+    """Versions, machine, and the origin of the run: digests of everything it starts from.
+
+    Args:
+        start_digest: of the starting weights; see TrainingState.
+        reward: names the caller's reward function, if there is one.
+    """
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -39,11 +46,12 @@ def describe_environment(policy: Policy, problems: dict[str, Iterable[Problem]],
             "trained_parameters": sum(p.numel() for p in policy.weights.values()),
             "chunked_scoring": policy.scores_in_chunks,
         },
-        "protocol": {
+        "origin": {
+            "weights": start_digest,
+            "reward": reward,
             "chat_template": _digest([str(policy.tokenizer.chat_template)]),
             **{f"problems_{name}": _digest(_lines(found)) for name, found in problems.items()},
         },
-        **facts,
     }
 
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from sanmai.config import Config, differing_keys
-from sanmai.models.checkpoints import newest_good_checkpoint, step_of, write_checkpoint
+from sanmai.models.checkpoints import checkpoint_folders, newest_good_checkpoint, step_of, sync, write_checkpoint
 from sanmai.types import Group, InputError, Metrics, Problem, Rollout, RunError
 
 
@@ -55,8 +55,14 @@ class Run:
         try:
             with storing(self.folder):
                 self._write_config(config)
-            self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
+            with storing(self.folder):
+                self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
             self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
+            if self.checkpoint is None and self.warnings:
+                raise RunError(
+                    f"{self.folder / 'checkpoints'}: none of the checkpoints is whole ({'; '.join(self.warnings)}); nothing "
+                    "was changed: restore one, or move the folder away to begin again"
+                )
             with storing(self.folder):
                 self._drop_after(self.start_step)
             self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
@@ -88,12 +94,21 @@ class Run:
         return step % config.every == 0 or step == num_steps or self.interrupted
 
     def log_environment(self, facts: Mapping[str, Any]) -> None:
-        """Write environment.json on the first start; afterwards warn of what is no longer the same."""
+        """Write environment.json on the first start; afterwards compare.
+
+        Raises:
+            InputError: what the run trains from (`origin`) is no longer what it was.
+        """
         path = self.folder / "environment.json"
         facts = json.loads(json.dumps(facts, default=str))
         if self.start_step and path.exists():
-            changed = differing_keys(json.loads(path.read_text()), facts)
-            if changed:
+            before = json.loads(path.read_text())
+            if moved := differing_keys(before.pop("origin", {}), facts.pop("origin", {})):
+                raise InputError(
+                    f"{self.folder}: this run started from something else ({'; '.join(moved)}); "
+                    "restore it to go on, or choose another --out"
+                )
+            if changed := differing_keys(before, facts):
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
             with storing(path):
@@ -107,6 +122,8 @@ class Run:
                 write_rollouts(self.folder / "rollouts" / f"step-{step:06d}.parquet", step, groups)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
 
     def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
         path = self.folder / "evaluations" / f"step-{step:06d}.parquet"
@@ -155,13 +172,18 @@ class Run:
                 digits = path.stem.split("step-")[-1]
                 if not path.name.startswith("step-") or (digits.isdigit() and (int(digits) > step or step == 0)):
                     path.unlink()
-        for path in (self.folder / "checkpoints").iterdir():
-            if path.name.startswith(".partial-") or (path != self.checkpoint and step_of_name(path) > step):
+        unwanted = [*(self.folder / "checkpoints").glob(".partial-*"), *checkpoint_folders(self.folder)]
+        for path in unwanted:
+            if path.name.startswith(".partial-") or step_of(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
-        metrics = self.folder / "metrics.jsonl"
+        metrics, kept = self.folder / "metrics.jsonl", []
         if metrics.exists():
             kept = [line for line in metrics.read_text("utf-8", "replace").splitlines(True) if _is_kept(line, step)]
             _write_whole(metrics, "".join(kept))
+        recorded = {json.loads(line)["step"] for line in kept}
+        lost = [s for s in range(1, step + 1) if s not in recorded]
+        if lost:
+            self.warn(f"metrics.jsonl lacks {len(lost)} of the steps that are committed, the first {lost[0]}")
 
     @contextlib.contextmanager
     def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> Generator[None]:
@@ -191,6 +213,7 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
     partial = path.with_name(f".partial-{path.name}")
     try:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
+        sync(partial)
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -257,11 +280,6 @@ def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) ->
         if (verdict := rollout.verdicts.get(name)) is not None:
             row |= {f"score/{name}": verdict.score, f"label/{name}": verdict.label, f"reason/{name}": verdict.reason}
     return row
-
-
-def step_of_name(path: Path) -> int:
-    digits = path.name.removeprefix("step-")
-    return int(digits) if digits.isdigit() else -1
 
 
 def _is_kept(line: str, step: int) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,6 +24,10 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     reference: dict[str, Tensor] | None
     """Weights of the reference policy; None when nothing is measured to it."""
+    start_digest: str
+    """Of the weights that the run started from: a LoRA run that resumes loads them again."""
+    has_parity: bool = False
+    """Sampler and trainer have been found to agree since this process began."""
 
     def save(self, folder: Path) -> None:
         """Write the model as a plain `transformers` folder, and beside it what resuming needs."""
@@ -35,7 +41,8 @@ class TrainingState:
             tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
         if self.policy.config.lora_rank:  # the model file has the adapters merged in
             tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items()}
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / _FILE)
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
 
 
 def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *, keep_reference: bool) -> TrainingState:
@@ -43,19 +50,30 @@ def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *,
     if run.checkpoint is None:
         policy = load_policy(model)
         reference = policy.snapshot() if keep_reference else None
-        return TrainingState(policy, make_optimizer(policy, optimizer), reference)
+        return TrainingState(policy, make_optimizer(policy, optimizer), reference, _digest(policy))
     saved = load_file(run.checkpoint / _FILE, device=model.device)
     if model.lora_rank:
         policy = load_policy(model)
+        digest = _digest(policy)
         policy.load_weights(_part(saved, "weights"))
     else:
         policy = load_policy(model.model_copy(update={"name": str(run.checkpoint)}))
-    state = TrainingState(policy, make_optimizer(policy, optimizer), _part(saved, "reference") or None)
+        with safe_open(run.checkpoint / _FILE, "pt") as file:
+            digest = file.metadata()["start_digest"]
+    state = TrainingState(policy, make_optimizer(policy, optimizer), _part(saved, "reference") or None, digest)
     for name, tensor in _part(saved, "optimizer").items():
         parameter, key = name.rsplit("/", 1)
         # PyTorch keeps AdamW's step counter on the CPU.
         state.optimizer.state[policy.weights[parameter]][key] = tensor.cpu() if key == "step" else tensor
     return state
+
+
+def _digest(policy: Policy) -> str:
+    """SHA-256 of every weight's bytes, in order of name."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(policy.model.state_dict().items()):
+        sha.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()[:16]
 
 
 def _part(saved: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

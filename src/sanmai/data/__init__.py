@@ -1,0 +1,1 @@
+"""Problems in, checked; messages to tokens; completions taken apart."""

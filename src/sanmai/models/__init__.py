@@ -1,0 +1,1 @@
+"""Policies: any `transformers` causal LM, and the embedded one."""

@@ -1,0 +1,1 @@
+"""The optimizer step, and the run folder that survives anything."""
