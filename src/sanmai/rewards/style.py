@@ -122,7 +122,7 @@ _ENGLISH = frozenset(
     "second third next last one two three four five six seven eight nine ten hundred thousand make makes need needs has "
     "have had get gets got do does did can could would should will must write wrote add subtract multiply divide left "
     "right now also only just think wait so therefore thus hence would long day days week hour hours cost costs answer"
-    .split()
+    .split()  # noqa: SIM905
 ) | {word for word in (*arithmetic.vocabulary(), *requests.vocabulary()) if word.isascii()}  # fmt: skip
 """English without asking lingua: common words, and all of the embedded world's, which have no grammar to go by."""
 _EVIDENT_SHARE = 0.25
@@ -207,7 +207,7 @@ def _masked(text: str) -> str:
     return _MASK.sub(_mask, text[:MAX_CHARS])
 
 
-def _mask(match: regex.Match[str]) -> str:
+def _mask(match: Any) -> str:
     return " " if match[0].isascii() else f" {' '.join(_OTHER_LETTERS.findall(match[0]))} "
 
 
