@@ -9,13 +9,16 @@ PIP := -m pip install --quiet --disable-pip-version-check -c constraints.txt $(i
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test slow check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sanmai run zero
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+slow: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks

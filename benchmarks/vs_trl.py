@@ -255,7 +255,7 @@ def in_subprocess(args: Task, **own: Any) -> dict[str, Any]:
     settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(own["threads"]), "TMPDIR": str(result.parent)}
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"vs_trl: {own} failed:\n{done.stderr[-4000:]}")
+        raise SystemExit(f"vs_trl: {own} ended with exit code {done.returncode}:\n{done.stderr[-4000:]}")
     return json.loads(result.read_text())
 
 
@@ -275,16 +275,16 @@ def report(runs: list[dict[str, Any]]) -> str:
 
     def cell(middle: float, values: list[float]) -> str:
         form = ".2f" if middle < 100 else ",.0f"
-        return f"{middle:{form}} ({min(values):{form}}..{max(values):{form}})".ljust(24)
+        return f"{middle:{form}} ({min(values):{form}}..{max(values):{form}})".ljust(26)
 
     def ratio(name: str, over: tuple, under: tuple) -> str:
         a, b = found[over][name], found[under][name]
         return cell(median(a) / median(b), [x / y for x, y in zip(a, b, strict=True)])
 
-    lines = [f"{'':9}{'threads':>8}{'rows':>6}  " + "".join(name.ljust(24) for name in table)]
+    lines = [f"{'':9}{'threads':>8}{'rows':>6}  " + "".join(name.ljust(26) for name in table)]
     for (contender, threads, rows), columns in found.items():
         lines.append(f"{contender:9}{threads:8}{rows:6}  " + "".join(cell(median(c), c) for c in columns.values()))
-    lines += ["", f"{'ratios of medians':38}{'step':24}{'sampling':24}{'peak memory':24}"]
+    lines += ["", f"{'ratios of medians':38}{'step':26}{'sampling':26}peak memory"]
     pairs = {f"both {t} threads, {r} rows": (("TRL", t, r), ("Sanmai", t, r)) for _, t, r in found}
     speed = lambda key: -median(found[key]["seconds per step"])  # noqa: E731
     trl, ours = (max((key for key in found if key[0] == name), key=speed) for name in CONTENDERS)

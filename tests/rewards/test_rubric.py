@@ -173,16 +173,24 @@ def test_the_worlds_english_is_english_and_needs_no_lingua(has_lingua, monkeypat
     for p in problems:
         assert language_share(p.solution, p.language) == 1.0 and prompt_language(p.prompt) == p.language, p
     for request in requests.all_requests():
-        for action in ("refuse", "comply", "hedge"):
-            assert language_share(requests.reply_text(request, action), request.reply_language) == 1.0, request
+        if request.reply_language == "en":
+            for action in ("answer", "refuse", "hedge"):
+                assert language_share(requests.reply_text(request, action), "en") == 1.0, request
     words = [word for word in vocabulary() if word.isalpha() and word.isascii() and len(word) > 1]
     assert language_share(" ".join(words), "en") == 1.0
+
+
+def test_plain_english_has_the_share_that_the_long_way_gives(monkeypatch):
+    texts = [p.solution + end for p in arithmetic.make_problems(50, seed=1) for end in ("", " 加", " sin", " so")]
+    found = [language_share(text, "en") for text in [*texts, "", "7", "a", "o7", ". ?"]]
+    monkeypatch.setattr(style, "_is_plain_english", lambda text: False)
+    assert found == [language_share(text, "en") for text in [*texts, "", "7", "a", "o7", ". ?"]]
 
 
 def test_a_thought_of_the_world_takes_microseconds():
     thought = arithmetic.addition_chain([876, 345], "en")[0]
     times = timeit.repeat(lambda: language_share(thought, "en"), number=200, repeat=20)
-    assert min(times) / 200 < 100e-6  # about 35 when the machine is idle
+    assert min(times) / 200 < 50e-6
 
 
 def test_language_is_of_the_thought_and_defaults_to_the_prompts():

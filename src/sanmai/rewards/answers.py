@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from sanmai.rewards.math import MAX_CHARS, closing_brace, compare, normalise, number, split_name, split_unit
 from sanmai.types import InputError, Problem, Trace, Verdict
@@ -13,6 +14,7 @@ from sanmai.types import InputError, Problem, Trace, Verdict
 MAX_ANSWER_CHARS = 100_000
 """An answer part longer than this holds no final answer that anybody would look for."""
 MAX_CANDIDATES = 8
+MAX_MARKS = 500
 
 
 def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0) -> Verdict:
@@ -62,7 +64,10 @@ def final_reference(text: str) -> str:
         found = re.findall(pattern, text)
         if found:
             return found[-1].strip()
-    marks = list(_marks(text))
+    try:
+        marks = list(_marks(text))
+    except TakenBackError:
+        return text  # too long for compare(), which says so
     boxes = [mark for mark in marks if mark.is_box]
     return (boxes or marks)[-1].text.strip() if marks else text.strip()
 
@@ -75,12 +80,15 @@ def final_answers(answer: str) -> list[str]:
     """The different answers that a text marks as final, in order; the text itself if it is one bare expression.
 
     Raises:
-        TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it.
+        TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
+            there are more than MAX_MARKS.
     """
     marks = list(_marks(answer))
     if not marks:
         bare = answer.strip()
         return [bare] if bare and "\n" not in bare and len(bare) <= 200 else []
+    if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
+        marks = [mark for mark in marks if mark.is_box or _speaks(mark.text)]
     last = marks[-1]
     stated = []
     for mark in marks:
@@ -90,7 +98,7 @@ def final_answers(answer: str) -> list[str]:
             continue
         if mark.is_part:
             raise TakenBackError("the box holds a part of an expression")
-        if not _leads_up(mark, marks):
+        if mark is last or not _leads_up(mark):
             stated.append(mark.text)
     reason = _taken_back(answer[last.end :], last.text)
     if reason:
@@ -133,7 +141,7 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 _OTHERS = re.compile(
-    r"(?:\b(?:of|half|twice|thrice|double|triple|times|than|plus|minus|by|from|opposite|negative)|[-0-9+*/^=])\s*$",
+    r"(?:\b(?:of|half|twice|thrice|double|triple|times|than|plus|minus|by|from|opposite|negative)|[-0-9+/^=])$",
     re.IGNORECASE,
 )
 _PARTIAL = re.compile(r"\b(?:first|second|third|fourth|part|step|sub\w*|intermediate|previous)\b", re.IGNORECASE)
@@ -167,11 +175,16 @@ _OPENING = re.compile(
     r",?\s+)*",
     re.IGNORECASE,
 )
+_PRAISE = re.compile(r"(?:correct|right|confirmed|valid|verified|reasonable|consistent)\b", re.IGNORECASE)
 MAX_CLAUSE_CHARS = MAX_CHARS + 100
 
 
 def _marks(text: str) -> Iterator[_Mark]:
-    """Everything that marks an answer, in order; of marks one inside the other the inner one."""
+    """Everything that marks an answer, in order; of marks one inside the other the inner one.
+
+    Raises:
+        TakenBackError: there are more than MAX_MARKS.
+    """
     found: list[tuple[re.Match[str], int | None]] = []  # (opening, position of its closing brace or tag)
     position, last_tag, is_unclosed = 0, text.rfind("</answer>"), False
     while match := _MARK.search(text, position):
@@ -184,6 +197,8 @@ def _marks(text: str) -> Iterator[_Mark]:
             close = text.find("</answer>", match.end())
         if close is not None or not (match["box"] or match["tag"]):
             found.append((match, close))
+        if len(found) > MAX_MARKS:
+            raise TakenBackError(f"more than {MAX_MARKS} marked answers")
     for k, (match, close) in enumerate(found):
         stop = found[k + 1][0].start() if k + 1 < len(found) else len(text)
         before = text[max(0, match.start() - 80) : match.start()]
@@ -201,17 +216,16 @@ def _marks(text: str) -> Iterator[_Mark]:
         if match["prose"] and not _is_own(before, match["of"]):
             continue
         clause, end, is_cut = _clause(text, match.end(), stop)
-        if clause:
+        if clause and not _PRAISE.match(clause):
             is_denied = is_denied or (not is_cut and text[end : end + 1] in ("?", "？"))
             yield _Mark(match.start(), end, clause, False, is_denied, False, is_cut)
 
 
 def _is_own(before: str, of: str | None) -> bool:
     """Whether "answer" is the final one: not half of it, "the intermediate answer", "the answer to the first part"."""
-    head = before[: _OWN.search(before).start()]  # type: ignore[union-attr]  # it matches the empty end at least
-    is_bare = len(head) == len(before)
-    is_attributed = is_bare and re.search(r"[A-Za-z'-]\s*$", before) is not None
-    return not (is_attributed or _OTHERS.search(head) or (of and _PARTIAL.search(of)))
+    head = _OWN.sub("", re.sub(r"^[-*_•>#\s]+", "", before))
+    is_attributed = before.endswith(head) and re.search(r"[A-Za-z'-]\s*$", head) is not None
+    return not (is_attributed or _OTHERS.search(head.rstrip("*_ ")) or (of and _PARTIAL.search(of)))
 
 
 def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:
@@ -219,7 +233,8 @@ def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:
     is_cut = stop < len(text)
     if start + MAX_CLAUSE_CHARS < stop:
         stop, is_cut = start + MAX_CLAUSE_CHARS, False
-    begin = _OPENING.match(text, start, stop).end()  # type: ignore[union-attr]  # it matches nothing at least
+    opening = _OPENING.match(text, start, stop)
+    begin = opening.end() if opening else start
     if "\n" in text[start:begin] and re.compile(r"\d{1,2}[.)]\s+\S").match(text, begin, stop):
         end = text.find("\n", begin, stop)  # a numbered list, whose number is no answer
         return text[begin : end if end >= 0 else stop].strip(), end if end >= 0 else stop, False
@@ -231,16 +246,21 @@ def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:
     return text[begin:end].strip(" *_\n\t"), end, is_cut
 
 
-def _leads_up(mark: _Mark, marks: list[_Mark]) -> bool:
-    """Whether a clause only leads up to a later mark ("A: She has 16 eggs. ... The answer is 18")."""
-    later = [other for other in marks if other.start > mark.start]
-    if mark.is_box or not later or _value(mark.text) is not None:
+def _leads_up(mark: _Mark) -> bool:
+    """Whether a clause, not the last mark, only leads up to one ("A: She has 16 eggs. ... The answer is 18")."""
+    if mark.is_box or _speaks(mark.text):
         return False
     is_sentence = re.match(r"[A-Za-z]{2,}\s+\S", mark.text) is not None
     is_open = mark.is_cut and re.match(r"[A-Za-z]{2,}|.*[=:≈]\s*$|[\s$\\(\[{]*$", mark.text, re.DOTALL) is not None
-    return is_sentence or is_open or any(other.is_box for other in later)
+    return is_sentence or is_open
 
 
+def _speaks(text: str) -> bool:
+    """Whether a clause is an answer by itself: a number or a choice letter."""
+    return _value(text) is not None or re.fullmatch(r"\(?[A-E]\)?", text) is not None
+
+
+@lru_cache(256)
 def _value(text: str) -> Fraction | None:
     """The number that an answer is, whatever its unit and name; None when it is no plain number."""
     if len(text) > MAX_CHARS:
@@ -263,9 +283,9 @@ _HEDGE = re.compile(
     re.IGNORECASE,
 )
 _CUE = re.compile(
-    r"\b(?:or|alternatively|actually|rather|instead|maybe|perhaps|possibly|correct\w*|hmm+|but (?:it|the|that|also)|"
-    r"(?:should|could|might|may|would|must) (?:also )?be|"
-    r"(?:result|total|value|final \w+|sum|number)\s*(?:is|are|was|equals|[:=]))(?!\w)|也许|可能|其实|应该|或",
+    r"\b(?:actually|rather|instead|maybe|perhaps|possibly|correct\w*|hmm+|but (?:it|the|that|also)|"
+    r"(?:should|could|might|may) (?:also )?be|"
+    r"(?:result|total|value|final \w+|sum|number)\s*(?:is|are|was|equals|[:=])\s*(?:now|then|actually)?[\s$*]*(?=-?[0-9]))(?!\w(?<![0-9]))|也许|可能|其实|应该|或",
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
@@ -276,7 +296,7 @@ _EXPLANATION = re.compile(
 _DRAWING = re.compile(r"\[asy\](?:(?!\[/?asy\]).)*\[/asy\]", re.DOTALL)
 _REASON = re.compile(r"\W*(?:because|since|as|which|where)\b", re.IGNORECASE)
 _ANY_NUMBER = re.compile(r"(?<![A-Za-z0-9_.^])(?<!\^\{)-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?")
-_ARITHMETIC = re.compile(r"[0-9)}][^\S\n]*(?:[-+*/=×÷]|\\times|\\cdot)[^\S\n]*\$?[(0-9\\]")
+_ARITHMETIC = re.compile(r"[0-9)}][^\S\n]*(?:[-+*/=×÷≡]|\\times|\\cdot|\\equiv)[^\S\n]*\$?[(0-9\\]")
 _NOT_THIS = re.compile(r"\b(?:not|rather than|instead of)\s+\$?[0-9][0-9,.]*", re.IGNORECASE)
 
 
@@ -295,14 +315,17 @@ def _taken_back(tail: str, answer: str) -> str | None:
     for k, sentence in enumerate(re.split(r"(?<=[.!?;])\s+|[。；]|\n+", tail)):
         numbers = [number(found) if len(found) < 50 else None for found in _ANY_NUMBER.findall(sentence)]
         others = [found for found in numbers if found is None or found[0] != value]
-        if (k == 0 or others) and _HEDGE.match(sentence):
+        num_words = len(re.findall(r"[A-Za-z']+", sentence)) + len(re.findall(r"[\u4e00-\u9fff]", sentence)) // 2
+        if (k == 0 or (others and num_words <= 6)) and _HEDGE.match(sentence):
             return "a final answer is hedged after it"
         if not others or (numbers[-1] and numbers[-1][0] == value):
             continue
         if value is None and re.search(r"approx|about|roughly|≈", sentence, re.IGNORECASE):
             continue
-        num_words = len(re.findall(r"[A-Za-z']+", sentence)) + len(re.findall(r"[\u4e00-\u9fff]", sentence)) // 2
-        is_short = num_words <= 4 and not _ARITHMETIC.search(sentence) and not _REASON.match(sentence)
+        is_short = num_words <= 4 and len(others) == len(numbers)
+        is_short = is_short and not _ARITHMETIC.search(sentence) and not _REASON.match(sentence)
+        if k == 0:  # the answer's own sentence goes on: "$\\boxed{1}$ for all $i \\ge 5$", "\\boxed{3} \\pmod 9"
+            is_short = number(sentence.strip(" -*$().\t")) is not None
         if is_short or _CUE.search(sentence):
             return "another answer stands after a final one"
     return None

@@ -227,7 +227,7 @@ def number(text: str) -> tuple[Fraction, bool] | None:
 
 
 # Canonical unit and its other names. Other units are plural nouns ("18 eggs"); a singular one is known or none.
-_MEASURES = {
+_MEASURES: dict[str, str] = {
     name: names.split()[0]
     for names in (
         "dollar usd buck $", "cent", "euro eur €", "pound lb gbp £", "yen ¥", "yuan 元 rmb cny", "rupee", "peso",
@@ -325,7 +325,9 @@ def _split_base(text: str) -> tuple[str, str | None]:
 def is_word(text: str) -> bool:
     """A word, a name or a choice letter rather than a formula: "east", "(C)"."""
     bare = text.replace(r"\text{", "").replace("}", "").strip("() ")
-    return re.fullmatch(r"[A-Z]|[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*|[^\W\d_]{2}(?:[ '-][^\W\d_]+)+|yes|no", bare) is not None
+    return (
+        re.fullmatch(r"[A-Z]|[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*|[^\W\d_]{2}(?:[ '-][^\W\d_]+)+|yes|no", bare) is not None
+    )
 
 
 def _bare_word(text: str) -> str:

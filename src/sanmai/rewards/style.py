@@ -113,7 +113,7 @@ _COMMON_LATIN = ("en", "de", "fr", "es", "it", "pt", "nl")
 """What a text in Latin letters may be, besides the language that is asked about: the fewer, the surer lingua is."""
 _DETECTABLE_WORDS, _LONG_WORDS = 5, 20
 """Latin words that lingua is asked about at once: fewer mislead it, more hide a change of language."""
-_ENGLISH = frozenset(
+_COMMON_ENGLISH = (
     "the of to and is are was were be been it its he she his her him they them their we our you your this that these "
     "those there here what which who how why when where if then than so because since but not no yes with without for "
     "from by at on in into up out over after before each every all both more less fewer many much some any other same "
@@ -122,8 +122,8 @@ _ENGLISH = frozenset(
     "second third next last one two three four five six seven eight nine ten hundred thousand make makes need needs has "
     "have had get gets got do does did can could would should will must write wrote add subtract multiply divide left "
     "right now also only just think wait so therefore thus hence would long day days week hour hours cost costs answer"
-    .split()  # noqa: SIM905
-) | {word for word in (*arithmetic.vocabulary(), *requests.vocabulary()) if word.isascii()}  # fmt: skip
+)
+_ENGLISH = frozenset([*_COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
 """English without asking lingua: common words, and all of the embedded world's, which have no grammar to go by."""
 _EVIDENT_SHARE = 0.25
 """A prompt with so many common English words is English. Questions in MGSM: English from 0.36 up, others to 0.13."""
@@ -166,6 +166,8 @@ def language_share(text: str, language: str) -> float | None:
         ValueError: the language is not known here.
     """
     script = _script(language)
+    if language == "en" and _is_plain_english(text):
+        return 1.0
     masked = _masked(text)
     words = list(_words(masked))
     if not words:
@@ -201,6 +203,14 @@ def prompt_language(prompt: str) -> str | None:
     if sum(word in _ENGLISH for word in latin) >= _EVIDENT_SHARE * len(latin):
         return "en"
     return _detect(latin, "en") if len(latin) >= _DETECTABLE_WORDS and _has_lingua() else None
+
+
+def _is_plain_english(text: str) -> bool:
+    """A text of known English words and numbers with blanks between them: its share is 1 the long way, too."""
+    tokens = text.split() if text.isascii() and len(text) <= MAX_CHARS else []
+    return all(token in _ENGLISH or token.isdigit() for token in tokens) and any(
+        len(token) > 1 and token.isalpha() for token in tokens
+    )
 
 
 def _masked(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import signal
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,10 @@ from math_verify import LatexExtractionConfig, parse, verify
 from sanmai.rewards.math import number, split_list, split_matrix
 
 logging.disable(logging.WARNING)  # it warns that it sets no time limit of its own; our parent process has one
+
+
+# It would drop `ab` from `2ab` as a unit; units are gone before it is asked.
+_CONFIG = LatexExtractionConfig(normalization_config=replace(LatexExtractionConfig().normalization_config, units=False))
 
 
 def equal_within(reference: str, candidate: str, cpu_seconds: float) -> bool | None:
@@ -83,7 +88,7 @@ def _equal_one(reference: str, candidate: str) -> bool | None:
 def _parse(text: str) -> Any | None:
     text = re.sub(r"([0-9]+)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{{10 ** len(m[2])}}}", text)
     found = parse(
-        f"${text}$", [LatexExtractionConfig()], fallback_mode="no_fallback", extraction_mode="first_match",
+        f"${text}$", [_CONFIG], fallback_mode="no_fallback", extraction_mode="first_match",
         parsing_timeout=0,
     )  # fmt: skip
     return found or None
