@@ -177,6 +177,7 @@ NOT_STATED = [
     "The answer is 18. But it could be 19", "The answer is 18. Sorry, 19", "\\boxed{18}\nResult: 19",
     "The answer is 18. I made an error; the result is 19", "#### 18\nLet me recompute. The total is 19",
     "Answer: 18\nFinal result = 19", "\\boxed{18}, maybe", "答案是18，也许19", "答:18或19", "\\boxed{18} million",
+    "The answer is definitely 19. \\boxed{18}", "\\boxed{18}. However, the correct one is 19.", "The answer is 18. False.",
     # Asked, denied, attributed, or part of something.
     "Is the answer \\boxed{18}? No.", "Could it be \\boxed{18}? No.", "\\boxed{18}?", "Is the answer 18?", "The answer is 18?",
     "They claim the answer is 18. They're mistaken.", "Nobody thinks the answer is 18", "Half the answer is 18",

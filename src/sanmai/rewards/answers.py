@@ -171,7 +171,8 @@ _CLAUSE = re.compile(
     re.DOTALL,
 )
 _OPENING = re.compile(
-    r"[*_\s:：,]*(?:(?:equal to|given by|simply|just|exactly|precisely|therefore|thus|hence|then|now|clearly|indeed)"
+    r"[*_\s:：,]*(?:(?:equal to|given by|simply|just|exactly|precisely|therefore|thus|hence|then|now|"
+    r"clearly|indeed|definitely|certainly|obviously)"
     r",?\s+)*",
     re.IGNORECASE,
 )
@@ -275,7 +276,8 @@ _RETRACTED = re.compile(
     r"(?:is|was) not (?:correct|right|it|the (?:correct |right |final )?answer)|"
     r"isn't (?:correct|right)|not correct|(?:could|might|may) also be|no,|or it (?:is|could|may|might)|"
     r"just kidding|ignore (?:that|this)|actually,? (?:it|the|no|i)|it(?:'s| is) (?:actually|rather|instead)|"
-    r"(?:it|answer|that|this) should be|(?:rather|instead),? it)(?!\w)|(?:^|[.!?]\s+)no[.!]|不对|错了|或者|也可能|其实是|应该是",
+    r"(?:it|answer|that|this) should be|(?:rather|instead),? it)(?!\w)|(?:^|[.!?]\s+)(?:no|false|wrong|incorrect)[.!]"
+    r"|不对|错了|或者|也可能|其实是|应该是",
     re.IGNORECASE,
 )
 _HEDGE = re.compile(
@@ -283,9 +285,10 @@ _HEDGE = re.compile(
     re.IGNORECASE,
 )
 _CUE = re.compile(
-    r"\b(?:actually|rather|instead|maybe|perhaps|possibly|correct\w*|hmm+|but (?:it|the|that|also)|"
-    r"(?:should|could|might|may) (?:also )?be|"
-    r"(?:result|total|value|final \w+|sum|number)\s*(?:is|are|was|equals|[:=])\s*(?:now|then|actually)?[\s$*]*(?=-?[0-9]))(?!\w(?<![0-9]))|也许|可能|其实|应该|或",
+    r"\b(?:actually|rather|instead|maybe|perhaps|possibly|hmm+|but (?:it|the|that|also)|"
+    r"(?:should|could|might|may) (?:also )?be)\b|也许|可能|其实|应该|或"
+    r"|\b(?:result|total|value|sum|number|(?:final|correct|right|true|actual) \w+)\s*"
+    r"(?:is|are|was|equals|[:=])\s*(?:now |then )?[\s$*]*-?[0-9]",
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
@@ -294,7 +297,7 @@ _EXPLANATION = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DRAWING = re.compile(r"\[asy\](?:(?!\[/?asy\]).)*\[/asy\]", re.DOTALL)
-_REASON = re.compile(r"\W*(?:because|since|as|which|where)\b", re.IGNORECASE)
+_REASON = re.compile(r"\W*(?:because|since|as|which|where|let|recall)\b", re.IGNORECASE)
 _ANY_NUMBER = re.compile(r"(?<![A-Za-z0-9_.^])(?<!\^\{)-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?")
 _ARITHMETIC = re.compile(r"[0-9)}][^\S\n]*(?:[-+*/=×÷≡]|\\times|\\cdot|\\equiv)[^\S\n]*\$?[(0-9\\]")
 _NOT_THIS = re.compile(r"\b(?:not|rather than|instead of)\s+\$?[0-9][0-9,.]*", re.IGNORECASE)
