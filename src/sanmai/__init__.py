@@ -61,8 +61,12 @@ def run(
         values["problems"] = dict(problems) if isinstance(problems, Mapping) else {"source": str(problems)}
     elif problems is not None:
         given = list(problems)
+        if not all(isinstance(problem, Problem) for problem in given):
+            raise InputError("problems: expected a path, settings by name, or a list of sanmai.Problem")
+    if reward is not None and not callable(reward):
+        raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None")
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
-    salt = repr([(p.id, p.prompt, p.answer) for p in given]) if given is not None else ""
+    salt = repr(given) if given is not None else ""
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt + (name_of(reward) or ""))
     chosen.run(resolved, folder, problems=given, reward=reward)
     write_report(folder, defaults=resolve(chosen).model_dump(mode="json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -43,6 +44,7 @@ def run(
     recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
+    from sanmai.models.checkpoints import newest_good_checkpoint
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
 
@@ -53,6 +55,11 @@ def run(
     progress.say(f"Run folder: {folder}")
     try:
         chosen.run(settings, folder, progress=progress)
+    except KeyboardInterrupt:  # outside a step, or the second one
+        saved = newest_good_checkpoint(folder)
+        progress.close()
+        progress.say(f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}")
+        raise typer.Exit(130) from None
     finally:
         progress.close()
     report_path = _write_report(folder, recipe)
@@ -165,6 +172,9 @@ def export(
 def main() -> None:
     """Run the command line. A user's error is one sentence and exit code 2; a run that cannot go on, exit code 1."""
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         app()
     except SanmaiError as error:
@@ -187,6 +197,11 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of a pipe has gone; Python would complain again when it flushes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"sanmai: {error}", err=True)
         sys.exit(1)
 
 

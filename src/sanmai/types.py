@@ -143,6 +143,8 @@ class Rollout:
     """The text taken apart."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """Per reward name; the components are kept, whatever the weights."""
+    off_language: float | None = None
+    """Share of the thought's words that are not in the prompt's language; None without a thought, or where it cannot be said."""
     reward: float | None = None
     """The number trained on; None leaves the group's baseline and the loss."""
     advantage: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, off_language, training_metrics
+from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, training_metrics
 from sanmai.types import Group, Problem, Rollout, StopReason, Trace, TraceState, Verdict
 
 STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
@@ -13,7 +13,9 @@ STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
 def rollout(length: int, reward: float | None, stop: StopReason = STOP, /, *, thought: str | None = None, failure=None, **scores):
     trace = Trace("", TraceState.CLOSED if thought is not None else TraceState.NONE, thought or "", "")
     verdicts = {name: Verdict(score, "") for name, score in scores.items()}
-    return Rollout("p", 0, [5], [7] * length, [-1.0] * length, stop, 0, "", trace, verdicts, reward, failure=failure)
+    off_language = None if scores.get("language") is None else 1 - scores["language"]
+    return Rollout(
+        "p", 0, [5], [7] * length, [-1.0] * length, stop, 0, "", trace, verdicts, off_language, reward, failure=failure)
 
 
 def group(*rollouts: Rollout, **tags) -> Group:
@@ -38,7 +40,7 @@ def test_training_metrics_of_two_groups():
 def test_what_cannot_be_said_has_no_number():
     metrics = training_metrics([group(rollout(1, None, accuracy=None))])
     assert not {"reward/mean", "reward/accuracy", "rollout/off_language"} & metrics.keys()
-    assert off_language(rollout(1, 1.0)) is None and accuracy(rollout(1, 1.0)) is None
+    assert accuracy(rollout(1, 1.0)) is None
 
 
 def test_evaluation_gives_accuracy_by_the_value_of_every_tag_that_has_few():

@@ -39,7 +39,7 @@ def groups() -> list[Group]:
     trace = Trace("<think>a</think>2", TraceState.CLOSED, "a", "2", "<think>", "</think>")
     return [Group(problem, [
         Rollout("p/1", 0, [5], [7, 1], [-0.5, -0.25], StopReason.STOP, 3, trace.text, trace,
-                {"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")}, 1.0, 0.5, 0.01),
+                {"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")}, 0.25, 1.0, 0.5, 0.01),
         Rollout("p/1", 1, [5], [7], [-0.5], StopReason.LENGTH, 3, "x", None,
                 {"accuracy": Verdict(None, "no answer", "ungradable")}),
         Rollout("p/1", 2, [5], [], [], StopReason.STOP, 3, "", failure="ValueError: x"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jinja2 import TemplateError
+
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.types import InputError, Message, Problem, Tokenizer
 
@@ -27,7 +29,14 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
     """
     if tokenizer.chat_template:
         conversation = [dict(message) for message in messages]
-        return list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
+        try:
+            tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
+        except (TemplateError, TypeError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"the chat template cannot render {str(messages[-1]['content'])[:40]!r}: {reason}") from None
+        if not tokens:
+            raise InputError("the chat template renders nothing; expected the prompt's tokens")
+        return tokens
     names = {"user": "User", "assistant": "Assistant"}
     system = [m["content"] for m in messages if m["role"] == "system"]
     turns = [f"{names[m['role']]}: {m['content']}" for m in messages if m["role"] != "system"]

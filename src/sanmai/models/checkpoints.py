@@ -32,7 +32,7 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, kee
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        with _io_errors_as_oserror():
+        with io_errors_as_oserror():
             write(partial)
         files = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n")
@@ -88,7 +88,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _io_errors_as_oserror() -> Generator[None]:
+def io_errors_as_oserror() -> Generator[None]:
     """safetensors and tokenizers report a full disk by exceptions of their own, even a bare Exception; within, as OSError."""
     try:
         yield

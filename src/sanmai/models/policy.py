@@ -28,11 +28,11 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class ModelConfig(Config):
     name: str = "tiny"
     """"tiny" (the embedded base), a `transformers` folder, a Sanmai run folder (its newest checkpoint), or a hub name."""
-    device: str = "cpu"
+    device: str = Field("cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
     """"cpu", "cuda", "cuda:1", "mps"."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the forward and backward pass. Trained weights and optimizer state are float32 either way."""
-    threads: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, le=1024)
     """CPU threads of PyTorch; 0 leaves its own choice. Below some millions of parameters one is fastest."""
     lora_rank: int = Field(0, ge=0)
     """Rank of LoRA adapters on every linear layer; 0 trains all weights."""
@@ -72,6 +72,12 @@ class Policy:
     def num_parameters(self) -> int:
         """Parameters in all, trained or not."""
         return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def max_positions(self) -> int | None:
+        """Tokens of prompt and completion that the model was made for; None when it does not say."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
     @property
     def scores_in_chunks(self) -> bool:
@@ -185,7 +191,16 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
                 output_loading_info=True,
                 **options,
             )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
         raise InputError(
             f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer: {_first_line(error)}"
         ) from error
@@ -210,6 +225,10 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         with quiet_transformers():
             adapters = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
             model = get_peft_model(model, adapters).eval()
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise InputError(
+            f"model.name = {config.name!r}: its tokenizer has {len(tokenizer)} words, more than its embedding"
+        )
     return Policy(model, tokenizer, config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import inspect
@@ -50,7 +51,7 @@ def resolve(
         chosen = merge(chosen, values)
     named = chosen.get("recipe", recipe.name)
     if named != recipe.name:
-        raise InputError(f"{file}: this configuration is for recipe {named!r}, not {recipe.name!r}")
+        raise InputError(f"{file or 'recipe'}: this configuration is for recipe {named!r}, not {recipe.name!r}")
     model = chosen.get("model")
     tiny_preset = PRESETS / f"{recipe.name}-tiny.toml"
     if tiny_preset.exists() and (not isinstance(model, Mapping) or model.get("name", "tiny") == "tiny"):
@@ -69,6 +70,8 @@ def name_of(reward: Callable | None) -> str | None:
     """What a reward function is recorded as: its name, and a digest of its source and of the plain values it closes over."""
     if reward is None:
         return None
+    if isinstance(reward, functools.partial):
+        return f"{name_of(reward.func)}{(reward.args, sorted(reward.keywords.items()))!r}"
     function = reward if inspect.isfunction(reward) else type(reward).__call__
     try:
         text = inspect.getsource(function)
@@ -76,7 +79,8 @@ def name_of(reward: Callable | None) -> str | None:
         code = getattr(function, "__code__", None)
         text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not inspect.iscode(c)])) if code else ""
     closed_over = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    text += repr([value for value in closed_over if isinstance(value, str | int | float | bool | tuple | None)])
+    held = [*closed_over, *sorted(vars(reward).items())] if hasattr(reward, "__dict__") else closed_over
+    text += repr([value for value in held if isinstance(value, str | int | float | bool | tuple | None)])
     name = getattr(reward, "__qualname__", type(reward).__qualname__)
     return f"{getattr(reward, '__module__', '')}.{name}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

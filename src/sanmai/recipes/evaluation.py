@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import evaluation_metrics
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.runs import Run
-from sanmai.types import Metrics, Problem
+from sanmai.types import Metrics, Problem, RunError
 
 
 class EvaluationConfig(Config):
@@ -23,7 +24,7 @@ class EvaluationConfig(Config):
     """Steps between evaluations; 0 evaluates only before the first and after the last step."""
     samples: int = Field(1, ge=1)
     """Completions per held-out problem."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=1e-3)
     """Softmax temperature of evaluation samples."""
     max_tokens: int | None = Field(None, ge=1)
     """Completion budget; the training budget when not set."""
@@ -57,5 +58,9 @@ def evaluate(
             sampling=sampling,
             grading=config.grading,
         )
+        if not all(math.isfinite(sum(r.sampling_logp)) for group in groups for r in group.rollouts):
+            raise RunError(
+                f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
+            )
         run.log_evaluation(step, groups)
     return evaluation_metrics(groups)

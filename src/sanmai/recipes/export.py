@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from sanmai.models.checkpoints import io_errors_as_oserror
 from sanmai.models.policy import ModelConfig, load_policy, quiet_transformers, resolve_model
-from sanmai.types import InputError
+from sanmai.types import InputError, RunError
 
 
 def export(model: str, out: Path, *, dtype: str = "float32") -> str:
@@ -17,21 +18,24 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
 
     Raises:
         InputError: `out` exists, cannot be written, or dtype is unknown.
-        RuntimeError: the folder does not give the same logits (a bug of ours or a broken disk).
+        RunError: the folder does not give the same logits (a bug of ours or a broken disk).
     """
     from transformers import AutoModelForCausalLM
 
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype not in dtypes:
         raise InputError(f"--dtype {dtype}: expected one of {', '.join(dtypes)}")
-    if out.exists():
-        raise InputError(f"{out}: already exists; choose a new folder")
+    partial = out.with_name(f".partial-{out.name}")
+    for path in (out, partial):
+        if path.exists():
+            raise InputError(f"{path}: already exists; choose a new folder, or remove it")
     source = resolve_model(model)
     policy = load_policy(ModelConfig(name=source), for_training=False)
-    policy.model.to(dtypes[dtype])
-    partial = out.with_name(f".partial-{out.name}")
+    for parameter in policy.model.parameters():  # buffers, such as rotary frequencies, stay float32 in transformers
+        parameter.data = parameter.data.to(dtypes[dtype])
     try:
-        policy.save(partial)
+        with io_errors_as_oserror():
+            policy.save(partial)
         (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
         tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
         with torch.no_grad():
@@ -39,7 +43,7 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
             with quiet_transformers():
                 loaded = AutoModelForCausalLM.from_pretrained(partial, dtype=dtypes[dtype])
             if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
-                raise RuntimeError(f"{out}: the written model does not give the logits of {source}")
+                raise RunError(f"{out}: the written model does not give the logits of {source}")
         partial.rename(out)
     except OSError as error:
         raise InputError(f"{out}: cannot write there ({error.strerror})") from error

@@ -59,7 +59,7 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
     settings = config.loss.settings()
     bounds = (
-        f", ratio within 1 - {settings.clip_low:g} and 1 + {settings.clip_high:g}"
+        f", ratio within {max(1 - settings.clip_low, 0):g} and {1 + settings.clip_high:g}"
         if settings.clip_low is not None
         else ""
     )

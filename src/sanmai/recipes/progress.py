@@ -54,7 +54,7 @@ class Progress:
         if run.start_step and run.start_step < num_steps:
             self.say(f"Going on after step {run.start_step} of {num_steps}.")
         for warning in run.warnings:
-            self.say(f"[yellow]Warning:[/] {_plain(warning)}")
+            self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()
         if self.console is not None and self.console.is_terminal and run.start_step < num_steps:
             from rich.live import Live
@@ -91,7 +91,7 @@ class Progress:
                 f"step {step}/{self._last}  " + "  ".join(cells) + f"  {rate:,.0f} tokens/s  {_duration(left)} left"
             )
         for warning in self._run.warnings:
-            self.say(f"[yellow]Warning:[/] {_plain(warning)}")
+            self.say(f"Warning: {warning}", style="yellow")
         self._run.warnings.clear()
 
     @property
@@ -108,7 +108,7 @@ class Progress:
         if not run.interrupted:
             run.event("finish")
         else:
-            self.say(f"Stopped and saved. Repeat the same command to go on from {_plain(str(run.checkpoint))}.")
+            self.say(f"Stopped and saved. Repeat the same command to go on from {run.checkpoint}.")
 
     def close(self) -> None:
         """Give the terminal back; safe to call at any time."""
@@ -116,9 +116,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str | None = None) -> None:
+        """Print a line as it is: paths and file contents may look like markup."""
         if self.console is not None:
-            self.console.print(text, soft_wrap=True, highlight=False)
+            self.console.print(text, style=style, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, status: str) -> None:
         from rich.console import Group
@@ -126,6 +127,9 @@ class Progress:
 
         assert self._live is not None
         present = [name for name in COLUMNS if any(name in _cells(m) for _, m, _ in self._rows)]
+        room = self._live.console.width - len("step  tokens/s")
+        while len(present) > 1 and sum(max(len(name), 6) + 2 for name in present) > room:
+            present.pop()  # on a narrow terminal fewer columns, not narrower ones
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in ("step", *present, "tokens/s"):
             table.add_column(name, justify="right")
@@ -143,8 +147,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"
-
-
-def _plain(text: str) -> str:
-    """Text in which rich sees no markup."""
-    return text.replace("[", r"\[")

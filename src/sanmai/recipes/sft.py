@@ -17,7 +17,7 @@ from sanmai.data.curriculum import draw
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes.evaluation import EvaluationConfig
 from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, load_splits
+from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.recipes.supervised import fit
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
@@ -77,19 +77,21 @@ def run_sft(
                 state.policy, {"train": train, "evaluation": held_out}, start_digest=state.start_digest
             )
         )
+        check_positions(state.policy, held_out, config.evaluation.max_tokens or config.sampling.max_tokens)
         train = [p for p in train if demonstration(p) is not None]
         if not train:
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
         tags = config.grading.thought_tags
         examples = [render_demonstration(state.policy.tokenizer, p, tags) for p in train]
-        kept = [e for e in examples if len(e[0]) + len(e[1]) <= config.max_tokens]
+        room = min(config.max_tokens, state.policy.max_positions or config.max_tokens)
+        kept = [e for e in examples if len(e[0]) + len(e[1]) <= room]
         if len(kept) < len(examples):
             run.warn(
                 f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than "
-                f"max_tokens = {config.max_tokens} and left out"
+                f"{room} tokens (max_tokens, or the model's positions) and left out"
             )
         if not kept:
-            raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer")
+            raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer than {room} tokens")
         per_step = min(config.demonstrations_per_step, len(kept))
         num_steps = max(round(config.epochs * (len(kept) // per_step)), 1)
         fit(

@@ -10,8 +10,11 @@ from pydantic import Field, model_validator
 
 from sanmai import world
 from sanmai.config import Config
+from sanmai.data.chat import render_prompt
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
+from sanmai.models.policy import Policy
+from sanmai.rewards.answers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.arithmetic import Language
 
@@ -86,8 +89,34 @@ def load_splits(
                 f"training prompt, for example {examples}"
             )
     if not train:
-        raise InputError(f"problems.source = {config.source!r}: no problem is left to train on")
+        where = "problems" if given is not None else f"problems.source = {config.source!r}"
+        raise InputError(f"{where}: no problem is left to train on")
+    if not held_out:
+        on_warning("no problem is held out, so nothing will be evaluated; see problems.evaluation and problems.holdout")
+    for problem in [*train, *held_out]:
+        if problem.verifier not in VERIFIERS:
+            known = ", ".join(sorted(VERIFIERS))
+            raise InputError(
+                f"problem {problem.id}: verifier {problem.verifier!r} is not known; expected one of {known}"
+            )
     return train, _thinned(held_out, config.evaluation_limit, seed)
+
+
+def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int) -> None:
+    """Refuse a budget that runs past what the model was made for.
+
+    Raises:
+        InputError: the longest prompt and max_tokens are together more than the model's positions.
+    """
+    if policy.max_positions is None or not problems:
+        return
+    longest = max(problems, key=lambda p: sum(len(m["content"]) for m in p.messages))
+    length = len(render_prompt(policy.tokenizer, longest.messages))
+    if length + max_tokens > policy.max_positions:
+        raise InputError(
+            f"sampling.max_tokens = {max_tokens}: with the longest prompt ({longest.id}, {length} tokens) that is more than "
+            f"the {policy.max_positions} positions of the model"
+        )
 
 
 def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:

@@ -25,7 +25,7 @@ from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
 from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, load_splits
+from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
@@ -101,6 +101,8 @@ def run_zero(
                 reward=name_of(reward),
             )
         )
+        budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
+        check_positions(state.policy, [*train, *held_out], budget)
         rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
         progress.begin(run, config.num_steps)
         if run.start_step == 0:

@@ -23,15 +23,15 @@ class RewardError(SanmaiError, ValueError):
 
 
 class RewardsConfig(Config):
-    accuracy: float = 1.0
+    accuracy: float = Field(1.0, ge=-1e6, le=1e6)
     """Weight of the right final answer (0 or 1); see rewards/answers.py."""
-    format: float = 0.0
+    format: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `<think>thought</think>answer` (0 or 1)."""
-    language: float = 0.0
+    language: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of the share of the thought's words that are in the prompt's language (0..1)."""
-    repetition: float = 0.0
+    repetition: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of repetition (-1..0): a positive weight makes it cost."""
-    length: float = 0.0
+    length: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of length (-1..0): a positive weight makes words cost."""
     incomplete: Literal["wrong", "exclude"] = "wrong"
     """A completion that was cut off or never closed its thought: reward of a wrong one, or none at all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5
     for index, row in enumerate(rows):
         verdict = SCORERS[kind](row, index, timeout_seconds)
         graded.append(
-            {"id": row.get("id", index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
+            {"id": _identity(row, index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
         )
     return {"kind": kind, "rows": graded, "summary": _summary(graded)}
 
@@ -81,10 +82,20 @@ def _trace(row: Row, index: int) -> Trace | None:
     return parse_trace(response, opened_in_prompt=is_opened, is_truncated=is_cut)
 
 
+def _identity(row: Row, index: int) -> str | int:
+    """The row's id as JSON can hold it."""
+    identity = row.get("id")
+    if identity is None:
+        return index
+    return identity if isinstance(identity, int | str) else str(identity)
+
+
 def _text(row: Row, key: str, index: int) -> str | None:
     value = row.get(key)
-    if key == "reference" and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(int(value)) if float(value).is_integer() else repr(value)
+    if key == "reference" and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = str(value)
+    elif key == "reference" and isinstance(value, float):
+        value = str(int(value)) if value.is_integer() else repr(value)
     if value is not None and not isinstance(value, str):
         raise InputError(
             f"row {row.get('id', index)!r}: {key} = {str(value)[:80]}: expected text, found {type(value).__name__}"

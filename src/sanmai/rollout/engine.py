@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.chat import opened_in_prompt, render_prompt
@@ -20,7 +21,7 @@ from sanmai.types import Group, Metrics, Problem, Rollout, RunError, StopReason
 
 
 class GradingConfig(Config):
-    workers: int = Field(4, ge=1)
+    workers: int = Field(4, ge=1, le=256)
     """Threads that grade while sampling goes on."""
     timeout_seconds: float = Field(60.0, gt=0)
     """Time limit for grading one rollout; one that takes longer is counted as failed."""
@@ -28,6 +29,12 @@ class GradingConfig(Config):
     """What opens and closes the thought in a completion."""
     failure_budget: float = Field(0.1, ge=0, le=1)
     """Share of a step's rollouts that may fail (broken graders, not wrong answers) before the run stops."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not all(self.thought_tags) or len(set(self.thought_tags)) < 2:
+            raise ValueError("thought_tags are two different texts, neither of them empty")
+        return self
 
 
 @dataclass
@@ -168,7 +175,7 @@ class _Job:
         self.started = time.monotonic()
         try:
             result, failure = grade(self.problem, self.rollout.trace), None
-        except Exception as error:  # noqa: BLE001 - a failed rollout is data: typed, counted, and bounded by the budget
+        except BaseException as error:  # noqa: BLE001 - even SystemExit: a failed rollout is data: typed, counted, and bounded by the budget
             result, failure = None, f"{type(error).__name__}: {error}"
         with self._lock:
             if not self.done.is_set():
@@ -187,6 +194,9 @@ class _Job:
             failures[self.rollout.failure] = failures.get(self.rollout.failure, 0) + 1
         elif self._result is not None:
             self.rollout.verdicts, self.rollout.reward = self._result
+            language = self.rollout.verdicts.get("language")
+            if self.rollout.trace is not None and self.rollout.trace.thinks and language and language.score is not None:
+                self.rollout.off_language = 1.0 - language.score
 
 
 def _grade_jobs(jobs: queue.SimpleQueue, grade: Callable) -> None:

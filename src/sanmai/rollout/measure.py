@@ -11,12 +11,6 @@ from sanmai.types import Group, Metrics, Rollout, StopReason
 _INCOMPLETE = (StopReason.LENGTH, StopReason.TIMEOUT)
 
 
-def off_language(rollout: Rollout) -> float | None:
-    """Share of the thought's words that are not in the prompt's language; None where that cannot be said."""
-    verdict = rollout.verdicts.get("language")
-    return None if verdict is None or verdict.score is None else 1.0 - verdict.score
-
-
 def training_metrics(groups: Sequence[Group]) -> Metrics:
     """Metrics of one step's rollouts."""
     rollouts = [r for group in groups for r in group.rollouts]
@@ -27,7 +21,7 @@ def training_metrics(groups: Sequence[Group]) -> Metrics:
         "rollout/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
         "rollout/length_max": float(max(len(r.completion_tokens) for r in rollouts)),
         "rollout/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
-        **_means("rollout/off_language", map(off_language, rollouts)),
+        **_means("rollout/off_language", (r.off_language for r in rollouts)),
         "rollout/truncated": _share(r.stop_reason in _INCOMPLETE for r in rollouts),
         "rollout/ungradable": _share(r.reward is None and r.failure is None for r in rollouts),
         "rollout/failed": _share(r.failure is not None for r in rollouts),
@@ -41,7 +35,7 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
     metrics = {
         **_means("eval/accuracy", map(accuracy, rollouts)),
         "eval/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
-        **_means("eval/off_language", map(off_language, rollouts)),
+        **_means("eval/off_language", (r.off_language for r in rollouts)),
         "eval/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
     }
     by_tag: dict[str, list[float | None]] = defaultdict(list)

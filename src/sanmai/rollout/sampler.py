@@ -26,7 +26,7 @@ from sanmai.types import StopReason
 
 
 class SamplingConfig(Config):
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=1e-3)
     """Softmax temperature; recorded log-probs are taken at this temperature."""
     max_tokens: int = Field(512, ge=1)
     """Completion budget in tokens, stop token included."""

@@ -56,7 +56,7 @@ def describe_environment(
 
 
 def _lines(problems: Iterable[Problem]) -> Iterable[str]:
-    return (repr((p.id, [dict(m) for m in p.messages], p.answer, p.verifier, p.language)) for p in problems)
+    return map(repr, problems)
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -75,8 +75,9 @@ def replay(folder: Path) -> Replay:
     """
     try:
         facts = json.loads((folder / "bundle.json").read_text())
+        facts["reason"], facts["model"], facts["loss"], facts["rows"]  # what replay needs
         tensors = load_file(folder / "batch.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: not a bundle of a failed step ({error})") from None
     streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
     reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -49,6 +50,10 @@ class Run:
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted = False
         with storing(self.folder):
+            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / "config.toml").exists():
+                raise InputError(
+                    f"{self.folder}: not empty, and not a run folder (it has no config.toml); choose another --out"
+                )
             for name in ("rollouts", "evaluations", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder)
@@ -102,7 +107,10 @@ class Run:
         path = self.folder / "environment.json"
         facts = json.loads(json.dumps(facts, default=str))
         if self.start_step and path.exists():
-            before = json.loads(path.read_text())
+            try:
+                before = dict(json.loads(path.read_text()))
+            except (OSError, ValueError, TypeError):
+                raise InputError(f"{path}: cannot be read; restore it, or choose another --out") from None
             if moved := differing_keys(before.pop("origin", {}), facts.pop("origin", {})):
                 raise InputError(
                     f"{self.folder}: this run started from something else ({'; '.join(moved)}); "
@@ -151,7 +159,8 @@ class Run:
         path = self.folder / "config.toml"
         self.warnings = []
         new = {"recipe": self.recipe, **config.model_dump(mode="json", exclude_none=True)}
-        if path.exists():
+        metrics = self.folder / "metrics.jsonl"
+        if path.exists() and ((metrics.exists() and metrics.stat().st_size) or checkpoint_folders(self.folder)):
             old = _read_config(path)
             changed = differing_keys(old, new)
             if changed:
@@ -168,9 +177,9 @@ class Run:
     def _drop_after(self, step: int) -> None:
         """Remove what was recorded after the newest good checkpoint."""
         for kind in ("rollouts", "evaluations"):
-            for path in (self.folder / kind).glob("*step-*"):
-                digits = path.stem.split("step-")[-1]
-                if not path.name.startswith("step-") or (digits.isdigit() and (int(digits) > step or step == 0)):
+            for path in (self.folder / kind).iterdir():
+                name = re.fullmatch(r"(\.partial-)?step-(\d{6})\.parquet", path.name)
+                if name and (name[1] or int(name[2]) > step or step == 0):
                     path.unlink()
         unwanted = [*(self.folder / "checkpoints").glob(".partial-*"), *checkpoint_folders(self.folder)]
         for path in unwanted:
@@ -253,7 +262,6 @@ def _component_columns(name: str) -> list[pa.Field]:
 
 
 def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) -> dict[str, Any]:
-    language = rollout.verdicts.get("language")
     row = {
         "step": step,
         "problem_id": problem.id,
@@ -273,7 +281,7 @@ def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) ->
         "log_ratio": rollout.log_ratio,
         "failure": rollout.failure,
         "tokens": rollout.completion_tokens,
-        "off_language": None if language is None or language.score is None else 1.0 - language.score,
+        "off_language": rollout.off_language,
         "sampling_logp": rollout.sampling_logp,
     }
     for name in names:

@@ -58,6 +58,7 @@ def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *,
         policy.load_weights(_part(saved, "weights"))
     else:
         policy = load_policy(model.model_copy(update={"name": str(run.checkpoint)}))
+        policy.config = model
         with safe_open(run.checkpoint / _FILE, "pt") as file:
             digest = file.metadata()["start_digest"]
     state = TrainingState(policy, make_optimizer(policy, optimizer), _part(saved, "reference") or None, digest)

@@ -39,6 +39,8 @@ class OptimizerConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("betas are decay rates: each at least 0 and below 1")
         if self.schedule == "constant" and self.final_lr_ratio:
             raise ValueError("final_lr_ratio with a constant schedule: the learning rate does not fall")
         return self
