@@ -60,7 +60,8 @@ def test_the_same_settings_give_the_same_bytes(tmp_path):
 
 def test_several_updates_a_step_clip_and_a_kl_is_measured(tmp_path):
     run = sanmai.run(
-        "zero", out=tmp_path / "run", **FAST | {"prompts_per_step": 16}, updates_per_step=4, optimizer={"lr": 1e-2, "max_grad_norm": 10.0},
+        "zero", out=tmp_path / "run", **FAST | {"prompts_per_step": 16}, updates_per_step=4,
+        optimizer={"lr": 1e-2, "max_grad_norm": 10.0},
         loss={"kl_weight": 0.01, "clip_low": 0.01, "clip_high": 0.01, "importance_cap": 2.0, "entropy_weight": 0.001},
         problems={"world": {"heldout": 10}},
     )  # fmt: skip
