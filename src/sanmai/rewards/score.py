@@ -11,7 +11,7 @@ from typing import Any
 from sanmai.data import files
 from sanmai.data.trace import OPEN_TAG, parse_trace
 from sanmai.rewards.answers import accuracy
-from sanmai.stats import wilson
+from sanmai.stats import rate
 from sanmai.types import InputError, Problem, Trace, Verdict
 
 Row = Mapping[str, Any]
@@ -34,7 +34,7 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
 
 
 def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5.0) -> dict[str, Any]:
-    """Each row's score, label and reason, and a summary with a 95% interval.
+    """Each row's score, label and reason, and a summary with a 95% interval, clustered by prompt.
 
     A row: `response`; `reference`, which a missing one makes ungradable; `id`, else its number; and if there `prompt`,
     `verifier` (default "math"), `finish_reason` ("length" says that the response was cut off). A response may hold a
@@ -49,13 +49,14 @@ def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5
     """
     if kind not in SCORERS:
         raise InputError(f"--as {kind!r}: expected one of {', '.join(sorted(SCORERS))}")
-    graded = []
+    graded, prompts = [], []
     for index, row in enumerate(rows):
         verdict = SCORERS[kind](row, index, timeout_seconds)
+        prompts.append(_text(row, "prompt", index) or f"row {index}")
         graded.append(
             {"id": _identity(row, index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
         )
-    return {"kind": kind, "rows": graded, "summary": _summary(graded)}
+    return {"kind": kind, "rows": graded, "summary": _summary(graded, prompts)}
 
 
 def _score_math(row: Row, index: int, timeout_seconds: float) -> Verdict:
@@ -103,15 +104,17 @@ def _text(row: Row, key: str, index: int) -> str | None:
     return value
 
 
-def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(rows: list[dict[str, Any]], prompts: list[str]) -> dict[str, Any]:
     scores = [row["score"] for row in rows if row["score"] is not None]
-    low, high = wilson(sum(scores), len(scores)) if scores else (None, None)
+    # Several answers to one prompt are not independent: the interval is clustered by prompt.
+    clusters = [prompt for row, prompt in zip(rows, prompts, strict=True) if row["score"] is not None]
+    found = rate(scores, clusters) if scores else None
     return {
         "n": len(rows),
         "graded": len(scores),
         "ungradable": len(rows) - len(scores),
-        "accuracy": sum(scores) / len(scores) if scores else None,
-        "interval": [low, high],
+        "accuracy": found.value if found else None,
+        "interval": [found.low, found.high] if found else [None, None],
         "confidence": 0.95,
         "labels": dict(sorted(Counter(row["label"] for row in rows).items())),
     }
