@@ -2,9 +2,10 @@
 
     python benchmarks/zero_seeds.py [--seeds 0 1 2] [--out runs/zero-seeds] [--json FILE]
 
-Runs `sanmai run zero` once per arm and seed (about two minutes each on one core; two at a time on two cores) and prints, per run,
-held-out accuracy on 2- and 3-digit sums before and after with 95% Wilson intervals, the share that thinks, and the share of the
-thoughts' words that are not in the prompt's language. Runs that are already there are not run again.
+Runs `sanmai run zero` once per arm and seed (some minutes each on one core; two at a time on two cores) and prints, before
+(base) and after, with 95% intervals: held-out accuracy on 2- and 3-digit sums at temperature 1 (n = 300 each), the share that
+thinks, and the share of the thoughts' words that are not in the prompt's language, in all and on English prompts. Runs that
+are already there are not run again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from sanmai.stats import rate
+from sanmai.stats import Rate, rate
 
 ARMS = {"accuracy": [], "accuracy + 0.3 x language": ["--set", "rewards.language=0.3"]}
 
@@ -62,6 +63,11 @@ def measure(folder: Path, step: int) -> dict:
     }
 
 
+def print_row(arm: str, seed: int, rates: list[Rate]) -> None:
+    cells = [f"{100 * r.value:.1f} [{100 * r.low:.1f}, {100 * r.high:.1f}]" for r in rates]
+    print(f"| {arm} | {seed} | " + " | ".join(cells) + " |")
+
+
 def last_step(folder: Path) -> int:
     return max(int(p.stem.removeprefix("step-")) for p in (folder / "evaluations").glob("step-*.parquet"))
 
@@ -76,11 +82,14 @@ def main() -> None:
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         folders = list(pool.map(lambda job: run(*job, arguments.out), jobs))
     table = []
+    names = ["2 digits", "3 digits", "thinks", "off-language", "off-language, en prompts"]
+    print("| reward | seed | " + " | ".join(f"{name}, %" for name in names) + " |")
+    print("|---|---|" + "---|" * len(names))
     for (arm, seed), folder in zip(jobs, folders, strict=True):
         before, after = measure(folder, 0), measure(folder, last_step(folder))
-        print(f"{arm}, seed {seed}")
-        for name in before:
-            print(f"    {name:26} {before[name]}  ->  {after[name]}")
+        if arm == "accuracy":
+            print_row("(base)", seed, [before[name] for name in names])
+        print_row(arm, seed, [after[name] for name in names])
         table.append({"arm": arm, "seed": seed, "before": before, "after": after})
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1, default=lambda r: r.__dict__) + "\n")
