@@ -67,3 +67,28 @@ def test_several_updates_a_step_clip_and_a_kl_is_measured(tmp_path):
     )  # fmt: skip
     last = metrics_of(run)[-1]
     assert last["policy/clip_fraction"] > 0 and last["policy/kl_to_reference_k3"] > 0 and last["policy/entropy"] > 0
+
+
+def test_problems_that_share_an_id_or_are_none_are_refused(tmp_path):
+    with pytest.raises(sanmai.InputError, match="'p0' is not unique"):
+        sanmai.run("zero", problems=some_problems(1) * 10, out=tmp_path / "a", **FAST)
+    with pytest.raises(sanmai.InputError, match=r"list of sanmai\.Problem"):
+        sanmai.run("zero", problems=["2+3?"], out=tmp_path / "b", **FAST)  # type: ignore[arg-type]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    theirs = tmp_path / "theirs"
+    (theirs / "rollouts").mkdir(parents=True)
+    (theirs / "rollouts" / "step-000001.parquet").write_text("mine")
+    with pytest.raises(sanmai.InputError, match="not a run folder"):
+        sanmai.run("zero", problems=some_problems(), out=theirs, **FAST)
+    assert [p.name for p in theirs.rglob("*")] == ["rollouts", "step-000001.parquet"]
+
+
+def test_a_reward_with_other_values_has_another_name():
+    from sanmai.recipes import name_of
+
+    def make(bonus: float):
+        return lambda problem, completion: bonus
+
+    assert name_of(make(1.0)) != name_of(make(2.0)) and name_of(make(1.0)) == name_of(make(1.0))

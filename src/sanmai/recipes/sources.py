@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -74,6 +75,8 @@ def load_splits(
         train = _load(config.source, config, on_warning, needs_answer, config.limit)
     else:
         train = list(given)
+        if twice := [name for name, count in Counter(p.id for p in train).items() if count > 1]:
+            raise InputError(f"problems: the id {twice[0]!r} is not unique; ids key the random streams")
     if config.evaluation is None:
         train, held_out = split(train, config.holdout, seed)
     elif config.evaluation == "world":
