@@ -225,9 +225,10 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         with quiet_transformers():
             adapters = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
             model = get_peft_model(model, adapters).eval()
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+    # Added tokens that never occur may lie outside; the vocabulary itself may not.
+    if tokenizer.vocab_size > model.get_input_embeddings().weight.shape[0]:
         raise InputError(
-            f"model.name = {config.name!r}: its tokenizer has {len(tokenizer)} words, more than its embedding"
+            f"model.name = {config.name!r}: its tokenizer has {tokenizer.vocab_size} words, more than its embedding"
         )
     return Policy(model, tokenizer, config)
 
