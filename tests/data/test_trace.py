@@ -108,9 +108,9 @@ def test_the_parts_rebuild_the_text(text, opened):
     "piece", ["<think>", "</think>", "`", "```\n", "\n```\n</think>", "`a </think>` ", "<think></think>", "(["]
 )
 def test_two_megabytes_of_anything_take_a_moment(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     parse_trace(piece * (2_000_000 // len(piece)))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_all_star1_traces_are_closed_and_answer():

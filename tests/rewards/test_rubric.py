@@ -269,9 +269,9 @@ def test_no_text_breaks_a_style_verdict(text):
     ],
 )
 def test_a_megabyte_of_anything_is_graded_in_a_moment(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     Rubric(RewardsConfig()).grade(problem(), parse_trace(piece * (1_000_000 // len(piece))))
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4
 
 
 def test_the_reward_is_the_weighted_sum_and_every_component_is_kept():
