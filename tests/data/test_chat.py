@@ -43,9 +43,9 @@ def test_a_chat_template_that_opens_the_thought_is_noticed():
 def test_a_demonstration_fits_its_template_and_ends_with_the_stop_token():
     solved = Problem("a", USER, "5", solution="2+3=5")
     for tokenizer, completion in [
-        (Characters("|"), "<think>2+3=5</think>5"),
-        (Characters("<think>\n"), "2+3=5</think>5"),
-        (Characters(), "<think>2+3=5</think> <answer>5</answer>"),
+        (Characters("|"), "<think>\n2+3=5\n</think>\n5"),
+        (Characters("<think>\n"), "\n2+3=5\n</think>\n5"),
+        (Characters(), "<think>\n2+3=5\n</think> <answer>5</answer>"),
     ]:
         prompt, tokens = render_demonstration(tokenizer, solved)
         assert prompt == render_prompt(tokenizer, USER)

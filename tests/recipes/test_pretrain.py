@@ -5,6 +5,9 @@ import shutil
 from pathlib import Path
 
 import sanmai
+from sanmai.data.chat import render_demonstration
+from sanmai.models.tiny import tiny_tokenizer
+from sanmai.world import make_problems
 
 SHORT = {
     "documents_per_step": 16,
@@ -32,3 +35,13 @@ def test_a_resumed_rebuild_reads_the_corpus_from_where_it_was(tmp_path):
     shutil.rmtree(run / "checkpoints" / "step-000004")
     sanmai.run("pretrain", out=run, **settings)
     assert whole == {name: (run / name).read_bytes() for name in whole}
+
+
+def test_sft_on_gold_chains_of_the_world_teaches_thinking_and_meets_no_unknown_word(tmp_path):
+    tokenizer = tiny_tokenizer()
+    for problem in make_problems(20, seed=0):
+        prompt, completion = render_demonstration(tokenizer, problem)
+        assert tokenizer.unk_token_id not in prompt + completion
+    run = sanmai.run("sft", out=tmp_path / "run", epochs=0.15, problems={"world": {"heldout": 100}})
+    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert found[-1]["eval/thinks"] > 0.9 > found[0]["eval/thinks"]

@@ -33,7 +33,9 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
             tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
         except (TemplateError, TypeError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(f"the chat template cannot render {str(messages[-1]['content'])[:40]!r}: {reason}") from None
+            raise InputError(
+                f"the chat template cannot render {str(messages[-1]['content'])[:40]!r}: {reason}"
+            ) from None
         if not tokens:
             raise InputError("the chat template renders nothing; expected the prompt's tokens")
         return tokens
@@ -54,7 +56,7 @@ def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_ta
 def demonstration(
     problem: Problem, *, thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG), with_answer_tags: bool = False
 ) -> str | None:
-    """The completion to imitate: the recorded one, or `<think>{solution}</think>{answer}`; None when there is none.
+    """The completion to imitate: the recorded one, or thought and answer, each on lines of their own; None when there is none.
 
     Args:
         thought_tags: what stands in place of <think> and </think>.
@@ -64,7 +66,9 @@ def demonstration(
         return problem.demonstration
     answer = problem.answer or ""
     open_tag, close_tag = thought_tags
-    return f"{open_tag}{problem.solution}{close_tag}" + (f" <answer>{answer}</answer>" if with_answer_tags else answer)
+    # Line breaks as R1 writes them; a tokenizer that splits at blanks would otherwise melt a tag and a word into one.
+    end = f" <answer>{answer}</answer>" if with_answer_tags else f"\n{answer}"
+    return f"{open_tag}\n{problem.solution}\n{close_tag}{end}"
 
 
 def render_demonstration(
