@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NoReturn
 
 SIZES = {  # of a Qwen3; "small" is the embedded model's
     "small": dict(
@@ -203,7 +203,7 @@ def in_subprocess(args: Task, job: str, **own: Any) -> Any:
     return json.loads(result.read_text())
 
 
-def fail(reason: str) -> None:
+def fail(reason: str) -> NoReturn:
     """End the benchmark: what it would print would not be true."""
     raise SystemExit(f"{Path(sys.argv[0]).stem}: {reason}")
 
