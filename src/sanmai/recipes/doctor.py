@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,18 +20,29 @@ def examine() -> Iterator[str]:
     """One line per finding."""
     import torch
 
-    yield f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"
+    from sanmai.recipes.machine import available_cores, malloc_settings, matrix_rate, native_bfloat16
+
+    cores = available_cores()
+    yield f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores, {cores} of them for this process"
     for name in ("torch", "transformers", "tokenizers", "peft", "pyarrow", "math-verify"):
         try:
             yield f"{name} {version(name)}"
         except PackageNotFoundError:
             yield f"{name}: MISSING; reinstall with `pip install -c constraints.txt -e .`"
-    bf16 = "native" if _has_bf16() else "emulated (slow)"
+    bf16 = {True: "native", False: "emulated (slow)", None: "unknown"}[native_bfloat16()]
     yield f"cpu: works, {torch.get_num_threads()} threads; bfloat16 arithmetic is {bf16}"
+    cpu = torch.device("cpu")
+    rates = {dtype: matrix_rate(cpu, getattr(torch, dtype), cores) / 1e9 for dtype in ("float32", "bfloat16")}
+    yield (
+        f"matrix products on {cores} core{'s' if cores > 1 else ''}: float32 {rates['float32']:,.0f} GFLOP/s, bfloat16 "
+        f"{rates['bfloat16']:,.0f} GFLOP/s"
+    )
+    malloc = ", ".join(f"{name}={value}" for name, value in malloc_settings().items())
+    yield f"memory allocator: {malloc or 'no setting in the environment'}"
     yield f"cuda: {torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'not on this machine'}"
     yield f"mps: {'works' if torch.backends.mps.is_available() else 'not on this machine'}"
     compiler = shutil.which(os.environ.get("CXX", "c++"))
-    yield f"C++ compiler: {compiler or 'none'} (nothing here needs one)"
+    yield f"C++ compiler: {compiler or 'none'} (torch.compile would use it; Sanmai needs none)"
     for module, (extra, use) in _EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
         yield f"{use}: " + ("works" if there else f"needs `pip install -c constraints.txt 'sanmai[{extra}]'`")
@@ -59,14 +69,6 @@ def replay_lines(bundle: Path) -> Iterator[str]:
             f"{name}: advantage {row.get('advantage', 0.0):+.3f}, log-ratio mean {row['mean_log_ratio']:+.4g}, "
             f"worst {row['worst_log_ratio']:.4g}{broken}{streams}"
         )
-
-
-def _has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return sys.platform == "darwin"
-    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags
 
 
 def _model_line() -> str:
