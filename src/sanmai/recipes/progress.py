@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from sanmai.types import Metrics
@@ -71,13 +71,18 @@ class Progress:
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
-    def step(self, step: int, metrics: Metrics) -> None:
-        """A step is done: record its times and show it."""
+    def step(self, step: int, metrics: Metrics, flops: Mapping[str, float] | None = None) -> None:
+        """A step is done: record its times and show it.
+
+        Args:
+            flops: useful operations per phase, where they are counted.
+        """
         assert self._run is not None
         now = time.monotonic()
         elapsed, self._mark = now - self._mark, now
         counts = {name.split("/")[1]: value for name, value in metrics.items() if name.startswith("tokens/")}
-        self._run.event("step", step=step, seconds={k: round(v, 4) for k, v in self._seconds.items()}, tokens=counts)
+        seconds = {k: round(v, 4) for k, v in self._seconds.items()}
+        self._run.event("step", step=step, seconds=seconds, tokens=counts, **({"flops": dict(flops)} if flops else {}))
         sampling = self._seconds.get("sampling", 0.0)
         rate = counts.get("sampled", 0.0) / sampling if sampling else counts.get("trained", 0.0) / max(elapsed, 1e-9)
         self._seconds = {}

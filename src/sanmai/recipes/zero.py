@@ -21,9 +21,11 @@ from pydantic import Field, model_validator
 from sanmai.config import Config
 from sanmai.data.curriculum import draw
 from sanmai.losses import group_advantages
+from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.machine import peak_of
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.rewards.rubric import RewardsConfig, Rubric
@@ -104,6 +106,10 @@ def run_zero(
         budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
         check_positions(state.policy, [*train, *held_out], budget)
         rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
+        arithmetic, uncounted = arithmetic_of(state.policy.model)
+        is_done = run.start_step >= config.num_steps
+        if not is_done:
+            run.event("machine", **peak_of(state.policy), **({"uncounted": uncounted} if uncounted else {}))
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
@@ -130,9 +136,20 @@ def run_zero(
                 run.log_step(step, metrics, groups)
                 if run.commits(step, config.num_steps, config.checkpoints):
                     run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics)
+            progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss))
+        if not is_done:  # once more: another program may have had the cores at the start
+            run.event("machine", **peak_of(state.policy))
         progress.end(run)
     return run.folder
+
+
+def _useful_flops(arithmetic: Arithmetic | None, groups: Sequence[Group], loss: LossConfig) -> dict[str, float]:
+    """Operations of a step that were of use, per phase; none where they are not counted."""
+    if arithmetic is None:
+        return {}
+    extra_forwards = (loss.kl_weight > 0) + (loss.importance_cap is not None)
+    needs_all = loss.kl_weight > 0 or loss.entropy_weight > 0
+    return step_flops(arithmetic, groups, extra_forwards=extra_forwards, needs_all=needs_all)
 
 
 def update(run: Run, state: TrainingState, groups: Sequence[Group], config: ZeroConfig, step: int) -> Metrics:
