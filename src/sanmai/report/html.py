@@ -26,6 +26,7 @@ from sanmai.report import format as fmt
 from sanmai.report.curves import AREAS, Curve, curves
 from sanmai.report.load import RunData, find, flatten, is_number, load_run
 from sanmai.report.samples import paired_samples, training_samples
+from sanmai.report.speed import Speed, speed
 from sanmai.report.summary import (
     Cost,
     Measure,
@@ -98,6 +99,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         rollouts=rollouts,
         cost=_cost_rows(used),
         used=used,
+        speed=_speed_table(speed(run)),
         notices=_notices(run),
         events=_events(run),
         settings=_settings(run.config, defaults),
@@ -232,6 +234,24 @@ def _cost_rows(used: Cost) -> list[dict[str, str]]:
     ]
 
 
+def _speed_table(found: Speed) -> dict[str, Any]:
+    rows = [
+        {
+            "phase": row.phase,
+            "seconds": fmt.duration(row.seconds) + (" each" if row.phase == "evaluation" else ""),
+            "rate": fmt.number(row.tokens_per_second),
+            "share": fmt.percent(row.share_of_peak),
+            "predicted": fmt.duration(row.predicted) if row.predicted is not None else fmt.NONE,
+            "ratio": fmt.number(row.ratio, 2),
+        }
+        for row in found.rows
+    ]
+    titles = {"seconds": "Time per step", "rate": "Tokens/s", "share": "Share of peak"}
+    if found.has_prediction:
+        titles |= {"predicted": "Predicted", "ratio": "Real / predicted"}
+    return {"rows": rows, "titles": titles, "notes": found.notes}
+
+
 def _notices(run: RunData) -> list[str]:
     """What a reader should know before believing the page."""
     counts = Counter(str(event.get("event")) for event in run.events)
@@ -246,7 +266,7 @@ def _events(run: RunData) -> dict[str, Any]:
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     for event in run.events:
         kind = str(event.get("event", "unknown"))
-        if kind in ("step", "evaluation", "checkpoint"):
+        if kind in ("step", "evaluation", "checkpoint", "machine"):
             continue
         message = str(event.get("message") or "")
         if (kind, message) in shown and kind == "warning":

@@ -30,6 +30,8 @@ class RunData:
     environment: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, float]] = field(default_factory=list)
     """One per step in order; where a step was repeated after a resume, the last."""
+    prediction: dict[str, Any] = field(default_factory=dict)
+    """What `sanmai plan` left in the folder; empty where nothing was planned."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """In the order written."""
     evaluations: dict[int, list[Row]] = field(default_factory=dict)
@@ -56,6 +58,8 @@ def load_run(run_folder: Path) -> RunData:
     run = RunData(name=folder.resolve().name)
     run.config = _read_whole(folder / "config.toml", tomllib.loads, run.problems)
     run.environment = _read_whole(folder / "environment.json", json.loads, run.problems)
+    if (folder / "prediction.json").exists():
+        run.prediction = _read_whole(folder / "prediction.json", json.loads, run.problems)
     lines = _read_lines(folder / "metrics.jsonl", run.problems)
     by_step = {int(line["step"]): _numbers(line) for line in lines if is_number(line.get("step"))}
     run.metrics = [by_step[step] for step in sorted(by_step)]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, find, is_number, load_run
+from sanmai.report.speed import speed, speed_line
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
@@ -86,8 +87,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
 
     Returns:
         `verdict`, a sentence; `status`; `steps`; `first_evaluation`, `last_evaluation` (steps or None); `measures`, one
-        dictionary per `Measure` with its `finding`; `tokens`, `seconds`, `flops`; `num_warnings`; `lines`, the same as
-        text for a terminal.
+        dictionary per `Measure` with its `finding`; `tokens`, `seconds`, `flops`; `speed`, one dictionary per
+        `PhaseSpeed` with its `ratio`; `num_warnings`; `lines`, the same as text for a terminal.
 
     Raises:
         FileNotFoundError: run_folder is not a folder.
@@ -95,6 +96,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     run = load_run(run_folder)
     measures = compare_evaluations(run)
     used = cost(run)
+    found_speed = speed(run)
     steps = sorted(run.evaluations)
     return {
         "verdict": verdict(run, measures),
@@ -107,7 +109,12 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "seconds": used.seconds,
         "flops": used.flops,
         "num_warnings": sum(event.get("event") == "warning" for event in run.events),
-        "lines": [verdict(run, measures), *(_line(measure) for measure in measures if "=" not in measure.name)],
+        "speed": [_finite(asdict(row)) | {"ratio": row.ratio} for row in found_speed.rows],
+        "lines": [
+            verdict(run, measures),
+            *(_line(measure) for measure in measures if "=" not in measure.name),
+            *filter(None, [speed_line(found_speed)]),
+        ],
     }
 
 
