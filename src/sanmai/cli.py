@@ -77,9 +77,12 @@ def plan(
     show_settings: Annotated[
         bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option(help="Predict time and memory from some 5 seconds of real work on this machine (zero).")
+    ] = True,
     debug: Debug = False,
 ) -> None:
-    """Say in words what a run would do, without doing it."""
+    """Say in words what a run would do and take, without doing it."""
     from sanmai.config import describe_settings
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.plan import describe
@@ -90,7 +93,7 @@ def plan(
         for name, value, meaning in describe_settings(settings):
             typer.echo(f"{name} = {value!r}\n    {meaning}")
         return
-    for line in describe(chosen, settings, out or default_out(chosen, settings)):
+    for line in describe(chosen, settings, out or default_out(chosen, settings), measure=measure):
         typer.echo(line)
 
 

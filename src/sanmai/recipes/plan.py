@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sanmai.data.chat import demonstration
+from sanmai.data.chat import demonstration, render_prompt
 from sanmai.models.checkpoints import newest_good_checkpoint, step_of
-from sanmai.models.policy import Policy, load_policy
+from sanmai.models.policy import _CHUNK_LOGITS, Policy, load_policy
 from sanmai.recipes import Recipe
+from sanmai.types import Problem
 
 
-def describe(recipe: Recipe, config: Any, out: Path) -> Iterator[str]:
-    """Sentences; problems and model are loaded and checked, nothing is written."""
+def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
+    """Sentences; problems and model are loaded and checked.
+
+    Args:
+        measure: also predict seconds, for the recipe zero, from a calibration of some five seconds, and keep the prediction
+            in the run folder. Without it nothing is written.
+    """
     yield f"Recipe {recipe.name}, into {out}."
     found = newest_good_checkpoint(out)
     if found is not None:
@@ -43,6 +49,10 @@ def describe(recipe: Recipe, config: Any, out: Path) -> Iterator[str]:
         f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; "
         f"the newest {config.checkpoints.keep} are kept."
     )
+    if recipe.name == "zero":
+        yield from _cost(config, policy, train, len(held_out), out, measure)
+    elif measure:
+        yield "Time is predicted for the recipe zero alone."
 
 
 def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
@@ -77,11 +87,93 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
             + (f", and the policy again every {reset} steps." if reset else ".")
         )
     yield _optimizer(config)
-    cached = min(rollouts, config.sampling.concurrent) * config.sampling.max_tokens
+
+
+def _cost(
+    config: Any, policy: Policy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
+) -> Iterator[str]:
+    """Memory and, when measured, time."""
+    if not measure:
+        yield from _memory_lines(memory_bytes(policy, config, _mean_prompt(policy, config, train)))
+        yield "Nothing was measured."
+        return
+    from sanmai.recipes.calibration import calibrate
+    from sanmai.recipes.prediction import keep, observed_lengths, predict
+
+    found = calibrate(policy, config, train, out)
+    per_token = found.activation_bytes
+    yield from _memory_lines(memory_bytes(policy, config, found.prompt_length, per_token))
+    machine = found.machine
     yield (
-        f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, config.loss.kl_weight > 0))}; "
-        f"the KV cache at most {_size(cached * _cache_bytes_per_token(policy))} plus the prompts'."
+        f"Measured in {found.seconds:.1f} s: matrix products reach {machine['matrix_gflops']:,.0f} GFLOP/s in "
+        f"{machine['dtype']} on {_cores(machine)}; {'; '.join(n for n in found.notes if not n.endswith('.'))}."
     )
+    yield from (note for note in found.notes if note.endswith("."))
+    checkpoint = _checkpoint_bytes(policy, config)
+    bound = predict(found, config, num_held_out=num_held_out, checkpoint_bytes=checkpoint)
+    yield from _prediction_lines(f"If every completion takes all {bound.mean:.0f} tokens (an upper bound)", bound)
+    if (lengths := observed_lengths(out)) is not None:
+        mean, longest = lengths
+        likely = predict(
+            found, config, num_held_out=num_held_out, checkpoint_bytes=checkpoint, mean=mean, longest=longest
+        )
+        yield from _prediction_lines(
+            f"At the lengths of the last steps on record (mean {mean:.1f} tokens, longest {longest:.0f})", likely
+        )
+    yield keep(found, bound, config, out)
+
+
+def _prediction_lines(when: str, p: Any) -> Iterator[str]:
+    yield (
+        f"{when}: sampling {_seconds(p.seconds['sampling'])} a step ({p.sampled_per_second:,.0f} tokens/s), training "
+        f"{_seconds(p.seconds['training'])} ({p.trained_per_second:,.0f} tokens/s), saving {_seconds(p.seconds['saving'])}; "
+        f"an evaluation {_seconds(p.seconds['evaluation'])}, {p.num_evaluations} of them; "
+        f"the whole run {_seconds(p.total_seconds)}."
+    )
+
+
+def memory_bytes(
+    policy: Policy, config: Any, prompt_length: float, activation_bytes: float | None = None
+) -> dict[str, float]:
+    """Bytes by what they are for, of a zero run; Python and its libraries come on top.
+
+    Args:
+        prompt_length: mean tokens of a prompt.
+        activation_bytes: kept for the backward pass per token of a micro-batch; None leaves "activations" out.
+    """
+    trained = sum(p.numel() for p in policy.weights.values())
+    rollouts = config.prompts_per_step * config.rollouts_per_prompt
+    longest = prompt_length + config.sampling.max_tokens
+    micro = min(max(config.optimizer.micro_tokens, longest), rollouts * longest)
+    # Logits in float32, their softmax and their gradient.
+    logits = 3 * 4 * min(micro, max(_CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary
+    parts = {
+        "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
+        "gradients": 4.0 * trained,
+        "optimizer": 8.0 * trained,
+        "reference": 4.0 * trained if config.loss.kl_weight else 0.0,
+        "KV cache": min(rollouts, config.sampling.concurrent) * longest * _cache_bytes_per_token(policy),
+        "logits": float(logits),
+    }
+    return parts | ({} if activation_bytes is None else {"activations": activation_bytes * micro})
+
+
+def _memory_lines(parts: dict[str, float]) -> Iterator[str]:
+    always = {name: parts[name] for name in ("weights", "gradients", "optimizer", "reference") if parts[name]}
+    total = sum(always.values())
+    training = {name: parts[name] for name in ("activations", "logits") if name in parts}
+    yield (
+        f"Memory: {', '.join(f'{name} {_size(size)}' for name, size in always.items())}: {_size(total)} all the time. "
+        f"Sampling adds a KV cache of at most {_size(parts['KV cache'])}; training adds "
+        + " and ".join(f"{name} of {_size(size)}" for name, size in training.items())
+        + f" in a micro-batch. The most at once: {_size(total + max(parts['KV cache'], sum(training.values())))}, and what "
+        "Python and its libraries take."
+    )
+
+
+def _mean_prompt(policy: Policy, config: Any, train: Sequence[Problem]) -> float:
+    lengths = [len(render_prompt(policy.tokenizer, p.messages)) for p in train[: config.prompts_per_step]]
+    return sum(lengths) / max(len(lengths), 1)
 
 
 def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
@@ -140,3 +232,16 @@ def _size(num_bytes: float) -> str:
             return f"{num_bytes:.3g} {unit}" if unit != "bytes" else f"{num_bytes:.0f} bytes"
         num_bytes /= 1024
     return f"{num_bytes:.3g} TiB"
+
+
+def _seconds(value: float) -> str:
+    if value < 100:
+        return f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:,.1f} h"
+
+
+def _cores(machine: dict[str, Any]) -> str:
+    if machine["device"] != "cpu":
+        return str(machine["device"])
+    return f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''}"
