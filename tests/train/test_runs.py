@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanmai.config import Config
-from sanmai.train import runs
-from sanmai.train.runs import CheckpointsConfig, Run, write_rollouts
+from sanmai.train import records
+from sanmai.train.records import write_rollouts
+from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.types import Group, InputError, Problem, Rollout, RunError, StopReason, Trace, TraceState, Verdict
 
 
@@ -221,8 +222,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_previous_checkpoint(tmp_path
             assert "\n" not in str(stopped.value)
     assert names(tmp_path, "checkpoints") == ["step-000001"]
     assert (tmp_path / "checkpoints" / "step-000001" / "model").read_bytes() == before
-    monkeypatch.setattr(runs.pq, "write_table", lambda table, path, **options: full(path.parent))
-    with Run(tmp_path, "toy", Settings()) as run, pytest.raises(RunError, match="No space left"):
+    monkeypatch.setattr(records.pq, "write_table", lambda table, path, **options: full(path.parent))
+    with (
+        pytest.raises(RunError, match=r"metrics\.jsonl: writing failed .*No space left.*last checkpoint is intact"),
+        Run(tmp_path, "toy", Settings()) as run,
+    ):
         run.log_step(2, {}, groups())
     assert reopened(tmp_path).start_step == 1
 
@@ -305,6 +309,17 @@ def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
     assert (ungradable["reward"], ungradable["score/accuracy"], ungradable["reason/accuracy"]) == (None, None, "no answer")
     assert (failed["failure"], failed["stop_reason"], failed["tokens"]) == ("ValueError: x", "stop", [])
     assert failed["label/accuracy"] is None
+
+
+def test_columns_have_the_same_types_when_nothing_is_in_them(tmp_path):
+    bare = Rollout("p/2", 0, [5], [], [], StopReason.STOP, 3, "", verdicts={
+        name: Verdict(None, "") for name in ("accuracy", "language")})
+    write_rollouts(tmp_path / "full.parquet", 4, groups())
+    write_rollouts(tmp_path / "bare.parquet", 4, [Group(Problem("p/2", ({"role": "user", "content": "x"},)), [bare])])
+    schema = pq.read_schema(tmp_path / "full.parquet")
+    assert schema == pq.read_schema(tmp_path / "bare.parquet")
+    assert [str(schema.field(name).type) for name in ("reward", "thinks", "tokens", "sampling_logp", "score/accuracy")] == [
+        "double", "bool", "list<element: int32>", "list<element: float>", "double"]
 
 
 def test_metrics_are_one_sorted_line_per_step(tmp_path):

@@ -2,7 +2,8 @@
 
 Everything that a rerun must reproduce bit for bit (weights, metrics, rollouts) is kept apart from what it cannot (clock times,
 in events.jsonl). A step is committed by its checkpoint: on resume, whatever is newer than the newest good checkpoint is
-dropped and done again, with the same result because all randomness is keyed by step (laws 6 and 7).
+dropped and done again, with the same result because all randomness is keyed by step (laws 6 and 7). Metrics, rollouts and
+events are written in the background, in order; a checkpoint waits until all that was recorded before it is on the disk.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import re
@@ -23,12 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from sanmai.config import Config, differing_keys
 from sanmai.models.checkpoints import checkpoint_folders, newest_good_checkpoint, step_of, sync, write_checkpoint
-from sanmai.types import Group, InputError, Metrics, Problem, Rollout, RunError
+from sanmai.train.records import write_rollouts
+from sanmai.train.writer import Writer
+from sanmai.types import Group, InputError, Metrics, RunError
 
 
 class CheckpointsConfig(Config):
@@ -39,7 +42,11 @@ class CheckpointsConfig(Config):
 
 
 class Run:
-    """One run folder, held by this process. Use as a context manager."""
+    """One run folder, held by this process. Use as a context manager, from one thread.
+
+    What is recorded is written in the background, so a disk that fails is reported late: by the next call that records or
+    saves, or else when the context ends. Nothing recorded after the failure is written.
+    """
 
     def __init__(self, folder: Path, recipe: str, config: Config) -> None:
         """Open or create a run folder.
@@ -57,6 +64,7 @@ class Run:
             for name in ("rollouts", "evaluations", "checkpoints"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder)
+        self._writer = Writer()
         try:
             with storing(self.folder):
                 self._write_config(config)
@@ -71,15 +79,29 @@ class Run:
             with storing(self.folder):
                 self._drop_after(self.start_step)
             self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
-        except BaseException:
-            os.close(self._lock)  # a refusal must not lock this process out of its own folder
+            self._writer.drain()
+        except BaseException as error:
+            self.__exit__(type(error), error)  # a refusal must not lock this process out of its own folder
             raise
 
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        os.close(self._lock)
+    def __exit__(self, kind: type | None = None, error: BaseException | None = None, *_: object) -> None:
+        """Write what waits and let go of the folder.
+
+        Raises:
+            InputError, RunError: writing failed and no call has said so yet; a note on `error` instead if there is one.
+        """
+        try:
+            failure = self._writer.close()
+        finally:
+            if not self._writer.is_alive:  # a write that hangs keeps the folder until the process ends
+                os.close(self._lock)
+        if failure is not None and error is None:
+            raise failure
+        if failure is not None and error is not None:
+            error.add_note(f"Besides, the run folder could not be written: {failure}")
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
         """Step numbers still to be done, counted from 1. After Ctrl-C the step at hand is the last one.
@@ -123,8 +145,39 @@ class Run:
                 _write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group] = ()) -> None:
-        """Append a metrics line and store the step's rollouts."""
+        """Append a metrics line and store the step's rollouts, which must not change after this.
+
+        Blocks while two steps wait to be written. Raises what writing an earlier one raised.
+        """
         line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
+        self._writer.put(functools.partial(self._write_step, step, line, groups), is_record=True)
+
+    def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
+        """Store the rollouts of an evaluation, as `log_step` does."""
+        self._writer.put(functools.partial(self._write_evaluation, step, groups), is_record=True)
+
+    def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
+        """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
+        self._writer.drain()
+        with storing(self.folder):
+            for name in ("events.jsonl", "rollouts", "evaluations", "."):  # the rest is synced when it is written
+                sync(self.folder / name)
+        with storing(self.folder / "checkpoints"):
+            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
+
+    def event(self, event: str, **facts: Any) -> None:
+        """Append a line to events.jsonl, with the time."""
+        line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        self._writer.put(functools.partial(self._write_event, text), is_record=False)
+
+    def warn(self, message: str) -> None:
+        self.event("warning", message=message)
+        self.warnings.append(message)
+
+    warnings: list[str]
+
+    def _write_step(self, step: int, line: str, groups: Sequence[Group]) -> None:
         with storing(self.folder / "metrics.jsonl"):
             if groups:
                 write_rollouts(self.folder / "rollouts" / f"step-{step:06d}.parquet", step, groups)
@@ -133,27 +186,14 @@ class Run:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
+    def _write_evaluation(self, step: int, groups: Sequence[Group]) -> None:
         path = self.folder / "evaluations" / f"step-{step:06d}.parquet"
         with storing(path):
             write_rollouts(path, step, groups)
 
-    def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
-        """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
-        with storing(self.folder / "checkpoints"):
-            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
-
-    def event(self, event: str, **facts: Any) -> None:
-        """Append a line to events.jsonl, with the time."""
-        line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
+    def _write_event(self, line: str) -> None:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
-
-    def warn(self, message: str) -> None:
-        self.event("warning", message=message)
-        self.warnings.append(message)
-
-    warnings: list[str]
+            file.write(line + "\n")
 
     def _write_config(self, config: Config) -> None:
         path = self.folder / "config.toml"
@@ -212,82 +252,6 @@ class Run:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
-    """Write rollouts as one Parquet file, whole or not at all; the columns are in docs/architecture.md."""
-    names = sorted({name for group in groups for r in group.rollouts for name in r.verdicts})
-    rows = [_row(step, group.problem, r, names) for group in groups for r in group.rollouts]
-    schema = pa.schema(_COLUMNS + [f for n in names for f in _component_columns(n)])
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
-        sync(partial)
-        partial.rename(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-_COLUMNS = [
-    pa.field("step", pa.int32()),
-    pa.field("problem_id", pa.string()),
-    pa.field("sample", pa.int32()),
-    pa.field("prompt", pa.string()),
-    pa.field("answer", pa.string()),
-    pa.field("language", pa.string()),
-    pa.field("tags", pa.string()),
-    pa.field("text", pa.string()),
-    pa.field("trace_state", pa.string()),
-    pa.field("thinks", pa.bool_()),
-    pa.field("stop_reason", pa.string()),
-    pa.field("num_tokens", pa.int32()),
-    pa.field("policy_version", pa.int32()),
-    pa.field("reward", pa.float64()),
-    pa.field("advantage", pa.float64()),
-    pa.field("log_ratio", pa.float64()),
-    pa.field("off_language", pa.float64()),
-    pa.field("failure", pa.string()),
-    pa.field("tokens", pa.list_(pa.int32())),
-    pa.field("sampling_logp", pa.list_(pa.float32())),
-]
-
-
-def _component_columns(name: str) -> list[pa.Field]:
-    return [
-        pa.field(f"score/{name}", pa.float64()),
-        pa.field(f"label/{name}", pa.string()),
-        pa.field(f"reason/{name}", pa.string()),
-    ]
-
-
-def _row(step: int, problem: Problem, rollout: Rollout, names: Sequence[str]) -> dict[str, Any]:
-    row = {
-        "step": step,
-        "problem_id": problem.id,
-        "sample": rollout.sample,
-        "prompt": problem.prompt,
-        "answer": problem.answer,
-        "language": problem.language,
-        "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
-        "text": rollout.text,
-        "trace_state": rollout.trace.state.value if rollout.trace else None,
-        "thinks": rollout.trace.thinks if rollout.trace else None,
-        "stop_reason": rollout.stop_reason.value,
-        "num_tokens": len(rollout.completion_tokens),
-        "policy_version": rollout.policy_version,
-        "reward": rollout.reward,
-        "advantage": rollout.advantage,
-        "log_ratio": rollout.log_ratio,
-        "failure": rollout.failure,
-        "tokens": rollout.completion_tokens,
-        "off_language": rollout.off_language,
-        "sampling_logp": rollout.sampling_logp,
-    }
-    for name in names:
-        if (verdict := rollout.verdicts.get(name)) is not None:
-            row |= {f"score/{name}": verdict.score, f"label/{name}": verdict.label, f"reason/{name}": verdict.reason}
-    return row
 
 
 def _is_kept(line: str, step: int) -> bool:

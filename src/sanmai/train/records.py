@@ -1,0 +1,68 @@
+"""Rollouts on disk (law 9): one Parquet file, a row per rollout; the columns are described in docs/architecture.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sanmai.models.checkpoints import sync
+from sanmai.types import Group
+
+
+def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
+    """Write rollouts as one Parquet file, whole or not at all, and on the disk when this returns.
+
+    Raises:
+        OSError, pyarrow.ArrowException: disk full or not writable; nothing is left behind.
+    """
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        pq.write_table(rollout_table(step, groups), partial, compression="zstd")
+        sync(partial)
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:
+    """The rollouts in order of group and sample, with three columns for each grader that saw any of them."""
+    problems = [group.problem for group in groups for _ in group.rollouts]
+    tags = [text for g in groups for text in [json.dumps(dict(g.problem.tags), ensure_ascii=False)] * len(g.rollouts)]
+    rollouts = [r for group in groups for r in group.rollouts]
+    text, flag = pa.string(), pa.bool_()
+    count, number = pa.int32(), pa.float64()
+    columns = {
+        "step": pa.array([step] * len(rollouts), count),
+        "problem_id": pa.array([p.id for p in problems], text),
+        "sample": pa.array([r.sample for r in rollouts], count),
+        "prompt": pa.array([p.prompt for p in problems], text),
+        "answer": pa.array([p.answer for p in problems], text),
+        "language": pa.array([p.language for p in problems], text),
+        "tags": pa.array(tags, text),
+        "text": pa.array([r.text for r in rollouts], text),
+        "trace_state": pa.array([r.trace.state.value if r.trace else None for r in rollouts], text),
+        "thinks": pa.array([r.trace.thinks if r.trace else None for r in rollouts], flag),
+        "stop_reason": pa.array([r.stop_reason.value for r in rollouts], text),
+        "num_tokens": pa.array([len(r.completion_tokens) for r in rollouts], count),
+        "policy_version": pa.array([r.policy_version for r in rollouts], count),
+        "reward": pa.array([r.reward for r in rollouts], number),
+        "advantage": pa.array([r.advantage for r in rollouts], number),
+        "log_ratio": pa.array([r.log_ratio for r in rollouts], number),
+        "off_language": pa.array([r.off_language for r in rollouts], number),
+        "failure": pa.array([r.failure for r in rollouts], text),
+        "tokens": pa.array([r.completion_tokens for r in rollouts], pa.list_(count)),
+        "sampling_logp": pa.array([r.sampling_logp for r in rollouts], pa.list_(pa.float32())),
+    }
+    for name in sorted({name for r in rollouts for name in r.verdicts}):
+        verdicts = [r.verdicts.get(name) for r in rollouts]
+        columns |= {
+            f"score/{name}": pa.array([v.score if v else None for v in verdicts], number),
+            f"label/{name}": pa.array([v.label if v else None for v in verdicts], text),
+            f"reason/{name}": pa.array([v.reason if v else None for v in verdicts], text),
+        }
+    return pa.table(columns)
