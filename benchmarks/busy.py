@@ -66,14 +66,15 @@ def report(runs: list[dict[str, Any]]) -> str:
         cells = [cell(quiet[n]) + cell(busy[n]) + ratio_cell(busy[n], quiet[n]) for n in columns]
         lines.append(f"{contender:9}{dtype:>9}{threads:8}  " + "".join(cells))
     lines.append("")
-    for contender in vs_trl.CONTENDERS:
+    for contender in dict.fromkeys(key[0] for key in found):
         for when in (False, True):
             keys = [key for key in found if key[0] == contender and key[3] is when]
             best = min(keys, key=lambda key: median(found[key]["step"]))
             lines.append(f"{contender} is fastest {'busy' if when else 'quiet'} with {best[1]}, {best[2]} threads")
     ours = [key[:3] for key in found if key[0] == "Sanmai" and key[3]]
-    worst = max(median(found[*key, True]["step"]) / median(found[*key, False]["step"]) for key in ours)
-    lines.append(f"Sanmai's largest slowdown: {worst:.2f} (bar: at most {BAR:g})")
+    slowdowns = [median(found[*key, True]["step"]) / median(found[*key, False]["step"]) for key in ours]
+    if slowdowns:
+        lines.append(f"Sanmai's slowdown: {min(slowdowns):.2f} to {max(slowdowns):.2f} (bar: at most {BAR:g})")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -90,6 +91,7 @@ def main() -> None:
     add("--dtype", nargs="+", choices=common.DTYPES, default=["float32"], help="each contender runs with each of these")
     add("--threads", type=int, nargs="+", default=[1, 2], help="each contender runs with each of these")
     add("--rows", type=int, default=32, help="rows in one forward and backward pass")
+    add("--contenders", nargs="+", choices=vs_trl.CONTENDERS, default=list(vs_trl.CONTENDERS))
     add("--neighbour", choices=NEIGHBOURS, default="python", help="what keeps the cores busy")
     common.add_model_options(parser)
     args = parser.parse_args()
@@ -98,6 +100,7 @@ def main() -> None:
         return
     if args.smoke:
         args.__dict__.update(prompts=2, group=4, max_tokens=8, steps=1, repeats=1, threads=args.threads[:1], rows=8)
+        args.contenders = ["Sanmai"]
     if args.prompts * args.group % args.rows:
         parser.error(f"--rows {args.rows}: TRL needs a divisor of prompts x group")
 
@@ -106,7 +109,7 @@ def main() -> None:
         args.folder = f"{folder}/model"
         parameters = in_subprocess(args, "write_model", threads=1)
         for repeat, dtype, threads, contender, busy in itertools.product(
-            range(args.repeats), args.dtype, args.threads, vs_trl.CONTENDERS, (False, True)
+            range(args.repeats), args.dtype, args.threads, args.contenders, (False, True)
         ):
             setting = {"contender": contender, "dtype": dtype, "threads": threads}
             load = os.getloadavg()[0]
@@ -119,7 +122,7 @@ def main() -> None:
             print(f"repeat {repeat}", setting, "busy" if busy else "quiet",
                   [round(step["seconds"], 2) for step in found["steps"]], file=sys.stderr)  # fmt: skip
 
-    facts = common.facts_of(args, "trl", parameters=parameters)
+    facts = common.facts_of(args, *(["trl"] if "TRL" in args.contenders else []), parameters=parameters)
     print(*(f"{name}={value}" for name, value in facts.items()), end="\n\n")
     print(report(runs))
     common.write_json(args, facts=facts, runs=runs)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-NEEDS_TRL = ("vs_trl", "busy", "memory", "time_to_accuracy")
-NAMES = ("vs_generate", "scaling", *NEEDS_TRL)
+NEEDS_TRL = ("vs_trl", "memory", "time_to_accuracy")
+NAMES = ("vs_generate", "busy", "scaling", *NEEDS_TRL)
 
 
 @pytest.fixture
