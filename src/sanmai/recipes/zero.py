@@ -109,7 +109,7 @@ def run_zero(
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         is_done = run.start_step >= config.num_steps
         if not is_done:
-            run.event("machine", **peak_of(state.policy), **({"uncounted": uncounted} if uncounted else {}))
+            run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
@@ -138,7 +138,7 @@ def run_zero(
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss))
         if not is_done:  # once more: another program may have had the cores at the start
-            run.event("machine", **peak_of(state.policy))
+            run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)
     return run.folder
 
