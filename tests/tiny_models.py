@@ -43,7 +43,11 @@ def random_model(
         "initializer_range": initializer_range, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0,
         "tie_word_embeddings": True,
     }
-    names = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "gemma2": "Gemma2", "gemma3": "Gemma3Text", "gpt2": "GPT2"}
+    if architecture == "mistral":
+        config["sliding_window"] = None
+    names = {
+        "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "gemma2": "Gemma2", "gemma3": "Gemma3Text",
+        "gpt2": "GPT2"}
     if architecture == "gpt2":
         config = {
             "vocab_size": vocab_size, "n_embd": 32, "n_layer": layers, "n_head": 4, "n_positions": 256,

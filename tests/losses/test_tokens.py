@@ -27,10 +27,10 @@ def test_logp_and_entropy_of_a_distribution_known_by_hand():
     logits = torch.tensor([[0.0, math.log(3)]])
     logp, entropy = token_logp_and_entropy(logits, lambda hidden: hidden, torch.tensor([1]))
     assert logp.item() == pytest.approx(math.log(0.75))
-    assert entropy is not None and entropy.item() == pytest.approx(0.5623351)
-    logp, nothing = token_logp_and_entropy(logits, lambda h: h, torch.tensor([0]), temperature=0.5, with_entropy=False)
+    assert entropy.item() == pytest.approx(0.5623351)
+    logp, entropy = token_logp_and_entropy(logits, lambda h: h, torch.tensor([0]), temperature=0.5, entropy_gradient=False)
     assert logp.item() == pytest.approx(math.log(0.1))
-    assert nothing is None
+    assert entropy.item() == pytest.approx(0.3250830)  # (ln 10)/10 + 9 (ln 10/9)/10
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 5, N, 100])

@@ -16,8 +16,10 @@ def write(run, step: int, content: str = "weights", keep: int = 5):
 def test_a_checkpoint_names_the_size_and_digest_of_every_file(tmp_path):
     folder = write(tmp_path, 7)
     # SHA-256 of "weights", from coreutils' sha256sum.
-    assert json.loads((folder / MANIFEST).read_text()) == {"step": 7, "files": {"model": {
-        "bytes": 7, "sha256": "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"}}}
+    assert json.loads((folder / MANIFEST).read_text()) == {
+        "step": 7,
+        "files": {"model": {"bytes": 7, "sha256": "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"}},
+    }
     assert folder.name == "step-000007" and defect(folder) is None
 
 

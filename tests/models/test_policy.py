@@ -39,7 +39,7 @@ def test_chunked_scores_and_their_gradient_are_those_of_the_full_logits(architec
     assert policy.scores_in_chunks
     monkeypatch.setattr(policy_module, "_CHUNK_LOGITS", 3 * policy.vocabulary)  # 3 tokens at a time
     found, gradients = [], []
-    for scores in (policy.score(batch, temperature=0.7), plain_scores(policy.model, batch, 0.7)):
+    for scores in (policy.score(batch, temperature=0.7, entropy_gradient=True), plain_scores(policy.model, batch, 0.7)):
         policy.model.zero_grad()
         (scores[0].sum() + 0.3 * scores[1].sum()).backward()
         found.append([s.detach() for s in scores])
@@ -68,13 +68,18 @@ def test_a_head_that_does_more_than_is_known_falls_back_to_the_models_own_logits
 def test_padding_and_what_is_in_it_change_no_score():
     policy, batch = random_policy(), some_batch()
     junk = TokenBatch(
-        torch.where(batch.attention_BT, batch.tokens_BT, 123), batch.attention_BT, batch.mask_BT, batch.sampling_logp_BT, {})
+        torch.where(batch.attention_BT, batch.tokens_BT, 123),
+        batch.attention_BT,
+        batch.mask_BT,
+        batch.sampling_logp_BT,
+        {},
+    )
     with torch.no_grad():
         whole = policy.score(batch)[0]
         assert torch.allclose(policy.score(junk)[0], whole, atol=1e-5)
         for row in range(len(batch)):
             alone = policy.score(batch.select([row]))[0]
-            assert torch.allclose(alone[0], whole[row, :alone.shape[1]], atol=1e-5)
+            assert torch.allclose(alone[0], whole[row, : alone.shape[1]], atol=1e-5)
 
 
 def test_swapped_weights_are_there_within_and_gone_after_an_error_too():
@@ -213,8 +218,10 @@ def test_pickled_weights_are_never_loaded(tmp_path):
 def test_code_that_comes_with_a_model_does_not_run(tmp_path):
     folder = save_folder(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "strange", "auto_map": {
-        "AutoConfig": "strange.StrangeConfig", "AutoModelForCausalLM": "strange.StrangeModel"}}
+    config |= {
+        "model_type": "strange",
+        "auto_map": {"AutoConfig": "strange.StrangeConfig", "AutoModelForCausalLM": "strange.StrangeModel"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "strange.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     refusal(folder)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 
 import pytest
 import torch
 
+from sanmai.models.decoder import DenseDecoder
+from sanmai.models.dense import ARCHITECTURES as FAST
 from sanmai.models.policy import ModelConfig, Policy
+from sanmai.rollout import sampler
 from sanmai.rollout.pack import pack
 from sanmai.rollout.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.train.step import check_parity
@@ -150,7 +154,7 @@ def test_a_consumer_that_stops_early_is_not_left_in_inference_mode():
 def test_the_growing_cache_holds_what_the_plain_one_holds(architecture):
     from transformers.cache_utils import DynamicCache
 
-    from sanmai.rollout.sampler import _new_cache
+    from sanmai.rollout.general import _new_cache
 
     policy = random_policy(architecture)
     torch.manual_seed(0)
@@ -219,7 +223,8 @@ def test_logits_that_are_not_finite_give_a_token_of_the_vocabulary_and_a_log_pro
 def test_no_word_of_a_large_vocabulary_is_out_of_reach():
     # In float32 the increments of most of 150,000 words round to nothing beside a sum near 1.
     logits_RV = torch.randn(1, 150_000, generator=torch.Generator().manual_seed(0)) * 3
-    p_V = torch.log_softmax(logits_RV[0], dim=0).double().exp()
+    p_V = (logits_RV[0] - logits_RV.max()).exp().double()
+    p_V = p_V / p_V.sum()
     end_V = p_V.cumsum(0) / p_V.sum()
     words = p_V.argsort()[1000:60_000:997]
     uniform_R = end_V[words] - p_V[words] / 2
@@ -228,3 +233,85 @@ def test_no_word_of_a_large_vocabulary_is_out_of_reach():
     assert torch.allclose(logp.double(), p_V[words].log())
     # Its uniform numbers reach them too: they have 53 bits, not 24.
     assert len({float(u) * 2**24 % 1 for u in uniforms((0,), 100)}) > 90
+
+
+def with_paths(architecture: str, **changes) -> tuple[Policy, Policy]:
+    """The same weights on the fast path and on the general one, ending completions at different times."""
+    fast = always_stops_at(random_policy(architecture, **changes), 1 / 30)
+    general = always_stops_at(Policy(fast.model, fast.tokenizer, ModelConfig(fast_path=False)), 1 / 30)
+    assert fast.dense is not None and general.dense is None
+    return fast, general
+
+
+@pytest.mark.parametrize("concurrent", [1, 5, 512])
+@pytest.mark.parametrize("architecture", FAST)
+def test_the_fast_path_writes_what_the_general_path_writes(architecture, concurrent):
+    # Smaller weights than usual: rounding must not grow until a draw falls on the other side of a boundary.
+    fast, general = with_paths(architecture, initializer_range=0.15)
+    config = SamplingConfig(max_tokens=40, temperature=0.8)
+    refilled = SamplingConfig(max_tokens=40, temperature=0.8, concurrent=concurrent)
+    assert_same(by_seed(general, requests(5), config), by_seed(fast, requests(5), refilled))
+
+
+def test_a_prompt_that_is_read_in_several_parts_is_read_once(monkeypatch):
+    monkeypatch.setattr(sampler, "_PREFILL_TOKENS", 9)  # one prompt, or two short ones
+    read: list[int] = []
+    prefill = DenseDecoder.prefill
+
+    def counted(self, prompts):
+        read.append(len(prompts))
+        return prefill(self, prompts)
+
+    monkeypatch.setattr(DenseDecoder, "prefill", counted)
+    fast, general = with_paths("qwen3")
+    config = SamplingConfig(max_tokens=40, concurrent=4)
+    assert_same(by_seed(general, requests(6), config), by_seed(fast, requests(6), config))
+    assert sum(read) == len(PROMPTS) and len(read) > 2
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_workers_write_what_one_writes(fast_path):
+    one = with_paths("qwen3")[0 if fast_path else 1]
+    config = SamplingConfig(max_tokens=40, concurrent=9)
+    alone = by_seed(one, requests(5), config)
+    three = always_stops_at(Policy(one.model, one.tokenizer, ModelConfig(threads=3, fast_path=fast_path)), 1 / 30)
+    assert three.workers == 3
+    assert_same(alone, by_seed(three, requests(5), config))
+
+
+def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
+    fast, general = with_paths("qwen3")
+    config = SamplingConfig(max_tokens=17, concurrent=7)
+    expected = by_seed(fast, requests(5), config)
+    monkeypatch.setattr(sampler, "_tokens_per_look", lambda device: 4)
+    assert_same(expected, by_seed(fast, requests(5), config))
+    assert_same(expected, by_seed(general, requests(5), config))
+
+
+def test_a_worker_that_fails_stops_the_others_and_is_heard(monkeypatch):
+    policy = random_policy()
+    policy = Policy(policy.model, policy.tokenizer, ModelConfig(threads=2))
+
+    def fail(self, token_S):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(DenseDecoder, "next", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(sample(policy, requests(), SamplingConfig(max_tokens=20)))
+    assert not [thread for thread in threading.enumerate() if thread.name == "sampler"]
+
+
+def test_a_consumer_that_leaves_early_leaves_no_thread():
+    policy = always_stops_at(random_policy(), 1 / 30)
+    completions = sample(policy, requests(), SamplingConfig(max_tokens=200))
+    next(completions)
+    completions.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "sampler"]
+    with torch.enable_grad():
+        assert not torch.is_inference_mode_enabled()
+
+
+def test_time_that_is_up_gives_every_rollout_that_was_asked_for():
+    policy = random_policy()
+    done = by_seed(policy, requests(), SamplingConfig(max_tokens=50, concurrent=2, timeout_seconds=1e-9))
+    assert all(c.stop_reason is StopReason.TIMEOUT and len(c.tokens) == 1 for c in done.values())

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from sanmai.losses import PRESETS, group_advantages
-from sanmai.models.policy import Policy
+from sanmai.models.policy import ModelConfig, Policy
 from sanmai.rollout.pack import pack, pack_rollouts
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
 from sanmai.train.step import (
+    Component,
     NonFiniteError,
     OptimizerConfig,
     accumulate,
@@ -321,3 +322,81 @@ def test_a_preset_with_a_replaced_part_keeps_the_others():
     assert settings == dataclasses.replace(PRESETS["dapo"], clip_high=0.5, normalisation="rollout")
     assert all(LossConfig(preset=name).settings() == PRESETS[name] for name in PRESETS)
     assert list(rl_components(LossConfig(), 5)) == ["rl"]
+
+
+def with_workers(policy: Policy, threads: int) -> Policy:
+    """The same weights, computed with by so many workers."""
+    found = Policy(policy.model, policy.tokenizer, ModelConfig(threads=threads))
+    assert found.workers == threads
+    return found
+
+
+def test_workers_add_up_to_the_same_gradient():
+    # To the bit: gradients are added in the order of the micro-batches, whoever computes them.
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    components = rl_components(LossConfig(kl_weight=0.1), MAX_TOKENS)
+    reference = {name: p.detach() + 0.01 for name, p in policy.weights.items()}
+    results, gradients = [], []
+    for threads in (1, 2, 3):
+        policy.model.zero_grad()
+        results.append(accumulate(with_workers(policy, threads), batch, components, 0.8, 40, reference))
+        gradients.append({name: p.grad.clone() for name, p in policy.weights.items()})
+    assert results[1] == results[0] and results[2] == results[0]
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradients[1][name], gradient) and torch.equal(gradients[2][name], gradient)
+
+
+def test_rows_without_advantage_need_no_forward_pass(monkeypatch):
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    batch.streams["rl"][::2] = 0.0
+    scored: list[int] = []
+    score = Policy.score
+
+    def counted(self, part, **kwargs):
+        scored.append(len(part))
+        return score(self, part, **kwargs)
+
+    monkeypatch.setattr(Policy, "score", counted)
+    skipping = rl_components(LossConfig(), MAX_TOKENS)
+    whole = {name: dataclasses.replace(component, stream=None) for name, component in skipping.items()}
+    results, counts, gradients = [], [], []
+    for components in (skipping, whole):
+        policy.model.zero_grad()
+        scored.clear()
+        results.append(accumulate(policy, batch, components, 0.8, 60))
+        counts.append(sum(scored))
+        gradients.append({name: p.grad.clone() for name, p in policy.weights.items()})
+    assert counts == [len(batch) // 2, len(batch)]
+    assert results[0].metrics["loss/rl"] == pytest.approx(results[1].metrics["loss/rl"], abs=1e-6)
+    assert [ratio is None for ratio in results[0].log_ratio_B] == [True, False] * (len(batch) // 2)
+    for name, gradient in gradients[0].items():
+        assert torch.allclose(gradient, gradients[1][name], atol=1e-6)
+    scored.clear()  # an entropy term counts every row
+    accumulate(policy, batch, rl_components(LossConfig(entropy_weight=0.1), MAX_TOKENS), 0.8, 60)
+    assert sum(scored) == len(batch)
+
+
+def test_a_step_without_any_advantage_has_a_gradient_of_zero():
+    policy = some_policy()
+    batch = sampled_batch(policy)
+    batch.streams["rl"][:] = 0.0
+    result = accumulate(policy, batch, rl_components(LossConfig(), MAX_TOKENS), 0.8, 60)
+    assert result.metrics["loss/rl"] == 0.0 and set(result.log_ratio_B) == {None}
+    assert all(p.grad is not None and not p.grad.any() for p in policy.weights.values())
+
+
+def test_a_worker_that_fails_is_heard_and_keeps_nobody_waiting():
+    policy, calls = some_policy(), []
+    batch = sampled_batch(policy)
+
+    def fail_the_second_time(scored, denominator):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("broken loss")
+        return scored.logp_BT.sum(), {}
+
+    component = Component(1.0, fail_the_second_time, lambda batch: 1.0)
+    with pytest.raises(RuntimeError, match="broken loss"):
+        accumulate(with_workers(policy, 2), batch, {"rl": component}, 0.8, 20)

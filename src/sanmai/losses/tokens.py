@@ -22,14 +22,14 @@ def token_logp_and_entropy(
     *,
     temperature: float = 1.0,
     chunk_tokens: int = 512,
-    with_entropy: bool = True,
-) -> tuple[Tensor, Tensor | None]:
+    entropy_gradient: bool = True,
+) -> tuple[Tensor, Tensor]:
     """Log-prob of each target token and entropy of its distribution, computed chunk by chunk.
 
         logp_n = log p_n[targets_n]     entropy_n = -sum_v p_nv log p_nv     p_n = softmax(head(hidden_n) / temperature)
 
-    With gradients enabled each chunk is computed again in the backward pass, so that neither pass ever holds
-    more than chunk_tokens rows of the vocabulary.
+    With gradients enabled each chunk, if there are several, is computed again in the backward pass, so that neither pass
+    ever holds more than chunk_tokens rows of the vocabulary.
 
     Args:
         hidden_ND: the last hidden states that predict the targets (each at the position before its target).
@@ -37,10 +37,10 @@ def token_logp_and_entropy(
         targets_N: int64 token ids.
         temperature: what logits are divided by, > 0; that of sampling, for ratios to be of one distribution.
         chunk_tokens: rows of the vocabulary in memory at a time.
-        with_entropy: false leaves the entropy out and saves its two passes over the logits.
+        entropy_gradient: false when the entropy is only looked at: it then costs two passes over the logits less.
 
     Returns:
-        logp_N (float32, nats) and entropy_N (float32, nats; None without with_entropy). Both carry gradients.
+        logp_N (float32, nats) and entropy_N (float32, nats), with gradients.
 
     Raises:
         ValueError: shapes differ, or temperature or chunk_tokens is not positive.
@@ -59,20 +59,22 @@ def token_logp_and_entropy(
     if chunk_tokens < 1:
         raise ValueError(f"chunk_tokens is {chunk_tokens}; expected at least 1")
 
-    def chunk(hidden_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+    def chunk(hidden_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
         logits_CV = head(hidden_CD).float()
         logp_CV = torch.log_softmax(logits_CV if temperature == 1.0 else logits_CV / temperature, dim=-1)
         logp_C = logp_CV.gather(1, targets_C[:, None])[:, 0]
-        return (logp_C, -(logp_CV.exp() * logp_CV).sum(dim=-1)) if with_entropy else (logp_C,)
+        if entropy_gradient:
+            return logp_C, -(logp_CV.exp() * logp_CV).sum(dim=-1)
+        with torch.no_grad():
+            return logp_C, -logp_CV.exp().mul_(logp_CV).sum(dim=-1)
 
-    pieces: list[tuple[Tensor, ...]] = []
-    for hidden_CD, targets_C in zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True):
-        if torch.is_grad_enabled():
-            pieces.append(checkpoint(chunk, hidden_CD, targets_C, use_reentrant=False))
-        else:
-            pieces.append(chunk(hidden_CD, targets_C))
-    logp_N, *entropy_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
-    return logp_N, entropy_N[0] if with_entropy else None
+    chunks = list(zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True))
+    if torch.is_grad_enabled() and len(chunks) > 1:
+        pieces = [checkpoint(chunk, *parts, use_reentrant=False, preserve_rng_state=False) for parts in chunks]
+    else:
+        pieces = [chunk(*parts) for parts in chunks]
+    logp_N, entropy_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
+    return logp_N, entropy_N
 
 
 class Normalisation(StrEnum):
@@ -90,9 +92,7 @@ class Normalisation(StrEnum):
     `sequence_clipped_surrogate`. The weights are those of ROLLOUT: what differs is the ratio."""
 
 
-def normalise(
-    mask_BT: Tensor, normalisation: Normalisation, *, max_tokens: int | None = None
-) -> tuple[Tensor, float]:
+def normalise(mask_BT: Tensor, normalisation: Normalisation, *, max_tokens: int | None = None) -> tuple[Tensor, float]:
     """The weight of each token and what the weighted sum is divided by.
 
         L = sum_bt w_bt l_bt / N

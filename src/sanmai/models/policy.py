@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from pydantic import Field, model_validator
@@ -18,10 +19,13 @@ from torch import Tensor
 from sanmai.config import Config
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
+from sanmai.models.dense import DenseModel, Layout
 from sanmai.types import InputError, TokenBatch
 
-_CHUNK_LOGITS = 2**25
-"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 128 MiB."""
+_CHUNK_LOGITS = 2**24
+"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 64 MiB."""
+_SPLIT_ROLLOUTS_BELOW = 50_000_000
+Result = TypeVar("Result")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -33,7 +37,11 @@ class ModelConfig(Config):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the forward and backward pass. Trained weights and optimizer state are float32 either way."""
     threads: int = Field(0, ge=0, le=1024)
-    """CPU threads of PyTorch; 0 leaves its own choice. Below some millions of parameters one is fastest."""
+    """CPU cores to use; 0: all that PyTorch finds. A small model splits the rollouts over them, a large one each product."""
+    fast_path: bool = True
+    """Run the architectures that models/dense.py knows by Sanmai's own functions; false takes the library's forward for all."""
+    recompute_layers: bool = False
+    """Activation checkpointing: keep each layer's input alone and compute the layer again in the backward pass. Saves memory."""
     lora_rank: int = Field(0, ge=0)
     """Rank of LoRA adapters on every linear layer; 0 trains all weights."""
     lora_alpha: int = Field(32, ge=1)
@@ -64,7 +72,15 @@ class Policy:
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.stop_tokens = _stop_tokens(model, tokenizer)
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
+        self.threads = config.threads or torch.get_num_threads()
+        self.use_threads()
         self._head = _verified_head(self)
+        self.dense: DenseModel | None = None
+        """The fast path, for the architectures that have one."""
+        if config.fast_path and self._head is not None:
+            self.dense = DenseModel.of(model, _DTYPES[config.dtype])
+        if config.recompute_layers and self.dense is None:
+            recompute_layers(self)
         self.cache_works: bool | None = None
         """Whether the sampler's KV cache gives this model's own logits; None until the sampler has tried."""
 
@@ -72,6 +88,34 @@ class Policy:
     def num_parameters(self) -> int:
         """Parameters in all, trained or not."""
         return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def workers(self) -> int:
+        """Threads that each compute a part of the rollouts; more than one for a small model on a CPU.
+
+        Its products are too small to be split, and threads that wait for each other at each of them lose all when another
+        program wants a core. Above the bound the products are large, and a gradient per worker would cost memory.
+        """
+        return self.threads if self.device.type == "cpu" and self.num_parameters < _SPLIT_ROLLOUTS_BELOW else 1
+
+    def use_threads(self) -> None:
+        """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""
+        torch.set_num_threads(self.threads if self.workers == 1 else 1)
+
+    def map(self, function: Callable[[int], Result], count: int) -> list[Result]:
+        """function(0) ... function(count - 1), computed by the policy's workers in that order of starting.
+
+        After an error no further call is started; the error is raised.
+        """
+        if self.workers == 1 or count < 2:
+            return [function(i) for i in range(count)]
+        with ThreadPoolExecutor(self.workers, "worker", self.use_threads) as pool:
+            futures = [pool.submit(function, i) for i in range(count)]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     @property
     def max_positions(self) -> int | None:
@@ -87,37 +131,51 @@ class Policy:
     def autocast(self) -> contextlib.AbstractContextManager:
         """Context in which forward passes run in the configured dtype."""
         dtype = _DTYPES[self.config.dtype]
-        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32)
+        # The cache of casts is one for all threads, and does not notice swapped weights.
+        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32, cache_enabled=False)
 
-    def score(self, batch: TokenBatch, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    def score(
+        self, batch: TokenBatch, *, temperature: float = 1.0, entropy_gradient: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Log-probs and entropies of the batch's trained tokens under softmax(logits / temperature).
 
         Args:
             batch: B sequences on this policy's device.
             temperature: the one that the completions were sampled at (law 2).
+            entropy_gradient: the entropies carry a gradient too, which costs passes over the logits.
 
         Returns:
             logp_BT (nats, float32, with gradient) and entropy_BT (nats per token), 0 outside batch.mask_BT.
         """
         mask_BT = batch.mask_BT
-        predicts_BT = mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
         targets_N = batch.tokens_BT[mask_BT]
-        chunk = max(_CHUNK_LOGITS // self.vocabulary, 1)
+        hidden_ND, head = self._predicting(batch)
+        with self.autocast():
+            logp_N, entropy_N = token_logp_and_entropy(
+                hidden_ND,
+                head,
+                targets_N,
+                temperature=temperature,
+                chunk_tokens=max(_CHUNK_LOGITS // self.vocabulary, 1),
+                entropy_gradient=entropy_gradient,
+            )
+        zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
+        return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
+
+    def _predicting(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """For each trained token what the head reads to predict it, and the head; the logits and identity if it is unknown."""
+        predicts_BT = batch.mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
+        if self.dense is not None:
+            prompt_B = torch.where(batch.mask_BT.any(dim=1), batch.mask_BT.int().argmax(dim=1), 0)
+            layout = Layout.of(batch.tokens_BT, batch.attention_BT, prompt_B)
+            hidden_ND = self.dense.hidden(layout, recompute=self.config.recompute_layers)
+            assert self._head is not None
+            return hidden_ND.index_select(0, layout.index_BT[predicts_BT]), self._head
         inputs = {"input_ids": batch.tokens_BT, "attention_mask": batch.attention_BT.long(), "use_cache": False}
         with self.autocast():
             if self._head is not None:
-                hidden_BTD = _backbone(self.model)(**inputs).last_hidden_state
-                logp_N, entropy_N = token_logp_and_entropy(
-                    hidden_BTD[predicts_BT], self._head, targets_N, temperature=temperature, chunk_tokens=chunk
-                )
-            else:
-                logits_BTV = self.model(**inputs).logits
-                logp_N, entropy_N = token_logp_and_entropy(
-                    logits_BTV[predicts_BT], torch.nn.Identity(), targets_N, temperature=temperature, chunk_tokens=chunk
-                )
-        assert entropy_N is not None
-        zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
-        return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
+                return _backbone(self.model)(**inputs).last_hidden_state[predicts_BT], self._head
+            return self.model(**inputs).logits[predicts_BT], torch.nn.Identity()
 
     def next_logits(self, tokens_RT: Tensor, attention_RT: Tensor) -> Tensor:
         """Logits_RV of the token after each right-padded row, by a whole forward pass; no gradient, no cache."""
@@ -176,8 +234,6 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if config.threads:
-        torch.set_num_threads(config.threads)
     name = resolve_model(config.name)
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
     frozen_base = config.lora_rank > 0 or not for_training
@@ -280,6 +336,30 @@ def _verified_head(policy: Policy) -> Callable[[Tensor], Tensor] | None:
             return None
     same = actual_BTV.shape == expected_BTV.shape and torch.allclose(actual_BTV, expected_BTV, atol=1e-4, rtol=1e-3)
     return head if same else None
+
+
+def recompute_layers(policy: Policy) -> None:
+    """Turn on activation checkpointing in a `transformers` model that stays in evaluation mode.
+
+    Raises:
+        InputError: the architecture has none, or does something else in training mode than in evaluation (dropout).
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    model, name = policy.model, policy.config.name
+    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    probe_BT = torch.arange(1, 6, device=policy.device).remainder(policy.vocabulary).unsqueeze(0)
+    with policy.autocast():
+        expected_BTV = model(input_ids=probe_BT, use_cache=False).logits
+        try:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        except ValueError as error:
+            raise InputError(f"model.recompute_layers: {name!r} cannot do that: {_first_line(error)}") from error
+        for layer in layers:
+            layer.training = True  # the layer alone: what is in it stays in evaluation mode
+        same = torch.allclose(model(input_ids=probe_BT, use_cache=False).logits, expected_BTV, atol=1e-4, rtol=1e-3)
+    if not layers or not same:
+        raise InputError(f"model.recompute_layers: {name!r} cannot do that without changing what it computes")
 
 
 def _merged_state(model: Any) -> dict[str, Tensor]:

@@ -210,7 +210,8 @@ def update(run: Run, state: TrainingState, groups: Sequence[Group], config: Zero
             rollouts[row].log_ratio = log_ratio
         results.append(result.metrics)
     # Later updates of a step are off-policy, so only the first one's mismatch is the sampler's.
-    metrics = {name: float(np.mean([m[name] for m in results])) for name in results[0]}
+    names = sorted({name for m in results for name in m})  # an update without any advantage reports fewer
+    metrics = {name: float(np.mean([m[name] for m in results if name in m])) for name in names}
     return metrics | {
         "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
         "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),

@@ -1,19 +1,23 @@
-"""Sampling from a policy in this process: one KV-cached batch for all rollouts of a step.
+"""Sampling from a policy in this process: slots that are written to side by side, refilled as rollouts finish.
 
-Works for every `transformers` causal LM. A group's prompt is computed once; finished rollouts leave the batch; each rollout
-draws from its own random stream, so neither its neighbours nor the order of arrival can change what it says (law 7).
+The fast path (models/decoder.py) takes the architectures that it knows, the general path every `transformers` causal LM;
+both compute a group's prompt once. Each rollout draws from its own random stream, so neither its neighbours nor the order
+of arrival can change what it says (law 7). On a CPU the rollouts are split over threads that compute on their own: small
+products gain nothing from being split themselves, and no thread waits for another at every one of them.
 
-Shape key: P prompts, R rows of the batch (rollouts still being written), T tokens, V vocabulary.
+Shape key: S slots (rollouts being written), J tokens drawn before the host looks at them, V vocabulary.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import queue
+import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,8 +25,16 @@ from pydantic import Field
 from torch import Tensor
 
 from sanmai.config import Config
+from sanmai.models.decoder import DenseDecoder, FusedWeights, Prefilled, fuse
+from sanmai.models.dense import DenseModel
 from sanmai.models.policy import Policy
+from sanmai.rollout.general import cache_works, prefill_cached, start_uncached
 from sanmai.types import StopReason
+
+_PREFILL_TOKENS = 2**14
+"""Prompt tokens, padding included, that are read at once."""
+_WORDS = 512
+"""A large vocabulary is summed in parts of so many words; only the part that a draw falls into is looked at word by word."""
 
 
 class SamplingConfig(Config):
@@ -31,7 +43,7 @@ class SamplingConfig(Config):
     max_tokens: int = Field(512, ge=1)
     """Completion budget in tokens, stop token included."""
     concurrent: int = Field(512, ge=1)
-    """Rollouts in the batch at once; fewer need less memory."""
+    """Rollouts being written at once; fewer need less memory."""
     timeout_seconds: float = Field(3600.0, gt=0)
     """Time limit for the sampling of one step; rollouts unfinished by then are kept as incomplete."""
 
@@ -59,10 +71,47 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     The distribution is softmax(logits / temperature) over the whole vocabulary: nothing is cut off, so the recorded
     log-probs are those of what was sampled (law 2).
     """
-    deadline = time.monotonic() + config.timeout_seconds
     rows = [(index, sample) for index, request in enumerate(requests) for sample in range(len(request.seeds))]
-    for start in range(0, len(rows), config.concurrent):
-        yield from _sample_wave(policy, requests, rows[start : start + config.concurrent], config, deadline)
+    if policy.dense is None and policy.cache_works is None:
+        policy.cache_works = cache_works(policy)
+    workers = min(policy.workers, config.concurrent, max(len(rows), 1))
+    task = _Task(policy, requests, config, time.monotonic() + config.timeout_seconds, config.concurrent // workers)
+    fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
+
+    def work(part: list[tuple[int, int]]) -> None:
+        policy.use_threads()
+        try:
+            with torch.inference_mode(), policy.autocast():
+                if fast is not None:
+                    _write_fast(task, *fast, part)
+                else:
+                    _write_in_waves(task, part)
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the consumer's thread
+            task.results.put(error)
+        else:
+            task.results.put(None)
+
+    bounds = [len(rows) * w // workers for w in range(workers + 1)]
+    threads = [
+        threading.Thread(target=work, args=(rows[a:b],), name="sampler", daemon=True)
+        for a, b in itertools.pairwise(bounds)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        num_working = workers
+        while num_working:
+            result = task.results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                num_working -= 1
+            else:
+                yield result
+    finally:
+        task.cancelled.set()
+        for thread in threads:
+            thread.join()
 
 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
@@ -71,227 +120,232 @@ def uniforms(seed: tuple, count: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
 
 
-def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def draw(logits_SV: Tensor, uniform_S: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """One token per row by inverting the cumulative distribution, and its log-prob (nats).
 
         token = min { v : sum_{w <= v} p_w > u },   p = softmax(logits / temperature)
 
-    A token of probability 0 is never drawn. The sum is taken in float64: in float32 the increments of some 100,000 words
+    A token of probability 0 is never drawn. Sums are taken in float64: in float32 the increments of some 100,000 words
     round to nothing, and a third of a large vocabulary could never be drawn.
     """
-    logp_RV = torch.log_softmax(logits_RV.float() / temperature, dim=-1)
-    if logp_RV.device.type == "mps":  # has no float64
-        logp_RV, uniform_R = logp_RV.cpu(), uniform_R.cpu()
-    cumulative_RV = logp_RV.double().exp().cumsum(dim=-1)
-    # Scaling by the row's own sum, which rounding leaves a little off 1, keeps u = 0.9999999 inside the vocabulary.
-    threshold_R1 = (uniform_R.double() * cumulative_RV[:, -1]).unsqueeze(-1)
-    token_R = torch.searchsorted(cumulative_RV, threshold_R1, right=True).squeeze(-1)
-    last_R = torch.searchsorted(cumulative_RV, cumulative_RV[:, -1:].contiguous()).squeeze(-1)
-    # The outer bound is for logits that are not finite: their log-prob says so, and the training step stops on it.
-    token_R = torch.minimum(token_R, last_R).clamp(max=logits_RV.shape[-1] - 1)
-    drawn_logp_R = logp_RV.gather(-1, token_R.unsqueeze(-1)).squeeze(-1)
-    return token_R.to(logits_RV.device), drawn_logp_R.to(logits_RV.device)
+    device = logits_SV.device
+    if device.type == "mps":  # has no float64
+        logits_SV, uniform_S = logits_SV.cpu(), uniform_S.cpu()
+    scaled_SV = logits_SV.float() if temperature == 1.0 else logits_SV.float() / temperature
+    highest_S1 = scaled_SV.amax(dim=-1, keepdim=True)
+    weight_SV = (scaled_SV - highest_S1).exp_()
+    if weight_SV.shape[1] <= 8 * _WORDS:
+        token_S1, total_S1 = _invert(weight_SV, uniform_S.double().unsqueeze(-1))
+    else:
+        padded_SNB = torch.nn.functional.pad(weight_SV, (0, -weight_SV.shape[1] % _WORDS)).unflatten(1, (-1, _WORDS))
+        sum_SN = padded_SNB.sum(dim=-1, dtype=torch.float64)
+        block_S1, total_S1 = _invert(sum_SN, uniform_S.double().unsqueeze(-1))
+        before_S1 = (sum_SN.cumsum(dim=-1) - sum_SN).gather(1, block_S1)
+        share_S1 = (uniform_S.double().unsqueeze(-1) * total_S1 - before_S1) / sum_SN.gather(1, block_S1)
+        row_S = torch.arange(len(block_S1), device=block_S1.device)
+        inner_S1, _ = _invert(padded_SNB[row_S, block_S1.squeeze(-1)], share_S1)
+        token_S1 = block_S1 * _WORDS + inner_S1
+    # The bound is for logits that are not finite: their log-prob says so, and the training step stops on it.
+    token_S1 = token_S1.clamp(max=logits_SV.shape[-1] - 1)
+    logp_S1 = scaled_SV.gather(-1, token_S1) - highest_S1 - total_S1.log().float()
+    return token_S1.squeeze(-1).to(device), logp_S1.squeeze(-1).to(device)
 
 
-def _sample_wave(
-    policy: Policy,
-    requests: Sequence[Request],
-    rows: list[tuple[int, int]],
-    config: SamplingConfig,
-    deadline: float,
-) -> Iterator[Completion]:
-    """Sample some rollouts, each a (request, sample), together in one batch; those of a request stand side by side."""
-    device = policy.device
-    uniform_RT = torch.as_tensor(np.stack([uniforms(requests[i].seeds[s], config.max_tokens) for i, s in rows]))
-    uniform_RT = uniform_RT.to(device, torch.float32 if device.type == "mps" else torch.float64)
-    token_RT = torch.zeros(len(rows), config.max_tokens, dtype=torch.long, device=device)
-    logp_RT = torch.zeros(len(rows), config.max_tokens, device=device)
-    stops = torch.tensor(policy.stop_tokens, device=device)
-    active = torch.arange(len(rows), device=device)  # rows that are in the batch, by their index in `rows`
+def _invert(weight_SV: Tensor, share_S1: Tensor) -> tuple[Tensor, Tensor]:
+    """min { v : sum_{w <= v} weight_w > share * total }, a word of weight above 0 whatever the rounding, and the total."""
+    cumulative_SV = weight_SV.cumsum(dim=-1, dtype=torch.float64)
+    total_S1 = cumulative_SV[:, -1:]
+    below_S1 = torch.nextafter(total_S1, torch.zeros_like(total_S1))
+    threshold_S1 = torch.minimum(share_S1 * total_S1, below_S1).clamp_(min=0.0)
+    return torch.searchsorted(cumulative_SV, threshold_S1, right=True), total_S1
 
-    def finished(row: int, length: int, reason: StopReason) -> Completion:
-        index, sample = rows[row]
-        return Completion(index, sample, token_RT[row, :length].tolist(), logp_RT[row, :length].tolist(), reason)
 
-    is_done = torch.zeros(len(rows), dtype=torch.bool, device=device)
-    group_sizes = Counter(index for index, _ in rows)  # in the order of the rows
-    prompts = [requests[index].prompt_tokens for index in group_sizes]
-    repeats = torch.tensor(list(group_sizes.values()), device=device)
-    # The modes are left before each yield: a generator must not leak them into the code that consumes it.
-    if policy.cache_works is None:
-        policy.cache_works = _cache_works(policy)
-    start = _prefill if policy.cache_works else _start_plain
-    with torch.inference_mode(), policy.autocast():
-        logits_RV, decode = start(policy, prompts, repeats, config.max_tokens)
-    for t in range(config.max_tokens):
-        with torch.inference_mode(), policy.autocast():
-            token_R, drawn_logp_R = draw(logits_RV, uniform_RT[active, t], config.temperature)
-            token_RT[active, t], logp_RT[active, t] = token_R, drawn_logp_R
-            stopped = active[torch.isin(token_R, stops) & ~is_done[active]]
-            is_done[stopped] = True
-            left_R = ~is_done[active]
-        yield from [finished(row, t + 1, StopReason.STOP) for row in stopped.tolist()]
-        num_left, out_of_time = int(left_R.sum()), time.monotonic() > deadline
-        if t + 1 == config.max_tokens or num_left == 0 or out_of_time:
-            reason = StopReason.TIMEOUT if out_of_time and t + 1 < config.max_tokens else StopReason.LENGTH
-            yield from [finished(row, t + 1, reason) for row in active[left_R].tolist()]
+def _tokens_per_look(device: torch.device) -> int:
+    """J: to look at a token, the host has to wait for the device. What follows a stop in a block is thrown away."""
+    return 1 if device.type == "cpu" else 16
+
+
+class _Task:
+    """What the workers of one call share."""
+
+    def __init__(
+        self, policy: Policy, requests: Sequence[Request], config: SamplingConfig, deadline: float, num_slots: int
+    ) -> None:
+        self.policy, self.requests, self.config, self.num_slots = policy, requests, config, num_slots
+        self.deadline = deadline
+        self.results: queue.SimpleQueue[Completion | BaseException | None] = queue.SimpleQueue()
+        self.cancelled = threading.Event()
+        self.stops = frozenset(policy.stop_tokens)
+        self.block = _tokens_per_look(policy.device)
+
+
+@dataclass
+class _Writing:
+    """A rollout being written."""
+
+    request: int
+    sample: int
+    tokens: list[int] = field(default_factory=list)
+    logp: list[float] = field(default_factory=list)
+
+
+class _Slots:
+    """The rollouts being written, kept on the host: each slot holds one, or is free."""
+
+    def __init__(self, task: _Task, num_slots: int) -> None:
+        self.task = task
+        self.writing: list[_Writing | None] = [None] * num_slots
+        self._uniform_ST = np.zeros((num_slots, task.config.max_tokens + task.block))
+
+    def __len__(self) -> int:
+        return len(self.writing)
+
+    @property
+    def live(self) -> list[int]:
+        return [slot for slot, rollout in enumerate(self.writing) if rollout is not None]
+
+    @property
+    def free(self) -> list[int]:
+        return [slot for slot, rollout in enumerate(self.writing) if rollout is None]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest live slot: its prompt and all that was drawn."""
+        lengths = [
+            len(self.task.requests[r.request].prompt_tokens) + len(r.tokens) for r in self.writing if r is not None
+        ]
+        return max(lengths, default=0)
+
+    def begin(self, slot: int, request: int, sample: int) -> None:
+        max_tokens = self.task.config.max_tokens
+        self.writing[slot] = _Writing(request, sample)
+        self._uniform_ST[slot, :max_tokens] = uniforms(self.task.requests[request].seeds[sample], max_tokens)
+
+    def draw(self, logits_SV: Tensor, following: Callable[[Tensor], Tensor]) -> Tensor:
+        """Draw the next J tokens of every slot, and let go of rollouts that have ended; the last tokens drawn."""
+        start_S1 = np.array([[len(rollout.tokens) if rollout else 0] for rollout in self.writing])
+        uniform_SJ = np.take_along_axis(self._uniform_ST, start_S1 + np.arange(self.task.block), axis=1)
+        is_mps = logits_SV.device.type == "mps"
+        uniform = torch.as_tensor(uniform_SJ, dtype=torch.float32 if is_mps else torch.float64).to(logits_SV.device)
+        drawn = [draw(logits_SV, uniform[:, 0], self.task.config.temperature)]
+        for j in range(1, self.task.block):
+            drawn.append(draw(following(drawn[-1][0]), uniform[:, j], self.task.config.temperature))
+        token_SJ, logp_SJ = (torch.stack(column, dim=1) for column in zip(*drawn, strict=True))
+        self._record(token_SJ.tolist(), logp_SJ.tolist())
+        return drawn[-1][0]
+
+    def _record(self, token_SJ: list[list[int]], logp_SJ: list[list[float]]) -> None:
+        out_of_time = time.monotonic() > self.task.deadline
+        for slot, rollout in enumerate(self.writing):
+            if rollout is None:
+                continue
+            reason = self._extend(rollout, token_SJ[slot], logp_SJ[slot])
+            if reason is None and out_of_time:
+                reason = StopReason.TIMEOUT
+            if reason is not None:
+                done = Completion(rollout.request, rollout.sample, rollout.tokens, rollout.logp, reason)
+                self.task.results.put(done)
+                self.writing[slot] = None
+
+    def _extend(self, rollout: _Writing, token_J: list[int], logp_J: list[float]) -> StopReason | None:
+        for token, logp in zip(token_J, logp_J, strict=True):
+            rollout.tokens.append(token)
+            rollout.logp.append(logp)
+            if token in self.task.stops:
+                return StopReason.STOP
+            if len(rollout.tokens) == self.task.config.max_tokens:
+                return StopReason.LENGTH
+        return None
+
+    def keep(self, kept: list[int]) -> None:
+        """Only these slots go on, in this order."""
+        self.writing, self._uniform_ST = [self.writing[slot] for slot in kept], self._uniform_ST[kept]
+
+
+def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: list[tuple[int, int]]) -> None:
+    """Write these rollouts, each a (request, sample); a finished one's slot goes to the next that waits."""
+    device = task.policy.device
+    waiting, slots = deque(rows), _Slots(task, min(task.num_slots, len(rows)))
+    decoder = DenseDecoder(model, weights, len(slots))
+    prompts = _Prompts(task, decoder)
+    logits_SV = torch.zeros(len(slots), weights.head[0].shape[0], device=device)
+    while not task.cancelled.is_set():
+        free = slots.free
+        # A prompt is read for several slots at once, unless nothing else is left to do.
+        if waiting and len(free) >= min(max(len(slots) // 8, 1), len(slots)):
+            decoder.release(torch.tensor(free, device=device), slots.longest)
+            free = free[: len(waiting)]
+            prompts.begin(slots, free, [waiting.popleft() for _ in free], logits_SV)
+        token_S = slots.draw(logits_SV, decoder.next)
+        live = slots.live
+        if not live and not waiting:
             return
-        with torch.inference_mode(), policy.autocast():
-            # Dropping rows copies the cache, so it waits until an eighth of the batch would be wasted.
-            if num_left <= 0.875 * len(active):
-                kept = left_R.nonzero().squeeze(-1)
-                active, token_R = active[kept], token_R[kept]
-                decode.keep(kept)
-            logits_RV = decode.next(token_R)
+        # Dropping slots copies the cache, so it waits until an eighth of the batch would be wasted.
+        if not waiting and len(live) <= 0.875 * len(slots):
+            kept = torch.tensor(live, device=device)
+            decoder.keep(kept, slots.longest - 1)  # the last token has been drawn, not read
+            token_S = token_S[kept]
+            slots.keep(live)
+        if live:
+            logits_SV = decoder.next(token_S)
 
 
-class _Decoder:
-    """A batch being written: model, KV cache, attention mask and positions of its rows."""
+class _Prompts:
+    """Reads prompts into slots, each once although its group may begin at several times."""
 
-    def __init__(self, policy: Policy, cache: Any, attention_RT: Tensor | None, position_R: Tensor) -> None:
-        self.model, self.cache, self.attention_RT, self.position_R = policy.model, cache, attention_RT, position_R
+    def __init__(self, task: _Task, decoder: DenseDecoder) -> None:
+        self.task, self.decoder = task, decoder
+        self._newest: tuple[dict[int, int], Prefilled] | None = None
 
-    def next(self, token_R: Tensor) -> Tensor:
-        """Append a token to every row; the logits_RV that follow it."""
-        if self.attention_RT is not None:
-            self.attention_RT = torch.nn.functional.pad(self.attention_RT, (0, 1), value=1)
-        output = self.model(
-            input_ids=token_R.unsqueeze(1),
-            attention_mask=self.attention_RT,
-            position_ids=self.position_R.unsqueeze(1),
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        self.position_R = self.position_R + 1
-        return output.logits[:, -1]
+    def begin(self, slots: _Slots, free: list[int], rows: list[tuple[int, int]], logits_SV: Tensor) -> None:
+        """Begin rows in free slots; the logits of their first tokens are written into logits_SV."""
+        pairs = []
+        for slot, (request, sample) in zip(free, rows, strict=True):
+            slots.begin(slot, request, sample)
+            pairs.append((slot, request))
+        while pairs:
+            if self._newest is None or pairs[0][1] not in self._newest[0]:
+                self._newest = self._read([request for _, request in pairs])
+            numbers, prefilled = self._newest
+            known = [pair for pair in pairs if pair[1] in numbers]
+            slot_S = torch.tensor([slot for slot, _ in known], device=logits_SV.device)
+            prompt_S = torch.tensor([numbers[request] for _, request in known], device=logits_SV.device)
+            self.decoder.place(slot_S, prefilled, prompt_S)
+            logits_SV[slot_S] = prefilled.logits_PV[prompt_S]
+            pairs = [pair for pair in pairs if pair[1] not in numbers]
 
-    def keep(self, kept: Tensor) -> None:
-        """Only these rows go on."""
-        self.cache.batch_select_indices(kept)
-        self.position_R = self.position_R[kept]
-        if self.attention_RT is not None:
-            self.attention_RT = self.attention_RT[kept]
-
-
-class _PlainDecoder:
-    """A batch being written without a cache: every token costs a whole forward pass. For models whose state is no KV cache.
-
-    Rows are padded on the right, where a causal model cannot see the padding.
-    """
-
-    def __init__(self, policy: Policy, token_RT: Tensor, attention_RT: Tensor) -> None:
-        self.policy, self.token_RT, self.attention_RT = policy, token_RT, attention_RT
-
-    def next(self, token_R: Tensor) -> Tensor:
-        """Append a token to every row; the logits_RV that follow it."""
-        rows_R, length_R = torch.arange(len(token_R), device=token_R.device), self.attention_RT.sum(dim=1)
-        if int(length_R.max()) == self.token_RT.shape[1]:
-            self.token_RT = torch.nn.functional.pad(self.token_RT, (0, 16))
-            self.attention_RT = torch.nn.functional.pad(self.attention_RT, (0, 16))
-        self.token_RT[rows_R, length_R], self.attention_RT[rows_R, length_R] = token_R, 1
-        return self.policy.next_logits(self.token_RT, self.attention_RT)
-
-    def keep(self, kept: Tensor) -> None:
-        """Only these rows go on."""
-        self.token_RT, self.attention_RT = self.token_RT[kept], self.attention_RT[kept]
+    def _read(self, requests: list[int]) -> tuple[dict[int, int], Prefilled]:
+        """The first of these prompts, as many as are read at once; their numbers in what was read."""
+        numbers: dict[int, int] = {}
+        width = 0
+        for request in requests:
+            width = max(width, len(self.task.requests[request].prompt_tokens))
+            if numbers and request not in numbers and (len(numbers) + 1) * width > _PREFILL_TOKENS:
+                break
+            numbers.setdefault(request, len(numbers))
+        return numbers, self.decoder.prefill([self.task.requests[request].prompt_tokens for request in numbers])
 
 
-def _start_plain(policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int) -> tuple[Tensor, _PlainDecoder]:
-    """The first logits of every rollout, and a decoder that keeps whole sequences."""
-    shape = (len(prompts), max(map(len, prompts)) + min(room, 16))
-    token_PT = torch.zeros(shape, dtype=torch.long, device=policy.device)
-    attention_PT = torch.zeros_like(token_PT)
-    for row, prompt in enumerate(prompts):
-        token_PT[row, : len(prompt)] = torch.tensor(prompt, device=policy.device)
-        attention_PT[row, : len(prompt)] = 1
-    row_of = torch.arange(len(prompts), device=policy.device).repeat_interleave(repeats)
-    logits_PV = policy.next_logits(token_PT, attention_PT)
-    return logits_PV[row_of], _PlainDecoder(policy, token_PT[row_of], attention_PT[row_of])
-
-
-def _cache_works(policy: Policy) -> bool:
-    """Prompts of two lengths, repeated, cut down and continued through the cache, give the logits of whole forward passes.
-
-    State-space and hybrid models keep other state than keys and values, each library class in its own way: they are
-    found out here, whatever their name, and sampled without a cache.
-    """
-    prompts = [[t % policy.vocabulary for t in range(1, 1 + length)] for length in (3, 6)]
-    repeats, kept = torch.tensor([2, 2], device=policy.device), torch.tensor([1, 2], device=policy.device)
-    token_R = torch.tensor([2, 1], device=policy.device) % policy.vocabulary
-    found = []
-    with torch.inference_mode(), policy.autocast():
-        for start in (_start_plain, _prefill):
-            try:
-                first_RV, decode = start(policy, prompts, repeats, 4)
-                decode.keep(kept)
-                found.append((first_RV, decode.next(token_R)))
-            except (AttributeError, TypeError, ValueError, RuntimeError, KeyError, IndexError, NotImplementedError):
-                if start is _start_plain:
-                    raise  # without a cache either: the model does not run at all
-                return False
-    tolerance = 1e-3 if policy.config.dtype == "float32" else 0.5
-    return all(torch.allclose(a, b, atol=tolerance, rtol=tolerance) for a, b in zip(*found, strict=True))
-
-
-def _prefill(policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int) -> tuple[Tensor, _Decoder]:
-    """Run each prompt once, then repeat its cache for every rollout of its group."""
-    device, width = policy.device, max(map(len, prompts))
-    token_PT = torch.zeros(len(prompts), width, dtype=torch.long, device=device)
-    attention_PT = torch.zeros(len(prompts), width, dtype=torch.long, device=device)
-    for row, prompt in enumerate(prompts):  # padding on the left, so that all rows end at the same place
-        token_PT[row, width - len(prompt) :] = torch.tensor(prompt, device=device)
-        attention_PT[row, width - len(prompt) :] = 1
-    is_padded = len({len(prompt) for prompt in prompts}) > 1
-    output = policy.model(
-        input_ids=token_PT,
-        attention_mask=attention_PT if is_padded else None,
-        position_ids=(attention_PT.cumsum(-1) - 1).clamp(min=0),
-        past_key_values=_new_cache(policy.model.config, room),
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    row_of = torch.arange(len(prompts), device=device).repeat_interleave(repeats)
-    cache = output.past_key_values
-    cache.batch_select_indices(row_of)
-    lengths_R = attention_PT.sum(-1)[row_of]
-    return output.logits[row_of, -1], _Decoder(policy, cache, attention_PT[row_of] if is_padded else None, lengths_R)
-
-
-def _new_cache(config: Any, room: int) -> Any:
-    """A `transformers` cache whose ordinary layers grow in place; other kinds of layer stay as the library made them."""
-    from transformers.cache_utils import DynamicCache, DynamicLayer
-
-    class GrowingLayer(DynamicLayer):
-        """Keys and values in a buffer with room for the completion: appending a token copies that token only."""
-
-        buffers: tuple[Tensor, Tensor] | None = None
-
-        def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-            if not self.is_initialized:
-                self.lazy_initialization(key_states, value_states)
-            start = self.get_seq_length()
-            end = start + key_states.shape[-2]
-            if self.buffers is None or self.buffers[0].shape[-2] < end:
-                grown = []
-                old: Tensor | None
-                for old, new in ((self.keys, key_states), (self.values, value_states)):
-                    shape = (*new.shape[:-2], end + min(room, 128), new.shape[-1])
-                    buffer = new.new_empty(shape)
-                    if old is not None and start:
-                        buffer[..., :start, :] = old
-                    grown.append(buffer)
-                self.buffers = (grown[0], grown[1])
-            for buffer, new in zip(self.buffers, (key_states, value_states), strict=True):
-                buffer[..., start:end, :] = new
-            self.keys, self.values = (buffer[..., :end, :] for buffer in self.buffers)
-            return self.keys, self.values
-
-        def batch_select_indices(self, indices: Tensor) -> None:
-            super().batch_select_indices(indices)
-            self.buffers = None  # keys and values are now copies of their own
-
-    cache = DynamicCache(config=config)
-    if all(type(layer) is DynamicLayer for layer in cache.layers):
-        cache.layers = [GrowingLayer() for _ in cache.layers]
-    return cache
+def _write_in_waves(task: _Task, rows: list[tuple[int, int]]) -> None:
+    """The same by the general path: as many as there are slots begin together, and the next when all of them have ended."""
+    start = prefill_cached if task.policy.cache_works else start_uncached
+    for first in range(0, len(rows), task.num_slots):
+        wave = rows[first : first + task.num_slots]
+        slots = _Slots(task, len(wave))
+        for slot, row in enumerate(wave):
+            slots.begin(slot, *row)
+        group_sizes = Counter(request for request, _ in wave)  # in the order of the rows
+        prompts = [task.requests[request].prompt_tokens for request in group_sizes]
+        repeats = torch.tensor(list(group_sizes.values()), device=task.policy.device)
+        logits_SV, decoder = start(task.policy, prompts, repeats, task.config.max_tokens)
+        while not task.cancelled.is_set():
+            token_S = slots.draw(logits_SV, decoder.next)
+            live = slots.live
+            if not live:
+                break
+            if len(live) <= 0.875 * len(slots):
+                kept = torch.tensor(live, device=task.policy.device)
+                slots.keep(live)
+                decoder.keep(kept)
+                token_S = token_S[kept]
+            logits_SV = decoder.next(token_S)

@@ -25,7 +25,7 @@ from sanmai.losses import (
     weighted_nll,
 )
 from sanmai.models.policy import Policy
-from sanmai.train.step import Component
+from sanmai.train.step import Component, score_all
 from sanmai.types import TokenBatch
 
 
@@ -132,11 +132,11 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
         return loss, {}
 
     denominator = lambda batch: weigh(batch)[1]  # noqa: E731
-    components = {"rl": Component(1.0, policy, denominator)}
+    components = {"rl": Component(1.0, policy, denominator, stream="rl")}
     if config.kl_weight:
         components["kl_to_reference"] = Component(config.kl_weight, kl, denominator, needs_reference=True)
     if config.entropy_weight:
-        components["entropy"] = Component(config.entropy_weight, entropy, denominator)
+        components["entropy"] = Component(config.entropy_weight, entropy, denominator, needs_entropy_gradient=True)
     return components
 
 
@@ -149,7 +149,7 @@ def sft_component(weight: float = 1.0) -> Component:
         )
         return loss, {}
 
-    return Component(weight, nll, lambda batch: float(batch.streams["sft"].sum()))
+    return Component(weight, nll, lambda batch: float(batch.streams["sft"].sum()), stream="sft")
 
 
 def with_proximal_logp(
@@ -164,10 +164,10 @@ def with_proximal_logp(
         Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, truncated as in `truncated_importance_weight`.
     """
     logp_BT = torch.zeros_like(batch.sampling_logp_BT)
-    with torch.no_grad():
-        for rows in batch.micro_rows(micro_tokens):
-            part = batch.select(rows)
-            scored_BT, _ = policy.score(part.to(policy.device), temperature=temperature)
-            logp_BT[rows, : scored_BT.shape[1]] = scored_BT.cpu()
+    parts = batch.micro_rows(micro_tokens)
+    for rows, scored_BT in zip(
+        parts, score_all(policy, [batch.select(rows) for rows in parts], temperature), strict=True
+    ):
+        logp_BT[rows, : scored_BT.shape[1]] = scored_BT.cpu()
     weight_BT = truncated_importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, cap)
     return dataclasses.replace(batch, streams={**batch.streams, "proximal_logp": logp_BT, "importance": weight_BT})

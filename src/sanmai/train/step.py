@@ -6,7 +6,8 @@ Shape key: B sequences, T tokens.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -67,13 +68,16 @@ class Component:
     """Its loss and metrics must add up over micro-batches."""
     denominator: Callable[[TokenBatch], float]
     needs_reference: bool = False
+    needs_entropy_gradient: bool = False
+    stream: str | None = None
+    """The stream that its loss is proportional to: rows where it is 0 everywhere need no forward pass. None: all rows count."""
 
 
 @dataclass(frozen=True)
 class StepResult:
     metrics: Metrics
-    log_ratio_B: list[float]
-    """Per row: the mean of trainer's minus sampler's log-prob over its tokens, before the update."""
+    log_ratio_B: list[float | None]
+    """Per row: the mean of trainer's minus sampler's log-prob over its tokens, before the update; None without a forward pass."""
 
 
 class NonFiniteError(RunError):
@@ -82,7 +86,7 @@ class NonFiniteError(RunError):
 
 def make_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+        list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
 
 
@@ -151,12 +155,9 @@ def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro
         RunError: their largest difference is above 1e-2 nats in float32, or their mean difference above 0.1 in bfloat16:
             the sampler does not sample from the policy that is trained, and every ratio would be wrong.
     """
-    gaps = []
-    for rows in batch.micro_rows(micro_tokens):
-        part = batch.select(rows)
-        with torch.no_grad():
-            logp_BT, _ = policy.score(part.to(policy.device), temperature=temperature)
-        gaps.append((logp_BT.cpu() - part.sampling_logp_BT)[part.mask_BT].abs())
+    micros = [batch.select(rows) for rows in batch.micro_rows(micro_tokens)]
+    logps = score_all(policy, micros, temperature)
+    gaps = [(a.cpu() - m.sampling_logp_BT)[m.mask_BT].abs() for a, m in zip(logps, micros, strict=True)]
     gap_N = torch.cat(gaps)
     kind, gap, bound = "largest", gap_N.max().item(), 1e-2
     if policy.config.dtype != "float32":  # single tokens differ widely in bfloat16
@@ -176,52 +177,105 @@ def accumulate(
     micro_tokens: int,
     reference: Mapping[str, Tensor] | None = None,
 ) -> StepResult:
-    """Add the gradient of the whole step onto the policy's weights, one micro-batch at a time."""
+    """Add the gradient of the whole step onto the policy's weights, one micro-batch at a time.
+
+    The policy's workers take micro-batches in turn; gradients are added in the order of the micro-batches, so that the
+    number of workers does not change the result.
+    """
     denominators = {name: component.denominator(batch) for name, component in components.items()}
-    num_tokens = int(batch.mask_BT.sum())
-    metrics: Metrics = {f"loss/{name}": 0.0 for name in components}
-    metrics |= {"policy/entropy": 0.0, "policy/logp_mismatch_max": 0.0}
-    log_ratio_B = [0.0] * len(batch)
-    for rows in batch.micro_rows(micro_tokens):
-        micro = batch.select(rows).to(policy.device)
-        scored = _score(policy, micro, num_tokens, components, temperature, reference)
-        total = torch.zeros((), device=policy.device)
+    rows = _rows_that_count(batch, components)
+    parts = [[rows[i] for i in part] for part in batch.select(rows).micro_rows(micro_tokens)] if rows else []
+    micros = [batch.select(part) for part in parts]
+    num_tokens, num_scored = int(batch.mask_BT.sum()), sum(int(micro.mask_BT.sum()) for micro in micros)
+    reference_logps: Sequence[Tensor | None] = [None] * len(micros)
+    if any(c.needs_reference for c in components.values()):
+        if reference is None:
+            raise ValueError("a loss component needs a reference policy, and none was given")
+        with policy.swapped(reference):  # for all workers at once: a policy has one set of weights at a time
+            reference_logps = score_all(policy, micros, temperature)
+    for p in policy.weights.values():
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
+
+    def part_of_the_step(i: int) -> tuple[Tensor, Metrics, list[float]]:
+        micro = micros[i].to(policy.device)
+        needs_entropy = any(c.needs_entropy_gradient for c in components.values())
+        logp_BT, entropy_BT = policy.score(micro, temperature=temperature, entropy_gradient=needs_entropy)
+        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[i], num_tokens)
+        total, metrics = torch.zeros((), device=policy.device), dict[str, float]()
         for name, component in components.items():
             loss, found = component.loss(scored, denominators[name])
             total = total + component.weight * loss
-            metrics[f"loss/{name}"] += component.weight * loss.item()
-            for key, value in found.items():
-                metrics[key] = metrics.get(key, 0.0) + value
-        total.backward()
-        mask_BT, sampling_logp_BT = scored.batch.mask_BT, scored.batch.sampling_logp_BT
-        gap_BT = torch.where(mask_BT, scored.logp_BT.detach() - sampling_logp_BT, 0.0)
-        entropy = scored.entropy_BT.detach().sum().item() / num_tokens
-        metrics["policy/entropy"] += entropy
+            metrics |= {f"loss/{name}": component.weight * loss.item(), **found}
+        gap_BT = torch.where(micro.mask_BT, logp_BT.detach() - micro.sampling_logp_BT, 0.0)
+        means_B = gap_BT.sum(dim=1) / micro.mask_BT.sum(dim=1).clamp(min=1)
+        metrics["policy/entropy"] = entropy_BT.detach().sum().item() / num_scored
+        metrics["policy/logp_mismatch_max"] = gap_BT.abs().max().item()
+        return total, metrics, means_B.tolist()
+
+    metrics: Metrics = {f"loss/{name}": 0.0 for name in components}
+    metrics |= {"policy/entropy": 0.0, "policy/logp_mismatch_max": 0.0}
+    log_ratio_B: list[float | None] = [None] * len(batch)
+    for part, (found, means_B) in zip(parts, _backward_in_order(policy, len(micros), part_of_the_step), strict=True):
         # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
-        worst = gap_BT.abs().max().item()
-        metrics["policy/logp_mismatch_max"] = (
-            worst if math.isnan(worst) else max(metrics["policy/logp_mismatch_max"], worst)
-        )
-        means_B = gap_BT.sum(dim=1) / mask_BT.sum(dim=1).clamp(min=1)
-        for row, mean in zip(rows, means_B.tolist(), strict=True):
+        worst = max(metrics["policy/logp_mismatch_max"], found.pop("policy/logp_mismatch_max"), key=_nan_first)
+        for name, value in found.items():
+            metrics[name] = metrics.get(name, 0.0) + value
+        metrics["policy/logp_mismatch_max"] = worst
+        for row, mean in zip(part, means_B, strict=True):
             log_ratio_B[row] = mean
     return StepResult(metrics, log_ratio_B)
 
 
-def _score(
-    policy: Policy,
-    micro: TokenBatch,
-    step_tokens: int,
-    components: Mapping[str, Component],
-    temperature: float,
-    reference: Mapping[str, Tensor] | None,
-) -> Scored:
-    """The policy's log-probs and entropies, and the reference's where a component needs them."""
-    reference_logp_BT = None
-    if any(c.needs_reference for c in components.values()):
-        if reference is None:
-            raise ValueError("a loss component needs a reference policy, and none was given")
-        with torch.no_grad(), policy.swapped(reference):
-            reference_logp_BT, _ = policy.score(micro, temperature=temperature)
-    logp_BT, entropy_BT = policy.score(micro, temperature=temperature)
-    return Scored(micro, logp_BT, entropy_BT, reference_logp_BT, step_tokens)
+def score_all(policy: Policy, micros: Sequence[TokenBatch], temperature: float) -> list[Tensor]:
+    """Log-probs logp_BT of every micro-batch, without gradient, on the policy's device."""
+
+    def score(i: int) -> Tensor:
+        with torch.no_grad():
+            return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
+
+    return list(policy.map(score, len(micros)))
+
+
+def _rows_that_count(batch: TokenBatch, components: Mapping[str, Component]) -> list[int]:
+    """Rows whose forward pass can change the loss of any component."""
+    streams = [component.stream for component in components.values()]
+    if any(name is None for name in streams):
+        return list(range(len(batch)))
+    counts_B = torch.stack([(batch.streams[name] != 0).any(dim=1) for name in streams if name is not None]).any(dim=0)
+    return counts_B.nonzero().squeeze(1).tolist()
+
+
+def _backward_in_order(
+    policy: Policy, count: int, forward: Callable[[int], tuple[Tensor, Metrics, list[float]]]
+) -> list[tuple[Metrics, list[float]]]:
+    """Run forward(i), add the gradient of its first result to the weights' in the order of i, and return the rest."""
+    weights = list(policy.weights.values())
+    turn = threading.Condition()
+    next_up = 0
+
+    def part(i: int) -> tuple[Metrics, list[float]]:
+        nonlocal next_up
+        grads: Sequence[Tensor | None] | None = None
+        try:
+            total, metrics, means_B = forward(i)
+            if policy.workers == 1:
+                total.backward()
+            else:
+                grads = torch.autograd.grad(total, weights, allow_unused=True)
+        finally:  # a part that failed must not keep the others waiting
+            with turn:
+                turn.wait_for(lambda: next_up == i)
+                if grads is not None:
+                    for p, grad in zip(weights, grads, strict=True):
+                        if grad is not None and p.grad is not None:
+                            p.grad.add_(grad)
+                next_up += 1
+                turn.notify_all()
+        return metrics, means_B
+
+    return list(policy.map(part, count))
+
+
+def _nan_first(value: float) -> float:
+    return math.inf if math.isnan(value) else value

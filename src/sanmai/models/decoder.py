@@ -1,0 +1,224 @@
+"""Sampling on the fast path: slots with keys and values that are appended to in place, and projections fused.
+
+Shape key: S slots, P prompts, T tokens, D width, H query heads, K key-value heads, G = H / K, E head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from sanmai.models.dense import DenseModel
+from sanmai.models.kernels import rotate
+
+Affine = tuple[Tensor, Tensor | None]
+"""Weight and bias of a linear map."""
+
+
+@dataclass(frozen=True)
+class FusedLayer:
+    attention_norm: Tensor
+    qkv: Affine
+    head_norm: Tensor | None
+    """(H + K, E): of the query heads, then of the key heads."""
+    output: Affine
+    mlp_norm: Tensor
+    gate_up: Affine
+    down: Affine
+
+
+@dataclass(frozen=True)
+class FusedWeights:
+    layers: list[FusedLayer]
+    head: Affine
+
+
+def fuse(model: DenseModel) -> FusedWeights:
+    """A copy of the weights for sampling: projections that read the same input joined, LoRA adapters merged in."""
+    joined = lambda *modules: _join([_merged(m, model.dtype) for m in modules])  # noqa: E731
+    layers = []
+    for layer in model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        head_norm = None
+        if model.has_head_norm:
+            head_norm = torch.cat(
+                [
+                    attention.q_norm.weight.expand(model.num_heads, -1),
+                    attention.k_norm.weight.expand(model.num_kv_heads, -1),
+                ]
+            )
+        layers.append(
+            FusedLayer(
+                layer.input_layernorm.weight.float(),
+                joined(attention.q_proj, attention.k_proj, attention.v_proj),
+                None if head_norm is None else head_norm.float(),
+                joined(attention.o_proj),
+                layer.post_attention_layernorm.weight.float(),
+                joined(mlp.gate_proj, mlp.up_proj),
+                joined(mlp.down_proj),
+            )
+        )
+    return FusedWeights(layers, joined(model.head))
+
+
+def _merged(module: Any, dtype: torch.dtype) -> Affine:
+    weight, bias = module.weight, module.bias
+    if hasattr(module, "base_layer"):
+        weight = module.base_layer.weight.float() + module.get_delta_weight("default").float()
+    return weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
+
+
+def _join(parts: Sequence[Affine]) -> Affine:
+    weight = torch.cat([w for w, _ in parts]) if len(parts) > 1 else parts[0][0]
+    biases = [b for _, b in parts]
+    if all(b is None for b in biases):
+        return weight, None
+    return weight, torch.cat([w.new_zeros(w.shape[0]) if b is None else b for w, b in parts])
+
+
+class DenseDecoder:
+    """S slots of the sampler, each a sequence of its own length with its keys and values, extended by one token at a time."""
+
+    def __init__(self, model: DenseModel, weights: FusedWeights, num_slots: int) -> None:
+        self.model, self.weights = model, weights
+        device = model.embedding.weight.device
+        self.length_S = torch.zeros(num_slots, dtype=torch.long, device=device)
+        self.longest = 0
+        """At least the greatest of length_S: known without asking the device."""
+        self._slot_S = torch.arange(num_slots, device=device)
+        self._keys: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
+        self._values: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
+        self._angles = model.angles(torch.arange(0, device=device))
+
+    def _room(self, num_slots: int, width: int) -> Tensor:
+        # Zeros: what is masked is multiplied by 0, and memory as it was found may hold a NaN.
+        model = self.model
+        shape = (num_slots, width, model.num_kv_heads, model.head_width)
+        return torch.zeros(shape, dtype=model.attention_dtype, device=model.embedding.weight.device)
+
+    def prefill(self, prompts: Sequence[Sequence[int]]) -> Prefilled:
+        """Compute each prompt once."""
+        model, device = self.model, self.length_S.device
+        width = max(map(len, prompts))
+        tokens_PT = torch.zeros(len(prompts), width, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            tokens_PT[row, : len(prompt)] = torch.as_tensor(prompt)
+        tokens_PT, length_P = tokens_PT.to(device), torch.tensor([len(p) for p in prompts], device=device)
+        self._grow(width)
+        cos, sin = (table[:width] for table in self._angles)
+        x_PTD = F.embedding(tokens_PT, model.embedding.weight).float()
+        keys, values = [], []
+        for layer in self.weights.layers:
+            q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, x_PTD, cos, sin)
+            keys.append(k_PTKE)
+            values.append(v_PTKE)
+            out_PHTE = F.scaled_dot_product_attention(
+                q_PTHE.transpose(1, 2),
+                k_PTKE.transpose(1, 2),
+                v_PTKE.transpose(1, 2),
+                is_causal=True,
+                scale=model.scale,
+                enable_gqa=model.num_heads != model.num_kv_heads,
+            )
+            x_PTD = self._rest(layer, x_PTD, out_PHTE.transpose(1, 2).flatten(2))
+        last_PD = x_PTD[torch.arange(len(prompts), device=device), length_P - 1]
+        return Prefilled(keys, values, length_P, self._logits(last_PD))
+
+    def place(self, slots: Tensor, prefilled: Prefilled, prompt_of: Tensor) -> None:
+        """Begin new sequences in these slots, each with the prompt of the given number."""
+        width = prefilled.keys[0].shape[1]
+        self._grow(width)
+        self.longest = max(self.longest, width)
+        self.length_S[slots] = prefilled.length_P[prompt_of]
+        for caches, prompts in ((self._keys, prefilled.keys), (self._values, prefilled.values)):
+            for cache, prompt in zip(caches, prompts, strict=True):
+                cache[slots, :width] = prompt[prompt_of]
+
+    def next(self, token_S: Tensor) -> Tensor:
+        """Append a token to every slot; the logits_SV that follow it, float32."""
+        model, num_slots = self.model, len(token_S)
+        self._grow(self.longest + 1)
+        self.longest += 1
+        cos_S1E, sin_S1E = (table[self.length_S] for table in self._angles)
+        seen_ST = torch.arange(self.longest, device=token_S.device) <= self.length_S.unsqueeze(1)
+        mask_S11T = torch.zeros(seen_ST.shape, dtype=model.attention_dtype, device=token_S.device)
+        mask_S11T = mask_S11T.masked_fill_(~seen_ST, -torch.inf)[:, None, None]
+        x_SD = F.embedding(token_S, model.embedding.weight).float()
+        for layer, keys, values in zip(self.weights.layers, self._keys, self._values, strict=True):
+            q_SHE, k_SKE, v_SKE = self._qkv(layer, x_SD, cos_S1E, sin_S1E)
+            keys[self._slot_S, self.length_S] = k_SKE
+            values[self._slot_S, self.length_S] = v_SKE
+            # The queries of a group stand where a sequence's positions stand, so that its keys are read once.
+            out_SKGE = F.scaled_dot_product_attention(
+                q_SHE.view(num_slots, model.num_kv_heads, -1, model.head_width),
+                keys[:, : self.longest].transpose(1, 2),
+                values[:, : self.longest].transpose(1, 2),
+                attn_mask=mask_S11T.expand(-1, -1, model.num_heads // model.num_kv_heads, -1),
+                scale=model.scale,
+            )
+            x_SD = self._rest(layer, x_SD, out_SKGE.flatten(1))
+        self.length_S += 1
+        return self._logits(x_SD)
+
+    def release(self, slots: Tensor, longest: int) -> None:
+        """These slots' sequences have ended, and nobody reads what is appended. The others have at most `longest` tokens."""
+        self.length_S[slots] = 0
+        self.longest = longest
+
+    def keep(self, kept: Tensor, longest: int) -> None:
+        """Only these slots go on, in this order; the longest of them has `longest` tokens."""
+        self.length_S, self._slot_S, self.longest = self.length_S[kept], self._slot_S[: len(kept)], longest
+        for caches in (self._keys, self._values):
+            for i, old in enumerate(caches):
+                caches[i] = self._room(len(kept), old.shape[1])
+                caches[i][:, :longest] = old[kept, :longest]
+
+    def _grow(self, width: int) -> None:
+        if self._keys[0].shape[1] >= width:
+            return
+        room = max(-(-width // 128) * 128, self._keys[0].shape[1] * 5 // 4)
+        self._angles = self.model.angles(torch.arange(room, device=self.length_S.device))
+        for caches in (self._keys, self._values):
+            for i, old in enumerate(caches):
+                caches[i] = self._room(old.shape[0], room)
+                caches[i][:, : self.longest] = old[:, : self.longest]
+
+    def _qkv(self, layer: FusedLayer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys (both rotated) and values, (..., heads, E)."""
+        model, num_heads = self.model, self.model.num_heads
+        normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, model.eps).to(model.dtype)
+        heads = F.linear(normed, *layer.qkv).to(model.attention_dtype).unflatten(-1, (-1, model.head_width))
+        qk, v = heads.split([num_heads + model.num_kv_heads, model.num_kv_heads], dim=-2)
+        if layer.head_norm is not None:
+            qk = F.rms_norm(qk, qk.shape[-1:], None, model.eps) * layer.head_norm
+        q, k = rotate(qk, cos, sin).split([num_heads, model.num_kv_heads], dim=-2)
+        return q, k, v
+
+    def _rest(self, layer: FusedLayer, x: Tensor, attended: Tensor) -> Tensor:
+        """What follows attention in a layer."""
+        model = self.model
+        x = x + F.linear(attended.to(model.dtype), *layer.output)
+        normed = F.rms_norm(x, x.shape[-1:], layer.mlp_norm, model.eps).to(model.dtype)
+        gate, up = F.linear(normed, *layer.gate_up).chunk(2, dim=-1)
+        return x + F.linear(F.silu(gate).mul_(up), *layer.down)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        model = self.model
+        return F.linear(
+            F.rms_norm(x, x.shape[-1:], model.norm.weight.float(), model.eps).to(model.dtype), *self.weights.head
+        ).float()
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """Prompts that have been read: keys and values (P, T, K, E) per layer, lengths, and the logits_PV that follow."""
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    length_P: Tensor
+    logits_PV: Tensor

@@ -1,0 +1,170 @@
+"""The fast path: Llama, Mistral, Qwen2 and Qwen3 run by functions of our own over the weights of the `transformers` model.
+
+Each token is computed once: no padding enters a matrix product, and a prompt that several rollouts share is computed once
+for all of them. `DenseModel.of` takes a model only if its logits are those of `transformers`; any other model goes the
+general way (models/policy.py). Sampling with it is in models/decoder.py.
+
+Shape key: B sequences, T tokens, N tokens that are computed, D width, F feed-forward width, H query heads, K key-value
+heads, E head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.checkpoint import checkpoint
+
+from sanmai.models.kernels import rms_norm, rotate, swiglu
+
+ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
+_FIXED_ROTATIONS = ("default", "linear", "llama3", "yarn")  # the others depend on the length at hand
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which tokens of a right-padded batch are computed, and where each one's result is needed."""
+
+    tokens_N: Tensor
+    position_N: Tensor
+    index_BT: Tensor
+    """For every place of the batch the number n of its token; 0 on padding, where nothing is read."""
+    source_N: Tensor
+    """For every token its place b * T + t in the batch."""
+
+    @classmethod
+    def of(cls, tokens_BT: Tensor, attention_BT: Tensor, prompt_B: Tensor) -> Layout:
+        """Every token once; the first prompt_B[b] tokens of a row are those of the first row that begins with the same ones."""
+        device, (num_rows, width) = tokens_BT.device, tokens_BT.shape
+        tokens_BT, attention_BT, prompt_B = tokens_BT.cpu(), attention_BT.cpu(), prompt_B.cpu()
+        first_row: dict[tuple, int] = {}
+        owners = []
+        for row, length in enumerate(prompt_B.tolist()):
+            owners.append(first_row.setdefault(tuple(tokens_BT[row, :length].tolist()), row))
+        owner_B, row_B = torch.tensor(owners), torch.arange(num_rows)
+        is_prompt_BT = torch.arange(width) < prompt_B.unsqueeze(1)
+        is_computed_BT = attention_BT & (~is_prompt_BT | (owner_B == row_B).unsqueeze(1))
+        own_BT = (is_computed_BT.flatten().cumsum(0) - 1).view(num_rows, width)
+        index_BT = torch.where(is_prompt_BT, own_BT[owner_B], own_BT).masked_fill(~attention_BT, 0)
+        source_N = is_computed_BT.flatten().nonzero().squeeze(1)
+        tokens_N = tokens_BT.flatten()[source_N]
+        return cls(*(x.to(device) for x in (tokens_N, source_N % width, index_BT, source_N)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Every place of the batch is computed for itself: nothing is to be moved."""
+        return len(self.source_N) == self.index_BT.numel()
+
+    def spread(self, x_NHE: Tensor) -> Tensor:
+        """(N, heads, E) to (B, heads, T, E)."""
+        shape = (*self.index_BT.shape, *x_NHE.shape[1:])
+        flat = x_NHE.flatten(1)
+        return (flat if self.is_whole else flat.index_select(0, self.index_BT.flatten())).view(shape).transpose(1, 2)
+
+    def collect(self, x_BHTE: Tensor) -> Tensor:
+        """(B, heads, T, E) to (N, heads * E)."""
+        flat = x_BHTE.transpose(1, 2).flatten(2).flatten(0, 1)
+        return flat if self.is_whole else flat.index_select(0, self.source_N)
+
+
+class DenseModel:
+    """A decoder with pre-norm RMSNorm, rotary positions, grouped-query attention and SwiGLU.
+
+    It holds the `transformers` modules, not copies: what the optimizer changes is what it computes with.
+    """
+
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        config = base.config
+        self.embedding, self.layers, self.norm = base.model.embed_tokens, base.model.layers, base.model.norm
+        self.head, self.rotary = base.lm_head, base.model.rotary_emb
+        attention = self.layers[0].self_attn
+        self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_width, self.scale = attention.head_dim, attention.scaling
+        self.eps = self.norm.variance_epsilon
+        self.has_head_norm = hasattr(attention, "q_norm")
+        self.dtype = dtype
+        # The flash kernel for CPUs is five times slower backwards in bfloat16 than in float32.
+        self.attention_dtype = torch.float32 if self.embedding.weight.device.type == "cpu" else dtype
+
+    @classmethod
+    def of(cls, model: Any, dtype: torch.dtype) -> DenseModel | None:
+        """The fast path of a model; None if the model is of another kind, or its logits would differ."""
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        config = base.config
+        layer_types = getattr(config, "layer_types", None)
+        sees_all = getattr(config, "sliding_window", None) is None if layer_types is None else None
+        if sees_all is None:
+            sees_all = set(layer_types or ()) == {"full_attention"}
+        if config.model_type not in ARCHITECTURES or not sees_all or config.hidden_act != "silu":
+            return None
+        if base.model.rotary_emb.rope_type not in _FIXED_ROTATIONS:
+            return None
+        dense = cls(model, dtype)
+        probe_BT = torch.arange(1, 15, device=dense.embedding.weight.device).view(2, 7) % dense.embedding.num_embeddings
+        layout = Layout.of(probe_BT, torch.ones_like(probe_BT, dtype=torch.bool), torch.tensor([0, 0]))
+        with torch.no_grad(), torch.autocast(probe_BT.device.type, dtype=dtype, enabled=dtype is not torch.float32):
+            expected_BTV = model(input_ids=probe_BT, use_cache=False).logits.float()
+        with torch.no_grad():
+            actual_NV = linear(dense.head, dense.hidden(layout), dtype).float()
+        gap = (actual_NV.view_as(expected_BTV) - expected_BTV).norm() / expected_BTV.norm()
+        return dense if gap < (1e-4 if dtype is torch.float32 else 0.05) else None
+
+    def hidden(self, layout: Layout, *, recompute: bool = False) -> Tensor:
+        """What the language-model head reads, hidden_ND, with gradient.
+
+        Args:
+            recompute: keep each layer's input alone and compute the layer again in the backward pass.
+        """
+        cos_N1E, sin_N1E = self.angles(layout.position_N)
+        x_ND = F.embedding(layout.tokens_N, self.embedding.weight).float()
+        for layer in self.layers:
+            if recompute and torch.is_grad_enabled():
+                x_ND = checkpoint(self._layer, layer, x_ND, cos_N1E, sin_N1E, layout, use_reentrant=False)
+            else:
+                x_ND = self._layer(layer, x_ND, cos_N1E, sin_N1E, layout)
+        return rms_norm(x_ND, self.norm.weight, self.eps, self.dtype)
+
+    def angles(self, position_N: Tensor) -> tuple[Tensor, Tensor]:
+        """cos and sin of every position's angles, (N, 1, E / 2)."""
+        like = torch.zeros((), dtype=torch.float32, device=position_N.device)
+        found = self.rotary(like, position_N.unsqueeze(0))
+        cos, sin = (x[0, :, : self.head_width // 2].unsqueeze(1).to(self.attention_dtype) for x in found)
+        return cos, sin
+
+    def _layer(self, layer: Any, x_ND: Tensor, cos_N1E: Tensor, sin_N1E: Tensor, layout: Layout) -> Tensor:
+        attention, mlp = layer.self_attn, layer.mlp
+        normed_ND = rms_norm(x_ND, layer.input_layernorm.weight, self.eps, self.dtype)
+        q_NHE, k_NKE, v_NKE = (
+            linear(projection, normed_ND, self.dtype).to(self.attention_dtype).unflatten(1, (-1, self.head_width))
+            for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        if self.has_head_norm:
+            q_NHE = rms_norm(q_NHE, attention.q_norm.weight, self.eps, self.attention_dtype)
+            k_NKE = rms_norm(k_NKE, attention.k_norm.weight, self.eps, self.attention_dtype)
+        out_BHTE = F.scaled_dot_product_attention(
+            layout.spread(rotate(q_NHE, cos_N1E, sin_N1E)),
+            layout.spread(rotate(k_NKE, cos_N1E, sin_N1E)),
+            layout.spread(v_NKE),
+            is_causal=True,
+            scale=self.scale,
+            enable_gqa=self.num_heads != self.num_kv_heads,
+        )
+        x_ND = x_ND + linear(attention.o_proj, layout.collect(out_BHTE), self.dtype)
+        normed_ND = rms_norm(x_ND, layer.post_attention_layernorm.weight, self.eps, self.dtype)
+        gate_NF, up_NF = (linear(projection, normed_ND, self.dtype) for projection in (mlp.gate_proj, mlp.up_proj))
+        return x_ND + linear(mlp.down_proj, swiglu(gate_NF, up_NF), self.dtype)
+
+
+def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A linear module of `transformers`, or one with LoRA adapters of `peft`, computed in `dtype`."""
+    if hasattr(module, "base_layer"):
+        down, up = (weights["default"].weight.to(dtype) for weights in (module.lora_A, module.lora_B))
+        return (
+            linear(module.base_layer, x, dtype) + F.linear(F.linear(x.to(dtype), down), up) * module.scaling["default"]
+        )
+    bias = None if module.bias is None else module.bias.to(dtype)
+    return F.linear(x.to(dtype), module.weight.to(dtype), bias)

@@ -1,0 +1,96 @@
+"""The three elementwise parts of a decoder layer, with gradients that keep little and make few passes over memory.
+
+PyTorch composes them from five to nine operations each on a CPU. Plain functions of tensors, checked against finite
+differences.
+
+Shape key: ... any leading axes, D normalised width, F feed-forward width, H head width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def rms_norm(x: Tensor, weight_D: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis, computed in x's dtype and returned in `dtype`.
+
+    Source:
+        Zhang and Sennrich 2019 (arXiv:1910.07467) eq. 4.
+    """
+    return _RmsNorm.apply(x, weight_D, eps, dtype)
+
+
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up, shape (..., F); keeps the two inputs alone for the gradient.
+
+    Source:
+        Shazeer 2020 (arXiv:2002.05202) eq. 5, without its linear maps.
+    """
+    return _SwiGLU.apply(gate, up)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding: the halves of the last axis of x (..., H) turned by the angles of cos, sin (..., H / 2).
+
+    Source:
+        Su et al. 2021 (arXiv:2104.09864) eq. 34, in the order of axes that Llama's weights expect.
+    """
+    return _Rotate.apply(x, cos, sin)
+
+
+class _RmsNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
+        scale = torch.rsqrt(x.square().mean(-1, keepdim=True).add_(eps))
+        ctx.save_for_backward(x, weight, scale)
+        return (x * scale).mul_(weight).to(dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        x, weight, scale = ctx.saved_tensors
+        grad = grads[0].to(x.dtype)
+        normed = x * scale
+        d_weight = (grad * normed).flatten(0, -2).sum(0)
+        d_normed = grad * weight
+        along = (d_normed * normed).mean(-1, keepdim=True)
+        return d_normed.sub_(normed.mul_(along)).mul_(scale), d_weight, None, None
+
+
+class _SwiGLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return torch.nn.functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        gate, up = ctx.saved_tensors
+        (grad,) = grads
+        sigmoid = torch.sigmoid(gate)
+        silu = sigmoid * gate
+        slope = torch.addcmul(sigmoid + silu, silu, sigmoid, value=-1)  # silu' = s + g s (1 - s)
+        return slope.mul_(up).mul_(grad), silu.mul_(grad)
+
+
+class _Rotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turn(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        cos, sin = ctx.saved_tensors
+        return _turn(grads[0], cos, -sin), None, None
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    first, second = x[..., :half], x[..., half:]
+    turned = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, cos.dtype), device=x.device)
+    torch.mul(first, cos, out=turned[..., :half]).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=turned[..., half:]).addcmul_(first, sin)
+    return turned

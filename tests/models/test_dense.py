@@ -1,0 +1,121 @@
+"""The fast path computes what the `transformers` model computes, whatever shares a batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sanmai.models.dense import ARCHITECTURES, DenseModel, Layout
+from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.rollout.pack import pack
+from sanmai.types import TokenBatch
+from tiny_models import bpe_tokenizer, random_model, random_policy, save_folder
+
+PROMPTS = [[5, 6, 7, 8, 9], [20, 21, 22], [5, 6, 7, 8]]
+ROWS = [(PROMPTS[p], list(range(30 + 11 * row, 30 + 11 * row + length))) for row, (p, length) in enumerate(
+    [(0, 4), (0, 9), (1, 1), (1, 6), (0, 2), (2, 5), (1, 6)])]
+
+
+def batch() -> TokenBatch:
+    return pack(ROWS)
+
+
+def both_paths(architecture: str, **changes) -> tuple[Policy, Policy]:
+    """The same weights with and without the fast path."""
+    tokenizer = bpe_tokenizer()
+    model = random_model(architecture, len(tokenizer), **changes).eval()
+    fast, general = Policy(model, tokenizer, ModelConfig()), Policy(model, tokenizer, ModelConfig(fast_path=False))
+    assert fast.dense is not None and general.dense is None
+    return fast, general
+
+
+def scores_and_gradients(policy: Policy) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    policy.model.zero_grad()
+    logp_BT, entropy_BT = policy.score(batch(), temperature=0.7, entropy_gradient=True)
+    (logp_BT.sum() + 0.3 * entropy_BT.sum()).backward()
+    return logp_BT.detach(), entropy_BT.detach(), {n: p.grad.clone() for n, p in policy.weights.items() if p.grad is not None}
+
+
+def assert_close(first: tuple, second: tuple) -> None:
+    assert torch.allclose(first[0], second[0], atol=2e-5) and torch.allclose(first[1], second[1], atol=2e-5)
+    assert first[2].keys() == second[2].keys()
+    for name, gradient in first[2].items():
+        assert (gradient - second[2][name]).norm() <= 1e-4 * second[2][name].norm() + 1e-6, name
+
+
+def test_a_prompt_that_rows_share_is_computed_once():
+    batch_ = batch()
+    layout = Layout.of(batch_.tokens_BT, batch_.attention_BT, torch.tensor([len(prompt) for prompt, _ in ROWS]))
+    assert len(layout.tokens_N) == sum(map(len, PROMPTS)) + sum(len(completion) for _, completion in ROWS)
+    assert torch.equal(layout.tokens_N[layout.index_BT][batch_.attention_BT], batch_.tokens_BT[batch_.attention_BT])
+    # Every token stands at its own position, and comes back to the place that it was computed for.
+    assert torch.equal(layout.position_N, layout.source_N % batch_.tokens_BT.shape[1])
+    assert torch.equal(batch_.tokens_BT.flatten()[layout.source_N], layout.tokens_N)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_and_gradients_are_those_of_the_general_path(architecture):
+    fast, general = both_paths(architecture)
+    assert_close(scores_and_gradients(fast), scores_and_gradients(general))
+
+
+@pytest.mark.parametrize("changes", [
+    {"num_key_value_heads": 4}, {"num_key_value_heads": 1}, {"tie_word_embeddings": False}, {"attention_bias": True},
+    {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0,
+                         "high_freq_factor": 4.0, "original_max_position_embeddings": 32}},
+], ids=lambda changes: next(iter(changes)))  # fmt: skip
+def test_variants_of_the_architecture_are_computed_too(changes):
+    fast, general = both_paths("llama", **changes)
+    assert_close(scores_and_gradients(fast), scores_and_gradients(general))
+
+
+def test_lora_adapters_are_trained_on_the_fast_path(tmp_path):
+    folder = str(save_folder(tmp_path / "model"))
+    found = []
+    for fast_path in (True, False):
+        policy = load_policy(ModelConfig(name=folder, lora_rank=2, fast_path=fast_path))
+        assert (policy.dense is not None) is fast_path
+        with torch.no_grad():
+            for i, p in enumerate(policy.weights.values()):
+                p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(i)) * 0.1)
+        found.append(scores_and_gradients(policy))
+    assert_close(*found)
+
+
+def test_layers_computed_again_give_the_same_gradient():
+    tokenizer = bpe_tokenizer()
+    for fast_path in (True, False):
+        model = random_model("qwen3", len(tokenizer)).eval()
+        plain = scores_and_gradients(Policy(model, tokenizer, ModelConfig(fast_path=fast_path)))
+        again = Policy(model, tokenizer, ModelConfig(fast_path=fast_path, recompute_layers=True))
+        assert_close(scores_and_gradients(again), plain)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_bfloat16_is_near_float32(architecture):
+    tokenizer = bpe_tokenizer()
+    model = random_model(architecture, len(tokenizer), initializer_range=0.1).eval()
+    plain = scores_and_gradients(Policy(model, tokenizer, ModelConfig()))
+    low = Policy(model, tokenizer, ModelConfig(dtype="bfloat16"))
+    assert low.dense is not None
+    logp_BT, _, gradients = scores_and_gradients(low)
+    assert (logp_BT - plain[0]).abs().max() < 0.2
+    gap = sum((gradients[n] - g).square().sum() for n, g in plain[2].items()) / sum(g.square().sum() for g in plain[2].values())
+    assert gap.sqrt() < 0.1
+    assert all(g.dtype is torch.float32 for g in gradients.values())
+
+
+@pytest.mark.parametrize("architecture", ["gemma2", "gemma3", "gpt2"])
+def test_other_architectures_take_the_general_path(architecture):
+    assert random_policy(architecture).dense is None
+
+
+def test_models_whose_attention_is_limited_or_whose_logits_differ_take_the_general_path():
+    assert DenseModel.of(random_model("mistral", 50, sliding_window=4), torch.float32) is None
+    sliding = {"layer_types": ["sliding_attention"] * 2, "sliding_window": 4}
+    assert DenseModel.of(random_model("qwen2", 50, **sliding), torch.float32) is None
+    dynamic = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
+    assert DenseModel.of(random_model("llama", 50, rope_parameters=dynamic), torch.float32) is None
+    changed = random_model("llama", 50)
+    changed.model.layers[0].mlp.register_forward_hook(lambda module, args, output: output * 1.01)
+    assert DenseModel.of(changed, torch.float32) is None

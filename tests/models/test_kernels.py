@@ -1,0 +1,50 @@
+"""The elementwise kernels of the fast path against PyTorch's own operations and finite differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from sanmai.models.kernels import rms_norm, rotate, swiglu
+
+
+def numbers(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape))).requires_grad_()
+
+
+def rotated_by_definition(x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    """The pairs (x_i, x_{i + H/2}) as complex numbers, times exp(i angle)."""
+    first, second = x.chunk(2, dim=-1)
+    turned = torch.complex(first, second) * torch.polar(torch.ones_like(angle), angle)
+    return torch.cat([turned.real, turned.imag], dim=-1)
+
+
+def test_rms_norm_of_a_vector_known_by_hand():
+    # mean(9, 16) = 12.5; 3 / sqrt(12.5) = 0.84853, 4 / sqrt(12.5) = 1.13137; weights 1 and 2
+    found = rms_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 2.0]), 0.0, torch.float32)
+    assert found.tolist()[0] == pytest.approx([0.848528, 2.262742])
+
+
+def test_values_are_those_of_pytorch():
+    x, weight, angle = numbers(3, 4, 6), numbers(6), numbers(3, 1, 3).detach()
+    assert torch.allclose(rms_norm(x, weight, 1e-6, torch.float64), F.rms_norm(x, (6,), weight, 1e-6))
+    assert torch.allclose(swiglu(x, x.flip(0)), F.silu(x) * x.flip(0))
+    assert torch.allclose(rotate(x, angle.cos(), angle.sin()), rotated_by_definition(x, angle))
+
+
+def test_gradients_are_those_of_finite_differences():
+    x, weight, angle = numbers(3, 4, 6), numbers(6), numbers(3, 1, 3).detach()
+    assert torch.autograd.gradcheck(lambda x, w: rms_norm(x, w, 1e-6, torch.float64), (x, weight))
+    assert torch.autograd.gradcheck(swiglu, (x, numbers(4, 3, 6).permute(1, 0, 2)))
+    assert torch.autograd.gradcheck(lambda x: rotate(x, angle.cos(), angle.sin()), (x,))
+
+
+def test_the_norm_computes_in_the_dtype_of_its_input():
+    x = (1000 + torch.randn(2, 64, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    weight = torch.ones(64, requires_grad=True)
+    found = rms_norm(x, weight, 1e-6, torch.bfloat16)
+    assert found.dtype is torch.bfloat16
+    assert torch.equal(found, F.rms_norm(x, (64,), weight, 1e-6).to(torch.bfloat16))
+    found.float().sum().backward()
+    assert x.grad is not None and x.grad.dtype is torch.float32 and weight.grad is not None
