@@ -31,6 +31,7 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
 
 def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:
     """The rollouts in order of group and sample, with three columns for each grader that saw any of them."""
+    # A list per column takes about half as long as a dict per row, and sampling waits for the interpreter's lock meanwhile.
     problems = [group.problem for group in groups for _ in group.rollouts]
     tags = [text for g in groups for text in [json.dumps(dict(g.problem.tags), ensure_ascii=False)] * len(g.rollouts)]
     rollouts = [r for group in groups for r in group.rollouts]
