@@ -5,7 +5,7 @@ Shape key: S slots, P prompts, T tokens, D width, H query heads, K key-value hea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from sanmai.models import native
 from sanmai.models.dense import DenseModel
 from sanmai.models.kernels import rotate
 
@@ -94,6 +95,8 @@ class DenseDecoder:
         self._keys: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
         self._values: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
         self._angles = model.angles(torch.arange(0, device=device))
+        # The compiled kernel uses the calling thread alone.
+        self._compiled = native.native().attend if device.type == "cpu" and torch.get_num_threads() == 1 else None
 
     def _room(self, num_slots: int, width: int) -> Tensor:
         # Zeros: what is masked is multiplied by 0, and memory as it was found may hold a NaN.
@@ -141,29 +144,47 @@ class DenseDecoder:
 
     def next(self, token_S: Tensor) -> Tensor:
         """Append a token to every slot; the logits_SV that follow it, float32."""
-        model, num_slots = self.model, len(token_S)
+        model = self.model
         self._grow(self.longest + 1)
         self.longest += 1
-        cos_S1E, sin_S1E = (table[self.length_S] for table in self._angles)
-        seen_ST = torch.arange(self.longest, device=token_S.device) <= self.length_S.unsqueeze(1)
-        mask_S11T = torch.zeros(seen_ST.shape, dtype=model.attention_dtype, device=token_S.device)
-        mask_S11T = mask_S11T.masked_fill_(~seen_ST, -torch.inf)[:, None, None]
         x_SD = F.embedding(token_S, model.embedding.weight).float()
+        attend = self._attend_compiled if self._compiled is not None else self._attending()
         for layer, keys, values in zip(self.weights.layers, self._keys, self._values, strict=True):
+            x_SD = self._rest(layer, x_SD, attend(layer, x_SD, keys, values))
+        self.length_S += 1
+        return self._logits(x_SD)
+
+    def _attend_compiled(self, layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        model = self.model
+        heads_SE = self._heads(layer, x_SD)
+        assert self._compiled is not None
+        return native.attend(
+            self._compiled, heads_SE, layer.head_norm, model.eps, self._angles, self.length_S, keys, values, model.scale
+        )
+
+    def _attending(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
+        """The same by PyTorch, for one step of all layers."""
+        model, device = self.model, self.length_S.device
+        cos_S1E, sin_S1E = (table[self.length_S] for table in self._angles)
+        seen_ST = torch.arange(self.longest, device=device) <= self.length_S.unsqueeze(1)
+        mask_S11T = torch.zeros(seen_ST.shape, dtype=model.attention_dtype, device=device)
+        mask_S11T = mask_S11T.masked_fill_(~seen_ST, -torch.inf)[:, None, None]
+
+        def attend(layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             q_SHE, k_SKE, v_SKE = self._qkv(layer, x_SD, cos_S1E, sin_S1E)
             keys[self._slot_S, self.length_S] = k_SKE
             values[self._slot_S, self.length_S] = v_SKE
             # The queries of a group stand where a sequence's positions stand, so that its keys are read once.
             out_SKGE = F.scaled_dot_product_attention(
-                q_SHE.view(num_slots, model.num_kv_heads, -1, model.head_width),
+                q_SHE.view(len(x_SD), model.num_kv_heads, -1, model.head_width),
                 keys[:, : self.longest].transpose(1, 2),
                 values[:, : self.longest].transpose(1, 2),
                 attn_mask=mask_S11T.expand(-1, -1, model.num_heads // model.num_kv_heads, -1),
                 scale=model.scale,
             )
-            x_SD = self._rest(layer, x_SD, out_SKGE.flatten(1))
-        self.length_S += 1
-        return self._logits(x_SD)
+            return out_SKGE.flatten(1)
+
+        return attend
 
     def release(self, slots: Tensor, longest: int) -> None:
         """These slots' sequences have ended, and nobody reads what is appended. The others have at most `longest` tokens."""
@@ -188,11 +209,16 @@ class DenseDecoder:
                 caches[i] = self._room(old.shape[0], room)
                 caches[i][:, : self.longest] = old[:, : self.longest]
 
+    def _heads(self, layer: FusedLayer, x: Tensor) -> Tensor:
+        """Queries, keys and values as they are projected, (..., (H + 2 K) E)."""
+        model = self.model
+        normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, model.eps).to(model.dtype)
+        return F.linear(normed, *layer.qkv).to(model.attention_dtype)
+
     def _qkv(self, layer: FusedLayer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values, (..., heads, E)."""
         model, num_heads = self.model, self.model.num_heads
-        normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, model.eps).to(model.dtype)
-        heads = F.linear(normed, *layer.qkv).to(model.attention_dtype).unflatten(-1, (-1, model.head_width))
+        heads = self._heads(layer, x).unflatten(-1, (-1, model.head_width))
         qk, v = heads.split([num_heads + model.num_kv_heads, model.num_kv_heads], dim=-2)
         if layer.head_norm is not None:
             qk = F.rms_norm(qk, qk.shape[-1:], None, model.eps) * layer.head_norm

@@ -132,7 +132,7 @@ class DenseModel:
         """cos and sin of every position's angles, (N, 1, E / 2)."""
         like = torch.zeros((), dtype=torch.float32, device=position_N.device)
         found = self.rotary(like, position_N.unsqueeze(0))
-        cos, sin = (x[0, :, : self.head_width // 2].unsqueeze(1).to(self.attention_dtype) for x in found)
+        cos, sin = (x[0, :, : self.head_width // 2].unsqueeze(1).to(self.attention_dtype).contiguous() for x in found)
         return cos, sin
 
     def _layer(self, layer: Any, x_ND: Tensor, cos_N1E: Tensor, sin_N1E: Tensor, layout: Layout) -> Tensor:

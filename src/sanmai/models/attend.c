@@ -1,0 +1,100 @@
+/* One token of every slot through the attention of one layer: normalise and rotate its queries and keys, append its keys and
+ * values to the cache, attend. What models/decoder.py does with PyTorch operations, in one pass that reads only the tokens
+ * that a slot has. Plain C, compiled where a compiler is found (models/native.py).
+ *
+ * Layout: heads (slots, H + 2 K, E) are queries, keys, values; caches (slots, capacity, K, E); angles (positions, E / 2).
+ */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* e^x for x <= 0, to about 1e-7: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]. In this form it is vectorised. */
+static inline float exp_negative(float x) {
+    x = x < -87.0f ? -87.0f : x;
+    float n = nearbyintf(x * 1.44269504f);
+    float r = fmaf(n, -0.693359375f, x);
+    r = fmaf(n, 2.12194440e-4f, r);
+    float p = 1.9875691500e-4f;
+    p = fmaf(p, r, 1.3981999507e-3f);
+    p = fmaf(p, r, 8.3334519073e-3f);
+    p = fmaf(p, r, 4.1665795894e-2f);
+    p = fmaf(p, r, 1.6666665459e-1f);
+    p = fmaf(p, r, 5.0000001201e-1f);
+    p = fmaf(p * r, r, r + 1.0f);
+    int32_t bits = ((int32_t)n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return p * power;
+}
+
+static inline __attribute__((always_inline)) void norm_and_rotate(const float *x, const float *weight, float eps, const float *cos, const float *sin, int64_t E,
+                            float *out) {
+    float scale = 1.0f;
+    if (weight) {
+        float squares = 0.0f;
+        for (int64_t e = 0; e < E; e++) squares += x[e] * x[e];
+        scale = 1.0f / sqrtf(squares / (float)E + eps);
+    }
+    int64_t half = E / 2;
+    for (int64_t e = 0; e < half; e++) {
+        float first = x[e] * scale * (weight ? weight[e] : 1.0f);
+        float second = x[e + half] * scale * (weight ? weight[e + half] : 1.0f);
+        out[e] = first * cos[e] - second * sin[e];
+        out[e + half] = second * cos[e] + first * sin[e];
+    }
+}
+
+static inline __attribute__((always_inline)) void attend_one(const float *heads, const float *weight, float eps, const float *cos, const float *sin,
+    const int64_t *length, float *keys, float *values, int64_t slots, int64_t capacity, int64_t H, int64_t K, int64_t E,
+    float scale, float *scratch, float *out) {
+    int64_t G = H / K, width = K * E;
+    float *query = scratch, *score = scratch + H * E;
+    for (int64_t s = 0; s < slots; s++) {
+        const float *q = heads + s * (H + 2 * K) * E, *k = q + H * E, *v = k + width;
+        const float *c = cos + length[s] * (E / 2), *d = sin + length[s] * (E / 2);
+        float *slot_keys = keys + s * capacity * width, *slot_values = values + s * capacity * width;
+        int64_t T = length[s] + 1;
+        for (int64_t h = 0; h < H; h++) norm_and_rotate(q + h * E, weight ? weight + h * E : 0, eps, c, d, E, query + h * E);
+        for (int64_t h = 0; h < K; h++)
+            norm_and_rotate(k + h * E, weight ? weight + (H + h) * E : 0, eps, c, d, E, slot_keys + (T - 1) * width + h * E);
+        memcpy(slot_values + (T - 1) * width, v, (size_t)width * 4);
+
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t h = 0; h < H; h++) {
+                const float *a = query + h * E, *b = slot_keys + t * width + h / G * E;
+                float sum = 0.0f;
+                for (int64_t e = 0; e < E; e++) sum += a[e] * b[e];
+                score[h * capacity + t] = sum * scale;
+            }
+        for (int64_t h = 0; h < H; h++) {
+            float *p = score + h * capacity, highest = p[0], total = 0.0f;
+            for (int64_t t = 1; t < T; t++) highest = p[t] > highest ? p[t] : highest;
+            for (int64_t t = 0; t < T; t++) {
+                p[t] = exp_negative(p[t] - highest);
+                total += p[t];
+            }
+            for (int64_t t = 0; t < T; t++) p[t] /= total;
+        }
+        float *o = out + s * H * E;
+        memset(o, 0, (size_t)(H * E) * 4);
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t h = 0; h < H; h++) {
+                const float *b = slot_values + t * width + h / G * E;
+                float p = score[h * capacity + t], *a = o + h * E;
+                for (int64_t e = 0; e < E; e++) a[e] += p * b[e];
+            }
+    }
+}
+
+/* weight: (H + K, E) or NULL; length: tokens of each slot before this one; out: (slots, H, E); scratch: H E + H capacity. */
+void attend(const float *heads, const float *weight, float eps, const float *cos, const float *sin, const int64_t *length,
+            float *keys, float *values, int64_t slots, int64_t capacity, int64_t H, int64_t K, int64_t E, float scale,
+            float *scratch, float *out) {
+#define ATTEND(width) attend_one(heads, weight, eps, cos, sin, length, keys, values, slots, capacity, H, K, width, scale, scratch, out)
+    switch (E) { /* known to the compiler, the usual head widths are unrolled */
+        case 32: ATTEND(32); break;
+        case 64: ATTEND(64); break;
+        case 128: ATTEND(128); break;
+        default: ATTEND(E);
+    }
+}
