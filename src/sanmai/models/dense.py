@@ -120,7 +120,7 @@ class DenseModel:
             recompute: keep each layer's input alone and compute the layer again in the backward pass.
         """
         cos_N1E, sin_N1E = self.angles(layout.position_N)
-        x_ND = F.embedding(layout.tokens_N, self.embedding.weight).float()
+        x_ND = F.embedding(layout.tokens_N, self.embedding.weight, self.embedding.padding_idx).float()
         for layer in self.layers:
             if recompute and torch.is_grad_enabled():
                 x_ND = checkpoint(self._layer, layer, x_ND, cos_N1E, sin_N1E, layout, use_reentrant=False)
