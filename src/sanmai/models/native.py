@@ -5,6 +5,7 @@ PyTorch's kernel spends most of a decode step on calling a matrix product per he
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -38,19 +39,47 @@ class Native:
 @functools.cache
 def native() -> Native:
     """The compiled kernel of this machine; it is built once and kept in the user's cache folder."""
-    compiler = next(
-        (path for name in (os.environ.get("CC"), "cc", "gcc", "clang") if name and (path := shutil.which(name))), None
-    )
+    names = (os.environ.get("CC"), "cc", "gcc", "clang")
+    compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
         return Native(None, "no C compiler found")
+    kept = _cache_folder() / f"attend-{_fingerprint(compiler)}.so"
+    if kept.is_file():
+        with contextlib.suppress(OSError, AttributeError):  # damaged: built again
+            return Native(_load(kept), f"built earlier with {compiler}")
     try:
-        function = ctypes.CDLL(str(_library(compiler))).attend
+        with tempfile.TemporaryDirectory(prefix="sanmai-") as folder:
+            built = Path(folder) / "attend.so"
+            command = [compiler, *_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
+            subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS, stdin=subprocess.DEVNULL)
+            return Native(_load(built), f"built with {compiler}{_keep(built, kept)}")
     except (OSError, subprocess.SubprocessError, AttributeError) as error:
-        return Native(None, f"{compiler}: {' '.join(str(error).split())[:200]}")
+        return Native(None, f"{compiler} cannot build it: {' '.join(str(error).split())[:200]}")
+
+
+def _load(library: Path) -> Callable[..., None]:
+    function = ctypes.CDLL(str(library)).attend
     pointer, integer, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
     function.argtypes = [pointer, pointer, real, *[pointer] * 5, *[integer] * 5, real, pointer, pointer]
     function.restype = None
-    return Native(function, f"built with {compiler}")
+    return function
+
+
+def _keep(built: Path, kept: Path) -> str:
+    """Copy it to where the next process looks, whole or not at all; what to say if that is not possible."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_name(f".partial-{os.getpid()}-{kept.name}")
+        shutil.copyfile(built, partial)
+        partial.replace(kept)
+    except OSError as error:
+        return f", and again by each process: {kept.parent}: {error.strerror}"
+    return ""
+
+
+def _cache_folder() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path(os.path.expanduser("~")) / ".cache") / "sanmai"
 
 
 def attend(
@@ -87,27 +116,6 @@ def attend(
         pointer(scratch), pointer(out_SE),
     )  # fmt: skip
     return out_SE
-
-
-def _library(compiler: str) -> Path:
-    """The shared library for this source, compiler and processor; compiled if it is not there yet."""
-    name = f"attend-{_fingerprint(compiler)}.so"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sanmai"
-    if (cache / name).is_file():
-        return cache / name
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".build-", dir=cache))
-    except (OSError, RuntimeError):  # no home, or not writable: for this process alone
-        cache = folder = Path(tempfile.mkdtemp(prefix="sanmai-"))
-    command = [compiler, *_FLAGS, "-o", str(folder / name), str(SOURCE), "-lm"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS, stdin=subprocess.DEVNULL)
-        (folder / name).replace(cache / name)  # whole or not at all, also with two processes
-    finally:
-        if folder != cache:
-            shutil.rmtree(folder, ignore_errors=True)
-    return cache / name
 
 
 def _fingerprint(compiler: str) -> str:

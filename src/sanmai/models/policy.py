@@ -6,6 +6,7 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,7 @@ class ModelConfig(Config):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the forward and backward pass. Trained weights and optimizer state are float32 either way."""
     threads: int = Field(0, ge=0, le=1024)
-    """CPU cores to use; 0: all that PyTorch finds. A small model splits the rollouts over them, a large one each product."""
+    """CPU cores to use; 0: OMP_NUM_THREADS, or all. A small model splits the rollouts over them, a large one each product."""
     fast_path: bool = True
     """Run the architectures that models/dense.py knows by Sanmai's own functions; false takes the library's forward for all."""
     recompute_layers: bool = False
@@ -60,6 +61,14 @@ class ModelConfig(Config):
         return self
 
 
+def available_cores() -> int:
+    """CPU cores that this process may use: OMP_NUM_THREADS where the user sets it, else those it may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Policy:
     """A model and its tokenizer on one device.
 
@@ -72,7 +81,7 @@ class Policy:
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.stop_tokens = _stop_tokens(model, tokenizer)
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
-        self.threads = config.threads or torch.get_num_threads()
+        self.threads = config.threads or available_cores()
         self.use_threads()
         self._head = _verified_head(self)
         self.dense: DenseModel | None = None

@@ -20,7 +20,9 @@ def examine() -> Iterator[str]:
     """One line per finding."""
     import torch
 
-    from sanmai.recipes.machine import available_cores, malloc_settings, matrix_rate, native_bfloat16
+    from sanmai.models.native import native
+    from sanmai.models.policy import available_cores
+    from sanmai.recipes.machine import malloc_settings, matrix_rate, native_bfloat16
 
     cores = available_cores()
     yield f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores, {cores} of them for this process"
@@ -30,7 +32,7 @@ def examine() -> Iterator[str]:
         except PackageNotFoundError:
             yield f"{name}: MISSING; reinstall with `pip install -c constraints.txt -e .`"
     bf16 = {True: "native", False: "emulated (slow)", None: "unknown"}[native_bfloat16()]
-    yield f"cpu: works, {torch.get_num_threads()} threads; bfloat16 arithmetic is {bf16}"
+    yield f"cpu: works; bfloat16 arithmetic is {bf16}"
     cpu = torch.device("cpu")
     rates = {dtype: matrix_rate(cpu, getattr(torch, dtype), cores) / 1e9 for dtype in ("float32", "bfloat16")}
     yield (
@@ -41,8 +43,9 @@ def examine() -> Iterator[str]:
     yield f"memory allocator: {malloc or 'no setting in the environment'}"
     yield f"cuda: {torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'not on this machine'}"
     yield f"mps: {'works' if torch.backends.mps.is_available() else 'not on this machine'}"
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    yield f"C++ compiler: {compiler or 'none'} (torch.compile would use it; Sanmai needs none)"
+    kernel = native()
+    effect = "sampling on a CPU uses it" if kernel.attend else "sampling works without it, slower"
+    yield f"attention kernel: {kernel.reason}; {effect}"
     for module, (extra, use) in _EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
         yield f"{use}: " + ("works" if there else f"needs `pip install -c constraints.txt 'sanmai[{extra}]'`")

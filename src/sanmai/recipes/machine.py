@@ -19,24 +19,9 @@ _LARGEST_MATRIX = 2**27
 _MALLOC = ("MALLOC_", "GLIBC_TUNABLES", "MIMALLOC_", "TCMALLOC_", "JEMALLOC_", "PYTORCH_CUDA_ALLOC_CONF", "LD_PRELOAD")
 
 
-def available_cores() -> int:
-    """Cores that this process may run on; fewer than the machine's in a container or under taskset."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
-
-
-def cores_of(policy: Policy) -> int:
-    """Cores that a policy's arithmetic may use: `model.threads`, or PyTorch's own choice. 1 on an accelerator."""
-    # A policy that splits its rollouts over the cores leaves PyTorch one thread for each.
-    chosen = getattr(policy, "threads", None) or policy.config.threads or torch.get_num_threads()
-    return chosen if policy.device.type == "cpu" else 1
-
-
 def peak_of(policy: Policy, seconds: float = 0.25) -> dict[str, Any]:
     """The matrix rate of a policy's device in its dtype, as the facts of a "machine" event."""
-    cores = cores_of(policy)
+    cores = policy.threads if policy.device.type == "cpu" else 1
     rate = matrix_rate(policy.device, getattr(torch, policy.config.dtype), cores, seconds)
     return {
         "matrix_gflops": round(rate / 1e9, 1),
@@ -59,7 +44,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, cores: int = 1, second
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1 if device.type == "cpu" else threads_before)
     try:
-        with ThreadPoolExecutor(cores) as pool:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             end, size, best = time.monotonic() + seconds, 256, 0.0
             while True:
                 product, took = _timed_product(size, device, dtype)

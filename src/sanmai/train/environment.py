@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from sanmai.models.native import native
 from sanmai.models.policy import Policy
 from sanmai.types import Problem
 
@@ -36,7 +37,9 @@ def describe_environment(
             "system": platform.platform(),
             "processor": _processor(),
             "cores": os.cpu_count(),
-            "torch_threads": torch.get_num_threads(),
+            "threads": policy.threads,
+            "workers": policy.workers,
+            "attention_kernel": policy.device.type == "cpu" and native().attend is not None,
             "device": _device_name(policy.device),
         },
         "model": {
