@@ -201,14 +201,14 @@ class TokenBatch:
         )
 
     def micro_rows(self, micro_tokens: int) -> list[list[int]]:
-        """Row numbers of parts whose padded size is at most micro_tokens, shortest rows first.
+        """Row numbers of parts whose padded size is at most micro_tokens, longest rows first: what takes longest ends first.
 
         A single row longer than that is a part of its own.
         """
         lengths = self.attention_BT.sum(dim=1).tolist()
         parts: list[list[int]] = [[]]
-        for row in sorted(range(len(self)), key=lambda row: lengths[row]):
-            if parts[-1] and (len(parts[-1]) + 1) * lengths[row] > micro_tokens:
+        for row in sorted(range(len(self)), key=lambda row: -lengths[row]):
+            if parts[-1] and (len(parts[-1]) + 1) * lengths[parts[-1][0]] > micro_tokens:
                 parts.append([])
             parts[-1].append(row)
         return parts

@@ -49,6 +49,31 @@ def test_values_and_gradients_equal_those_of_the_plain_computation(chunk_tokens)
     torch.testing.assert_close(gradients, expected)
 
 
+@pytest.mark.parametrize("chunk_tokens", [1, 5, N, 100])
+def test_an_entropy_that_is_only_looked_at_leaves_the_log_probs_gradient_as_it_is(chunk_tokens):
+    hidden, head, targets = example()
+    weights, inputs = torch.randn(N), (hidden, head.weight, head.bias)
+    expected = token_logp_and_entropy(hidden, head, targets, temperature=0.7)
+    found = token_logp_and_entropy(
+        hidden, head, targets, temperature=0.7, chunk_tokens=chunk_tokens, entropy_gradient=False)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad((weights * found[0]).sum(), inputs), torch.autograd.grad((weights * expected[0]).sum(), inputs))
+    assert not found[1].requires_grad
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0, -3000.0])
+def test_what_all_logits_have_in_common_costs_no_precision(offset):
+    logits = 3 * torch.randn(4, 500, generator=torch.Generator().manual_seed(0))
+    logits = (logits + offset).requires_grad_()
+    targets, exact = torch.tensor([0, 7, 99, 499]), torch.log_softmax(logits.detach().double(), dim=-1)
+    logp, entropy = token_logp_and_entropy(logits, lambda h: h, targets, entropy_gradient=False)
+    assert (logp - exact[torch.arange(4), targets]).abs().max() < 3e-6
+    assert (entropy + (exact.exp() * exact).sum(dim=-1)).abs().max() < 1e-5
+    (gradient,) = torch.autograd.grad(logp.sum(), logits)
+    assert gradient.sum(dim=-1).abs().max() < 2e-6
+
+
 class LargestTensor(TorchDispatchMode):
     """Records the largest number of elements that any operation returns, backward ones included."""
 

@@ -113,10 +113,15 @@ def test_other_architectures_take_the_general_path(architecture):
 
 def test_models_whose_attention_is_limited_or_whose_logits_differ_take_the_general_path():
     assert DenseModel.of(random_model("mistral", 50, sliding_window=4), torch.float32) is None
+    full = {"layer_types": ["full_attention"] * 2, "sliding_window": 100}  # Mistral applies the window whatever the type
+    assert DenseModel.of(random_model("mistral", 50, **full), torch.float32) is None
     sliding = {"layer_types": ["sliding_attention"] * 2, "sliding_window": 4}
     assert DenseModel.of(random_model("qwen2", 50, **sliding), torch.float32) is None
     dynamic = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
     assert DenseModel.of(random_model("llama", 50, rope_parameters=dynamic), torch.float32) is None
+    quantised = random_model("llama", 50)
+    quantised.model.layers[0].mlp.up_proj = torch.nn.Sequential(quantised.model.layers[0].mlp.up_proj)
+    assert DenseModel.of(quantised, torch.float32) is None
     changed = random_model("llama", 50)
     changed.model.layers[0].mlp.register_forward_hook(lambda module, args, output: output * 1.01)
     assert DenseModel.of(changed, torch.float32) is None

@@ -57,11 +57,11 @@ def test_selected_rows_lose_the_padding_that_none_of_them_needs():
 
 
 def test_parts_are_full_but_never_above_the_token_budget_and_hold_each_row_once():
-    # Lengths 4 4 5 9 9 30, budget 20: 3 x 5 = 15 fits and 4 x 9 does not; 2 x 9 = 18 fits; 30 is a part of its own.
+    # Lengths 4 4 5 9 9 30, budget 20, longest first: 30 is a part of its own; 2 x 9 fits and 3 x 9 does not; 3 x 5 fits.
     lengths = [9, 4, 30, 5, 4, 9]
     batch = pack([([1], [2] * (n - 1)) for n in lengths])
     parts = batch.micro_rows(20)
-    assert [[lengths[row] for row in part] for part in parts] == [[4, 4, 5], [9, 9], [30]]
+    assert [[lengths[row] for row in part] for part in parts] == [[30], [9, 9], [5, 4, 4]]
     assert sorted(row for part in parts for row in part) == list(range(6))
 
 

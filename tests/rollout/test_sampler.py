@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from sanmai.models.decoder import DenseDecoder
+from sanmai.models.decoder import DenseDecoder, fuse
 from sanmai.models.dense import ARCHITECTURES as FAST
-from sanmai.models.policy import ModelConfig, Policy
+from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout import sampler
 from sanmai.rollout.pack import pack
 from sanmai.rollout.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.train.step import check_parity
 from sanmai.types import StopReason
-from tiny_models import ARCHITECTURES, random_policy
+from tiny_models import ARCHITECTURES, random_policy, save_folder
 
 PROMPTS = [[7, 8, 9, 10, 11, 12, 13, 14, 15], [40, 41], [3], [99, 98, 97, 96, 95]]
 
@@ -315,3 +315,41 @@ def test_time_that_is_up_gives_every_rollout_that_was_asked_for():
     policy = random_policy()
     done = by_seed(policy, requests(), SamplingConfig(max_tokens=50, concurrent=2, timeout_seconds=1e-9))
     assert all(c.stop_reason is StopReason.TIMEOUT and len(c.tokens) == 1 for c in done.values())
+
+
+def test_small_updates_of_adapters_are_sampled_from_in_bfloat16(tmp_path):
+    # Merged into bfloat16 weights they would be rounded away.
+    folder = save_folder(tmp_path / "model", initializer_range=0.1)
+    policy = load_policy(ModelConfig(name=str(folder), lora_rank=2, dtype="bfloat16"))
+    with torch.no_grad():
+        for i, p in enumerate(policy.weights.values()):
+            p.copy_(1e-3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(i)))
+    assert policy.dense is not None
+    fused, attention = fuse(policy.dense).layers[0], policy.dense.layers[0].self_attn
+    assert fused.qkv.adapters is not None
+    x = torch.randn(3, 32, generator=torch.Generator().manual_seed(9))
+    down, up = fused.qkv.adapters
+    expected = torch.cat(
+        [m.lora_B["default"](m.lora_A["default"](x)) * m.scaling["default"]
+         for m in (attention.q_proj, attention.k_proj, attention.v_proj)], dim=1)  # fmt: skip
+    found = x.bfloat16() @ down.T @ up.T
+    assert expected.abs().max() < 1e-3 and (found.float() - expected).norm() < 0.02 * expected.norm()
+
+
+def test_nothing_asked_for_gives_nothing_and_an_empty_prompt_is_refused():
+    policy = random_policy()
+    assert list(sample(policy, [], SamplingConfig())) == []
+    assert list(sample(policy, [Request([5], [])], SamplingConfig())) == []
+    with pytest.raises(ValueError, match="request 1 has an empty prompt"):
+        list(sample(policy, [Request([5], [(0,)]), Request([], [(1,)])], SamplingConfig()))
+
+
+def test_a_consumer_that_leaves_stops_the_waves_of_the_general_path(monkeypatch):
+    _, general = with_paths("qwen3")
+    read = []
+    start = sampler.prefill_cached
+    monkeypatch.setattr(sampler, "prefill_cached", lambda *args: read.append(1) or start(*args))
+    completions = sample(general, requests(6), SamplingConfig(max_tokens=40, concurrent=1))
+    next(completions)
+    completions.close()
+    assert len(read) < 5

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,12 +62,12 @@ def token_logp_and_entropy(
 
     def chunk(hidden_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
         logits_CV = head(hidden_CD).float()
-        logp_CV = torch.log_softmax(logits_CV if temperature == 1.0 else logits_CV / temperature, dim=-1)
-        logp_C = logp_CV.gather(1, targets_C[:, None])[:, 0]
-        if entropy_gradient:
-            return logp_C, -(logp_CV.exp() * logp_CV).sum(dim=-1)
-        with torch.no_grad():
-            return logp_C, -logp_CV.exp().mul_(logp_CV).sum(dim=-1)
+        if temperature != 1.0:
+            logits_CV = logits_CV / temperature
+        if not entropy_gradient:
+            return _LogpAndEntropy.apply(logits_CV, targets_C)
+        logp_CV = torch.log_softmax(logits_CV, dim=-1)
+        return logp_CV.gather(1, targets_C[:, None])[:, 0], -(logp_CV.exp() * logp_CV).sum(dim=-1)
 
     chunks = list(zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True))
     if torch.is_grad_enabled() and len(chunks) > 1:
@@ -75,6 +76,33 @@ def token_logp_and_entropy(
         pieces = [chunk(*parts) for parts in chunks]
     logp_N, entropy_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
     return logp_N, entropy_N
+
+
+class _LogpAndEntropy(torch.autograd.Function):
+    """The same of a chunk's logits, with the gradient of the log-prob alone: one or two buffers of their size.
+
+    d logp_c / d logits_cv = [v = target_c] - p_cv
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+        highest_C1 = logits_CV.amax(
+            dim=-1, keepdim=True
+        )  # taken off first: sums of large logits lose the small differences
+        shifted_CV = logits_CV - highest_C1
+        total_C1 = torch.logsumexp(shifted_CV, dim=-1, keepdim=True)
+        ctx.save_for_backward(logits_CV, highest_C1, total_C1, targets_C)
+        logp_C = (shifted_CV.gather(1, targets_C[:, None]) - total_C1)[:, 0]
+        entropy_C = total_C1[:, 0] - (shifted_CV - total_C1).exp_().mul_(shifted_CV).sum(dim=-1)
+        ctx.mark_non_differentiable(entropy_C)
+        return logp_C, entropy_C
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        logits_CV, highest_C1, total_C1, targets_C = ctx.saved_tensors
+        grad_C1 = grads[0][:, None]
+        grad_CV = (logits_CV - highest_C1).sub_(total_C1).exp_().mul_(-grad_C1)
+        return grad_CV.scatter_add_(1, targets_C[:, None], grad_C1), None
 
 
 class Normalisation(StrEnum):

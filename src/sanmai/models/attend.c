@@ -21,7 +21,7 @@ static inline float exp_negative(float x) {
     p = fmaf(p, r, 1.6666665459e-1f);
     p = fmaf(p, r, 5.0000001201e-1f);
     p = fmaf(p * r, r, r + 1.0f);
-    int32_t bits = ((int32_t)n + 127) << 23;
+    uint32_t bits = ((uint32_t)(int32_t)n + 127u) << 23;
     float power;
     memcpy(&power, &bits, 4);
     return p * power;

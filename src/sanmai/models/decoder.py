@@ -17,8 +17,25 @@ from sanmai.models import native
 from sanmai.models.dense import DenseModel
 from sanmai.models.kernels import rotate
 
-Affine = tuple[Tensor, Tensor | None]
-"""Weight and bias of a linear map."""
+
+@dataclass(frozen=True)
+class Affine:
+    """A linear map, of several modules side by side, with their LoRA adapters.
+
+    Adapters are not merged in: in bfloat16 an update smaller than a weight's last bit would be lost.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    adapters: tuple[Tensor, Tensor] | None
+    """Down (rank, D) and up (out, rank), the scale in it."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = F.linear(x, self.weight, self.bias)
+        if self.adapters is None:
+            return out
+        down, up = self.adapters
+        return out + F.linear(F.linear(x, down), up)
 
 
 @dataclass(frozen=True)
@@ -39,9 +56,13 @@ class FusedWeights:
     head: Affine
 
 
+@torch.no_grad()
 def fuse(model: DenseModel) -> FusedWeights:
-    """A copy of the weights for sampling: projections that read the same input joined, LoRA adapters merged in."""
-    joined = lambda *modules: _join([_merged(m, model.dtype) for m in modules])  # noqa: E731
+    """The weights for sampling: in the dtype to compute in, projections that read the same input joined.
+
+    What needs no change is not copied, so nothing may be trained while it is in use.
+    """
+    joined = lambda *modules: _join(modules, model.dtype)  # noqa: E731
     layers = []
     for layer in model.layers:
         attention, mlp = layer.self_attn, layer.mlp
@@ -67,19 +88,20 @@ def fuse(model: DenseModel) -> FusedWeights:
     return FusedWeights(layers, joined(model.head))
 
 
-def _merged(module: Any, dtype: torch.dtype) -> Affine:
-    weight, bias = module.weight, module.bias
-    if hasattr(module, "base_layer"):
-        weight = module.base_layer.weight.float() + module.get_delta_weight("default").float()
-    return weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
-
-
-def _join(parts: Sequence[Affine]) -> Affine:
-    weight = torch.cat([w for w, _ in parts]) if len(parts) > 1 else parts[0][0]
-    biases = [b for _, b in parts]
-    if all(b is None for b in biases):
-        return weight, None
-    return weight, torch.cat([w.new_zeros(w.shape[0]) if b is None else b for w, b in parts])
+def _join(modules: Sequence[Any], dtype: torch.dtype) -> Affine:
+    bases = [getattr(module, "base_layer", module) for module in modules]
+    weight = torch.cat([base.weight for base in bases]) if len(bases) > 1 else bases[0].weight
+    bias = None
+    if any(base.bias is not None for base in bases):
+        zeros = [base.weight.new_zeros(base.weight.shape[0]) if base.bias is None else base.bias for base in bases]
+        bias = torch.cat(zeros).to(dtype)
+    adapters = None
+    if adapted := [module for module in modules if hasattr(module, "base_layer")]:
+        assert len(adapted) == len(modules)  # peft adapts every linear layer
+        down = torch.cat([module.lora_A["default"].weight for module in adapted])
+        ups = [module.lora_B["default"].weight.float() * module.scaling["default"] for module in adapted]
+        adapters = down.to(dtype), torch.block_diag(*ups).to(dtype)
+    return Affine(weight.to(dtype), bias, adapters)
 
 
 class DenseDecoder:
@@ -213,7 +235,7 @@ class DenseDecoder:
         """Queries, keys and values as they are projected, (..., (H + 2 K) E)."""
         model = self.model
         normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, model.eps).to(model.dtype)
-        return F.linear(normed, *layer.qkv).to(model.attention_dtype)
+        return layer.qkv(normed).to(model.attention_dtype)
 
     def _qkv(self, layer: FusedLayer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values, (..., heads, E)."""
@@ -228,16 +250,15 @@ class DenseDecoder:
     def _rest(self, layer: FusedLayer, x: Tensor, attended: Tensor) -> Tensor:
         """What follows attention in a layer."""
         model = self.model
-        x = x + F.linear(attended.to(model.dtype), *layer.output)
+        x = x + layer.output(attended.to(model.dtype))
         normed = F.rms_norm(x, x.shape[-1:], layer.mlp_norm, model.eps).to(model.dtype)
-        gate, up = F.linear(normed, *layer.gate_up).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate).mul_(up), *layer.down)
+        gate, up = layer.gate_up(normed).chunk(2, dim=-1)
+        return x + layer.down(F.silu(gate).mul_(up))
 
     def _logits(self, x: Tensor) -> Tensor:
         model = self.model
-        return F.linear(
-            F.rms_norm(x, x.shape[-1:], model.norm.weight.float(), model.eps).to(model.dtype), *self.weights.head
-        ).float()
+        normed = F.rms_norm(x, x.shape[-1:], model.norm.weight.float(), model.eps).to(model.dtype)
+        return self.weights.head(normed).float()
 
 
 @dataclass(frozen=True)

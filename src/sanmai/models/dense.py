@@ -93,25 +93,23 @@ class DenseModel:
     @classmethod
     def of(cls, model: Any, dtype: torch.dtype) -> DenseModel | None:
         """The fast path of a model; None if the model is of another kind, or its logits would differ."""
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
-        config = base.config
-        layer_types = getattr(config, "layer_types", None)
-        sees_all = getattr(config, "sliding_window", None) is None if layer_types is None else None
-        if sees_all is None:
-            sees_all = set(layer_types or ()) == {"full_attention"}
-        if config.model_type not in ARCHITECTURES or not sees_all or config.hidden_act != "silu":
+        try:
+            dense = cls(model, dtype) if _is_known(model) else None
+            return dense if dense is not None and dense._agrees_with(model) else None
+        except (AttributeError, TypeError, RuntimeError, IndexError):  # built of other parts: quantised, or remote code
             return None
-        if base.model.rotary_emb.rope_type not in _FIXED_ROTATIONS:
-            return None
-        dense = cls(model, dtype)
-        probe_BT = torch.arange(1, 15, device=dense.embedding.weight.device).view(2, 7) % dense.embedding.num_embeddings
+
+    def _agrees_with(self, model: Any) -> bool:
+        """The logits of a few tokens are those of the model's own forward."""
+        device, dtype = self.embedding.weight.device, self.dtype
+        probe_BT = torch.arange(1, 15, device=device).view(2, 7) % self.embedding.num_embeddings
         layout = Layout.of(probe_BT, torch.ones_like(probe_BT, dtype=torch.bool), torch.tensor([0, 0]))
-        with torch.no_grad(), torch.autocast(probe_BT.device.type, dtype=dtype, enabled=dtype is not torch.float32):
+        with torch.no_grad(), torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
             expected_BTV = model(input_ids=probe_BT, use_cache=False).logits.float()
         with torch.no_grad():
-            actual_NV = linear(dense.head, dense.hidden(layout), dtype).float()
+            actual_NV = linear(self.head, self.hidden(layout), dtype).float()
         gap = (actual_NV.view_as(expected_BTV) - expected_BTV).norm() / expected_BTV.norm()
-        return dense if gap < (1e-4 if dtype is torch.float32 else 0.05) else None
+        return bool(gap < (1e-4 if dtype is torch.float32 else 0.05))
 
     def hidden(self, layout: Layout, *, recompute: bool = False) -> Tensor:
         """What the language-model head reads, hidden_ND, with gradient.
@@ -157,6 +155,19 @@ class DenseModel:
         normed_ND = rms_norm(x_ND, layer.post_attention_layernorm.weight, self.eps, self.dtype)
         gate_NF, up_NF = (linear(projection, normed_ND, self.dtype) for projection in (mlp.gate_proj, mlp.up_proj))
         return x_ND + linear(mlp.down_proj, swiglu(gate_NF, up_NF), self.dtype)
+
+
+def _is_known(model: Any) -> bool:
+    """One of the architectures, with every token seeing all before it and positions that do not depend on the length."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    config = base.config
+    if config.model_type not in ARCHITECTURES or config.hidden_act != "silu":
+        return False
+    if config.model_type in ("qwen2", "qwen3"):  # the window is that of the layers whose type says so
+        sees_all = set(config.layer_types) == {"full_attention"}
+    else:
+        sees_all = getattr(config, "sliding_window", None) is None
+    return sees_all and base.model.rotary_emb.rope_type in _FIXED_ROTATIONS
 
 
 def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:

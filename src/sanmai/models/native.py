@@ -5,7 +5,6 @@ PyTorch's kernel spends most of a decode step on calling a matrix product per he
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import hashlib
@@ -14,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ SOURCE = Path(__file__).with_name("attend.c")
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
           "-fassociative-math", "-fno-signed-zeros")  # fmt: skip
 _COMPILE_SECONDS = 60
+_building = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,44 @@ class Native:
     reason: str
 
 
-@functools.cache
 def native() -> Native:
     """The compiled kernel of this machine; it is built once and kept in the user's cache folder."""
+    with _building:  # the first of several threads builds it
+        return _find_or_build()
+
+
+@functools.cache
+def _find_or_build() -> Native:
     names = (os.environ.get("CC"), "cc", "gcc", "clang")
     compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
         return Native(None, "no C compiler found")
     kept = _cache_folder() / f"attend-{_fingerprint(compiler)}.so"
-    if kept.is_file():
-        with contextlib.suppress(OSError, AttributeError):  # damaged: built again
-            return Native(_load(kept), f"built earlier with {compiler}")
     try:
+        if _is_whole(kept):
+            return Native(_load(kept), f"built earlier with {compiler}")
         with tempfile.TemporaryDirectory(prefix="sanmai-") as folder:
             built = Path(folder) / "attend.so"
             command = [compiler, *_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS, stdin=subprocess.DEVNULL)
+            with built.open("ab") as file:
+                file.write(hashlib.sha256(built.read_bytes()).digest())
             return Native(_load(built), f"built with {compiler}{_keep(built, kept)}")
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().split("\n")[0]
+        return Native(None, f"{compiler} cannot build it: exit code {error.returncode} {said[:200]}".rstrip())
     except (OSError, subprocess.SubprocessError, AttributeError) as error:
         return Native(None, f"{compiler} cannot build it: {' '.join(str(error).split())[:200]}")
+
+
+def _is_whole(library: Path) -> bool:
+    """It is there, belongs to this user, and ends with its own digest: loading a damaged library would end the process."""
+    try:
+        content = library.read_bytes()
+        mine = library.stat().st_uid == os.getuid()
+    except OSError:
+        return False
+    return mine and hashlib.sha256(content[:-32]).digest() == content[-32:]
 
 
 def _load(library: Path) -> Callable[..., None]:
@@ -69,17 +89,20 @@ def _keep(built: Path, kept: Path) -> str:
     """Copy it to where the next process looks, whole or not at all; what to say if that is not possible."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f".partial-{os.getpid()}-{kept.name}")
-        shutil.copyfile(built, partial)
-        partial.replace(kept)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as partial:
+            partial.write(built.read_bytes())
+            partial.flush()
+            os.fsync(partial.fileno())
+        os.replace(partial.name, kept)
     except OSError as error:
         return f", and again by each process: {kept.parent}: {error.strerror}"
     return ""
 
 
 def _cache_folder() -> Path:
-    given = os.environ.get("XDG_CACHE_HOME")
-    return (Path(given) if given else Path(os.path.expanduser("~")) / ".cache") / "sanmai"
+    found = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    # Without a home there is no place of one's own: the kernel is built by each process.
+    return (found if found.is_absolute() else Path("/nonexistent")) / "sanmai"
 
 
 def attend(
@@ -108,7 +131,8 @@ def attend(
     out_SE = torch.empty(num_slots, num_heads * width)
     scratch = torch.empty(num_heads * (width + capacity))
     tensors = (heads_SE, *angles, length_S, keys_STKE, values_STKE, *([] if head_norm is None else [head_norm]))
-    assert all(tensor.is_contiguous() for tensor in tensors)
+    if not all(tensor.is_contiguous() for tensor in tensors):
+        raise ValueError("the kernel reads contiguous tensors only")
     pointer = lambda tensor: None if tensor is None else tensor.data_ptr()  # noqa: E731
     function(
         pointer(heads_SE), pointer(head_norm), eps, pointer(angles[0]), pointer(angles[1]), pointer(length_S),

@@ -20,12 +20,16 @@ from torch import Tensor
 from sanmai.config import Config
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
+from sanmai.models.allocator import keep_freed_memory
 from sanmai.models.dense import DenseModel, Layout
 from sanmai.types import InputError, TokenBatch
 
-_CHUNK_LOGITS = 2**24
-"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 64 MiB."""
+_CHUNK_LOGITS = 2**23
+"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
 _SPLIT_ROLLOUTS_BELOW = 50_000_000
+"""Parameters; see Policy.workers."""
+_MOST_WORKERS = 8
+"""Each holds a micro-batch and a gradient of its own."""
 Result = TypeVar("Result")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -66,7 +70,13 @@ def available_cores() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of each period, or "max"
+    if quota.is_file():
+        granted, period = quota.read_text().split()
+        if granted != "max":
+            cores = min(cores, max(round(int(granted) / int(period)), 1))
+    return cores
 
 
 class Policy:
@@ -82,7 +92,12 @@ class Policy:
         self.stop_tokens = _stop_tokens(model, tokenizer)
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
         self.threads = config.threads or available_cores()
+        rotation = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
+        # The library rewrites the frequencies of these during a forward pass, for all threads at once.
+        self._is_stateless = rotation.get("rope_type") not in ("dynamic", "longrope")
         self.use_threads()
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._head = _verified_head(self)
         self.dense: DenseModel | None = None
         """The fast path, for the architectures that have one."""
@@ -105,24 +120,40 @@ class Policy:
         Its products are too small to be split, and threads that wait for each other at each of them lose all when another
         program wants a core. Above the bound the products are large, and a gradient per worker would cost memory.
         """
-        return self.threads if self.device.type == "cpu" and self.num_parameters < _SPLIT_ROLLOUTS_BELOW else 1
+        if self.device.type != "cpu" or self.num_parameters >= _SPLIT_ROLLOUTS_BELOW or not self._is_stateless:
+            return 1
+        return min(self.threads, _MOST_WORKERS)
 
     def use_threads(self) -> None:
         """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""
         torch.set_num_threads(self.threads if self.workers == 1 else 1)
 
-    def map(self, function: Callable[[int], Result], count: int) -> list[Result]:
+    def map(
+        self, function: Callable[[int], Result], count: int, *, on_error: Callable[[], None] = lambda: None
+    ) -> list[Result]:
         """function(0) ... function(count - 1), computed by the policy's workers in that order of starting.
 
-        After an error no further call is started; the error is raised.
+        After an error no further call is started; the error is raised when the calls under way have ended.
+
+        Args:
+            on_error: called as soon as one has failed, or the caller is interrupted, if calls wait for each other.
         """
         if self.workers == 1 or count < 2:
             return [function(i) for i in range(count)]
+
+        def attempt(i: int) -> Result:
+            try:
+                return function(i)
+            except BaseException:
+                on_error()
+                raise
+
         with ThreadPoolExecutor(self.workers, "worker", self.use_threads) as pool:
-            futures = [pool.submit(function, i) for i in range(count)]
+            futures = [pool.submit(attempt, i) for i in range(count)]
             try:
                 return [future.result() for future in futures]
             except BaseException:
+                on_error()
                 pool.shutdown(cancel_futures=True)
                 raise
 
@@ -157,6 +188,8 @@ class Policy:
             logp_BT (nats, float32, with gradient) and entropy_BT (nats per token), 0 outside batch.mask_BT.
         """
         mask_BT = batch.mask_BT
+        if mask_BT[:, 0].any():
+            raise ValueError("mask_BT is true at token 0, which nothing stands before that could predict it")
         targets_N = batch.tokens_BT[mask_BT]
         hidden_ND, head = self._predicting(batch)
         with self.autocast():

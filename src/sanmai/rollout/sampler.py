@@ -72,9 +72,13 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     log-probs are those of what was sampled (law 2).
     """
     rows = [(index, sample) for index, request in enumerate(requests) for sample in range(len(request.seeds))]
+    if not rows:
+        return
+    if empty := [index for index, request in enumerate(requests) if not request.prompt_tokens]:
+        raise ValueError(f"request {empty[0]} has an empty prompt: nothing to continue")
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
-    workers = min(policy.workers, config.concurrent, max(len(rows), 1))
+    workers = min(policy.workers, config.concurrent, len(rows))
     task = _Task(policy, requests, config, time.monotonic() + config.timeout_seconds, config.concurrent // workers)
     fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
 
@@ -111,7 +115,8 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     finally:
         task.cancelled.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:  # it was started
+                thread.join()
 
 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
@@ -268,7 +273,7 @@ def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: lis
     waiting, slots = deque(rows), _Slots(task, min(task.num_slots, len(rows)))
     decoder = DenseDecoder(model, weights, len(slots))
     prompts = _Prompts(task, decoder)
-    logits_SV = torch.zeros(len(slots), weights.head[0].shape[0], device=device)
+    logits_SV = torch.zeros(len(slots), weights.head.weight.shape[0], device=device)
     while not task.cancelled.is_set():
         free = slots.free
         # A prompt is read for several slots at once, unless nothing else is left to do.
@@ -330,6 +335,8 @@ def _write_in_waves(task: _Task, rows: list[tuple[int, int]]) -> None:
     """The same by the general path: as many as there are slots begin together, and the next when all of them have ended."""
     start = prefill_cached if task.policy.cache_works else start_uncached
     for first in range(0, len(rows), task.num_slots):
+        if task.cancelled.is_set():
+            return
         wave = rows[first : first + task.num_slots]
         slots = _Slots(task, len(wave))
         for slot, row in enumerate(wave):

@@ -234,7 +234,7 @@ def score_all(policy: Policy, micros: Sequence[TokenBatch], temperature: float) 
         with torch.no_grad():
             return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
 
-    return list(policy.map(score, len(micros)))
+    return policy.map(score, len(micros))
 
 
 def _rows_that_count(batch: TokenBatch, components: Mapping[str, Component]) -> list[int]:
@@ -252,29 +252,32 @@ def _backward_in_order(
     """Run forward(i), add the gradient of its first result to the weights' in the order of i, and return the rest."""
     weights = list(policy.weights.values())
     turn = threading.Condition()
-    next_up = 0
+    next_up, is_over = 0, False
+
+    def stop_waiting() -> None:
+        nonlocal is_over
+        with turn:
+            is_over = True
+            turn.notify_all()
 
     def part(i: int) -> tuple[Metrics, list[float]]:
         nonlocal next_up
-        grads: Sequence[Tensor | None] | None = None
-        try:
-            total, metrics, means_B = forward(i)
-            if policy.workers == 1:
-                total.backward()
-            else:
-                grads = torch.autograd.grad(total, weights, allow_unused=True)
-        finally:  # a part that failed must not keep the others waiting
-            with turn:
-                turn.wait_for(lambda: next_up == i)
-                if grads is not None:
-                    for p, grad in zip(weights, grads, strict=True):
-                        if grad is not None and p.grad is not None:
-                            p.grad.add_(grad)
+        total, metrics, means_B = forward(i)
+        if policy.workers == 1:
+            total.backward()
+            return metrics, means_B
+        grads = torch.autograd.grad(total, weights, allow_unused=True)
+        with turn:
+            turn.wait_for(lambda: next_up == i or is_over)
+            if not is_over:
+                for p, grad in zip(weights, grads, strict=True):
+                    if grad is not None and p.grad is not None:
+                        p.grad.add_(grad)
                 next_up += 1
                 turn.notify_all()
         return metrics, means_B
 
-    return list(policy.map(part, count))
+    return policy.map(part, count, on_error=stop_waiting)
 
 
 def _nan_first(value: float) -> float:
