@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -52,9 +53,17 @@ def test_a_bad_weight_is_named(tmp_path):
 
 
 def test_a_bundle_of_adapters_replays_with_the_merged_model(tmp_path):
-    policy = load_policy(ModelConfig(name=str(save_folder(tmp_path / "model")), lora_rank=2))
+    policy = load_policy(ModelConfig(name=str(save_folder(tmp_path / "model")), lora_rank=2, lora_alpha=16))
     folder = bundle_of(policy, tmp_path, loss=LossConfig(kl_weight=0.1), bad_row=0, reference=policy.snapshot())
     assert replay(folder).rows[0]["streams_finite"] is False
+
+
+def test_a_bundle_of_a_hub_model_replays_although_its_folder_has_no_revisions(tmp_path):
+    folder = bundle_of(random_policy(), tmp_path, loss=LossConfig())
+    facts = json.loads((folder / "bundle.json").read_text())
+    facts["model"] |= {"name": "owner/model", "revision": "v1"}
+    (folder / "bundle.json").write_text(json.dumps(facts))
+    assert replay(folder).parameters == []
 
 
 def test_a_bundle_of_demonstrations_replays(tmp_path):

@@ -82,7 +82,9 @@ def replay(folder: Path) -> Replay:
     streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
     reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}
     batch = TokenBatch(*(tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")), streams)
-    policy = load_policy(ModelConfig.read({**facts["model"], "name": str(folder / "model"), "lora_rank": 0}))
+    # The saved model is a folder, with its adapters merged in.
+    merged = {"name": str(folder / "model"), "revision": None, "lora_rank": 0, "lora_alpha": 32}
+    policy = load_policy(ModelConfig.read({**facts["model"], **merged}))
     if reference.keys() != policy.weights.keys():  # of LoRA adapters, which the saved model has merged in
         reference = {}
     components: dict[str, Component] = {"sft": sft_component()}
