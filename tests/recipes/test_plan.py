@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from sanmai.models.policy import load_policy
+from sanmai.models.decoder import DenseDecoder, fuse
+from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes import calibration as measuring
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.calibration import calibrate, ladder
 from sanmai.recipes.machine import matrix_rate
-from sanmai.recipes.plan import describe, memory_bytes
+from sanmai.recipes.plan import _joined_bytes, _room, describe, memory_bytes
 from sanmai.recipes.prediction import keep, observed_lengths, predict
 from sanmai.recipes.sources import load_splits
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
+from sanmai.types import Rollout, StopReason
+from tiny_models import save_folder
 
 SMALL = ["num_steps=2", "prompts_per_step=2", "rollouts_per_prompt=2", "sampling.max_tokens=8", "evaluation.every=1"]
 SMALL += ["problems.world.train=20", "problems.world.heldout=4"]
@@ -51,8 +54,95 @@ def test_memory_is_that_of_the_real_parameters_gradients_and_optimizer(kl):
     assert found["optimizer"] == size(moments)
     assert found["reference"] == (size(policy.snapshot().values()) if kl else 0)
     c = policy.model.config
-    # 4 rollouts of 10 + 8 tokens, keys and values in float32.
-    assert found["KV cache"] == 4 * 18 * 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * 4
+    # 4 rollouts of 10 + 8 tokens, in slots that have room for 128; keys and values in float32.
+    assert found["KV cache"] == 4 * 128 * 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * 4
+
+
+# Per layer of a random Qwen3 (D = 32, F = 48, H E = 32, K E = 16): q, o 32*32, k, v 16*32, gate, up, down 48*32.
+QKV, OUTPUT, GATE_UP, DOWN = 2048, 1024, 3072, 1536
+
+
+def policy_of(tmp_path: Path, architecture: str = "qwen3", **settings) -> Policy:
+    return load_policy(ModelConfig(name=str(save_folder(tmp_path / "model", architecture)), threads=1, **settings))
+
+
+def test_each_worker_holds_a_micro_batch_its_logits_and_a_gradient_of_its_own(tmp_path, monkeypatch):
+    policy = policy_of(tmp_path)
+    trained, kept = sum(p.numel() for p in policy.weights.values()), measuring.Kept(once=1000.0, per_token=10.0)
+    found: dict[tuple, dict[str, float]] = {}
+    for workers in (1, 4):
+        monkeypatch.setattr(Policy, "workers", workers)
+        for rollouts, micro_tokens in ((10, 50), (3, 8192)):
+            settings = [f"rollouts_per_prompt={rollouts}", f"optimizer.micro_tokens={micro_tokens}"]
+            _, config = small("prompts_per_step=1", *settings)
+            found[workers, rollouts] = memory_bytes(policy, config, 10.0, kept)
+    of = lambda name: {key: parts[name] for key, parts in found.items()}  # noqa: E731
+    # Rows of 10 + 8 = 18 tokens. Ten, two to a micro-batch of at most 50 tokens: five micro-batches, 1 or 4 of them under way.
+    # Three fit into one of 54 tokens, whatever the workers.
+    assert of("activations") == {
+        (1, 10): 1000 + 50 * 10, (1, 3): 1000 + 54 * 10,
+        (4, 10): 4 * 1000 + 180 * 10, (4, 3): 1000 + 54 * 10}  # 180: all there are, less than 4 * 50
+    v = policy.vocabulary
+    assert of("logits") == {(1, 10): 12 * 50 * v, (1, 3): 12 * 54 * v, (4, 10): 4 * 12 * 50 * v, (4, 3): 12 * 54 * v}
+    # One worker adds onto the gradients as it goes.
+    assert of("workers' gradients") == {(1, 10): 0, (1, 3): 0, (4, 10): 4 * 4 * trained, (4, 3): 4 * trained}
+
+
+@pytest.mark.parametrize("dtype, fast, width", [("float32", True, 4), ("bfloat16", True, 4), ("bfloat16", False, 2)])
+def test_the_cache_of_the_fast_path_is_in_the_dtype_of_its_attention(tmp_path, dtype, fast, width):
+    policy = policy_of(tmp_path, dtype=dtype, fast_path=fast)
+    assert (policy.dense is not None) == fast
+    _, config = small("sampling.max_tokens=190")
+    # 4 rollouts of 10 + 190 tokens, two layers, keys and values of 16 each. The fast path has room for 2 * 128.
+    room = 256 if fast else 200
+    assert memory_bytes(policy, config, 10.0)["KV cache"] == 4 * room * 2 * 2 * 16 * width
+
+
+def test_a_slot_of_the_real_decoder_has_no_more_room_than_predicted(tmp_path):
+    policy = policy_of(tmp_path)
+    assert policy.dense is not None
+    decoder = DenseDecoder(policy.dense, fuse(policy.dense), 1)
+    widths = []
+    for width in range(5, 1200):
+        decoder._grow(width)
+        widths.append((decoder._keys[0].shape[1], _room(policy, width)))
+    assert all(real <= predicted for real, predicted in widths) and sum(a < b for a, b in widths) < len(widths) * 0.9
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "qwen2"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"dtype": "bfloat16"}, {"lora_rank": 2}, {"lora_rank": 3, "dtype": "bfloat16"}], ids=str)
+def test_the_sampler_copies_as_many_bytes_of_the_weights_as_predicted(tmp_path, architecture, settings):
+    policy = policy_of(tmp_path, architecture, **settings)
+    assert policy.dense is not None
+    own = {p.untyped_storage().data_ptr() for p in policy.model.parameters()}
+    fused = fuse(policy.dense)
+    copied = {}
+    for affine in [fused.head] + [a for x in fused.layers for a in (x.qkv, x.output, x.gate_up, x.down)]:
+        for t in (affine.weight, affine.bias, *(affine.adapters or ())):
+            if t is not None and t.untyped_storage().data_ptr() not in own:
+                copied[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+    assert _joined_bytes(policy) == sum(copied.values())
+    if architecture == "qwen3" and not settings.get("lora_rank"):
+        # In float32 what is joined; in bfloat16 all, with the head.
+        whole = 2 * 2 * (QKV + OUTPUT + GATE_UP + DOWN) + 2 * policy.vocabulary * 32
+        assert _joined_bytes(policy) == (whole if settings else 2 * 4 * (QKV + GATE_UP))
+
+
+def test_copies_of_the_weights_for_the_backward_pass_are_counted_once_and_not_per_token(tmp_path):
+    r = Rollout("1", 0, [5, 6, 7], [8, 9, 10, 11, 1], [0.0] * 5, StopReason.STOP, 0, "")
+    longer = Rollout("1", 1, [5, 6, 7], [8, 9, 10, 11] * 6 + [1], [0.0] * 25, StopReason.STOP, 0, "")
+    full, half = policy_of(tmp_path), policy_of(tmp_path, dtype="bfloat16")
+    # Nothing is copied in float32. In bfloat16 the seven matrices of both layers, two bytes a number; the head is not among them.
+    for rollouts in ([r], [r, longer]):
+        assert measuring.kept_bytes(full, rollouts).once == pytest.approx(0, abs=0.1)
+        copies = 2 * 2 * (QKV + OUTPUT + GATE_UP + DOWN)
+        assert measuring.kept_bytes(half, rollouts).once == pytest.approx(copies)
+        assert 0 < measuring.kept_bytes(half, rollouts).per_token < measuring.kept_bytes(full, rollouts).per_token
+    # The head in bfloat16 goes with the logits: 4 rows of 3 + 8 tokens.
+    _, config = small()
+    v = half.vocabulary
+    assert memory_bytes(half, config, 3.0)["logits"] == 12 * 44 * v + 2 * 32 * v
 
 
 @pytest.mark.parametrize("overrides", [[], ["loss.kl_weight=0.1", "loss.importance_cap=2.0"]])
@@ -67,8 +157,9 @@ def test_a_calibration_predicts_positive_numbers_and_leaves_the_policy_as_it_was
     assert torch.equal(chance, torch.random.get_rng_state())
     bound = predict(found, config, num_held_out=4, checkpoint_bytes=1e6)
     shorter = predict(found, config, num_held_out=4, checkpoint_bytes=1e6, mean=2.0, longest=3.0)
+    assert found.kept is not None
     numbers = [*bound.seconds.values(), bound.sampled_per_second, bound.trained_per_second, bound.total_seconds]
-    assert all(math.isfinite(x) and x > 0 for x in [*numbers, found.activation_bytes, found.machine["matrix_gflops"]])
+    assert all(math.isfinite(x) and x > 0 for x in [*numbers, found.kept.per_token, found.machine["matrix_gflops"]])
     assert bound.num_evaluations == 3 and shorter.total_seconds <= bound.total_seconds
     # Two steps and three evaluations.
     per_step = sum(bound.seconds[phase] for phase in ("sampling", "training", "saving"))
@@ -82,7 +173,7 @@ def test_a_machine_too_slow_for_the_budget_is_extrapolated_from_one_pass_and_say
     policy = load_policy(config.model)
     train, _ = load_splits(config.problems, config.seed, None, on_warning=print)
     found = calibrate(policy, config, train, tmp_path)
-    assert sum("extrapolated" in note for note in found.notes) == 2 and found.activation_bytes is None
+    assert sum("extrapolated" in note for note in found.notes) == 2 and found.kept is None
     bound = predict(found, config, num_held_out=4, checkpoint_bytes=0)
     assert all(math.isfinite(x) and x > 0 for x in bound.seconds.values())
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -55,6 +55,17 @@ class Pieces:
         self.flops.append(flops)
 
 
+class Kept(NamedTuple):
+    """Bytes that a forward pass keeps for its backward pass: once + per_token * padded tokens of the micro-batch.
+
+    What the head computes from the hidden states is left out, where it is done in chunks, and so are the model's own weights.
+    """
+
+    once: float
+    """Copies of the weights in the dtype that is computed in."""
+    per_token: float
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What was measured; `coefficients` are what predicts."""
@@ -65,8 +76,8 @@ class Calibration:
     """Of the phases "sampling" and "training" by kind of work; of "saving", seconds per step and per checkpoint byte."""
     prompt_length: float
     """Mean tokens of a training problem's prompt."""
-    activation_bytes: float | None
-    """Bytes kept for the backward pass per token of a micro-batch; None where that would take too long to find out."""
+    kept: Kept | None
+    """For the backward pass of a micro-batch; None where that would take too long to find out."""
     seconds: float
     """What the calibration took."""
     notes: list[str]
@@ -87,7 +98,7 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
     lengths = [len(render_prompt(policy.tokenizer, p.messages)) for p in step]
     prompt_length = sum(lengths) / len(lengths)
     sampling, rollouts = _time_sampling(policy, config, step, prompt_length, arithmetic)
-    training, activation_bytes = _time_training(policy, config, rollouts, arithmetic)
+    training, kept = _time_training(policy, config, rollouts, arithmetic)
     coefficients = {
         "sampling": _coefficients(sampling, _sampling_operations(arithmetic)),
         "training": _coefficients(training, _training_operations(arithmetic, _extra_forwards(config)))
@@ -98,7 +109,7 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
         machine | ({"uncounted": why_not} if why_not else {}),
         coefficients,
         prompt_length,
-        activation_bytes,
+        kept,
         time.monotonic() - start,
         [*sampling.notes, *training.notes],
     )
@@ -196,8 +207,8 @@ def _sampled(
 
 def _time_training(
     policy: Policy, config: ZeroConfig, rollouts: Sequence[Rollout], arithmetic: Arithmetic | None
-) -> tuple[Pieces, float | None]:
-    """Passes through `accumulate` on a growing number of rollouts, and bytes kept per token for the backward pass."""
+) -> tuple[Pieces, Kept | None]:
+    """Passes through `accumulate` on a growing number of rollouts, and bytes kept for the backward pass."""
     pieces = Pieces()
     reference = policy.snapshot() if config.loss.kl_weight else None
     extra = _extra_forwards(config)
@@ -236,7 +247,7 @@ def _time_training(
             "training is extrapolated from it by its operations."
         )
         return pieces, None
-    return pieces, _kept_bytes(policy, config, rollouts[:8])
+    return pieces, kept_bytes(policy, rollouts[:8])
 
 
 def _warm(work: Callable[[], object], budget: float) -> float:
@@ -291,9 +302,21 @@ def _train_batch(rollouts: Sequence[Rollout]) -> TokenBatch:
     return batch
 
 
-def _kept_bytes(policy: Policy, config: ZeroConfig, rollouts: Sequence[Rollout]) -> float:
-    """Bytes that a forward pass keeps for its backward pass, per token; weights left out, tensors that share memory once."""
-    batch = _train_batch(rollouts).to(policy.device)
+def kept_bytes(policy: Policy, rollouts: Sequence[Rollout]) -> Kept:
+    """Measured on two and on four rows as long as the longest rollout, whose prompts differ: the line through both."""
+    longest = max(rollouts, key=lambda r: len(r.prompt_tokens) + len(r.completion_tokens))
+    sizes = [_kept_by(policy, longest, num_rows) for num_rows in (2, 4)]
+    (few, few_bytes), (many, many_bytes) = sizes
+    per_token = (many_bytes - few_bytes) / (many - few)
+    return Kept(max(few_bytes - per_token * few, 0.0), per_token)
+
+
+def _kept_by(policy: Policy, r: Rollout, num_rows: int) -> tuple[int, int]:
+    """Padded tokens of so many rows like r, and the bytes that they keep; tensors that share memory count once."""
+    # A prompt that rows share would be computed once, and without padding tensors need not be moved: neither is the rule.
+    prompts = [[row % policy.vocabulary, *r.prompt_tokens[1:]] for row in range(num_rows)]
+    completions = [r.completion_tokens, r.completion_tokens[: max(len(r.completion_tokens) - 1, 1)]]
+    batch = pack([(prompt, completions[row % 2]) for row, prompt in enumerate(prompts)]).to(policy.device)
     weights = {p.untyped_storage().data_ptr() for p in policy.model.parameters()}
     kept: dict[int, int] = {}
 
@@ -304,9 +327,9 @@ def _kept_bytes(policy: Policy, config: ZeroConfig, rollouts: Sequence[Rollout])
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        scored = policy.score(batch, temperature=config.sampling.temperature)
-    del scored
-    return sum(kept.values()) / batch.tokens_BT.numel()
+        hidden_ND, _ = policy._predicting(batch)
+    note(hidden_ND)
+    return batch.tokens_BT.numel(), sum(kept.values())
 
 
 def _update_seconds(policy: Policy, config: ZeroConfig) -> float:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanmai.data.chat import demonstration, render_prompt
 from sanmai.models.checkpoints import newest_good_checkpoint, step_of
-from sanmai.models.policy import _CHUNK_LOGITS, Policy, load_policy
+from sanmai.models.policy import _CHUNK_LOGITS, _DTYPES, Policy, load_policy
 from sanmai.recipes import Recipe
 from sanmai.types import Problem
+
+if TYPE_CHECKING:
+    from sanmai.recipes.calibration import Kept
 
 
 def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
@@ -101,8 +104,7 @@ def _cost(
     from sanmai.recipes.prediction import keep, observed_lengths, predict
 
     found = calibrate(policy, config, train, out)
-    per_token = found.activation_bytes
-    yield from _memory_lines(memory_bytes(policy, config, found.prompt_length, per_token))
+    yield from _memory_lines(memory_bytes(policy, config, found.prompt_length, found.kept))
     machine = found.machine
     yield (
         f"Measured in {found.seconds:.1f} s: matrix products reach {machine['matrix_gflops']:,.0f} GFLOP/s in "
@@ -132,42 +134,65 @@ def _prediction_lines(when: str, p: Any) -> Iterator[str]:
     )
 
 
-def memory_bytes(
-    policy: Policy, config: Any, prompt_length: float, activation_bytes: float | None = None
-) -> dict[str, float]:
-    """Bytes by what they are for, of a zero run; Python and its libraries come on top.
+def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
+    """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
+
+        longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
+        micro = min(max(micro_tokens, longest), rows * longest)
+        busy = min(workers, number of micro-batches)  held = min(busy * micro, rows * longest)
+
+        KV cache            min(rollouts, concurrent) * room(longest) * bytes of a token's keys and values
+        joined weights      what the sampler copies (_joined_bytes)
+        logits              busy * (3 * 4 * min(micro, chunk) * vocabulary + the head in the dtype computed in, if a copy)
+        workers' gradients  busy * 4 * trained weights if workers > 1, else 0
+        activations         busy * kept.once + held * kept.per_token
+
+    The first two are there while sampling, the rest while training. Prompts that rows share count as if they did not.
 
     Args:
         prompt_length: mean tokens of a prompt.
-        activation_bytes: kept for the backward pass per token of a micro-batch; None leaves "activations" out.
+        kept: for the backward pass of a micro-batch, as measured; None leaves "activations" out.
     """
     trained = sum(p.numel() for p in policy.weights.values())
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     longest = prompt_length + config.sampling.max_tokens
-    micro = min(max(config.optimizer.micro_tokens, longest), rollouts * longest)
+    rows = math.ceil(rollouts / config.updates_per_step)
+    micro = min(max(config.optimizer.micro_tokens, longest), rows * longest)
+    rows_per_micro = max(int(config.optimizer.micro_tokens // longest), 1)
+    busy = min(policy.workers, math.ceil(rows / rows_per_micro))
     # Logits in float32, their softmax and their gradient.
     logits = 3 * 4 * min(micro, max(_CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary
+    slots = min(rollouts, config.sampling.concurrent)
     parts = {
         "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
         "gradients": 4.0 * trained,
         "optimizer": 8.0 * trained,
         "reference": 4.0 * trained if config.loss.kl_weight else 0.0,
-        "KV cache": min(rollouts, config.sampling.concurrent) * longest * _cache_bytes_per_token(policy),
-        "logits": float(logits),
+        "KV cache": slots * _room(policy, longest) * _cache_bytes_per_token(policy),
+        "joined weights": float(_joined_bytes(policy)),
+        "logits": float(busy * (logits + _cast_bytes(policy, policy.model.get_output_embeddings()))),
+        "workers' gradients": 4.0 * trained * busy if policy.workers > 1 else 0.0,
     }
-    return parts | ({} if activation_bytes is None else {"activations": activation_bytes * micro})
+    if kept is None:
+        return parts
+    return parts | {"activations": busy * kept.once + min(busy * micro, rows * longest) * kept.per_token}
 
 
 def _memory_lines(parts: dict[str, float]) -> Iterator[str]:
-    always = {name: parts[name] for name in ("weights", "gradients", "optimizer", "reference") if parts[name]}
+    always, sampling, training = (
+        {name: parts[name] for name in names if parts.get(name)}
+        for names in (
+            ("weights", "gradients", "optimizer", "reference"),
+            ("KV cache", "joined weights"),
+            ("activations", "logits", "workers' gradients"),
+        )
+    )
+    listed = lambda sizes: ", ".join(f"{name} {_size(size)}" for name, size in sizes.items())  # noqa: E731
     total = sum(always.values())
-    training = {name: parts[name] for name in ("activations", "logits") if name in parts}
     yield (
-        f"Memory: {', '.join(f'{name} {_size(size)}' for name, size in always.items())}: {_size(total)} all the time. "
-        f"Sampling adds a KV cache of at most {_size(parts['KV cache'])}; training adds "
-        + " and ".join(f"{name} of {_size(size)}" for name, size in training.items())
-        + f" in a micro-batch. The most at once: {_size(total + max(parts['KV cache'], sum(training.values())))}, and what "
-        "Python and its libraries take."
+        f"Memory: {listed(always)}: {_size(total)} all the time. Sampling adds at most: {listed(sampling)}; training, in the "
+        f"micro-batches under way: {listed(training)}. The most at once: "
+        f"{_size(total + max(sum(sampling.values()), sum(training.values())))}, and what Python and its libraries take."
     )
 
 
@@ -220,10 +245,50 @@ def _checkpoint_bytes(policy: Policy, config: Any) -> int:
 
 
 def _cache_bytes_per_token(policy: Policy) -> int:
+    """Keys and values in all layers; the fast path keeps them in the dtype of its attention, float32 on a CPU."""
     c = policy.model.config.get_text_config()
     heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
     head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-    return 2 * c.num_hidden_layers * heads * head_dim * (4 if policy.config.dtype == "float32" else 2)
+    dtype = _DTYPES[policy.config.dtype] if policy.dense is None else policy.dense.attention_dtype
+    return 2 * c.num_hidden_layers * heads * head_dim * dtype.itemsize
+
+
+def _room(policy: Policy, longest: float) -> float:
+    """Tokens that a slot of the cache may hold: on the fast path it grows to a multiple of 128 or by a quarter."""
+    return longest if policy.dense is None else max(math.ceil(longest / 128) * 128, 5 / 4 * longest)
+
+
+def _joined_bytes(policy: Policy) -> int:
+    """Weights that sampling on the fast path copies for the time of a call (`fuse` in models/decoder.py).
+
+    Queries, keys and values are joined, and gate and up; other matrices are copied where they have another dtype than is
+    computed in. LoRA adapters are copied: down as they are, up (out, rank) as blocks of one (sum of out, sum of rank) matrix.
+    Norms, of a width each, are left out.
+    """
+    dense = policy.dense
+    if dense is None:
+        return 0
+    groups: list[list[Any]] = [[dense.head]]
+    for layer in dense.layers:
+        a, mlp = layer.self_attn, layer.mlp
+        groups += [[a.q_proj, a.k_proj, a.v_proj], [a.o_proj], [mlp.gate_proj, mlp.up_proj], [mlp.down_proj]]
+    total = 0
+    for modules in groups:
+        bases = [getattr(module, "base_layer", module) for module in modules]
+        if len(bases) > 1 or bases[0].weight.dtype is not dense.dtype:
+            total += sum(p.numel() for base in bases for p in base.parameters(recurse=False)) * dense.dtype.itemsize
+        adapted = [module for module in modules if hasattr(module, "base_layer")]
+        rank = sum(module.lora_A["default"].weight.shape[0] for module in adapted)
+        numel = sum(module.lora_A["default"].weight.numel() for module in adapted)
+        numel += rank * sum(module.lora_B["default"].weight.shape[0] for module in adapted)
+        total += numel * dense.dtype.itemsize
+    return total
+
+
+def _cast_bytes(policy: Policy, linear: Any) -> int:
+    """A copy of a linear module's weight in the dtype computed in; 0 if it has that dtype."""
+    dtype, weight = _DTYPES[policy.config.dtype], linear.weight
+    return 0 if weight.dtype is dtype else weight.numel() * dtype.itemsize
 
 
 def _size(num_bytes: float) -> str:
