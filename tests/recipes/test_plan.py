@@ -77,13 +77,13 @@ def test_each_worker_holds_a_micro_batch_its_logits_and_a_gradient_of_its_own(tm
             _, config = small("prompts_per_step=1", *settings)
             found[workers, rollouts] = memory_bytes(policy, config, 10.0, kept)
     of = lambda name: {key: parts[name] for key, parts in found.items()}  # noqa: E731
-    # Rows of 10 + 8 = 18 tokens. Ten, two to a micro-batch of at most 50 tokens: five micro-batches, 1 or 4 of them under way.
-    # Three fit into one of 54 tokens, whatever the workers.
+    # Rows of 10 + 8 = 18 tokens. Ten, two to a micro-batch of at most 50 tokens; four workers have 12 tokens each, less than a
+    # row: one row each. Three fit into one of 54 tokens, whatever the workers.
     assert of("activations") == {
         (1, 10): 1000 + 50 * 10, (1, 3): 1000 + 54 * 10,
-        (4, 10): 4 * 1000 + 180 * 10, (4, 3): 1000 + 54 * 10}  # 180: all there are, less than 4 * 50
+        (4, 10): 4 * 1000 + 4 * 18 * 10, (4, 3): 1000 + 54 * 10}
     v = policy.vocabulary
-    assert of("logits") == {(1, 10): 12 * 50 * v, (1, 3): 12 * 54 * v, (4, 10): 4 * 12 * 50 * v, (4, 3): 12 * 54 * v}
+    assert of("logits") == {(1, 10): 12 * 50 * v, (1, 3): 12 * 54 * v, (4, 10): 4 * 12 * 18 * v, (4, 3): 12 * 54 * v}
     # One worker adds onto the gradients as it goes.
     assert of("workers' gradients") == {(1, 10): 0, (1, 3): 0, (4, 10): 4 * 4 * trained, (4, 3): 4 * trained}
 

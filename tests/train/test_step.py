@@ -332,7 +332,7 @@ def with_workers(policy: Policy, threads: int) -> Policy:
 
 
 def test_workers_add_up_to_the_same_gradient():
-    # To the bit: gradients are added in the order of the micro-batches, whoever computes them.
+    # To the bit: gradients are added in the order of the micro-batches, whoever computes them. The workers share the budget.
     policy = some_policy()
     batch = sampled_batch(policy)
     components = rl_components(LossConfig(kl_weight=0.1), MAX_TOKENS)
@@ -340,7 +340,7 @@ def test_workers_add_up_to_the_same_gradient():
     results, gradients = [], []
     for threads in (1, 2, 3):
         policy.model.zero_grad()
-        results.append(accumulate(with_workers(policy, threads), batch, components, 0.8, 40, reference))
+        results.append(accumulate(with_workers(policy, threads), batch, components, 0.8, 40 * threads, reference))
         gradients.append({name: p.grad.clone() for name, p in policy.weights.items()})
     assert results[1] == results[0] and results[2] == results[0]
     for name, gradient in gradients[0].items():

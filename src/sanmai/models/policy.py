@@ -174,6 +174,10 @@ class Policy:
         # The cache of casts is one for all threads, and does not notice swapped weights.
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32, cache_enabled=False)
 
+    def micro_rows(self, batch: TokenBatch, micro_tokens: int) -> list[list[int]]:
+        """Rows of the batch's micro-batches: what the workers hold at once is at most micro_tokens in all."""
+        return batch.micro_rows(max(micro_tokens // self.workers, 1))
+
     def score(
         self, batch: TokenBatch, *, temperature: float = 1.0, entropy_gradient: bool = False
     ) -> tuple[Tensor, Tensor]:

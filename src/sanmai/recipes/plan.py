@@ -138,7 +138,7 @@ def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept |
     """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
 
         longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
-        micro = min(max(micro_tokens, longest), rows * longest)
+        share = micro_tokens // workers               micro = min(max(share, longest), rows * longest)
         busy = min(workers, number of micro-batches)  held = min(busy * micro, rows * longest)
 
         KV cache            min(rollouts, concurrent) * room(longest) * bytes of a token's keys and values
@@ -157,8 +157,9 @@ def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept |
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     longest = prompt_length + config.sampling.max_tokens
     rows = math.ceil(rollouts / config.updates_per_step)
-    micro = min(max(config.optimizer.micro_tokens, longest), rows * longest)
-    rows_per_micro = max(int(config.optimizer.micro_tokens // longest), 1)
+    share = config.optimizer.micro_tokens // policy.workers
+    micro = min(max(share, longest), rows * longest)
+    rows_per_micro = max(int(share // longest), 1)
     busy = min(policy.workers, math.ceil(rows / rows_per_micro))
     # Logits in float32, their softmax and their gradient.
     logits = 3 * 4 * min(micro, max(_CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary

@@ -164,7 +164,7 @@ def with_proximal_logp(
         Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, truncated as in `truncated_importance_weight`.
     """
     logp_BT = torch.zeros_like(batch.sampling_logp_BT)
-    parts = batch.micro_rows(micro_tokens)
+    parts = policy.micro_rows(batch, micro_tokens)
     for rows, scored_BT in zip(
         parts, score_all(policy, [batch.select(rows) for rows in parts], temperature), strict=True
     ):

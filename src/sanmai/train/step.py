@@ -36,7 +36,8 @@ class OptimizerConfig(Config):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this L2 norm when above it."""
     micro_tokens: int = Field(8192, ge=1)
-    """Padded tokens in one forward and backward pass: the memory knob. It does not change the result."""
+    """Padded tokens in forward and backward passes at a time, shared by the workers: the memory knob. It does not change
+    the result."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -155,7 +156,7 @@ def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro
         RunError: their largest difference is above 1e-2 nats in float32, or their mean difference above 0.1 in bfloat16:
             the sampler does not sample from the policy that is trained, and every ratio would be wrong.
     """
-    micros = [batch.select(rows) for rows in batch.micro_rows(micro_tokens)]
+    micros = [batch.select(rows) for rows in policy.micro_rows(batch, micro_tokens)]
     logps = score_all(policy, micros, temperature)
     gaps = [(a.cpu() - m.sampling_logp_BT)[m.mask_BT].abs() for a, m in zip(logps, micros, strict=True)]
     gap_N = torch.cat(gaps)
@@ -179,12 +180,12 @@ def accumulate(
 ) -> StepResult:
     """Add the gradient of the whole step onto the policy's weights, one micro-batch at a time.
 
-    The policy's workers take micro-batches in turn; gradients are added in the order of the micro-batches, so that the
-    number of workers does not change the result.
+    The policy's workers take micro-batches in turn. Gradients are added in the order of the micro-batches: which worker is
+    faster does not change the result.
     """
     denominators = {name: component.denominator(batch) for name, component in components.items()}
     rows = _rows_that_count(batch, components)
-    parts = [[rows[i] for i in part] for part in batch.select(rows).micro_rows(micro_tokens)] if rows else []
+    parts = [[rows[i] for i in part] for part in policy.micro_rows(batch.select(rows), micro_tokens)] if rows else []
     micros = [batch.select(part) for part in parts]
     num_tokens, num_scored = int(batch.mask_BT.sum()), sum(int(micro.mask_BT.sum()) for micro in micros)
     reference_logps: Sequence[Tensor | None] = [None] * len(micros)
