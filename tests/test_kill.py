@@ -33,6 +33,8 @@ COMMAND = [
     "loss.kl_weight=0.01",
     "--set",
     "loss.reference_reset_steps=3",
+    "--set",
+    "model.threads=2",  # two workers, whichever of them is faster
     "--out",
 ]
 SAME = (
