@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from concurrent.futures import wait
 
 import pytest
 import torch
@@ -288,6 +289,13 @@ def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
     assert_same(expected, by_seed(general, requests(5), config))
 
 
+def assert_idle(policy: Policy) -> None:
+    """Every worker is free at once: each meets the others."""
+    meeting = threading.Barrier(policy.workers)
+    wait([policy.pool.submit(meeting.wait, 5) for _ in range(policy.workers)])
+    assert not meeting.broken
+
+
 def test_a_worker_that_fails_stops_the_others_and_is_heard(monkeypatch):
     policy = random_policy()
     policy = Policy(policy.model, policy.tokenizer, ModelConfig(threads=2))
@@ -298,15 +306,15 @@ def test_a_worker_that_fails_stops_the_others_and_is_heard(monkeypatch):
     monkeypatch.setattr(DenseDecoder, "next", fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         list(sample(policy, requests(), SamplingConfig(max_tokens=20)))
-    assert not [thread for thread in threading.enumerate() if thread.name == "sampler"]
+    assert_idle(policy)
 
 
-def test_a_consumer_that_leaves_early_leaves_no_thread():
+def test_a_consumer_that_leaves_early_leaves_no_work_behind():
     policy = always_stops_at(random_policy(), 1 / 30)
     completions = sample(policy, requests(), SamplingConfig(max_tokens=200))
     next(completions)
     completions.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "sampler"]
+    assert_idle(policy)
     with torch.enable_grad():
         assert not torch.is_inference_mode_enabled()
 

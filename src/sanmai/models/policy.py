@@ -6,10 +6,11 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -124,6 +125,11 @@ class Policy:
             return 1
         return min(self.threads, _MOST_WORKERS)
 
+    @functools.cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        """The workers. They live as long as the policy: a thread that has computed leaves some KB behind when it ends."""
+        return ThreadPoolExecutor(self.workers, "worker", self.use_threads)
+
     def use_threads(self) -> None:
         """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""
         torch.set_num_threads(self.threads if self.workers == 1 else 1)
@@ -148,14 +154,15 @@ class Policy:
                 on_error()
                 raise
 
-        with ThreadPoolExecutor(self.workers, "worker", self.use_threads) as pool:
-            futures = [pool.submit(attempt, i) for i in range(count)]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                on_error()
-                pool.shutdown(cancel_futures=True)
-                raise
+        futures = [self.pool.submit(attempt, i) for i in range(count)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            on_error()
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
 
     @property
     def max_positions(self) -> int | None:

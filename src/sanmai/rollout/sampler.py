@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,7 +84,6 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
 
     def work(part: list[tuple[int, int]]) -> None:
-        policy.use_threads()
         try:
             with torch.inference_mode(), policy.autocast():
                 if fast is not None:
@@ -96,13 +96,8 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
             task.results.put(None)
 
     bounds = [len(rows) * w // workers for w in range(workers + 1)]
-    threads = [
-        threading.Thread(target=work, args=(rows[a:b],), name="sampler", daemon=True)
-        for a, b in itertools.pairwise(bounds)
-    ]
+    working = [policy.pool.submit(work, rows[a:b]) for a, b in itertools.pairwise(bounds)]
     try:
-        for thread in threads:
-            thread.start()
         num_working = workers
         while num_working:
             result = task.results.get()
@@ -114,9 +109,7 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
                 yield result
     finally:
         task.cancelled.set()
-        for thread in threads:
-            if thread.ident is not None:  # it was started
-                thread.join()
+        wait(working)
 
 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
