@@ -90,7 +90,7 @@ def main() -> None:
     add("--repeats", type=int, default=3, help="runs per contender and setting")
     add("--dtype", nargs="+", choices=common.DTYPES, default=["float32"], help="each contender runs with each of these")
     add("--threads", type=int, nargs="+", default=[1, 2], help="each contender runs with each of these")
-    add("--rows", type=int, default=32, help="rows in one forward and backward pass")
+    add("--rows", type=int, default=32, help="rows in a pass, which Sanmai's cores share")
     add("--contenders", nargs="+", choices=vs_trl.CONTENDERS, default=list(vs_trl.CONTENDERS))
     add("--neighbour", choices=NEIGHBOURS, default="python", help="what keeps the cores busy")
     common.add_model_options(parser)

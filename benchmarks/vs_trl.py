@@ -252,7 +252,7 @@ def main() -> None:
     add("--repeats", type=int, default=3, help="runs per contender and setting")
     add("--dtype", nargs="+", choices=common.DTYPES, default=["float32"], help="each contender runs with each of these")
     add("--threads", type=int, nargs="+", default=[1, 2], help="each contender runs with each of these")
-    add("--rows", type=int, nargs="+", default=[0], help="rows in one forward and backward pass; 0 is all")
+    add("--rows", type=int, nargs="+", default=[0], help="rows in a pass, which Sanmai's cores share; 0 is all")
     common.add_model_options(parser)
     args = parser.parse_args()
     if args.child:

@@ -87,7 +87,7 @@ class DenseModel:
         self.eps = self.norm.variance_epsilon
         self.has_head_norm = hasattr(attention, "q_norm")
         self.dtype = dtype
-        # The flash kernel for CPUs is five times slower backwards in bfloat16 than in float32.
+        # The flash kernel for CPUs is two to three times slower in bfloat16 than in float32 (docs/LOG.md).
         self.attention_dtype = torch.float32 if self.embedding.weight.device.type == "cpu" else dtype
 
     @classmethod

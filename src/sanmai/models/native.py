@@ -89,11 +89,13 @@ def _keep(built: Path, kept: Path) -> str:
     """Copy it to where the next process looks, whole or not at all; what to say if that is not possible."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as partial:
-            partial.write(built.read_bytes())
-            partial.flush()
-            os.fsync(partial.fileno())
-        os.replace(partial.name, kept)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=kept.parent) as folder:
+            partial = Path(folder) / kept.name
+            with partial.open("wb") as file:
+                file.write(built.read_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(kept)
     except OSError as error:
         return f", and again by each process: {kept.parent}: {error.strerror}"
     return ""

@@ -96,8 +96,10 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
             task.results.put(None)
 
     bounds = [len(rows) * w // workers for w in range(workers + 1)]
-    working = [policy.pool.submit(work, rows[a:b]) for a, b in itertools.pairwise(bounds)]
+    working = []
     try:
+        for a, b in itertools.pairwise(bounds):
+            working.append(policy.pool.submit(work, rows[a:b]))
         num_working = workers
         while num_working:
             result = task.results.get()
