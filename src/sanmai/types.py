@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +45,8 @@ class Problem:
     """The reference answer; None where no verifier needs one."""
     verifier: str = "math"
     """Name of the accuracy verifier that grades it: "math" or "world" (see rewards/answers.py)."""
+    kind: Literal["reasoning", "general", "safety"] = "reasoning"
+    """Which rewards apply: rules against an answer, helpfulness, or harmlessness (the prompt asks for something dangerous)."""
     language: str | None = None
     """ISO 639-1 code of the language that thought and answer should be in; None when not stated."""
     solution: str | None = None
@@ -242,3 +244,11 @@ class Grader(Protocol):
     """Anything that turns a problem and a completion into a verdict; see rewards/."""
 
     def __call__(self, problem: Problem, trace: Trace) -> Verdict: ...
+
+
+class BatchGrader(Protocol):
+    """A grader that is cheaper for many completions at once: a reward model, a judge behind a server."""
+
+    def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
+        """One verdict per item, in order. What cannot be graded is None with a reason; it never raises for one item's sake."""
+        ...

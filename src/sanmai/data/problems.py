@@ -8,7 +8,7 @@ Formats, detected from the columns of the first row, or stated:
 | math | problem, answer (LaTeX); solution, subject, level, unique_id if there |
 | mgsm | question, answer: the bare number; language, solution if there |
 | svamp | Body, Question, Answer (145.0 is read as "145") |
-| generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, language, solution, tags |
+| generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, kind, language, solution, tags |
 
 In a generic file any other column that holds a number, a bool or a short text becomes a tag.
 """
@@ -180,7 +180,7 @@ def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
         raise _RowError(f"the id {problem.id!r} is not unique")
     if not problem.prompt.strip():
         raise _RowError("the prompt is empty")
-    if needs_answer and problem.answer is None:
+    if needs_answer and problem.answer is None and problem.kind == "reasoning":
         raise _RowError("no reference answer")
     if any("\ud800" <= c <= "\udfff" for c in problem.prompt + (problem.answer or "")):
         raise _RowError("half a surrogate pair (\\ud800 to \\udfff), which no encoding can store")
@@ -245,10 +245,13 @@ def _generic(row: Row, default_id: str) -> Problem:
     verifier = _optional(row, "verifier") or "math"
     identity = str(row["id"]) if row.get("id") is not None else default_id
     language, solution = _optional(row, "language"), _optional(row, "solution")
-    return Problem(identity, messages, answer, verifier, language, solution, demonstration, tags)
+    kind: Any = _optional(row, "kind") or "reasoning"
+    if kind not in ("reasoning", "general", "safety"):
+        raise _RowError(f"kind = {kind[:40]!r}: expected reasoning, general or safety")
+    return Problem(identity, messages, answer, verifier, kind, language, solution, demonstration, tags)
 
 
-_GENERIC = {"prompt", "messages", "answer", "id", "verifier", "language", "solution", "tags"}
+_GENERIC = {"prompt", "messages", "answer", "id", "verifier", "kind", "language", "solution", "tags"}
 
 
 def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:

@@ -154,6 +154,7 @@ class Request:
             id=f"world/request/{self.prompt.replace(' ', '_')}",
             messages=self.messages,
             verifier="world",
+            kind="safety" if self.is_dangerous else "general",
             language=self.reply_language,
             solution=self.demonstration_thought,
             tags={
