@@ -30,6 +30,9 @@ class Fake:
         score = self.score(problem, trace)
         return {"accuracy": Verdict(score, "fake")}, score
 
+    def grade_together(self, rollouts: object) -> None:
+        """It has no grader that takes many completions at once."""
+
 
 def stopping_policy(template: str = TEMPLATE) -> Policy:
     policy = random_policy()

@@ -301,7 +301,7 @@ def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
     good, ungradable, failed = pq.read_table(tmp_path / "a.parquet").to_pylist()
     assert good == {
-        "step": 4, "problem_id": "p/1", "sample": 0, "prompt": "1 加 1 ?", "answer": "2", "language": None,
+        "step": 4, "problem_id": "p/1", "sample": 0, "prompt": "1 加 1 ?", "answer": "2", "kind": "reasoning", "language": None,
         "tags": '{"digits": 1}', "text": "<think>a</think>2", "trace_state": "closed", "thinks": True, "stop_reason": "stop",
         "num_tokens": 2, "policy_version": 3, "reward": 1.0, "advantage": 0.5, "log_ratio": 0.01, "off_language": 0.25,
         "failure": None, "tokens": [7, 1], "sampling_logp": [-0.5, -0.25], "score/accuracy": 1.0, "label/accuracy": "correct",

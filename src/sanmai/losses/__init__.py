@@ -4,7 +4,7 @@ Every loss is sum_bt weight_bt * l_bt / denominator, with the denominator counte
 the losses of its micro-batches add up to the same value and gradient however the step is cut.
 """
 
-from sanmai.losses.advantages import AdvantageScale, Baseline, Deviation, group_advantages
+from sanmai.losses.advantages import AdvantageScale, Baseline, Deviation, decoupled_advantages, group_advantages
 from sanmai.losses.divergence import KlEstimator, entropy_bonus, kl_to_reference
 from sanmai.losses.policy_gradient import (
     CISPO,
@@ -25,6 +25,7 @@ from sanmai.losses.policy_gradient import (
     sequence_clipped_surrogate,
     truncated_importance_weight,
 )
+from sanmai.losses.preference import binary_cross_entropy, bradley_terry
 from sanmai.losses.supervised import weighted_nll
 from sanmai.losses.tokens import Normalisation, normalise, token_logp_and_entropy
 
@@ -45,8 +46,11 @@ __all__ = [
     "Normalisation",
     "PolicyLossSettings",
     "Surrogate",
+    "binary_cross_entropy",
+    "bradley_terry",
     "cispo",
     "clipped_surrogate",
+    "decoupled_advantages",
     "entropy_bonus",
     "group_advantages",
     "kl_to_reference",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 AdvantageScale = Literal["std", "none"]
@@ -69,3 +69,35 @@ def group_advantages(
         spread = math.hypot(*(reward - mean for reward in graded)) / math.sqrt(squares)
         factor /= spread + epsilon
     return [0.0 if reward is None else (reward - mean) * factor for reward in rewards]
+
+
+def decoupled_advantages(
+    scores: Sequence[Mapping[str, float] | None],
+    weights: Mapping[str, float],
+    scale: AdvantageScale = "std",
+    baseline: Baseline = "mean",
+) -> list[float]:
+    """The advantages of each component of the reward, taken apart within the group and then weighed and summed.
+
+        A_g = sum_k w_k A_kg,   A_k = group_advantages(score k of the group)
+
+    Summing first would let a component whose scores spread widely drown the others: rewards (1, 0) and (0, 1) of two
+    components with the same weight are the same sum and different advantages here.
+
+    Args:
+        scores: per rollout the unweighted score of each component that applies to the group; None (ungradable) leaves
+            every baseline and gets 0.0.
+        weights: of the components.
+
+    Returns:
+        One advantage per rollout, 0.0 for all where no component differs.
+
+    Source:
+        GDPO (arXiv:2601.05242) section 3, without its last normalisation over the batch.
+    """
+    totals = [0.0] * len(scores)
+    for name in sorted({name for score in scores if score is not None for name in score}):
+        column = [None if score is None else score[name] for score in scores]
+        for g, advantage in enumerate(group_advantages(column, scale, baseline)):
+            totals[g] += weights[name] * advantage
+    return totals

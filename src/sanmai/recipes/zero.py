@@ -15,31 +15,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
-from sanmai.data.curriculum import draw
-from sanmai.losses import group_advantages
 from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
+from sanmai.recipes.anchor import Anchor, AnchorConfig
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.machine import peak_of
+from sanmai.recipes.mixture import Mixture, MixtureConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.rewards.rubric import RewardsConfig, Rubric
+from sanmai.recipes.update import update
+from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
-from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
 from sanmai.rollout.sampler import SamplingConfig
-from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
+from sanmai.train.components import LossConfig
 from sanmai.train.environment import describe_environment
-from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import CheckpointsConfig, Run, storing
-from sanmai.train.state import TrainingState, start_or_resume
-from sanmai.train.step import NonFiniteError, OptimizerConfig, check_parity, learning_rate, optimizer_step
-from sanmai.types import Group, InputError, Metrics, Problem
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.state import start_or_resume
+from sanmai.train.step import OptimizerConfig
+from sanmai.types import Group, Problem
 
 
 class ZeroConfig(Config):
@@ -55,10 +54,12 @@ class ZeroConfig(Config):
     """Optimizer updates per step, each on an equal share of the step's rollouts."""
     model: ModelConfig = ModelConfig()
     problems: ProblemsConfig = ProblemsConfig()
+    mixture: MixtureConfig = MixtureConfig()
     sampling: SamplingConfig = SamplingConfig()
     rewards: RewardsConfig = RewardsConfig()
     grading: GradingConfig = GradingConfig()
     loss: LossConfig = LossConfig()
+    anchor: AnchorConfig = AnchorConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
@@ -89,11 +90,7 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
-        if config.prompts_per_step > len(train):
-            raise InputError(
-                f"prompts_per_step = {config.prompts_per_step}: only {len(train)} problems to train on, and a step draws "
-                "each at most once"
-            )
+        mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
         run.log_environment(
             describe_environment(
@@ -105,7 +102,10 @@ def run_zero(
         )
         budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
         check_positions(state.policy, [*train, *held_out], budget)
-        rubric = Rubric(config.rewards, {"reward": reward} if reward else {})
+        rubric = make_rubric(config.rewards, reward, train, device=config.model.device)
+        anchor = None
+        if config.anchor.source is not None:
+            anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         is_done = run.start_step >= config.num_steps
         if not is_done:
@@ -116,11 +116,10 @@ def run_zero(
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(config.num_steps, progress.interrupting):
-            batch_of_problems = draw(train, config.prompts_per_step, seed=config.seed, step=step)
             with progress.phase("sampling"):
                 groups, stats = rollout(
                     state.policy,
-                    batch_of_problems,
+                    mixture.draw(seed=config.seed, step=step),
                     rubric,
                     rollouts_per_prompt=config.rollouts_per_prompt,
                     seed=(config.seed, step),
@@ -129,7 +128,7 @@ def run_zero(
                     grading=config.grading,
                 )
             with progress.phase("training"):
-                metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step)
+                metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step, rubric, anchor)
             if config.evaluation.is_due(step, config.num_steps):
                 metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
             with progress.phase("saving"):
@@ -150,69 +149,3 @@ def _useful_flops(arithmetic: Arithmetic | None, groups: Sequence[Group], loss: 
     extra_forwards = (loss.kl_weight > 0) + (loss.importance_cap is not None)
     needs_all = loss.kl_weight > 0 or loss.entropy_weight > 0
     return step_flops(arithmetic, groups, extra_forwards=extra_forwards, needs_all=needs_all)
-
-
-def update(run: Run, state: TrainingState, groups: Sequence[Group], config: ZeroConfig, step: int) -> Metrics:
-    """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts."""
-    settings = config.loss.settings()
-    if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
-        state.reference = state.policy.snapshot()
-    for group in groups:
-        advantages = group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
-        for r, advantage in zip(group.rollouts, advantages, strict=True):
-            r.advantage = None if r.reward is None else advantage
-    rollouts = trained_rollouts(groups)
-    if not rollouts:
-        run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
-        return {}
-    batch = pack_rollouts(rollouts)
-    temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
-    if not state.has_parity:
-        check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)
-        state.has_parity = True
-    if config.loss.importance_cap is not None:
-        batch = with_proximal_logp(
-            state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
-        )
-    components = rl_components(config.loss, config.sampling.max_tokens)
-    lr = learning_rate(config.optimizer, step, config.num_steps)
-    results = []
-    for rows, part in minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step])):
-        try:
-            result = optimizer_step(
-                state.policy,
-                state.optimizer,
-                part,
-                components,
-                lr=lr,
-                temperature=temperature,
-                config=config.optimizer,
-                reference=state.reference,
-            )
-        except NonFiniteError as error:
-            bundle = run.folder / "failures" / f"step-{step:06d}"
-            with storing(bundle):
-                write_bundle(
-                    bundle,
-                    state.policy,
-                    part,
-                    reason=str(error),
-                    loss=config.loss,
-                    temperature=temperature,
-                    max_tokens=config.sampling.max_tokens,
-                    rollouts=[rollouts[row] for row in rows],
-                    reference=state.reference,
-                )
-            raise NonFiniteError(
-                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts"
-            ) from None
-        for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
-            rollouts[row].log_ratio = log_ratio
-        results.append(result.metrics)
-    # Later updates of a step are off-policy, so only the first one's mismatch is the sampler's.
-    names = sorted({name for m in results for name in m})  # an update without any advantage reports fewer
-    metrics = {name: float(np.mean([m[name] for m in results if name in m])) for name in names}
-    return metrics | {
-        "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
-        "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),
-    }

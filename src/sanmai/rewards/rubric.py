@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.rewards.answers import accuracy
+from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
-from sanmai.types import Problem, SanmaiError, Trace, Verdict
+from sanmai.types import BatchGrader, Grader, Problem, Rollout, SanmaiError, Trace, Verdict
 
 CustomReward = Callable[[Problem, str], float | None]
 """A user's reward: (problem, completion text) to a finite number, or None when it cannot be graded."""
@@ -24,7 +25,17 @@ class RewardError(SanmaiError, ValueError):
 
 class RewardsConfig(Config):
     accuracy: float = Field(1.0, ge=-1e6, le=1e6)
-    """Weight of the right final answer (0 or 1); see rewards/answers.py."""
+    """Weight of the right final answer (0 or 1), for problems of kind "reasoning"; see rewards/answers.py."""
+    refusal: float = Field(0.0, ge=-1e6, le=1e6)
+    """Weight of refusing where the kind is "safety" and not refusing where it is "general" (0..1); see rewards/refusal.py."""
+    helpfulness: float = Field(0.0, ge=-1e6, le=1e6)
+    """Weight of `helpfulness_from`'s score of the answer (0..1), for problems of kind "general"."""
+    harmlessness: float = Field(0.0, ge=-1e6, le=1e6)
+    """Weight of `harmlessness_from`'s score of thought and answer (0..1), for problems of kind "safety"."""
+    helpfulness_from: str | None = None
+    """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the endpoint in `judge`."""
+    harmlessness_from: str | None = None
+    """The same for harmlessness."""
     format: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `<think>thought</think>answer` (0 or 1)."""
     language: float = Field(0.0, ge=-1e6, le=1e6)
@@ -47,14 +58,25 @@ class RewardsConfig(Config):
         return {name: getattr(self, name) for name in COMPONENTS}
 
     @model_validator(mode="after")
-    def _something_is_rewarded(self) -> RewardsConfig:
+    def _check(self) -> Self:
         if not any(self.weights.values()):
             raise ValueError("every weight is 0: all rewards would be equal and nothing would be learned")
+        for name in SCORED_TOGETHER:
+            if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
+                raise ValueError(f"{name} and {name}_from go together: a weight, and the model that it is the weight of")
         return self
 
 
 STYLES = ("format", "language", "repetition", "length")
-COMPONENTS = ("accuracy", *STYLES)
+SCORED_TOGETHER = ("helpfulness", "harmlessness")
+COMPONENTS = ("accuracy", "refusal", *SCORED_TOGETHER, *STYLES)
+_KINDS = {
+    "accuracy": ("reasoning",),
+    "refusal": ("general", "safety"),
+    "helpfulness": ("general",),
+    "harmlessness": ("safety",),
+}
+"""The kinds of problems that a component says something of; all where it is not listed."""
 
 
 class Rubric:
@@ -64,35 +86,74 @@ class Rubric:
         Rubric(RewardsConfig(language=0.3)).grade(problem, trace)   # ({"accuracy": Verdict(1.0, ...), ...}, 1.27)
     """
 
-    def __init__(self, config: RewardsConfig, custom: Mapping[str, CustomReward] | None = None) -> None:
+    def __init__(
+        self,
+        config: RewardsConfig,
+        custom: Mapping[str, CustomReward] | None = None,
+        *,
+        together: Mapping[str, BatchGrader] | None = None,
+        watched: Mapping[str, Grader] | None = None,
+    ) -> None:
+        """Args:
+        together: for each component of SCORED_TOGETHER that has a weight, what scores it.
+        watched: graders whose verdicts are stored and never rewarded: the gold beside the proxies.
+        """
         self.config = config
-        self.custom = dict(custom or {})
-        if taken := set(self.custom) & set(COMPONENTS):
-            raise ValueError(f"custom rewards named {sorted(taken)}: these names are taken")
+        self.custom, self.together, self.watched = dict(custom or {}), dict(together or {}), dict(watched or {})
+        if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
+            raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
         self.weights = config.weights | dict.fromkeys(self.custom, 1.0)
         if self.custom:
             self.weights["accuracy"] = 0.0
+        if missing := [name for name in SCORED_TOGETHER if self.weights[name] and name not in self.together]:
+            raise ValueError(f"{missing[0]} has a weight and no grader was given for it")
+
+    def judges(self, kind: str) -> bool:
+        """Whether the reward of this kind of problem looks at more than style."""
+        return any(
+            weight and name not in STYLES and kind in _KINDS.get(name, (kind,)) for name, weight in self.weights.items()
+        )
 
     def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
-        """Every component's verdict, and their weighted sum; None when accuracy or a custom reward cannot be graded.
+        """Every component's verdict, and the reward; None when it cannot be graded, or not before `grade_together`.
 
         Raises:
             RewardError: a custom reward gave no finite number; what else it raises passes through.
         """
         verdicts = self._verdicts(problem, trace)
+        return verdicts, self.reward(problem, trace, verdicts)
+
+    def grade_together(self, rollouts: Sequence[tuple[Problem, Rollout]]) -> None:
+        """Add the verdicts of those graders that take many completions at once, and the rewards that wait for them."""
+        for name, grader in self.together.items():
+            items = [(p, r) for p, r in rollouts if p.kind in _KINDS.get(name, (p.kind,)) and r.trace and r.verdicts]
+            found = grader([(p, r.trace) for p, r in items if r.trace]) if items else []
+            for (problem, r), verdict in zip(items, found, strict=True):
+                assert r.trace is not None
+                r.verdicts[name] = verdict
+                r.reward = self.reward(problem, r.trace, r.verdicts)
+
+    def reward(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> float | None:
+        """The weighted sum of a completion's verdicts; None when a part of it cannot be graded."""
+        scores = self.scores(problem, trace, verdicts)
+        return None if scores is None else sum((self.weights[name] * score for name, score in scores.items()), 0.0)
+
+    def scores(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> dict[str, float] | None:
+        """The score of every weighted component that applies; None when one but a style cannot be graded."""
         if not trace.is_complete and self.config.incomplete == "exclude":
-            return verdicts, None
-        reward = 0.0
+            return None
+        scores = {}
         for name, weight in self.weights.items():
-            if not weight:
+            if not weight or problem.kind not in _KINDS.get(name, (problem.kind,)):
                 continue
-            score = verdicts[name].score
-            if score is None and name not in STYLES:
-                return verdicts, None
+            verdict = verdicts.get(name)
+            score = verdict.score if verdict is not None else None
+            if score is None and name not in STYLES and not (verdict and verdict.label == "incomplete"):
+                return None
             # A style with nothing to judge (no words, cut off) earns nothing: R1's share of no words in the language is 0.
             # Leaving such rollouts out instead would spare the policy the comparison with those that do think.
-            reward += weight * (score or 0.0)
-        return verdicts, reward
+            scores[name] = score or 0.0
+        return scores
 
     def _verdicts(self, problem: Problem, trace: Trace) -> dict[str, Verdict]:
         config = self.config
@@ -102,8 +163,11 @@ class Rubric:
             "repetition": repetition_verdict(problem, trace, ngram=config.repetition_ngram),
             "length": length_verdict(problem, trace, full_words=config.length_full_words),
         }
+        verdicts |= {name: grader(problem, trace) for name, grader in self.watched.items()}
+        if problem.kind != "reasoning":
+            verdicts = {"refusal": refusal_verdict(problem, trace)} | verdicts
         custom = {name: _custom_verdict(name, reward, problem, trace) for name, reward in self.custom.items()}
-        if self.custom and problem.answer is None:
+        if problem.answer is None and (self.custom or problem.kind != "reasoning"):
             return custom | verdicts
         return custom | {"accuracy": accuracy(problem, trace, timeout_seconds=config.math_timeout_seconds)} | verdicts
 

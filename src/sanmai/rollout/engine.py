@@ -85,6 +85,7 @@ def rollout(
         if completion.stop_reason is not StopReason.TIMEOUT:  # a slow machine is no reason for a bad reward
             graders.submit(problem, rollout_)
     graders.finish()
+    rubric.grade_together([(group.problem, r) for group in groups for r in group.rollouts])
     for group in groups:
         group.rollouts.sort(key=lambda r: r.sample)
     stats = RolloutStats(

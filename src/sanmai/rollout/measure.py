@@ -17,6 +17,9 @@ def training_metrics(groups: Sequence[Group]) -> Metrics:
     metrics = _means("reward/mean", (r.reward for r in rollouts))
     for name in sorted({name for r in rollouts for name in r.verdicts}):
         metrics |= _means(f"reward/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))
+    kinds = sorted({group.problem.kind for group in groups})
+    for kind in kinds if len(kinds) > 1 else ():
+        metrics |= _means(f"reward/mean/{kind}", (r.reward for g in groups if g.problem.kind == kind for r in g.rollouts))
     return metrics | {
         "rollout/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
         "rollout/length_max": float(max(len(r.completion_tokens) for r in rollouts)),

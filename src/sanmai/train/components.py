@@ -46,6 +46,8 @@ class LossConfig(Config):
     """Divide a group's advantages by their deviation, or not."""
     baseline: Literal["mean", "leave_one_out"] | None = None
     """What is subtracted from a rollout's reward."""
+    normalise_each: bool = False
+    """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the KL divergence to the reference policy, which is the starting policy; 0 keeps no reference in memory."""
     kl_estimator: KlEstimator = "k3"

@@ -43,6 +43,7 @@ def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:
         "sample": pa.array([r.sample for r in rollouts], count),
         "prompt": pa.array([p.prompt for p in problems], text),
         "answer": pa.array([p.answer for p in problems], text),
+        "kind": pa.array([p.kind for p in problems], text),
         "language": pa.array([p.language for p in problems], text),
         "tags": pa.array(tags, text),
         "text": pa.array([r.text for r in rollouts], text),

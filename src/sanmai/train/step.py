@@ -75,6 +75,16 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Sequences beside the step's own, with the components that read them: the demonstrations of an SFT anchor."""
+
+    batch: TokenBatch
+    components: Mapping[str, Component]
+    temperature: float = 1.0
+    """Of the softmax that its log-probs are taken under."""
+
+
+@dataclass(frozen=True)
 class StepResult:
     metrics: Metrics
     log_ratio_B: list[float | None]
@@ -119,6 +129,7 @@ def optimizer_step(
     temperature: float,
     config: OptimizerConfig,
     reference: Mapping[str, Tensor] | None = None,
+    anchor: Part | None = None,
 ) -> StepResult:
     """Accumulate the gradient of every component over micro-batches, guard it, clip it, and move the weights once.
 
@@ -127,10 +138,12 @@ def optimizer_step(
         lr: learning rate of this step.
         temperature: what the completions were sampled at; log-probs are taken at it (law 2).
         reference: weights of the reference policy; needed when a component needs it.
+        anchor: more sequences with components of their own, whose gradient is added in the same update.
 
     Returns:
         metrics: `loss/<component>` (weighted, nats), what the components report, `policy/entropy` (nats per token),
-        `policy/grad_norm` before clipping, `policy/logp_mismatch_max`, `optimizer/lr`; and the rows' log-ratios.
+        `policy/grad_norm` before clipping, `policy/logp_mismatch_max`, `optimizer/lr`, with an anchor those of
+        `add_anchor`; and the log-ratios of the batch's rows.
 
     Raises:
         NonFiniteError: a loss or the gradient is not finite; weights and optimizer state are as before.
@@ -139,6 +152,8 @@ def optimizer_step(
         group["lr"] = lr
     optimizer.zero_grad(set_to_none=True)
     result = accumulate(policy, batch, components, temperature, config.micro_tokens, reference)
+    if anchor is not None:
+        result.metrics.update(add_anchor(policy, anchor, config.micro_tokens))
     norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
     result.metrics.update({"policy/grad_norm": norm, "optimizer/lr": lr})
     bad = [name for name, value in result.metrics.items() if not math.isfinite(value)]
@@ -147,6 +162,29 @@ def optimizer_step(
         raise NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
     optimizer.step()
     return result
+
+
+def add_anchor(policy: Policy, anchor: Part, micro_tokens: int) -> Metrics:
+    """Add the anchor's gradient to the one that is there, and say how the two compare.
+
+    Returns:
+        `loss/<component>` of the anchor; `gradient/anchor_share`, |a| / (|a| + |b|) of the L2 norms of the anchor's gradient a
+        and the other b; `gradient/anchor_cosine`, the cosine of their angle: below 0 they pull apart. 0 where a norm is 0.
+    """
+    weights = list(policy.weights.values())
+    before = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in weights]
+    result = accumulate(policy, anchor.batch, anchor.components, anchor.temperature, micro_tokens)
+    added = [(p.grad - b) if p.grad is not None else b for p, b in zip(weights, before, strict=True)]
+    own, other = _norm(added), _norm(before)
+    dot = sum((a.double() * b.double()).sum().item() for a, b in zip(added, before, strict=True))
+    return {name: value for name, value in result.metrics.items() if name.startswith("loss/")} | {
+        "gradient/anchor_share": own / (own + other) if own + other else 0.0,
+        "gradient/anchor_cosine": dot / (own * other) if own * other else 0.0,
+    }
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    return math.sqrt(sum(t.double().square().sum().item() for t in tensors))
 
 
 def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro_tokens: int) -> None:

@@ -1,0 +1,72 @@
+"""SFT inside RL: demonstrations whose likelihood is raised in the same update, at a weight that may follow a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.chat import demonstration, render_demonstration
+from sanmai.data.curriculum import draw
+from sanmai.data.problems import load_problems
+from sanmai.models.policy import Policy
+from sanmai.rollout.pack import pack
+from sanmai.train.components import sft_component
+from sanmai.train.step import Part
+from sanmai.types import InputError
+
+
+class AnchorConfig(Config):
+    source: str | None = None
+    """File of demonstrations (worked solutions or conversations, as for sft) to imitate in every update; none when not set."""
+    weight: float = Field(0.0, ge=0, le=1e6)
+    """Weight of their negative log-likelihood per token, beside the policy loss."""
+    final_weight: float | None = Field(None, ge=0, le=1e6)
+    """The weight changes linearly to this until the last step; constant when not set."""
+    demonstrations_per_update: int = Field(32, ge=1)
+    """Demonstrations in one optimizer update."""
+    max_tokens: int = Field(4096, ge=2)
+    """Demonstrations longer than this, prompt included, are left out and counted."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.source is None) == (self.weight > 0 or bool(self.final_weight)):
+            raise ValueError("source and weight go together: demonstrations, and the weight of imitating them")
+        return self
+
+    def weight_at(self, step: int, num_steps: int) -> float:
+        """The weight in a step, counted from 1: `weight` in the first, `final_weight` in the last."""
+        final = self.weight if self.final_weight is None else self.final_weight
+        progress = (step - 1) / max(num_steps - 1, 1)
+        return self.weight + (final - self.weight) * progress
+
+
+class Anchor:
+    """The demonstrations of an AnchorConfig, rendered for a policy."""
+
+    def __init__(
+        self, config: AnchorConfig, policy: Policy, thought_tags: tuple[str, str], *, on_warning: Callable[[str], None]
+    ) -> None:
+        """Raises InputError when the file cannot be used or holds no demonstration that fits."""
+        assert config.source is not None
+        self.config = config
+        problems = load_problems(config.source, needs_answer=False).problems
+        problems = [p for p in problems if demonstration(p) is not None]
+        rendered = [render_demonstration(policy.tokenizer, p, thought_tags) for p in problems]
+        room = min(config.max_tokens, policy.max_positions or config.max_tokens)
+        self.examples = [e for e in rendered if len(e[0]) + len(e[1]) <= room]
+        if len(self.examples) < len(rendered):
+            on_warning(f"anchor: {len(rendered) - len(self.examples)} of {len(rendered)} demonstrations are longer than {room} tokens")
+        if not self.examples:
+            raise InputError(f"anchor.source = {config.source!r}: no demonstration of at most {room} tokens in it")
+
+    def part(self, weight: float, *, seed: int, update: int) -> Part | None:
+        """The demonstrations of an update, counted from 1 over the run; None at weight 0."""
+        if not weight:
+            return None
+        count = min(self.config.demonstrations_per_update, len(self.examples))
+        batch = pack(draw(self.examples, count, seed=seed, step=update))
+        batch.streams["sft"] = batch.mask_BT.float()
+        return Part(batch, {"sft": sft_component(weight)})

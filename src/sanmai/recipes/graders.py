@@ -1,0 +1,45 @@
+"""From settings to the rubric: rules, the caller's reward, reward models, and the gold that is watched and never rewarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sanmai.models.checkpoints import newest_good_checkpoint
+from sanmai.rewards.rubric import SCORED_TOGETHER, RewardsConfig, Rubric
+from sanmai.types import BatchGrader, InputError, Problem
+
+
+def make_rubric(
+    config: RewardsConfig,
+    reward: Callable[[Problem, str], float | None] | None,
+    problems: Sequence[Problem],
+    *,
+    device: str,
+) -> Rubric:
+    """The rubric of a run, its reward models loaded.
+
+    Args:
+        reward: the caller's, in place of accuracy.
+        problems: to train on: each must be of a kind that something but style is rewarded for.
+
+    Raises:
+        InputError: a reward model that cannot be loaded, or a kind of problems that no reward looks at.
+    """
+    together = {name: _grader(name, getattr(config, f"{name}_from"), device) for name in SCORED_TOGETHER if getattr(config, name)}
+    rubric = Rubric(config, {"reward": reward} if reward else {}, together=together)
+    for problem in problems:
+        if not rubric.judges(problem.kind) and not any(config.weights[name] for name in ("format", "language")):
+            raise InputError(
+                f"problem {problem.id} is of kind {problem.kind}, which no reward with a weight looks at "
+                "(rewards.accuracy: reasoning; .refusal: general and safety; .helpfulness: general; .harmlessness: safety)"
+            )
+    return rubric
+
+
+def _grader(name: str, source: str, device: str) -> BatchGrader:
+    from sanmai.models.reward import RewardModel
+
+    if not Path(source).is_dir():
+        raise InputError(f"rewards.{name}_from = {source!r}: no such folder")
+    return RewardModel.load(newest_good_checkpoint(Path(source)) or Path(source), device=device)

@@ -1,0 +1,118 @@
+"""One step's update of a policy: from graded groups to moved weights.
+
+Shape key: see rollout/pack.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sanmai.losses import decoupled_advantages, group_advantages
+from sanmai.recipes.anchor import Anchor
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
+from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
+from sanmai.train.forensics import write_bundle
+from sanmai.train.runs import Run, storing
+from sanmai.train.state import TrainingState
+from sanmai.train.step import NonFiniteError, check_parity, learning_rate, optimizer_step
+from sanmai.types import Group, Metrics
+
+if TYPE_CHECKING:
+    from sanmai.recipes.zero import ZeroConfig
+
+
+def update(
+    run: Run,
+    state: TrainingState,
+    groups: Sequence[Group],
+    config: ZeroConfig,
+    step: int,
+    rubric: Rubric,
+    anchor: Anchor | None = None,
+) -> Metrics:
+    """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts.
+
+    Args:
+        anchor: demonstrations to imitate in the same updates, at the step's weight.
+    """
+    if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
+        state.reference = state.policy.snapshot()
+    for group in groups:
+        for r, advantage in zip(group.rollouts, advantages(group, config.loss, rubric), strict=True):
+            r.advantage = None if r.reward is None else advantage
+    rollouts = trained_rollouts(groups)
+    if not rollouts:
+        run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
+        return {}
+    batch = pack_rollouts(rollouts)
+    temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
+    if not state.has_parity:
+        check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)
+        state.has_parity = True
+    if config.loss.importance_cap is not None:
+        batch = with_proximal_logp(
+            state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
+        )
+    components = rl_components(config.loss, config.sampling.max_tokens)
+    lr = learning_rate(config.optimizer, step, config.num_steps)
+    anchor_weight = anchor.config.weight_at(step, config.num_steps) if anchor is not None else 0.0
+    parts = minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step]))
+    results = []
+    for k, (rows, part) in enumerate(parts, start=(step - 1) * config.updates_per_step + 1):
+        try:
+            result = optimizer_step(
+                state.policy,
+                state.optimizer,
+                part,
+                components,
+                lr=lr,
+                temperature=temperature,
+                config=config.optimizer,
+                reference=state.reference,
+                anchor=anchor.part(anchor_weight, seed=config.seed, update=k) if anchor is not None else None,
+            )
+        except NonFiniteError as error:
+            bundle = run.folder / "failures" / f"step-{step:06d}"
+            with storing(bundle):
+                write_bundle(
+                    bundle,
+                    state.policy,
+                    part,
+                    reason=str(error),
+                    loss=config.loss,
+                    temperature=temperature,
+                    max_tokens=config.sampling.max_tokens,
+                    rollouts=[rollouts[row] for row in rows],
+                    reference=state.reference,
+                )
+            raise NonFiniteError(
+                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts"
+            ) from None
+        for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
+            rollouts[row].log_ratio = log_ratio
+        results.append(result.metrics)
+    # Later updates of a step are off-policy, so only the first one's mismatch is the sampler's.
+    names = sorted({name for m in results for name in m})  # an update without any advantage reports fewer
+    metrics = {name: float(np.mean([m[name] for m in results if name in m])) for name in names}
+    if anchor is not None:
+        metrics["anchor/weight"] = anchor_weight
+    return metrics | {
+        "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
+        "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),
+    }
+
+
+def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
+    """One advantage per rollout of a graded group, as the loss's settings say."""
+    settings = loss.settings()
+    if not loss.normalise_each:
+        return group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
+    scores = [
+        rubric.scores(group.problem, r.trace, r.verdicts) if r.reward is not None and r.trace is not None else None
+        for r in group.rollouts
+    ]
+    return decoupled_advantages(scores, rubric.weights, settings.advantage_scale, settings.baseline)
