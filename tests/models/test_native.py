@@ -1,4 +1,4 @@
-"""The compiled attention kernel: what PyTorch computes, built once, and done without where it cannot be built."""
+"""The compiled kernels: built once, and done without where they cannot be; what attention computes in sampling."""
 
 from __future__ import annotations
 
@@ -111,5 +111,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(fresh, monkeypatch):
     assert native().attend is not None and "again by each process" in native().reason
 
 
-def test_the_source_is_part_of_the_package():
-    assert Path(native_module.SOURCE).is_file()
+def test_the_sources_are_part_of_the_package_and_of_the_cached_name(monkeypatch, tmp_path):
+    assert all(path.is_file() and path.parent == Path(native_module.__file__).parent for path in native_module.SOURCES)
+    compiler = str(tmp_path / "cc")
+    Path(compiler).write_text("")
+    before = native_module._fingerprint(compiler)
+    changed = tmp_path / "numbers.h"
+    changed.write_text(native_module.SOURCES[0].read_text() + "\n")
+    monkeypatch.setattr(native_module, "SOURCES", (changed, *native_module.SOURCES[1:]))
+    assert native_module._fingerprint(compiler) != before

@@ -182,10 +182,16 @@ def test_a_run_folder_is_its_newest_good_checkpoint(tmp_path):
     with pytest.raises(InputError, match="no complete checkpoint yet"):
         resolve_model(str(tmp_path))
     for step in (1, 2):
-        write_checkpoint(tmp_path, step, lambda folder: (folder / "file").write_text("x") and None, keep=2)
+        write_checkpoint(tmp_path, step, lambda folder: (folder / "config.json").write_text("x") and None, keep=2)
     assert resolve_model(str(tmp_path)).endswith("step-000002")
-    (tmp_path / "checkpoints" / "step-000002" / "file").write_text("y")
+    (tmp_path / "checkpoints" / "step-000002" / "config.json").write_text("y")
     assert resolve_model(str(tmp_path)).endswith("step-000001")
+
+
+def test_a_run_that_trains_no_model_is_none(tmp_path):
+    write_checkpoint(tmp_path, 1, lambda folder: (folder / "file").write_text("x") and None, keep=2)
+    with pytest.raises(InputError, match="trains no model"):
+        resolve_model(str(tmp_path))
 
 
 def refusal(folder) -> str:

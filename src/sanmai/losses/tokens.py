@@ -24,6 +24,7 @@ def token_logp_and_entropy(
     temperature: float = 1.0,
     chunk_tokens: int = 512,
     entropy_gradient: bool = True,
+    compiled: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor] | None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-prob of each target token and entropy of its distribution, computed chunk by chunk.
 
@@ -39,6 +40,8 @@ def token_logp_and_entropy(
         temperature: what logits are divided by, > 0; that of sampling, for ratios to be of one distribution.
         chunk_tokens: rows of the vocabulary in memory at a time.
         entropy_gradient: false when the entropy is only looked at: it then costs two passes over the logits less.
+        compiled: logits_CV, targets_C, temperature -> the same of a chunk without the entropy's gradient, or None if it
+            cannot compute with these logits; taken before PyTorch's operations where that gradient is not needed.
 
     Returns:
         logp_N (float32, nats) and entropy_N (float32, nats), with gradients.
@@ -61,7 +64,12 @@ def token_logp_and_entropy(
         raise ValueError(f"chunk_tokens is {chunk_tokens}; expected at least 1")
 
     def chunk(hidden_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
-        logits_CV = head(hidden_CD).float()
+        logits_CV = head(hidden_CD)
+        if compiled is not None and not entropy_gradient:
+            found = compiled(logits_CV, targets_C, temperature)
+            if found is not None:
+                return found
+        logits_CV = logits_CV.float()
         if temperature != 1.0:
             logits_CV = logits_CV / temperature
         if not entropy_gradient:

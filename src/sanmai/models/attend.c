@@ -4,30 +4,9 @@
  *
  * Layout: heads (slots, H + 2 K, E) are queries, keys, values; caches (slots, capacity, K, E); angles (positions, E / 2).
  */
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
+#include "numbers.h"
 
-/* e^x for x <= 0, to about 1e-7: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]. In this form it is vectorised. */
-static inline float exp_negative(float x) {
-    x = x < -87.0f ? -87.0f : x;
-    float n = nearbyintf(x * 1.44269504f);
-    float r = fmaf(n, -0.693359375f, x);
-    r = fmaf(n, 2.12194440e-4f, r);
-    float p = 1.9875691500e-4f;
-    p = fmaf(p, r, 1.3981999507e-3f);
-    p = fmaf(p, r, 8.3334519073e-3f);
-    p = fmaf(p, r, 4.1665795894e-2f);
-    p = fmaf(p, r, 1.6666665459e-1f);
-    p = fmaf(p, r, 5.0000001201e-1f);
-    p = fmaf(p * r, r, r + 1.0f);
-    uint32_t bits = ((uint32_t)(int32_t)n + 127u) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return p * power;
-}
-
-static inline __attribute__((always_inline)) void norm_and_rotate(const float *x, const float *weight, float eps, const float *cos, const float *sin, int64_t E,
+INLINE void norm_and_rotate(const float *x, const float *weight, float eps, const float *cos, const float *sin, int64_t E,
                             float *out) {
     float scale = 1.0f;
     if (weight) {
@@ -44,7 +23,7 @@ static inline __attribute__((always_inline)) void norm_and_rotate(const float *x
     }
 }
 
-static inline __attribute__((always_inline)) void attend_one(const float *heads, const float *weight, float eps, const float *cos, const float *sin,
+INLINE void attend_one(const float *heads, const float *weight, float eps, const float *cos, const float *sin,
     const int64_t *length, float *keys, float *values, int64_t slots, int64_t capacity, int64_t H, int64_t K, int64_t E,
     float scale, float *scratch, float *out) {
     int64_t G = H / K, width = K * E;

@@ -10,6 +10,7 @@ heads, E head width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
-from sanmai.models.kernels import rms_norm, rotate, swiglu
+from sanmai.models import compiled
+from sanmai.models.kernels import add_norm, rms_norm, rotate, swiglu
 
+_LONGEST_COMPILED = 1024
+"""Tokens of a row up to which the compiled attention is known to be faster than PyTorch's."""
 ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
 _FIXED_ROTATIONS = ("default", "linear", "llama3", "yarn")  # the others depend on the length at hand
 
@@ -34,6 +38,10 @@ class Layout:
     """For every place of the batch the number n of its token; 0 on padding, where nothing is read."""
     source_N: Tensor
     """For every token its place b * T + t in the batch."""
+    start_B: Tensor
+    """How many tokens of a row, its first ones, are computed in an earlier row."""
+    length_B: Tensor
+    """Tokens of a row."""
 
     @classmethod
     def of(cls, tokens_BT: Tensor, attention_BT: Tensor, prompt_B: Tensor) -> Layout:
@@ -51,7 +59,9 @@ class Layout:
         index_BT = torch.where(is_prompt_BT, own_BT[owner_B], own_BT).masked_fill(~attention_BT, 0)
         source_N = is_computed_BT.flatten().nonzero().squeeze(1)
         tokens_N = tokens_BT.flatten()[source_N]
-        return cls(*(x.to(device) for x in (tokens_N, source_N % width, index_BT, source_N)))
+        length_B = attention_BT.sum(dim=1)
+        start_B = length_B - is_computed_BT.sum(dim=1)
+        return cls(*(x.to(device) for x in (tokens_N, source_N % width, index_BT, source_N, start_B, length_B)))
 
     @property
     def is_whole(self) -> bool:
@@ -117,14 +127,16 @@ class DenseModel:
         Args:
             recompute: keep each layer's input alone and compute the layer again in the backward pass.
         """
-        cos_N1E, sin_N1E = self.angles(layout.position_N)
+        angles = self.angles(layout.position_N)
         x_ND = F.embedding(layout.tokens_N, self.embedding.weight, self.embedding.padding_idx).float()
+        update_ND = None
         for layer in self.layers:
             if recompute and torch.is_grad_enabled():
-                x_ND = checkpoint(self._layer, layer, x_ND, cos_N1E, sin_N1E, layout, use_reentrant=False)
+                parts = checkpoint(self._layer, layer, x_ND, update_ND, angles, layout, use_reentrant=False)
+                x_ND, update_ND = parts[0] + parts[1], None  # one tensor is kept, not two
             else:
-                x_ND = self._layer(layer, x_ND, cos_N1E, sin_N1E, layout)
-        return rms_norm(x_ND, self.norm.weight, self.eps, self.dtype)
+                x_ND, update_ND = self._layer(layer, x_ND, update_ND, angles, layout)
+        return add_norm(x_ND, update_ND, self.norm.weight, self.eps, self.dtype)[1]
 
     def angles(self, position_N: Tensor) -> tuple[Tensor, Tensor]:
         """cos and sin of every position's angles, (N, 1, E / 2)."""
@@ -133,28 +145,42 @@ class DenseModel:
         cos, sin = (x[0, :, : self.head_width // 2].unsqueeze(1).to(self.attention_dtype).contiguous() for x in found)
         return cos, sin
 
-    def _layer(self, layer: Any, x_ND: Tensor, cos_N1E: Tensor, sin_N1E: Tensor, layout: Layout) -> Tensor:
+    def _layer(
+        self, layer: Any, x_ND: Tensor, update_ND: Tensor | None, angles: tuple[Tensor, Tensor], layout: Layout
+    ) -> tuple[Tensor, Tensor]:
+        """The layer of x + update is the sum of the two that come back: the addition is left to the norm that follows."""
         attention, mlp = layer.self_attn, layer.mlp
-        normed_ND = rms_norm(x_ND, layer.input_layernorm.weight, self.eps, self.dtype)
-        q_NHE, k_NKE, v_NKE = (
-            linear(projection, normed_ND, self.dtype).to(self.attention_dtype).unflatten(1, (-1, self.head_width))
-            for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        if self.has_head_norm:
-            q_NHE = rms_norm(q_NHE, attention.q_norm.weight, self.eps, self.attention_dtype)
-            k_NKE = rms_norm(k_NKE, attention.k_norm.weight, self.eps, self.attention_dtype)
+        x_ND, normed_ND = add_norm(x_ND, update_ND, layer.input_layernorm.weight, self.eps, self.dtype)
+        heads_NE = linears((attention.q_proj, attention.k_proj, attention.v_proj), normed_ND, self.dtype)
+        update_ND = linear(attention.o_proj, self._attend(attention, heads_NE, angles, layout), self.dtype)
+        x_ND, normed_ND = add_norm(x_ND, update_ND, layer.post_attention_layernorm.weight, self.eps, self.dtype)
+        gate_up_NF = linears((mlp.gate_proj, mlp.up_proj), normed_ND, self.dtype)
+        return x_ND, linear(mlp.down_proj, swiglu(gate_up_NF), self.dtype)
+
+    def _attend(self, attention: Any, heads_NE: Tensor, angles: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        """Attention (N, H E) of queries, keys and values side by side, with the norm and rotation before it."""
+        head_norm = (attention.q_norm.weight, attention.k_norm.weight) if self.has_head_norm else None
+        library = compiled.passes(heads_NE)
+        if library is not None and layout.index_BT.shape[1] <= _LONGEST_COMPILED:
+            return compiled.attention(
+                library, heads_NE, head_norm, angles, (layout.index_BT, layout.start_B, layout.length_B),
+                num_heads=self.num_heads, num_kv_heads=self.num_kv_heads, eps=self.eps, scale=self.scale,
+            )  # fmt: skip
+        counts = (self.num_heads, self.num_kv_heads, self.num_kv_heads)
+        heads_NHE = heads_NE.to(self.attention_dtype).unflatten(1, (-1, self.head_width))
+        q_NHE, k_NKE, v_NKE = heads_NHE.split(counts, dim=1)
+        if head_norm is not None:
+            q_NHE = rms_norm(q_NHE, head_norm[0], self.eps, self.attention_dtype)
+            k_NKE = rms_norm(k_NKE, head_norm[1], self.eps, self.attention_dtype)
         out_BHTE = F.scaled_dot_product_attention(
-            layout.spread(rotate(q_NHE, cos_N1E, sin_N1E)),
-            layout.spread(rotate(k_NKE, cos_N1E, sin_N1E)),
+            layout.spread(rotate(q_NHE, *angles)),
+            layout.spread(rotate(k_NKE, *angles)),
             layout.spread(v_NKE),
             is_causal=True,
             scale=self.scale,
             enable_gqa=self.num_heads != self.num_kv_heads,
         )
-        x_ND = x_ND + linear(attention.o_proj, layout.collect(out_BHTE), self.dtype)
-        normed_ND = rms_norm(x_ND, layer.post_attention_layernorm.weight, self.eps, self.dtype)
-        gate_NF, up_NF = (linear(projection, normed_ND, self.dtype) for projection in (mlp.gate_proj, mlp.up_proj))
-        return x_ND + linear(mlp.down_proj, swiglu(gate_NF, up_NF), self.dtype)
+        return layout.collect(out_BHTE)
 
 
 def _is_known(model: Any) -> bool:
@@ -179,3 +205,33 @@ def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
         )
     bias = None if module.bias is None else module.bias.to(dtype)
     return F.linear(x.to(dtype), module.weight.to(dtype), bias)
+
+
+def linears(modules: Sequence[Any], x: Tensor, dtype: torch.dtype) -> Tensor:
+    """The outputs of linear modules that read the same input, side by side.
+
+    Weights that are copied anyway to be cast, or are smaller than their outputs, are put side by side for one product.
+    """
+    is_copied = dtype is not modules[0].weight.dtype or x.shape[1] < len(x)
+    if not is_copied or any(hasattr(module, "base_layer") for module in modules):
+        return torch.cat([linear(module, x, dtype) for module in modules], dim=1)
+    biases = [module.bias for module in modules if module.bias is not None]
+    bias = torch.cat([bias.to(dtype) for bias in biases]) if biases else None
+    return F.linear(x.to(dtype), _SideBySide.apply(dtype, *(module.weight for module in modules)), bias)
+
+
+class _SideBySide(torch.autograd.Function):
+    """Matrices of the same width under each other, cast in one copy."""
+
+    @staticmethod
+    def forward(ctx: Any, dtype: torch.dtype, *weights: Tensor) -> Tensor:
+        ctx.lengths, ctx.dtypes = [len(weight) for weight in weights], [weight.dtype for weight in weights]
+        joined = torch.empty(sum(ctx.lengths), weights[0].shape[1], dtype=dtype, device=weights[0].device)
+        for part, weight in zip(joined.split(ctx.lengths), weights, strict=True):
+            part.copy_(weight)
+        return joined
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        parts = zip(grads[0].split(ctx.lengths), ctx.dtypes, strict=True)
+        return None, *(part.to(dtype) for part, dtype in parts)

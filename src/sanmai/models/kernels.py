@@ -1,7 +1,7 @@
 """The three elementwise parts of a decoder layer, with gradients that keep little and make few passes over memory.
 
 PyTorch composes them from five to nine operations each on a CPU. Plain functions of tensors, checked against finite
-differences.
+differences; where models/compiled.py has a compiled pass for the tensors at hand, that one is taken.
 
 Shape key: ... any leading axes, D normalised width, F feed-forward width, H head width.
 """
@@ -13,6 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sanmai.models import compiled
+
+
+def add_norm(
+    x: Tensor, update: Tensor | None, weight_D: Tensor, eps: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """x + update (x itself without one), and `rms_norm` of it."""
+    library = compiled.passes(x) if x.dtype is torch.float32 else None
+    if library is not None and dtype in compiled.DTYPES:
+        return compiled.add_norm(library, x, update, weight_D, eps, dtype)
+    total = x if update is None else x + update
+    return total, rms_norm(total, weight_D, eps, dtype)
+
 
 def rms_norm(x: Tensor, weight_D: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last axis, computed in x's dtype and returned in `dtype`.
@@ -23,13 +36,14 @@ def rms_norm(x: Tensor, weight_D: Tensor, eps: float, dtype: torch.dtype) -> Ten
     return _RmsNorm.apply(x, weight_D, eps, dtype)
 
 
-def swiglu(gate: Tensor, up: Tensor) -> Tensor:
-    """silu(gate) * up, shape (..., F); keeps the two inputs alone for the gradient.
+def swiglu(gate_up_NF: Tensor) -> Tensor:
+    """silu(gate) * up of the two halves of gate_up (N, 2 F); keeps its input alone for the gradient.
 
     Source:
         Shazeer 2020 (arXiv:2002.05202) eq. 5, without its linear maps.
     """
-    return _SwiGLU.apply(gate, up)
+    library = compiled.passes(gate_up_NF)
+    return _SwiGLU.apply(*gate_up_NF.chunk(2, dim=-1)) if library is None else compiled.swiglu(library, gate_up_NF)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

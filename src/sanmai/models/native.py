@@ -1,6 +1,7 @@
-"""The attention kernel for CPUs, compiled on first use where there is a C compiler, and done without where there is none.
+"""The kernels for CPUs, compiled on first use where there is a C compiler, and done without where there is none.
 
-PyTorch's kernel spends most of a decode step on calling a matrix product per head and on keys that a slot does not have.
+In sampling PyTorch spends most of a decode step on calling a matrix product per head and on keys that a slot does not have
+(attend.c); in training, on passes over memory between the products (passes.c, attention.c; models/compiled.py calls those).
 """
 
 from __future__ import annotations
@@ -22,23 +23,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("attend.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "attend.c", "passes.c", "attention.c"))
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
-          "-fassociative-math", "-fno-signed-zeros")  # fmt: skip
+          "-fassociative-math", "-fno-signed-zeros", "-ffp-contract=fast")  # fmt: skip
+_ATTENTION = "p ppp ff ppp iiiiii"  # heads; weight, angles; eps, scale; index, start, length; N, B, T, H, K, E
+_PARAMETERS = {
+    "attend": "pp f ppppp iiiii f pp",
+    "norm_forward": "ppp f ii ppp i",
+    "norm_backward": "ppppp ii pppp i",
+    "swiglu_forward": "p ii p i",
+    "swiglu_backward": "pp ii p i",
+    "softmax_forward": "pp f ii ppppp i",
+    "softmax_backward": "ppp f pp ii p i",
+    "attention_forward": f"{_ATTENTION} pppp i",
+    "attention_backward": f"p {_ATTENTION} pppppp i",
+}
+"""Of every function: p a pointer or None, i an int64, f a float."""
+_C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float}
 _COMPILE_SECONDS = 60
 _building = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Native:
-    """`attend` of attend.c, or why there is none."""
+    """The functions of the C files, or why there are none."""
 
-    attend: Callable[..., None] | None
+    library: ctypes.CDLL | None
     reason: str
+
+    @property
+    def attend(self) -> Callable[..., None] | None:
+        """That of attend.c."""
+        return None if self.library is None else self.library.attend
 
 
 def native() -> Native:
-    """The compiled kernel of this machine; it is built once and kept in the user's cache folder."""
+    """The compiled kernels of this machine; they are built once and kept in the user's cache folder."""
     with _building:  # the first of several threads builds it
         return _find_or_build()
 
@@ -49,13 +69,20 @@ def _find_or_build() -> Native:
     compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
         return Native(None, "no C compiler found")
-    kept = _cache_folder() / f"attend-{_fingerprint(compiler)}.so"
+    kept = _cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
     try:
         if _is_whole(kept):
             return Native(_load(kept), f"built earlier with {compiler}")
         with tempfile.TemporaryDirectory(prefix="sanmai-") as folder:
-            built = Path(folder) / "attend.so"
-            command = [compiler, *_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
+            built = Path(folder) / "kernels.so"
+            command = [
+                compiler,
+                *_FLAGS,
+                "-o",
+                str(built),
+                *(str(path) for path in SOURCES if path.suffix == ".c"),
+                "-lm",
+            ]
             subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS, stdin=subprocess.DEVNULL)
             with built.open("ab") as file:
                 file.write(hashlib.sha256(built.read_bytes()).digest())
@@ -77,12 +104,13 @@ def _is_whole(library: Path) -> bool:
     return mine and hashlib.sha256(content[:-32]).digest() == content[-32:]
 
 
-def _load(library: Path) -> Callable[..., None]:
-    function = ctypes.CDLL(str(library)).attend
-    pointer, integer, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-    function.argtypes = [pointer, pointer, real, *[pointer] * 5, *[integer] * 5, real, pointer, pointer]
-    function.restype = None
-    return function
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    for name, parameters in _PARAMETERS.items():
+        function = getattr(library, name)
+        function.argtypes = [_C_TYPES[kind] for kind in parameters.replace(" ", "")]
+        function.restype = None
+    return library
 
 
 def _keep(built: Path, kept: Path) -> str:
@@ -146,7 +174,7 @@ def attend(
 
 def _fingerprint(compiler: str) -> str:
     facts: list[Any] = [
-        SOURCE.read_bytes(),
+        [path.read_bytes() for path in SOURCES],
         _FLAGS,
         os.path.realpath(compiler),
         os.stat(compiler).st_mtime_ns,

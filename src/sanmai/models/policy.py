@@ -22,6 +22,7 @@ from sanmai.config import Config
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
+from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.models.dense import DenseModel, Layout
 from sanmai.types import InputError, TokenBatch
 
@@ -202,7 +203,7 @@ class Policy:
         if mask_BT[:, 0].any():
             raise ValueError("mask_BT is true at token 0, which nothing stands before that could predict it")
         targets_N = batch.tokens_BT[mask_BT]
-        hidden_ND, head = self._predicting(batch)
+        hidden_ND, head = self.predicting(batch)
         with self.autocast():
             logp_N, entropy_N = token_logp_and_entropy(
                 hidden_ND,
@@ -211,11 +212,12 @@ class Policy:
                 temperature=temperature,
                 chunk_tokens=max(_CHUNK_LOGITS // self.vocabulary, 1),
                 entropy_gradient=entropy_gradient,
+                compiled=compiled_logp_and_entropy,
             )
         zeros_BT = torch.zeros(mask_BT.shape, dtype=torch.float32, device=self.device)
         return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
 
-    def _predicting(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def predicting(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """For each trained token what the head reads to predict it, and the head; the logits and identity if it is unknown."""
         predicts_BT = batch.mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
         if self.dense is not None:
@@ -353,6 +355,8 @@ def resolve_model(name: str) -> str:
         found = newest_good_checkpoint(Path(name))
         if found is None:
             raise InputError(f"model.name = {name!r}: this run folder has no complete checkpoint yet")
+        if not (found / "config.json").is_file():
+            raise InputError(f"model.name = {name!r}: this run trains no model; its checkpoints hold none")
         return str(found)
     if not name or (not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~")))):
         raise InputError(f"model.name = {name!r}: no such folder (a hub name has the form owner/model)")

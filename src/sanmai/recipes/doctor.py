@@ -44,8 +44,8 @@ def examine() -> Iterator[str]:
     yield f"cuda: {torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'not on this machine'}"
     yield f"mps: {'works' if torch.backends.mps.is_available() else 'not on this machine'}"
     kernel = native()
-    effect = "sampling on a CPU uses it" if kernel.attend else "sampling works without it, slower"
-    yield f"attention kernel: {kernel.reason}; {effect}"
+    effect = "sampling and training on a CPU use them" if kernel.library else "everything works without them, slower"
+    yield f"compiled kernels: {kernel.reason}; {effect}"
     for module, (extra, use) in _EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
         yield f"{use}: " + ("works" if there else f"needs `pip install -c constraints.txt 'sanmai[{extra}]'`")
