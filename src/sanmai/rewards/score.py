@@ -1,4 +1,4 @@
-"""Grades recorded responses of any model: what `sanmai score FILE.jsonl --as KIND` prints."""
+"""Grades recorded responses of any model as mathematics (`sanmai score --as math`); safety/score.py has the other kinds."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5
     graded, prompts = [], []
     for index, row in enumerate(rows):
         verdict = SCORERS[kind](row, index, timeout_seconds)
-        prompts.append(_text(row, "prompt", index) or f"row {index}")
+        prompts.append(text_of(row, "prompt", index) or f"row {index}")
         graded.append(
-            {"id": _identity(row, index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
+            {"id": identity_of(row, index), "score": verdict.score, "label": verdict.label, "reason": verdict.reason}
         )
     return {"kind": kind, "rows": graded, "summary": _summary(graded, prompts)}
 
 
 def _score_math(row: Row, index: int, timeout_seconds: float) -> Verdict:
     problem = Problem(
-        str(row.get("id", index)), ({"role": "user", "content": _text(row, "prompt", index) or ""},),
-        _text(row, "reference", index), _text(row, "verifier", index) or "math",
+        str(row.get("id", index)), ({"role": "user", "content": text_of(row, "prompt", index) or ""},),
+        text_of(row, "reference", index), text_of(row, "verifier", index) or "math",
     )  # fmt: skip
-    trace = _trace(row, index)
+    trace = trace_of(row, index)
     if trace is None:
         return Verdict(None, "no response was recorded", "ungradable")
     return accuracy(problem, trace, timeout_seconds=timeout_seconds)
@@ -74,16 +74,21 @@ SCORERS: dict[str, Callable[[Row, int, float], Verdict]] = {"math": _score_math}
 """What `--as` knows: (row, its index, seconds per comparison) to a verdict."""
 
 
-def _trace(row: Row, index: int) -> Trace | None:
-    response = _text(row, "response", index)
+def trace_of(row: Row, index: int) -> Trace | None:
+    """The response taken apart; None where none was recorded.
+
+    Raises:
+        InputError: it is no text.
+    """
+    response = text_of(row, "response", index)
     if response is None:
         return None
     is_cut = (row.get("finish_reason") or row.get("stop_reason")) in ("length", "timeout", "max_tokens")
-    is_opened = (_text(row, "prompt", index) or "").rstrip().endswith(OPEN_TAG)
+    is_opened = (text_of(row, "prompt", index) or "").rstrip().endswith(OPEN_TAG)
     return parse_trace(response, opened_in_prompt=is_opened, is_truncated=is_cut)
 
 
-def _identity(row: Row, index: int) -> str | int:
+def identity_of(row: Row, index: int) -> str | int:
     """The row's id as JSON can hold it."""
     identity = row.get("id")
     if identity is None:
@@ -91,7 +96,12 @@ def _identity(row: Row, index: int) -> str | int:
     return identity if isinstance(identity, int | str) else str(identity)
 
 
-def _text(row: Row, key: str, index: int) -> str | None:
+def text_of(row: Row, key: str, index: int) -> str | None:
+    """A value that is text or missing; numbers are read as text where a reference is expected.
+
+    Raises:
+        InputError: another type; the message has the row, the key and what was found.
+    """
     value = row.get(key)
     if key == "reference" and isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)

@@ -54,7 +54,7 @@ def language_verdict(problem: Problem, trace: Trace) -> Verdict:
     text = trace.thought if trace.thought.strip() else trace.answer
     share = language_share(text, language)
     if share is None:
-        if language in _LATIN and next(_words(_masked(text)), None):
+        if language in _LATIN and next(words_of(masked_text(text)), None):
             return Verdict(
                 None, f"only lingua (extra `lang`) tells {language!r} from others in its script", "no_language"
             )
@@ -113,7 +113,7 @@ _COMMON_LATIN = ("en", "de", "fr", "es", "it", "pt", "nl")
 """What a text in Latin letters may be, besides the language that is asked about: the fewer, the surer lingua is."""
 _DETECTABLE_WORDS, _LONG_WORDS = 5, 20
 """Latin words that lingua is asked about at once: fewer mislead it, more hide a change of language."""
-_COMMON_ENGLISH = (
+COMMON_ENGLISH = (
     "the of to and is are was were be been it its he she his her him they them their we our you your this that these "
     "those there here what which who how why when where if then than so because since but not no yes with without for "
     "from by at on in into up out over after before each every all both more less fewer many much some any other same "
@@ -123,7 +123,7 @@ _COMMON_ENGLISH = (
     "have had get gets got do does did can could would should will must write wrote add subtract multiply divide left "
     "right now also only just think wait so therefore thus hence would long day days week hour hours cost costs answer"
 )
-_ENGLISH = frozenset([*_COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
+_ENGLISH = frozenset([*COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
 """English without asking lingua: common words, and all of the embedded world's, which have no grammar to go by."""
 _EVIDENT_SHARE = 0.25
 """A prompt with so many common English words is English. Questions in MGSM: English from 0.36 up, others to 0.13."""
@@ -168,8 +168,8 @@ def language_share(text: str, language: str) -> float | None:
     script = _script(language)
     if language == "en" and _is_plain_english(text):
         return 1.0
-    masked = _masked(text)
-    words = list(_words(masked))
+    masked = masked_text(text)
+    words = list(words_of(masked))
     if not words:
         return None
     wanted = {"Japanese": {"Han", "Kana"}, "Hangul": {"Hangul", "Han"}}.get(script, {script})
@@ -190,7 +190,7 @@ def prompt_language(prompt: str) -> str | None:
 
     The evidence is common English words or, from 5 words on, lingua's judgement among a few common languages.
     """
-    words = list(_words(_masked(prompt)))
+    words = list(words_of(masked_text(prompt)))
     if not words:
         return None
     kinds = Counter(kind for _, kind in words)
@@ -213,7 +213,8 @@ def _is_plain_english(text: str) -> bool:
     )
 
 
-def _masked(text: str) -> str:
+def masked_text(text: str) -> str:
+    """A text with blanks for code, mathematics, URLs, numbers and tags; letters other than Latin and Greek stay."""
     return _MASK.sub(_mask, text[:MAX_CHARS])
 
 
@@ -229,7 +230,7 @@ def _script(language: str) -> str:
     return _SCRIPTS[language]
 
 
-def _words(text: str) -> Iterator[tuple[str, str]]:
+def words_of(text: str) -> Iterator[tuple[str, str]]:
     """(word, script) of each word; two characters of an unspaced script are a word."""
     count = 0
     for match in _WORD.finditer(text[:MAX_CHARS]):
@@ -246,7 +247,7 @@ def _detected(masked: str, language: str) -> int:
     """Latin words of the sentences in the language; a short sentence goes with its neighbours, a long one in parts."""
     parts: list[list[str]] = [[]]
     for sentence in regex.split(r"(?<=[.!?;。！？；])\s*|\n+", masked):
-        words = [word.lower() for word, kind in _words(sentence) if kind == "Latin"]
+        words = [word.lower() for word, kind in words_of(sentence) if kind == "Latin"]
         for start in range(0, len(words), _LONG_WORDS):
             if len(parts[-1]) >= _DETECTABLE_WORDS:
                 parts.append([])
