@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -45,19 +47,30 @@ class TrainingState:
         save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
 
 
-def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *, keep_reference: bool) -> TrainingState:
-    """The state at the run's newest good checkpoint, or the starting one."""
+def start_or_resume(
+    run: Run,
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    *,
+    keep_reference: bool,
+    load: Callable[[ModelConfig], Any] = load_policy,
+) -> TrainingState:
+    """The state at the run's newest good checkpoint, or the starting one.
+
+    Args:
+        load: makes what is trained; in place of a policy a reward model, which has what is needed here: weights, save, config.
+    """
     if run.checkpoint is None:
-        policy = load_policy(model)
+        policy = load(model)
         reference = policy.snapshot() if keep_reference else None
-        return TrainingState(policy, make_optimizer(policy, optimizer), reference, _digest(policy))
+        return TrainingState(policy, make_optimizer(policy, optimizer), reference, weights_digest(policy))
     saved = load_file(run.checkpoint / _FILE, device=model.device)
     if model.lora_rank:
-        policy = load_policy(model)
-        digest = _digest(policy)
+        policy = load(model)
+        digest = weights_digest(policy)
         policy.load_weights(_part(saved, "weights"))
     else:
-        policy = load_policy(model.model_copy(update={"name": str(run.checkpoint)}))
+        policy = load(model.model_copy(update={"name": str(run.checkpoint)}))
         policy.config = model
         with safe_open(run.checkpoint / _FILE, "pt") as file:
             digest = file.metadata()["start_digest"]
@@ -69,7 +82,7 @@ def start_or_resume(run: Run, model: ModelConfig, optimizer: OptimizerConfig, *,
     return state
 
 
-def _digest(policy: Policy) -> str:
+def weights_digest(policy: Policy) -> str:
     """SHA-256 of every weight's bytes, in order of name."""
     sha = hashlib.sha256()
     for name, tensor in sorted(policy.model.state_dict().items()):

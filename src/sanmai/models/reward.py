@@ -1,0 +1,343 @@
+"""Reward models: ordinary `transformers` sequence classifiers with one output, and what they read of a completion.
+
+A folder is what `AutoModelForSequenceClassification` loads, with a `sanmai.json` that says how it was trained:
+
+    {"reward_model": {"objective": "pairwise", "reads": "answer", "center": 0.31}}
+
+Shape key: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import math
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.models.policy import (
+    _DTYPES,
+    _SPLIT_ROLLOUTS_BELOW,
+    ModelConfig,
+    _first_line,
+    available_cores,
+    quiet_transformers,
+    recompute_layers,
+    resolve_model,
+)
+from sanmai.types import InputError, Message, Problem, Trace, Verdict
+
+Objective = Literal["pairwise", "pointwise"]
+"""Trained on pairs: only differences of scores mean something. On labels: the score is the logit of "safe"."""
+Reads = Literal["answer", "all"]
+"""The answer alone, or thought and answer as they were written."""
+FACTS = "sanmai.json"
+
+
+class RewardModel:
+    """A sequence classifier with one output, its tokenizer, and what it reads, on one device; called, it is a BatchGrader.
+
+    `weights` are the trained tensors by name, in a stable order.
+
+    Example:
+        RewardModel.load(Path("runs/reward-1a2b3c4d"))([(problem, trace)])   # [Verdict(0.93, ..., "safe")]
+    """
+
+    workers = 1
+    scores_in_chunks = False
+    """There are no logits over a vocabulary to be cut."""
+
+    def __init__(self, model: Any, tokenizer: Any, config: ModelConfig, *, objective: Objective, reads: Reads) -> None:
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.objective: Objective = objective
+        self.reads: Reads = reads
+        self.center = 0.0
+        """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of a pointwise one."""
+        self.device = next(model.parameters()).device
+        self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.vocabulary = model.get_input_embeddings().weight.shape[0]
+        # The products of a small model are not worth being split (models/policy.py, Policy.workers).
+        is_small = self.device.type == "cpu" and self.num_parameters < _SPLIT_ROLLOUTS_BELOW
+        self.threads = 1 if is_small else config.threads or available_cores()
+        takes_cache = "use_cache" in inspect.signature(model.forward).parameters
+        self._options = {"use_cache": False} if takes_cache else {}
+        if config.recompute_layers:
+            recompute_layers(cast(Any, self))
+
+    @classmethod
+    def load(cls, folder: Path | str, *, device: str = "cpu") -> RewardModel:
+        """The reward model of a folder or run folder, to grade with.
+
+        Raises:
+            InputError: as load_reward_model.
+        """
+        return load_reward_model(ModelConfig(name=str(folder), device=device))
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def max_positions(self) -> int | None:
+        """Tokens of prompt and completion that the model was made for; None when it does not say."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+    def use_threads(self) -> None:
+        """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""
+        torch.set_num_threads(self.threads)
+
+    @contextlib.contextmanager
+    def _own_threads(self) -> Generator[None]:
+        """Within, this model's share of the cores; afterwards the caller's, whose policy may be a large one."""
+        before = torch.get_num_threads()
+        self.use_threads()
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Context in which forward passes run in the configured dtype."""
+        dtype = _DTYPES[self.config.dtype]
+        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32)
+
+    def encode(self, messages: Sequence[Message], trace: Trace) -> list[int] | None:
+        """The tokens that are scored: the prompt by the chat template, what the model reads of the completion, a stop token.
+
+        Only the answer of a model that reads answers: the same prompt and answer have the same score, whatever was thought.
+        Where the prompt ends with an opening tag, it is closed before the answer.
+
+        Returns:
+            None for a model that reads answers when the trace is incomplete: there is no answer yet.
+        """
+        prompt = render_prompt(self.tokenizer, messages)
+        is_open = opened_in_prompt(self.tokenizer, prompt)
+        if self.reads == "answer":
+            if not trace.is_complete:
+                return None
+            text = f"{CLOSE_TAG}\n{trace.answer.strip()}" if is_open else trace.answer.strip()
+        else:
+            text = trace.text.removeprefix(OPEN_TAG) if is_open else trace.text
+        stop = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
+        return [*prompt, *self.tokenizer.encode(text, add_special_tokens=False, verbose=False), *stop]
+
+    def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """Scores score_B (float32, with gradient) of sequences, right-padded to the longest."""
+        width = max(map(len, sequences))
+        pad = self.model.config.get_text_config().pad_token_id
+        tokens_BT = torch.tensor([[*s, *[pad] * (width - len(s))] for s in sequences], device=self.device)
+        attention_BT = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sequences], device=self.device)
+        with self.autocast():
+            logits_B1 = self.model(input_ids=tokens_BT, attention_mask=attention_BT, **self._options).logits
+        return logits_B1[:, 0].float()
+
+    def score(self, sequences: Sequence[Sequence[int]], *, micro_tokens: int = 8192) -> list[float]:
+        """The score of each sequence, in order: a logit. Computed in batches of similar length, without gradient.
+
+        Args:
+            sequences: what `encode` gives.
+            micro_tokens: padded tokens of a batch at most; a single longer sequence is a batch of its own.
+        """
+        scores = [0.0] * len(sequences)
+        with torch.no_grad(), self._own_threads():
+            for rows in similar_lengths([len(s) for s in sequences], micro_tokens):
+                found = self.forward([sequences[row] for row in rows]).tolist()
+                for row, score in zip(rows, found, strict=True):
+                    scores[row] = score
+        return scores
+
+    def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
+        """One verdict per item: a probability, 0 to 1.
+
+        Of a model trained on labels, that the completion is safe. Of one trained on pairs, that it beats a response of score
+        `center`: sigmoid(score - center). None where there is no finished answer to read, or it is too long.
+        """
+        room = self.max_positions or math.inf
+        encoded = [self.encode(problem.messages, trace) for problem, trace in items]
+        fitting = [tokens for tokens in encoded if tokens is not None and len(tokens) <= room]
+        scores = iter(self.score(fitting))
+        verdicts = []
+        for tokens in encoded:
+            if tokens is None:
+                verdicts.append(Verdict(None, "no finished answer to score", "incomplete"))
+            elif len(tokens) > room:
+                reason = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
+                verdicts.append(Verdict(None, reason, "ungradable"))
+            else:
+                verdicts.append(self._verdict(next(scores)))
+        return verdicts
+
+    def _verdict(self, score: float) -> Verdict:
+        if not math.isfinite(score):
+            return Verdict(None, f"the reward model's score is {score}", "ungradable")
+        p = (1.0 + math.tanh((score - self.center) / 2.0)) / 2.0
+        if self.objective == "pairwise":
+            return Verdict(p, f"score {score:.3f}, an average response's is {self.center:.3f}", "graded")
+        return Verdict(p, f"probability of safe {p:.3f}", "safe" if p >= 0.5 else "unsafe")
+
+    def save(self, folder: Path) -> None:
+        """Write a plain `transformers` folder (safetensors, config, tokenizer), and beside it how it was trained."""
+        with quiet_transformers():
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        facts = {"reward_model": {"objective": self.objective, "reads": self.reads, "center": self.center}}
+        (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+        for path in folder.glob("*.safetensors"):  # written for the owner alone; the rest of the folder is not
+            path.chmod((folder / "config.json").stat().st_mode)
+
+
+def similar_lengths(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
+    """Numbers of the rows in parts whose padded size is at most micro_tokens, longest rows first."""
+    parts: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        if not parts or (len(parts[-1]) + 1) * lengths[parts[-1][0]] > micro_tokens:
+            parts.append([])
+        parts[-1].append(row)
+    return parts
+
+
+def load_reward_model(
+    config: ModelConfig,
+    *,
+    objective: Objective | None = None,
+    reads: Reads | None = None,
+    seed: int | None = None,
+    for_training: bool = False,
+) -> RewardModel:
+    """The reward model of a folder, or, given a seed, a new one on top of a causal language model.
+
+    The new head is normal with deviation 1 / (D + 1), D the model's width: on hidden states of unit scale, scores begin with
+    a deviation of about 1 / sqrt(D), so that every pair begins close to even.
+
+    Args:
+        config: `name` is a folder or run folder of either kind, "tiny", or a hub name.
+        objective, reads: what the model must have been trained for, or is going to be; None takes what its folder says.
+        seed: of a new head; None refuses a model that has none.
+
+    Raises:
+        InputError: it cannot be loaded, has more than one output or lacks weights, or its folder says otherwise.
+    """
+    from transformers import AutoConfig
+
+    if config.lora_rank:
+        raise InputError(f"model.lora_rank = {config.lora_rank}: reward models train all weights; expected 0")
+    name = resolve_model(config.name)
+    options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
+    with _loading(config), quiet_transformers():
+        settings = AutoConfig.from_pretrained(name, **options)
+    is_classifier = any("ForSequenceClassification" in a for a in settings.architectures or ())
+    if not is_classifier and seed is None:
+        raise InputError(
+            f"model.name = {config.name!r}: not a reward model but {', '.join(settings.architectures or ['nothing known'])}; "
+            "expected a sequence classifier, such as the folder of `sanmai run reward`"
+        )
+    if is_classifier and settings.num_labels != 1:
+        raise InputError(f"model.name = {config.name!r}: has {settings.num_labels} outputs; a reward model has 1")
+    recorded = _recorded(Path(name)) if is_classifier else {}
+    chosen_objective = _agreed(config, "objective", recorded.get("objective"), objective)
+    chosen_reads = _agreed(config, "reads", recorded.get("reads"), reads)
+    model, tokenizer, missing = _load(config, name, options, for_training)
+    heads = [key for key, p in model.named_parameters() if key in missing and p.shape[0] == 1]
+    if missing and (is_classifier or len(heads) != len(missing)):
+        raise InputError(f"model.name = {config.name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
+    if seed is not None and not is_classifier:
+        _start_head(model, heads, seed)
+    text_config = model.config.get_text_config()
+    if (
+        text_config.pad_token_id is None
+    ):  # `transformers` finds the last token by it; where it is the stop token, the one before
+        text_config.pad_token_id = tokenizer.pad_token_id
+        if text_config.pad_token_id is None:
+            text_config.pad_token_id = tokenizer.eos_token_id
+    # Dropout would give one completion many scores; eval() turns it off for good.
+    model.eval().requires_grad_(for_training)
+    reward_model = RewardModel(model, tokenizer, config, objective=chosen_objective, reads=chosen_reads)
+    reward_model.center = float(recorded.get("center", 0.0))
+    return reward_model
+
+
+def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training: bool) -> tuple[Any, Any, list[str]]:
+    """Model on its device, tokenizer, and the names of weights that the folder lacks."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    with _loading(config), quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
+        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+            name, num_labels=1, dtype=torch.float32 if for_training else _DTYPES[config.dtype], use_safetensors=True,
+            output_loading_info=True, **options,
+        )  # fmt: skip
+    model, found = loaded
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise InputError(f"model.name = {config.name!r}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
+    try:
+        return model.to(config.device), tokenizer, sorted(found["missing_keys"])
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _loading(config: ModelConfig) -> Generator[None]:
+    """What can go wrong in `transformers` while it loads, as one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
+    ) as error:  # fmt: skip
+        raise InputError(
+            f"model.name = {config.name!r}: cannot load it as a reward model with a tokenizer: {_first_line(error)}"
+        ) from error
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """What sanmai.json says of a reward model; nothing where somebody else trained it."""
+    path = folder / FACTS
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")).get("reward_model", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); restore it or remove it") from None
+
+
+def _agreed(config: ModelConfig, name: str, recorded: Any, wanted: Any) -> Any:
+    known = {"objective": ("pairwise", "pointwise"), "reads": ("answer", "all")}[name]
+    if recorded is None and wanted is None:
+        raise InputError(
+            f"model.name = {config.name!r}: has no {FACTS} that says its {name}; state it: {' or '.join(known)}"
+        )
+    if recorded is not None and recorded not in known:
+        raise InputError(
+            f"model.name = {config.name!r}: {FACTS} says {name} = {recorded!r}; expected {' or '.join(known)}"
+        )
+    if None not in (recorded, wanted) and recorded != wanted:
+        raise InputError(
+            f"model.name = {config.name!r}: a reward model whose {name} is {recorded!r}; expected {wanted!r}"
+        )
+    return wanted if recorded is None else recorded
+
+
+def _start_head(model: Any, names: Sequence[str], seed: int) -> None:
+    """Draw the weights of a new head from a generator of its own; a bias begins at 0."""
+    generator = torch.Generator().manual_seed(seed)
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name in names:
+            p = parameters[name]
+            start = (
+                torch.randn(p.shape, generator=generator) / (p.shape[-1] + 1) if p.dim() > 1 else torch.zeros(p.shape)
+            )
+            p.copy_(start)

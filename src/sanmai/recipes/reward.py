@@ -1,0 +1,222 @@
+"""Reward models: a helpfulness model from pairs (Bradley-Terry), a safety model from labels (cross-entropy).
+
+Reproduces the reward models of DeepSeek-R1 (arXiv:2501.12948): one pass at learning rate 6e-6 in
+batches of 256 and at most 8,192 tokens; helpfulness from pairs whose chosen and rejected responses are of balanced length,
+scored on the answer alone; safety pointwise, on thought and answer. The result is an ordinary sequence-classification folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.curriculum import draw
+from sanmai.data.preferences import Pair, load_rm_bench
+from sanmai.losses import binary_cross_entropy, bradley_terry
+from sanmai.models.policy import ModelConfig
+from sanmai.models.reward import Objective, Reads, RewardModel, load_reward_model, similar_lengths
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.reward_data import (
+    Example,
+    PreferencesConfig,
+    balanced,
+    encode_examples,
+    load_preferences,
+)
+from sanmai.recipes.reward_report import Benchmarks, evaluate
+from sanmai.train.environment import describe_environment
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.state import start_or_resume
+from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate
+from sanmai.types import InputError, Metrics, Problem
+
+
+class RewardEvaluationConfig(Config):
+    every: int = Field(0, ge=0)
+    """Steps between evaluations; 0 evaluates only before the first and after the last step."""
+    rm_bench: tuple[str, ...] = ()
+    """Files in RM-Bench's format, one per domain: is the model led by style? They are named by their file names."""
+
+    def is_due(self, step: int, num_steps: int) -> bool:
+        return step == num_steps or (self.every > 0 and step % self.every == 0)
+
+
+class RewardConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream of the run, the new head's too."""
+    objective: Objective = "pairwise"
+    """"pairwise": which of two responses is better. "pointwise": is this response safe."""
+    reads: Reads | None = None
+    """What of a completion is scored: "answer" or "all" (thought and answer); by default the answer of pairs, all of labels."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the examples."""
+    examples_per_step: int = Field(256, ge=1)
+    """Pairs or labelled responses in one optimizer update."""
+    max_tokens: int = Field(8192, ge=2)
+    """Examples with a longer response, prompt included, are left out and counted."""
+    balance_lengths: bool = True
+    """Drop pairs until length does not tell the chosen response. Only of pairs; those held out stay as they are."""
+    model: ModelConfig = ModelConfig()
+    preferences: PreferencesConfig = PreferencesConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(lr=6e-6)
+    evaluation: RewardEvaluationConfig = RewardEvaluationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.model.lora_rank:
+            raise ValueError("model.lora_rank: a reward model trains all of its weights; expected 0")
+        if self.objective == "pointwise" and self.preferences.world.dangerous_share:
+            raise ValueError("preferences.world.dangerous_share is of pairs: labels have dangerous requests anyway")
+        if len({Path(name).stem for name in self.evaluation.rm_bench}) < len(self.evaluation.rm_bench):
+            raise ValueError("evaluation.rm_bench: two files of one name; their numbers would have one name too")
+        return self
+
+    @property
+    def part(self) -> Reads:
+        """What of a completion is scored."""
+        return self.reads or ("answer" if self.objective == "pairwise" else "all")
+
+
+def run_reward(
+    config: RewardConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder. It learns from preferences: others are refused."""
+    if problems is not None or reward is not None:
+        raise InputError("reward learns from preferences (preferences.source) and takes neither problems nor a reward")
+    progress = progress or Progress.silent()
+    with Run(out, "reward", config) as run:
+        train, held_out = load_preferences(config.preferences, config.objective, config.seed, run.warn)
+        benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name) for name in config.evaluation.rm_bench}
+        load = functools.partial(
+            load_reward_model, objective=config.objective, reads=config.part, seed=config.seed, for_training=True
+        )
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
+        model = cast(RewardModel, state.policy)
+        origin: dict[str, Any] = {"train": train, "evaluation": held_out, **benchmarks}
+        run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
+        examples = encode_examples(model, train, config.max_tokens, "training examples", run.warn)
+        if config.objective == "pairwise" and config.balance_lengths:
+            examples = balanced(examples, run.warn)
+        evaluated = encode_examples(model, held_out, config.max_tokens, "held-out examples", run.warn)
+        measure = functools.partial(
+            evaluate, run, model, evaluated, benchmarks, config.optimizer.micro_tokens, progress
+        )
+        per_step = min(config.examples_per_step, len(examples))
+        num_steps = num_updates(config, len(examples))
+        progress.begin(run, num_steps)
+        if run.start_step == 0:
+            run.log_step(0, measure(0))
+        for step in run.steps(num_steps, progress.interrupting):
+            batch = draw(examples, per_step, seed=config.seed, step=step)
+            with progress.phase("training"):
+                metrics = update(model, state.optimizer, batch, config.optimizer, step, num_steps)
+            if config.evaluation.is_due(step, num_steps):
+                metrics |= measure(step)
+            with progress.phase("saving"):
+                run.log_step(step, metrics)
+                if run.commits(step, num_steps, config.checkpoints):
+                    run.save(step, state.save, config.checkpoints)
+            progress.step(step, metrics)
+        progress.end(run)
+    return run.folder
+
+
+def describe_reward(config: RewardConfig) -> Iterator[str]:
+    """What a run would do, in sentences; preferences and model are loaded and checked."""
+    warnings: list[str] = []
+    train, held_out = load_preferences(config.preferences, config.objective, config.seed, warnings.append)
+    model = load_reward_model(
+        config.model, objective=config.objective, reads=config.part, seed=config.seed, for_training=True
+    )
+    examples = encode_examples(model, train, config.max_tokens, "training examples", warnings.append)
+    if config.objective == "pairwise" and config.balance_lengths:
+        examples = balanced(examples, warnings.append)
+    yield (
+        f"Model {config.model.name}: {type(model.model).__name__}, {model.num_parameters:,} parameters, all trained, "
+        f"arithmetic in {config.model.dtype} on {config.model.device}."
+    )
+    what = "pairs" if config.objective == "pairwise" else "labelled responses"
+    yield f"{len(examples):,} {what} to train on, {len(held_out):,} held out."
+    yield from (f"Warning: {warning}" for warning in warnings)
+    loss = "Bradley-Terry" if config.objective == "pairwise" else "cross-entropy of safe or unsafe"
+    read = "the answer alone" if config.part == "answer" else "thought and answer"
+    yield (
+        f"{config.epochs:g} pass{'es' if config.epochs != 1 else ''} in {num_updates(config, len(examples))} updates of "
+        f"{min(config.examples_per_step, len(examples))}; {loss}, scored on {read}."
+    )
+
+
+def num_updates(config: RewardConfig, num_examples: int) -> int:
+    per_step = min(config.examples_per_step, num_examples)
+    return max(round(config.epochs * (num_examples // per_step)), 1)
+
+
+def update(
+    model: RewardModel,
+    optimizer: torch.optim.Optimizer,
+    batch: Sequence[Example],
+    config: OptimizerConfig,
+    step: int,
+    num_steps: int,
+) -> Metrics:
+    """One optimizer update on pairs or labelled responses, the gradient accumulated over micro-batches.
+
+    Returns:
+        `loss/<objective>` (nats per example), `train/pair_accuracy` and `train/score_gap`, or `train/label_accuracy`, before
+        the update; `policy/grad_norm` before clipping, `optimizer/lr`, `tokens/trained`.
+
+    Raises:
+        NonFiniteError: the loss or the gradient is not finite; weights and optimizer state are as before.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(config, step, num_steps)
+    optimizer.zero_grad(set_to_none=True)
+    model.use_threads()
+    metrics: Metrics = {}
+    # A pair's two responses go through together: its loss needs both.
+    widths = [len(example.sequences) * max(map(len, example.sequences)) for example in batch]
+    broken: list[str] = []
+    for rows in similar_lengths(widths, config.micro_tokens):
+        part = [batch[row] for row in rows]
+        loss, found = _loss(model, part, denominator=float(len(batch)))
+        if not math.isfinite(loss.item()):
+            broken += [example.item.id for example in part]
+        loss.backward()
+        for name, value in {f"loss/{model.objective}": loss.item(), **found}.items():
+            metrics[name] = metrics.get(name, 0.0) + value
+    norm = torch.nn.utils.clip_grad_norm_(list(model.weights.values()), config.max_grad_norm).item()
+    metrics |= {"policy/grad_norm": norm, "optimizer/lr": optimizer.param_groups[0]["lr"]}
+    bad = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        optimizer.zero_grad(set_to_none=True)
+        where = f" (among the examples {', '.join(broken[:5])})" if broken else ""
+        raise NonFiniteError(
+            f"step {step}: {', '.join(bad)} before the optimizer step{where}; the last checkpoint is intact"
+        )
+    optimizer.step()
+    return metrics | {"tokens/trained": float(sum(len(s) for example in batch for s in example.sequences))}
+
+
+def _loss(model: RewardModel, part: Sequence[Example], denominator: float) -> tuple[torch.Tensor, Metrics]:
+    score_B = model.forward([sequence for example in part for sequence in example.sequences])
+    items = [example.item for example in part]
+    if model.objective == "pairwise":
+        margin_B = score_B.new_tensor([item.margin if isinstance(item, Pair) else 0.0 for item in items])
+        loss, found = bradley_terry(score_B[::2], score_B[1::2], margin_B=margin_B, denominator=denominator)
+    else:
+        label_B = score_B.new_tensor([float(not isinstance(item, Pair) and item.is_safe) for item in items])
+        loss, found = binary_cross_entropy(score_B, label_B, denominator=denominator)
+    return loss, {f"train/{name}": value for name, value in found.items()}

@@ -1,0 +1,217 @@
+"""What a reward model learns from: pairs or labels of files or of the embedded world, rendered, cut and balanced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.balance import balance_lengths
+from sanmai.data.chat import render_prompt
+from sanmai.data.preferences import LabelledResponse, Loaded, Pair, load_labels, load_pairs
+from sanmai.data.problems import OnError, overlap, split
+from sanmai.data.trace import parse_trace
+from sanmai.models.reward import Objective, RewardModel
+from sanmai.types import InputError, Problem
+from sanmai.world.preferences import helpfulness_pairs, safety_labels
+
+Preference = Pair | LabelledResponse
+
+
+class WorldPreferencesConfig(Config):
+    train: int = Field(3000, ge=1)
+    """Training pairs or labels, on the seen half of the objects."""
+    heldout: int = Field(600, ge=1)
+    """Held-out ones, on the other half, in every phrasing and wrapper; their labels are gold."""
+    noise: float = Field(0.05, ge=0, le=1)
+    """Share of the training labels that are swapped, as labellers err."""
+    dangerous_share: float = Field(0.0, ge=0, le=1)
+    """Share of the pairs, held-out ones too, on dangerous requests, where a labeller blind to harm prefers the recipe."""
+
+
+class PreferencesConfig(Config):
+    source: str = "world"
+    """"world" (the embedded one), a .jsonl, .csv or .parquet file, a folder of them, or hub:NAME[:CONFIG][:SPLIT]."""
+    evaluation: str | None = None
+    """The held-out ones, in the same notation; without it `holdout` is split off the source."""
+    on_error: OnError = "raise"
+    """At a malformed line: stop and name it, or skip and count it."""
+    holdout: float = Field(0.1, gt=0, lt=1)
+    """Share of the prompts held out when there is no evaluation source."""
+    limit: int | None = Field(None, ge=1)
+    """Use only so many rows of the source, from the start; None for all."""
+    evaluation_limit: int = Field(2000, ge=1)
+    """Held-out rows to evaluate on at most; a larger set is thinned out at random, once and for all."""
+    world: WorldPreferencesConfig = WorldPreferencesConfig()
+    """Of the embedded world, when source or evaluation is "world"."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "world" not in (self.source, self.evaluation) and self.world != WorldPreferencesConfig():
+            raise ValueError("world settings, but neither source nor evaluation is 'world'")
+        if self.evaluation is not None and self.holdout != 0.1:
+            raise ValueError("holdout with an evaluation source: nothing is held out of the training source")
+        return self
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair (chosen, rejected) or a labelled response as the reward model reads it."""
+
+    item: Preference
+    prompt_length: int
+    sequences: tuple[list[int], ...]
+    """Prompt and completion tokens, of one or two responses."""
+
+
+def load_preferences(
+    config: PreferencesConfig, objective: Objective, seed: int, on_warning: Callable[[str], None]
+) -> tuple[list[Preference], list[Preference]]:
+    """Training and held-out preferences; no prompt is in both.
+
+    Args:
+        seed: of the world's training rows, and of what is held out.
+        on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
+
+    Raises:
+        InputError: a file that cannot be used, or nothing left to train on.
+    """
+    train = _load(config.source, config, objective, seed, on_warning, is_training=True)
+    if config.evaluation is None and config.source == "world":
+        held_out = _load("world", config, objective, seed, on_warning, is_training=False)
+    elif config.evaluation is None:
+        train, held_out = _split(train, config.holdout, seed)
+    else:
+        held_out = _load(config.evaluation, config, objective, seed, on_warning, is_training=False)
+        found = overlap(_as_problems(train), _as_problems(held_out))
+        if found.num_overlapping:
+            # Ids only: the words themselves may be a harmful request.
+            examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
+            on_warning(
+                f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with a "
+                f"training prompt, for example {examples}"
+            )
+    if not train:
+        raise InputError(f"preferences.source = {config.source!r}: nothing is left to train on")
+    if not held_out:
+        on_warning("nothing is held out, so nothing will be evaluated; see preferences.evaluation and .holdout")
+    if len(held_out) > config.evaluation_limit:
+        kept = np.random.default_rng([seed, 1]).permutation(len(held_out))[: config.evaluation_limit]
+        held_out = [held_out[i] for i in sorted(kept)]
+    return train, held_out
+
+
+def encode_examples(
+    model: RewardModel, items: Sequence[Preference], max_tokens: int, what: str, on_warning: Callable[[str], None]
+) -> list[Example]:
+    """What the model reads of each; those with an unfinished answer, or longer than max_tokens, are left out and counted.
+
+    Args:
+        max_tokens: of prompt and completion together; the model's positions where they are fewer.
+        what: names them in warnings.
+
+    Raises:
+        InputError: none is left.
+    """
+    room = min(max_tokens, model.max_positions or max_tokens)
+    examples: list[Example] = []
+    num_unfinished = num_alike = 0
+    for item in items:
+        found = [model.encode(item.messages, parse_trace(text)) for text in texts_of(item)]
+        sequences = tuple(s for s in found if s is not None)
+        num_unfinished += len(sequences) < len(found)
+        num_alike += len(sequences) == 2 and sequences[0] == sequences[1]
+        if len(sequences) == len(found) and (len(sequences) == 1 or sequences[0] != sequences[1]):
+            examples.append(Example(item, len(render_prompt(model.tokenizer, item.messages)), sequences))
+    kept = [e for e in examples if max(map(len, e.sequences)) <= room]
+    for number, why in (
+        (num_unfinished, "have no finished answer"),
+        (num_alike, f"have two responses that are the same in what is read ({model.reads})"),
+        (len(examples) - len(kept), f"are longer than {room} tokens (max_tokens, or the model's positions)"),
+    ):
+        if number:
+            on_warning(f"{number} of {len(items)} {what} {why} and are left out")
+    if items and not kept:
+        raise InputError(f"max_tokens = {max_tokens}: none of {len(items)} {what} can be read")
+    return kept
+
+
+def balanced(examples: Sequence[Example], on_warning: Callable[[str], None]) -> list[Example]:
+    """The pairs among which length does not tell the chosen response; how many were dropped is said.
+
+    Raises:
+        InputError: none is left.
+    """
+    found = balance_lengths([(len(e.sequences[0]), len(e.sequences[1])) for e in examples])
+    if not found.kept:
+        raise InputError(
+            f"balance_lengths: of {len(examples)} pairs none is left, because the longer response is "
+            f"{'always' if found.longer_before == 1 else 'never'} the chosen one; balance_lengths=false trains on them all"
+        )
+    if found.num_dropped:
+        on_warning(
+            f"{found.num_dropped} of {len(examples)} pairs are dropped to balance lengths: the chosen response was the longer "
+            f"one in {100 * found.longer_before:.0f} % and longer by {found.gap_before:.1f} tokens in the mean, now in 50 % "
+            f"and by {found.gap_after:.1f}"
+        )
+    return [examples[i] for i in found.kept]
+
+
+def texts_of(item: Preference) -> tuple[str, ...]:
+    """The responses: chosen and rejected, or the labelled one."""
+    return (item.chosen, item.rejected) if isinstance(item, Pair) else (item.response,)
+
+
+def as_problem(item: Preference) -> Problem:
+    """The prompt, for records and comparisons; safety labels are of kind "safety"."""
+    kind = "general" if isinstance(item, Pair) else "safety"
+    return Problem(item.id, item.messages, verifier="none", kind=kind, language=item.language, tags=item.tags)
+
+
+def _as_problems(items: Sequence[Preference]) -> list[Problem]:
+    return [as_problem(item) for item in items]
+
+
+def _split(items: list[Preference], holdout: float, seed: int) -> tuple[list[Preference], list[Preference]]:
+    ids = {problem.id for problem in split(_as_problems(items), holdout, seed)[1]}
+    return [item for item in items if item.id not in ids], [item for item in items if item.id in ids]
+
+
+def _load(
+    source: str,
+    config: PreferencesConfig,
+    objective: Objective,
+    seed: int,
+    on_warning: Callable[[str], None],
+    *,
+    is_training: bool,
+) -> list[Preference]:
+    rows = _world_rows(config.world, objective, seed, is_training) if source == "world" else None
+    load = load_pairs if objective == "pairwise" else load_labels
+    loaded: Loaded = load(source, rows=rows, on_error=config.on_error, limit=config.limit if is_training else None)
+    if loaded.skipped:
+        on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
+    if loaded.duplicates:
+        on_warning(f"{source}: {loaded.duplicates} rows left out because an earlier one says the same")
+    return list(loaded.items)
+
+
+def _world_rows(config: WorldPreferencesConfig, objective: Objective, seed: int, is_training: bool) -> list[dict]:
+    """Rows of the embedded world. The held-out ones are the same for every seed."""
+    try:
+        if objective == "pairwise":
+            share = config.dangerous_share
+            if is_training:
+                return helpfulness_pairs(config.train, seed=seed, noise=config.noise, dangerous_share=share)
+            return helpfulness_pairs(
+                config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None, dangerous_share=share
+            )
+        if is_training:
+            return safety_labels(config.train, seed=seed, noise=config.noise)
+        return safety_labels(config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None)
+    except ValueError as error:
+        raise InputError(f"preferences.world: {error}") from None

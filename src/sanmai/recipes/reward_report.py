@@ -1,0 +1,236 @@
+"""An evaluation of a reward model: metrics, one stored row per response, and the words for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from statistics import fmean
+from typing import Any
+
+from sanmai.data.preferences import LabelledResponse, StyledPair
+from sanmai.data.trace import parse_trace
+from sanmai.models.reward import RewardModel
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.reward_data import Example, as_problem, texts_of
+from sanmai.recipes.reward_evaluation import (
+    Calibration,
+    Scorer,
+    StyleMatrix,
+    auc,
+    calibration,
+    length_only,
+    pair_calibration,
+    sigmoid,
+    style_matrix,
+)
+from sanmai.stats import Rate, rate
+from sanmai.train.runs import Run
+from sanmai.types import Group, Metrics, Rollout, RunError, StopReason, Verdict
+
+Benchmarks = Mapping[str, Sequence[StyledPair]]
+"""Rows of RM-Bench by domain."""
+_MAX_TAG_VALUES = 12
+
+
+def evaluate(
+    run: Run,
+    model: RewardModel,
+    examples: Sequence[Example],
+    benchmarks: Benchmarks,
+    micro_tokens: int,
+    progress: Progress,
+    step: int,
+) -> Metrics:
+    """Score the held-out examples and the benchmarks, store every response with its score, and return the metrics.
+
+    A pairwise model takes the mean score of the held-out responses for its `center`. An event "evaluation" has what is more than
+    a number: the reliability table and the style matrices. `eval/length_only` is the same of the length of what is read, in
+    tokens, two of equal length counted half (for RM-Bench as that counts: in characters, and equal is not right).
+
+    Raises:
+        RunError: a score is not finite.
+    """
+    with progress.phase("evaluation"):
+        flat = model.score([s for example in examples for s in example.sequences], micro_tokens=micro_tokens)
+        if not all(map(math.isfinite, flat)):
+            raise RunError(
+                f"evaluation after step {step}: scores are not finite; the reward model's weights are broken"
+            )
+        metrics: Metrics = {}
+        facts: dict[str, Any] = {}
+        if examples:
+            measure = _pairs if model.objective == "pairwise" else _labels
+            metrics, found = measure(examples, flat)
+            facts["reliability"] = [asdict(b) for b in found.bins]
+            if model.objective == "pairwise":
+                model.center = fmean(flat)
+            run.log_evaluation(step, _records(examples, flat, step))
+        matrices = {
+            who: {domain: style_matrix(scorer, rows) for domain, rows in benchmarks.items()}
+            for who, scorer in (("eval", scorer_of(model, micro_tokens)), ("eval/length_only", length_only))
+        }
+        for who, found in matrices.items():
+            metrics |= _style_metrics(f"{who}/rm_bench", found)
+        if benchmarks:
+            facts["rm_bench"] = {
+                who: {domain: asdict(m) for domain, m in found.items()} for who, found in matrices.items()
+            }
+    run.event("evaluation", step=step, **facts)
+    for domain, matrix in matrices["eval"].items():
+        if matrix.num_left_out and not step:
+            run.warn(f"rm_bench {domain}: {matrix.num_left_out} rows hold a response that the model cannot read whole")
+    for line in _words(step, metrics):
+        progress.say(line)
+    return metrics
+
+
+def scorer_of(model: RewardModel, micro_tokens: int) -> Scorer:
+    """A reward model as a scorer of texts; None for an unfinished answer and for what is longer than its positions."""
+
+    def score(items: Sequence[tuple[Any, str]]) -> list[float | None]:
+        encoded = [model.encode(messages, parse_trace(text)) for messages, text in items]
+        room = model.max_positions or math.inf
+        found = iter(model.score([t for t in encoded if t is not None and len(t) <= room], micro_tokens=micro_tokens))
+        return [next(found) if tokens is not None and len(tokens) <= room else None for tokens in encoded]
+
+    return score
+
+
+def _pairs(examples: Sequence[Example], flat: Sequence[float]) -> tuple[Metrics, Calibration]:
+    gaps = [chosen - rejected for chosen, rejected in zip(flat[::2], flat[1::2], strict=True)]
+    right = [float(gap > 0) for gap in gaps]
+    lengths = [tuple(map(len, e.sequences)) for e in examples]
+    longer = [0.5 if chosen == rejected else float(chosen > rejected) for chosen, rejected in lengths]
+    prompts = [repr(e.item.messages) for e in examples]
+    found = pair_calibration(gaps)
+    return {
+        **_interval("eval/pair_accuracy", rate(right, prompts)),
+        **_by_tag("eval/pair_accuracy", examples, right),
+        "eval/score_gap": fmean(gaps),
+        "eval/calibration_error": found.error,
+        "eval/length_only/pair_accuracy": fmean(longer),
+        "eval/examples": float(len(examples)),
+    }, found
+
+
+def _labels(examples: Sequence[Example], flat: Sequence[float]) -> tuple[Metrics, Calibration]:
+    items = [e.item for e in examples if isinstance(e.item, LabelledResponse)]
+    is_safe, prompts = [item.is_safe for item in items], [repr(item.messages) for item in items]
+    right = [float((score > 0) is safe and score != 0) for score, safe in zip(flat, is_safe, strict=True)]
+    found = calibration([sigmoid(score) for score in flat], [float(safe) for safe in is_safe])
+    wrong = {safe: [1.0 - r for r, s in zip(right, is_safe, strict=True) if s is safe] for safe in (False, True)}
+    metrics = {
+        **_interval("eval/auc", auc(flat, is_safe)),
+        **_interval("eval/label_accuracy", rate(right, prompts)),
+        **_by_tag("eval/label_accuracy", examples, right),
+        "eval/calibration_error": found.error,
+        "eval/length_only/auc": auc([float(len(e.sequences[0]) - e.prompt_length) for e in examples], is_safe).value,
+        "eval/examples": float(len(items)),
+    }
+    # Two sides: harm that passes, and harmless replies that are held back.
+    for name, shares in (("eval/unsafe_passed", wrong[False]), ("eval/safe_flagged", wrong[True])):
+        metrics |= _interval(name, rate(shares))
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}, found
+
+
+def _style_metrics(name: str, matrices: Mapping[str, StyleMatrix]) -> Metrics:
+    """Per domain with intervals, and the mean over domains."""
+    metrics: Metrics = {}
+    levels = ("easy", "normal", "hard")
+    readable = {domain: m for domain, m in matrices.items() if m.easy.n}
+    for domain, matrix in readable.items():
+        for level in levels:
+            metrics |= _interval(f"{name}/{domain}/{level}", getattr(matrix, level))
+        metrics[f"{name}/{domain}/easy_minus_hard"] = matrix.style_bias
+    for level in levels if readable else ():
+        metrics[f"{name}/{level}"] = fmean(getattr(m, level).value for m in readable.values())
+    if readable:
+        metrics[f"{name}/easy_minus_hard"] = fmean(m.style_bias for m in readable.values())
+    return metrics
+
+
+def _interval(name: str, found: Rate) -> Metrics:
+    return {name: found.value, f"{name}/low": found.low, f"{name}/high": found.high} if found.n else {}
+
+
+def _by_tag(name: str, examples: Sequence[Example], values: Sequence[float]) -> Metrics:
+    """The mean by the value of every tag that has a few values."""
+    by_tag: dict[tuple[str, str], list[float]] = {}
+    for example, value in zip(examples, values, strict=True):
+        for tag, of in example.item.tags.items():
+            by_tag.setdefault((tag, str(of)), []).append(value)
+    num_values = Counter(tag for tag, _ in by_tag)
+    return {
+        f"{name}/{tag}={of}": fmean(found)
+        for (tag, of), found in sorted(by_tag.items())
+        if 1 < num_values[tag] <= _MAX_TAG_VALUES
+    }
+
+
+def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> list[Group]:
+    """A row per response. `score` is the logit; `accuracy`, of a pair once: the chosen is ahead, or the label is right."""
+    scores = iter(flat)
+    groups = []
+    for example in examples:
+        found = [next(scores) for _ in example.sequences]
+        item = example.item
+        if isinstance(item, LabelledResponse):
+            is_right, named = (found[0] > 0) is item.is_safe and found[0] != 0, ["safe" if item.is_safe else "unsafe"]
+        else:
+            is_right, named = found[0] > found[1], ["chosen", "rejected"]
+        rollouts = []
+        for k, (text, tokens, score) in enumerate(zip(texts_of(item), example.sequences, found, strict=True)):
+            completion = tokens[example.prompt_length :]
+            verdicts = {"score": Verdict(score, "the reward model's logit", named[k])}
+            if k == 0:
+                verdicts["accuracy"] = Verdict(float(is_right), named[k], "correct" if is_right else "wrong")
+            rollouts.append(
+                Rollout(
+                    item.id,
+                    k,
+                    tokens[: example.prompt_length],
+                    completion,
+                    [0.0] * len(completion),
+                    StopReason.STOP,
+                    step,
+                    text,
+                    parse_trace(text),
+                    verdicts,
+                    reward=score,
+                )
+            )
+        groups.append(Group(replace(as_problem(item), answer=named[0]), rollouts))
+    return groups
+
+
+def _words(step: int, metrics: Metrics) -> Iterator[str]:
+    """What an evaluation found, the length-only scorer beside the model."""
+    when = f"Held out after step {step}" if step else "Held out before training"
+    error = metrics.get("eval/calibration_error", math.nan)
+
+    def share(name: str) -> str:
+        low, high = metrics[f"{name}/low"], metrics[f"{name}/high"]
+        return f"{100 * metrics[name]:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+    if "eval/pair_accuracy" in metrics:
+        yield (
+            f"{when}: {share('eval/pair_accuracy')} of {metrics['eval/examples']:.0f} pairs right (by length alone "
+            f"{100 * metrics['eval/length_only/pair_accuracy']:.1f} %), calibration error {error:.3f}."
+        )
+    if "eval/auc" in metrics:
+        low, high = metrics["eval/auc/low"], metrics["eval/auc/high"]
+        yield (
+            f"{when}: AUC {metrics['eval/auc']:.3f} [{low:.3f}, {high:.3f}] on {metrics['eval/examples']:.0f} responses (by "
+            f"length alone {metrics['eval/length_only/auc']:.3f}), {share('eval/unsafe_passed')} of the unsafe passed, "
+            f"{share('eval/safe_flagged')} of the safe flagged, calibration error {error:.3f}."
+        )
+    parts = [name.split("/") for name in metrics if name.startswith("eval/rm_bench/")]
+    domains = [part[2] for part in parts if len(part) == 4 and part[3] == "easy"]  # three parts: the mean over domains
+    for domain in domains:
+        own, length = (
+            " / ".join(f"{metrics[f'{who}/rm_bench/{domain}/{level}']:.3f}" for level in ("easy", "normal", "hard"))
+            for who in ("eval", "eval/length_only")
+        )
+        yield f"RM-Bench {domain}, easy / normal / hard: {own} (by length alone {length})."
