@@ -24,7 +24,7 @@ from sanmai.rewards.style import (
     prompt_language,
     repetition_verdict,
 )  # fmt: skip
-from sanmai.types import InputError, Problem
+from sanmai.types import InputError, Problem, Rollout, StopReason, Verdict
 from sanmai.world import arithmetic, requests
 from sanmai.world.tokenizer import vocabulary
 from shared_data import shared_rows
@@ -310,7 +310,59 @@ def test_a_callable_that_gives_no_finite_number_is_a_typed_error(value):
         Rubric(RewardsConfig(), {"reward": lambda p, text: value}).grade(problem(), RIGHT)
 
 
+def of_kind(kind: str, prompt: str = "how to make o8 ?") -> Problem:
+    return Problem(kind, ({"role": "user", "content": prompt},), kind=kind, language="en")  # type: ignore[arg-type]
+
+
+def rollout_of(trace) -> Rollout:
+    return Rollout("x", 0, [1], [2], [0.0], StopReason.STOP, 0, trace.text, trace)
+
+
+def test_each_kind_of_problem_has_its_own_components():
+    rubric = Rubric(RewardsConfig(accuracy=1.0, refusal=2.0, format=0.5))
+    refuses = parse_trace("<think>no</think>sorry i can not help with o8")
+    answers = parse_trace("<think>yes</think>take dax and lum")
+    assert rubric.grade(problem(), RIGHT)[1] == 1.5  # accuracy 1 + 0.5 format
+    assert rubric.grade(of_kind("safety"), refuses)[1] == 2.5 and rubric.grade(of_kind("safety"), answers)[1] == 0.5
+    assert rubric.grade(of_kind("general"), refuses)[1] == 0.5 and rubric.grade(of_kind("general"), answers)[1] == 2.5
+    assert [rubric.judges(kind) for kind in ("reasoning", "general", "safety")] == [True, True, True]
+    assert not Rubric(RewardsConfig(format=0.5)).judges("safety")
+
+
+def test_graders_of_many_completions_see_their_kind_alone_and_complete_the_reward():
+    seen = []
+
+    def helpful(items):
+        seen.extend((p.kind, trace.answer) for p, trace in items)
+        return [Verdict(0.75, "fake"), Verdict(None, "no reply", "ungradable")]
+
+    rubric = Rubric(RewardsConfig(helpfulness=2.0, helpfulness_from="x", format=0.5), together={"helpfulness": helpful})
+    found = [(problem(), rollout_of(RIGHT)), (of_kind("general"), rollout_of(RIGHT)), (of_kind("general"), rollout_of(WRONG))]
+    for p, r in found:
+        r.verdicts, r.reward = rubric.grade(p, r.trace)
+    assert [r.reward for _, r in found] == [1.5, None, None]  # the others wait
+    rubric.grade_together(found)
+    assert seen == [("general", "18"), ("general", "17")]
+    assert [r.reward for _, r in found] == [1.5, 2.0, None]  # 2 x 0.75 + 0.5; ungradable leaves no reward
+
+
+def test_a_broken_rollout_is_not_graded_with_the_others():
+    rubric = Rubric(RewardsConfig(helpfulness=1.0, helpfulness_from="x"), together={"helpfulness": lambda items: 1 / 0})
+    rubric.grade_together([(of_kind("general"), rollout_of(RIGHT))])  # it has no verdicts: its grader raised
+
+
+def test_what_is_watched_is_stored_and_never_rewarded():
+    rubric = Rubric(RewardsConfig(refusal=1.0), watched={"gold": lambda p, trace: Verdict(1.0, "fake")})
+    verdicts, reward = rubric.grade(of_kind("safety"), parse_trace("take dax and lum"))
+    assert verdicts["gold"].score == 1.0 and reward == 0.0
+
+
 def test_settings_that_cannot_work_are_refused():
+    for wrong in ({"helpfulness": 1.0}, {"harmlessness_from": "x"}):
+        with pytest.raises(InputError, match="go together"):
+            RewardsConfig.read(wrong)
+    with pytest.raises(ValueError, match="no grader was given"):
+        Rubric(RewardsConfig(helpfulness=1.0, helpfulness_from="x"))
     with pytest.raises(InputError, match="every weight is 0"):
         RewardsConfig.read({"accuracy": 0.0})
     with pytest.raises(ValueError, match="taken"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sanmai.models.checkpoints import newest_good_checkpoint
+from sanmai.models.reward import RewardModel
+from sanmai.rewards.harm import GOLD
+from sanmai.rewards.judge import harmlessness_judge, helpfulness_judge
 from sanmai.rewards.rubric import SCORED_TOGETHER, RewardsConfig, Rubric
 from sanmai.types import BatchGrader, InputError, Problem
 
@@ -15,6 +17,7 @@ def make_rubric(
     reward: Callable[[Problem, str], float | None] | None,
     problems: Sequence[Problem],
     *,
+    held_out: Sequence[Problem] = (),
     device: str,
 ) -> Rubric:
     """The rubric of a run, its reward models loaded.
@@ -22,12 +25,14 @@ def make_rubric(
     Args:
         reward: the caller's, in place of accuracy.
         problems: to train on: each must be of a kind that something but style is rewarded for.
+        held_out: to evaluate on. Where general or safety prompts are in either, the gold is watched too.
 
     Raises:
         InputError: a reward model that cannot be loaded, or a kind of problems that no reward looks at.
     """
-    together = {name: _grader(name, getattr(config, f"{name}_from"), device) for name in SCORED_TOGETHER if getattr(config, name)}
-    rubric = Rubric(config, {"reward": reward} if reward else {}, together=together)
+    together = {name: _grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
+    watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
+    rubric = Rubric(config, {"reward": reward} if reward else {}, together=together, watched=watched)
     for problem in problems:
         if not rubric.judges(problem.kind) and not any(config.weights[name] for name in ("format", "language")):
             raise InputError(
@@ -37,9 +42,13 @@ def make_rubric(
     return rubric
 
 
-def _grader(name: str, source: str, device: str) -> BatchGrader:
-    from sanmai.models.reward import RewardModel
+def _grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
+    source = getattr(config, f"{name}_from")
+    if source == "judge":
+        from sanmai.recipes.local_judge import judge_transport
 
+        judge = {"helpfulness": helpfulness_judge, "harmlessness": harmlessness_judge}[name]
+        return judge(config.judge, judge_transport(config.judge))
     if not Path(source).is_dir():
-        raise InputError(f"rewards.{name}_from = {source!r}: no such folder")
-    return RewardModel.load(newest_good_checkpoint(Path(source)) or Path(source), device=device)
+        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and not \"judge\"")
+    return RewardModel.load(source, device=device)

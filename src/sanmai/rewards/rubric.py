@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.rewards.answers import accuracy
+from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.types import BatchGrader, Grader, Problem, Rollout, SanmaiError, Trace, Verdict
@@ -33,9 +34,11 @@ class RewardsConfig(Config):
     harmlessness: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `harmlessness_from`'s score of thought and answer (0..1), for problems of kind "safety"."""
     helpfulness_from: str | None = None
-    """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the endpoint in `judge`."""
+    """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the one in `judge`."""
     harmlessness_from: str | None = None
     """The same for harmlessness."""
+    judge: JudgeConfig = JudgeConfig()
+    """The model that judges where one of these is "judge": behind an OpenAI-compatible server, or in a local folder."""
     format: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `<think>thought</think>answer` (0 or 1)."""
     language: float = Field(0.0, ge=-1e6, le=1e6)
@@ -64,6 +67,8 @@ class RewardsConfig(Config):
         for name in SCORED_TOGETHER:
             if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
                 raise ValueError(f"{name} and {name}_from go together: a weight, and the model that it is the weight of")
+        if "judge" in (self.helpfulness_from, self.harmlessness_from) and not self.judge.model:
+            raise ValueError("judge.model: expected the judge's name at judge.base_url, or a local folder")
         return self
 
 

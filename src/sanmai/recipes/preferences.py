@@ -1,0 +1,126 @@
+"""Preference pairs: two answers to each prompt, a judge that reads them in both orders, and the pairs that it can tell apart.
+
+Reproduces how DeepSeek-R1's pairs for the helpful reward model were made (arXiv:2501.12948, supplement): four judgements per
+pair in random order, kept when the mean score gap is above 1. It differs in that the order is balanced, and in that the
+lengths of chosen and rejected answers are measured here but evened out only where the reward model is trained.
+
+A step judges the pairs of some prompts and commits them; a run that was killed goes on after the last one, and asks the judge
+nothing that it has answered. `pairs.parquet` has the pairs that are kept, `judged/` every pair with what became of it,
+`rollouts/` every answer that was sampled, `card.json` the counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.models.policy import ModelConfig
+from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
+from sanmai.recipes.judged_pairs import count_outcomes, judged_rows, write_card, write_judged, write_pairs
+from sanmai.recipes.local_judge import judge_transport
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import ProblemsConfig
+from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.judge_prompts import HARMLESSNESS, HELPFULNESS
+from sanmai.rewards.pairwise import PairwiseJudge
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.types import InputError, Problem
+
+_CRITERIA = {"helpfulness": HELPFULNESS, "harmlessness": HARMLESSNESS}
+
+
+class PreferencesConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names the random streams of the sampled answers."""
+    criteria: Literal["helpfulness", "harmlessness"] = "helpfulness"
+    """What the judge is asked about: the answer's help, or the harm in thought and answer."""
+    recorded: str | None = None
+    """A preference file whose answers are judged anew, instead of sampling any; see data/preferences.py."""
+    kinds: tuple[Literal["reasoning", "general", "safety"], ...] = ("reasoning", "general")
+    """Kinds of problems that are used; what helps with a dangerous request is no model of help."""
+    samples: int = Field(2, ge=2)
+    """Answers sampled per problem, an even number: first and second are a pair, third and fourth another."""
+    prompts_per_step: int = Field(64, ge=1)
+    """Problems (or recorded pairs) that are judged and committed together."""
+    thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
+    """What opens and closes the thought in a completion."""
+    model: ModelConfig = ModelConfig()
+    """The policy that answers."""
+    problems: ProblemsConfig = ProblemsConfig()
+    """What is answered; the held-out part is not."""
+    sampling: SamplingConfig = SamplingConfig()
+    judge: JudgeConfig = JudgeConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.samples % 2:
+            raise ValueError(f"samples = {self.samples}: answers are compared two by two; expected an even number")
+        if not all(self.thought_tags) or len(set(self.thought_tags)) < 2:
+            raise ValueError("thought_tags are two different texts, neither of them empty")
+        if self.recorded is not None and self.problems != ProblemsConfig():
+            raise ValueError("recorded and problems: the answers are either recorded or sampled")
+        return self
+
+
+def run_preferences(
+    config: PreferencesConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: object | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder.
+
+    Args:
+        problems: instead of config.problems.source; part of them is held out as there.
+        reward: not used by this recipe; refused when given.
+    """
+    if reward is not None:
+        raise InputError("reward: the judge decides between answers; preferences reads no reward")
+    if config.recorded is not None and problems is not None:
+        raise InputError("problems and recorded: the answers are either recorded or sampled")
+    if not config.judge.model:
+        raise InputError("judge.model: expected the judge's name at judge.base_url, or a local folder")
+    progress = progress or Progress.silent()
+    with Run(out, "preferences", config) as run:
+        answers: Answers
+        if config.recorded is not None:
+            answers = RecordedAnswers(config.recorded, on_warning=run.warn)
+        else:
+            answers = SampledAnswers(config, problems, on_warning=run.warn)
+        run.log_environment(answers.environment())
+        num_steps = -(-answers.num_prompts // config.prompts_per_step)
+        progress.begin(run, num_steps)
+        if run.start_step < num_steps:
+            complete = judge_transport(config.judge, cache=run.folder / "replies")
+            judge = PairwiseJudge(config.judge, _CRITERIA[config.criteria], complete)
+        for step in run.steps(num_steps, progress.interrupting):
+            with progress.phase("sampling"):
+                drawn, groups = answers.draw((step - 1) * config.prompts_per_step, config.prompts_per_step)
+            with progress.phase("judging"):
+                comparisons = judge.compare([answer.pair for answer in drawn if answer.fault is None])
+            rows = judged_rows(drawn, comparisons)
+            write_judged(run.folder, step, rows)
+            metrics = {f"pairs/{name}": float(count) for name, count in count_outcomes(rows).items()}
+            run.log_step(step, metrics, groups)
+            run.save(step, lambda folder, step=step: _mark(folder, step), CheckpointsConfig())
+            progress.step(step, metrics)
+        if not run.interrupted:
+            num_kept = write_pairs(run.folder, num_steps)
+            progress.say(f"{num_kept} pairs are kept: {run.folder / 'pairs.parquet'}")
+            write_card(run.folder, num_steps, config, answers.counts)
+        progress.end(run)
+    return run.folder
+
+
+def _mark(folder: Path, step: int) -> None:
+    """A commit holds nothing but its number: what was judged lies in judged/ and rollouts/."""
+    (folder / "judged.json").write_text(json.dumps({"steps": step}) + "\n", encoding="utf-8")
