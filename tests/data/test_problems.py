@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from sanmai.data.problems import load_problems, overlap, split
+from sanmai.data.problems import ProblemsConfig, load_problems, overlap, split
 from sanmai.types import InputError, Problem
 from shared_data import shared_path
 
@@ -97,12 +97,12 @@ def test_a_file_with_nothing_left_is_an_error_even_when_skipping(tmp_path):
 def test_files_that_cannot_be_read_get_one_sentence(tmp_path):
     (tmp_path / "empty.jsonl").write_bytes(b"")
     (tmp_path / "folder.jsonl").mkdir()
-    (tmp_path / "p.txt").write_bytes(GOOD)
+    (tmp_path / "p.doc").write_bytes(GOOD)
     (tmp_path / "p.parquet").write_bytes(b"PAR1 no")
     (tmp_path / "utf16.jsonl").write_bytes(GOOD.decode().encode("utf-16"))
     (tmp_path / "bad.csv").write_bytes(b"prompt,answer\n\xe9,1\n")
     for name, reason in [
-        ("empty.jsonl", "empty"), ("folder.jsonl", "folder"), ("p.txt", "ends in"), ("missing.jsonl", "No such file"),
+        ("empty.jsonl", "empty"), ("folder.jsonl", "folder"), ("p.doc", "ends in"), ("missing.jsonl", "No such file"),
         ("p.parquet", "not a Parquet file"), ("utf16.jsonl", "UTF-16"), ("bad.csv", "not UTF-8"),
     ]:  # fmt: skip
         with pytest.raises(InputError, match=reason):
@@ -212,3 +212,121 @@ def test_hub_sources_name_config_and_split(monkeypatch, source, arguments):
             load_problems(source)
     else:
         assert load_problems(source).problems[0].answer == "5"
+
+
+def write(path, *rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_a_folder_gives_its_files_in_order_of_path_each_in_its_own_format(tmp_path):
+    folder = tmp_path / "set"
+    write(folder / "b" / "x.jsonl", {"question": "q1", "answer": "so #### 5"}, {"question": "q2", "answer": "so #### 6"})
+    write(folder / "a.jsonl", {"prompt": "q3", "answer": 7})
+    write(folder / ".hidden.jsonl", {"prompt": "no", "answer": 0})
+    (folder / "c.csv").write_text("problem,answer\nq4,8\n")
+    (folder / "d.md").write_text("q5\n---\n<think>\n9\n</think>\n9\n")
+    loaded = load_problems(folder, needs_answer=False)
+    assert [(p.id, p.prompt, p.answer) for p in loaded.problems] == [
+        ("set/a/0", "q3", "7"), ("set/b/x/0", "q1", "5"), ("set/b/x/1", "q2", "6"), ("set/c/0", "q4", "8"),
+        ("set/d/0", "q5", None),
+    ]  # fmt: skip
+    assert loaded.problems[-1].demonstration == "<think>\n9\n</think>\n9"
+    assert len(load_problems(folder, limit=3).problems) == 3
+    with pytest.raises(InputError, match=r"d.md, line 1: no reference answer"):
+        load_problems(folder)
+
+
+def test_two_files_of_one_name_have_ids_of_their_own(tmp_path):
+    folder = tmp_path / "set"
+    write(folder / "a.jsonl", {"prompt": "q1", "answer": 1})
+    (folder / "a.csv").write_text("prompt,answer\nq2,2\n")
+    assert [p.id for p in load_problems(folder).problems] == ["set/a.csv/0", "set/a.jsonl/0"]
+
+
+def test_a_folder_with_anything_else_in_it_is_refused_by_the_files_name(tmp_path):
+    write(tmp_path / "set" / "a.jsonl", {"prompt": "q1", "answer": 1})
+    (tmp_path / "set" / "notes.pdf").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"notes.pdf: expected a file that ends in"):
+        load_problems(tmp_path / "set")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no file in this folder"):
+        load_problems(tmp_path / "empty")
+    write(tmp_path / "run" / "metrics.jsonl", {"step": 1})
+    (tmp_path / "run" / "config.toml").write_text("")
+    with pytest.raises(InputError, match=r"a run folder without data.parquet"):
+        load_problems(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "completion"),
+    [
+        ("q\n---\na", "q", "a"),
+        ("\ufeffq\r\n\r\n--- \r\n\r\n<think>\r\nt\r\n</think>\r\na\r\n", "q", "<think>\nt\n</think>\na"),
+        ("two\n\nparts\n---\nb\n---\nc --- d\n", "two\n\nparts", "b\n---\nc --- d"),
+        ("a --- b\n----\nq\n---\n  indented", "a --- b\n----\nq", "  indented"),
+        ("no rule", None, "no line `---`"), ("---\na", None, "no prompt before"), ("q\n---\n \n", None, "no completion after"),
+        ("", None, "empty"), (b"q\xe9\n---\na", None, "not UTF-8"),
+    ],
+)  # fmt: skip
+def test_a_written_demonstration_is_prompt_rule_and_completion(tmp_path, text, prompt, completion):
+    path = tmp_path / "one.md"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if prompt is None:
+        with pytest.raises(InputError, match=completion):
+            load_problems(path, needs_answer=False)
+        return
+    [found] = load_problems(path, needs_answer=False).problems
+    assert (found.prompt, found.demonstration) == (prompt, completion)
+
+
+def test_several_demonstrations_of_one_prompt_are_no_duplicates_but_the_same_one_twice_is(tmp_path):
+    turn = lambda text: {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": text}]}  # noqa: E731
+    write(tmp_path / "p.jsonl", turn("a"), turn("b"), turn("a"), {"prompt": "q"}, {"prompt": " q "})
+    loaded = load_problems(tmp_path / "p.jsonl", needs_answer=False)
+    assert ([p.demonstration for p in loaded.problems], loaded.duplicates) == (["a", "b", None], 2)
+
+
+def test_tags_may_be_json_text_as_in_a_parquet_column(tmp_path):
+    write(tmp_path / "p.jsonl", {"prompt": "q", "answer": 1, "tags": '{"level": 3, "new": true}'})
+    assert load_problems(tmp_path / "p.jsonl").problems[0].tags == {"level": 3, "new": True}
+    write(tmp_path / "p.jsonl", {"prompt": "q", "answer": 1, "tags": "level 3"})
+    with pytest.raises(InputError, match="tags"):
+        load_problems(tmp_path / "p.jsonl")
+
+
+def test_a_stated_kind_is_that_of_every_problem_and_prompts_of_it_need_no_answer(tmp_path):
+    rows = [{"index": 0, "prompt": "q", "turns": 3}, {"index": 1, "prompt": "r", "turns": 1, "kind": "general"}]
+    write(tmp_path / "p.jsonl", *rows)
+    with pytest.raises(InputError, match="no reference answer"):
+        load_problems(tmp_path / "p.jsonl")
+    found = load_problems(tmp_path / "p.jsonl", kind="safety").problems
+    assert [(p.kind, p.tags) for p in found] == [("safety", {"index": 0, "turns": 3}), ("safety", {"index": 1, "turns": 1})]
+    with pytest.raises(InputError, match="kind without a file"):
+        ProblemsConfig.read({"kind": "safety"})
+
+
+def test_safety_demonstrations_and_goals_are_of_kind_safety(tmp_path):
+    star = {"id": 7, "question": "q", "response": "<think>t</think>a", "category": ["c", "d"], "source": "s", "score": {"x": 1}}
+    write(tmp_path / "star.jsonl", star)
+    [found] = load_problems(tmp_path / "star.jsonl").problems
+    assert (found.id, found.kind, found.demonstration, found.answer) == ("7", "safety", "<think>t</think>a", None)
+    assert found.tags == {"category": "c", "source": "s"}
+    assert load_problems(tmp_path / "star.jsonl", kind="general").problems[0].kind == "general"
+    (tmp_path / "goals.csv").write_text("index,goal\n0,g\n")
+    [goal] = load_problems(tmp_path / "goals.csv").problems
+    assert (goal.prompt, goal.kind, goal.demonstration) == ("g", "safety", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "kind", "has_demonstration"),
+    [
+        ("star1/star1_safety_sft.jsonl", 987, None, True), ("advbench/advbench_goals.csv", 502, None, False),
+        ("hh_rlhf_prompts/harmless_base_test_prompts.jsonl", 2155, "safety", False),
+    ],
+)  # fmt: skip
+def test_the_shared_safety_files_load(name, count, kind, has_demonstration):
+    loaded = load_problems(shared_path(name), kind=kind)
+    assert len(loaded.problems) + loaded.duplicates == count and len({p.id for p in loaded.problems}) > 0.9 * count
+    bad = [p.id for p in loaded.problems if p.kind != "safety" or (p.demonstration is not None) is not has_demonstration]
+    assert bad == []

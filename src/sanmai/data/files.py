@@ -1,10 +1,15 @@
-"""Rows of JSONL, CSV and Parquet files and of hub data sets: each a mapping, or the reason why it is none."""
+"""Rows of JSONL, CSV and Parquet files and of hub data sets: each a mapping, or the reason why it is none.
+
+A written demonstration is a text file (.md, .txt): the prompt, a line `---`, and the whole completion, thought tags included.
+Blank lines at both ends of the two parts do not belong to them; later lines `---` belong to the completion.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +24,39 @@ Located = tuple[int, Row | str]
 """Line number (row number in Parquet and hub sets, from 1) and the row, or the reason why it cannot be read."""
 
 
+def list_files(source: str | Path) -> list[tuple[str, str]]:
+    """The files of a source, each with what the ids of its rows begin with: `folder/name` without its ending.
+
+    A folder gives every file in it and below, in order of path, but for hidden ones; one that `sanmai sample` has finished
+    gives its data.parquet. Any other source is itself.
+
+    Raises:
+        InputError: a folder without files, or one of a run that holds no data to read.
+    """
+    folder = Path(source)
+    if str(source).startswith("hub:"):
+        return [(str(source), re.sub(r"[^\w.-]+", "-", str(source)))]
+    if not folder.is_dir():
+        return [(str(source), f"{folder.parent.name}/{folder.stem}" if folder.parent.name else folder.stem)]
+    if (folder / "config.toml").is_file() and (folder / "metrics.jsonl").is_file():
+        data = folder / "data.parquet"
+        if not data.is_file():
+            raise InputError(
+                f"{folder}: a run folder without data.parquet; expected problems, or a finished `sanmai sample`"
+            )
+        return [(str(data), f"{folder.name}/data")]
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in inside if not any(part.startswith(".") for part in path.parts))
+    if not paths:
+        raise InputError(f"{folder}: no file in this folder; expected .jsonl, .csv, .parquet, .md or .txt files")
+    stems = Counter(path.with_suffix("") for path in paths)
+    unique = [path.with_suffix("") if stems[path.with_suffix("")] == 1 else path for path in paths]
+    name = folder.resolve().name
+    return [(str(folder / path), f"{name}/{stem.as_posix()}") for path, stem in zip(paths, unique, strict=True)]
+
+
 def read_rows(source: str | Path) -> Iterator[Located]:
-    """The rows of a .jsonl (.ndjson, .json), .csv or .parquet file, or of `hub:NAME[:CONFIG][:SPLIT]`, in order.
+    """The rows of a .jsonl (.ndjson, .json), .csv, .parquet, .md or .txt file, or of `hub:NAME[:CONFIG][:SPLIT]`, in order.
 
     Raises:
         InputError: the source as a whole cannot be read; the message says why.
@@ -29,9 +65,12 @@ def read_rows(source: str | Path) -> Iterator[Located]:
         return _hub_rows(str(source))
     path = Path(source)
     readers = {".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows, ".json": _jsonl_rows, ".csv": _csv_rows}
-    readers[".parquet"] = _parquet_rows
+    readers |= {".parquet": _parquet_rows, ".md": _written_rows, ".txt": _written_rows}
     if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: expected a file that ends in .jsonl, .csv or .parquet, or hub:NAME[:CONFIG][:SPLIT]")
+        raise InputError(
+            f"{path}: expected a file that ends in .jsonl, .csv or .parquet, a written demonstration (.md, .txt), or "
+            "hub:NAME[:CONFIG][:SPLIT]"
+        )
     if path.is_dir():
         raise InputError(f"{path}: is a folder; expected a file")
     try:
@@ -98,6 +137,22 @@ def _csv_rows(path: Path) -> Iterator[Located]:
         raise InputError(f"{path}: not UTF-8 (byte {error.start + 1} of a block); save the file as UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}: not CSV: {error}") from None
+
+
+def _written_rows(path: Path) -> Iterator[Located]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        yield 1, f"not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
+        return
+    prompt, line, completion = [*re.split(r"(?m)^(---)[^\S\n]*$", text, maxsplit=1), "", ""][:3]
+    if not line:
+        yield 1, "no line `---` between the prompt and the completion"
+    elif not prompt.strip() or not completion.strip():
+        yield 1, f"no {'completion after' if prompt.strip() else 'prompt before'} the line `---`"
+    else:
+        turns = (("user", prompt), ("assistant", completion))
+        yield 1, {"messages": [{"role": role, "content": text.strip("\n")} for role, text in turns]}
 
 
 def _parquet_rows(path: Path) -> Iterator[Located]:

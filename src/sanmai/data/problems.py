@@ -8,46 +8,60 @@ Formats, detected from the columns of the first row, or stated:
 | math | problem, answer (LaTeX); solution, subject, level, unique_id if there |
 | mgsm | question, answer: the bare number; language, solution if there |
 | svamp | Body, Question, Answer (145.0 is read as "145") |
+| star1 | question, response: a demonstration of kind "safety"; id, category, source if there |
+| goals | goal: a prompt of kind "safety", such as AdvBench's |
 | generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, kind, language, solution, tags |
 
-In a generic file any other column that holds a number, a bool or a short text becomes a tag.
+In a generic file any other column that holds a number, a bool or a short text becomes a tag. A folder is read file by file,
+each in its own format; written demonstrations (.md, .txt) are described in data/files.py.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
-from sanmai.data.files import Row, read_rows
+from sanmai.data.files import Row, list_files, read_rows
 from sanmai.types import InputError, Message, Problem
 
-Format = Literal["auto", "gsm8k", "math", "mgsm", "svamp", "generic"]
+Format = Literal["auto", "gsm8k", "math", "mgsm", "svamp", "star1", "goals", "generic"]
 OnError = Literal["raise", "skip"]
+Kind = Literal["reasoning", "general", "safety"]
 
 
 class ProblemsConfig(Config):
     source: str = "world"
-    """"world" (the embedded one), a .jsonl, .csv or .parquet file, or hub:NAME[:CONFIG][:SPLIT]."""
+    """"world" (the embedded one), a .jsonl, .csv or .parquet file, a folder of such files and of written demonstrations
+    (.md, .txt), the run folder of `sanmai sample`, or hub:NAME[:CONFIG][:SPLIT]."""
     evaluation: str | None = None
     """The held-out problems, in the same notation; without it `holdout` is split off the source."""
     format: Format = "auto"
     """Which columns mean what; see data/problems.py. "auto" looks at the first row."""
+    kind: Kind | None = None
+    """Take every problem of the files for one of this kind, whatever its row says; None: as the rows say."""
     on_error: OnError = "raise"
     """At a malformed line: stop and name it, or skip and count it."""
     holdout: float = Field(0.1, gt=0, lt=1)
     """Share of the problems held out when there is no evaluation source."""
     limit: int | None = Field(None, ge=1)
     """Use only so many problems, from the start; None for all."""
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind is not None and self.source == "world" and self.evaluation in (None, "world"):
+            raise ValueError("kind without a file: the embedded world's problems have theirs")
+        return self
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class LoadedProblems:
     skipped: list[str] = field(default_factory=list)
     """One "file, line N: reason" per malformed line that was passed over."""
     duplicates: int = 0
-    """Problems left out because an earlier one has the same prompt."""
+    """Problems left out because an earlier one has the same prompt and the same demonstration, or none."""
 
 
 def load_problems(
@@ -66,49 +80,63 @@ def load_problems(
     on_error: OnError = "raise",
     needs_answer: bool = True,
     limit: int | None = None,
+    kind: Kind | None = None,
 ) -> LoadedProblems:
-    """The problems of a file or hub data set, without duplicates.
+    """The problems of a file, a folder of files or a hub data set, without duplicates.
 
     Args:
         needs_answer: a problem without a reference answer is malformed; False for demonstrations, and for rewards
             that read no answer.
         limit: stop after so many problems.
+        kind: of every problem, whatever its row says.
 
     Raises:
         InputError: the source cannot be read, a line is malformed (on_error="raise"), or no problem is left.
     """
-    convert = None if format == "auto" else _FORMATS[format]
-    stem = re.sub(r"[^\w.-]+", "-", str(source)) if str(source).startswith("hub:") else _stem(Path(source))
     problems: list[Problem] = []
     skipped: list[str] = []
-    seen_ids: set[str] = set()
-    seen_prompts: set[str] = set()
     duplicates = 0
-    for index, (number, row) in enumerate(read_rows(source)):
+    seen_ids: set[str] = set()
+    seen: set[str] = set()
+    for where, problem in _converted(source, None if format == "auto" else _FORMATS[format]):
         try:
-            if isinstance(row, str):
-                raise _RowError(row)
-            convert = convert or _detect(row)
-            problem = convert(row, f"{stem}/{index}")
+            if isinstance(problem, str):
+                raise _RowError(problem)
+            problem = problem if kind is None else replace(problem, kind=kind)
             _check(problem, seen_ids, needs_answer)
         except _RowError as error:
-            reason = f"{source}, line {number}: {error}"
+            reason = f"{where}: {error}"
             if on_error == "raise":
                 raise InputError(f"{reason} (problems.on_error=skip passes over such lines)") from None
             skipped.append(reason)
             continue
         seen_ids.add(problem.id)
-        key = normalised_prompt(problem)
-        if key in seen_prompts:
+        key = normalised_prompt(problem) + (f"\0{problem.demonstration}" if problem.demonstration is not None else "")
+        if key in seen:
             duplicates += 1
             continue
-        seen_prompts.add(key)
+        seen.add(key)
         problems.append(problem)
         if len(problems) == limit:
             break
     if not problems:
         raise InputError(f"{source}: no problem in it" + (f"; the first reason: {skipped[0]}" if skipped else ""))
     return LoadedProblems(problems, skipped, duplicates)
+
+
+def _converted(source: str | Path, stated: Callable[[Row, str], Problem] | None) -> Iterator[tuple[str, Problem | str]]:
+    """Where each row stands, and the problem that it is or why it is none; every file in its own format."""
+    for file, stem in list_files(source):
+        convert = stated
+        for index, (number, row) in enumerate(read_rows(file)):
+            where = f"{file}, line {number}"
+            try:
+                if isinstance(row, str):
+                    raise _RowError(row)
+                convert = convert or _detect(row)
+                yield where, convert(row, f"{stem}/{index}")
+            except _RowError as error:
+                yield where, str(error)
 
 
 def normalised_prompt(problem: Problem) -> str:
@@ -171,10 +199,6 @@ class _RowError(Exception):
     """Why a row is no problem."""
 
 
-def _stem(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}" if path.parent.name else path.stem
-
-
 def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
     if problem.id in seen_ids:
         raise _RowError(f"the id {problem.id!r} is not unique")
@@ -196,9 +220,14 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
         return _math
     if {"question", "answer"} <= columns:
         return _gsm8k if "####" in str(row["answer"]) else _mgsm
+    if {"question", "response"} <= columns:
+        return _star1
+    if "goal" in columns:
+        return _goal
     raise _RowError(
         f"columns {', '.join(sorted(map(str, columns)))} fit no known format; expected prompt or messages (generic), "
-        "question and answer (gsm8k, mgsm), problem and answer (math), or Body, Question and Answer (svamp)"
+        "question and answer (gsm8k, mgsm), problem and answer (math), Body, Question and Answer (svamp), question and "
+        "response (star1), or goal (goals)"
     )
 
 
@@ -234,10 +263,26 @@ def _svamp(row: Row, default_id: str) -> Problem:
     )
 
 
+def _star1(row: Row, default_id: str) -> Problem:
+    categories = row.get("category")
+    tags = {"category": categories[0]} if isinstance(categories, list) and categories and _is_tag(categories[0]) else {}
+    if _is_tag(row.get("source")):
+        tags["source"] = row["source"]
+    return Problem(
+        default_id if row.get("id") is None else str(row["id"]),
+        ({"role": "user", "content": _text(row, "question")},),
+        kind="safety", demonstration=_text(row, "response"), tags=tags,
+    )  # fmt: skip
+
+
+def _goal(row: Row, default_id: str) -> Problem:
+    return Problem(default_id, ({"role": "user", "content": _text(row, "goal")},), kind="safety")
+
+
 def _generic(row: Row, default_id: str) -> Problem:
     messages, demonstration = _messages(row)
     tags = {key: value for key, value in row.items() if key not in _GENERIC and _is_tag(value)}
-    stated = row.get("tags") or {}
+    stated = _json_object(row.get("tags") or {})
     if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
         raise _RowError(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
     tags |= stated
@@ -297,6 +342,14 @@ def _optional(row: Row, key: str) -> str | None:
     return None if row.get(key) is None else _text(row, key)
 
 
+def _json_object(value: Any) -> Any:
+    """What stands as JSON text in a column whose rows hold different keys; anything else, and text that is none, as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _is_tag(value: Any) -> bool:
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 64)
 
@@ -317,5 +370,5 @@ def _reference(value: Any) -> str:
 
 
 _FORMATS: dict[str, Callable[[Row, str], Problem]] = {
-    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "generic": _generic,
+    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "star1": _star1, "goals": _goal, "generic": _generic,
 }  # fmt: skip

@@ -98,6 +98,15 @@ def rollout(
     return groups, stats
 
 
+def grade(rollouts: Sequence[tuple[Problem, Rollout]], rubric: Rubric, grading: GradingConfig) -> None:
+    """Grade rollouts that exist already, in place; one whose grader breaks or takes too long has `failure` set."""
+    graders = _Graders(rubric, grading)
+    for problem, rollout_ in rollouts:
+        graders.submit(problem, rollout_)
+    graders.finish()
+    rubric.grade_together(rollouts)
+
+
 def _to_rollout(
     policy: Policy, problem: Problem, request: Request, done: Completion, version: int, tags: tuple[str, str]
 ) -> Rollout:
