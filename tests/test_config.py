@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 import sanmai
 from sanmai.config import Config, differing_keys, load_values, merge, set_value
+from sanmai.recipes import RECIPES
 from sanmai.types import InputError
 
 
@@ -132,7 +133,7 @@ def test_a_configuration_survives_its_file():
     assert Example.read(tomllib.loads(Example().to_toml())) == Example()
 
 
-@pytest.mark.parametrize("name", ["zero", "sft", "pretrain"])
+@pytest.mark.parametrize("name", list(RECIPES))
 def test_the_settings_of_every_recipe_survive_their_file(name):
     from sanmai.recipes import find_recipe, resolve
 
@@ -146,7 +147,7 @@ def test_every_preset_can_be_read():
 
     presets = sorted(PRESETS.glob("*.toml"))
     for path in presets:
-        resolve(find_recipe(path.stem.split("-")[0]), Path(path.stem))
+        resolve(find_recipe(tomllib.loads(path.read_text())["recipe"]), Path(path.stem))
 
 
 def config_classes() -> list[type[Config]]:

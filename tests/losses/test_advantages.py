@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from sanmai.losses import group_advantages
+from sanmai.losses import decoupled_advantages, group_advantages
 
 
 def test_worked_group():
@@ -68,3 +68,18 @@ def test_a_reward_that_is_no_number_is_refused(bad):
 def test_unknown_choices_are_refused_by_name(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         group_advantages([1.0, 0.0], **bad)
+
+
+def test_decoupled_components_are_normalised_before_they_are_weighed():
+    # a: 1, 0, 0 and b: 0, 0, 1; means 1/3; deviations sqrt(((2/3)^2 + 2 (1/3)^2) / 2) = sqrt(1/3).
+    # A_a = (2/3, -1/3, -1/3) / sqrt(1/3), A_b the same backwards; 2 A_a + A_b = (4/3 - 1/3, -2/3 - 1/3, -2/3 + 2/3) sqrt(3)
+    found = decoupled_advantages([{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 0.0}, {"a": 0.0, "b": 1.0}], {"a": 2.0, "b": 1.0})
+    assert found == pytest.approx([math.sqrt(3), -math.sqrt(3), 0.0], abs=1e-3)
+    # The plain sum is a reward of (1, 0, 1): it cannot tell the first from the third.
+    assert group_advantages([1.0, 0.0, 1.0])[0] == group_advantages([1.0, 0.0, 1.0])[2]
+
+
+def test_decoupled_advantages_leave_out_the_ungradable_and_are_0_where_nothing_differs():
+    assert decoupled_advantages([{"a": 1.0}, None, {"a": 1.0}], {"a": 1.0}) == [0.0, 0.0, 0.0]
+    found = decoupled_advantages([{"a": 1.0}, None, {"a": 0.0}], {"a": 1.0}, "none")
+    assert found == [0.5, 0.0, -0.5]

@@ -5,6 +5,7 @@ the losses of its micro-batches add up to the same value and gradient however th
 """
 
 from sanmai.losses.advantages import AdvantageScale, Baseline, Deviation, decoupled_advantages, group_advantages
+from sanmai.losses.distillation import distillation_advantages, distillation_loss, token_divergence
 from sanmai.losses.divergence import KlEstimator, entropy_bonus, kl_to_reference
 from sanmai.losses.policy_gradient import (
     CISPO,
@@ -51,6 +52,8 @@ __all__ = [
     "cispo",
     "clipped_surrogate",
     "decoupled_advantages",
+    "distillation_advantages",
+    "distillation_loss",
     "entropy_bonus",
     "group_advantages",
     "kl_to_reference",
@@ -58,6 +61,7 @@ __all__ = [
     "policy_loss",
     "reinforce",
     "sequence_clipped_surrogate",
+    "token_divergence",
     "token_logp_and_entropy",
     "truncated_importance_weight",
     "weighted_nll",

@@ -1,35 +1,74 @@
-"""The embedded base model: its architecture, its tokenizer folder, and the weights shipped with the package."""
+"""The embedded models: their architecture, their tokenizer folder, and the base's weights, shipped with the package."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 TINY_PATH = Path(__file__).parent / "tiny"
 """The shipped base: an ordinary `transformers` folder, written by `sanmai run pretrain`."""
 MAX_POSITIONS = 512
 
 
-def new_tiny_model(seed: int) -> Qwen3ForCausalLM:
-    """A Qwen3 of 0.62 M parameters with random weights, float32, on the CPU; the global generator is untouched."""
+HEAD_WIDTH = 32
+"""Of every attention head: vLLM loads no smaller one."""
+
+
+class ArchitectureConfig(Config):
+    """Size and kind of an embedded model; as it stands, those of the shipped base (0.62 M parameters)."""
+
+    family: Literal["qwen3", "llama"] = "qwen3"
+    """What the layers are: Qwen3's or Llama's."""
+    layers: int = Field(4, ge=1)
+    """Transformer layers."""
+    width: int = Field(128, ge=8)
+    """Width of the residual stream."""
+    heads: int = Field(4, ge=1)
+    """Attention heads of a layer, each 32 wide."""
+    key_value_heads: int = Field(2, ge=1)
+    """Heads that keep keys and values; the attention heads share them evenly."""
+    mlp_width: int = Field(256, ge=8)
+    """Inner width of a layer's MLP."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.heads % self.key_value_heads:
+            raise ValueError(f"heads = {self.heads} cannot share key_value_heads = {self.key_value_heads} evenly")
+        return self
+
+
+def new_tiny_model(seed: int, architecture: ArchitectureConfig | None = None) -> Qwen3ForCausalLM | LlamaForCausalLM:
+    """A model of the world's words with random weights, float32, on the CPU; the global generator is untouched.
+
+    Args:
+        architecture: None for the shipped base's.
+    """
     import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
     from sanmai.world.tokenizer import EOS, PAD, vocabulary
 
-    words = vocabulary()
-    config = Qwen3Config(
+    chosen, words = architecture or ArchitectureConfig(), vocabulary()
+    families: dict[str, tuple[Any, Any]] = {
+        "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+        "llama": (LlamaConfig, LlamaForCausalLM),
+    }
+    config_class, model_class = families[chosen.family]
+    config = config_class(
         vocab_size=len(words),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        # vLLM loads no head smaller than 32.
-        head_dim=32,
+        hidden_size=chosen.width,
+        intermediate_size=chosen.mlp_width,
+        num_hidden_layers=chosen.layers,
+        num_attention_heads=chosen.heads,
+        num_key_value_heads=chosen.key_value_heads,
+        head_dim=HEAD_WIDTH,
         max_position_embeddings=MAX_POSITIONS,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -38,7 +77,7 @@ def new_tiny_model(seed: int) -> Qwen3ForCausalLM:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config).float()
+        return model_class(config).float()
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:

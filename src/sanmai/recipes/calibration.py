@@ -327,7 +327,7 @@ def _kept_by(policy: Policy, r: Rollout, num_rows: int) -> tuple[int, int]:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        hidden_ND, _ = policy._predicting(batch)
+        hidden_ND, _ = policy.predicting(batch)
     note(hidden_ND)
     return batch.tokens_BT.numel(), sum(kept.values())
 

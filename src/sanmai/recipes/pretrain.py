@@ -1,6 +1,7 @@
 """The embedded base model, rebuilt: a tiny Qwen3 learns the world's noisy corpus from random weights.
 
-This is how the folder `models/tiny` came about; `sanmai export RUN DIR` writes such a folder.
+This is how the folder `models/tiny` came about; `sanmai export RUN DIR` writes such a folder. Another `architecture` gives a
+base of another size or family with the same tokenizer: a student for distillation (`--config student-tiny`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
 from sanmai.models.policy import ModelConfig, quiet_transformers
-from sanmai.models.tiny import new_tiny_model, save_tokenizer
+from sanmai.models.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
 from sanmai.recipes.evaluation import EvaluationConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import WorldConfig, world_problems
@@ -39,7 +40,8 @@ class PretrainConfig(Config):
     """Documents of the corpus in one update."""
     corpus: CorpusConfig = CorpusConfig()
     model: ModelConfig = ModelConfig(threads=1)
-    """Device and dtype; the architecture is the tiny one."""
+    """Device and dtype; what is trained is new."""
+    architecture: ArchitectureConfig = ArchitectureConfig()
     world: WorldConfig = WorldConfig()
     """Held-out problems for evaluation."""
     optimizer: OptimizerConfig = OptimizerConfig(
@@ -76,7 +78,7 @@ def run_pretrain(
         start = run.folder / "start"
         if run.checkpoint is None:
             with quiet_transformers():
-                new_tiny_model(config.seed).save_pretrained(start)
+                new_tiny_model(config.seed, config.architecture).save_pretrained(start)
                 save_tokenizer(start)
         state = start_or_resume(
             run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False

@@ -1,0 +1,241 @@
+"""On-policy distillation: the student writes, the teacher says of every token how likely it would have been.
+
+The loss is the reverse KL of student and teacher on the student's own completions, token by token (Thinking Machines 2025,
+"On-Policy Distillation"; GKD, arXiv:2306.13649, with its fraction of on-policy data at 1). By default it is estimated from the
+sampled tokens, which costs one pass of the teacher and no logits: the teacher's log-prob less the student's is the advantage
+of a plain policy gradient. `exact` takes it over the whole vocabulary, with less noise, and then `beta` may choose another
+divergence. Completions are graded as in `zero`, for the record alone: no reward is trained on.
+
+Student and teacher share a tokenizer. Where they do not, `sft` on the teacher's texts is the way.
+
+Shape key: see rollout/pack.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.data.curriculum import draw
+from sanmai.losses import Normalisation, distillation_advantages
+from sanmai.models.policy import ModelConfig, Policy
+from sanmai.recipes import name_of
+from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.graders import make_rubric
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.recipes.teacher import (
+    TeacherConfig,
+    check_shares_tokenizer,
+    divergence_component,
+    load_teacher,
+    teacher_logp,
+)
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.measure import training_metrics
+from sanmai.rollout.pack import pack_rollouts
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.components import LossConfig, rl_components
+from sanmai.train.environment import describe_environment
+from sanmai.train.forensics import write_bundle
+from sanmai.train.runs import CheckpointsConfig, Run, storing
+from sanmai.train.state import TrainingState, start_or_resume, weights_digest
+from sanmai.train.step import (
+    Component,
+    NonFiniteError,
+    OptimizerConfig,
+    StepResult,
+    check_parity,
+    learning_rate,
+    optimizer_step,
+)
+from sanmai.types import Group, InputError, Metrics, Problem, Rollout, TokenBatch
+
+_SURROGATE = LossConfig(preset="reinforce", normalisation=Normalisation.TOKEN)
+"""One update per step, so every ratio is 1; every token of the step counts the same."""
+
+
+class DistillConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream of the run."""
+    num_steps: int = Field(200, ge=1)
+    """Steps: each samples completions of a batch of problems and updates the student once."""
+    prompts_per_step: int = Field(64, ge=1)
+    """Problems drawn in one step."""
+    rollouts_per_prompt: int = Field(4, ge=1)
+    """Completions of each problem. No baseline is taken within the group: one is enough."""
+    exact: bool = False
+    """Take the divergence over the whole vocabulary instead of estimating it from the sampled tokens."""
+    beta: float = Field(1.0, ge=0, le=1)
+    """Which divergence, with exact: 1 reverse KL, 0 forward KL, between them GKD's generalised Jensen-Shannon divergence."""
+    model: ModelConfig = ModelConfig()
+    """The student."""
+    teacher: TeacherConfig = TeacherConfig()
+    problems: ProblemsConfig = ProblemsConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    rewards: RewardsConfig = RewardsConfig()
+    """For the record: no reward is trained on."""
+    grading: GradingConfig = GradingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-5)
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.beta != 1 and not self.exact:
+            raise ValueError("beta without exact: only the reverse KL can be estimated from the student's tokens alone")
+        if self.sampling.temperature != 1:
+            raise ValueError("sampling.temperature: the divergence is taken at 1, so the tokens must be sampled at 1")
+        return self
+
+
+def run_distill(
+    config: DistillConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder.
+
+    Args:
+        problems: instead of config.problems.source; part of them is held out for evaluation as there. No answers are needed.
+        reward: instead of the accuracy verifier, for the record: any callable (problem, completion) -> float or None.
+    """
+    progress = progress or Progress.silent()
+    with Run(out, "distill", config) as run:
+        train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
+        if config.prompts_per_step > len(train):
+            raise InputError(
+                f"prompts_per_step = {config.prompts_per_step}: only {len(train)} problems to train on, and a step draws "
+                "each at most once"
+            )
+        teacher = load_teacher(config.teacher, config.model)
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
+        check_shares_tokenizer(state.policy, teacher)
+        facts = describe_environment(
+            state.policy,
+            {"train": train, "evaluation": held_out},
+            start_digest=state.start_digest,
+            reward=name_of(reward),
+        )
+        facts["origin"]["teacher"] = weights_digest(teacher)
+        run.log_environment(facts)
+        if state.policy.tokenizer.chat_template != teacher.tokenizer.chat_template:
+            run.warn("the teacher's chat template is another: it scores completions of the student's prompts")
+        check_positions(
+            state.policy, [*train, *held_out], max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
+        )
+        check_positions(teacher, train, config.sampling.max_tokens)
+        rubric = make_rubric(config.rewards, reward, [], device=config.model.device)
+        progress.begin(run, config.num_steps)
+        if run.start_step == 0:
+            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+        for step in run.steps(config.num_steps, progress.interrupting):
+            with progress.phase("sampling"):
+                groups, stats = rollout(
+                    state.policy,
+                    draw(train, config.prompts_per_step, seed=config.seed, step=step),
+                    rubric,
+                    rollouts_per_prompt=config.rollouts_per_prompt,
+                    seed=(config.seed, step),
+                    policy_version=step - 1,
+                    sampling=config.sampling,
+                    grading=config.grading,
+                )
+            with progress.phase("training"):
+                metrics = (
+                    training_metrics(groups) | stats.metrics() | imitate(run, state, teacher, groups, config, step)
+                )
+            if config.evaluation.is_due(step, config.num_steps):
+                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
+            with progress.phase("saving"):
+                run.log_step(step, metrics, groups)
+                if run.commits(step, config.num_steps, config.checkpoints):
+                    run.save(step, state.save, config.checkpoints)
+            progress.step(step, metrics)
+        progress.end(run)
+    return run.folder
+
+
+def imitate(
+    run: Run, state: TrainingState, teacher: Policy, groups: Sequence[Group], config: DistillConfig, step: int
+) -> Metrics:
+    """Move the student towards the teacher on a step's completions, right, wrong or cut off."""
+    written = [r for group in groups for r in group.rollouts if r.completion_tokens]
+    rollouts = [r for r in written if max(r.completion_tokens) < teacher.vocabulary]
+    if len(rollouts) < len(written):
+        run.warn(
+            f"step {step}: {len(written) - len(rollouts)} rollouts left out, with tokens that the teacher does not have"
+        )
+    if not rollouts:
+        run.warn(f"step {step}: there is no rollout to learn from")
+        return {}
+    batch = pack_rollouts(rollouts)
+    if not state.has_parity:
+        check_parity(state.policy, batch, temperature=1.0, micro_tokens=config.optimizer.micro_tokens)
+        state.has_parity = True
+    components, metrics = _components(state.policy, teacher, batch, rollouts, config)
+    result = _step(run, state, batch, components, rollouts, config, step)
+    for r, log_ratio in zip(rollouts, result.log_ratio_B, strict=True):
+        r.log_ratio = log_ratio
+    return metrics | result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
+
+
+def _components(
+    student: Policy, teacher: Policy, batch: TokenBatch, rollouts: Sequence[Rollout], config: DistillConfig
+) -> tuple[dict[str, Component], Metrics]:
+    """The loss as a component with its stream in the batch, and what is known before the step."""
+    if config.exact:
+        batch.streams = {"sft": batch.mask_BT.float()}
+        return {"distill": divergence_component(student, teacher, config.beta)}, {}
+    teacher_logp_BT = teacher_logp(teacher, student, batch, config.optimizer.micro_tokens)
+    advantage_BT = distillation_advantages(teacher_logp_BT, batch.sampling_logp_BT, batch.mask_BT)
+    batch.streams = {"rl": advantage_BT}
+    for r, total in zip(rollouts, advantage_BT.sum(dim=1).tolist(), strict=True):
+        r.advantage = total / len(r.completion_tokens)
+    component = rl_components(_SURROGATE, config.sampling.max_tokens)["rl"]
+    return {"distill": component}, {"distill/reverse_kl": -advantage_BT.sum().item() / int(batch.mask_BT.sum())}
+
+
+def _step(
+    run: Run,
+    state: TrainingState,
+    batch: TokenBatch,
+    components: Mapping[str, Component],
+    rollouts: Sequence[Rollout],
+    config: DistillConfig,
+    step: int,
+) -> StepResult:
+    """One optimizer step; one that is refused leaves a bundle, which holds the student's side."""
+    try:
+        return optimizer_step(
+            state.policy,
+            state.optimizer,
+            batch,
+            components,
+            lr=learning_rate(config.optimizer, step, config.num_steps),
+            temperature=1.0,
+            config=config.optimizer,
+        )
+    except NonFiniteError as error:
+        bundle = run.folder / "failures" / f"step-{step:06d}"
+        with storing(bundle):
+            write_bundle(
+                bundle,
+                state.policy,
+                batch,
+                reason=str(error),
+                # Replayed without the teacher, the exact form is the log-likelihood of the same tokens.
+                loss=None if config.exact else _SURROGATE,
+                temperature=1.0,
+                max_tokens=config.sampling.max_tokens,
+                rollouts=rollouts,
+            )
+        raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts") from None
