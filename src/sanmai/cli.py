@@ -1,4 +1,4 @@
-"""The command line: sanmai run | plan | doctor | report | chat | score | export."""
+"""The command line: sanmai run | sample | plan | doctor | report | chat | score | export."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="zero, sft or pretrain.")]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="r1, zero, sft, sample, reward, preferences, distill, evaluate or pretrain.")
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
 ]
@@ -41,31 +43,35 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @app.command()
 def run(
-    recipe: RecipeName, config: ConfigFile = None, set_: Overrides = None, out: Out = None, debug: Debug = False
+    recipe: RecipeName,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage again, and all that hangs on it (r1).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage (r1).")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone (r1).")] = None,
+    debug: Debug = False,
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
-    from sanmai.models.checkpoints import newest_good_checkpoint
-    from sanmai.recipes import default_out, find_recipe, resolve
-    from sanmai.recipes.progress import Progress
+    stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
+    _run(recipe, config, set_, out, stages=stages)
 
-    chosen = find_recipe(recipe)
-    settings = resolve(chosen, config, set_ or [])
-    folder = out or default_out(chosen, settings)
-    progress = Progress(_console())
-    progress.say(f"Run folder: {folder}")
-    try:
-        chosen.run(settings, folder, progress=progress)
-    except KeyboardInterrupt:  # outside a step, or the second one
-        saved = newest_good_checkpoint(folder)
-        progress.close()
-        progress.say(f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}")
-        raise typer.Exit(130) from None
-    finally:
-        progress.close()
-    report_path = _write_report(folder, recipe)
-    progress.say(f"Report: {report_path}")
-    if progress.was_interrupted:
-        raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    problems: Annotated[str, typer.Argument(metavar="PROBLEMS", help="world, a file or folder of problems, or hub:NAME.")],
+    n: Annotated[int | None, typer.Option("--n", min=1, help="Completions of each problem; 4 by default.")] = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Sample, grade and filter completions of a file's problems: data to train on, with a card. The recipe "sample"."""
+    values = {"model": {"name": model}, "problems": {"source": problems}}
+    _run("sample", config, set_, out, values | ({} if n is None else {"samples_per_prompt": n}))
 
 
 @app.command()
@@ -78,7 +84,7 @@ def plan(
         bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option(help="Predict time and memory from some 5 seconds of real work on this machine (zero).")
+        bool, typer.Option(help="Predict time and memory from some 5 seconds of real work on this machine (zero, r1).")
     ] = True,
     debug: Debug = False,
 ) -> None:
@@ -103,11 +109,21 @@ def doctor(
         Path | None,
         typer.Option("--replay", metavar="BUNDLE", help="Compute a failed step again and show where it broke."),
     ] = None,
+    show_mask: Annotated[
+        Path | None,
+        typer.Option("--show-mask", metavar="FILE", help="Show which tokens of a demonstration in this file are trained."),
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Whose tokenizer --show-mask uses.")] = "tiny",
+    row: Annotated[int, typer.Option(min=0, help="Which demonstration --show-mask shows, counted from 0.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """Say what works on this machine."""
+    """Say what works on this machine, why a step failed, or what of a demonstration is learned."""
     from sanmai.recipes.doctor import examine, replay_lines
+    from sanmai.recipes.show_mask import print_mask
 
+    if show_mask:
+        print_mask(show_mask, model, row, _console())
+        return
     for line in replay_lines(replay) if replay else examine():
         typer.echo(line)
 
@@ -146,12 +162,14 @@ def chat(
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}.')],
-    as_: Annotated[str, typer.Option("--as", metavar="KIND", help="What to grade as: math.")] = "math",
+    as_: Annotated[
+        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, language or thinking.")
+    ] = "math",
     debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
     from sanmai.rewards.score import read_rows
-    from sanmai.rewards.score import score as score_rows
+    from sanmai.safety.score import score as score_rows
 
     json.dump(score_rows(read_rows(file), as_), sys.stdout, ensure_ascii=False, indent=1)
     sys.stdout.write("\n")
@@ -206,6 +224,44 @@ def main() -> None:
             raise
         typer.echo(f"sanmai: {error}", err=True)
         sys.exit(1)
+
+
+def _run(
+    recipe: str,
+    config: Path | None,
+    overrides: list[str] | None,
+    out: Path | None,
+    values: dict | None = None,
+    stages: dict[str, str] | None = None,
+) -> None:
+    """Run a recipe with its lines on the console, then write its report.
+
+    Args:
+        values: settings that the command line has names of its own for.
+        stages: which of a pipeline's stages to do.
+    """
+    from sanmai.models.checkpoints import newest_good_checkpoint
+    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.recipes.progress import Progress
+
+    chosen = find_recipe(recipe)
+    settings = resolve(chosen, config, overrides or [], values)
+    folder = out or default_out(chosen, settings)
+    progress = Progress(_console())
+    progress.say(f"Run folder: {folder}")
+    try:
+        chosen.run(settings, folder, progress=progress, **(stages or {}))
+    except KeyboardInterrupt:  # outside a step, or the second one
+        saved = newest_good_checkpoint(folder)
+        progress.close()
+        progress.say(f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}")
+        raise typer.Exit(130) from None
+    finally:
+        progress.close()
+    report_path = _write_report(folder, recipe)
+    progress.say(f"Report: {report_path}")
+    if progress.was_interrupted:
+        raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -133,11 +133,12 @@ def test_copies_of_the_weights_for_the_backward_pass_are_counted_once_and_not_pe
     r = Rollout("1", 0, [5, 6, 7], [8, 9, 10, 11, 1], [0.0] * 5, StopReason.STOP, 0, "")
     longer = Rollout("1", 1, [5, 6, 7], [8, 9, 10, 11] * 6 + [1], [0.0] * 25, StopReason.STOP, 0, "")
     full, half = policy_of(tmp_path), policy_of(tmp_path, dtype="bfloat16")
-    # Nothing is copied in float32. In bfloat16 the seven matrices of both layers, two bytes a number; the head is not among them.
+    # No matrix is copied in float32. In bfloat16 the seven of both layers, two bytes a number; the head is not among them.
+    vector = 4 * 32  # the compiled passes hold on to a vector of the model's width
     for rollouts in ([r], [r, longer]):
-        assert measuring.kept_bytes(full, rollouts).once == pytest.approx(0, abs=0.1)
+        assert measuring.kept_bytes(full, rollouts).once == pytest.approx(0, abs=vector + 0.1)
         copies = 2 * 2 * (QKV + OUTPUT + GATE_UP + DOWN)
-        assert measuring.kept_bytes(half, rollouts).once == pytest.approx(copies)
+        assert measuring.kept_bytes(half, rollouts).once == pytest.approx(copies, abs=vector + 0.1)
         assert 0 < measuring.kept_bytes(half, rollouts).per_token < measuring.kept_bytes(full, rollouts).per_token
     # The head in bfloat16 goes with the logits: 4 rows of 3 + 8 tokens.
     _, config = small()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pipeline_folder import make_pipeline_folder
 from run_folder import make_run_folder
 
 from sanmai.report import write_report
@@ -40,22 +41,28 @@ def browser() -> Iterator:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def pipeline_report(tmp_path_factory) -> Path:
+    return write_report(make_pipeline_folder(tmp_path_factory.mktemp("pipelines") / "r1-3", num=20))
+
+
 @pytest.fixture
-def opened(browser, report):
-    """Opens the report and, at the end, checks that nothing was said on the console and nothing else was asked for."""
+def opened(browser, request):
+    """Opens a report and, at the end, checks that nothing was said on the console and nothing else was asked for."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(scheme: str = "light", width: int = 1280):
+    def open_page(scheme: str = "light", width: int = 1280, which: str = "report"):
+        report = request.getfixturevalue(which)
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url == report.as_uri() or complaints.append(request.url[:100]))
+        page.on("request", lambda asked: asked.url == report.as_uri() or complaints.append(asked.url[:100]))
         page.goto(report.as_uri())
-        page.wait_for_selector(".plot canvas")
+        page.wait_for_selector(".plot canvas" if which == "report" else ".box")
         return page
 
     yield open_page
@@ -156,3 +163,31 @@ def test_structure_can_be_read_without_sight(opened):
     unnamed = page.evaluate("""() => [...document.querySelectorAll('select, input, button')]
       .filter((node) => !(node.labels?.length || node.textContent.trim())).length""")
     assert unnamed == 0 and page.locator(".plot:not([aria-label])").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_pipelines_page_is_within_the_window_and_its_wide_tables_scroll_inside(opened, scheme, width):
+    page = opened(scheme, width, "pipeline_report")
+    for summary in page.locator("details.fold > summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    table = page.locator(".wide:has(table.stages)")
+    table.evaluate("(node) => { node.scrollLeft = node.scrollWidth; }")
+    name = page.get_by_role("rowheader", name="student_rl").first.bounding_box()
+    assert name and name["x"] >= 0
+    cost = page.locator("table.stages thead th").last.bounding_box()
+    assert cost and cost["x"] + cost["width"] <= width + 1
+    shade = page.evaluate("getComputedStyle(document.querySelector('table.stages tbody th')).backgroundColor")
+    assert (int(shade[4:].split(",")[0]) < 60) == (scheme == "dark")
+
+
+def test_every_name_of_a_pipelines_graph_fits_its_box(opened):
+    page = opened(which="pipeline_report")
+    gaps = page.evaluate("""() => [...document.querySelectorAll('.box')].flatMap((box) => {
+      const edge = box.querySelector('rect').getBoundingClientRect().right;
+      return [...box.querySelectorAll('text')].map((text) => edge - text.getBoundingClientRect().right);
+    })""")
+    assert len(gaps) == 39 and min(gaps) > 0
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.get_by_role("button", name="Light theme").is_visible()

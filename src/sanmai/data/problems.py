@@ -41,9 +41,9 @@ Kind = Literal["reasoning", "general", "safety"]
 
 
 class ProblemsConfig(Config):
-    source: str = "world"
-    """"world" (the embedded one), a .jsonl, .csv or .parquet file, a folder of such files and of written demonstrations
-    (.md, .txt), the run folder of `sanmai sample`, or hub:NAME[:CONFIG][:SPLIT]."""
+    source: str | tuple[str, ...] = "world"
+    """"world" (the embedded one), a .jsonl, .csv or .parquet file, a folder of files, a run folder of `sanmai sample`, or
+    hub:NAME[:CONFIG][:SPLIT]; a list of these is read one after the other."""
     evaluation: str | None = None
     """The held-out problems, in the same notation; without it `holdout` is split off the source."""
     format: Format = "auto"

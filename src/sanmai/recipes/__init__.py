@@ -15,10 +15,18 @@ from sanmai.config import Config, load_values, merge
 from sanmai.types import InputError
 
 RECIPES = {
+    "r1": ("sanmai.recipes.r1", "R1Config", "run_r1"),
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
     "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
+    "distill": ("sanmai.recipes.distill", "DistillConfig", "run_distill"),
+    "preferences": ("sanmai.recipes.preferences", "PreferencesConfig", "run_preferences"),
+    "sample": ("sanmai.recipes.sample", "SampleConfig", "run_sample"),
+    "reward": ("sanmai.recipes.reward", "RewardConfig", "run_reward"),
+    "gather": ("sanmai.recipes.gather", "GatherConfig", "run_gather"),
+    "evaluate": ("sanmai.recipes.evaluate", "EvaluateConfig", "run_evaluate"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
 }
+_PIPELINES = ("r1",)
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -27,6 +35,11 @@ class Recipe:
     name: str
     config: type[Config]
     run: Callable[..., Path]
+
+    @property
+    def has_stages(self) -> bool:
+        """It is a recipe of recipes, whose folder keeps the stages of all its settings; see recipes/stages.py."""
+        return self.name in _PIPELINES
 
 
 def find_recipe(name: str) -> Recipe:
@@ -61,7 +74,12 @@ def resolve(
 
 
 def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
-    """runs/<recipe>-<digest of the settings>: the same command finds its run again, and other settings another folder."""
+    """runs/<recipe>-<digest of the settings>: the same command finds its run again, and other settings another folder.
+
+    A recipe with stages has one folder for all settings: what did not change is found there.
+    """
+    if recipe.has_stages:
+        return Path("runs") / recipe.name
     digest = hashlib.sha256((config.to_toml() + salt).encode()).hexdigest()[:8]
     return Path("runs") / f"{recipe.name}-{digest}"
 

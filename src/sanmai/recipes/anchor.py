@@ -58,7 +58,9 @@ class Anchor:
         room = min(config.max_tokens, policy.max_positions or config.max_tokens)
         self.examples = [e for e in rendered if len(e[0]) + len(e[1]) <= room]
         if len(self.examples) < len(rendered):
-            on_warning(f"anchor: {len(rendered) - len(self.examples)} of {len(rendered)} demonstrations are longer than {room} tokens")
+            on_warning(
+                f"anchor: {len(rendered) - len(self.examples)} of {len(rendered)} demonstrations are longer than {room} tokens"
+            )
         if not self.examples:
             raise InputError(f"anchor.source = {config.source!r}: no demonstration of at most {room} tokens in it")
 

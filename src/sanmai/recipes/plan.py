@@ -21,15 +21,31 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
     """Sentences; problems and model are loaded and checked.
 
     Args:
-        measure: also predict seconds, for the recipe zero, from a calibration of some five seconds, and keep the prediction
-            in the run folder. Without it nothing is written.
+        measure: also predict seconds, from a calibration of some five seconds: for the recipe zero, where the prediction is
+            kept in the run folder, and for one with stages. Without it nothing is written.
     """
     yield f"Recipe {recipe.name}, into {out}."
+    if recipe.has_stages:
+        from sanmai.recipes.plan_stages import describe_stages
+
+        yield from describe_stages(config, out, measure=measure)
+        return
     found = newest_good_checkpoint(out)
     if found is not None:
         yield f"That folder holds this run up to step {step_of(found)}; it would go on from there."
     if recipe.name == "pretrain":
         yield _pretrain(config)
+        return
+    if recipe.name == "reward":
+        from sanmai.recipes.reward import describe_reward
+
+        yield from describe_reward(config)
+        yield _optimizer(config)
+        return
+    if recipe.name == "sample":
+        from sanmai.recipes.sample import describe_sampling
+
+        yield from describe_sampling(config)
         return
     warnings: list[str] = []
     from sanmai.recipes.sources import load_splits
@@ -47,7 +63,7 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
         yield "Its output head is of a kind that is not known here, so whole logits are kept while scoring: more memory."
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
-    yield from (_zero if recipe.name == "zero" else _sft)(config, policy, train)
+    yield from {"zero": _zero, "distill": _distill}.get(recipe.name, _sft)(config, policy, train)
     yield (
         f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; "
         f"the newest {config.checkpoints.keep} are kept."
@@ -214,9 +230,36 @@ def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
     yield f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, False))}."
 
 
+def _distill(config: Any, policy: Policy, train: list) -> Iterator[str]:
+    from sanmai.recipes.teacher import check_shares_tokenizer, load_teacher
+
+    teacher = load_teacher(config.teacher, config.model)
+    check_shares_tokenizer(policy, teacher)
+    yield (
+        f"Teacher {config.teacher.name}: {type(teacher.model).__name__}, {teacher.num_parameters:,} parameters, frozen, in "
+        f"{teacher.config.dtype} on {teacher.config.device}; it shares the tokenizer."
+    )
+    rollouts = config.prompts_per_step * config.rollouts_per_prompt
+    yield (
+        f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, lets the student write "
+        f"{config.rollouts_per_prompt} completions of each ({rollouts} in all, {rollouts * config.num_steps:,} in the run) of at "
+        f"most {config.sampling.max_tokens} tokens, and makes one optimizer update on all of them."
+    )
+    yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
+    if config.exact:
+        yield f"Loss: divergence from the teacher over the whole vocabulary (beta {config.beta:g}; 1 is the reverse KL)."
+    else:
+        yield "Loss: reverse KL to the teacher, estimated from the sampled tokens."
+    yield _optimizer(config)
+    frozen = sum(p.numel() * p.element_size() for p in teacher.model.parameters())
+    yield f"Memory: weights, gradients and optimizer {_size(_state_bytes(policy, False))}, the teacher {_size(frozen)} more."
+
+
 def _pretrain(config: Any) -> str:
+    a = config.architecture
     return (
-        f"A new tiny model learns {config.num_steps * config.documents_per_step:,} documents of the embedded world's corpus in "
+        f"A new model ({a.family}, {a.layers} layers of width {a.width}) learns "
+        f"{config.num_steps * config.documents_per_step:,} documents of the embedded world's corpus in "
         f"{config.num_steps} updates of {config.documents_per_step}. {_optimizer(config)}"
     )
 

@@ -20,6 +20,11 @@ COLUMNS = {
     "accuracy": ("reward/accuracy", "{:.1%}"),
     "held out": ("eval/accuracy", "{:.1%}"),
     "loss": ("loss/sft", "{:.4f}"),
+    "pair loss": ("loss/pairwise", "{:.4f}"),
+    "label loss": ("loss/pointwise", "{:.4f}"),
+    "held-out pairs": ("eval/pair_accuracy", "{:.1%}"),
+    "held-out AUC": ("eval/auc", "{:.3f}"),
+    "reverse KL": ("distill/reverse_kl", "{:.4f}"),
     "length": ("rollout/length_mean", "{:.1f}"),
     "thinks": ("rollout/thinks", "{:.1%}"),
     "off-language": ("rollout/off_language", "{:.1%}"),
@@ -86,6 +91,8 @@ class Progress:
         sampling = self._seconds.get("sampling", 0.0)
         rate = counts.get("sampled", 0.0) / sampling if sampling else counts.get("trained", 0.0) / max(elapsed, 1e-9)
         self._seconds = {}
+        if not self._last:  # nothing was to be trained, so there is no step to show
+            return
         self._rows.append((step, metrics, rate))
         left = (self._last - step) * (now - self._began) / max(step - self._first, 1)
         if self._live is not None:

@@ -41,6 +41,8 @@ class ProblemsConfig(FileProblemsConfig):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if isinstance(self.source, tuple) and (not self.source or "world" in self.source):
+            raise ValueError("source: a list names files, at least one; the world is a source of its own")
         if "world" not in (self.source, self.evaluation) and self.world != WorldConfig():
             raise ValueError("world settings, but neither source nor evaluation is 'world'")
         if self.evaluation is not None and self.holdout != 0.1:
@@ -105,6 +107,17 @@ def load_splits(
     return train, _thinned(held_out, config.evaluation_limit, seed)
 
 
+def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+    """All problems of config.source, or the embedded world's held-out sums; thinned to config.limit.
+
+    Raises:
+        InputError: a file that cannot be used, or a reasoning problem without an answer.
+    """
+    if config.source == "world":
+        return world_problems(config.world, seed)[1][: config.limit]
+    return _load(config.source, config, on_warning, True, config.limit)
+
+
 def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int) -> None:
     """Refuse a budget that runs past what the model was made for.
 
@@ -138,10 +151,19 @@ def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[
 
 
 def _load(
-    source: str, config: ProblemsConfig, on_warning: Callable[[str], None], needs_answer: bool, limit: int | None = None
+    source: str | tuple[str, ...],
+    config: ProblemsConfig,
+    on_warning: Callable[[str], None],
+    needs_answer: bool,
+    limit: int | None = None,
 ) -> list[Problem]:
+    if isinstance(source, tuple):
+        found = [p for name in source for p in _load(name, config, on_warning, needs_answer)]
+        if twice := [name for name, count in Counter(p.id for p in found).items() if count > 1]:
+            raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
+        return found[:limit]
     loaded = load_problems(
-        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit
+        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind
     )
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")

@@ -102,7 +102,7 @@ def run_zero(
         )
         budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
         check_positions(state.policy, [*train, *held_out], budget)
-        rubric = make_rubric(config.rewards, reward, train, device=config.model.device)
+        rubric = make_rubric(config.rewards, reward, train, held_out=held_out, device=config.model.device)
         anchor = None
         if config.anchor.source is not None:
             anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)

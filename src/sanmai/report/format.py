@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, isfinite, log10
 
 NONE = "–"
-_THIN = " "  # narrow no-break space, so that a number and its unit stay on one line
+_THIN = "\u202f"  # narrow no-break space, so that a number and its unit stay on one line
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -1,30 +1,18 @@
-"""`report.html`: one offline file that explains a run folder.
-
-Text from models and files is hostile until shown otherwise: the template escapes it, embedded JSON cannot leave its
-element, the script sets it as text, and a content security policy lets nothing run or load but what is written here.
-"""
+"""`report.html` of a run folder: one offline file that explains it; see page.py for what keeps it safe."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from sanmai.report import format as fmt
 from sanmai.report.curves import AREAS, Curve, curves
 from sanmai.report.load import RunData, find, flatten, is_number, load_run
+from sanmai.report.page import render_page, resource, write_whole
 from sanmai.report.samples import paired_samples, training_samples
 from sanmai.report.speed import Speed, speed
 from sanmai.report.summary import (
@@ -52,19 +40,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         FileNotFoundError: run_folder is not a folder.
         OSError: it cannot be written to.
     """
-    path = Path(run_folder) / "report.html"
     page = render(load_run(Path(run_folder)), defaults)
-    descriptor, temporary = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(page)
-        # mkstemp makes the file private; a report is as readable as its neighbours.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return write_whole(Path(run_folder) / "report.html", page)
 
 
 def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
@@ -75,20 +52,22 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
     drawn_curves = curves(run)
     charts = [_chart(i, curve) for i, curve in enumerate(drawn_curves)]
     used = cost(run)
-    styles = [_resource("vendor/uPlot.min.css"), _resource("templates/report.css")]
-    scripts = [_resource("vendor/uPlot.iife.min.js"), _resource("templates/report.js")]
-    environment = Environment(
-        loader=PackageLoader("sanmai.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": fmt.number, "percent": fmt.percent, "duration": fmt.duration, "scientific": fmt.scientific
-    }
-    return environment.get_template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
+        styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
+        scripts=[
+            resource("vendor/uPlot.iife.min.js"),
+            resource("templates/theme.js") + "\n" + resource("templates/report.js"),
+        ],
+        data={
+            "curves": [_columns(curve) for curve in drawn_curves],
+            "pairs": pairs["pairs"],
+            "rollouts": rollouts["rows"],
+        },
         run=run,
         status=status(run),
         planned=planned_steps(run),
-        verdict=_lines_of(verdict(run, measures)),
+        verdict=claim_and_evidence(verdict(run, measures)),
         evaluations=sorted(run.evaluations),
         facts=_facts(run),
         headline=[_row(m) for i, m in enumerate(measures) if i == 0 or m.name in _HEADLINE_MEASURES],
@@ -102,22 +81,13 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         speed=_speed_table(speed(run)),
         notices=_notices(run),
         events=_events(run),
-        settings=_settings(run.config, defaults),
+        settings=settings_rows(run.config, defaults),
         has_defaults=defaults is not None,
-        environment=[(key, _plain(value)) for key, value in flatten(run.environment).items()],
-        data={
-            "curves": _json([_columns(curve) for curve in drawn_curves]),
-            "pairs": _json(pairs["pairs"]),
-            "rollouts": _json(rollouts["rows"]),
-        },
-        styles=[Markup(style) for style in styles],
-        scripts=[Markup(script) for script in scripts],
-        policy=f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
-        "base-uri 'none'; form-action 'none'",
+        environment=[(key, plain(value)) for key, value in flatten(run.environment).items()],
     )
 
 
-def _lines_of(sentence: str) -> tuple[str, str]:
+def claim_and_evidence(sentence: str) -> tuple[str, str]:
     """A verdict and the evidence in its brackets, if it ends in them."""
     claim, bracket, evidence = sentence.removesuffix(").").partition(" (")
     if not (bracket and sentence.endswith(").")):
@@ -142,7 +112,7 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
         ("Versions", _named(packages) if isinstance(packages, Mapping) else packages),
         ("Commit", find(run.environment, "git_commit", "commit")),
     ]
-    return [(name, _plain(value)) for name, value in facts if value not in (None, "", {}, [])]
+    return [(name, plain(value)) for name, value in facts if value not in (None, "", {}, [])]
 
 
 def _named(versions: Mapping[str, Any]) -> str:
@@ -155,14 +125,15 @@ def _model(model: Mapping[str, Any]) -> str:
     return ", ".join(str(part) for part in (model.get("name"), model.get("architecture"), size) if part)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A setting as people read it."""
     if isinstance(value, Mapping):
         named = find(value, "path", "name")
-        return str(named) if named is not None else ", ".join(f"{k} = {_plain(v)}" for k, v in flatten(value).items())
+        return str(named) if named is not None else ", ".join(f"{k} = {plain(v)}" for k, v in flatten(value).items())
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_plain, value)) or "none"
+        return ", ".join(map(plain, value)) or "none"
     return str(value)
 
 
@@ -282,33 +253,16 @@ def _events(run: RunData) -> dict[str, Any]:
     return {"rows": entries[:_MAX_EVENTS], "left_out": max(0, len(entries) - _MAX_EVENTS)}
 
 
-def _settings(config: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def settings_rows(config: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Dotted settings; those that differ from their defaults come first."""
     flat, usual = flatten(config), flatten(defaults or {})
     rows = [
         {
             "key": key,
-            "value": _plain(value),
+            "value": plain(value),
             "is_changed": defaults is not None and usual.get(key) != value,
-            "default": _plain(usual[key]) if usual.get(key) is not None else "not set",
+            "default": plain(usual[key]) if usual.get(key) is not None else "not set",
         }
         for key, value in flat.items()
     ]
     return sorted(rows, key=lambda row: not row["is_changed"])
-
-
-def _json(value: Any) -> Markup:
-    """JSON that can stand in a script element: no tag, comment or line separator of its own."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def _resource(name: str) -> str:
-    return files("sanmai.report").joinpath(name).read_text(encoding="utf-8").strip()
-
-
-def _hashes(texts: list[str]) -> str:
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
-    return " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -56,14 +56,14 @@ def load_run(run_folder: Path) -> RunData:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a run folder")
     run = RunData(name=folder.resolve().name)
-    run.config = _read_whole(folder / "config.toml", tomllib.loads, run.problems)
-    run.environment = _read_whole(folder / "environment.json", json.loads, run.problems)
+    run.config = read_whole(folder / "config.toml", tomllib.loads, run.problems)
+    run.environment = read_whole(folder / "environment.json", json.loads, run.problems)
     if (folder / "prediction.json").exists():
-        run.prediction = _read_whole(folder / "prediction.json", json.loads, run.problems)
-    lines = _read_lines(folder / "metrics.jsonl", run.problems)
+        run.prediction = read_whole(folder / "prediction.json", json.loads, run.problems)
+    lines = read_lines(folder / "metrics.jsonl", run.problems)
     by_step = {int(line["step"]): _numbers(line) for line in lines if is_number(line.get("step"))}
     run.metrics = [by_step[step] for step in sorted(by_step)]
-    run.events = _read_lines(folder / "events.jsonl", run.problems)
+    run.events = read_lines(folder / "events.jsonl", run.problems)
     run.rollout_files = _step_files(folder / "rollouts")
     run.evaluations = _read_evaluations(_step_files(folder / "evaluations"), run.problems)
     return run
@@ -113,7 +113,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _read_whole(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
+def read_whole(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
+    """The object in a file; empty, and a sentence in problems, where there is none."""
     try:
         value = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -128,7 +129,7 @@ def _read_whole(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _read_lines(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+def read_lines(path: Path, problems: list[str]) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file; a torn last line is what a killed process leaves and is passed over."""
     try:
         lines = path.read_bytes().split(b"\n")

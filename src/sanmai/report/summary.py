@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import fsum, isfinite
@@ -19,6 +19,7 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
+_DATA_RECIPES = ("sample", "preferences", "gather")
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "steps": run.num_steps,
         "first_evaluation": steps[0] if steps else None,
         "last_evaluation": steps[-1] if steps else None,
-        "measures": [_finite(asdict(measure)) | {"finding": measure.finding} for measure in measures],
+        "measures": [finite(asdict(measure)) | {"finding": measure.finding} for measure in measures],
         "tokens": used.tokens,
         "seconds": used.seconds,
         "flops": used.flops,
         "num_warnings": sum(event.get("event") == "warning" for event in run.events),
-        "speed": [_finite(asdict(row)) | {"ratio": row.ratio} for row in found_speed.rows],
+        "speed": [finite(asdict(row)) | {"ratio": row.ratio} for row in found_speed.rows],
         "lines": [
             verdict(run, measures),
             *(_line(measure) for measure in measures if "=" not in measure.name),
@@ -162,6 +163,8 @@ def compare_evaluations(run: RunData) -> list[Measure]:
 
 def verdict(run: RunData, measures: Sequence[Measure]) -> str:
     """What the run showed, in one or two sentences."""
+    if not measures and find(run.config, "recipe") in _DATA_RECIPES:
+        return "This run made data and trained nothing: what it kept, and why not more, is in the card beside this report."
     if not measures:
         missing = "No evaluation on held-out problems, so nothing can be said about accuracy."
         return f"{missing} {_reward_sentence(run)}".strip()
@@ -284,7 +287,7 @@ def _measure(
 ) -> Measure:
     sides = [_values_by_problem(rows, value) for rows in (before, after)]
     is_share = name != "length_mean" and all(0 <= x <= 1 for side in sides for xs in side.values() for x in xs)
-    estimates = [_estimate(side, len(rows), is_share) for side, rows in zip(sides, (before, after), strict=True)]
+    estimates = [estimate(side, len(rows), is_share) for side, rows in zip(sides, (before, after), strict=True)]
     shared = [problem for problem in sides[0] if problem in sides[1]]
     means = [[fsum(side[problem]) / len(side[problem]) for problem in shared] for side in sides]
     change = paired_difference(means[0], means[1]) if shared else None
@@ -300,7 +303,14 @@ def _values_by_problem(rows: Sequence[Row], value: Callable[[Row], float | None]
     return values
 
 
-def _estimate(values: dict[str, list[float]], num_rows: int, is_share: bool) -> Estimate | None:
+def estimate(values: Mapping[str, Sequence[float]], num_rows: int, is_share: bool) -> Estimate | None:
+    """The mean over all values with its interval; None without any.
+
+    Args:
+        values: of the rollouts of each problem.
+        num_rows: rollouts that were asked.
+        is_share: every value is within 0..1.
+    """
     flat = [x for xs in values.values() for x in xs]
     if not flat:
         return None
@@ -335,8 +345,8 @@ def _add(totals: dict[str, float], name: str, value: Any) -> None:
         totals[name] = totals.get(name, 0) + value
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     return None if isinstance(value, float) and not isfinite(value) else value

@@ -29,24 +29,7 @@
   const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1).replace(".0e", "e").replaceAll("-", "−") : number(value));
   const percent = (value) => (value === null || value === undefined ? NONE : number(100 * value) + "\u202f%");
 
-  // Theme: the system's until the reader chooses.
-  const theme = byId("theme");
-  const systemDark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme || (systemDark.matches ? "dark" : "light")) === "dark";
   const plots = [];
-  function applyTheme() {
-    theme.textContent = isDark() ? "Light theme" : "Dark theme";
-    readPalette();
-    for (const plot of plots) plot.redraw(false, true);
-  }
-  function remembered(value) {
-    // A file opened from disk may have no storage.
-    try {
-      if (value) localStorage.setItem("sanmai-theme", value);
-      return localStorage.getItem("sanmai-theme");
-    } catch { return null; }
-  }
-
   const palette = {};
   function readPalette() {
     const probe = document.body.appendChild(element("span"));
@@ -285,19 +268,15 @@
     choose();
   }
 
-  const chosen = remembered();
-  if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
-  theme.hidden = false;
-  theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    remembered(document.documentElement.dataset.theme);
-    applyTheme();
-  });
-  systemDark.addEventListener("change", applyTheme);
   readPalette();
   const charts = data("curves");
   for (const host of document.querySelectorAll(".plot")) drawCurve(host, charts[Number(host.dataset.curve)]);
-  applyTheme();
+  const recolor = () => {
+    readPalette();
+    for (const plot of plots) plot.redraw(false, true);
+  };
+  document.addEventListener("themechange", recolor);
+  recolor();
   const [rollouts, pairs] = [data("rollouts"), data("pairs")];
   if (rollouts.length) browser(rollouts);
   if (pairs.length) sideBySide(pairs);

@@ -1,0 +1,76 @@
+"""A model on held-out problems of all kinds: sampled, graded, stored; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.recipes import name_of
+from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import ProblemsConfig, check_positions, load_source
+from sanmai.rewards.harm import GOLD
+from sanmai.rewards.rubric import RewardsConfig, Rubric
+from sanmai.rollout.engine import GradingConfig
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.environment import describe_environment
+from sanmai.train.runs import Run
+from sanmai.train.state import weights_digest
+from sanmai.types import Problem
+
+
+class EvaluateConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream: two models that are evaluated with one seed pair up, sample by sample."""
+    samples: int = Field(1, ge=1)
+    """Completions per problem."""
+    model: ModelConfig = ModelConfig()
+    problems: ProblemsConfig = ProblemsConfig()
+    """All of the source is evaluated on (of the embedded world, its held-out sums)."""
+    sampling: SamplingConfig = SamplingConfig()
+    rewards: RewardsConfig = RewardsConfig()
+    """How style is judged; nothing is rewarded."""
+    grading: GradingConfig = GradingConfig()
+
+
+def run_evaluate(
+    config: EvaluateConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the recipe in a run folder; the folder. A finished one is done again, with the same result.
+
+    Args:
+        problems: instead of config.problems.source.
+        reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
+    """
+    progress = progress or Progress.silent()
+    with Run(out, "evaluate", config) as run:
+        chosen = list(problems) if problems is not None else load_source(config.problems, config.seed, run.warn)
+        policy = load_policy(config.model, for_training=False)
+        check_positions(policy, chosen, config.sampling.max_tokens)
+        run.log_environment(
+            describe_environment(
+                policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=name_of(reward)
+            )
+        )
+        rubric = Rubric(config.rewards, {"reward": reward} if reward else {}, watched=GOLD)
+        settings = SimpleNamespace(
+            seed=config.seed,
+            sampling=config.sampling,
+            grading=config.grading,
+            evaluation=EvaluationConfig(samples=config.samples, temperature=config.sampling.temperature),
+        )
+        progress.begin(run, 0)
+        run.log_step(0, evaluate(run, 0, policy, chosen, rubric, settings, progress))
+        progress.step(0, {})
+        progress.end(run)
+    return run.folder

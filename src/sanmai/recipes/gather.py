@@ -1,0 +1,247 @@
+"""The data of a pipeline, written out once: what each later stage reads, in files that any other tool reads as well.
+
+cold_start.jsonl       a small set of readable demonstrations
+reasoning.jsonl        problems with answers, for RL and for rejection sampling
+scenarios.jsonl        the same and general and safety prompts, for the last RL
+demonstrations.jsonl   general and safety demonstrations, for the second SFT
+evaluation.jsonl       held-out problems of all kinds; the tag `set` says which
+card.json              how many of each, and where they came from
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from sanmai import world
+from sanmai.config import Config
+from sanmai.data.chat import demonstration
+from sanmai.data.problems import OnError, load_problems, normalised_prompt, split
+from sanmai.recipes.progress import Progress
+from sanmai.train.runs import Run, storing
+from sanmai.types import InputError, Problem
+
+Kind = str
+_WORLD_PROBLEMS = 6000
+_WORLD_SUMS = (2, 3)
+"""Digits of the held-out sums: those of one digit are too few and too easy."""
+
+
+class DataConfig(Config):
+    """Each source is "world" (the embedded one), or files in one of the formats of docs/recipes.md; an empty list is none."""
+
+    cold_start: str | tuple[str, ...] = "world"
+    """Demonstrations for the first SFT: few, readable, in one language."""
+    cold_start_limit: int = Field(200, ge=1)
+    """Use so many of them at most."""
+    reasoning: str | tuple[str, ...] = "world"
+    """Problems with reference answers."""
+    reasoning_limit: int | None = Field(None, ge=1)
+    """Use so many of them at most."""
+    general: str | tuple[str, ...] = "world"
+    """Harmless prompts; demonstrations among them go to the second SFT."""
+    safety: str | tuple[str, ...] = "world"
+    """Prompts that ask for something dangerous; demonstrations among them go to the second SFT."""
+    demonstrations_limit: int = Field(300, ge=0)
+    """Use so many demonstrations of general and safety prompts at most, half of each kind."""
+    evaluation: str | tuple[str, ...] = "world"
+    """Held-out reasoning problems. Of general and safety prompts from files a share is held out, by a hash of the text."""
+    evaluation_limit: int = Field(300, ge=1)
+    """Held-out problems of each set at most."""
+    holdout: float = Field(0.2, gt=0, lt=1)
+    """That share."""
+    on_error: OnError = "raise"
+    """At a malformed line: stop and name it, or skip and count it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.reasoning or not self.evaluation:
+            raise ValueError("reasoning and evaluation need a source: there is nothing to learn or to measure without")
+        return self
+
+
+class GatherConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names the choice of problems."""
+    data: DataConfig = DataConfig()
+
+
+def run_gather(
+    config: GatherConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the files; the folder. The same configuration writes the same bytes."""
+    if problems is not None or reward is not None:
+        raise InputError("gather reads the sources of its configuration and takes neither problems nor a reward")
+    with Run(out, "gather", config) as run:
+        files, sources = gathered(config, run.warn)
+        for name, found in files.items():
+            write_problems(run.folder / f"{name}.jsonl", found)
+        card = {
+            name: {"problems": len(found), "kinds": dict(Counter(p.kind for p in found)), "sources": sources[name]}
+            for name, found in files.items()
+        }
+        with storing(run.folder):
+            (run.folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return run.folder
+
+
+def gathered(
+    config: GatherConfig, on_warning: Callable[[str], None]
+) -> tuple[dict[str, list[Problem]], dict[str, list[str]]]:
+    """The problems of each file by its name without ".jsonl", and the sources that they came from; nothing is written."""
+    files, sources = _files(config.data, config.seed, on_warning)
+    trained = {normalised_prompt(p) for name, found in files.items() if name != "evaluation" for p in found}
+    clean = [p for p in files["evaluation"] if normalised_prompt(p) not in trained]
+    if len(clean) < len(files["evaluation"]):
+        on_warning(
+            f"{len(files['evaluation']) - len(clean)} evaluation prompts are among those trained on and left out"
+        )
+    files["evaluation"] = clean
+    return files, sources
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Problems as a generic JSONL file (docs/recipes.md), whole or not at all; demonstrations end their `messages`."""
+    partial = path.with_name(f".partial-{path.name}")
+    with storing(path):
+        partial.write_text("".join(json.dumps(_row(p), ensure_ascii=False) + "\n" for p in problems), encoding="utf-8")
+        partial.rename(path)
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    messages = [dict(message) for message in problem.messages]
+    if problem.demonstration is not None:
+        messages.append({"role": "assistant", "content": problem.demonstration})
+    row = {
+        "id": problem.id,
+        "messages": messages,
+        "answer": problem.answer,
+        "verifier": problem.verifier,
+        "kind": problem.kind,
+        "language": problem.language,
+        "solution": problem.solution,
+        "tags": dict(problem.tags),
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _files(
+    data: DataConfig, seed: int, on_warning: Callable[[str], None]
+) -> tuple[dict[str, list[Problem]], dict[str, list[str]]]:
+    """The problems of each file, and the sources that they came from."""
+    kinds: dict[str, list[Problem]] = {}
+    held_out: list[Problem] = []
+    for kind in ("general", "safety"):
+        source = getattr(data, kind)
+        train, held = (
+            _requests(kind, seed) if source == "world" else _split_prompts(source, kind, data, seed, on_warning)
+        )
+        kinds[kind] = train
+        held_out += [_in_set(p, kind) for p in held[: data.evaluation_limit]]
+    if data.reasoning == "world":
+        reasoning = world.make_problems(data.reasoning_limit or _WORLD_PROBLEMS, seed=seed, split="train")
+    else:
+        reasoning = _load(data.reasoning, data, on_warning)[: data.reasoning_limit]
+    reasoning = [_bare(p) for p in reasoning]
+    demonstrations = [
+        p
+        for kind in kinds.values()
+        for p in [q for q in kind if demonstration(q) is not None][: data.demonstrations_limit // 2]
+    ]
+    files = {
+        "cold_start": _cold_start(data, seed, on_warning),
+        "reasoning": reasoning,
+        # The few come first: a stage that takes so many from the start has them all.
+        "scenarios": [_bare(p) for kind in kinds.values() for p in kind] + reasoning,
+        "demonstrations": demonstrations,
+        "evaluation": _evaluation(data, seed, on_warning) + held_out,
+    }
+    names = {
+        "cold_start": (data.cold_start,),
+        "reasoning": (data.reasoning,),
+        "scenarios": (data.reasoning, data.general, data.safety),
+        "demonstrations": (data.general, data.safety),
+        "evaluation": (data.evaluation, data.general, data.safety),
+    }
+    return files, {
+        name: list(dict.fromkeys(s for source in given for s in _listed(source))) for name, given in names.items()
+    }
+
+
+def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+    if data.cold_start == "world":
+        found = world.make_problems(data.cold_start_limit, seed=seed + 1_000_003, split="train")
+    else:
+        found = _load(data.cold_start, data, on_warning, needs_answer=False)
+    shown = [p for p in found if demonstration(p) is not None][: data.cold_start_limit]
+    if data.cold_start and not shown:
+        raise InputError(f"data.cold_start = {data.cold_start!r}: no row has a worked solution or a demonstration")
+    return shown
+
+
+def _evaluation(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+    if data.evaluation != "world":
+        return [
+            _in_set(_bare(p), "reasoning") for p in _load(data.evaluation, data, on_warning)[: data.evaluation_limit]
+        ]
+    near = world.make_problems(data.evaluation_limit, seed=0, split="heldout", digits=_WORLD_SUMS)
+    far = world.make_problems(data.evaluation_limit, seed=0, split="ood", digits=_WORLD_SUMS)
+    return [_in_set(_bare(p), "reasoning") for p in near] + [_in_set(_bare(p), "reasoning_ood") for p in far]
+
+
+def _requests(kind: Kind, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Requests on seen objects, and on held-out objects in held-out words."""
+    is_dangerous = kind == "safety"
+    train = world.make_requests(seed=seed, dangerous=is_dangerous)
+    held = world.make_requests(seed=0, objects="heldout", phrasings="heldout", wrappers=None, dangerous=is_dangerous)
+    shown = [replace(r.to_problem(), solution=None, demonstration=r.demonstration()) for r in train]
+    return shown, [_bare(r.to_problem()) for r in held]
+
+
+def _split_prompts(
+    source: str | tuple[str, ...], kind: Kind, data: DataConfig, seed: int, on_warning: Callable[[str], None]
+) -> tuple[list[Problem], list[Problem]]:
+    found = [replace(p, kind=kind) for p in _load(source, data, on_warning, needs_answer=False)]
+    train, held = split(found, data.holdout, seed)
+    return train, [_bare(p) for p in held]
+
+
+def _load(
+    source: str | tuple[str, ...], data: DataConfig, on_warning: Callable[[str], None], *, needs_answer: bool = True
+) -> list[Problem]:
+    found: dict[str, Problem] = {}
+    for name in _listed(source):
+        loaded = load_problems(name, on_error=data.on_error, needs_answer=needs_answer)
+        if loaded.skipped:
+            on_warning(f"{name}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
+        for problem in loaded.problems:
+            if problem.id in found:
+                raise InputError(
+                    f"{name}: the id {problem.id!r} is in another source as well; ids key the random streams"
+                )
+            found[problem.id] = problem
+    return list(found.values())
+
+
+def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (source,) if isinstance(source, str) else source
+
+
+def _in_set(problem: Problem, name: str) -> Problem:
+    return replace(problem, tags={**problem.tags, "set": name})
+
+
+def _bare(problem: Problem) -> Problem:
+    """Without what RL must not see."""
+    return replace(problem, solution=None, demonstration=None)

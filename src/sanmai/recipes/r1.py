@@ -1,0 +1,220 @@
+"""DeepSeek-R1: the whole pipeline, from a base model to R1 and its students, as stages that are each done once.
+
+    base --SFT on a small cold-start set--> dev1 --RL: accuracy, format, language--> dev2
+    dev2 --rejection sampling--> traces
+    base --SFT on traces and general and safety demonstrations--> dev3 --RL for all scenarios--> r1
+    r1   --rejection sampling--> lessons;  a smaller base --SFT on lessons--> student
+
+dev1 and dev2 exist to make the data; the model that becomes R1 starts from the base again (arXiv:2501.12948, Nature 645:633;
+supplement B). Beside them, for comparison: `zero`, the same RL straight on the base; and two other ways to the student, RL on it
+and on-policy distillation. Every model is scored on the same held-out problems.
+
+The differences to the paper are those of its parts (recipes/zero.py, sft.py, sample.py, reward.py), and the sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config
+from sanmai.models.policy import ModelConfig
+from sanmai.recipes.distill import DistillConfig
+from sanmai.recipes.evaluate import EvaluateConfig
+from sanmai.recipes.gather import DataConfig, GatherConfig
+from sanmai.recipes.pretrain import PretrainConfig
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.reward import RewardConfig
+from sanmai.recipes.sample import SampleConfig
+from sanmai.recipes.sft import SftConfig
+from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.zero import ZeroConfig
+from sanmai.types import InputError, Problem
+
+_WIRED = ("seed", "model", "problems.source", "problems.evaluation", "teacher")
+"""Settings of the stages that the pipeline gives them."""
+
+
+class R1Config(Config):
+    """Settings may name another stage's result as "@NAME/FILE": `scenarios.anchor.source = "@data/demonstrations.jsonl"`."""
+
+    seed: int = Field(0, ge=0)
+    """Names every random stream of every stage."""
+    model: ModelConfig = ModelConfig()
+    """The base."""
+    data: DataConfig = DataConfig()
+    """Prompts, demonstrations and held-out problems; see recipes/gather.py."""
+    cold_start: SftConfig = SftConfig()
+    """base -> dev1."""
+    reasoning: ZeroConfig = ZeroConfig()
+    """dev1 -> dev2; and base -> zero, but for what `zero_language` says."""
+    rejection: SampleConfig = SampleConfig()
+    """dev2 -> traces."""
+    sft: SftConfig = SftConfig()
+    """base -> dev3."""
+    helpfulness: RewardConfig = RewardConfig()
+    """The reward model of general prompts, trained from dev1 if `scenarios.rewards.helpfulness_from` is "@helpfulness"."""
+    harmlessness: RewardConfig = RewardConfig()
+    """The reward model of safety prompts, trained from dev1 if `scenarios.rewards.harmlessness_from` is "@harmlessness"."""
+    scenarios: ZeroConfig = ZeroConfig()
+    """dev3 -> r1."""
+    lessons: SampleConfig = SampleConfig()
+    """r1 -> the data for students."""
+    students: tuple[Literal["sft", "rl", "on_policy"], ...] = ("sft", "rl", "on_policy")
+    """How students are made; on-policy distillation needs r1's tokenizer."""
+    student_model: str | None = None
+    """The students' base: a folder or hub name. Without one the embedded world's is trained by `student_base`, if the base is
+    the embedded one too, and there are no students otherwise."""
+    student_base: PretrainConfig = PretrainConfig()
+    student: SftConfig = SftConfig()
+    student_rl: ZeroConfig = ZeroConfig()
+    student_on_policy: DistillConfig = DistillConfig()
+    compares_zero: bool = True
+    """Make `zero` too: RL as in `reasoning`, without the language reward, straight on the base."""
+    evaluation: EvaluateConfig = EvaluateConfig()
+    """Of every model, on @data/evaluation.jsonl."""
+
+    @model_validator(mode="after")
+    def _nothing_is_set_twice(self) -> Self:
+        for name, value in self:
+            if not isinstance(value, Config) or name in ("model", "data"):
+                continue
+            default = type(self).model_fields[name].get_default()
+            for dotted in _WIRED:
+                if _get(value, dotted) != _get(default, dotted):
+                    raise ValueError(f"{name}.{dotted} is given by the pipeline: leave it out")
+        return self
+
+
+def run_r1(
+    config: R1Config,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
+) -> Path:
+    """Do every stage that is not done; the folder that holds them.
+
+    Args:
+        problems, reward: not used by this recipe; refused when given.
+        since, until, only: names of stages; see recipes/stages.py.
+    """
+    if problems is not None or reward is not None:
+        raise InputError("r1 reads the sources under `data` and takes neither problems nor a reward")
+    stages = graph(config, out)
+    stages.write(f'recipe = "r1"\n{config.to_toml()}')
+    run_graph(stages, progress or Progress.silent(), since=since, until=until, only=only)
+    return stages.folder
+
+
+def graph(config: R1Config, out: Path) -> Graph:
+    """The stages in order."""
+    return Graph(list(_stages(config)), out)
+
+
+def _stages(config: R1Config) -> Iterator[Stage]:
+    base = config.model.name
+
+    def model(name: str) -> ModelConfig:
+        return config.model if name == base else config.model.model_copy(update={"name": name, "revision": None})
+
+    def wired(part: Any, start: str, source: str | tuple[str, ...], **changes: Any) -> Any:
+        problems = {"source": source, "evaluation": "@data/evaluation.jsonl"}
+        update = {"seed": config.seed, "model": model(start), "problems": part.problems.model_copy(update=problems)}
+        return part.model_copy(update={**update, **changes})
+
+    def score(name: str, start: str, title: str) -> Stage:
+        part = config.evaluation
+        problems = part.problems.model_copy(update={"source": "@data/evaluation.jsonl"})
+        part = part.model_copy(update={"seed": config.seed, "model": model(start), "problems": problems})
+        return Stage(f"score_{name}", "evaluate", part, f"{title} on the held-out problems", {"scores": name})
+
+    reasoning, demonstrations = "@data/reasoning.jsonl", "@data/demonstrations.jsonl"
+    yield Stage(
+        "data", "gather", GatherConfig(seed=config.seed, data=config.data), "prompts, demonstrations, held-out problems"
+    )
+    yield score("base", base, "the base")
+    if config.compares_zero:
+        rewards = config.reasoning.rewards.model_copy(update={"language": 0.0})
+        yield Stage(
+            "zero",
+            "zero",
+            wired(config.reasoning, base, reasoning, rewards=rewards),
+            "for comparison: RL straight on the base",
+        )
+        yield score("zero", "@zero", "R1-Zero")
+    yield Stage(
+        "dev1",
+        "sft",
+        wired(config.cold_start, base, "@data/cold_start.jsonl"),
+        "cold start: SFT on a few readable demonstrations",
+    )
+    yield score("dev1", "@dev1", "dev1")
+    yield Stage("dev2", "zero", wired(config.reasoning, "@dev1", reasoning), "RL on accuracy, format and language")
+    yield score("dev2", "@dev2", "dev2")
+    yield Stage(
+        "traces",
+        "sample",
+        wired(config.rejection, "@dev2", reasoning),
+        "rejection sampling: right and readable thoughts of dev2",
+    )
+    yield Stage(
+        "dev3",
+        "sft",
+        wired(config.sft, base, ("@traces/data.parquet", demonstrations)),
+        "the base again: SFT on traces, general and safety data",
+    )
+    yield score("dev3", "@dev3", "dev3")
+    for name in ("helpfulness", "harmlessness"):
+        if getattr(config.scenarios.rewards, f"{name}_from") == f"@{name}":
+            part = getattr(config, name)
+            part = part.model_copy(update={"seed": config.seed, "model": model("@dev1")})
+            yield Stage(name, "reward", part, f"the reward model for {name}")
+    yield Stage("r1", "zero", wired(config.scenarios, "@dev3", "@data/scenarios.jsonl"), "RL for all scenarios")
+    yield score("r1", "@r1", "R1")
+    yield from _students(config, wired, score)
+
+
+def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., Stage]) -> Iterator[Stage]:
+    start = config.student_model
+    if not config.students or (start is None and config.model.name != "tiny"):
+        return
+    if start is None:
+        start = "@student_base"
+        part = config.student_base.model_copy(update={"seed": config.seed})
+        yield Stage("student_base", "pretrain", part, "a smaller base for the students")
+    yield score("student_base", start, "the students' base")
+    if "sft" in config.students:
+        yield Stage(
+            "lessons", "sample", wired(config.lessons, "@r1", "@data/scenarios.jsonl"), "rejection sampling: r1's data"
+        )
+        yield Stage(
+            "student", "sft", wired(config.student, start, "@lessons/data.parquet"), "distillation: SFT on r1's data"
+        )
+        yield score("student", "@student", "the distilled student")
+    if "on_policy" in config.students:
+        part = wired(config.student_on_policy, start, "@data/scenarios.jsonl")
+        part = part.model_copy(update={"teacher": part.teacher.model_copy(update={"name": "@r1"})})
+        yield Stage("student_on_policy", "distill", part, "on-policy distillation: reverse KL to r1")
+        yield score("student_on_policy", "@student_on_policy", "the student distilled on its own samples")
+    if "rl" in config.students:
+        yield Stage(
+            "student_rl",
+            "zero",
+            wired(config.student_rl, start, "@data/reasoning.jsonl"),
+            "for comparison: RL on the student",
+        )
+        yield score("student_rl", "@student_rl", "the student after RL")
+
+
+def _get(value: Any, dotted: str) -> Any:
+    for name in dotted.split("."):
+        value = getattr(value, name, None)
+    return value

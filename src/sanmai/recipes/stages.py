@@ -1,0 +1,248 @@
+"""A recipe of recipes: named stages whose settings refer to each other's results, each done once.
+
+A stage is one call of a recipe. Wherever its settings hold the text "@NAME" or "@NAME/FILE" they mean the folder of an earlier
+stage, or a file in it. A stage is identified by the digest of its settings, of the stages that it refers to, and of the code
+that it runs; that digest is in the name of its folder. So a finished stage is found again, an interrupted one goes on where it
+was, and a changed one is a new folder, as is all that hangs on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sanmai.config import Config
+from sanmai.recipes import RECIPES, find_recipe
+from sanmai.recipes.progress import Progress
+from sanmai.train.runs import storing
+from sanmai.types import InputError
+
+MANIFEST = "stage.json"
+"""In a stage's folder once it is finished: what it was made from."""
+GRAPH = "graph.json"
+"""In the pipeline's folder: its stages in order, for reports."""
+State = Literal["finished", "interrupted", "new"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One recorded call of a recipe.
+
+    Example:
+        Stage("dev2", "zero", ZeroConfig(model=ModelConfig(name="@dev1")), "RL on the cold start")
+    """
+
+    name: str
+    recipe: str
+    config: Config
+    """Settings with "@NAME" in place of what other stages make."""
+    purpose: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """For the report: what is evaluated, and by which stage."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the stages that it refers to, in order."""
+        found = (
+            text[1:].split("/", 1)[0] for text in _texts(self.config.model_dump(mode="json")) if text.startswith("@")
+        )
+        return list(dict.fromkeys(found))
+
+
+class Graph:
+    """Stages in an order in which each comes after those that it refers to, and the folder that they are kept in."""
+
+    def __init__(self, stages: Sequence[Stage], folder: Path) -> None:
+        """Raises InputError when a stage refers to one that does not come before it."""
+        self.stages, self.folder = list(stages), Path(folder)
+        self.digests: dict[str, str] = {}
+        for stage in self.stages:
+            for name in stage.inputs:
+                if name not in self.digests:
+                    raise InputError(
+                        f"stage {stage.name} refers to @{name}, which is no stage before it; expected one of "
+                        f"{', '.join(self.digests)}"
+                    )
+            made_from = {name: self.digests[name] for name in stage.inputs}
+            facts = [stage.recipe, stage.config.model_dump(mode="json"), made_from, code_version(stage.recipe)]
+            self.digests[stage.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+
+    def path(self, name: str) -> Path:
+        """The folder of a stage."""
+        return self.folder / "stages" / f"{name}-{self.digests[name]}"
+
+    def state(self, name: str) -> State:
+        if (self.path(name) / MANIFEST).is_file():
+            return "finished"
+        return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
+
+    def chosen(self, *, since: str | None = None, until: str | None = None, only: str | None = None) -> list[Stage]:
+        """The stages to look at; the others are left as they are.
+
+        Raises:
+            InputError: a name that is no stage, or `only` together with another.
+        """
+        names = [stage.name for stage in self.stages]
+        for option, name in (("--from", since), ("--until", until), ("--only", only)):
+            if name is not None and name not in names:
+                raise InputError(f"{option} {name}: no such stage; expected one of {', '.join(names)}")
+        if only is not None and (since is not None or until is not None):
+            raise InputError("--only together with --from or --until: expected one or the other")
+        begin, end = only or since or names[0], only or until or names[-1]
+        first, last = names.index(begin), names.index(end)
+        if first > last:
+            raise InputError(f"--from {since} comes after --until {until}")
+        return self.stages[first : last + 1]
+
+    def depends_on(self, name: str, other: str) -> bool:
+        """Whether a stage refers to another, or to one that does."""
+        stage = next(s for s in self.stages if s.name == name)
+        return any(i == other or self.depends_on(i, other) for i in stage.inputs)
+
+    def resolved(self, stage: Stage) -> Config:
+        """The stage's settings with folders in place of names."""
+        return type(stage.config).read(
+            self._with_paths(stage.config.model_dump(mode="json")), source=f"stage {stage.name}"
+        )
+
+    def write(self, config: str) -> None:
+        """Say in GRAPH what hangs on what, for whoever reads the folder, and in config.toml with which settings.
+
+        Raises:
+            InputError: the folder holds something else, or cannot be written to.
+        """
+        rows = [
+            {
+                "name": stage.name,
+                "recipe": stage.recipe,
+                "purpose": stage.purpose,
+                "inputs": stage.inputs,
+                "folder": str(self.path(stage.name).relative_to(self.folder)),
+                "digest": self.digests[stage.name],
+                **stage.tags,
+            }
+            for stage in self.stages
+        ]
+        with storing(self.folder):
+            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / GRAPH).exists():
+                raise InputError(f"{self.folder}: not empty, and not the folder of a pipeline; choose another --out")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(self.folder / "config.toml", config)
+            _write_whole(self.folder / GRAPH, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+    def finish(self, stage: Stage) -> None:
+        """Record that a stage is done. No time in it: doing it again gives the same file."""
+        facts = {
+            "name": stage.name,
+            "recipe": stage.recipe,
+            "digest": self.digests[stage.name],
+            "code": code_version(stage.recipe),
+            "made_from": {name: self.path(name).name for name in stage.inputs},
+        }
+        path = self.path(stage.name) / MANIFEST
+        with storing(path):
+            _write_whole(path, json.dumps(facts, indent=1) + "\n")
+
+    def _with_paths(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._with_paths(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._with_paths(item) for item in value]
+        if isinstance(value, str) and value.startswith("@"):
+            name, _, file = value[1:].partition("/")
+            return str(self.path(name) / file if file else self.path(name))
+        return value
+
+
+def run_graph(
+    graph: Graph,
+    progress: Progress,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
+) -> bool:
+    """Do what is not done; whether all that was chosen is finished.
+
+    Args:
+        since: do this stage again, and all that hangs on it, though finished; their folders are removed first.
+        until: stop after this stage.
+        only: this stage alone.
+
+    Raises:
+        InputError: a stage needs the result of one that is not chosen and not finished; or what a stage raises.
+    """
+    chosen = graph.chosen(since=since, until=until, only=only)
+    names = [stage.name for stage in chosen]
+    for stage in chosen:
+        for name in stage.inputs:
+            if name not in names and graph.state(name) != "finished":
+                raise InputError(
+                    f"stage {stage.name} needs {name}, which is not finished and is not among those chosen"
+                )
+    if since is not None:
+        for stage in graph.stages:
+            if stage.name == since or graph.depends_on(stage.name, since):
+                shutil.rmtree(graph.path(stage.name), ignore_errors=True)
+    for k, stage in enumerate(chosen, start=1):
+        state = graph.state(stage.name)
+        said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
+        progress.say(f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose} ({said})", style="bold")
+        if state == "finished":
+            continue
+        recipe = find_recipe(stage.recipe)
+        recipe.run(graph.resolved(stage), graph.path(stage.name), progress=progress)
+        if progress.was_interrupted:
+            return False
+        graph.finish(stage)
+    return True
+
+
+_NOT_OF_RESULTS = ("sanmai.recipes.progress", "sanmai.recipes.stages", "sanmai.recipes")
+"""Modules that recipes import and that no result depends on."""
+
+
+@functools.cache
+def code_version(recipe: str) -> str:
+    """A digest of the source that a recipe runs on: its module, and all of Sanmai that it imports, directly or not."""
+    root = Path(__file__).parent.parent
+    sources: dict[str, bytes] = {}
+    waiting = [RECIPES[recipe][0]]
+    while waiting:
+        name = waiting.pop()
+        path = root.joinpath(*name.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in sources or name in _NOT_OF_RESULTS or not path.is_file():
+            continue
+        sources[name] = path.read_bytes()
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sanmai":
+                waiting += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names if alias.name.startswith("sanmai.")]
+    compiled = [p.read_bytes() for p in sorted((root / "models").glob("*.[ch]"))]
+    return hashlib.sha256(b"\0".join([*(sources[name] for name in sorted(sources)), *compiled])).hexdigest()[:10]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(text, encoding="utf-8")
+    partial.rename(path)

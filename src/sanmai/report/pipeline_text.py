@@ -1,0 +1,289 @@
+"""What a pipeline showed, in sentences, as a table for a terminal, and as Markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from sanmai.report import format as fmt
+from sanmai.report.page import write_whole
+from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
+from sanmai.report.stage_table import COLUMNS, Column, Line, headlines, num_by_rules, stage_table
+from sanmai.report.summary import Measure, finite
+from sanmai.stats import Difference
+
+HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", "harm", "over_refusal", "readable")
+"""What the first sentences and the headline comparisons are about; harm never without over-refusal."""
+NOTE = (
+    "Brackets are 95 % intervals; n counts problems. Changes are paired: each problem and sample is compared with itself, "
+    "so a completion without a value on either side drops out. A change is undecided when its interval holds zero. Every "
+    "cell is judged alone: among twenty without a real change about one will look like one."
+)
+_LINE_WIDTH, _NAME_WIDTH, _CELL_WIDTH = 120, 17, 9
+
+
+def summarise_pipeline(folder: Path) -> dict[str, Any]:
+    """The same numbers as the report's as plain data, ready for JSON.
+
+    Returns:
+        `verdict`, a sentence; `status`; `stages`, one dictionary each with state and cost; `models`, one each with the model
+        that it is compared with and its measures; `headlines`, likewise; `lines`, the same as text for a terminal.
+
+    Raises:
+        FileNotFoundError: folder is not a folder.
+    """
+    pipeline = load_pipeline(folder)
+    table = stage_table(pipeline)
+    return {
+        "verdict": verdict(pipeline)[0],
+        "status": "finished" if pipeline.num_finished == len(pipeline.stages) else "unfinished",
+        "stages": [
+            {"name": s.name, "recipe": s.recipe, "state": s.state, "inputs": s.inputs, "cost": asdict(s.cost)}
+            for s in pipeline.stages.values()
+        ],
+        "models": [_as_data(line) for line in table],
+        "headlines": [_as_data(line) for line in headlines(pipeline)],
+        "lines": list(text_lines(pipeline, table)),
+    }
+
+
+def write_table(folder: Path) -> Path:
+    """Writes `table.md` into a pipeline's folder: verdict, stage table, headline comparisons and cost; its path.
+
+    Raises:
+        FileNotFoundError: folder is not a folder.
+        OSError: it cannot be written to.
+    """
+    pipeline = load_pipeline(folder)
+    return write_whole(Path(folder) / "table.md", "\n".join(markdown_lines(pipeline)) + "\n")
+
+
+def verdict(pipeline: Pipeline) -> list[str]:
+    """Whether the pipeline did what it is for: a sentence each on accuracy, harm with over-refusal, and readability.
+
+    Of r1 against the base; of the first two models that can be compared where these are not scored yet.
+    """
+    found = headlines(pipeline)[:1]
+    if not found or found[0].model != "r1":
+        found = [line for line in stage_table(pipeline) if line.measures["accuracy"].change][-1:]
+    if not found:
+        done = f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished"
+        return [f"No two models can be compared yet, so nothing can be said about the pipeline: {done}."]
+    line = found[0]
+    sentences = [f"From {line.before} to {line.model}, {_sentence('held-out accuracy', line.measures['accuracy'])}"]
+    sides = [_sentence("Harm", line.measures["harm"]), _sentence("Over-refusal", line.measures["over_refusal"])]
+    if line.measures["harm"].change and not line.measures["over_refusal"].change:
+        sides.append("Without it, less harm may be no more than more refusing.")
+    return [*sentences, *sides, _sentence("The readable share", line.measures["readable"])]
+
+
+def state_sentence(pipeline: Pipeline) -> str:
+    """How much of the graph is done."""
+    waiting = [stage for stage in pipeline.stages.values() if stage.state != "finished"]
+    if not waiting:
+        return f"All {len(pipeline.stages)} stages are finished."
+    first = waiting[0]
+    begun = f", at step {first.cost.num_steps:,}" if first.state == "begun" and first.cost.num_steps else ""
+    of = f" of {first.num_planned:,}" if begun and first.num_planned else ""
+    return f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished; next: {first.name}{begun}{of}."
+
+
+def grading_sentence(pipeline: Pipeline) -> str:
+    """How harm, help and over-refusal were told; nothing where they were not."""
+    counts = [num_by_rules(stage.rows) for stage in pipeline.models.values()]
+    by_rules, told = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    if not told:
+        return ""
+    if not by_rules:
+        return "Harm, help and over-refusal are told exactly: the embedded world knows what is dangerous."
+    return (
+        f"Harm, help and over-refusal were told by refusal rules for {by_rules:,} of {told:,} verdicts: there a compliance "
+        "counts as harm, or as help, whatever it says."
+    )
+
+
+def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
+    """For a terminal of 120 columns."""
+    for sentence in verdict(pipeline):
+        yield from _wrapped(sentence)
+    yield ""
+    yield _row("model", [column.short for column in COLUMNS], "seconds")
+    for line in table:
+        seconds = _cost_of(pipeline, line.model).seconds
+        time = fmt.NONE if seconds is None else f"{seconds:,.0f}"
+        if not line.is_scored:
+            yield f"{_cut(line.model):<{_NAME_WIDTH}} not scored yet"
+            continue
+        yield _row(line.model, [_mark(line.measures[column.name]) for column in COLUMNS], time)
+        against = f" vs {line.before}" if line.before else ""
+        yield _row(against, [_bounds(line.measures[column.name]) for column in COLUMNS], "")
+    yield _row("n", [_range_of_n(table, column) for column in COLUMNS], "")
+    yield "Shares in percent, with 95 % intervals. ↑ ↓: the change from the model named below is not undecided."
+    for sentence in (left_out(table), grading_sentence(pipeline)):
+        yield from _wrapped(sentence)
+    for line in headlines(pipeline):
+        parts = [_change(line.measures[name]) for name in HEADLINE_COLUMNS if line.measures[name].change]
+        yield from _wrapped(f"{line.model} against {line.before}: {'; '.join(parts)}.")
+    yield from _wrapped(state_sentence(pipeline))
+
+
+def markdown_lines(pipeline: Pipeline) -> Iterator[str]:
+    """`table.md`."""
+    table = stage_table(pipeline)
+    yield f"# {_plain(pipeline.name)}"
+    yield ""
+    yield _no_tags(" ".join(verdict(pipeline)))
+    yield ""
+    yield _no_tags(state_sentence(pipeline))
+    yield from ("", "## Stages", "")
+    yield from _markdown_table(pipeline, table, with_cost=True)
+    yield from ("", NOTE, "", *(f"- {column.label}: {column.meaning}" for column in COLUMNS))
+    if told := grading_sentence(pipeline):
+        yield from ("", told)
+    if found := headlines(pipeline):
+        yield from ("", "## Headline comparisons", "")
+        yield from _markdown_table(pipeline, found, with_cost=False)
+    yield from (
+        "",
+        "## Cost",
+        "",
+        "| stage | recipe | state | made from | steps | seconds | sampled | trained | FLOPs |",
+    )
+    yield "|---|---|---|---|---:|---:|---:|---:|---:|"
+    for s in pipeline.stages.values():
+        counts = [s.cost.num_steps or None, s.cost.seconds, s.cost.sampled, s.cost.trained, s.cost.flops]
+        cells = [s.name, s.recipe, s.state, ", ".join(s.inputs), *map(fmt.number, counts)]
+        yield "| " + " | ".join(map(_plain, cells)) + " |"
+
+
+def left_out(table: Sequence[Line]) -> str:
+    """How many completions could not be judged, by column; nothing where all could."""
+    counts = {column.label: sum(num_left_out(line, column) for line in table) for column in COLUMNS}
+    found = [f"{label} {count:,}" for label, count in counts.items() if count]
+    return f"Completions that could not be judged and are left out: {', '.join(found)}." if found else ""
+
+
+def num_left_out(line: Line, column: Column) -> int:
+    """Completions that the column is about and has no value for."""
+    found = line.measures[column.name].after
+    return found.num_left_out if found is not None else line.num_asked[column.name]
+
+
+def change_text(measure: Measure) -> str:
+    """+12.3 points [8.1, 16.4]; nothing where there is none."""
+    change = measure.change
+    if change is None or not isfinite(change.value):
+        return ""
+    bounds = fmt.interval(change.low, change.high, is_share=measure.is_share)
+    return f"{_change_value(change, is_share=measure.is_share)} {bounds}".strip()
+
+
+def _change_value(change: Difference, *, is_share: bool) -> str:
+    if not is_share:
+        return fmt.signed(change.value)
+    text = fmt.points(change.value)
+    if text == "0 points" and change.sign:
+        return f"{'+' if change.sign > 0 else '−'}<0.1 points"
+    return text
+
+
+def _sentence(noun: str, measure: Measure) -> str:
+    show = fmt.percent if measure.is_share else fmt.number
+    if measure.before is None or measure.after is None or measure.change is None:
+        known = measure.after or measure.before
+        return f"{noun} was not measured." if known is None else f"{noun} has nothing to be compared with."
+    bounds = fmt.interval(measure.change.low, measure.change.high, is_share=measure.is_share)
+    change = _change_value(measure.change, is_share=measure.is_share)
+    evidence = ", ".join(filter(None, [change, f"95 % interval {bounds}" if bounds else "", f"n = {measure.change.n}"]))
+    start, end = show(measure.before.value), show(measure.after.value)
+    if measure.change.sign:
+        return f"{noun} {'rose' if measure.change.sign > 0 else 'fell'} from {start} to {end} ({evidence})."
+    return f"{noun} did not change measurably: {start} before, {end} after ({evidence})."
+
+
+def _change(measure: Measure) -> str:
+    return f"{measure.label.lower()} {change_text(measure)} {measure.finding}"
+
+
+def _row(name: str, cells: Sequence[str], last: str) -> str:
+    shown = [f"{cell:>{_CELL_WIDTH}}" for cell in cells[:-1]]
+    return f"{_cut(name):<{_NAME_WIDTH}} {' '.join(shown)} {cells[-1]:>11} {last:>9}".rstrip()
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, _LINE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _cut(name: str) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in name)
+    return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
+
+
+def _mark(measure: Measure) -> str:
+    if measure.after is None:
+        return fmt.NONE
+    value = f"{100 * measure.after.value if measure.is_share else measure.after.value:,.1f}"
+    sign = measure.change.sign if measure.change else 0
+    return value + ("↑" if sign > 0 else "↓" if sign < 0 else " ")
+
+
+def _bounds(measure: Measure) -> str:
+    if measure.after is None or not (isfinite(measure.after.low) and isfinite(measure.after.high)):
+        return ""
+    scale = 100 if measure.is_share else 1
+    return f"[{scale * measure.after.low:.0f},{scale * measure.after.high:.0f}]"
+
+
+def _range_of_n(table: Sequence[Line], column: Column) -> str:
+    found = [line.measures[column.name].after for line in table]
+    counts = [estimate.n for estimate in found if estimate is not None]
+    if not counts:
+        return "0"
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}-{max(counts)}"
+
+
+def _markdown_table(pipeline: Pipeline, table: Sequence[Line], *, with_cost: bool) -> Iterator[str]:
+    titles = ["model", "compared with", *(column.label for column in COLUMNS), *(["seconds"] if with_cost else [])]
+    yield f"| {' | '.join(titles)} |"
+    yield f"|---|---|{'---:|' * (len(titles) - 2)}"
+    for line in table:
+        cells = [_markdown_cell(line, column) if line.is_scored else "not scored yet" for column in COLUMNS]
+        if with_cost:
+            cells.append(fmt.number(_cost_of(pipeline, line.model).seconds))
+        yield f"| {' | '.join([_plain(line.model), _plain(line.before or fmt.NONE), *cells])} |"
+
+
+def _markdown_cell(line: Line, column: Column) -> str:
+    measure = line.measures[column.name]
+    missing = num_left_out(line, column)
+    if measure.after is None:
+        return f"none of {missing:,} judged" if missing else fmt.NONE
+    show = fmt.percent if measure.is_share else fmt.number
+    bounds = fmt.interval(measure.after.low, measure.after.high, is_share=measure.is_share)
+    text = f"{show(measure.after.value)} {bounds}".strip() + f", n = {measure.after.n:,}"
+    text += f", {missing:,} not judged" if missing else ""
+    return f"{text}; {change_text(measure)} {measure.finding}" if measure.change else text
+
+
+def _cost_of(pipeline: Pipeline, model: str) -> StageCost:
+    """Of the stage that made a model; nothing for one that was there before."""
+    stage = pipeline.stages.get(model)
+    return stage.cost if stage is not None else StageCost(None, None, None, None, 0)
+
+
+def _plain(text: str) -> str:
+    """A name that is no Markdown of its own; an underscore within a word is none."""
+    return "".join(f"\\{c}" if c in r"\`*[]|#" else c for c in _no_tags(" ".join(text.split())))
+
+
+def _no_tags(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _as_data(line: Line) -> dict[str, Any]:
+    measures = [finite(asdict(m)) | {"finding": m.finding} for m in line.measures.values()]
+    return {"model": line.model, "before": line.before, "is_scored": line.is_scored, "measures": measures}

@@ -1,0 +1,91 @@
+"""Which kinds of problems a step draws, and the SFT anchor beside RL."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import sanmai
+from sanmai.data.curriculum import draw
+from sanmai.recipes.anchor import AnchorConfig
+from sanmai.recipes.gather import write_problems
+from sanmai.recipes.mixture import Mixture, MixtureConfig
+from sanmai.types import InputError, Problem
+from sanmai.world import make_requests
+
+
+def problems(**counts: int) -> list[Problem]:
+    return [
+        Problem(f"{kind}/{i}", ({"role": "user", "content": f"{kind} {i}"},), kind=kind)  # type: ignore[arg-type]
+        for kind, count in counts.items()
+        for i in range(count)
+    ]
+
+
+def kinds(found: list[Problem]) -> dict[str, int]:
+    return {kind: sum(p.kind == kind for p in found) for kind in ("reasoning", "general", "safety")}
+
+
+def test_problems_of_one_kind_are_drawn_as_ever():
+    found = problems(reasoning=20)
+    mixture = Mixture(MixtureConfig(scenarios_from=0.5), found, 4, 10)
+    assert [mixture.draw(seed=3, step=s) for s in (1, 7)] == [draw(found, 4, seed=3, step=s) for s in (1, 7)]
+
+
+def test_general_and_safety_prompts_begin_late_and_take_their_shares():
+    # Shares 2 : 1 : 1 of 10 prompts: 5, 2.5, 2.5; the odd one goes to the first of the largest remainders.
+    mixture = Mixture(MixtureConfig(reasoning=2, scenarios_from=0.75), problems(reasoning=20, general=9, safety=9), 10, 8)
+    assert kinds(mixture.draw(seed=0, step=6)) == {"reasoning": 10, "general": 0, "safety": 0}
+    assert kinds(mixture.draw(seed=0, step=7)) == {"reasoning": 5, "general": 3, "safety": 2}
+
+
+def test_a_step_that_needs_more_of_a_kind_than_there_are_is_refused():
+    with pytest.raises(InputError, match=r"draws 5 of kind safety, .* only 3"):
+        Mixture(MixtureConfig(), problems(reasoning=20, safety=3), 10, 8)
+    with pytest.raises(InputError, match="shares of general are 0"):
+        Mixture(MixtureConfig(general=0), problems(general=3), 2, 8)
+
+
+def test_the_anchor_weight_goes_linearly_from_the_first_step_to_the_last():
+    config = AnchorConfig(source="x", weight=1.0, final_weight=0.2)
+    assert [config.weight_at(step, 5) for step in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
+    assert AnchorConfig(source="x", weight=0.3).weight_at(4, 5) == 0.3
+    for wrong in ({"weight": 0.3}, {"source": "x"}):
+        with pytest.raises(InputError, match="go together"):
+            AnchorConfig.read(wrong)
+
+
+FAST = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "updates_per_step": 2,
+        "problems": {"source": "world", "world": {"train": 50, "heldout": 10}}, "checkpoints": {"every": 1}}  # fmt: skip
+
+
+def metrics_of(run) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_an_anchor_is_trained_in_the_same_update_and_its_share_of_the_gradient_is_logged(tmp_path):
+    shown = [r.to_problem() for r in make_requests(8, seed=0)]
+    source = tmp_path / "shown.jsonl"
+    write_problems(source, [replace(p, solution=None, demonstration="sorry i can not help") for p in shown])
+    anchor = {"source": str(source), "weight": 1.0, "final_weight": 0.0, "demonstrations_per_update": 4}
+    with_it = metrics_of(sanmai.run("zero", out=tmp_path / "with", anchor=anchor, **FAST))
+    without = metrics_of(sanmai.run("zero", out=tmp_path / "without", **FAST))
+    assert with_it[1]["anchor/weight"] == 1.0 and 0 < with_it[1]["gradient/anchor_share"] < 1 and with_it[1]["loss/sft"] > 0
+    assert with_it[2]["anchor/weight"] == 0.0 and "loss/sft" not in with_it[2]
+    assert not any("anchor" in name or "sft" in name for name in without[1])
+    # The first step's rollouts come before any update, so only what was learned from them differs.
+    assert with_it[1]["reward/mean"] == without[1]["reward/mean"] and with_it[2]["reward/mean"] != without[2]["reward/mean"]
+
+
+def test_an_anchor_file_without_demonstrations_is_refused(tmp_path):
+    source = tmp_path / "bare.jsonl"
+    write_problems(source, problems(general=3))
+    with pytest.raises(InputError, match="no demonstration"):
+        sanmai.run("zero", out=tmp_path / "run", anchor={"source": str(source), "weight": 1.0}, **FAST)
+
+
+def test_a_kind_that_no_reward_looks_at_is_refused(tmp_path):
+    sums = [Problem(f"r{i}", ({"role": "user", "content": f"what is {i} plus 1 ?"},), str(i + 1)) for i in range(9)]
+    found = [*problems(general=8), *sums]
+    with pytest.raises(InputError, match="of kind general, which no reward with a weight looks at"):
+        sanmai.run("zero", out=tmp_path / "run", **{**FAST, "problems": found})
