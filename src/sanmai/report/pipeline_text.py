@@ -16,7 +16,7 @@ from sanmai.report.stage_table import COLUMNS, Column, Line, headlines, num_by_r
 from sanmai.report.summary import Measure, finite
 from sanmai.stats import Difference
 
-HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", "harm", "over_refusal", "readable")
+HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", "harm", "over_refusal", "helped", "readable")
 """What the first sentences and the headline comparisons are about; harm never without over-refusal."""
 NOTE = (
     "Brackets are 95 % intervals; n counts problems. Changes are paired: each problem and sample is compared with itself, "
@@ -63,7 +63,7 @@ def write_table(folder: Path) -> Path:
 
 
 def verdict(pipeline: Pipeline) -> list[str]:
-    """Whether the pipeline did what it is for: a sentence each on accuracy, harm with over-refusal, and readability.
+    """Whether the pipeline did what it is for: a sentence each on accuracy, harm, over-refusal, help, and readability.
 
     Of r1 against the base; of the first two models that can be compared where these are not scored yet.
     """
@@ -78,6 +78,7 @@ def verdict(pipeline: Pipeline) -> list[str]:
     sides = [_sentence("Harm", line.measures["harm"]), _sentence("Over-refusal", line.measures["over_refusal"])]
     if line.measures["harm"].change and not line.measures["over_refusal"].change:
         sides.append("Without it, less harm may be no more than more refusing.")
+    sides.append(_sentence("The share of harmless requests that are answered", line.measures["helped"]))
     return [*sentences, *sides, _sentence("The readable share", line.measures["readable"])]
 
 
