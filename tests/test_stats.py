@@ -139,3 +139,16 @@ def test_holm_multiplies_by_what_is_left_and_never_decreases():
     # Sorted .01 .02 .03 .04, times 4 3 2 1: .04 .06 .06 .04, made monotone: .04 .06 .06 .06
     assert stats.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert stats.holm([]) == [] and stats.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_clusters_that_all_agree_leave_a_width():
+    # Two problems with two samples each: 0 and 1, then 1 and 1. Student's t would say +0.5 without any doubt.
+    change = paired_difference([0, 1, 0, 1], [1, 1, 1, 1], ["a", "a", "b", "b"])
+    assert change.value == 0.5 and change.low < 0 < change.high and change.n == 2
+    half = rate([0, 1, 0, 1], ["a", "a", "b", "b"])
+    assert half.low < 0.3 and half.high > 0.7
+    # Lengths have no scale to take a width from.
+    assert paired_difference([10.0, 20.0], [11.0, 21.0]).low == -math.inf
+    assert paired_difference([float(i) for i in range(6)], [i + 2.0 for i in range(6)]).low == 2.0  # 2^-5 is below 5 %
+    fractions = paired_difference([0.90, 0.80, 0.70], [0.95, 0.85, 0.75])
+    assert fractions.low < 0 < fractions.high

@@ -128,20 +128,21 @@ def clustered_interval(
 def rate(scores: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95) -> Rate:
     """Mean of scores in 0..1 with the interval that suits them; n counts clusters.
 
-    One 0/1 score per cluster: Wilson. Several per cluster, or fractions: clustered Student-t, cut to 0..1. Where all
-    scores are equal, so that t has no width, Wilson over the clusters.
+    One 0/1 score per cluster: Wilson. Several per cluster, or fractions: clustered Student-t, cut to 0..1. Where the means of
+    all clusters are equal, so that t has no width, Wilson over the clusters.
 
     Raises:
         ValueError: a score outside 0..1, or lengths differ.
     """
     if any(not 0 <= score <= 1 for score in scores):
         raise ValueError("scores: expected values in 0..1")
-    m = len(_cluster_sums(scores, clusters))
+    sums = _cluster_sums(scores, clusters).values()
+    m = len(sums)
     if m == 0:
         return Rate(float("nan"), 0.0, 1.0, 0)
     mean = fsum(scores) / len(scores)
     is_binary = m == len(scores) and all(score in (0, 1) for score in scores)
-    if is_binary or m < 2 or min(scores) == max(scores):
+    if is_binary or m < 2 or _are_equal([total / size for total, size in sums]):
         low, high = wilson(min(m, m * mean), m, confidence)
     else:
         low, high = clustered_interval(scores, clusters, confidence)
@@ -193,7 +194,9 @@ def paired_difference(
         low = d - sqrt(a^2 - 2 phi a b' + b'^2)     a = p_after - low_after,      b' = high_before - p_before
         high = d + sqrt(a'^2 - 2 phi a' b + b^2)    a' = high_after - p_after,    b = p_before - low_before
 
-    with the Wilson bounds of each and phi their correlation. Otherwise the clustered Student-t interval of the changes.
+    with the Wilson bounds of each and phi their correlation. Otherwise the clustered Student-t interval of the changes; where
+    these are equal in all clusters, so that t has no width, Newcombe's over the clusters, with phi = 0, for values in 0..1.
+    For others no width, if so many clusters that agree would be significant in a sign test, and else the whole line.
 
     Raises:
         ValueError: lengths differ, or confidence outside 0..1.
@@ -208,13 +211,18 @@ def paired_difference(
     if n == 0:
         return Difference(float("nan"), -inf, inf, 0)
     d = fsum(changes) / len(changes)
+    phi = 0.0
+    p, q = fsum(before) / len(before), fsum(after) / len(after)
     if n < len(changes) or any(value not in (0, 1) for value in (*before, *after)):
-        return Difference(d, *clustered_interval(changes, clusters, confidence), n)
-    p, q = sum(before) / n, sum(after) / n
-    low_before, high_before = wilson(sum(before), n, confidence)
-    low_after, high_after = wilson(sum(after), n, confidence)
-    spread = sqrt(p * (1 - p) * q * (1 - q))
-    phi = (sum(x * y for x, y in zip(before, after, strict=True)) / n - p * q) / spread if spread else 0.0
+        means = [total / size for total, size in _cluster_sums(changes, clusters).values()]
+        if n < 2 or not _are_equal(means):
+            return Difference(d, *clustered_interval(changes, clusters, confidence), n)
+        if any(not 0 <= value <= 1 for value in (*before, *after)):
+            return Difference(d, d, d, n) if 2.0 ** (1 - n) <= 1 - confidence else Difference(d, -inf, inf, n)
+    elif spread := sqrt(p * (1 - p) * q * (1 - q)):
+        phi = (sum(x * y for x, y in zip(before, after, strict=True)) / n - p * q) / spread
+    low_before, high_before = wilson(n * p, n, confidence)
+    low_after, high_after = wilson(n * q, n, confidence)
     down = _combine(q - low_after, high_before - p, phi)
     up = _combine(high_after - q, p - low_before, phi)
     return Difference(d, max(-1.0, d - down), min(1.0, d + up), n)
@@ -260,6 +268,11 @@ def _cluster_sums(
         total, size = sums.get(key, (0.0, 0))
         sums[key] = (total + value, size + 1)
     return sums
+
+
+def _are_equal(values: Sequence[float]) -> bool:
+    """Equal but for rounding."""
+    return max(values) - min(values) <= 1e-12 * max(1.0, *map(abs, values))
 
 
 def _combine(a: float, b: float, phi: float) -> float:

@@ -122,7 +122,7 @@ def test_as_a_grader_it_gives_probabilities_in_order_and_none_for_what_it_cannot
     expected = [1 / (1 + math.exp(0.25 - score)) for score in scores]
     assert [found[0].score, found[3].score] == pytest.approx(expected, abs=1e-5)
     assert [verdict.score for verdict in (found[1], found[2], found[4])] == [None] * 3
-    assert [verdict.label for verdict in found] == ["graded", "incomplete", "incomplete", "graded", "ungradable"]
+    assert [verdict.label for verdict in found] == ["graded", "incomplete", "incomplete", "graded", "incomplete"]
     assert "positions" in found[4].reason and model([]) == []
 
 

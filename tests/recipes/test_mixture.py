@@ -28,22 +28,40 @@ def kinds(found: list[Problem]) -> dict[str, int]:
 
 def test_problems_of_one_kind_are_drawn_as_ever():
     found = problems(reasoning=20)
-    mixture = Mixture(MixtureConfig(scenarios_from=0.5), found, 4, 10)
-    assert [mixture.draw(seed=3, step=s) for s in (1, 7)] == [draw(found, 4, seed=3, step=s) for s in (1, 7)]
+    mixture = Mixture(MixtureConfig(scenarios_from=0.5), found, 3, 10, seed=3)
+    assert [mixture.draw(s) for s in (1, 7, 10)] == [draw(found, 3, seed=3, step=s) for s in (1, 7, 10)]
 
 
 def test_general_and_safety_prompts_begin_late_and_take_their_shares():
     # Shares 2 : 1 : 1 of 10 prompts: 5, 2.5, 2.5; the odd one goes to the first of the largest remainders.
-    mixture = Mixture(MixtureConfig(reasoning=2, scenarios_from=0.75), problems(reasoning=20, general=9, safety=9), 10, 8)
-    assert kinds(mixture.draw(seed=0, step=6)) == {"reasoning": 10, "general": 0, "safety": 0}
-    assert kinds(mixture.draw(seed=0, step=7)) == {"reasoning": 5, "general": 3, "safety": 2}
+    mixture = Mixture(MixtureConfig(reasoning=2, scenarios_from=0.75), problems(reasoning=20, general=9, safety=9), 10, 8, seed=0)
+    assert kinds(mixture.draw(6)) == {"reasoning": 10, "general": 0, "safety": 0}
+    # The half that general has too much in step 7 is safety's in step 8.
+    assert kinds(mixture.draw(7)) == {"reasoning": 5, "general": 3, "safety": 2}
+    assert kinds(mixture.draw(8)) == {"reasoning": 5, "general": 2, "safety": 3}
+
+
+def test_a_small_share_is_drawn_in_some_steps():
+    # 8 prompts, shares 10 : 1/2 : 1/2 of 11: 0.364 of each of the rare kinds in a step, 36.4 in 100 steps.
+    found = problems(reasoning=50, general=9, safety=9)
+    mixture = Mixture(MixtureConfig(reasoning=10, general=0.5, safety=0.5), found, 8, 100, seed=0)
+    drawn = [p for step in range(1, 101) for p in mixture.draw(step)]
+    assert len(drawn) == 800 and kinds(drawn) == {"reasoning": 727, "general": 37, "safety": 36}
+
+
+def test_no_problem_is_drawn_twice_in_an_epoch_of_its_kind():
+    mixture = Mixture(MixtureConfig(scenarios_from=0.5), problems(reasoning=12, general=6), 4, 8, seed=0)
+    first = [p.id for step in (1, 2, 3) for p in mixture.draw(step)]
+    assert sorted(first) == sorted(f"reasoning/{i}" for i in range(12))
+    general = [p.id for step in (5, 6, 7) for p in mixture.draw(step) if p.kind == "general"]
+    assert sorted(general) == sorted(f"general/{i}" for i in range(6))
 
 
 def test_a_step_that_needs_more_of_a_kind_than_there_are_is_refused():
     with pytest.raises(InputError, match=r"draws 5 of kind safety, .* only 3"):
-        Mixture(MixtureConfig(), problems(reasoning=20, safety=3), 10, 8)
+        Mixture(MixtureConfig(), problems(reasoning=20, safety=3), 10, 8, seed=0)
     with pytest.raises(InputError, match="shares of general are 0"):
-        Mixture(MixtureConfig(general=0), problems(general=3), 2, 8)
+        Mixture(MixtureConfig(general=0), problems(general=3), 2, 8, seed=0)
 
 
 def test_the_anchor_weight_goes_linearly_from_the_first_step_to_the_last():

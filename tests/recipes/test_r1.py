@@ -69,6 +69,14 @@ def test_the_pipeline_has_the_papers_order(tmp_path):
     assert found["zero"].config.rewards.language == 0 and found["dev2"].config.rewards.language > 0
 
 
+def test_the_cold_start_may_come_from_zeros_own_samples(tmp_path):
+    found = {stage.name: stage for stage in graph(mini(cold_start_from="zero"), tmp_path).stages}
+    assert found["cold_samples"].config.model.name == "@zero" and found["cold_samples"].config.sampling.temperature == 1
+    assert found["dev1"].config.problems.source == "@cold_samples/data.parquet" and found["dev1"].config.model.name == "tiny"
+    with pytest.raises(InputError, match="needs compares_zero"):
+        mini(cold_start_from="zero", compares_zero=False)
+
+
 def test_every_stage_is_finished_and_every_model_loads_in_transformers(finished):
     assert {finished.state(stage.name) for stage in finished.stages} == {"finished"}
     for name in ("zero", "dev1", "dev2", "dev3", "r1", "student_base", "student", "student_rl", "student_on_policy"):
@@ -112,6 +120,39 @@ def test_what_the_pipeline_gives_its_stages_cannot_be_set(tmp_path):
             mini(**{part: settings})
     with pytest.raises(InputError, match="neither problems nor a reward"):
         run_r1(mini(), tmp_path, reward=lambda p, c: 1.0)
+
+
+def test_what_the_last_stage_would_refuse_is_refused_before_the_first(tmp_path):
+    for values, says in (
+        ({"student_model": "/nope/x"}, "no such folder"),
+        ({"students": ["sft", "sft"]}, "one of them twice"),
+        ({"data": {"cold_start": []}}, "data.cold_start is empty"),
+        ({"model": {"name": "/nope/y"}}, 'data.cold_start, .* "world" is for the embedded model'),
+        ({"lessons": {"include_held_out": True}}, "given by the pipeline"),
+        ({"rejection": {"problems": {"holdout": 0.2}}}, "stage traces.*holdout"),
+    ):
+        with pytest.raises(InputError, match=says):
+            run_r1(mini(**values), tmp_path / "out")
+        assert not list((tmp_path / "out").glob("stages/*"))
+
+
+def test_adapters_are_trained_in_the_stages_that_train(tmp_path):
+    stages = {s.name: s.config for s in graph(mini(model={"name": "tiny", "lora_rank": 4}), tmp_path).stages}
+    assert [stages[n].model.lora_rank for n in ("dev1", "dev2", "dev3", "r1")] == [4] * 4
+    assert [stages[n].model.lora_rank for n in ("traces", "helpfulness", "score_dev1", "lessons")] == [0] * 4
+
+
+def test_the_same_id_in_two_sources_and_an_evaluation_that_is_trained_on_are_refused(tmp_path):
+    rows = [{"id": f"q{i}", "prompt": f"what is {i} plus 1 ?", "answer": str(i + 1)} for i in range(30)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = [{"id": f"q{i}", "prompt": f"please tell me about {i} ."} for i in range(30)]
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    both = {**MINI["data"], "reasoning": str(tmp_path / "sums.jsonl"), "general": str(tmp_path / "asked.jsonl")}
+    with pytest.raises(InputError, match="is in two of the sources of scenarios"):
+        run_r1(mini(data=both), tmp_path / "a", until="data")
+    same = {**MINI["data"], "reasoning": str(tmp_path / "sums.jsonl"), "evaluation": str(tmp_path / "sums.jsonl")}
+    with pytest.raises(InputError, match="no reasoning problem is left that is not trained on"):
+        run_r1(mini(data=same), tmp_path / "b", until="data")
 
 
 def test_a_reference_to_no_stage_is_one_sentence(tmp_path):
@@ -180,6 +221,8 @@ def test_on_real_files_a_small_qwen_goes_through_all_stages_and_its_checkpoints_
     text = "\n".join(json.loads(line)["question"] for line in (gsm8k / "train.jsonl").read_text().splitlines()[:500])
     model = save_folder(
         tmp_path / "model", "qwen2", text=text, vocab_size=2000, initializer_range=0.02, max_position_embeddings=8192)
+    # A random model would never stop by itself, and what is cut off is no data: let every fourth word end a completion.
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, *range(300, 2000, 4)]}))
     short = {"sampling": {"max_tokens": 16}, "grading": {"workers": 2}}
     rl = {**RL, **short, "rewards": {"accuracy": 1.0, "refusal": 1.0, "format": 0.2}}
     sft = {**SFT, **short, "max_tokens": 2048}

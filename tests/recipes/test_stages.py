@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.recipes import stages
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.stages import Graph, Stage, code_version, run_graph
+from sanmai.train.runs import holding
 from sanmai.types import InputError
 
 
@@ -91,6 +93,65 @@ def test_from_does_a_stage_and_what_hangs_on_it_again(tmp_path, recipe):
     assert recipe.calls[4:] == ["b", "c"]  # d comes after b and does not hang on it
 
 
+def test_from_leaves_what_is_not_chosen_alone(tmp_path, recipe):
+    run_graph(chain(tmp_path), Progress.silent())
+    run_graph(chain(tmp_path), Progress.silent(), since="b", until="d")
+    assert recipe.calls[4:] == ["b"] and chain(tmp_path).state("c") == "finished"
+
+
+def test_a_changed_file_or_model_folder_is_a_changed_stage(tmp_path, recipe):
+    source = tmp_path / "problems.jsonl"
+    source.write_text("one")
+    graph = lambda: Graph([Stage("a", "note", Note(source=str(source)), "")], tmp_path / "out")  # noqa: E731
+    before = graph().digests["a"]
+    assert graph().digests["a"] == before
+    source.write_text("two")
+    assert graph().digests["a"] != before
+    source.unlink()
+    source.mkdir()
+    (source / "model.safetensors").write_text("x")
+    folder = graph().digests["a"]
+    (source / "model.safetensors").write_text("y")
+    assert graph().digests["a"] not in (before, folder)
+
+
+def test_an_interrupted_pipeline_goes_on_under_another_name(tmp_path, recipe):
+    recipe.fails_at = "b"
+    with pytest.raises(RuntimeError):
+        run_graph(chain(tmp_path / "old"), Progress.silent())
+    stage = chain(tmp_path / "old").path("b")
+    (stage / "config.toml").write_text(f'recipe = "note"\nsource = "{tmp_path}/old/stages/a"\n')
+    (tmp_path / "old").rename(tmp_path / "new")
+    recipe.fails_at = ""
+    graph = chain(tmp_path / "new")
+    run_graph(graph, Progress.silent())
+    assert recipe.calls == ["a", "b", "d", "c"]
+    assert f"{tmp_path}/new/stages/a-" in (graph.path("b") / "config.toml").read_text()
+
+
+def test_two_processes_do_not_work_on_one_pipeline(tmp_path, recipe):
+    with holding(tmp_path), pytest.raises(InputError, match="another process"):
+        run_graph(chain(tmp_path), Progress.silent())
+
+
+def test_a_stage_whose_model_is_gone_is_not_finished(tmp_path, monkeypatch):
+    graph = Graph([Stage("a", "zero", Note(), "")], tmp_path)
+    graph.path("a").mkdir(parents=True)
+    (graph.path("a") / "stage.json").write_text("{}")
+    assert graph.state("a") == "interrupted"
+
+
+def test_settings_that_cannot_work_are_refused_before_the_first_stage(tmp_path, recipe):
+    class Strict(Note):
+        limit: int = Field(1, ge=1)
+
+    broken = Strict.model_construct(text="z", source="@a", limit=0)
+    graph = Graph([Stage("a", "note", Note(text="a"), ""), Stage("z", "note", broken, "")], tmp_path)
+    with pytest.raises(InputError, match="stage z: limit"):
+        run_graph(graph, Progress.silent())
+    assert recipe.calls == []
+
+
 def test_until_and_only_choose_stages_and_need_what_comes_before(tmp_path, recipe):
     run_graph(chain(tmp_path), Progress.silent(), until="b")
     assert recipe.calls == ["a", "b"]
@@ -129,7 +190,10 @@ def test_the_code_of_a_recipe_is_its_own_and_that_of_what_it_imports(monkeypatch
         return real(path) + (b"#" if path.name == name else b"")
 
     monkeypatch.setattr(Path, "read_bytes", edited)
-    for name, changes in (("sampler.py", True), ("pretrain.py", False), ("progress.py", False), ("kernels.py", True)):
+    for name, changes in (
+        ("sampler.py", True), ("pretrain.py", False), ("progress.py", False), ("kernels.py", True), ("symbolic.py", True),
+        ("html.py", False), ("attend.c", True),
+    ):
         code_version.cache_clear()
         assert (code_version("zero") != before) is changes, name
     code_version.cache_clear()

@@ -22,5 +22,10 @@ def draw(items: Sequence[Item], count: int, *, seed: int, step: int) -> list[Ite
     if not 1 <= count <= len(items):
         raise ValueError(f"count is {count}; expected 1 to the number of items, {len(items)}")
     epoch, part = divmod(step - 1, len(items) // count)
-    order = np.random.default_rng([seed, epoch]).permutation(len(items))
+    order = epoch_order(len(items), seed=seed, epoch=epoch)
     return [items[i] for i in order[part * count : (part + 1) * count]]
+
+
+def epoch_order(count: int, *, seed: int, epoch: int) -> list[int]:
+    """The numbers 0 ... count - 1 in the order in which an epoch, counted from 0, draws them."""
+    return np.random.default_rng([seed, epoch]).permutation(count).tolist()

@@ -68,6 +68,8 @@ class RewardModel:
         self.threads = 1 if is_small else config.threads or available_cores()
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._options = {"use_cache": False} if takes_cache else {}
+        # What a policy writes is text, though it look like a stop token.
+        self._as_text = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
         if config.recompute_layers:
             recompute_layers(cast(Any, self))
 
@@ -127,7 +129,7 @@ class RewardModel:
         else:
             text = trace.text.removeprefix(OPEN_TAG) if is_open else trace.text
         stop = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
-        return [*prompt, *self.tokenizer.encode(text, add_special_tokens=False, verbose=False), *stop]
+        return [*prompt, *self.tokenizer.encode(text, **self._as_text), *stop]
 
     def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """Scores score_B (float32, with gradient) of sequences, right-padded to the longest."""
@@ -170,7 +172,8 @@ class RewardModel:
                 verdicts.append(Verdict(None, "no finished answer to score", "incomplete"))
             elif len(tokens) > room:
                 reason = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
-                verdicts.append(Verdict(None, reason, "ungradable"))
+                # As what was cut off: writing on and on must not spare a policy its reward.
+                verdicts.append(Verdict(None, reason, "incomplete"))
             else:
                 verdicts.append(self._verdict(next(scores)))
         return verdicts

@@ -93,6 +93,8 @@ def run_gather(
         }
         with storing(run.folder):
             (run.folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        for warning in run.warnings:
+            (progress or Progress.silent()).say(f"Warning: {warning}", style="yellow")
     return run.folder
 
 
@@ -107,7 +109,14 @@ def gathered(
         on_warning(
             f"{len(files['evaluation']) - len(clean)} evaluation prompts are among those trained on and left out"
         )
+    if not any(p.kind == "reasoning" for p in clean):
+        raise InputError("data.evaluation: no reasoning problem is left that is not trained on, so nothing could be measured")
     files["evaluation"] = clean
+    for name in ("scenarios", "demonstrations", "evaluation"):
+        if twice := [i for i, count in Counter(p.id for p in files[name]).items() if count > 1]:
+            raise InputError(
+                f"data: the id {twice[0]!r} is in two of the sources of {name}.jsonl; ids key the random streams"
+            )
     return files, sources
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from sanmai.config import Config
-from sanmai.data.curriculum import draw
+from sanmai.data.curriculum import epoch_order
 from sanmai.types import InputError, Problem
 
 
@@ -32,40 +32,58 @@ class MixtureConfig(Config):
 
 
 class Mixture:
-    """The training problems by kind."""
+    """The training problems by kind, and which of them each step draws."""
 
-    def __init__(self, config: MixtureConfig, problems: Sequence[Problem], count: int, num_steps: int) -> None:
+    def __init__(
+        self, config: MixtureConfig, problems: Sequence[Problem], count: int, num_steps: int, *, seed: int
+    ) -> None:
         """Args:
             count: problems that a step draws.
+            seed: names the order of the problems.
 
         Raises:
             InputError: a step would draw more problems of a kind than there are.
         """
-        self.config, self.count, self.num_steps = config, count, num_steps
+        self.seed = seed
         self.kinds: dict[str, list[Problem]] = {}
         for problem in problems:
             self.kinds.setdefault(problem.kind, []).append(problem)
-        for step in (1, num_steps):
-            for kind, wanted in self._counts(step).items():
-                if wanted > len(self.kinds[kind]):
+        self._schedule: list[list[tuple[str, int, int, int]]] = []
+        """Per step, for each kind that is drawn: its name, the epoch, the place in it, how many."""
+        credit = dict.fromkeys(self.kinds, 0.0)
+        place = dict.fromkeys(self.kinds, (0, 0))
+        for step in range(1, num_steps + 1):
+            shares = config.shares(self.kinds, step, num_steps)
+            self._schedule.append([])
+            for kind, wanted in _counts(shares, count, credit).items():
+                size = len(self.kinds[kind])
+                if wanted > size:
                     raise InputError(
                         f"prompts_per_step = {count}: a step draws {wanted} of kind {kind}, each at most once, and there "
-                        f"are only {len(self.kinds[kind])} problems of it to train on"
+                        f"are only {size} problems of it to train on"
                     )
+                epoch, start = place[kind] if place[kind][1] + wanted <= size else (place[kind][0] + 1, 0)
+                place[kind] = epoch, start + wanted
+                self._schedule[-1].append((kind, epoch, start, wanted))
 
-    def draw(self, *, seed: int, step: int) -> list[Problem]:
-        """The problems of a step, counted from 1, kind by kind; a pure function of its arguments (law 6)."""
-        return [
-            problem
-            for kind, count in self._counts(step).items()
-            for problem in draw(self.kinds[kind], count, seed=seed, step=step)
-        ]
+    def draw(self, step: int) -> list[Problem]:
+        """The problems of a step, counted from 1, kind by kind: none twice in a step, nor in an epoch of its kind.
 
-    def _counts(self, step: int) -> dict[str, int]:
-        """Problems of each kind, by the largest remainder."""
-        shares = self.config.shares(self.kinds, step, self.num_steps)
-        counts = {kind: int(share * self.count) for kind, share in shares.items()}
-        by_remainder = sorted(shares, key=lambda kind: counts[kind] - shares[kind] * self.count)
-        for kind in by_remainder[: self.count - sum(counts.values())]:
-            counts[kind] += 1
-        return {kind: count for kind, count in counts.items() if count}
+        It depends on nothing that was drawn before, so that a resumed run goes on with the same problems (law 6).
+        """
+        found = []
+        for kind, epoch, start, count in self._schedule[step - 1]:
+            order = epoch_order(len(self.kinds[kind]), seed=self.seed, epoch=epoch)
+            found += [self.kinds[kind][i] for i in order[start : start + count]]
+        return found
+
+
+def _counts(shares: dict[str, float], count: int, credit: dict[str, float]) -> dict[str, int]:
+    """Problems of each kind in a step; what rounding takes from a kind is owed to it in `credit` and paid in a later one."""
+    counts = {kind: int(share * count) for kind, share in shares.items()}
+    for kind, share in shares.items():
+        credit[kind] += share * count - counts[kind]
+    for kind in sorted(shares, key=lambda kind: -credit[kind])[: count - sum(counts.values())]:
+        counts[kind] += 1
+        credit[kind] -= 1.0
+    return {kind: n for kind, n in counts.items() if n}

@@ -21,21 +21,34 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
-from sanmai.models.policy import ModelConfig
+from sanmai.data.filters import FilterConfig
+from sanmai.models.policy import ModelConfig, load_policy, resolve_model
 from sanmai.recipes.distill import DistillConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
+from sanmai.recipes.mixture import MixtureConfig
 from sanmai.recipes.pretrain import PretrainConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward import RewardConfig
 from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.teacher import check_shares_tokenizer
 from sanmai.recipes.zero import ZeroConfig
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.sampler import SamplingConfig
 from sanmai.types import InputError, Problem
 
-_WIRED = ("seed", "model", "problems.source", "problems.evaluation", "teacher")
+_WIRED = ("seed", "model", "problems.source", "problems.evaluation", "teacher", "include_held_out")
 """Settings of the stages that the pipeline gives them."""
+
+
+_BY_MODELS: dict[str, Any] = {
+    "helpfulness": 1.0,
+    "helpfulness_from": "@helpfulness",
+    "harmlessness": 1.0,
+    "harmlessness_from": "@harmlessness",
+}
 
 
 class R1Config(Config):
@@ -49,19 +62,27 @@ class R1Config(Config):
     """Prompts, demonstrations and held-out problems; see recipes/gather.py."""
     cold_start: SftConfig = SftConfig()
     """base -> dev1."""
-    reasoning: ZeroConfig = ZeroConfig()
-    """dev1 -> dev2; and base -> zero, but for what `zero_language` says."""
+    cold_start_from: Literal["data", "zero"] = "data"
+    """What dev1 learns from: data.cold_start, or zero's own samples that are right and readable (`cold_samples`)."""
+    cold_samples: SampleConfig = SampleConfig()
+    """zero -> the cold start, with cold_start_from = "zero"; `cold_samples.rewrite` has a judge model rewrite them."""
+    reasoning: ZeroConfig = ZeroConfig(rewards=RewardsConfig(format=1.0, language=1.0))
+    """dev1 -> dev2; and, without the language reward, base -> zero."""
     rejection: SampleConfig = SampleConfig()
     """dev2 -> traces."""
     sft: SftConfig = SftConfig()
     """base -> dev3."""
     helpfulness: RewardConfig = RewardConfig()
     """The reward model of general prompts, trained from dev1 if `scenarios.rewards.helpfulness_from` is "@helpfulness"."""
-    harmlessness: RewardConfig = RewardConfig()
+    harmlessness: RewardConfig = RewardConfig(objective="pointwise")
     """The reward model of safety prompts, trained from dev1 if `scenarios.rewards.harmlessness_from` is "@harmlessness"."""
-    scenarios: ZeroConfig = ZeroConfig()
+    scenarios: ZeroConfig = ZeroConfig(
+        mixture=MixtureConfig(scenarios_from=0.76),
+        sampling=SamplingConfig(temperature=0.7),
+        rewards=RewardsConfig(format=1.0, language=1.0, **_BY_MODELS),
+    )
     """dev3 -> r1."""
-    lessons: SampleConfig = SampleConfig()
+    lessons: SampleConfig = SampleConfig(rewards=RewardsConfig(**_BY_MODELS), filters=FilterConfig(min_reward=0.5))
     """r1 -> the data for students."""
     students: tuple[Literal["sft", "rl", "on_policy"], ...] = ("sft", "rl", "on_policy")
     """How students are made; on-policy distillation needs r1's tokenizer."""
@@ -77,8 +98,26 @@ class R1Config(Config):
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on @data/evaluation.jsonl."""
 
+    def _worldly(self) -> list[str]:
+        """Sources that are the embedded world's."""
+        found = [f"data.{name}" for name in ("cold_start", "reasoning", "general", "safety", "evaluation")]
+        found = [name for name in found if _get(self, name) == "world"]
+        used = [name for name in ("helpfulness", "harmlessness") if _refers_to(self.scenarios, name)]
+        return found + [f"{n}.preferences.source" for n in used if _get(self, f"{n}.preferences.source") == "world"]
+
     @model_validator(mode="after")
-    def _nothing_is_set_twice(self) -> Self:
+    def _check(self) -> Self:
+        if len(set(self.students)) < len(self.students):
+            raise ValueError("students: one of them twice")
+        if not self.data.cold_start and self.cold_start_from == "data":
+            raise ValueError("data.cold_start is empty: name demonstrations, or set cold_start_from=zero")
+        if worldly := [] if self.model.name == "tiny" else self._worldly():
+            raise ValueError(
+                f"{', '.join(worldly)}: \"world\" is for the embedded model; name files for {self.model.name!r} "
+                "(an empty list for none)"
+            )
+        if self.cold_start_from == "zero" and not self.compares_zero:
+            raise ValueError("cold_start_from = zero needs compares_zero: zero is what is sampled")
         for name, value in self:
             if not isinstance(value, Config) or name in ("model", "data"):
                 continue
@@ -109,9 +148,28 @@ def run_r1(
     if problems is not None or reward is not None:
         raise InputError("r1 reads the sources under `data` and takes neither problems nor a reward")
     stages = graph(config, out)
+    check_models(config)
     stages.write(f'recipe = "r1"\n{config.to_toml()}')
     run_graph(stages, progress or Progress.silent(), since=since, until=until, only=only)
     return stages.folder
+
+
+def check_models(config: R1Config) -> None:
+    """Refuse before the first stage what the last would refuse.
+
+    Raises:
+        InputError: a model, student or reward model that is not there, or a student that on-policy distillation cannot teach.
+    """
+    resolve_model(config.model.name)
+    for rewards in (config.scenarios.rewards, config.lessons.rewards):
+        for source in (rewards.helpfulness_from, rewards.harmlessness_from):
+            if source and source != "judge" and not source.startswith("@") and not Path(source).is_dir():
+                raise InputError(f"rewards: {source!r} is no folder of a reward model, and not \"judge\"")
+    if config.student_model is None or not config.students:
+        return
+    student = load_policy(config.model.model_copy(update={"name": config.student_model, "revision": None}))
+    if "on_policy" in config.students:
+        check_shares_tokenizer(student, load_policy(config.model))
 
 
 def graph(config: R1Config, out: Path) -> Graph:
@@ -125,15 +183,20 @@ def _stages(config: R1Config) -> Iterator[Stage]:
     def model(name: str) -> ModelConfig:
         return config.model if name == base else config.model.model_copy(update={"name": name, "revision": None})
 
+    def untrained(found: ModelConfig) -> ModelConfig:
+        """Without adapters: they are merged into what a stage leaves."""
+        return found.model_copy(update={"lora_rank": 0, "lora_alpha": 32})
+
     def wired(part: Any, start: str, source: str | tuple[str, ...], **changes: Any) -> Any:
         problems = {"source": source, "evaluation": "@data/evaluation.jsonl"}
-        update = {"seed": config.seed, "model": model(start), "problems": part.problems.model_copy(update=problems)}
+        chosen = untrained(model(start)) if isinstance(part, SampleConfig) else model(start)
+        update = {"seed": config.seed, "model": chosen, "problems": part.problems.model_copy(update=problems)}
         return part.model_copy(update={**update, **changes})
 
     def score(name: str, start: str, title: str) -> Stage:
         part = config.evaluation
         problems = part.problems.model_copy(update={"source": "@data/evaluation.jsonl"})
-        part = part.model_copy(update={"seed": config.seed, "model": model(start), "problems": problems})
+        part = part.model_copy(update={"seed": config.seed, "model": untrained(model(start)), "problems": problems})
         return Stage(f"score_{name}", "evaluate", part, f"{title} on the held-out problems", {"scores": name})
 
     reasoning, demonstrations = "@data/reasoning.jsonl", "@data/demonstrations.jsonl"
@@ -150,10 +213,15 @@ def _stages(config: R1Config) -> Iterator[Stage]:
             "for comparison: RL straight on the base",
         )
         yield score("zero", "@zero", "R1-Zero")
+    shown = "@data/cold_start.jsonl"
+    if config.cold_start_from == "zero":
+        part = wired(config.cold_samples, "@zero", reasoning)
+        yield Stage("cold_samples", "sample", part, "zero's samples that are right and readable")
+        shown = "@cold_samples/data.parquet"
     yield Stage(
         "dev1",
         "sft",
-        wired(config.cold_start, base, "@data/cold_start.jsonl"),
+        wired(config.cold_start, base, shown),
         "cold start: SFT on a few readable demonstrations",
     )
     yield score("dev1", "@dev1", "dev1")
@@ -173,9 +241,9 @@ def _stages(config: R1Config) -> Iterator[Stage]:
     )
     yield score("dev3", "@dev3", "dev3")
     for name in ("helpfulness", "harmlessness"):
-        if getattr(config.scenarios.rewards, f"{name}_from") == f"@{name}":
+        if _refers_to(config.scenarios, name):
             part = getattr(config, name)
-            part = part.model_copy(update={"seed": config.seed, "model": model("@dev1")})
+            part = part.model_copy(update={"seed": config.seed, "model": untrained(model("@dev1"))})
             yield Stage(name, "reward", part, f"the reward model for {name}")
     yield Stage("r1", "zero", wired(config.scenarios, "@dev3", "@data/scenarios.jsonl"), "RL for all scenarios")
     yield score("r1", "@r1", "R1")
@@ -212,6 +280,10 @@ def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., 
             "for comparison: RL on the student",
         )
         yield score("student_rl", "@student_rl", "the student after RL")
+
+
+def _refers_to(scenarios: ZeroConfig, name: str) -> bool:
+    return getattr(scenarios.rewards, f"{name}_from") == f"@{name}"
 
 
 def _get(value: Any, dotted: str) -> Any:

@@ -73,6 +73,11 @@ class SampleConfig(Config):
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
+        scored = [name for name in ("refusal", "helpfulness", "harmlessness") if self.rewards.weights[name]]
+        if self.filters.correct and scored and self.filters.min_reward <= 0:
+            raise ValueError(
+                f"rewards.{scored[0]} without filters.min_reward: any reward above 0 would count as right; state the least one"
+            )
         return self
 
 

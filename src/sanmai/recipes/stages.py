@@ -1,9 +1,9 @@
 """A recipe of recipes: named stages whose settings refer to each other's results, each done once.
 
 A stage is one call of a recipe. Wherever its settings hold the text "@NAME" or "@NAME/FILE" they mean the folder of an earlier
-stage, or a file in it. A stage is identified by the digest of its settings, of the stages that it refers to, and of the code
-that it runs; that digest is in the name of its folder. So a finished stage is found again, an interrupted one goes on where it
-was, and a changed one is a new folder, as is all that hangs on it.
+stage, or a file in it. A stage is identified by the digest of its settings, of the files and models that they name, of the
+stages that it refers to, and of the code that it runs; that digest is in the name of its folder. So a finished stage is found
+again, an interrupted one goes on where it was, and a changed one is a new folder, as is all that hangs on it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ast
 import functools
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.config import Config
+from sanmai.models.checkpoints import newest_good_checkpoint
+from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import RECIPES, find_recipe
 from sanmai.recipes.progress import Progress
-from sanmai.train.runs import storing
+from sanmai.train.runs import holding, storing, write_whole
 from sanmai.types import InputError
 
 MANIFEST = "stage.json"
@@ -29,6 +32,9 @@ MANIFEST = "stage.json"
 GRAPH = "graph.json"
 """In the pipeline's folder: its stages in order, for reports."""
 State = Literal["finished", "interrupted", "new"]
+_MAKE_MODELS = ("zero", "sft", "reward", "distill", "pretrain")
+_WHOLE_BYTES = 2**26
+"""Of a larger file the digest is of its size, its time and its ends."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ class Graph:
                         f"{', '.join(self.digests)}"
                     )
             made_from = {name: self.digests[name] for name in stage.inputs}
-            facts = [stage.recipe, stage.config.model_dump(mode="json"), made_from, code_version(stage.recipe)]
+            settings = stage.config.model_dump(mode="json")
+            files = {text: content_digest(text) for text in _texts(settings)}
+            facts = [stage.recipe, settings, made_from, files, code_version(stage.recipe)]
             self.digests[stage.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
 
     def path(self, name: str) -> Path:
@@ -79,7 +87,10 @@ class Graph:
         return self.folder / "stages" / f"{name}-{self.digests[name]}"
 
     def state(self, name: str) -> State:
-        if (self.path(name) / MANIFEST).is_file():
+        """How far a stage is; one whose model is gone or damaged is not finished, whatever it was."""
+        stage = next(s for s in self.stages if s.name == name)
+        makes_model = stage.recipe in _MAKE_MODELS
+        if (self.path(name) / MANIFEST).is_file() and (not makes_model or newest_good_checkpoint(self.path(name))):
             return "finished"
         return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
 
@@ -134,8 +145,8 @@ class Graph:
             if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / GRAPH).exists():
                 raise InputError(f"{self.folder}: not empty, and not the folder of a pipeline; choose another --out")
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.folder / "config.toml", config)
-            _write_whole(self.folder / GRAPH, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+            write_whole(self.folder / "config.toml", config)
+            write_whole(self.folder / GRAPH, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
     def finish(self, stage: Stage) -> None:
         """Record that a stage is done. No time in it: doing it again gives the same file."""
@@ -148,7 +159,7 @@ class Graph:
         }
         path = self.path(stage.name) / MANIFEST
         with storing(path):
-            _write_whole(path, json.dumps(facts, indent=1) + "\n")
+            write_whole(path, json.dumps(facts, indent=1) + "\n")
 
     def _with_paths(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -172,40 +183,90 @@ def run_graph(
     """Do what is not done; whether all that was chosen is finished.
 
     Args:
-        since: do this stage again, and all that hangs on it, though finished; their folders are removed first.
+        since: do this stage again, and what hangs on it among those chosen, though finished; their folders are removed first.
         until: stop after this stage.
         only: this stage alone.
 
     Raises:
-        InputError: a stage needs the result of one that is not chosen and not finished; or what a stage raises.
+        InputError: settings of a stage that cannot work; a stage needs the result of one that is not chosen and not finished;
+            another process works in the folder; or what a stage raises.
     """
     chosen = graph.chosen(since=since, until=until, only=only)
     names = [stage.name for stage in chosen]
     for stage in chosen:
+        graph.resolved(stage)  # what cannot work is refused now, not when its turn comes
         for name in stage.inputs:
             if name not in names and graph.state(name) != "finished":
-                raise InputError(
-                    f"stage {stage.name} needs {name}, which is not finished and is not among those chosen"
-                )
-    if since is not None:
-        for stage in graph.stages:
-            if stage.name == since or graph.depends_on(stage.name, since):
-                shutil.rmtree(graph.path(stage.name), ignore_errors=True)
-    for k, stage in enumerate(chosen, start=1):
-        state = graph.state(stage.name)
-        said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
-        progress.say(f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose} ({said})", style="bold")
-        if state == "finished":
-            continue
-        recipe = find_recipe(stage.recipe)
-        recipe.run(graph.resolved(stage), graph.path(stage.name), progress=progress)
-        if progress.was_interrupted:
-            return False
-        graph.finish(stage)
+                raise InputError(f"stage {stage.name} needs {name}, which is not finished and is not among those chosen")
+    with holding(graph.folder):
+        if since is not None:
+            progress.say(f"Doing {since} again, and what hangs on it. To go on after an interruption, leave --from out.")
+            for stage in chosen:
+                if stage.name == since or graph.depends_on(stage.name, since):
+                    _remove(graph.path(stage.name))
+        for k, stage in enumerate(chosen, start=1):
+            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress):
+                return False
     return True
 
 
-_NOT_OF_RESULTS = ("sanmai.recipes.progress", "sanmai.recipes.stages", "sanmai.recipes")
+def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress) -> bool:
+    """Do a stage, or go on with it; whether it is finished."""
+    state, path = graph.state(stage.name), graph.path(stage.name)
+    said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
+    progress.say(f"{title} ({said})", style="bold")
+    if state == "finished":
+        return True
+    recipe, config = find_recipe(stage.recipe), graph.resolved(stage)
+    if (path / "config.toml").is_file():
+        # The digest says that the settings are the same. The folder may have been moved, or be called by another name.
+        with storing(path):
+            write_whole(path / "config.toml", f'recipe = "{stage.recipe}"\n{config.to_toml()}')
+    recipe.run(config, path, progress=progress)
+    if progress.was_interrupted:
+        return False
+    graph.finish(stage)
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a stage's folder; a kill in the middle leaves nothing that looks like a stage."""
+    if path.exists():
+        removed = path.with_name(f".removed-{path.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        path.rename(removed)
+        shutil.rmtree(removed)
+
+
+def content_digest(name: str) -> str | None:
+    """Of the file, the files in the folder, or the checkpoint that a setting names; None where it names none."""
+    path = TINY_PATH if name == "tiny" else Path(name)
+    try:
+        if not name or len(name) > 1000 or not path.exists():
+            return None
+        if path.is_dir() and (path / "checkpoints").is_dir():
+            path = newest_good_checkpoint(path) or path
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        sha = hashlib.sha256()
+        for file in files:
+            sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            sha.update(_file_bytes(file))
+    except OSError:
+        return None  # whoever opens it says what is wrong with it
+    return sha.hexdigest()[:16]
+
+
+def _file_bytes(file: Path) -> bytes:
+    facts = file.stat()
+    if facts.st_size <= _WHOLE_BYTES:
+        return file.read_bytes()
+    with file.open("rb") as opened:
+        start = opened.read(2**20)
+        opened.seek(-(2**20), 2)
+        return start + opened.read() + str(facts.st_mtime_ns).encode()
+
+
+_NOT_OF_RESULTS = re.compile(r"sanmai|sanmai\.report(\..*)?|sanmai\.recipes(\.(progress|stages))?")
 """Modules that recipes import and that no result depends on."""
 
 
@@ -219,7 +280,7 @@ def code_version(recipe: str) -> str:
         name = waiting.pop()
         path = root.joinpath(*name.split(".")[1:])
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name in sources or name in _NOT_OF_RESULTS or not path.is_file():
+        if name in sources or _NOT_OF_RESULTS.fullmatch(name) or not path.is_file():
             continue
         sources[name] = path.read_bytes()
         for node in ast.walk(ast.parse(sources[name])):
@@ -227,6 +288,8 @@ def code_version(recipe: str) -> str:
                 waiting += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
             elif isinstance(node, ast.Import):
                 waiting += [alias.name for alias in node.names if alias.name.startswith("sanmai.")]
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"sanmai(\.\w+)+(:\w+)?", str(node.value)):
+                waiting.append(str(node.value).split(":")[0])  # called by name in a child process
     compiled = [p.read_bytes() for p in sorted((root / "models").glob("*.[ch]"))]
     return hashlib.sha256(b"\0".join([*(sources[name] for name in sorted(sources)), *compiled])).hexdigest()[:10]
 
@@ -240,9 +303,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.rename(path)

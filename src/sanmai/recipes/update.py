@@ -63,6 +63,7 @@ def update(
     parts = minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step]))
     results = []
     for k, (rows, part) in enumerate(parts, start=(step - 1) * config.updates_per_step + 1):
+        shown = anchor.part(anchor_weight, seed=config.seed, update=k) if anchor is not None else None
         try:
             result = optimizer_step(
                 state.policy,
@@ -73,24 +74,26 @@ def update(
                 temperature=temperature,
                 config=config.optimizer,
                 reference=state.reference,
-                anchor=anchor.part(anchor_weight, seed=config.seed, update=k) if anchor is not None else None,
+                anchor=shown,
             )
         except NonFiniteError as error:
             bundle = run.folder / "failures" / f"step-{step:06d}"
+            at_fault = shown if error.is_anchors else None
             with storing(bundle):
                 write_bundle(
                     bundle,
                     state.policy,
-                    part,
+                    at_fault.batch if at_fault else part,
                     reason=str(error),
-                    loss=config.loss,
-                    temperature=temperature,
+                    loss=None if at_fault else config.loss,
+                    temperature=at_fault.temperature if at_fault else temperature,
                     max_tokens=config.sampling.max_tokens,
-                    rollouts=[rollouts[row] for row in rows],
+                    rollouts=[] if at_fault else [rollouts[row] for row in rows],
                     reference=state.reference,
                 )
+            which = "demonstrations of the anchor" if at_fault else "rollouts"
             raise NonFiniteError(
-                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts"
+                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which {which}"
             ) from None
         for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
             rollouts[row].log_ratio = log_ratio
@@ -100,6 +103,9 @@ def update(
     metrics = {name: float(np.mean([m[name] for m in results if name in m])) for name in names}
     if anchor is not None:
         metrics["anchor/weight"] = anchor_weight
+    if config.loss.normalise_each:  # equal sums may hide a signal in the parts
+        silent = [all(not r.advantage for r in group.rollouts) for group in groups]
+        metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)
     return metrics | {
         "policy/logp_mismatch_max": results[0]["policy/logp_mismatch_max"],
         "tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts)),

@@ -90,7 +90,7 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
-        mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps)
+        mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
         run.log_environment(
             describe_environment(
@@ -119,7 +119,7 @@ def run_zero(
             with progress.phase("sampling"):
                 groups, stats = rollout(
                     state.policy,
-                    mixture.draw(seed=config.seed, step=step),
+                    mixture.draw(step),
                     rubric,
                     rollouts_per_prompt=config.rollouts_per_prompt,
                     seed=(config.seed, step),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -85,6 +85,7 @@ def rollout(
         if completion.stop_reason is not StopReason.TIMEOUT:  # a slow machine is no reason for a bad reward
             graders.submit(problem, rollout_)
     graders.finish()
+    _check_budget(graders.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
     rubric.grade_together([(group.problem, r) for group in groups for r in group.rollouts])
     for group in groups:
         group.rollouts.sort(key=lambda r: r.sample)
@@ -94,7 +95,6 @@ def rollout(
         sum(len(r.completion_tokens) for g in groups for r in g.rollouts),
         graders.failures,
     )
-    _check_budget(stats, sum(len(g.rollouts) for g in groups), grading.failure_budget)
     return groups, stats
 
 
@@ -125,10 +125,10 @@ def _to_rollout(
     )
 
 
-def _check_budget(stats: RolloutStats, num_rollouts: int, budget: float) -> None:
-    failed = sum(stats.failures.values())
+def _check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float) -> None:
+    failed = sum(failures.values())
     if failed > budget * num_rollouts:
-        worst = max(stats.failures, key=lambda reason: stats.failures[reason])
+        worst = max(failures, key=lambda reason: failures[reason])
         raise RunError(
             f"{failed} of {num_rollouts} rollouts of this step could not be graded because a grader broke "
             f"(grading.failure_budget = {budget}); the commonest reason: {worst}"

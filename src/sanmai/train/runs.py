@@ -142,7 +142,7 @@ class Run:
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
             with storing(path):
-                _write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+                write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group] = ()) -> None:
         """Append a metrics line and store the step's rollouts, which must not change after this.
@@ -209,7 +209,7 @@ class Run:
                     "repeat the command with the old ones to go on, or choose another --out"
                 )
         else:
-            _write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
+            write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
 
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
         self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")
@@ -228,7 +228,7 @@ class Run:
         metrics, kept = self.folder / "metrics.jsonl", []
         if metrics.exists():
             kept = [line for line in metrics.read_text("utf-8", "replace").splitlines(True) if _is_kept(line, step)]
-            _write_whole(metrics, "".join(kept))
+            write_whole(metrics, "".join(kept))
         recorded = {json.loads(line)["step"] for line in kept}
         lost = [s for s in range(1, step + 1) if s not in recorded]
         if lost:
@@ -268,6 +268,18 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a TOML file ({error}); restore it or choose another --out") from None
 
 
+@contextlib.contextmanager
+def holding(folder: Path) -> Generator[None]:
+    """Within, no other process can hold the folder; InputError if one does."""
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def _lock(folder: Path) -> int:
     """Hold the folder for this process. The kernel lets go of it when the process ends, however it ends."""
     handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -284,7 +296,8 @@ def _lock(folder: Path) -> int:
     return handle
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in one rename: whole or not at all."""
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(text, encoding="utf-8")
     partial.rename(path)

@@ -94,6 +94,9 @@ class StepResult:
 class NonFiniteError(RunError):
     """A loss or gradient that is not a finite number; raised before the optimizer has moved."""
 
+    is_anchors = False
+    """The anchor's loss is at fault, and the batch's is not."""
+
 
 def make_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
@@ -152,14 +155,18 @@ def optimizer_step(
         group["lr"] = lr
     optimizer.zero_grad(set_to_none=True)
     result = accumulate(policy, batch, components, temperature, config.micro_tokens, reference)
+    anchor_metrics: Metrics = {}
     if anchor is not None:
-        result.metrics.update(add_anchor(policy, anchor, config.micro_tokens))
+        anchor_metrics = add_anchor(policy, anchor, config.micro_tokens)
     norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
-    result.metrics.update({"policy/grad_norm": norm, "optimizer/lr": lr})
+    is_own = all(math.isfinite(value) for value in result.metrics.values())
+    result.metrics.update({**anchor_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
     bad = [name for name, value in result.metrics.items() if not math.isfinite(value)]
     if bad:
         optimizer.zero_grad(set_to_none=True)
-        raise NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
+        error = NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
+        error.is_anchors = is_own and any(name.startswith("loss/") for name in bad)
+        raise error
     optimizer.step()
     return result
 
