@@ -5,6 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+import sanmai as package
+from sanmai.cli import app
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.r1 import graph
+from sanmai.types import InputError
 
 
 def sanmai(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
@@ -52,6 +59,8 @@ def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(tmp_path):
         (["run", "zero", "--set", "rollouts_per_prompt=1"], ["rollouts_per_prompt", "1"]),
         (["run", "zero", "--set", "loss.reference_reset_steps=5"], ["kl_weight"]),
         (["run", "zero", "--set", "no-equals-sign"], ["KEY=VALUE"]),
+        (["run", "zero", "--from", "dev1"], ["--from dev1", "zero has no stages", "r1"]),
+        (["run", "sft", "--only", "dev1"], ["--only dev1", "sft has no stages", "r1"]),
         (["run", "zero", "--config", "missing.toml"], ["missing.toml"]),
         (["run", "zero", "--set", "model.name=./nowhere"], ["./nowhere"]),
         (["run", "zero", "--set", "model.device=cuda:99"], ["cuda:99"]),
@@ -88,7 +97,53 @@ def test_score_writes_the_documented_json(tmp_path):
     assert set(result["rows"][0]) == {"id", "score", "label", "reason"} and result["summary"]["n"] == 2
 
 
-@pytest.mark.parametrize("recipe", ["zero", "sft", "pretrain"])
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [(["chat"], "pipeline"), (["export"], "pipeline model"), (["sample"], "pipeline world --set problems.limit=2")],
+)
+def test_a_pipeline_in_place_of_a_model_is_told_where_its_models_are(tmp_path, monkeypatch, command, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipeline" / "stages" / "r1-77").mkdir(parents=True)
+    (tmp_path / "pipeline" / "graph.json").write_text("[]")
+    done = sanmai(*command, *folder.split())
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "'pipeline': this is a pipeline's folder" in done.stderr and "pipeline/stages/NAME-DIGEST" in done.stderr
+    assert "r1-77" not in done.stderr  # it is not finished
+    (tmp_path / "pipeline" / "stages" / "r1-77" / "stage.json").write_text("{}")
+    assert "r1 is pipeline/stages/r1-77" in sanmai(*command, *folder.split()).stderr
+
+
+@pytest.mark.parametrize(("again", "advice"), [([], "The same command goes on"), (["--from", "dev1"], "without --from")])
+def test_ctrl_c_between_the_steps_of_a_pipeline_says_how_many_stages_are_finished(tmp_path, monkeypatch, again, advice):
+    found = graph(resolve(find_recipe("r1")), tmp_path)  # type: ignore[arg-type]
+
+    def interrupted(*_, **__):
+        found.write("")
+        for name in ("data", "score_base"):
+            found.path(name).mkdir(parents=True)
+            (found.path(name) / "stage.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sanmai.recipes.r1.run_r1", interrupted)
+    done = CliRunner().invoke(app, ["run", "r1", "--out", str(tmp_path), *again])
+    assert done.exit_code == 130
+    assert f"Stopped. 2 of {len(found.stages)} stages are finished; next: zero." in done.output and advice in done.output
+    assert "Nothing was saved" not in done.output
+
+
+def test_python_chooses_stages_of_a_pipeline_as_the_command_line_does(tmp_path):
+    for option in ("since", "until", "only"):
+        with pytest.raises(InputError, match="dev9: no such stage; expected one of data"):
+            package.run("r1", out=tmp_path / "r1", **{option: "dev9"})
+        with pytest.raises(InputError, match=f"{option} = 'dev1': the recipe zero has no stages"):
+            package.run("zero", out=tmp_path / "zero", **{option: "dev1"})
+    assert not (tmp_path / "zero").exists()
+    folder = package.run("r1", out=tmp_path / "r1", only="data", data={"reasoning_limit": 20, "evaluation_limit": 4})
+    assert [path.parent.name.split("-")[0] for path in folder.glob("stages/*/stage.json")] == ["data"]
+    assert (folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize("recipe", ["zero", "sft", "pretrain", "evaluate", "preferences", "gather"])
 def test_a_plan_without_measuring_says_what_would_happen_and_writes_nothing(tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)
     done = sanmai("plan", recipe, "--no-measure")

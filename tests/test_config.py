@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -148,6 +148,16 @@ def test_every_preset_can_be_read():
     presets = sorted(PRESETS.glob("*.toml"))
     for path in presets:
         resolve(find_recipe(tomllib.loads(path.read_text())["recipe"]), Path(path.stem))
+
+
+def test_in_the_papers_pipeline_rl_on_the_student_and_on_the_base_is_that_of_r1_zero():
+    from sanmai.recipes import find_recipe, resolve
+
+    pipeline: Any = resolve(find_recipe("r1"), Path("r1-paper"))
+    zero: Any = resolve(find_recipe("zero"), Path("zero-paper"))
+    assert pipeline.student_rl.rewards == zero.rewards
+    assert pipeline.student_rl.loss == pipeline.reasoning.loss == zero.loss
+    assert pipeline.data.demonstrations_limit // 2 == 178_000  # for each kind, general and safety
 
 
 def config_classes() -> list[type[Config]]:

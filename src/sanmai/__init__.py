@@ -26,6 +26,9 @@ def run(
     reward: Callable[[Problem, str], float | None] | None = None,
     out: str | Path | None = None,
     config: str | Path | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
     **settings: Any,
 ) -> Path:
     """Run a recipe, or go on with it; the run folder, which holds the checkpoints, the rollouts and report.html.
@@ -38,6 +41,8 @@ def run(
             accuracy verifier.
         out: the run folder; by default runs/<recipe>-<digest of the settings>.
         config: a TOML file, or a preset's name.
+        since, until, only: stages of a recipe that has them: `since` and all that hangs on it is done again, `until` is the
+            last that is done, `only` is done alone.
         settings: further settings by section, such as num_steps=50, rewards={"language": 0.3}.
 
     Raises:
@@ -53,6 +58,10 @@ def run(
     from sanmai.report import write_report
 
     chosen = find_recipe(recipe)
+    stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
+    if stages and not chosen.has_stages:
+        name, value = next(iter(stages.items()))
+        raise InputError(f"{name} = {value!r}: the recipe {recipe} has no stages; expected one that has, such as r1")
     values = dict(settings)
     given = None
     if model is not None:
@@ -68,6 +77,6 @@ def run(
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
     salt = repr(given) if given is not None else ""
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt + (name_of(reward) or ""))
-    chosen.run(resolved, folder, problems=given, reward=reward)
+    chosen.run(resolved, folder, problems=given, reward=reward, **stages)
     write_report(folder, defaults=resolve(chosen).model_dump(mode="json"))
     return folder

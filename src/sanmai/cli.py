@@ -240,11 +240,13 @@ def _run(
         values: settings that the command line has names of its own for.
         stages: which of a pipeline's stages to do.
     """
-    from sanmai.models.checkpoints import newest_good_checkpoint
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
 
     chosen = find_recipe(recipe)
+    if stages and not chosen.has_stages:
+        option = {"since": "from"}.get(name := next(iter(stages)), name)
+        raise InputError(f"--{option} {stages[name]}: the recipe {recipe} has no stages; expected one that has, such as r1")
     settings = resolve(chosen, config, overrides or [], values)
     folder = out or default_out(chosen, settings)
     progress = Progress(_console())
@@ -252,9 +254,8 @@ def _run(
     try:
         chosen.run(settings, folder, progress=progress, **(stages or {}))
     except KeyboardInterrupt:  # outside a step, or the second one
-        saved = newest_good_checkpoint(folder)
         progress.close()
-        progress.say(f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}")
+        progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
         raise typer.Exit(130) from None
     finally:
         progress.close()
@@ -262,6 +263,23 @@ def _run(
     progress.say(f"Report: {report_path}")
     if progress.was_interrupted:
         raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
+
+
+def _stopped(folder: Path, *, does_again: bool) -> str:
+    """What an interrupted run leaves behind.
+
+    Args:
+        does_again: the command names a stage to do again, which would lose what it has done of it.
+    """
+    from sanmai.models.checkpoints import newest_good_checkpoint
+    from sanmai.report.pipeline import is_pipeline, load_pipeline
+    from sanmai.report.pipeline_text import state_sentence
+
+    if is_pipeline(folder):
+        command = "The same command without --from" if does_again else "The same command"
+        return f"Stopped. {state_sentence(load_pipeline(folder))} {command} goes on from there."
+    saved = newest_good_checkpoint(folder)
+    return f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -44,7 +44,7 @@ def test_every_model_is_compared_with_the_one_that_it_was_made_from(folder):
     lines = stage_table(load_pipeline(folder))
     assert {line.model: line.before for line in lines} == BEFORE
     assert [(line.model, line.before) for line in headlines(load_pipeline(folder))] == [
-        ("r1", "base"), ("r1", "zero"), ("student", "student_rl"),
+        ("r1", "base"), ("r1", "zero"), ("student", "student_rl"), ("student_on_policy", "student_rl"),
     ]
 
 
@@ -261,6 +261,16 @@ def test_a_damaged_folder_still_gives_a_report_that_says_so(tmp_path, broken, sa
     assert summarise(folder)["lines"] and write_table(folder).is_file()
 
 
+@pytest.mark.parametrize("text", ["[", "[]", '{"name": 3}', "\x00"])
+def test_without_a_graph_no_stage_is_said_to_be_finished(tmp_path, text):
+    folder = make_pipeline_folder(tmp_path / "run", until="score_dev1", num=6)
+    (folder / "graph.json").write_text(text)
+    page, found = write_report(folder).read_text(encoding="utf-8"), summarise(folder)
+    assert found["status"] == "unfinished" and "graph.json" in found["lines"][-1]
+    for shown in (page, " ".join(found["lines"]), (folder / "table.md").read_text(encoding="utf-8")):
+        assert "graph.json cannot be read" in shown and "All 0 stages" not in shown and "0 of 0" not in shown
+
+
 def test_the_lines_fit_a_terminal_and_the_summary_is_json(folder):
     found = summarise(folder)
     assert json.loads(json.dumps(found, allow_nan=False))["status"] == "finished"
@@ -270,7 +280,7 @@ def test_the_lines_fit_a_terminal_and_the_summary_is_json(folder):
     row = next(line for line in found["lines"] if line.startswith("r1 "))
     measures = {m["name"]: m for m in next(m for m in found["models"] if m["model"] == "r1")["measures"]}
     assert f"{100 * measures['accuracy']['after']['value']:.1f}" in row and row.endswith(" 40")
-    assert [m["model"] for m in found["headlines"]] == ["r1", "r1", "student"]
+    assert [m["model"] for m in found["headlines"]] == ["r1", "r1", "student", "student_on_policy"]
     assert any(line.startswith("r1 against zero: accuracy") for line in found["lines"])
 
 

@@ -348,6 +348,12 @@ def resolve_model(name: str) -> str:
     """What `transformers` is to load: the embedded base, the newest good checkpoint of a run folder, or the name itself."""
     if name == "tiny":
         return str(tiny.TINY_PATH)
+    if (Path(name) / "graph.json").is_file():
+        made = max(Path(name).glob("stages/r1-*/stage.json"), key=lambda path: path.stat().st_mtime, default=None)
+        raise InputError(
+            f"model.name = {name!r}: this is a pipeline's folder, and its models are in {Path(name) / 'stages' / 'NAME-DIGEST'}"
+            + (f"; r1 is {made.parent}" if made is not None else "")
+        )
     checkpoints = Path(name) / "checkpoints"
     if checkpoints.is_dir():
         from sanmai.models.checkpoints import newest_good_checkpoint

@@ -12,10 +12,10 @@ from sanmai.config import Config
 from sanmai.models.policy import ModelConfig, load_policy
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_source
-from sanmai.rewards.harm import GOLD
-from sanmai.rewards.rubric import RewardsConfig, Rubric
+from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
@@ -34,7 +34,7 @@ class EvaluateConfig(Config):
     """All of the source is evaluated on (of the embedded world, its held-out sums)."""
     sampling: SamplingConfig = SamplingConfig()
     rewards: RewardsConfig = RewardsConfig()
-    """How style is judged; nothing is rewarded."""
+    """What is scored beside the gold; nothing is trained on it."""
     grading: GradingConfig = GradingConfig()
 
 
@@ -62,7 +62,7 @@ def run_evaluate(
                 policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=name_of(reward)
             )
         )
-        rubric = Rubric(config.rewards, {"reward": reward} if reward else {}, watched=GOLD)
+        rubric = make_rubric(config.rewards, reward, [], held_out=chosen, device=config.model.device)
         settings = SimpleNamespace(
             seed=config.seed,
             sampling=config.sampling,

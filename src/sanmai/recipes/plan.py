@@ -33,6 +33,11 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
     found = newest_good_checkpoint(out)
     if found is not None:
         yield f"That folder holds this run up to step {step_of(found)}; it would go on from there."
+    if recipe.name in ("evaluate", "gather", "preferences"):
+        from sanmai.recipes.plan_untrained import describe_untrained
+
+        yield from describe_untrained(recipe.name, config)
+        return
     if recipe.name == "pretrain":
         yield _pretrain(config)
         return

@@ -71,9 +71,10 @@ def load_splits(
         InputError: a file that cannot be used, or nothing left to train on.
     """
     if given is None and config.source == "world" and config.evaluation is None:
-        return world_problems(config.world, seed)
+        train, held_out = world_problems(config.world, seed)
+        return train[: config.limit], held_out
     if given is None and config.source == "world":
-        train = world_problems(config.world, seed)[0]
+        train = world_problems(config.world, seed)[0][: config.limit]
     elif given is None:
         train = _load(config.source, config, on_warning, needs_answer, config.limit)
     else:

@@ -40,7 +40,7 @@ def summarise_pipeline(folder: Path) -> dict[str, Any]:
     table = stage_table(pipeline)
     return {
         "verdict": verdict(pipeline)[0],
-        "status": "finished" if pipeline.num_finished == len(pipeline.stages) else "unfinished",
+        "status": "finished" if 0 < len(pipeline.stages) == pipeline.num_finished else "unfinished",
         "stages": [
             {"name": s.name, "recipe": s.recipe, "state": s.state, "inputs": s.inputs, "cost": asdict(s.cost)}
             for s in pipeline.stages.values()
@@ -72,7 +72,8 @@ def verdict(pipeline: Pipeline) -> list[str]:
         found = [line for line in stage_table(pipeline) if line.measures["accuracy"].change][-1:]
     if not found:
         done = f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished"
-        return [f"No two models can be compared yet, so nothing can be said about the pipeline: {done}."]
+        why = done if pipeline.stages else "graph.json names no stage that can be read"
+        return [f"No two models can be compared yet, so nothing can be said about the pipeline: {why}."]
     line = found[0]
     sentences = [f"From {line.before} to {line.model}, {_sentence('held-out accuracy', line.measures['accuracy'])}"]
     sides = [_sentence("Harm", line.measures["harm"]), _sentence("Over-refusal", line.measures["over_refusal"])]
@@ -84,6 +85,8 @@ def verdict(pipeline: Pipeline) -> list[str]:
 
 def state_sentence(pipeline: Pipeline) -> str:
     """How much of the graph is done."""
+    if not pipeline.stages:
+        return "graph.json cannot be read, or names no stage, so it is not known what is finished."
     waiting = [stage for stage in pipeline.stages.values() if stage.state != "finished"]
     if not waiting:
         return f"All {len(pipeline.stages)} stages are finished."

@@ -13,7 +13,7 @@ from sanmai.stats import paired_difference
 
 READABLE_LANGUAGE, READABLE_REPETITION = 0.9, -0.2
 """Scores that a readable completion reaches at least."""
-HEADLINES = (("r1", "base"), ("r1", "zero"), ("student", "student_rl"))
+HEADLINES = (("r1", "base"), ("r1", "zero"), ("student", "student_rl"), ("student_on_policy", "student_rl"))
 """Models that are compared beside those that follow on each other: the pipeline with its beginning and its rivals."""
 
 
