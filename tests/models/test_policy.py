@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
+import time
+import weakref
 
 import pytest
 import torch
@@ -270,3 +274,17 @@ def test_every_stop_token_of_the_generation_config_stops():
     policy = random_policy()
     policy.model.generation_config.eos_token_id = [4, 3]
     assert Policy(policy.model, policy.tokenizer, policy.config).stop_tokens == (1, 3, 4)
+
+
+def test_a_policy_that_nobody_holds_is_freed_with_its_workers():
+    policy = random_policy()
+    policy.threads = 2
+    before = threading.active_count()
+    assert policy.map(lambda i: i, 4) == [0, 1, 2, 3] and threading.active_count() > before
+    gone = weakref.ref(policy)
+    del policy
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert gone() is None and threading.active_count() <= before

@@ -129,7 +129,8 @@ class Policy:
     @functools.cached_property
     def pool(self) -> ThreadPoolExecutor:
         """The workers. They live as long as the policy: a thread that has computed leaves some KB behind when it ends."""
-        return ThreadPoolExecutor(self.workers, "worker", self.use_threads)
+        # The threads must not hold the policy itself, or it would never be freed.
+        return ThreadPoolExecutor(self.workers, "worker", torch.set_num_threads, (1,))
 
     def use_threads(self) -> None:
         """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.config import Config
+from sanmai.models.allocator import return_freed_memory
 from sanmai.models.checkpoints import newest_good_checkpoint
 from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import RECIPES, find_recipe
@@ -223,6 +224,7 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress) -> bo
         with storing(path):
             write_whole(path / "config.toml", f'recipe = "{stage.recipe}"\n{config.to_toml()}')
     recipe.run(config, path, progress=progress)
+    return_freed_memory()  # the next stage loads models of its own
     if progress.was_interrupted:
         return False
     graph.finish(stage)
