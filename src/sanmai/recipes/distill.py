@@ -25,6 +25,7 @@ from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.models.policy import ModelConfig, Policy
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.failure import with_bundle
 from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
@@ -42,8 +43,7 @@ from sanmai.rollout.pack import pack_rollouts
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.environment import describe_environment
-from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import CheckpointsConfig, Run, storing
+from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume, weights_digest
 from sanmai.train.step import (
     Component,
@@ -225,17 +225,9 @@ def _step(
             config=config.optimizer,
         )
     except NonFiniteError as error:
-        bundle = run.folder / "failures" / f"step-{step:06d}"
-        with storing(bundle):
-            write_bundle(
-                bundle,
-                state.policy,
-                batch,
-                reason=str(error),
-                # Replayed without the teacher, the exact form is the log-likelihood of the same tokens.
-                loss=None if config.exact else _SURROGATE,
-                temperature=1.0,
-                max_tokens=config.sampling.max_tokens,
-                rollouts=rollouts,
-            )
-        raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rollouts") from None
+        # Replayed without the teacher, the exact form is the log-likelihood of the same tokens.
+        loss = None if config.exact else _SURROGATE
+        raise with_bundle(
+            run, step, error, state.policy, batch, loss=loss, temperature=1.0, max_tokens=config.sampling.max_tokens,
+            rollouts=rollouts,
+        ) from None

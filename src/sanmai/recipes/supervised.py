@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sanmai.recipes.evaluation import evaluate
+from sanmai.recipes.failure import with_bundle
 from sanmai.recipes.progress import Progress
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.pack import pack
 from sanmai.train.components import sft_component
-from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import Run, storing
+from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
 from sanmai.train.step import NonFiniteError, learning_rate, optimizer_step
 from sanmai.types import Metrics, Problem, TokenBatch
@@ -72,17 +72,8 @@ def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step
             config=config.optimizer,
         )
     except NonFiniteError as error:
-        bundle = run.folder / "failures" / f"step-{step:06d}"
-        with storing(bundle):
-            write_bundle(
-                bundle,
-                state.policy,
-                batch,
-                reason=str(error),
-                loss=None,
-                temperature=1.0,
-                max_tokens=config.sampling.max_tokens,
-            )
-        raise NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which rows") from None
+        raise with_bundle(
+            run, step, error, state.policy, batch, shows="rows", loss=None, temperature=1.0, max_tokens=config.sampling.max_tokens
+        ) from None
     del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled
     return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}

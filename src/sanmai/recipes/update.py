@@ -12,11 +12,11 @@ import numpy as np
 
 from sanmai.losses import decoupled_advantages, group_advantages
 from sanmai.recipes.anchor import Anchor
+from sanmai.recipes.failure import with_bundle
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
-from sanmai.train.forensics import write_bundle
-from sanmai.train.runs import Run, storing
+from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
 from sanmai.train.step import NonFiniteError, check_parity, learning_rate, optimizer_step
 from sanmai.types import Group, Metrics
@@ -77,23 +77,19 @@ def update(
                 anchor=shown,
             )
         except NonFiniteError as error:
-            bundle = run.folder / "failures" / f"step-{step:06d}"
             at_fault = shown if error.is_anchors else None
-            with storing(bundle):
-                write_bundle(
-                    bundle,
-                    state.policy,
-                    at_fault.batch if at_fault else part,
-                    reason=str(error),
-                    loss=None if at_fault else config.loss,
-                    temperature=at_fault.temperature if at_fault else temperature,
-                    max_tokens=config.sampling.max_tokens,
-                    rollouts=[] if at_fault else [rollouts[row] for row in rows],
-                    reference=state.reference,
-                )
-            which = "demonstrations of the anchor" if at_fault else "rollouts"
-            raise NonFiniteError(
-                f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which {which}"
+            raise with_bundle(
+                run,
+                step,
+                error,
+                state.policy,
+                at_fault.batch if at_fault else part,
+                shows="demonstrations of the anchor" if at_fault else "rollouts",
+                loss=None if at_fault else config.loss,
+                temperature=at_fault.temperature if at_fault else temperature,
+                max_tokens=config.sampling.max_tokens,
+                rollouts=[] if at_fault else [rollouts[row] for row in rows],
+                reference=state.reference,
             ) from None
         for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
             rollouts[row].log_ratio = log_ratio
