@@ -40,7 +40,7 @@ class Problem:
     id: str
     """Unique in its set; keys the rollouts' randomness (law 7)."""
     messages: tuple[Message, ...]
-    """The prompt; the last message is the user's."""
+    """The prompt; the last message is the user's, or one of the assistant that the policy is made to go on with."""
     answer: str | None = None
     """The reference answer; None where no verifier needs one."""
     verifier: str = "math"
@@ -59,7 +59,12 @@ class Problem:
     @property
     def prompt(self) -> str:
         """The text of the last user message."""
-        return self.messages[-1]["content"]
+        return next(message["content"] for message in reversed(self.messages) if message["role"] == "user")
+
+    @property
+    def prefill(self) -> str:
+        """The words that the completion is made to begin with: the assistant's last message, if it stands at the end."""
+        return self.messages[-1]["content"] if self.messages[-1]["role"] == "assistant" else ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,8 @@ class Rollout:
     """The number trained on; None leaves the group's baseline and the loss."""
     advantage: float | None = None
     """None when not trained on."""
+    cost_advantage: float = 0.0
+    """What the limits of a budget add to the advantage, by a loss component of its own."""
     log_ratio: float | None = None
     """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
     failure: str | None = None

@@ -68,9 +68,8 @@ def test_the_anchor_weight_goes_linearly_from_the_first_step_to_the_last():
     config = AnchorConfig(source="x", weight=1.0, final_weight=0.2)
     assert [config.weight_at(step, 5) for step in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
     assert AnchorConfig(source="x", weight=0.3).weight_at(4, 5) == 0.3
-    for wrong in ({"weight": 0.3}, {"source": "x"}):
-        with pytest.raises(InputError, match="go together"):
-            AnchorConfig.read(wrong)
+    with pytest.raises(InputError, match="weight without source"):
+        AnchorConfig.read({"weight": 0.3})
 
 
 FAST = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "updates_per_step": 2,

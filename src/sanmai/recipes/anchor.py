@@ -19,8 +19,8 @@ from sanmai.types import InputError
 
 
 class AnchorConfig(Config):
-    source: str | None = None
-    """File of demonstrations (worked solutions or conversations, as for sft) to imitate in every update; none when not set."""
+    source: str | tuple[str, ...] | None = None
+    """Files of demonstrations (worked solutions or conversations, as for sft) to imitate in every update; none when not set."""
     weight: float = Field(0.0, ge=0, le=1e6)
     """Weight of their negative log-likelihood per token, beside the policy loss."""
     final_weight: float | None = Field(None, ge=0, le=1e6)
@@ -32,9 +32,13 @@ class AnchorConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.source is None) == (self.weight > 0 or bool(self.final_weight)):
-            raise ValueError("source and weight go together: demonstrations, and the weight of imitating them")
+        if self.source is None and self.has_weight:
+            raise ValueError("weight without source: no demonstrations to imitate")
         return self
+
+    @property
+    def has_weight(self) -> bool:
+        return self.weight > 0 or bool(self.final_weight)
 
     def weight_at(self, step: int, num_steps: int) -> float:
         """The weight in a step, counted from 1: `weight` in the first, `final_weight` in the last."""
@@ -52,7 +56,8 @@ class Anchor:
         """Raises InputError when the file cannot be used or holds no demonstration that fits."""
         assert config.source is not None
         self.config = config
-        problems = load_problems(config.source, needs_answer=False).problems
+        sources = (config.source,) if isinstance(config.source, str) else config.source
+        problems = [p for source in sources for p in load_problems(source, needs_answer=False).problems]
         problems = [p for p in problems if demonstration(p) is not None]
         rendered = [render_demonstration(policy.tokenizer, p, thought_tags) for p in problems]
         room = min(config.max_tokens, policy.max_positions or config.max_tokens)

@@ -5,11 +5,13 @@ reasoning.jsonl        problems with answers, for RL and for rejection sampling
 scenarios.jsonl        the same and general and safety prompts, for the last RL
 demonstrations.jsonl   general and safety demonstrations, for the second SFT
 evaluation.jsonl       held-out problems of all kinds; the tag `set` says which
+probe.jsonl            with `data.probe`: held-out problems of all kinds that are not in evaluation.jsonl, for budgets
 card.json              how many of each, and where they came from
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -56,6 +58,9 @@ class DataConfig(Config):
     """Held-out problems of each set at most."""
     holdout: float = Field(0.2, gt=0, lt=1)
     """That share."""
+    probe: float = Field(0.0, ge=0, lt=1)
+    """Share of the held-out general and safety prompts (of the embedded world: of its held-out objects), and of as many held-out
+    reasoning problems, that is kept apart in probe.jsonl to drive budgets, and not reported."""
     on_error: OnError = "raise"
     """At a malformed line: stop and name it, or skip and count it."""
 
@@ -103,7 +108,8 @@ def gathered(
 ) -> tuple[dict[str, list[Problem]], dict[str, list[str]]]:
     """The problems of each file by its name without ".jsonl", and the sources that they came from; nothing is written."""
     files, sources = _files(config.data, config.seed, on_warning)
-    trained = {normalised_prompt(p) for name, found in files.items() if name != "evaluation" for p in found}
+    apart = ("evaluation", "probe")
+    trained = {normalised_prompt(p) for name, found in files.items() if name not in apart for p in found}
     clean = [p for p in files["evaluation"] if normalised_prompt(p) not in trained]
     if len(clean) < len(files["evaluation"]):
         on_warning(
@@ -112,7 +118,7 @@ def gathered(
     if not any(p.kind == "reasoning" for p in clean):
         raise InputError("data.evaluation: no reasoning problem is left that is not trained on, so nothing could be measured")
     files["evaluation"] = clean
-    for name in ("scenarios", "demonstrations", "evaluation"):
+    for name in files:
         if twice := [i for i, count in Counter(p.id for p in files[name]).items() if count > 1]:
             raise InputError(
                 f"data: the id {twice[0]!r} is in two of the sources of {name}.jsonl; ids key the random streams"
@@ -151,12 +157,16 @@ def _files(
     """The problems of each file, and the sources that they came from."""
     kinds: dict[str, list[Problem]] = {}
     held_out: list[Problem] = []
+    probe: list[Problem] = []
     for kind in ("general", "safety"):
         source = getattr(data, kind)
         train, held = (
             _requests(kind, seed) if source == "world" else _split_prompts(source, kind, data, seed, on_warning)
         )
         kinds[kind] = train
+        if data.probe:
+            kept, held = _apart(held, data.probe)
+            probe += kept
         held_out += [_in_set(p, kind) for p in held[: data.evaluation_limit]]
     if data.reasoning == "world":
         reasoning = world.make_problems(data.reasoning_limit or _WORLD_PROBLEMS, seed=seed, split="train")
@@ -176,16 +186,36 @@ def _files(
         "demonstrations": demonstrations,
         "evaluation": _evaluation(data, seed, on_warning) + held_out,
     }
+    if data.probe:
+        sums = [p for p in files["evaluation"] if p.tags.get("set") == "reasoning"]
+        kept, _ = _apart(sums, data.probe)
+        files["probe"] = probe + kept
+        ids = {p.id for p in kept}
+        files["evaluation"] = [p for p in files["evaluation"] if p.id not in ids]
     names = {
         "cold_start": (data.cold_start,),
         "reasoning": (data.reasoning,),
         "scenarios": (data.reasoning, data.general, data.safety),
         "demonstrations": (data.general, data.safety),
         "evaluation": (data.evaluation, data.general, data.safety),
+        "probe": (data.evaluation, data.general, data.safety),
     }
     return files, {
         name: list(dict.fromkeys(s for source in given for s in _listed(source))) for name, given in names.items()
     }
+
+
+def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], list[Problem]]:
+    """The share that drives budgets, and the rest, which is reported; the same for every seed.
+
+    Requests of the embedded world are told apart by their object, other prompts by a hash of their text.
+    """
+    objects = sorted({str(p.tags["object"]) for p in problems if p.verifier == "world" and "object" in p.tags})
+    if not objects:
+        return split(problems, share)
+    ordered = sorted(objects, key=lambda name: hashlib.sha256(f"probe/{name}".encode()).digest())
+    kept = set(ordered[: max(round(share * len(ordered)), 1)])
+    return [p for p in problems if p.tags.get("object") in kept], [p for p in problems if p.tags.get("object") not in kept]
 
 
 def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:

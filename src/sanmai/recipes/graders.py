@@ -8,6 +8,7 @@ from pathlib import Path
 from sanmai.models.reward import RewardModel
 from sanmai.rewards.harm import GOLD
 from sanmai.rewards.judge import harmlessness_judge, helpfulness_judge
+from sanmai.rewards.proxies import recipe_grader
 from sanmai.rewards.rubric import SCORED_TOGETHER, RewardsConfig, Rubric
 from sanmai.types import BatchGrader, InputError, Problem
 
@@ -30,7 +31,7 @@ def make_rubric(
     Raises:
         InputError: a reward model that cannot be loaded, or a kind of problems that no reward looks at.
     """
-    together = {name: _grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
+    together = {name: grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
     watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
     rubric = Rubric(config, {"reward": reward} if reward else {}, together=together, watched=watched)
     for problem in problems:
@@ -42,13 +43,17 @@ def make_rubric(
     return rubric
 
 
-def _grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
+def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
+    """What scores helpfulness or harmlessness by these settings, loaded; InputError if it cannot be."""
     source = getattr(config, f"{name}_from")
     if source == "judge":
         from sanmai.recipes.local_judge import judge_transport
 
         judge = {"helpfulness": helpfulness_judge, "harmlessness": harmlessness_judge}[name]
         return judge(config.judge, judge_transport(config.judge))
+    if source == "recipe" and name == "helpfulness":
+        return recipe_grader
     if not Path(source).is_dir():
-        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and not \"judge\"")
+        known = '"judge" or "recipe"' if name == "helpfulness" else '"judge"'
+        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and not {known}")
     return RewardModel.load(source, device=device)

@@ -34,6 +34,8 @@ class SftConfig(Config):
     """Names every random stream of the run."""
     epochs: float = Field(2.0, gt=0)
     """Passes over the demonstrations."""
+    token_budget: int | None = Field(None, ge=1)
+    """In place of epochs: as many steps as train on about so many tokens of completions. None: epochs."""
     demonstrations_per_step: int = Field(128, ge=1)
     """Demonstrations in one optimizer update."""
     max_tokens: int = Field(4096, ge=2)
@@ -70,7 +72,7 @@ def run_sft(
     progress = progress or Progress.silent()
     with Run(out, "sft", config) as run:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
-        held_out = [p for p in held_out if p.answer is not None]
+        held_out = [p for p in held_out if p.answer is not None or p.kind != "reasoning"]
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
         run.log_environment(
             describe_environment(
@@ -94,6 +96,9 @@ def run_sft(
             raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer than {room} tokens")
         per_step = min(config.demonstrations_per_step, len(kept))
         num_steps = max(round(config.epochs * (len(kept) // per_step)), 1)
+        if config.token_budget is not None:
+            mean_tokens = sum(len(completion) for _, completion in kept) / len(kept)
+            num_steps = max(round(config.token_budget / (per_step * mean_tokens)), 1)
         fit(
             run,
             state,

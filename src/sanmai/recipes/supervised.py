@@ -7,8 +7,8 @@ from typing import Any
 
 from sanmai.recipes.evaluation import evaluate
 from sanmai.recipes.failure import with_bundle
+from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.progress import Progress
-from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.pack import pack
 from sanmai.train.components import sft_component
 from sanmai.train.runs import Run
@@ -38,7 +38,7 @@ def fit(
         config: a recipe's configuration with seed, optimizer, sampling, rewards, grading, evaluation and checkpoints.
         trains_prompt: the prompt's tokens are learned too, as in pre-training.
     """
-    rubric = Rubric(config.rewards)
+    rubric = make_rubric(config.rewards, None, [], held_out=held_out, device=config.model.device)
     progress.begin(run, num_steps)
     if run.start_step == 0:
         run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))

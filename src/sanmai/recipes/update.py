@@ -12,6 +12,7 @@ import numpy as np
 
 from sanmai.losses import decoupled_advantages, group_advantages
 from sanmai.recipes.anchor import Anchor
+from sanmai.recipes.budgets import Budgets
 from sanmai.recipes.failure import with_bundle
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
@@ -33,17 +34,21 @@ def update(
     step: int,
     rubric: Rubric,
     anchor: Anchor | None = None,
+    budgets: Budgets | None = None,
 ) -> Metrics:
     """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts.
 
     Args:
         anchor: demonstrations to imitate in the same updates, at the step's weight.
+        budgets: whose multipliers weigh in the same updates.
     """
     if config.loss.reference_reset_steps and step > 1 and (step - 1) % config.loss.reference_reset_steps == 0:
         state.reference = state.policy.snapshot()
     for group in groups:
         for r, advantage in zip(group.rollouts, advantages(group, config.loss, rubric), strict=True):
             r.advantage = None if r.reward is None else advantage
+    if budgets is not None and budgets.weight("cost"):
+        budgets.add_costs(groups, config.loss)
     rollouts = trained_rollouts(groups)
     if not rollouts:
         run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
@@ -57,11 +62,16 @@ def update(
         batch = with_proximal_logp(
             state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
         )
-    components = rl_components(config.loss, config.sampling.max_tokens)
+    kl_weight = None
+    if budgets is not None and (config.budgets.kl is not None or config.budgets.drives("kl")):
+        kl_weight = config.loss.kl_weight + budgets.weight("kl")
+    has_cost = "cost" in batch.streams
+    components = rl_components(config.loss, config.sampling.max_tokens, has_cost=has_cost, kl_weight=kl_weight)
     lr = learning_rate(config.optimizer, step, config.num_steps)
     anchor_weight = anchor.config.weight_at(step, config.num_steps) if anchor is not None else 0.0
+    anchor_weight += budgets.weight("anchor") if budgets is not None else 0.0
     parts = minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step]))
-    results = []
+    results, anchor_tokens = [], 0
     for k, (rows, part) in enumerate(parts, start=(step - 1) * config.updates_per_step + 1):
         shown = anchor.part(anchor_weight, seed=config.seed, update=k) if anchor is not None else None
         try:
@@ -91,6 +101,7 @@ def update(
                 rollouts=[] if at_fault else [rollouts[row] for row in rows],
                 reference=state.reference,
             ) from None
+        anchor_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
         for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
             rollouts[row].log_ratio = log_ratio
         results.append(result.metrics)
@@ -98,7 +109,10 @@ def update(
     names = sorted({name for m in results for name in m})  # an update without any advantage reports fewer
     metrics = {name: float(np.mean([m[name] for m in results if name in m])) for name in names}
     if anchor is not None:
-        metrics["anchor/weight"] = anchor_weight
+        metrics |= {"anchor/weight": anchor_weight, "tokens/anchor": float(anchor_tokens)}
+    if budgets is not None:
+        metrics |= budgets.metrics()
+        budgets.observe(metrics)
     if config.loss.normalise_each:  # equal sums may hide a signal in the parts
         silent = [all(not r.advantage for r in group.rollouts) for group in groups]
         metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)

@@ -22,12 +22,14 @@ from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.anchor import Anchor, AnchorConfig
+from sanmai.recipes.budgets import Budgets, BudgetsConfig
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
 from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.machine import peak_of
 from sanmai.recipes.mixture import Mixture, MixtureConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.recipes.spending import Spending
 from sanmai.recipes.update import update
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -38,7 +40,7 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig
-from sanmai.types import Group, Problem
+from sanmai.types import Group, Metrics, Problem
 
 
 class ZeroConfig(Config):
@@ -50,6 +52,9 @@ class ZeroConfig(Config):
     """Problems drawn in one step."""
     rollouts_per_prompt: int = Field(8, ge=2)
     """Group size: completions of each problem. The baseline is taken within the group, so one is not enough."""
+    token_budget: int | None = Field(None, ge=1)
+    """Stop after the step in which the tokens sampled and trained on, those of anchor and probe too, reach this; num_steps is
+    then the most steps. None: all steps."""
     updates_per_step: int = Field(1, ge=1)
     """Optimizer updates per step, each on an equal share of the step's rollouts."""
     model: ModelConfig = ModelConfig()
@@ -60,6 +65,7 @@ class ZeroConfig(Config):
     grading: GradingConfig = GradingConfig()
     loss: LossConfig = LossConfig()
     anchor: AnchorConfig = AnchorConfig()
+    budgets: BudgetsConfig = BudgetsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
@@ -68,6 +74,10 @@ class ZeroConfig(Config):
     def _check(self) -> Self:
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
             raise ValueError("updates_per_step is above the number of rollouts of a step")
+        if (self.anchor.source is None) is (self.anchor.has_weight or self.budgets.drives("anchor")):
+            raise ValueError(
+                "anchor.source and a weight go together: demonstrations, and anchor.weight or a budget that drives the anchor"
+            )
         return self
 
 
@@ -91,7 +101,8 @@ def run_zero(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
         mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
+        keep_reference = config.loss.kl_weight > 0 or config.budgets.kl is not None or config.budgets.drives("kl")
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=keep_reference)
         run.log_environment(
             describe_environment(
                 state.policy,
@@ -106,8 +117,17 @@ def run_zero(
         anchor = None
         if config.anchor.source is not None:
             anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
+        budgets = None
+        if config.budgets.limits:
+            device = config.model.device
+            budgets = Budgets(
+                config.budgets, config.rewards, trained=train, reported=held_out, device=device, on_warning=run.warn
+            )
+            budgets.restore(state.extra)
+            check_positions(state.policy, budgets.probe, budget)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
-        is_done = run.start_step >= config.num_steps
+        spending = Spending(config.token_budget, state)
+        is_done = run.start_step >= config.num_steps or spending.is_over
         if not is_done:
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
@@ -115,7 +135,14 @@ def run_zero(
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
-        for step in run.steps(config.num_steps, progress.interrupting):
+        for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
+            probed: Metrics = {}
+            if budgets is not None and budgets.is_due(step):
+                with progress.phase("probing"):
+                    answers, probed = budgets.measure(
+                        state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading
+                    )
+                    run.log_probe(step, answers)
             with progress.phase("sampling"):
                 groups, stats = rollout(
                     state.policy,
@@ -128,14 +155,19 @@ def run_zero(
                     grading=config.grading,
                 )
             with progress.phase("training"):
-                metrics = training_metrics(groups) | stats.metrics() | update(run, state, groups, config, step, rubric, anchor)
-            if config.evaluation.is_due(step, config.num_steps):
+                found = update(run, state, groups, config, step, rubric, anchor, budgets)
+            metrics = training_metrics(groups) | stats.metrics() | probed | found
+            last = step if spending.add(metrics) else config.num_steps
+            if config.evaluation.is_due(step, last):
                 metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
             with progress.phase("saving"):
                 run.log_step(step, metrics, groups)
-                if run.commits(step, config.num_steps, config.checkpoints):
+                if run.commits(step, last, config.checkpoints):
+                    state.extra = (budgets.state() if budgets else {}) | spending.state()
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss))
+            if step == last:
+                break
         if not is_done:  # once more: another program may have had the cores at the start
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config
 from sanmai.rewards.answers import accuracy
 from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.proxies import keyword_refusal_verdict
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.types import BatchGrader, Grader, Problem, Rollout, SanmaiError, Trace, Verdict
@@ -29,12 +30,19 @@ class RewardsConfig(Config):
     """Weight of the right final answer (0 or 1), for problems of kind "reasoning"; see rewards/answers.py."""
     refusal: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of refusing where the kind is "safety" and not refusing where it is "general" (0..1); see rewards/refusal.py."""
+    refusal_from: Literal["rules", "keywords"] = "rules"
+    """The rules of `sanmai score --as refusal`, or any of `refusal_keywords`: easy to write, and easy to hack."""
+    refusal_keywords: tuple[str, ...] = ("sorry", "抱歉")
+    """What stands for a refusal with refusal_from = "keywords"."""
     helpfulness: float = Field(0.0, ge=-1e6, le=1e6)
-    """Weight of `helpfulness_from`'s score of the answer (0..1), for problems of kind "general"."""
+    """Weight of `helpfulness_from`'s score of the answer (0..1), for problems of the kinds in `helpfulness_on`."""
     harmlessness: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `harmlessness_from`'s score of thought and answer (0..1), for problems of kind "safety"."""
     helpfulness_from: str | None = None
-    """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the one in `judge`."""
+    """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the one in `judge`; of the embedded world
+    also "recipe": whether the recipe that was asked for is given."""
+    helpfulness_on: tuple[Literal["general", "safety"], ...] = ("general",)
+    """Kinds of prompts that help is rewarded on. With "safety" it is blind to harm, as much feedback of users is."""
     harmlessness_from: str | None = None
     """The same for harmlessness."""
     judge: JudgeConfig = JudgeConfig()
@@ -67,6 +75,10 @@ class RewardsConfig(Config):
         for name in SCORED_TOGETHER:
             if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
                 raise ValueError(f"{name} and {name}_from go together: a weight, and the model that it is the weight of")
+        if not self.refusal_keywords or not all(word.strip() for word in self.refusal_keywords):
+            raise ValueError("refusal_keywords: expected words, none of them empty")
+        if not self.helpfulness_on or len(set(self.helpfulness_on)) < len(self.helpfulness_on):
+            raise ValueError('helpfulness_on: expected "general", "safety" or both, each once')
         if "judge" in (self.helpfulness_from, self.harmlessness_from) and not self.judge.model:
             raise ValueError("judge.model: expected the judge's name at judge.base_url, or a local folder")
         return self
@@ -78,10 +90,9 @@ COMPONENTS = ("accuracy", "refusal", *SCORED_TOGETHER, *STYLES)
 _KINDS = {
     "accuracy": ("reasoning",),
     "refusal": ("general", "safety"),
-    "helpfulness": ("general",),
     "harmlessness": ("safety",),
 }
-"""The kinds of problems that a component says something of; all where it is not listed."""
+"""The kinds of problems that a component says something of; all where it is not listed. Those of helpfulness are a setting."""
 
 
 class Rubric:
@@ -107,6 +118,7 @@ class Rubric:
         self.custom, self.together, self.watched = dict(custom or {}), dict(together or {}), dict(watched or {})
         if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
             raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
+        self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}
         self.weights = config.weights | dict.fromkeys(self.custom, 1.0)
         if self.custom:
             self.weights["accuracy"] = 0.0
@@ -116,7 +128,7 @@ class Rubric:
     def judges(self, kind: str) -> bool:
         """Whether the reward of this kind of problem looks at more than style."""
         return any(
-            weight and name not in STYLES and kind in _KINDS.get(name, (kind,)) for name, weight in self.weights.items()
+            weight and name not in STYLES and kind in self.kinds.get(name, (kind,)) for name, weight in self.weights.items()
         )
 
     def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
@@ -131,7 +143,7 @@ class Rubric:
     def grade_together(self, rollouts: Sequence[tuple[Problem, Rollout]]) -> None:
         """Add the verdicts of those graders that take many completions at once, and the rewards that wait for them."""
         for name, grader in self.together.items():
-            items = [(p, r) for p, r in rollouts if p.kind in _KINDS.get(name, (p.kind,)) and r.trace and r.verdicts]
+            items = [(p, r) for p, r in rollouts if p.kind in self.kinds.get(name, (p.kind,)) and r.trace and r.verdicts]
             found = grader([(p, r.trace) for p, r in items if r.trace]) if items else []
             for (problem, r), verdict in zip(items, found, strict=True):
                 assert r.trace is not None
@@ -149,7 +161,7 @@ class Rubric:
             return None
         scores = {}
         for name, weight in self.weights.items():
-            if not weight or problem.kind not in _KINDS.get(name, (problem.kind,)):
+            if not weight or problem.kind not in self.kinds.get(name, (problem.kind,)):
                 continue
             verdict = verdicts.get(name)
             score = verdict.score if verdict is not None else None
@@ -170,11 +182,16 @@ class Rubric:
         }
         verdicts |= {name: grader(problem, trace) for name, grader in self.watched.items()}
         if problem.kind != "reasoning":
-            verdicts = {"refusal": refusal_verdict(problem, trace)} | verdicts
+            verdicts = {"refusal": self._refusal(problem, trace)} | verdicts
         custom = {name: _custom_verdict(name, reward, problem, trace) for name, reward in self.custom.items()}
         if problem.answer is None and (self.custom or problem.kind != "reasoning"):
             return custom | verdicts
         return custom | {"accuracy": accuracy(problem, trace, timeout_seconds=config.math_timeout_seconds)} | verdicts
+
+    def _refusal(self, problem: Problem, trace: Trace) -> Verdict:
+        if self.config.refusal_from == "keywords":
+            return keyword_refusal_verdict(problem, trace, self.config.refusal_keywords)
+        return refusal_verdict(problem, trace)
 
 
 def _custom_verdict(name: str, reward: CustomReward, problem: Problem, trace: Trace) -> Verdict:

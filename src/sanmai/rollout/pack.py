@@ -42,11 +42,13 @@ def trained_rollouts(groups: Sequence[Group]) -> list[Rollout]:
 
 
 def pack_rollouts(rollouts: Sequence[Rollout]) -> TokenBatch:
-    """Rollouts as one batch, with their advantage as the stream "rl"."""
+    """Rollouts as one batch, with their advantage as the stream "rl", and that of their costs as "cost" where one has any."""
     batch = pack(
         [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
     )
     batch.streams["rl"] = torch.tensor([r.advantage or 0.0 for r in rollouts]).unsqueeze(1) * batch.mask_BT
+    if any(r.cost_advantage for r in rollouts):
+        batch.streams["cost"] = torch.tensor([r.cost_advantage for r in rollouts]).unsqueeze(1) * batch.mask_BT
     return batch
 
 

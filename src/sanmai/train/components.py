@@ -6,6 +6,7 @@ Shape key: B sequences, T tokens.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Literal, Self
 
 import torch
@@ -78,11 +79,15 @@ class LossConfig(Config):
         return self
 
 
-def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
+def rl_components(
+    config: LossConfig, max_tokens: int, *, has_cost: bool = False, kl_weight: float | None = None
+) -> dict[str, Component]:
     """`rl`, and `kl_to_reference` and `entropy` where their weight is above 0.
 
     Args:
         max_tokens: the completion budget, for the "constant" normalisation.
+        has_cost: add `cost`, the same policy loss of the advantages in the stream "cost".
+        kl_weight: in place of config.kl_weight; 0 still measures the KL. None: as configured.
     """
     settings = config.settings()
 
@@ -90,7 +95,7 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
         budget = max_tokens if settings.normalisation is Normalisation.CONSTANT else None
         return normalise(batch.mask_BT, settings.normalisation, max_tokens=budget)
 
-    def policy(scored, denominator):
+    def policy(stream, scored, denominator):
         batch = scored.batch
         weight_BT, _ = weigh(batch)
         old_logp_BT = batch.streams.get("proximal_logp", batch.sampling_logp_BT)
@@ -100,12 +105,12 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
             settings,
             scored.logp_BT,
             old_logp_BT,
-            batch.streams["rl"],
+            batch.streams[stream],
             batch.mask_BT,
             weight_BT=weight_BT,
             denominator=denominator,
         )
-        return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
+        return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens} if stream == "rl" else {}
 
     def kl(scored, denominator):
         loss, _ = kl_to_reference(
@@ -134,9 +139,12 @@ def rl_components(config: LossConfig, max_tokens: int) -> dict[str, Component]:
         return loss, {}
 
     denominator = lambda batch: weigh(batch)[1]  # noqa: E731
-    components = {"rl": Component(1.0, policy, denominator, stream="rl")}
-    if config.kl_weight:
-        components["kl_to_reference"] = Component(config.kl_weight, kl, denominator, needs_reference=True)
+    components = {"rl": Component(1.0, partial(policy, "rl"), denominator, stream="rl")}
+    if has_cost:
+        components["cost"] = Component(1.0, partial(policy, "cost"), denominator, stream="cost")
+    if config.kl_weight or kl_weight is not None:
+        weight = config.kl_weight if kl_weight is None else kl_weight
+        components["kl_to_reference"] = Component(weight, kl, denominator, needs_reference=True)
     if config.entropy_weight:
         components["entropy"] = Component(config.entropy_weight, entropy, denominator, needs_entropy_gradient=True)
     return components

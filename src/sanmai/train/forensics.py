@@ -89,7 +89,7 @@ def replay(folder: Path) -> Replay:
         reference = {}
     components: dict[str, Component] = {"sft": sft_component()}
     if facts["loss"] is not None:
-        components = rl_components(LossConfig(**facts["loss"]), facts["max_tokens"])
+        components = rl_components(LossConfig(**facts["loss"]), facts["max_tokens"], has_cost="cost" in streams)
     components = {n: c for n, c in components.items() if not c.needs_reference or reference}
     rows: list[dict[str, Any]] = []
     for row in range(len(batch)):

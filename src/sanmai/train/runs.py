@@ -156,12 +156,17 @@ class Run:
         """Store the rollouts of an evaluation, as `log_step` does."""
         self._writer.put(functools.partial(self._write_evaluation, step, groups), is_record=True)
 
+    def log_probe(self, step: int, groups: Sequence[Group]) -> None:
+        """Store the rollouts of a probe before a step, as `log_step` does."""
+        self._writer.put(functools.partial(self._write_probe, step, groups), is_record=True)
+
     def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
         """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
         self._writer.drain()
         with storing(self.folder):
-            for name in ("events.jsonl", "rollouts", "evaluations", "."):  # the rest is synced when it is written
-                sync(self.folder / name)
+            for name in ("events.jsonl", "rollouts", "evaluations", "probes", "."):  # the rest is synced when it is written
+                if (self.folder / name).exists():
+                    sync(self.folder / name)
         with storing(self.folder / "checkpoints"):
             self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
 
@@ -191,6 +196,12 @@ class Run:
         with storing(path):
             write_rollouts(path, step, groups)
 
+    def _write_probe(self, step: int, groups: Sequence[Group]) -> None:
+        path = self.folder / "probes" / f"step-{step:06d}.parquet"
+        with storing(path):
+            path.parent.mkdir(exist_ok=True)
+            write_rollouts(path, step, groups)
+
     def _write_event(self, line: str) -> None:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -216,8 +227,8 @@ class Run:
 
     def _drop_after(self, step: int) -> None:
         """Remove what was recorded after the newest good checkpoint."""
-        for kind in ("rollouts", "evaluations"):
-            for path in (self.folder / kind).iterdir():
+        for kind in ("rollouts", "evaluations", "probes"):
+            for path in (self.folder / kind).iterdir() if (self.folder / kind).is_dir() else ():
                 name = re.fullmatch(r"(\.partial-)?step-(\d{6})\.parquet", path.name)
                 if name and (name[1] or int(name[2]) > step or step == 0):
                     path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class TrainingState:
     """Weights of the reference policy; None when nothing is measured to it."""
     start_digest: str
     """Of the weights that the run started from: a LoRA run that resumes loads them again."""
+    extra: dict[str, Tensor] = field(default_factory=dict)
+    """Small numbers of the recipe that a resume needs: the multipliers of budgets, tokens spent. Replaced whole before a save."""
     has_parity: bool = False
     """Sampler and trainer have been found to agree since this process began."""
 
@@ -43,6 +45,7 @@ class TrainingState:
             tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
         if self.policy.config.lora_rank:  # the model file has the adapters merged in
             tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items()}
+        tensors |= {f"extra/{name}": tensor for name, tensor in self.extra.items()}
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
 
@@ -74,7 +77,8 @@ def start_or_resume(
         policy.config = model
         with safe_open(run.checkpoint / _FILE, "pt") as file:
             digest = file.metadata()["start_digest"]
-    state = TrainingState(policy, make_optimizer(policy, optimizer), _part(saved, "reference") or None, digest)
+    reference = _part(saved, "reference") or None
+    state = TrainingState(policy, make_optimizer(policy, optimizer), reference, digest, _part(saved, "extra"))
     for name, tensor in _part(saved, "optimizer").items():
         parameter, key = name.rsplit("/", 1)
         # PyTorch keeps AdamW's step counter on the CPU.
