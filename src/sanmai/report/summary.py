@@ -14,12 +14,13 @@ from typing import Any, Literal
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, find, is_number, load_run
 from sanmai.report.speed import speed, speed_line
+from sanmai.rewards.harm import GOLD
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
-_DATA_RECIPES = ("sample", "preferences", "gather")
+_DATA_RECIPES = ("sample", "preferences", "gather", "redteam")
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,8 @@ def quality_column(rows: Sequence[Row]) -> str:
     names = {name: None for row in rows for name in row}
     if "score/accuracy" in names:
         return "score/accuracy"
-    return next((name for name in names if name.startswith("score/")), "reward")
+    scores = (name for name in names if name.startswith("score/"))
+    return next((name for name in scores if name.removeprefix("score/") not in GOLD), "reward")
 
 
 def row_tags(row: Row) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
         **_means("eval/off_language", (r.off_language for r in rollouts)),
         "eval/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
     }
-    for name in ("harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
+    for name in ("harm", "thought_harm", "answer_harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
         metrics |= _means(f"eval/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))
     by_tag: dict[str, list[float | None]] = defaultdict(list)
     for group in groups:
