@@ -67,6 +67,8 @@ def test_thinking_measures_length_against_ill_posedness_and_correctness():
     assert summary["abstention_ill_posed"]["value"] == 1.0 and summary["abstention_well_posed"]["value"] == 0.0
     assert summary["length_per_correct"] == 30.0 and summary["num_with_reference"] == 2  # 10 + 20 tokens for one
     assert summary["labels"] == {"abstains": 1, "no_thought": 2}
+    # Right with 10 of 1000 tokens, wrong with 20: (1 - 0.01)/2. The right answer is all there is: (1 + 0)/2.
+    assert summary["auc_oaa"]["value"] == pytest.approx(0.495) and summary["outcome_efficiency"]["value"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
+from sanmai.safety.energy import EnergyMeter
 from sanmai.types import Metrics
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ COLUMNS = {
     "held-out pairs": ("eval/pair_accuracy", "{:.1%}"),
     "held-out AUC": ("eval/auc", "{:.3f}"),
     "reverse KL": ("distill/reverse_kl", "{:.4f}"),
+    "coverage": ("redteam/coverage", "{:.0%}"),
+    "QD score": ("redteam/qd_score", "{:.1f}"),
+    "archive ASR": ("redteam/archive_asr", "{:.0%}"),
     "length": ("rollout/length_mean", "{:.1f}"),
     "thinks": ("rollout/thinks", "{:.1%}"),
     "off-language": ("rollout/off_language", "{:.1%}"),
@@ -43,6 +47,7 @@ class Progress:
         self.console = console
         self._run: Run | None = None
         self._seconds: dict[str, float] = {}
+        self._energy: EnergyMeter | None = None
         self._rows: deque[tuple[int, Metrics, float]] = deque(maxlen=_SHOWN_STEPS)
         self._live = None
         self._mark = self._began = 0.0
@@ -56,6 +61,7 @@ class Progress:
         """The run is open and its model is loaded; steps follow."""
         self._run, self._first, self._last = run, run.start_step, num_steps
         self._began = self._mark = time.monotonic()
+        self._energy = EnergyMeter()
         if run.start_step and run.start_step < num_steps:
             self.say(f"Going on after step {run.start_step} of {num_steps}.")
         for warning in run.warnings:
@@ -87,7 +93,10 @@ class Progress:
         elapsed, self._mark = now - self._mark, now
         counts = {name.split("/")[1]: value for name, value in metrics.items() if name.startswith("tokens/")}
         seconds = {k: round(v, 4) for k, v in self._seconds.items()}
-        self._run.event("step", step=step, seconds=seconds, tokens=counts, **({"flops": dict(flops)} if flops else {}))
+        extra: dict[str, dict[str, float]] = {"flops": dict(flops)} if flops else {}
+        if self._energy is not None and (joules := self._energy.joules()):
+            extra["joules"] = joules
+        self._run.event("step", step=step, seconds=seconds, tokens=counts, **extra)
         sampling = self._seconds.get("sampling", 0.0)
         rate = counts.get("sampled", 0.0) / sampling if sampling else counts.get("trained", 0.0) / max(elapsed, 1e-9)
         self._seconds = {}

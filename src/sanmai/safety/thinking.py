@@ -1,5 +1,4 @@
-"""What thinking costs: tokens per correct answer, length on ill-posed questions, abstention, what was cut off or"
-" repeats."""
+"""What thinking costs: tokens per correct answer, length on ill-posed questions, abstention, what was cut off or repeats."""
 
 from __future__ import annotations
 
