@@ -25,8 +25,13 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
     """The prompt's tokens, up to where the policy goes on writing.
 
     Uses the tokenizer's chat template where it has one. The R1-Zero template otherwise; its completion is expected as
-    `<think>...</think> <answer>...</answer>`.
+    `<think>...</think> <answer>...</answer>`. An assistant's message at the end is left open, for the policy to go on with;
+    where the prompt before it ends with <think>, the message's own is left out.
     """
+    if messages[-1]["role"] == "assistant":
+        before, words = render_prompt(tokenizer, messages[:-1]), messages[-1]["content"]
+        words = words.removeprefix(OPEN_TAG) if opened_in_prompt(tokenizer, before) else words
+        return [*before, *tokenizer.encode(words, add_special_tokens=False)]
     if tokenizer.chat_template:
         conversation = [dict(message) for message in messages]
         try:

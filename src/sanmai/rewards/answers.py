@@ -43,7 +43,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
         return Verdict(0.0, "no final answer is marked", "no_answer")
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
-    is_percentage_asked = bool(re.search(r"percent|%|百分", problem.messages[-1]["content"][-MAX_ANSWER_CHARS:], re.I))
+    is_percentage_asked = bool(re.search(r"percent|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
     verdicts: list[Verdict] = []
     for candidate in candidates:
         verdicts.append(

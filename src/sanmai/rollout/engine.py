@@ -113,8 +113,14 @@ def _to_rollout(
     tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
     text = policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     open_tag, close_tag = tags
+    whole = text
+    if problem.prefill:  # graders see the completion from its first word on, as a reader does
+        given = policy.tokenizer.encode(problem.prefill, add_special_tokens=False)
+        whole = policy.tokenizer.decode(
+            [*given, *tokens], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
     trace = parse_trace(
-        text,
+        whole,
         open_tag=open_tag,
         close_tag=close_tag,
         opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens, open_tag),
