@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
@@ -32,6 +33,8 @@ _SPLIT_ROLLOUTS_BELOW = 50_000_000
 """Parameters; see Policy.workers."""
 _MOST_WORKERS = 8
 """Each holds a micro-batch and a gradient of its own."""
+DECISION = "decision.json"
+"""In a guarded stage's folder: what its gate found, and the model that it chose; see recipes/guarded.py."""
 Result = TypeVar("Result")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -346,9 +349,14 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
 
 
 def resolve_model(name: str) -> str:
-    """What `transformers` is to load: the embedded base, the newest good checkpoint of a run folder, or the name itself."""
+    """What `transformers` is to load: the embedded base, the newest good checkpoint of a run folder, or the name itself.
+
+    Of a guarded stage's folder that of the model that its gate chose.
+    """
     if name == "tiny":
         return str(tiny.TINY_PATH)
+    if (chosen := chosen_model(name)) is not None:
+        return resolve_model(chosen)
     if (Path(name) / "graph.json").is_file():
         made = max(Path(name).glob("stages/r1-*/stage.json"), key=lambda path: path.stat().st_mtime, default=None)
         raise InputError(
@@ -368,6 +376,26 @@ def resolve_model(name: str) -> str:
     if not name or (not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~")))):
         raise InputError(f"model.name = {name!r}: no such folder (a hub name has the form owner/model)")
     return name
+
+
+def chosen_model(name: str) -> str | None:
+    """The model that the gate of a guarded stage chose, as `model.name` takes it; None where the folder holds no decision.
+
+    Raises:
+        InputError: the decision cannot be read, or it was to stop.
+    """
+    path = Path(name) / DECISION
+    if not path.is_file() or not (Path(name) / "graph.json").is_file():
+        return None
+    try:
+        chosen = dict(json.loads(path.read_text(encoding="utf-8")))["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"model.name = {name!r}: its {DECISION} cannot be read; repeat the command that made it"
+        ) from None
+    if not isinstance(chosen, str) or not chosen:
+        raise InputError(f"model.name = {name!r}: its gate promoted no model; {path} says why")
+    return os.path.normpath(Path(name) / chosen) if chosen.startswith(".") else chosen
 
 
 def _backbone(model: Any) -> Any:

@@ -25,10 +25,28 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
             kept in the run folder, and for one with stages. Without it nothing is written.
     """
     yield f"Recipe {recipe.name}, into {out}."
+    if recipe.name == "compare":
+        from sanmai.recipes.compare import describe_compare
+
+        yield from describe_compare(config, out)
+        return
     if recipe.has_stages:
         from sanmai.recipes.plan_stages import describe_stages
 
         yield from describe_stages(config, out, measure=measure)
+        if config.gates.margins:
+            most = config.gates.num_attempts
+            yield (
+                f"r1 is guarded: one attempt and what its gate evaluates are counted; it may take {most} attempt"
+                f"{'s' if most > 1 else ''}, each decided at level {config.gates.level:.3g}."
+            )
+        return
+    if recipe.name == "guarded":
+        from sanmai.recipes.guarded import describe_guarded
+
+        notes: list[str] = []
+        yield from describe_guarded(config, notes)
+        yield from (f"Warning: {note}" for note in notes)
         return
     found = newest_good_checkpoint(out)
     if found is not None:
@@ -37,6 +55,11 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
         from sanmai.recipes.plan_untrained import describe_untrained
 
         yield from describe_untrained(recipe.name, config)
+        return
+    if recipe.name == "redteam":
+        from sanmai.recipes.redteam import describe_redteam
+
+        yield from describe_redteam(config)
         return
     if recipe.name == "pretrain":
         yield _pretrain(config)

@@ -26,6 +26,7 @@ from sanmai.models.policy import ModelConfig, load_policy, resolve_model
 from sanmai.recipes.distill import DistillConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
+from sanmai.recipes.guarded import GatesConfig, GuardedConfig
 from sanmai.recipes.mixture import MixtureConfig
 from sanmai.recipes.pretrain import PretrainConfig
 from sanmai.recipes.progress import Progress
@@ -97,6 +98,11 @@ class R1Config(Config):
     """Make `zero` too: RL as in `reasoning`, without the language reward, straight on the base."""
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on @data/evaluation.jsonl."""
+    gates: GatesConfig = GatesConfig()
+    """With margins: dev3 -> r1 is guarded by them, see recipes/guarded.py. The repair "sft" learns @data/demonstrations.jsonl,
+    with the settings of `sft` unless it has its own."""
+    gate_problems: str = "@data/evaluation.jsonl"
+    """What that gate decides by: a file, of prompts that are not trained on. Those of the default are reported as well."""
 
     def _worldly(self) -> list[str]:
         """Sources that are the embedded world's."""
@@ -163,7 +169,7 @@ def check_models(config: R1Config) -> None:
     resolve_model(config.model.name)
     for rewards in (config.scenarios.rewards, config.lessons.rewards):
         for source in (rewards.helpfulness_from, rewards.harmlessness_from):
-            if source and source != "judge" and not source.startswith("@") and not Path(source).is_dir():
+            if source and source not in ("judge", "recipe") and not source.startswith("@") and not Path(source).is_dir():
                 raise InputError(f"rewards: {source!r} is no folder of a reward model, and not \"judge\"")
     if config.student_model is None or not config.students:
         return
@@ -245,9 +251,32 @@ def _stages(config: R1Config) -> Iterator[Stage]:
             part = getattr(config, name)
             part = part.model_copy(update={"seed": config.seed, "model": untrained(model("@dev1"))})
             yield Stage(name, "reward", part, f"the reward model for {name}")
-    yield Stage("r1", "zero", wired(config.scenarios, "@dev3", "@data/scenarios.jsonl"), "RL for all scenarios")
+    if config.gates.margins:
+        yield Stage("r1", "guarded", _guarded(config, model("@dev3")), "RL for all scenarios, behind a gate")
+    else:
+        yield Stage("r1", "zero", wired(config.scenarios, "@dev3", "@data/scenarios.jsonl"), "RL for all scenarios")
     yield score("r1", "@r1", "R1")
     yield from _students(config, wired, score)
+
+
+def _guarded(config: R1Config, start: ModelConfig) -> GuardedConfig:
+    """dev3 -> r1 behind the gates that the configuration states."""
+    scenarios, evaluation, repair = config.scenarios, config.evaluation, config.gates.sft
+    repair = config.sft if repair == SftConfig() else repair
+    problems = {"source": "@data/scenarios.jsonl", "evaluation": "@data/evaluation.jsonl"}
+    gated = {"problems": evaluation.problems.model_copy(update={"source": config.gate_problems})}
+    shown = repair.problems.source
+    if shown == SftConfig().problems.source:
+        shown = "@data/demonstrations.jsonl"
+    on = repair.problems.model_copy(update={"source": shown, "evaluation": "@data/evaluation.jsonl"})
+    values = {
+        "seed": config.seed,
+        "model": start,
+        "zero": scenarios.model_copy(update={"problems": scenarios.problems.model_copy(update=problems)}),
+        "evaluation": evaluation.model_copy(update=gated),
+        "gates": config.gates.model_copy(update={"sft": repair.model_copy(update={"problems": on})}),
+    }
+    return GuardedConfig.read(values, source="gates")
 
 
 def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., Stage]) -> Iterator[Stage]:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 from sanmai.config import Config
 from sanmai.models.allocator import return_freed_memory
 from sanmai.models.checkpoints import newest_good_checkpoint
+from sanmai.models.policy import chosen_model, resolve_model
 from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import RECIPES, find_recipe
 from sanmai.recipes.progress import Progress
@@ -90,8 +91,7 @@ class Graph:
     def state(self, name: str) -> State:
         """How far a stage is; one whose model is gone or damaged is not finished, whatever it was."""
         stage = next(s for s in self.stages if s.name == name)
-        makes_model = stage.recipe in _MAKE_MODELS
-        if (self.path(name) / MANIFEST).is_file() and (not makes_model or newest_good_checkpoint(self.path(name))):
+        if (self.path(name) / MANIFEST).is_file() and _has_model(stage.recipe, self.path(name)):
             return "finished"
         return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
 
@@ -231,6 +231,17 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress) -> bo
     return True
 
 
+def _has_model(recipe: str, path: Path) -> bool:
+    """The model of a stage that makes one is there; true of the others."""
+    if recipe == "guarded":
+        try:
+            model = Path(resolve_model(str(path)))
+        except InputError:
+            return False
+        return not model.is_dir() or (model / "config.json").is_file()
+    return recipe not in _MAKE_MODELS or newest_good_checkpoint(path) is not None
+
+
 def _remove(path: Path) -> None:
     """Remove a stage's folder; a kill in the middle leaves nothing that looks like a stage."""
     if path.exists():
@@ -241,11 +252,13 @@ def _remove(path: Path) -> None:
 
 
 def content_digest(name: str) -> str | None:
-    """Of the file, the files in the folder, or the checkpoint that a setting names; None where it names none."""
+    """Of the file, the files in the folder, or the checkpoint or chosen model that a setting names; None where it names none."""
     path = TINY_PATH if name == "tiny" else Path(name)
     try:
         if not name or len(name) > 1000 or not path.exists():
             return None
+        if (chosen := chosen_model(name)) is not None:
+            return content_digest(chosen) or chosen
         if path.is_dir() and (path / "checkpoints").is_dir():
             path = newest_good_checkpoint(path) or path
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -253,7 +266,7 @@ def content_digest(name: str) -> str | None:
         for file in files:
             sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
             sha.update(_file_bytes(file))
-    except OSError:
+    except (OSError, InputError):
         return None  # whoever opens it says what is wrong with it
     return sha.hexdigest()[:16]
 

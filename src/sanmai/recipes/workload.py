@@ -153,6 +153,13 @@ def _sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, sources.prompts(c.problems.evaluation, answered=True), done, num_steps)
 
 
+def _guarded(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+    """One attempt and its evaluations; how many attempts there will be is not known."""
+    _COUNTED[c.stage](w, getattr(c, c.stage), sources, 0)
+    found = sources.prompts(c.evaluation.problems.source, limit=c.evaluation.problems.limit)
+    _sample(w, c.evaluation.sampling, found, times=2, samples=c.evaluation.samples)
+
+
 def _pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     tokenizer = sources.policy.tokenizer
     shown = list(itertools.islice(documents(c.seed, c.corpus), MEASURED_ROWS))
@@ -186,6 +193,7 @@ _COUNTED: dict[str, Callable[[Workload, Any, StageSources, int], None]] = {
     "zero": _zero,
     "distill": _distill,
     "sft": _sft,
+    "guarded": _guarded,
     "pretrain": _pretrain,
     "reward": _reward,
 }

@@ -34,7 +34,7 @@ _COLUMNS = (
     ),
     *("reason/harm", "reason/helped", "reason/over_refusal"),
 )
-_MAKES_A_MODEL = frozenset({"pretrain", "sft", "zero", "distill"})
+_MAKES_A_MODEL = frozenset({"pretrain", "sft", "zero", "distill", "guarded"})
 """Recipes whose result is a policy; a stage without a configuration to read starts from such a one among its inputs."""
 
 
@@ -73,6 +73,8 @@ class Stage:
     """Completions of a scoring stage, without their texts."""
     card: dict[str, Any] = field(default_factory=dict)
     """What a sampling stage kept and dropped."""
+    decision: dict[str, Any] = field(default_factory=dict)
+    """What the gate of a guarded stage found."""
     has_report: bool = False
 
 
@@ -86,6 +88,14 @@ class Pipeline:
     config: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     """What could not be read, a sentence each."""
+    decision: dict[str, Any] = field(default_factory=dict)
+    """What its gate found, where the whole is a guarded stage."""
+
+    @property
+    def gates(self) -> list[tuple[str, dict[str, Any]]]:
+        """By name of the guarded stage, or of the pipeline, what its gate found."""
+        found = [(self.name, self.decision), *((stage.name, stage.decision) for stage in self.stages.values())]
+        return [(name, decision) for name, decision in found if isinstance(decision.get("attempts"), list)]
 
     @property
     def models(self) -> dict[str, Stage]:
@@ -164,6 +174,7 @@ def load_pipeline(folder: Path) -> Pipeline:
     pipeline = Pipeline(name=folder.resolve().name)
     if (folder / "config.toml").exists():
         pipeline.config = read_whole(folder / "config.toml", tomllib.loads, pipeline.problems)
+    pipeline.decision = _decision(folder, pipeline.problems)
     for stage in _graph(folder / "graph.json", pipeline.problems):
         problems: list[str] = []
         _read_stage(stage, folder / stage.folder, problems)
@@ -224,9 +235,17 @@ def _read_stage(stage: Stage, folder: Path, problems: list[str]) -> None:
     stage.has_report = (folder / "report.html").is_file()
     if stage.scores is not None and stage.state == "finished":
         stage.rows = read_rows(folder / "evaluations" / "step-000000.parquet", problems, _COLUMNS)
+    stage.decision = _decision(folder, problems)
     if stage.recipe == "sample" and (folder / "card.json").exists():
         stage.card = read_whole(folder / "card.json", json.loads, problems)
-    stage.cost = _stage_cost(read_lines(folder / "events.jsonl", problems), stage.rows)
+    parts = sorted(folder.glob("stages/*/")) if stage.recipe == "guarded" else [folder]
+    events = [event for part in parts for event in read_lines(part / "events.jsonl", problems)]
+    stage.cost = _stage_cost(events, stage.rows)
+
+
+def _decision(folder: Path, problems: list[str]) -> dict[str, Any]:
+    path = folder / "decision.json"
+    return read_whole(path, json.loads, problems) if path.exists() else {}
 
 
 def _stage_cost(events: list[dict[str, Any]], rows: list[Row]) -> StageCost:

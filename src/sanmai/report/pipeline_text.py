@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
+from sanmai.report.load import is_number
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
 from sanmai.report.stage_table import COLUMNS, Column, Line, headlines, num_by_rules, stage_table
@@ -31,7 +32,8 @@ def summarise_pipeline(folder: Path) -> dict[str, Any]:
 
     Returns:
         `verdict`, a sentence; `status`; `stages`, one dictionary each with state and cost; `models`, one each with the model
-        that it is compared with and its measures; `headlines`, likewise; `lines`, the same as text for a terminal.
+        that it is compared with and its measures; `headlines`, likewise; `gates`, each guarded stage's decision.json with its
+        name; `lines`, the same as text for a terminal.
 
     Raises:
         FileNotFoundError: folder is not a folder.
@@ -47,6 +49,7 @@ def summarise_pipeline(folder: Path) -> dict[str, Any]:
         ],
         "models": [_as_data(line) for line in table],
         "headlines": [_as_data(line) for line in headlines(pipeline)],
+        "gates": [{"name": name, **decision} for name, decision in pipeline.gates],
         "lines": list(text_lines(pipeline, table)),
     }
 
@@ -132,6 +135,10 @@ def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
     for line in headlines(pipeline):
         parts = [_change(line.measures[name]) for name in HEADLINE_COLUMNS if line.measures[name].change]
         yield from _wrapped(f"{line.model} against {line.before}: {'; '.join(parts)}.")
+    for outcome, attempts in gate_lines(pipeline):
+        yield from _wrapped(outcome)
+        for title, rows in attempts:
+            yield from _wrapped(f"  {title}. {'; '.join(row['sentence'] for row in rows)}.")
     yield from _wrapped(state_sentence(pipeline))
 
 
@@ -151,6 +158,13 @@ def markdown_lines(pipeline: Pipeline) -> Iterator[str]:
     if found := headlines(pipeline):
         yield from ("", "## Headline comparisons", "")
         yield from _markdown_table(pipeline, found, with_cost=False)
+    if gates := gate_lines(pipeline):
+        yield from ("", "## Gates")
+        for outcome, attempts in gates:
+            yield from ("", _no_tags(outcome), "")
+            for title, rows in attempts:
+                yield f"- {_plain(title)}"
+                yield from (f"  - {_plain(row['sentence'])}" for row in rows)
     yield from (
         "",
         "## Cost",
@@ -162,6 +176,40 @@ def markdown_lines(pipeline: Pipeline) -> Iterator[str]:
         counts = [s.cost.num_steps or None, s.cost.seconds, s.cost.sampled, s.cost.trained, s.cost.flops]
         cells = [s.name, s.recipe, s.state, ", ".join(s.inputs), *map(fmt.number, counts)]
         yield "| " + " | ".join(map(_plain, cells)) + " |"
+
+
+def gate_lines(pipeline: Pipeline) -> list[tuple[str, list[tuple[str, list[dict[str, str]]]]]]:
+    """Per gate its outcome as a sentence; per attempt what was decided, and a row of texts for every margin."""
+    found = []
+    for name, decision in pipeline.gates:
+        attempts = []
+        for attempt in decision["attempts"]:
+            looks = attempt.get("looks") if isinstance(attempt, Mapping) else None
+            last = looks[-1] if isinstance(looks, list) and looks else None
+            if not isinstance(last, Mapping) or not isinstance(last.get("findings"), list):
+                continue
+            samples = f"samples of each: {fmt.number(last['samples'])}" if is_number(last.get("samples")) else ""
+            told = ", ".join(filter(None, [str(attempt.get("purpose") or ""), samples]))
+            title = f"{attempt.get('name')} ({told}): {_DECIDED.get(str(last.get('decision')), 'not decided')}"
+            attempts.append((title, [_finding(row) for row in last["findings"] if isinstance(row, Mapping)]))
+        found.append((_gate_sentence(name, decision), attempts))
+    return found
+
+
+_DECIDED = {"promote": "promoted", "reject": "rejected", "undecided": "undecided, so not promoted"}
+
+
+def _gate_sentence(name: str, decision: Mapping[str, Any]) -> str:
+    outcome, chosen = decision.get("outcome"), decision.get("chosen")
+    told = {"promoted": f"promoted {chosen}", "rolled_back": "promoted nothing and went back to the model before"}
+    confidence = decision.get("confidence")
+    stated = f", at {fmt.percent(confidence)} confidence in all" if is_number(confidence) else ""
+    return f"The gate of {name} {told.get(str(outcome), 'promoted nothing and stopped')}{stated}."
+
+
+def _finding(row: Mapping[str, Any]) -> dict[str, str]:
+    outcome, sentence = str(row.get("outcome") or ""), str(row.get("sentence") or "")
+    return {"measure": str(row.get("measure") or ""), "outcome": outcome, "sentence": sentence}
 
 
 def left_out(table: Sequence[Line]) -> str:

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite
 
-from sanmai.report.load import Row, is_number
+from sanmai.report.load import Row
 from sanmai.report.pipeline import Pipeline
-from sanmai.report.summary import Estimate, Measure, estimate, row_tags, thinks
+from sanmai.report.summary import Estimate, Measure, estimate, thinks
+from sanmai.safety.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
+from sanmai.safety.measures import readable as readable
 from sanmai.stats import paired_difference
 
-READABLE_LANGUAGE, READABLE_REPETITION = 0.9, -0.2
-"""Scores that a readable completion reaches at least."""
 HEADLINES = (("r1", "base"), ("r1", "zero"), ("student", "student_rl"), ("student_on_policy", "student_rl"))
 """Models that are compared beside those that follow on each other: the pipeline with its beginning and its rivals."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """One measure of a model.
+class Column(RowMeasure):
+    """One measure of a model, with its headings."""
 
-    Example:
-        Column("harm", "Harm", "harm", "...", -1, True, is_safety, lambda row: row.get("score/harm"))
-    """
-
-    name: str
-    label: str
-    short: str
-    meaning: str
-    direction: int
-    """+1 when more is better, -1 when less is, 0 when it depends."""
-    is_share: bool
-    asks: Callable[[Row], bool]
-    """The completions that it is about."""
-    value: Callable[[Row], float | None]
-    """None where it cannot be said; such completions are counted and left out."""
+    label: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,64 +38,22 @@ class Line:
     """Completions of the model that each column is about, judged or not."""
 
 
-def readable(row: Row) -> float | None:
-    """1.0 for a completion that a person can follow: a thought and an answer, in one language, without repetition.
-
-        format score = 1, not cut off, language score >= 0.9 and repetition score >= -0.2
-
-    None where the completion failed or its time ran out, or where only the language or the repetition cannot be told.
-    """
-    if row.get("failure") or row.get("stop_reason") == "timeout":
-        return None
-    if row.get("stop_reason") == "length" or row.get("score/format") != 1:
-        return 0.0
-    styles = [
-        (row.get("score/language"), READABLE_LANGUAGE),
-        (row.get("score/repetition"), READABLE_REPETITION),
-    ]
-    if any(score is not None and score < least for score, least in styles):
-        return 0.0
-    return None if any(score is None for score, _ in styles) else 1.0
-
-
-def _score(name: str) -> Callable[[Row], float | None]:
-    return lambda row: row.get(f"score/{name}")
-
-
-def _is_of(kind: str) -> Callable[[Row], bool]:
-    return lambda row: row.get("kind") == kind
-
-
-def _is_reasoning(row: Row, *, ood: bool) -> bool:
-    return row.get("kind") == "reasoning" and (row_tags(row).get("set") == "reasoning_ood") == ood
-
-
-def _any(row: Row) -> bool:
-    return True
-
-
-def _tokens(row: Row) -> float | None:
-    return None if row.get("failure") else row.get("num_tokens")
+def _column(label: str, short: str, measure: RowMeasure) -> Column:
+    return Column(**vars(measure), label=label, short=short)
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("accuracy", "Accuracy", "accuracy", "Right answers to held-out reasoning problems like those trained on.",
-           1, True, lambda row: _is_reasoning(row, ood=False), _score("accuracy")),
-    Column("accuracy_ood", "Accuracy, out of distribution", "ood", "Right answers to reasoning problems of other forms.",
-           1, True, lambda row: _is_reasoning(row, ood=True), _score("accuracy")),
-    Column("thinks", "Thinks", "thinks", "Completions with a closed thought that is not empty.", 0, True, _any, thinks),
-    Column("language", "Language consistency", "language", "Share of the thought's words in the prompt's language.",
-           1, True, _any, _score("language")),
-    Column("readable", "Readable", "readable", "Completions with a thought and an answer, not cut off, at least 90 % of the "
-           "words in the prompt's language and at most 20 % in repeated passages.", 1, True, _any, readable),
-    Column("helped", "Helped", "helped", "General requests whose answer gives what was asked for.",
-           1, True, _is_of("general"), _score("helped")),
-    Column("harm", "Harm", "harm", "Dangerous requests to which thought or answer gives what is dangerous.",
-           -1, True, _is_of("safety"), _score("harm")),
-    Column("over_refusal", "Over-refusal", "over-ref", "General, harmless requests that are refused, wholly or in part.",
-           -1, True, _is_of("general"), _score("over_refusal")),
-    Column("tokens", "Tokens per answer", "tokens", "Mean length of a completion, thought and stop token included.",
-           0, False, _any, _tokens),
+    _column("Accuracy", "accuracy", MEASURES["accuracy"]),
+    _column("Accuracy, out of distribution", "ood", MEASURES["accuracy_ood"]),
+    Column("thinks", "Completions with a closed thought that is not empty.", 0, True, any_row, thinks,
+           label="Thinks", short="thinks"),
+    _column("Language consistency", "language", MEASURES["language"]),
+    _column("Readable", "readable", MEASURES["readable"]),
+    _column("Helped", "helped", MEASURES["helped"]),
+    _column("Harm", "harm", MEASURES["harm"]),
+    _column("Over-refusal", "over-ref", MEASURES["over_refusal"]),
+    Column("tokens", "Mean length of a completion, thought and stop token included.", 0, False, any_row, num_tokens,
+           label="Tokens per answer", short="tokens"),
 )  # fmt: skip
 
 
@@ -146,7 +91,7 @@ def measure(column: Column, before: Sequence[Row], after: Sequence[Row]) -> Meas
     Samples of one problem are averaged, over those with a value on both sides, before the problems are compared: a problem
     counts once, however often it was sampled.
     """
-    sides = [_values(column, rows) for rows in (before, after)]
+    sides = [values_of(column, rows) for rows in (before, after)]
     estimates = [_estimate(column, side, rows) for side, rows in zip(sides, (before, after), strict=True)]
     pairs: dict[Hashable, list[tuple[float, float]]] = {}
     for key, value in sides[0].items():
@@ -172,16 +117,6 @@ def num_by_rules(rows: Sequence[Row]) -> tuple[int, int]:
         if row.get(f"score/{name}") is not None
     ]
     return sum(reason.startswith("by refusal rules") for reason in reasons), len(reasons)
-
-
-def _values(column: Column, rows: Sequence[Row]) -> dict[tuple[str, int], float]:
-    """By problem and sample, of the completions that the column can say something about."""
-    found = {}
-    for row in rows:
-        value = column.value(row) if column.asks(row) else None
-        if is_number(value) and value is not None and (not column.is_share or 0 <= value <= 1):
-            found[str(row.get("problem_id")), int(row.get("sample") or 0)] = float(value)
-    return found
 
 
 def _estimate(column: Column, values: dict[tuple[str, int], float], rows: Sequence[Row]) -> Estimate | None:
