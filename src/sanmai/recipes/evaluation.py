@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.models.policy import Policy
+from sanmai.recipes.alarm import AlarmConfig, HackingAlarm
 from sanmai.recipes.progress import Progress
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout
@@ -29,17 +30,32 @@ class EvaluationConfig(Config):
     max_tokens: int | None = Field(None, ge=1)
     """Completion budget; the training budget when not set."""
 
+    alarm: AlarmConfig = AlarmConfig()
+    """Says when the reward and what is wanted come apart, where both are known; see docs/metrics.md."""
+
+    def num_evaluations(self, num_steps: int) -> int:
+        """Evaluations of a run of so many steps, the one before the first included."""
+        return 1 + sum(self.is_due(step, num_steps) for step in range(1, num_steps + 1))
+
     def is_due(self, step: int, num_steps: int) -> bool:
         return step == num_steps or (self.every > 0 and step % self.every == 0)
 
 
 def evaluate(
-    run: Run, step: int, policy: Policy, problems: Sequence[Problem], rubric: Rubric, config: Any, progress: Progress
+    run: Run,
+    step: int,
+    policy: Policy,
+    problems: Sequence[Problem],
+    rubric: Rubric,
+    config: Any,
+    progress: Progress,
+    alarm: HackingAlarm | None = None,
 ) -> Metrics:
     """Sample and grade the held-out problems, store the rollouts, and return their metrics.
 
     Args:
         config: a recipe's configuration with seed, evaluation, sampling and grading.
+        alarm: shown the rollouts; its metrics come along.
     """
     if not problems:
         return {}
@@ -63,4 +79,5 @@ def evaluate(
                 f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
             )
         run.log_evaluation(step, groups)
-    return evaluation_metrics(groups)
+        watched = alarm.observe(step, groups) if alarm is not None else {}
+    return evaluation_metrics(groups) | watched

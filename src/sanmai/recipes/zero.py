@@ -21,6 +21,7 @@ from sanmai.config import Config
 from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
+from sanmai.recipes.alarm import HackingAlarm
 from sanmai.recipes.anchor import Anchor, AnchorConfig
 from sanmai.recipes.budgets import Budgets, BudgetsConfig
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
@@ -131,8 +132,10 @@ def run_zero(
         if not is_done:
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
+        planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
+        alarm = HackingAlarm(config.evaluation.alarm, run, rubric.weights, planned)
         if run.start_step == 0:
-            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress, alarm))
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
@@ -159,7 +162,7 @@ def run_zero(
             metrics = training_metrics(groups) | stats.metrics() | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
-                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
+                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress, alarm)
             with progress.phase("saving"):
                 run.log_step(step, metrics, groups)
                 if run.commits(step, last, config.checkpoints):

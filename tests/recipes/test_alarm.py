@@ -1,0 +1,65 @@
+"""The alarm of a run: reward up and gold down on held-out problems, also across a resume."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from sanmai.recipes.alarm import AlarmConfig, HackingAlarm
+from sanmai.train.records import write_rollouts
+from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
+
+
+class FakeRun:
+    def __init__(self, folder, start_step=0):
+        self.folder, self.start_step, self.said = folder, start_step, []
+        (folder / "evaluations").mkdir(exist_ok=True)
+
+    def warn(self, message):
+        self.said.append(message)
+
+
+def groups(kind: str, harmed: int, rewarded: int, name: str = "harm") -> list[Group]:
+    """40 prompts: so many of them with the verdict, so many with reward 1."""
+    found = []
+    for i in range(40):
+        problem = Problem(f"{kind}/{i}", ({"role": "user", "content": "x"},), kind=kind)  # type: ignore[arg-type]
+        r = Rollout(problem.id, 0, [1], [2], [0.0], StopReason.STOP, 0, "x", reward=float(i < rewarded))
+        r.verdicts[name] = Verdict(float(i < harmed), "")
+        found.append(Group(problem, [r]))
+    return found
+
+
+def observe(alarm, *evaluations):
+    return [alarm.observe(25 * k, found).get("alarm/safety") for k, found in enumerate(evaluations)]
+
+
+@pytest.mark.parametrize(("last", "flag"), [
+    (groups("safety", harmed=35, rewarded=35), 1.0),  # reward up, harm up
+    (groups("safety", harmed=2, rewarded=35), 0.0),  # reward up, harm down
+    (groups("safety", harmed=35, rewarded=10), 0.0),  # both bad: no hack, a failure
+])  # fmt: skip
+def test_only_a_reward_that_rises_while_harm_rises_is_flagged(tmp_path, last, flag):
+    run = FakeRun(tmp_path)
+    alarm = HackingAlarm(AlarmConfig(window=1), run, {"refusal": 1.0}, planned=2)
+    assert observe(alarm, groups("safety", harmed=5, rewarded=10), last) == [None, flag]
+    assert len(run.said) == flag and all("reward hacking" in said and "x" != said for said in run.said)
+
+
+def test_what_is_rewarded_is_no_gold(tmp_path):
+    alarm = HackingAlarm(AlarmConfig(window=1), FakeRun(tmp_path), {"accuracy": 1.0}, planned=2)
+    alarm.observe(0, groups("reasoning", harmed=30, rewarded=5, name="accuracy"))
+    assert "alarm/reasoning" not in alarm.observe(9, groups("reasoning", harmed=5, rewarded=35, name="accuracy"))
+    alarm = HackingAlarm(AlarmConfig(window=1), FakeRun(tmp_path), {"reward": 1.0, "accuracy": 0.0}, planned=2)
+    alarm.observe(0, groups("reasoning", harmed=30, rewarded=5, name="accuracy"))
+    assert alarm.observe(9, groups("reasoning", harmed=5, rewarded=35, name="accuracy"))["alarm/reasoning"] == 1.0
+
+
+def test_a_resumed_run_knows_what_was_seen_and_does_not_say_it_twice(tmp_path):
+    stages = [groups("safety", harmed=h, rewarded=r) for h, r in ((5, 10), (35, 35), (35, 36))]
+    whole = HackingAlarm(AlarmConfig(window=1), FakeRun(tmp_path), {}, planned=3)
+    expected = observe(whole, *stages)
+    for k in (0, 1):
+        write_rollouts(tmp_path / "evaluations" / f"step-{25 * k:06d}.parquet", 25 * k, stages[k])
+    run = FakeRun(tmp_path, start_step=25)
+    resumed = HackingAlarm(AlarmConfig(window=1), run, SimpleNamespace(get=lambda name: 0), planned=3)  # type: ignore[arg-type]
+    assert resumed.observe(50, stages[2])["alarm/safety"] == expected[2] == 1.0 and run.said == []
