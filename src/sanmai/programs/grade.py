@@ -1,0 +1,106 @@
+"""Grades an untrusted Python program by tests, in such a way that only right results pass them.
+
+The tests run in the judge's process, the program in another, of another process namespace, that never held a test, an expected
+value or the pipe on which the verdict travels (judge.py, child.py). What the program can do is to answer calls with plain data.
+So nothing is gained by `sys.exit(0)` or `os._exit(0)` (the call has no answer: failed), by printing, by an `__eq__` that returns
+True (comparisons are the judge's, of ints and lists of its own), by replacing builtins, modules or exit hooks, by reading
+frames, `gc` or files, by writing test files (there are none), or by answering before the question.
+
+What it does not resist: a program that knows the expected values (special-cased inputs: hold tests back, see
+safety/impossible.py); tests whose expected value comes from the program itself, as in `f(x) == helper(x)` with a helper of
+the program's; tests that cannot fail. Tests are trusted to be tests, but run under the same limits.
+
+Beyond plain data (numbers, strings, bytes, lists, tuples, sets, dicts and their subclasses) results stay in the program: tests
+may call, read and iterate them, but not compare them. A test that passes the program a function is ungradable, unless it is
+a builtin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sanmai.programs.run import Limits, ProgramResult, run_job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one test."""
+
+    passed: bool | None
+    """None where it cannot be graded here; that never depends on what the program does."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class CodeResult:
+    """What became of each test, in order.
+
+    Example:
+        CodeResult((Outcome(True, "passed"), Outcome(False, "AssertionError: ")), program).share == 0.5
+    """
+
+    outcomes: tuple[Outcome, ...]
+    program: ProgramResult
+
+    @property
+    def passed(self) -> int:
+        return sum(outcome.passed is True for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        return sum(outcome.passed is False for outcome in self.outcomes)
+
+    @property
+    def ungradable(self) -> int:
+        return sum(outcome.passed is None for outcome in self.outcomes)
+
+    @property
+    def all_passed(self) -> bool | None:
+        """None where no test failed and one cannot be graded."""
+        return False if self.failed else None if self.ungradable else True
+
+    @property
+    def share(self) -> float | None:
+        """Passed / gradable tests; None where there is none."""
+        gradable = self.passed + self.failed
+        return self.passed / gradable if gradable else None
+
+
+def grade_program(
+    code: str,
+    tests: Sequence[str],
+    *,
+    setup: str = "",
+    entry_points: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> CodeResult:
+    """Run each test against the functions of a program.
+
+    The program is loaded once and keeps its state between tests; when it ends or time runs out, the tests that are left fail.
+
+    Args:
+        tests: Python sources, each passed when it runs to its end without an exception.
+        setup: Python that runs before them, among the tests; each test gets a copy of its names.
+        entry_points: names that are the program's even if Python has a builtin or a module of that name. Without them
+            a program's own `sum` is not seen by the tests; with all of them it could redefine the `abs` that they use.
+        limits: for all tests together.
+
+    Raises:
+        ValueError: no tests, a test or the setup is no Python, or all together are above 16 MiB.
+        RunError: no process could be started.
+    """
+    if not tests:
+        raise ValueError("tests: expected at least one")
+    for name, source in (("setup", setup), *((f"tests[{i}]", test) for i, test in enumerate(tests))):
+        try:
+            compile(source, name, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"{name} is no Python: {error}") from None
+    job = {"setup": setup, "tests": list(tests), "entry_points": list(entry_points)}
+    program, facts = run_job(code, job, stdin="", limits=limits or Limits())
+    late = Outcome(False, "time ran out" if program.timed_out else f"the program's end came before: {program.stop}")
+    outcomes = [late] * len(tests)
+    for fact in facts:
+        outcomes[fact["test"]] = Outcome(fact["passed"], fact["reason"])
+    return CodeResult(tuple(outcomes), program)

@@ -1,0 +1,200 @@
+"""The judge: runs tests in its own process and calls the program's functions in theirs.
+
+A name that the tests use and neither they nor Python define is the program's. Calling it sends the arguments over and gets plain
+data back, so that `assert add(2, 3) == 5` compares two ints of the judge's. What is no plain data stays in the program;
+the tests hold a `Remote`, which can be called, read, written and iterated, and never compares equal: it cannot be compared.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
+
+_MAX_REASON = 300
+
+
+class ProgramError(Exception):
+    """The program raised something that is no exception of Python's own."""
+
+
+class ProgramGone(BaseException):
+    """The program's process ended or broke the protocol; a test cannot catch it by `except Exception`."""
+
+
+class CannotSend(BaseException):
+    """A test passes something that cannot leave the judge, such as a function of its own: it cannot be graded here."""
+
+
+class Line:
+    """The two pipes to the program; asks one thing at a time."""
+
+    def __init__(self, questions: int, replies: int) -> None:
+        self._questions, self._replies, self._count = questions, replies, 0
+        self.is_gone = False
+        """The program's end of a pipe is closed."""
+
+    def loaded(self) -> None:
+        """Wait until the program's own code has run; raises what it raised."""
+        self._value(self._read(), [])
+
+    def ask(self, do: str, *args: Any) -> Any:
+        """What the program answers, or raises; lists, dicts and sets among the arguments are changed as it changed them."""
+        self._count += 1
+        try:
+            write_frame(self._questions, {"id": self._count, "do": do, "args": encoded(list(args), _reference_to)})
+        except BrokenPipeError:
+            self.is_gone = True
+            raise ProgramGone("the program has ended") from None
+        reply = self._read()
+        if reply.get("id") != self._count:
+            raise ProgramGone("the program answered another question")
+        return self._value(reply, args[1] if do == "call" else [])
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            reply = read_frame(self._replies)
+        except EOFError:
+            self.is_gone = True
+            raise ProgramGone("the program has ended") from None
+        except (ValueError, RecursionError) as error:
+            raise ProgramGone(f"the program's answer cannot be read: {error}") from None
+        if not isinstance(reply, dict) or not ("value" in reply or isinstance(reply.get("raised"), str)):
+            raise ProgramGone("the program's answer cannot be read")
+        return reply
+
+    def _value(self, reply: dict[str, Any], positional: list[Any]) -> Any:
+        if "value" not in reply:
+            raise _exception(reply["raised"], str(reply.get("message", "")))
+        try:
+            value = decoded(reply["value"], self._remote)
+            after = decoded(reply["after"], self._remote) if "after" in reply else []
+            for argument, new in zip(positional, after, strict=False):
+                _change(argument, new)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ProgramGone(f"the program's answer cannot be read: {error}") from None
+        return value
+
+    def _remote(self, reference: Reference) -> Remote:
+        if isinstance(reference, str):
+            raise ValueError("a builtin of the judge's")  # it may name `exec`; a program has no use for it
+        return Remote(self, reference)
+
+
+class Remote:
+    """An object of the program, which stays there."""
+
+    __slots__ = ("_line", "_number")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, line: Line, number: int) -> None:
+        object.__setattr__(self, "_line", line)
+        object.__setattr__(self, "_number", number)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self._line.ask("call", self, list(args), named)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._line.ask("attribute", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._line.ask("assign", self, name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._line.ask("items", self))
+
+    def _refuse(self, *_: object) -> bool:
+        raise TypeError("the program returned an object that is no plain data")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _refuse  # type: ignore[assignment]
+
+
+class Names(dict[str, Any]):
+    """The tests' globals; what is not in them is Python's, then a standard module, then the program's."""
+
+    def __init__(self, line: Line, entry_points: frozenset[str]) -> None:
+        super().__init__(__name__="tests", __builtins__=builtins)
+        self.line, self.entry_points = line, entry_points
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self.entry_points:
+            if hasattr(builtins, name):
+                raise KeyError(name)  # Python looks there next
+            if name in sys.stdlib_module_names:
+                return importlib.import_module(name)
+        try:
+            return self.line.ask("name", name)
+        except KeyError:
+            raise NameError(f"the program does not define {name}") from None
+
+    def copied(self) -> Names:
+        names = Names(self.line, self.entry_points)
+        names.update(self)
+        return names
+
+
+def judge(job: dict[str, Any], questions: int, replies: int, say: Callable[[dict[str, object]], None]) -> None:
+    """Run each test in a copy of the setup's names and say what became of it."""
+    line = Line(questions, replies)
+    names = Names(line, frozenset(job["entry_points"]))
+    if "random" in "".join((job["setup"], *job["tests"])):
+        import random
+
+        random.seed(0)  # tests that draw inputs draw the same ones each time
+
+    def prepare() -> None:
+        line.loaded()
+        exec(compile(job["setup"], "setup", "exec", dont_inherit=True), names)
+
+    broken = _reason(prepare)
+    for number, test in enumerate(job["tests"]):
+        passed, reason = broken or _reason(lambda test=test: _run(test, names.copied())) or (True, "passed")
+        say({"test": number, "passed": passed, "reason": reason})
+    say({"judged": len(job["tests"]), "is_gone": line.is_gone})
+
+
+def _run(test: str, names: Names) -> None:
+    exec(compile(test, "test", "exec", dont_inherit=True), names)
+
+
+def _reason(step: Callable[[], None]) -> tuple[bool | None, str] | None:
+    """None when the step went through, else its verdict and the reason."""
+    try:
+        step()
+    except CannotSend as error:
+        return None, str(error)[:_MAX_REASON]
+    except BaseException as error:  # noqa: BLE001 - whatever a test raises is its failure
+        return False, f"{type(error).__name__}: {error}"[:_MAX_REASON]
+    return None
+
+
+def _exception(name: str, message: str) -> Exception:
+    kind = getattr(builtins, name, None)
+    takes_more = (UnicodeError, BaseExceptionGroup)  # than a message
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, takes_more):
+        return kind(message)
+    return ProgramError(f"{name}: {message}")
+
+
+def _change(argument: Any, new: Any) -> None:
+    """Make the judge's list, dict or set what the program's copy of it became."""
+    if type(argument) is not type(new):
+        return
+    if isinstance(argument, list):
+        argument[:] = new
+    elif isinstance(argument, (dict, set)):
+        argument.clear()
+        argument.update(new)
+
+
+def _reference_to(value: Any) -> Reference:
+    if isinstance(value, Remote):
+        return object.__getattribute__(value, "_number")
+    name = getattr(value, "__name__", None)
+    if isinstance(name, str) and getattr(builtins, name, None) is value:
+        return name
+    raise CannotSend(f"a test passes a {type(value).__name__} to the program: only plain data can be sent")

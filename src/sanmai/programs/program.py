@@ -1,0 +1,88 @@
+"""The process of the program itself. Nothing here is secret or safe from the program, and nothing needs to be."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from typing import Any
+
+from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
+
+_FILE = "program.py"
+_MAX_MESSAGE = 300
+
+
+def run_script(code: str, module: types.ModuleType) -> None:
+    """Run the code as `python program.py` would, traceback and exit code included."""
+    try:
+        exec(compile(code, _FILE, "exec", dont_inherit=True), module.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
+        _show(error)
+        raise SystemExit(1) from None
+
+
+def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int) -> None:
+    """Run the code as a module, then do what the judge asks of it until the judge is gone."""
+    try:
+        exec(compile(code, _FILE, "exec", dont_inherit=True), module.__dict__)
+    except BaseException as error:
+        write_frame(answers, _raised(error))
+        if isinstance(error, SystemExit):
+            raise
+        _show(error)
+        raise SystemExit(1) from None
+    write_frame(answers, {"value": True})
+    objects: list[Any] = []
+    while True:
+        try:
+            question = read_frame(asks)
+        except EOFError:
+            return
+        try:
+            answer = _answer(question, module, objects)
+            write_frame(answers, {"id": question["id"], **answer})
+        except BaseException as error:  # noqa: BLE001 - as above
+            write_frame(answers, {"id": question["id"], **_raised(error)})
+
+
+def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[Any]) -> dict[str, Any]:
+    def number_of(value: Any) -> int:
+        objects.append(value)
+        return len(objects) - 1
+
+    def object_of(reference: Reference) -> Any:
+        return getattr(builtins, reference) if isinstance(reference, str) else objects[reference]
+
+    do, args = question["do"], decoded(question["args"], object_of)
+    if do == "name":
+        return {"value": encoded(module.__dict__[args[0]], number_of)}
+    if do == "attribute":
+        return {"value": encoded(getattr(*args), number_of)}
+    if do == "assign":
+        setattr(*args)
+        return {"value": None}
+    if do == "items":
+        return {"value": encoded(list(args[0]), number_of)}
+    function, positional, named = args
+    value = encoded(function(*positional, **named), number_of)
+    # Tests of functions that work in place look at the arguments afterwards.
+    after = encoded(positional, number_of)
+    return {"value": value, "after": after} if after != question["args"][1] else {"value": value}
+
+
+def _raised(error: BaseException) -> dict[str, Any]:
+    try:
+        message = str(error)[:_MAX_MESSAGE]
+    except BaseException:  # noqa: BLE001 - an exception whose text raises
+        message = ""
+    return {"raised": type(error).__name__, "message": message}
+
+
+def _show(error: BaseException) -> None:
+    import traceback
+
+    trace = error.__traceback__
+    traceback.print_exception(type(error), error, trace.tb_next if trace else None, file=sys.stderr)

@@ -1,0 +1,114 @@
+"""Programming tasks with the tests that decide them, from rows of HumanEval and MBPP."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sanmai.programs.grade import CodeResult, grade_program
+from sanmai.programs.run import Limits
+from sanmai.types import InputError
+
+
+@dataclass(frozen=True)
+class CodeTask:
+    """A task, its reference solution and its tests.
+
+    Example:
+        CodeTask("t/1", "Add two numbers.", "def add(a, b): return a + b", ("assert add(2, 3) == 5",), ("add",))
+    """
+
+    id: str
+    prompt: str
+    """What the program shall do: words, or the head of a function with its docstring."""
+    solution: str
+    """A whole program."""
+    tests: tuple[str, ...]
+    """Python sources; each passes when it runs to its end."""
+    entry_points: tuple[str, ...]
+    """Names that the tests take from the program."""
+    setup: str = ""
+    """Python that runs before the tests, among them."""
+
+
+def grade_task(task: CodeTask, code: str, limits: Limits | None = None) -> CodeResult:
+    """What becomes of a task's tests under this program.
+
+    Raises:
+        ValueError, RunError: as grade_program.
+    """
+    return grade_program(code, task.tests, setup=task.setup, entry_points=task.entry_points, limits=limits)
+
+
+def humaneval_task(row: Mapping[str, Any]) -> CodeTask:
+    """A row of HumanEval; its function `check` is taken apart, so that each assertion is a test of its own.
+
+    Imports and assignments become the setup, each assertion and each loop a test; assertions of a constant, which test
+    nothing, are left out. A `check` with anything else in it stays one test.
+
+    Raises:
+        InputError: a field is missing, or the tests are no Python with a function `check(candidate)`.
+    """
+    identity, entry_point = _text(row, "task_id"), _text(row, "entry_point")
+    try:
+        tree = ast.parse(_text(row, "test"))
+    except SyntaxError as error:
+        raise InputError(f"{identity}: its test is no Python: {error}") from None
+    checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    if len(checks) != 1 or len(checks[0].args.args) != 1:
+        raise InputError(f"{identity}: its test has no function check(candidate)")
+    (check,) = checks
+    candidate = f"{check.args.args[0].arg} = {entry_point}"
+    prepare = [node for node in check.body if isinstance(node, (ast.Import, ast.ImportFrom, ast.Assign))]
+    tests = [node for node in check.body if isinstance(node, (ast.Assert, ast.For, ast.While))]
+    if len(prepare) + len(tests) == len(check.body) and not _assigns_twice(prepare):
+        others = [node for node in tree.body if node is not check]
+        setup = "\n".join([*map(ast.unparse, others), candidate, *map(ast.unparse, prepare)])
+        sources = tuple(ast.unparse(node) for node in tests if not _is_constant(node))
+    else:
+        setup, sources = ast.unparse(tree), (f"check({entry_point})",)
+    prompt = _text(row, "prompt")
+    return CodeTask(identity, prompt, prompt + _text(row, "canonical_solution"), sources, (entry_point,), setup)
+
+
+def mbpp_task(row: Mapping[str, Any]) -> CodeTask:
+    """A row of MBPP; its challenge tests come after the others.
+
+    Raises:
+        InputError: a field is missing, or code and tests are no Python.
+    """
+    identity, code = f"mbpp/{row.get('task_id')}", _text(row, "code")
+    tests = (*row.get("test_list", ()), *row.get("challenge_test_list", ()))
+    setup = _text(row, "test_setup_code")
+    if not tests:
+        raise InputError(f"{identity}: test_list is empty: expected at least one test")
+    try:
+        defined = {node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        trees = [ast.parse(source) for source in (*tests, setup)]
+    except SyntaxError as error:
+        raise InputError(f"{identity}: its code or a test is no Python: {error}") from None
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return CodeTask(identity, _text(row, "text"), code, tests, tuple(sorted(defined & used)), setup)
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise InputError(f"{row.get('task_id')}: {name} = {value!r:.60}: expected text")
+    return value
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant)
+
+
+def _assigns_twice(nodes: list[Any]) -> bool:
+    """Whether the order of these statements among the tests may matter."""
+    names = [name.id for node in nodes for name in ast.walk(node) if isinstance(name, ast.Name) and _is_stored(name)]
+    return len(names) > len(set(names))
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
