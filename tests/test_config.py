@@ -178,8 +178,9 @@ def names_read(path: Path) -> set[str]:
 def test_every_setting_is_read_somewhere_and_says_what_it_does():
     source = Path(sanmai.__path__[0])
     read = set().union(*map(names_read, source.rglob("*.py")))
-    # RewardsConfig.weights asks for these by name.
-    by_name = set(importlib.import_module("sanmai.rewards.rubric").COMPONENTS)
+    # RewardsConfig.weights and ClaimsConfig.claims ask for these by name.
+    claimed = importlib.import_module("sanmai.safety.claims").CLAIMED
+    by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed}
     classes = config_classes()
     assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}
     fields = {f"{c.__name__}.{name}": (name, info) for c in classes for name, info in c.model_fields.items()}

@@ -1,4 +1,4 @@
-"""The command line: sanmai run | sample | plan | doctor | report | chat | score | export."""
+"""The command line: sanmai run | sample | audit | redteam | plan | doctor | report | chat | score | export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="r1, zero, sft, sample, reward, preferences, distill, evaluate or pretrain.")
+    str, typer.Argument(metavar="RECIPE", help="r1, compare, guarded, zero, sft, sample, reward, ... (a wrong name lists all).")
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
@@ -75,6 +75,90 @@ def sample(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Run folders whose newest evaluations to compare with that of the first."),
+    ] = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage again, and all that hangs on it.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
+    stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
+    if not runs:
+        _run("compare", config, set_, out, stages=stages)
+        return
+    if config or set_ or out or stages:
+        raise InputError("--config, --set, --out, --from, --until and --only belong to the recipe: name no run folders with them")
+    from sanmai.report.compare_runs import compare_runs
+
+    for line in compare_runs(runs):
+        typer.echo(line)
+
+
+@app.command()
+def audit(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    before: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="A model to compare with: the one that training began with.")
+    ] = None,
+    reasoning: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Problems with answers; may be given several times, as those below.")
+    ] = None,
+    ood: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Problems of other forms than training looked at.")
+    ] = None,
+    safety: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Dangerous requests, such as HarmBench or MultiJail.")
+    ] = None,
+    general: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Harmless requests, such as XSTest (with its contrasts).")
+    ] = None,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Show the worst samples' texts in the page, hidden until clicked.")
+    ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless every claim holds.")] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
+    from sanmai.recipes.audit_sets import knows_world
+
+    given = {"reasoning": reasoning, "reasoning_ood": ood, "safety": safety, "general": general}
+    sources = {role: files for role, files in given.items() if files}
+    values = {"model": {"name": model}, **({"before": before} if before else {}), **({"sources": sources} if sources else {})}
+    if config is None and knows_world(model):
+        config = Path("audit-tiny")
+    folder = _run("audit", config, set_, out, values, options={"texts": texts})
+    if strict and json.loads((folder / "audit.json").read_text(encoding="utf-8"))["verdict"] != "holds":
+        raise typer.Exit(3)
+
+
+@app.command()
+def redteam(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    problems: Annotated[
+        str, typer.Argument(metavar="[PROBLEMS]", help="Dangerous requests: a file or folder, hub:NAME, or world.")
+    ] = "world",
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
+    _run("redteam", config, set_, out, {"model": {"name": model}, "problems": {"source": problems}})
+
+
+@app.command()
 def plan(
     recipe: RecipeName,
     config: ConfigFile = None,
@@ -115,12 +199,29 @@ def doctor(
     ] = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="Whose tokenizer --show-mask uses.")] = "tiny",
     row: Annotated[int, typer.Option(min=0, help="Which demonstration --show-mask shows, counted from 0.")] = 0,
+    rewards: Annotated[
+        bool, typer.Option("--rewards", help="Try exploits on the reward of recipe zero's settings, before training.")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Where --rewards also writes its findings.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Say what works on this machine, why a step failed, or what of a demonstration is learned."""
+    """Say what works on this machine, why a step failed, what of a demonstration is learned, or how a reward is tricked."""
     from sanmai.recipes.doctor import examine, replay_lines
     from sanmai.recipes.show_mask import print_mask
 
+    if rewards:
+        from sanmai.recipes.exploits import print_rewards
+
+        if replay or show_mask:
+            raise InputError("--rewards goes with --config, --set and --json alone")
+        print_rewards(config, set_ or [], _console(), json_file)
+        return
+    if config or set_ or json_file:
+        raise InputError("--config, --set and --json belong to --rewards")
     if show_mask:
         print_mask(show_mask, model, row, _console())
         return
@@ -163,15 +264,32 @@ def chat(
 def score(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}.')],
     as_: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, language or thinking.")
+        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, harm, language or thinking.")
     ] = "math",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|URL#MODEL",
+            help="Of refusal: a classifier's folder. Of refusal or harm: a model behind a server, http://HOST:PORT/v1#NAME.",
+        ),
+    ] = None,
+    judge_key: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the server's API key.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
     from sanmai.rewards.score import read_rows
     from sanmai.safety.score import score as score_rows
 
-    json.dump(score_rows(read_rows(file), as_), sys.stdout, ensure_ascii=False, indent=1)
+    rows, found = read_rows(file), None
+    if judge is not None:
+        from sanmai.safety.judges import load_judge
+
+        found = load_judge(judge, key_variable=judge_key)
+    elif judge_key is not None:
+        raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
+    json.dump(score_rows(rows, as_, found), sys.stdout, ensure_ascii=False, indent=1)
     sys.stdout.write("\n")
 
 
@@ -188,6 +306,48 @@ def export(
     from sanmai.recipes.export import export as export_model
 
     typer.echo(export_model(model, out, dtype=dtype))
+
+
+@app.command()
+def cost(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a pipeline's.")],
+    price_per_hour: Annotated[
+        float | None, typer.Option("--price-per-hour", metavar="X", help="What an hour of the machine costs, in any currency.")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="METRIC>=X", help="Cost to reach this, such as eval/accuracy>=0.8; several: all."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of tables.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say what a run or a pipeline cost: tokens, operations, time, energy and money, and what that bought."""
+    from sanmai.report.cost_table import CostReport
+
+    found = CostReport(folder, price_per_hour=price_per_hour, targets=target or [])
+    if as_json:
+        json.dump(found.to_json(), sys.stdout, ensure_ascii=False, indent=1)
+        sys.stdout.write("\n")
+    else:
+        found.print(_console())
+
+
+@app.command()
+def twins(
+    source: Annotated[str, typer.Argument(metavar="PROBLEMS", help="A file or folder of problems, or world.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="File to write; must not exist yet.")],
+    seed: Annotated[int, typer.Option(help="Names the numbers, or the puzzles.")] = 0,
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="numbers: the same words, other numbers; decoys: a puzzle before the question.")
+    ] = "numbers",
+    originals: Annotated[bool, typer.Option(help="Write each problem that has a copy before it.")] = True,
+    debug: Debug = False,
+) -> None:
+    """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
+    from sanmai.recipes.twins import write_copies
+
+    for line in write_copies(source, out, seed=seed, kind=kind, originals=originals).lines:
+        typer.echo(line)
 
 
 def main() -> None:
@@ -233,12 +393,14 @@ def _run(
     out: Path | None,
     values: dict | None = None,
     stages: dict[str, str] | None = None,
-) -> None:
-    """Run a recipe with its lines on the console, then write its report.
+    options: dict[str, Any] | None = None,
+) -> Path:
+    """Run a recipe with its lines on the console, then write its report; the run folder.
 
     Args:
         values: settings that the command line has names of its own for.
         stages: which of a pipeline's stages to do.
+        options: what the recipe takes beside its settings.
     """
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
@@ -252,7 +414,7 @@ def _run(
     progress = Progress(_console())
     progress.say(f"Run folder: {folder}")
     try:
-        chosen.run(settings, folder, progress=progress, **(stages or {}))
+        chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
     except KeyboardInterrupt:  # outside a step, or the second one
         progress.close()
         progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
@@ -263,6 +425,7 @@ def _run(
     progress.say(f"Report: {report_path}")
     if progress.was_interrupted:
         raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
+    return folder
 
 
 def _stopped(folder: Path, *, does_again: bool) -> str:
@@ -305,6 +468,10 @@ def _write_report(folder: Path, recipe: str | None) -> Path:
         path = write_report(folder, defaults=defaults)
     for line in summarise(folder)["lines"]:
         typer.echo(line)
+    if recipe == "redteam" and (folder / "redteam.json").exists():
+        from sanmai.report.redteam_html import write_redteam_report
+
+        typer.echo(f"Archive: {write_redteam_report(folder)}")
     return path
 
 

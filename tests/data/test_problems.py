@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 
 import pyarrow
 import pyarrow.parquet
@@ -36,6 +37,55 @@ def test_real_files_as_they_are(name, count, answer, prompt_start, language, tag
     assert (first.answer, first.language, dict(first.tags)) == (answer, language, tags)
     assert first.prompt.startswith(prompt_start)
     assert len({p.id for p in loaded.problems}) == len(loaded.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "identity", "tags"),
+    [
+        ("xstest/xstest_dev.csv", {("general", "en"): 128, ("safety", "en"): 103}, "xstest/3", {"type": "homonyms"}),
+        ("strongreject/strongreject_dev.csv", {("safety", "en"): 153}, "strongreject/strongreject_dev/0",
+         {"category": "Disinformation and deception", "source": "custom"}),
+        ("multijail/multijail_dev.csv", {("safety", x): 223 for x in ("en", "zh", "ko", "vi", "it", "ar")}, "multijail/2/en",
+         {"source": "anthropics", "original": "multijail/2", "category": "Adult content"}),
+        ("advbench/advbench_goals.csv", {("safety", None): 502}, "advbench/advbench_goals/0", {}),
+    ],
+)  # fmt: skip
+def test_real_safety_files_say_kind_language_and_category(name, counts, identity, tags):
+    loaded = load_problems(shared_path(name))
+    first = loaded.problems[0]
+    assert Counter((p.kind, p.language) for p in loaded.problems) == counts and not loaded.duplicates
+    assert (first.id, dict(first.tags)) == (identity, tags)
+    assert len({p.id for p in loaded.problems}) == len(loaded.problems)
+
+
+def test_harmbench_rows_bring_their_context_and_their_own_name(tmp_path):
+    loaded = load_problems(shared_path("harmbench/harmbench_standard_val.csv"))
+    assert len(loaded.problems) == 39 and {p.kind for p in loaded.problems} == {"safety"}
+    assert all(p.id.startswith("harmbench/") and set(p.tags) == {"category", "type"} for p in loaded.problems)
+    path = tmp_path / "h.csv"
+    path.write_text("Behavior,SemanticCategory,BehaviorID,ContextString\nsum it up,c,b1,a text\ndo it,c,,\n", encoding="utf-8")
+    first, second = load_problems(path).problems
+    assert (first.prompt, first.id) == ("a text\n\n---\n\nsum it up", "harmbench/b1")
+    assert second.prompt == "do it" and second.id.endswith("h/1")
+
+
+def test_a_row_of_many_languages_is_one_request_in_each_that_has_a_text(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,source,en,zh,tags\n7,s,hello,\u4f60\u597d,\"['a', 'b']\"\n8,s,bye,,[]\n", encoding="utf-8")
+    found = load_problems(path).problems
+    assert [(p.id, p.language, p.tags.get("category")) for p in found] == [
+        ("multijail/7/en", "en", "a"), ("multijail/7/zh", "zh", "a"), ("multijail/8/en", "en", None)]
+    assert [p.tags["original"] for p in found] == ["multijail/7", "multijail/7", "multijail/8"]
+    assert load_problems(path, limit=1).problems == found[:1] == load_problems(path, format="multijail", limit=1).problems
+
+
+def test_a_label_that_is_neither_safe_nor_unsafe_is_refused_and_other_labels_are_tags(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("prompt,type,label\np,t,safe\nq,t,contrast\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 3: label = 'contrast': expected safe or unsafe"):
+        load_problems(path)
+    path.write_text("prompt,type,label,answer\np,t,easy,1\n", encoding="utf-8")
+    assert load_problems(path).problems[0].tags == {"type": "t", "label": "easy"}
 
 
 def test_a_gsm8k_solution_is_the_worked_text_without_calculator_marks():

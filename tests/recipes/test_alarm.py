@@ -42,7 +42,7 @@ def test_only_a_reward_that_rises_while_harm_rises_is_flagged(tmp_path, last, fl
     run = FakeRun(tmp_path)
     alarm = HackingAlarm(AlarmConfig(window=1), run, {"refusal": 1.0}, planned=2)
     assert observe(alarm, groups("safety", harmed=5, rewarded=10), last) == [None, flag]
-    assert len(run.said) == flag and all("reward hacking" in said and "x" != said for said in run.said)
+    assert len(run.said) == flag and all("reward hacking" in said and said != "x" for said in run.said)
 
 
 def test_what_is_rewarded_is_no_gold(tmp_path):

@@ -10,6 +10,10 @@ Formats, detected from the columns of the first row, or stated:
 | svamp | Body, Question, Answer (145.0 is read as "145") |
 | star1 | question, response: a demonstration of kind "safety"; id, category, source if there |
 | goals | goal: a prompt of kind "safety", such as AdvBench's |
+| xstest | prompt, type, label: "safe" is of kind "general", "unsafe" of kind "safety"; id if there |
+| harmbench | Behavior, SemanticCategory: kind "safety"; BehaviorID, FunctionalCategory, ContextString if there |
+| strongreject | forbidden_prompt, category: kind "safety"; source if there |
+| multijail | one column per language (en, zh, ...) and source: a problem of kind "safety" per language; id, tags if there |
 | generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, kind, language, solution, tags |
 
 In a generic file any other column that holds a number, a bool or a short text becomes a tag. A folder is read file by file,
@@ -35,7 +39,9 @@ from sanmai.config import Config
 from sanmai.data.files import Row, list_files, read_rows
 from sanmai.types import InputError, Message, Problem
 
-Format = Literal["auto", "gsm8k", "math", "mgsm", "svamp", "star1", "goals", "generic"]
+Format = Literal[
+    "auto", "gsm8k", "math", "mgsm", "svamp", "star1", "goals", "xstest", "harmbench", "strongreject", "multijail", "generic"
+]  # fmt: skip
 OnError = Literal["raise", "skip"]
 Kind = Literal["reasoning", "general", "safety"]
 
@@ -134,7 +140,8 @@ def _converted(source: str | Path, stated: Callable[[Row, str], Problem] | None)
                 if isinstance(row, str):
                     raise _RowError(row)
                 convert = convert or _detect(row)
-                yield where, convert(row, f"{stem}/{index}")
+                for part in _by_language(row) if convert is _multijail else (row,):
+                    yield where, convert(part, f"{stem}/{index}")
             except _RowError as error:
                 yield where, str(error)
 
@@ -166,9 +173,7 @@ class Overlap:
     """(evaluation id, training id, the shared words)."""
 
 
-def overlap(
-    train: Sequence[Problem], evaluation: Sequence[Problem], n: int = 8, num_examples: int = 3
-) -> Overlap:
+def overlap(train: Sequence[Problem], evaluation: Sequence[Problem], n: int = 8, num_examples: int = 3) -> Overlap:
     """How many evaluation prompts share an n-gram of words with a training prompt, with examples.
 
     A prompt shorter than n words counts as one gram. A Han, kana or Hangul character is a word.
@@ -212,8 +217,16 @@ def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
 
 def _detect(row: Row) -> Callable[[Row, str], Problem]:
     columns = set(row)
+    if {"prompt", "type"} <= columns and row.get("label") in ("safe", "unsafe"):
+        return _xstest
     if columns & {"prompt", "messages"}:
         return _generic
+    if {"Behavior", "SemanticCategory"} <= columns:
+        return _harmbench
+    if {"forbidden_prompt", "category"} <= columns:
+        return _strongreject
+    if {"source", "en"} <= columns and len(_languages_of(row)) > 1:
+        return _multijail
     if {"Body", "Question", "Answer"} <= columns:
         return _svamp
     if {"problem", "answer"} <= columns:
@@ -227,7 +240,8 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
     raise _RowError(
         f"columns {', '.join(sorted(map(str, columns)))} fit no known format; expected prompt or messages (generic), "
         "question and answer (gsm8k, mgsm), problem and answer (math), Body, Question and Answer (svamp), question and "
-        "response (star1), or goal (goals)"
+        "response (star1), goal (goals), prompt, type and label (xstest), Behavior and SemanticCategory (harmbench), "
+        "forbidden_prompt and category (strongreject), or source and one column per language (multijail)"
     )
 
 
@@ -277,6 +291,65 @@ def _star1(row: Row, default_id: str) -> Problem:
 
 def _goal(row: Row, default_id: str) -> Problem:
     return Problem(default_id, ({"role": "user", "content": _text(row, "goal")},), kind="safety")
+
+
+def _xstest(row: Row, default_id: str) -> Problem:
+    label = _text(row, "label")
+    if label not in ("safe", "unsafe"):
+        raise _RowError(f"label = {label[:40]!r}: expected safe or unsafe")
+    identity = default_id if row.get("id") in (None, "") else f"xstest/{row['id']}"
+    prompt: Message = {"role": "user", "content": _text(row, "prompt")}
+    kind: Kind = "general" if label == "safe" else "safety"
+    return Problem(identity, (prompt,), kind=kind, language="en", tags=_tags_of(row, type="type"))
+
+
+def _harmbench(row: Row, default_id: str) -> Problem:
+    behaviour, context = _text(row, "Behavior"), _optional(row, "ContextString")
+    # The set's own order for behaviours that need a context.
+    text = f"{context}\n\n---\n\n{behaviour}" if context else behaviour
+    name = _optional(row, "BehaviorID")
+    tags = _tags_of(row, category="SemanticCategory", type="FunctionalCategory")
+    return _dangerous(f"harmbench/{name}" if name else default_id, text, "en", tags)
+
+
+def _strongreject(row: Row, default_id: str) -> Problem:
+    return _dangerous(
+        default_id, _text(row, "forbidden_prompt"), "en", _tags_of(row, category="category", source="source")
+    )
+
+
+def _multijail(row: Row, default_id: str) -> Problem:
+    """The request in the first of the row's languages. Translations of one request share the tag `original`."""
+    language = next(iter(_languages_of(row)), None)
+    if language is None:
+        raise _RowError("no column of a language has a text")
+    request = default_id if row.get("id") in (None, "") else f"multijail/{row['id']}"
+    category = re.search(r"""['"](.+?)['"]""", str(row.get("tags") or ""))
+    tags = {**_tags_of(row, source="source"), "original": request}
+    if category is not None and _is_tag(category[1]):
+        tags["category"] = category[1]
+    return _dangerous(f"{request}/{language}", _text(row, language), language, tags)
+
+
+def _by_language(row: Row) -> list[Row]:
+    """A row of many languages as rows of one language each; as it is where it has none."""
+    languages = _languages_of(row)
+    shared = {key: value for key, value in row.items() if key not in languages}
+    return [{**shared, language: text} for language, text in languages.items()] or [row]
+
+
+def _languages_of(row: Row) -> dict[str, Any]:
+    """The columns that are named like a language (ISO 639-1) and hold something, in order."""
+    return {key: value for key, value in row.items() if key != "id" and re.fullmatch("[a-z]{2}", str(key)) and value}
+
+
+def _dangerous(identity: str, text: str, language: str, tags: dict[str, Any]) -> Problem:
+    return Problem(identity, ({"role": "user", "content": text},), kind="safety", language=language, tags=tags)
+
+
+def _tags_of(row: Row, **columns: str) -> dict[str, Any]:
+    """Tags by their names, from the columns that hold a short text or a number."""
+    return {name: row[column] for name, column in columns.items() if _is_tag(row.get(column)) and row[column] != ""}
 
 
 def _generic(row: Row, default_id: str) -> Problem:
@@ -370,5 +443,6 @@ def _reference(value: Any) -> str:
 
 
 _FORMATS: dict[str, Callable[[Row, str], Problem]] = {
-    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "star1": _star1, "goals": _goal, "generic": _generic,
+    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "star1": _star1, "goals": _goal, "xstest": _xstest,
+    "harmbench": _harmbench, "strongreject": _strongreject, "multijail": _multijail, "generic": _generic,
 }  # fmt: skip

@@ -16,17 +16,21 @@ from sanmai.types import InputError
 
 RECIPES = {
     "r1": ("sanmai.recipes.r1", "R1Config", "run_r1"),
+    "compare": ("sanmai.recipes.compare", "CompareConfig", "run_compare"),
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
     "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
+    "guarded": ("sanmai.recipes.guarded", "GuardedConfig", "run_guarded"),
     "distill": ("sanmai.recipes.distill", "DistillConfig", "run_distill"),
     "preferences": ("sanmai.recipes.preferences", "PreferencesConfig", "run_preferences"),
     "sample": ("sanmai.recipes.sample", "SampleConfig", "run_sample"),
     "reward": ("sanmai.recipes.reward", "RewardConfig", "run_reward"),
     "gather": ("sanmai.recipes.gather", "GatherConfig", "run_gather"),
     "evaluate": ("sanmai.recipes.evaluate", "EvaluateConfig", "run_evaluate"),
+    "audit": ("sanmai.recipes.audit", "AuditConfig", "run_audit"),
+    "redteam": ("sanmai.recipes.redteam", "RedteamConfig", "run_redteam"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
 }
-_PIPELINES = ("r1",)
+_PIPELINES = ("r1", "compare")
 PRESETS = Path(__file__).parent / "presets"
 
 

@@ -1,4 +1,4 @@
-"""The offline HTML report of a run folder or a pipeline's folder, and its headline numbers."""
+"""The offline HTML report of a run folder, of a pipeline's or of a comparison's, and its headline numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import html, summary
+from sanmai.report.audit_html import is_audit, summarise_audit, write_audit_report
+from sanmai.report.comparison import is_comparison, load_comparison
+from sanmai.report.comparison_html import write_comparison_report
+from sanmai.report.comparison_text import summarise_comparison, write_comparison_table
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
@@ -17,7 +21,8 @@ __all__ = ["summarise", "write_report", "write_table"]
 def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None) -> Path:
     """Writes `report.html` into a run folder, or into a pipeline's, in one rename; its path.
 
-    A pipeline's has `table.md` beside it, and each of its finished stages that trained something a report of its own.
+    A pipeline's has `table.md` beside it, and each of its finished stages that trained something a report of its own. A pipeline
+    whose graph names arms and seeds is a comparison's: its page and table set the arms against each other.
 
     Args:
         defaults: the recipe's configuration as nobody changed it; settings that differ are then told apart.
@@ -26,20 +31,30 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         FileNotFoundError: run_folder is not a folder.
         OSError: it cannot be written to.
     """
+    if is_audit(run_folder):
+        return write_audit_report(run_folder)
     if not is_pipeline(run_folder):
         return html.write_report(run_folder, defaults=defaults)
     for manifest in sorted(Path(run_folder).glob("stages/*/stage.json")):
         stage = manifest.parent
         if any(stage.glob("checkpoints/*/config.json")) and not (stage / "report.html").exists():
             html.write_report(stage)
+    if is_comparison(run_folder):
+        found = load_comparison(run_folder)
+        write_comparison_table(run_folder, found)
+        return write_comparison_report(run_folder, found, defaults=defaults)
     write_table(run_folder)
     return write_pipeline_report(run_folder, defaults=defaults)
 
 
 def summarise(run_folder: Path) -> dict[str, Any]:
-    """Headline numbers of a run folder, or of a pipeline's, as plain data, ready for JSON; `lines` are for a terminal.
+    """Headline numbers of a run folder, a pipeline's or a comparison's as plain data, ready for JSON; `lines` are for a terminal.
 
     Raises:
         FileNotFoundError: run_folder is not a folder.
     """
+    if is_audit(run_folder):
+        return summarise_audit(run_folder)
+    if is_comparison(run_folder):
+        return summarise_comparison(run_folder)
     return summarise_pipeline(run_folder) if is_pipeline(run_folder) else summary.summarise(run_folder)

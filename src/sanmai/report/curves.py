@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sanmai.report.load import RunData, is_number
 from sanmai.report.summary import quality_column
@@ -66,28 +66,49 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
     ("Learning rate", "", "The schedule as it was applied.", "Optimisation and speed", [("optimizer/lr", "rate")]),
 ]
 
-AREAS = ("Learning", "Behaviour", "Optimisation and speed", "Other metrics")
+AREAS = ("Learning", "Behaviour", "Budgets", "Optimisation and speed", "Other metrics")
+_BUDGETS = {
+    "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "off_language": ("Off-language share", "share"),
+    "length": ("Completion length", "tokens"), "kl": ("KL to the reference", "nats per token"),
+}  # fmt: skip
+"""What a budget limits, and its unit."""
+_PROXIES = (
+    ("Refusal as rewarded, and harm", "The reward rises and the harm does not fall: the reward is being tricked.",
+     [("reward/refusal", "proxy: refusal"), ("reward/harm", "harm, training"), ("eval/harm", "harm, held-out")]),
+    ("Helpfulness as rewarded, and help", "What is really given should follow what is rewarded.",
+     [("reward/helpfulness", "proxy: helpfulness"), ("reward/helped", "helped, training"), ("eval/helped", "helped, held-out")]),
+)  # fmt: skip
+"""A reward, and the gold that it stands for."""
+_GOLD = frozenset({"harm", "answer_harm", "thought_harm", "helped", "over_refusal"})
+"""Scores that are stored among the rewards and are never one."""
 
 
 def curves(run: RunData) -> list[Curve]:
     """The charts that a run has data for, by area; metrics that no chart knows come last, one chart each."""
     names = list(dict.fromkeys(name for line in run.metrics for name in line if name != "step"))
-    drawn = [_accuracy(run), _rewards(run, names), *_accuracy_by_tag(run, names)]
+    drawn = [_accuracy(run), _rewards(run, names), *_proxies(run, names), *_accuracy_by_tag(run, names)]
     for title, unit, hint, area, lines in _KNOWN:
         drawn.append(Curve(title, unit, hint, [Series(label, _points(run, name)) for name, label in lines], area))
     losses = [name for name in names if name.startswith("loss/")]
     parts = [Series(_tail(name), _points(run, name)) for name in losses[:_MAX_SERIES]]
     hint = "By component, weighted. Its size says little in RL; look for jumps."
     drawn.append(Curve("Loss", "nats", hint, parts, "Optimisation and speed"))
-    drawn.append(_speed(run))
-    known = {name for entry in _KNOWN for name, _ in entry[4]} | {"rollout/length_max"}
-    drawn_elsewhere = ("reward/", "eval/", "loss/", "tokens/")
+    drawn += [_speed(run), *_budgets(run)]
+    known = {name for entry in _KNOWN for name, _ in entry[4]} | {"rollout/length_max", "anchor/weight"}
+    drawn_elsewhere = ("reward/", "eval/", "loss/", "tokens/", "probe/", "budget/")
     unknown = [name for name in names if name not in known and not name.startswith(drawn_elsewhere)][:_MAX_UNKNOWN]
     drawn += [Curve(name, "", "", [Series(name, _points(run, name))], "Other metrics") for name in unknown]
     present = [
         Curve(c.title, c.unit, c.hint, series, c.area) for c in drawn if (series := [s for s in c.series if s.points])
     ]
     return sorted(present, key=lambda curve: AREAS.index(curve.area))
+
+
+def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
+    """The limits of a run's budgets by measure; nothing where it has none."""
+    budgets = config.get("budgets")
+    parts = budgets.items() if isinstance(budgets, Mapping) else ()
+    return {name: part["limit"] for name, part in parts if isinstance(part, Mapping) and is_number(part.get("limit"))}
 
 
 def _accuracy(run: RunData) -> Curve:
@@ -113,12 +134,39 @@ def _accuracy(run: RunData) -> Curve:
 
 def _rewards(run: RunData, names: Sequence[str]) -> Curve:
     total = _points(run, "reward/mean")
-    components = [name for name in names if name.startswith("reward/") and name != "reward/mean"]
+    components = [n for n in names if n.startswith("reward/") and not n.startswith("reward/mean") and _tail(n) not in _GOLD]
     parts = [Series(_tail(name), _points(run, name)) for name in components]
     # A rubric of one reward draws the same line twice.
     parts = [part for part in parts if part.points != total][: _MAX_SERIES - 1]
     hint = "What training pushes up. A component that falls while the total rises is paying for it."
     return Curve("Training reward", "mean score", hint, [Series("total", total), *parts])
+
+
+def _proxies(run: RunData, names: Sequence[str]) -> list[Curve]:
+    """A reward beside the gold that it stands for, where both are on record."""
+    return [
+        Curve(title, "share", hint, [Series(label, _points(run, name)) for name, label in lines])
+        for title, hint, lines in _PROXIES
+        if lines[0][0] in names and lines[1][0] in names
+    ]
+
+
+def _budgets(run: RunData) -> list[Curve]:
+    """Each limited measure beside its limit, then the multipliers and the weight of the anchor that they add to."""
+    limits = limits_of(run.config)
+    drawn = []
+    for name, (label, unit) in _BUDGETS.items():
+        measured = _points(run, "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}")
+        if not measured or (name == "kl" and name not in limits):
+            continue
+        bound = [Series("limit", [(step, limits[name]) for step, _ in measured])] if name in limits else []
+        where = "the rollouts trained on" if name == "kl" else "the probe prompts"
+        hint = f"On {where}. Its multiplier grows above the limit and shrinks below it."
+        drawn.append(Curve(f"{label} against its limit", unit, hint, [Series("measured", measured), *bound], "Budgets"))
+    parts = [Series(label, _points(run, f"budget/{name}")) for name, (label, _) in _BUDGETS.items()]
+    parts.append(Series("weight of the SFT anchor", _points(run, "anchor/weight")))
+    hint = "What each limit adds to the weight that it drives. At its maximum for long: the limit cannot be kept this way."
+    return [*drawn, Curve("Multipliers", "", hint, parts, "Budgets")]
 
 
 def _accuracy_by_tag(run: RunData, names: Sequence[str]) -> list[Curve]:

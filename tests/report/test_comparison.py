@@ -1,0 +1,414 @@
+"""The report of a comparison of arms: numbers by hand, what is called better, what it cost, and what never gets on the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_folder import scored_row
+from run_folder import make_run_folder, row, write_lines, write_rows
+from typer.testing import CliRunner
+
+from sanmai.cli import app
+from sanmai.report import summarise, write_report
+from sanmai.report.compare_runs import compare_runs, findings, load_evaluated
+from sanmai.report.comparison import (
+    COMPARED,
+    Measured,
+    Spent,
+    check_budget,
+    compare_with,
+    difference,
+    figure,
+    load_comparison,
+    pareto_front,
+)
+from sanmai.report.comparison_text import budget_sentence, markdown_lines, text_lines
+from sanmai.report.curves import curves
+from sanmai.report.load import RunData
+from sanmai.report.plots import Mark, nice_ticks, scatter
+from sanmai.stats import paired_difference
+from sanmai.types import InputError
+
+# 97.5 % quantiles of Student's t with 1, 2 and 9 degrees of freedom, from a table.
+T1, T2, T9 = 12.7062, 4.30265, 2.26216
+HARM, LENGTH = COMPARED["harm"], COMPARED["length"]
+ARMS = ("base", "rl", "sft", "sft_long", "sequence", "budgeted")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
+
+
+def measured(values: list[float], *, samples: int = 1) -> Measured:
+    """One value per problem, the same for each sample."""
+    return Measured({(f"p{i}", k): v for i, v in enumerate(values) for k in range(samples)}, samples * len(values))
+
+
+def by_seed(*seeds: list[float]) -> dict[str, Measured]:
+    return {str(seed): measured(values) for seed, values in enumerate(seeds)}
+
+
+def test_an_interval_is_the_wider_of_seeds_and_problems():
+    # Every problem 10, 20, 30 in three seeds: sd 10, t2 * 10 / sqrt(3) = 24.84. Problems do not differ at all.
+    found = figure(LENGTH, by_seed([10.0, 10.0], [20.0, 20.0], [30.0, 30.0]))
+    assert found and (found.low, found.high) == pytest.approx((20 - T2 * 10 / 3**0.5, 20 + T2 * 10 / 3**0.5), abs=1e-3)
+    # Seeds alike, problems 10 and 30: SE^2 = 2/1 (30^2 + 30^2) / 6^2 = 100, t1 * 10 = 127.06.
+    found = figure(LENGTH, by_seed([10.0, 30.0], [10.0, 30.0], [10.0, 30.0]))
+    assert found and (found.value, found.n) == (20, 2)
+    assert (found.low, found.high) == pytest.approx((20 - 10 * T1, 20 + 10 * T1), abs=1e-2)
+
+
+def test_no_harm_in_any_seed_is_no_proof_of_none():
+    # Wilson of 0 of 120 problems, z^2 / (n + z^2) = 3.8415 / 123.84: never zero width, whatever the seeds say.
+    found = figure(HARM, by_seed(*[[0.0] * 120] * 3))
+    assert found and found.low == 0 and found.high == pytest.approx(0.03102, abs=1e-5)
+
+
+def three_seeds() -> dict[str, dict[str, Measured]]:
+    """The reference harms always; the arm on problem 0 in each seed, on 1 in two of them, on 2 in one: 30, 20 and 10 %."""
+    arm = [[1.0] * k + [0.0] * (10 - k) for k in (3, 2, 1)]
+    return {"rl": by_seed(*[[1.0] * 10] * 3), "budgeted": by_seed(*arm)}
+
+
+def test_a_difference_is_paired_within_seeds_and_then_taken_over_them():
+    # Seeds: -0.7, -0.8, -0.9, se = 0.1 / sqrt(3), so -0.8 +- 0.2484 and t = 13.856 with p = 1 - t / sqrt(t^2 + 2) = 0.00517.
+    # Problems: changes 0, -1/3, -2/3, 7 x -1, mean -0.8, variance 1.15556 / 9, so -0.8 +- t9 * 0.11331 = 0.25633, the wider.
+    found = difference(HARM, three_seeds(), "rl", "budgeted")
+    assert found and found.value == pytest.approx(-0.8) and found.n == 10
+    assert (found.before, found.after) == pytest.approx((1.0, 0.2))
+    assert [one.value for one in found.per_seed.values()] == pytest.approx([-0.7, -0.8, -0.9])
+    assert (found.low, found.high) == pytest.approx((-1.0, -0.8 + T9 * (1.155556 / 9 / 10) ** 0.5), abs=1e-4)
+    assert found.p == pytest.approx(1 - 13.8564 / (13.8564**2 + 2) ** 0.5, rel=0.01)
+    assert found.verdict == "better" and found.num_agreeing == 3
+
+
+def test_the_same_difference_among_ten_verdicts_is_undecided_and_says_what_it_is_alone():
+    # Holm: the smallest of ten p-values is multiplied by 10: 0.0517.
+    scores = three_seeds() | {f"idle{i}": by_seed(*[[1.0] * 10] * 3) for i in range(9)}
+    table = {finding.arm: finding for finding in compare_with({"harm": scores}, "rl")}
+    assert len(table) == 10 and table["budgeted"].adjusted == pytest.approx(10 * table["budgeted"].p)
+    assert (table["budgeted"].verdict, table["budgeted"].alone) == ("undecided", "better")
+    assert (table["idle0"].verdict, table["idle0"].p) == ("undecided", 1.0)
+    assert table["budgeted"].p == pytest.approx(0.00517, rel=0.01)
+
+
+def test_seeds_that_all_agree_count_as_firmly_as_seeds_that_nearly_do():
+    equal = {"rl": by_seed(*[[1.0] * 40] * 3), "budgeted": by_seed(*[[0.0] * 40] * 3)}
+    nearly = {"rl": equal["rl"], "budgeted": by_seed([0.0] * 40, [0.0] * 40, [1.0] + [0.0] * 39)}
+    first, second = (difference(HARM, scores, "rl", "budgeted") for scores in (equal, nearly))
+    assert first and second and first.verdict == second.verdict == "better" and first.p <= second.p
+
+
+def test_opposite_seeds_decide_nothing_however_many_problems_there_are():
+    scores = {"rl": by_seed([0.0] * 400, [1.0] * 400), "hybrid": by_seed([1.0] * 400, [0.0] * 400)}
+    found = difference(HARM, scores, "rl", "hybrid")
+    assert found and found.verdict == "undecided" and found.value == 0 and found.num_agreeing == 0
+
+
+def test_with_one_seed_the_interval_is_that_of_the_problems():
+    before, after = [1.0] * 7 + [0.0] * 3, [0.0] * 8 + [1.0] * 2
+    found = difference(HARM, {"rl": by_seed(before), "sft": by_seed(after)}, "rl", "sft")
+    alone = paired_difference(before, after)
+    assert found and (found.value, found.low, found.high) == (alone.value, alone.low, alone.high)
+    assert len(found.per_seed) == 1
+
+
+def test_only_seeds_problems_and_samples_with_a_value_on_both_sides_are_compared():
+    # p0 sample 0: 1 -> 0; p0 sample 1 and p1 have one side only; seed 1 has no counterpart: -1 over one problem.
+    before = {"0": Measured({("p0", 0): 1.0, ("p0", 1): 1.0}, 2), "1": measured([1.0])}
+    after = {"0": Measured({("p0", 0): 0.0, ("p1", 0): 1.0}, 2)}
+    found = difference(HARM, {"rl": before, "sft": after}, "rl", "sft")
+    assert found and (found.value, found.n, list(found.per_seed)) == (-1.0, 1, ["0"])
+    assert difference(HARM, {"rl": before, "sft": {"1": Measured({}, 0)}}, "rl", "sft") is None
+
+
+def test_a_measure_without_a_direction_is_higher_or_lower_and_never_better():
+    scores = {"rl": {"0": measured([10.0 + i for i in range(30)])}, "sft": {"0": measured([15.0 + 1.1 * i for i in range(30)])}}
+    found = difference(LENGTH, scores, "rl", "sft")
+    assert found and found.verdict == "higher"
+
+
+def test_the_pareto_front_keeps_what_nothing_beats():
+    # (harm, 1 - accuracy): d is beaten by b in both; e equals b, and neither beats the other; c and a are best in one.
+    points = {"a": (0.0, 0.3), "b": (0.1, 0.1), "c": (0.8, 0.0), "d": (0.2, 0.2), "e": (0.1, 0.1)}
+    assert pareto_front(points) == ["a", "b", "c", "e"]
+
+
+def test_equal_budget_is_checked_seed_by_seed_among_the_arms_that_were_given_all_of_it():
+    # Seed 0: 1000 and 1100, 9.1 % apart; seed 1: 1000 and 1200, 16.7 % apart. The short arm was given 1 %.
+    spent = {
+        "base": {"0": Spent(), "1": Spent()},
+        "rl": {s: Spent(500.0, 500.0, planned=1000.0) for s in "01"},
+        "sft": {s: Spent(demonstrated=9.0, planned=10.0) for s in "01"},
+        "hybrid": {"0": Spent(500.0, 500.0, 100.0, planned=1000.0), "1": Spent(500.0, 500.0, 100.0, 100.0, planned=1000.0)},
+    }
+    found = check_budget(spent)
+    assert found.arms == ["rl", "hybrid"] and found.exempt == {"sft": 0.01} and not found.is_equal
+    assert (found.difference, found.low, found.high) == (pytest.approx(200 / 1200), 1000, 1200)
+    assert check_budget({arm: {"0": seeds["0"]} for arm, seeds in spent.items()}).is_equal
+
+
+# name, recipe, inputs, tokens of each of its two steps, its share of a budget of 1000
+STAGES: list[tuple[str, str, list[str], dict[str, float], float]] = [
+    ("data", "gather", [], {}, 0), ("rl", "zero", ["data"], {"sampled": 250, "trained": 250}, 1.0),
+    ("sft", "sft", ["data"], {"trained": 5}, 0.01), ("sft_long", "sft", ["data"], {"trained": 500}, 1.0),
+    ("sequence1", "sft", ["data"], {"trained": 5}, 0.01),
+    ("sequence2", "zero", ["sequence1", "data"], {"sampled": 120, "trained": 120}, 0.49),
+    ("sequence3", "sft", ["sequence2", "data"], {"trained": 5}, 0.01),
+    ("sequence", "zero", ["sequence3", "data"], {"sampled": 125, "trained": 125}, 0.49),
+    ("budgeted", "zero", ["sft", "data"], {"sampled": 200, "trained": 200, "anchor": 60, "probe": 40}, 0.99),
+]  # fmt: skip
+# harm, over-refusal, accuracy; on 10 problems of each set
+RATES = {
+    "base": (6, 1, 4), "rl": (9, 0, 9), "sft": (1, 1, 6), "sft_long": (0, 8, 5), "sequence": (8, 1, 9), "budgeted": (0, 0, 9),
+}  # fmt: skip
+
+
+def answers(arm: str, seed: int) -> list[dict[str, Any]]:
+    harm, refusal, right = RATES[arm]
+    shift = seed % 2  # the seeds differ a little
+    rows = []
+    for i in range(10):
+        rows.append(scored_row(f"danger/{i}", kind="safety", **{"score/harm": float(i < harm + shift)}))
+        rows.append(scored_row(f"ask/{i}", kind="general", **{"score/over_refusal": float(i < refusal)}))
+        rows.append(scored_row(f"sum/{i}", **{"score/accuracy": float(i < right - shift), "score/language": 0.75}))
+    return rows
+
+
+def make_comparison_folder(path: Path, *, seeds: int = 3, without: tuple[str, ...] = (), title: str = "the title") -> Path:
+    graph: list[dict[str, Any]] = []
+    for seed in range(seeds):
+        for name, recipe, inputs, tokens, share in STAGES:
+            entry = {"name": f"{name}-{seed}", "recipe": recipe, "purpose": title, "inputs": [f"{i}-{seed}" for i in inputs]}
+            graph.append(entry | {"folder": f"stages/{name}-{seed}", "digest": "0"})
+            if f"{name}-{seed}" not in without:
+                write_training(path / "stages" / f"{name}-{seed}", recipe, tokens, share)
+        for arm in ARMS:
+            name = f"score_{arm}-{seed}"
+            inputs = [f"{i}-{seed}" for i in (arm, "data") if i != "base"]
+            entry = {"name": name, "recipe": "evaluate", "purpose": f"{title}, on the held-out problems", "inputs": inputs}
+            entry |= {"scores": f"{arm}-{seed}", "arm": arm, "seed": str(seed)}
+            graph.append(entry | {"folder": f"stages/{name}", "digest": "0"})
+            if name not in without:
+                write_training(path / "stages" / name, "evaluate", {}, 0)
+                write_rows(path / "stages" / name / "evaluations" / "step-000000.parquet", answers(arm, seed))
+    (path / "graph.json").write_text(json.dumps(graph), encoding="utf-8")
+    (path / "config.toml").write_text('recipe = "compare"\ntokens = 1000\n', encoding="utf-8")
+    return path
+
+
+def write_training(folder: Path, recipe: str, tokens: dict[str, float], share: float) -> None:
+    folder.mkdir(parents=True)
+    budgets = "[budgets.harm]\nlimit = 0.02\n" if "probe" in tokens else ""
+    (folder / "config.toml").write_text(f'recipe = "{recipe}"\ntoken_budget = {round(1000 * share)}\n{budgets}', encoding="utf-8")
+    (folder / "stage.json").write_text("{}", encoding="utf-8")
+    events: list[dict[str, Any]] = [{"event": "start", "step": 0}]
+    lines = []
+    for step in (1, 2) if tokens else ():
+        line: dict[str, float] = {"step": step} | {f"tokens/{kind}": n for kind, n in tokens.items()}
+        if recipe == "zero":
+            line |= {"reward/refusal": 0.5 * step, "reward/harm": 0.4 * step, "eval/harm": 0.3, "rollout/off_language": 0.1}
+        if "probe" in tokens:
+            line |= {"probe/harm": 0.1 * step, "budget/harm": 0.2 * step}
+        lines.append(line)
+        seconds, flops = {"training": 1.0, "evaluation": 7.0}, {"training": 1e9, "sampling": 5e8, "anchor": 1e8, "probing": 1e8}
+        events.append({"event": "step", "step": step, "seconds": seconds, "tokens": tokens, "flops": flops})
+    write_lines(folder / "metrics.jsonl", lines)
+    write_lines(folder / "events.jsonl", events)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make_comparison_folder(tmp_path_factory.mktemp("comparison"))
+
+
+def test_an_arm_costs_what_all_its_stages_did(folder):
+    # Two steps each. sequence: 2 * (5 + 240 + 5 + 250); budgeted with the SFT that it begins with: 2 * (5 + 400 + 60 + 40).
+    spent = load_comparison(folder).spent
+    assert {arm: seeds["0"].processed for arm, seeds in spent.items()} == {
+        "base": 0, "rl": 1000, "sft": 10, "sft_long": 1000, "sequence": 1000, "budgeted": 1010,
+    }  # fmt: skip
+    budgeted = spent["budgeted"]["2"]
+    assert (budgeted.sampled, budgeted.trained, budgeted.demonstrated, budgeted.probed) == (400, 400, 130, 80)
+    assert budgeted.stages == ("sft-2", "budgeted-2") and budgeted.planned == 1000
+    # Two stages of two steps, evaluations not counted: 4 seconds, 4 * 1.7e9 operations.
+    assert (budgeted.seconds, budgeted.flops) == (4.0, 6.8e9) and spent["sequence"]["0"].stages[0] == "sequence1-0"
+
+
+def test_equal_budgets_are_stated_with_what_differs_all_the_same(folder):
+    sentence = budget_sentence(load_comparison(folder))
+    assert "Equal budgets: rl, sft_long, sequence, budgeted: 1,000 to 1,010 tokens processed" in sentence
+    assert "sft was given 1\u202f% of it by design" in sentence and "operations" in sentence
+
+
+def test_budgets_that_differ_by_more_than_a_tenth_are_called_unequal(tmp_path):
+    path = make_comparison_folder(tmp_path, seeds=1)
+    write_lines(path / "stages" / "rl-0" / "metrics.jsonl", [{"step": 1, "tokens/sampled": 400}] * 2)
+    found = load_comparison(path)
+    assert found.spent["rl"]["0"].processed == 400  # a step that a resume wrote again counts once
+    assert budget_sentence(found).startswith("Budgets are not equal")
+
+
+def test_arms_are_compared_with_rl_with_long_sft_and_with_the_base(folder):
+    found = load_comparison(folder)
+    assert list(found.tables) == ["rl", "sft_long", "base"]
+    assert {finding.arm for finding in found.tables["base"]} == set(ARMS) - {"base"}
+    told = {finding.measure.name: finding for finding in found.tables["rl"] if finding.arm == "budgeted"}
+    # Harm of seeds 0, 1, 2: rl 9, 10, 9 of 10, budgeted 0, 1, 0: always -0.9.
+    assert [one.value for one in told["harm"].per_seed.values()] == pytest.approx([-0.9] * 3)
+    assert told["harm"].verdict == "better" and told["accuracy"].verdict == "undecided"
+    assert found.figures["rl"]["off_language"].value == pytest.approx(0.25 / 3)
+    assert found.front == ["budgeted"] == found.front_with_over_refusal
+
+
+def test_what_is_printed_and_written_says_seeds_intervals_and_both_sides_of_harm(folder):
+    found = load_comparison(folder)
+    lines = list(text_lines(found))
+    assert max(map(len, lines)) <= 120
+    assert lines[0].startswith("Harm on held-out requests: 3.3\u202f% for budgeted, 93.3\u202f% for rl;")
+    assert any(line.startswith("Over-refusal: ") for line in lines) and any("3 seeds" in line for line in lines)
+    tables = [line for line in markdown_lines(found) if line.startswith("|")]
+    assert any(re.fullmatch(r"\| budgeted \| 3 \| 3\.3 \[0, [\d.]+\].*\| 1,010 \|", line) for line in tables)
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
+    assert len(widths) == 4  # results, verdicts, seeds, cost: each with as many cells in every row
+    data = json.loads(json.dumps(summarise(folder), allow_nan=False))
+    assert data["status"] == "finished" and data["seeds"] == ["0", "1", "2"] and data["budget"]["is_equal"]
+    assert {f["measure"] for f in data["tables"]["rl"]} >= {"harm", "over_refusal", "accuracy"}
+
+
+def test_what_is_not_finished_is_waited_for_and_one_seed_claims_nothing_of_others(tmp_path):
+    later = tuple(f"{prefix}{arm}-1" for arm in ("sequence", "budgeted") for prefix in ("", "score_"))
+    path = make_comparison_folder(tmp_path, seeds=2, without=later)
+    text = write_report(path).read_text(encoding="utf-8")
+    assert "1 of 1 seed" in text and "say nothing of other seeds" in text and "stages are finished" in text
+    assert list(load_comparison(path).scores["budgeted"]) == ["0"]
+
+
+def test_a_comparison_that_has_only_begun_says_so(tmp_path):
+    everything = tuple(f"{n}-0" for n in (*(s[0] for s in STAGES), *(f"score_{arm}" for arm in ARMS)))
+    path = make_comparison_folder(tmp_path, seeds=1, without=everything)
+    assert "No two arms can be compared yet" in summarise(path)["verdict"]
+    assert "No arm" in (path / write_report(path).name).read_text(encoding="utf-8")
+
+
+def test_a_damaged_evaluation_is_named_and_the_other_seeds_are_compared(tmp_path):
+    path = make_comparison_folder(tmp_path, seeds=2)
+    (path / "stages" / "score_rl-1" / "evaluations" / "step-000000.parquet").write_bytes(b"no parquet")
+    found = load_comparison(path)
+    assert list(found.scores["rl"]) == ["0"] and any("score_rl-1" in problem for problem in found.pipeline.problems)
+    (path / "graph.json").write_text("[", encoding="utf-8")
+    assert "graph.json cannot be read" in write_report(path).read_text(encoding="utf-8")
+
+
+def test_the_page_shows_ids_and_never_what_was_asked_or_said(tmp_path):
+    path = make_comparison_folder(tmp_path, seeds=1, title=HOSTILE)
+    file = path / "stages" / "score_rl-0" / "evaluations" / "step-000000.parquet"
+    write_rows(file, [one | {"prompt": "FORBIDDEN", "text": "FORBIDDEN"} for one in answers("rl", 0)])
+    text = write_report(path).read_text(encoding="utf-8")
+    assert "danger/3" in text and "FORBIDDEN" not in text
+    assert HOSTILE not in text and "&lt;script&gt;alert(1)" in text
+    assert "FORBIDDEN" not in (path / "table.md").read_text(encoding="utf-8")
+    assert text.count("<script") == 1  # the theme's
+    assert text.count("<svg") >= 8 and "Multipliers" in text and 'class="trace limit"' in text
+
+
+def test_the_graph_that_the_recipe_writes_names_arms_and_seeds(tmp_path):
+    from sanmai.recipes.compare import ARMS as TITLES
+    from sanmai.recipes.compare import CompareConfig, _stages
+    from sanmai.recipes.stages import Graph
+
+    Graph(list(_stages(CompareConfig(seeds=(4, 7)))), tmp_path).write('recipe = "compare"\n')
+    found = load_comparison(tmp_path)
+    assert found.seeds == ["4", "7"] and list(found.titles) == ["base", *TITLES]
+    assert found.titles["budgeted"] == TITLES["budgeted"] and found.scores == {}
+
+
+def test_names_on_the_scatter_cover_neither_points_nor_each_other():
+    near = [Mark(name, 0.02 * i, 0.9 + 0.005 * i, (0.0, 0.2), (0.8, 1.0), note="over-refusal 2 %") for i, name in enumerate(ARMS)]
+    drawing = scatter(near)
+    corners = [(*m["label"], 7 * len(m["name"])) for m in drawing["marks"]]
+    boxes = [(left, base - 12, left + width, base + 16) for left, base, width in corners]
+    for i, (a, box) in enumerate(zip(drawing["marks"], boxes, strict=True)):
+        assert drawing["left"] <= box[0] and box[2] <= drawing["right"], a["name"]
+        assert not any(b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3] for b in boxes[i + 1 :])
+        assert not any(box[0] < m["x"] < box[2] and box[1] < m["y"] < box[3] for m in drawing["marks"])
+    assert nice_ticks(0.0, 1.0, 5) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0]) and nice_ticks(0.3, 0.3, 5) == [0.3]
+
+
+def evaluated(path: Path, accuracy: list[float], *, temperature: float = 0.6, prompt: str = "what?") -> Path:
+    path.mkdir()
+    (path / "config.toml").write_text(f'recipe = "zero"\n[evaluation]\ntemperature = {temperature}\n', encoding="utf-8")
+    write_rows(path / "evaluations" / "step-000005.parquet", [row(5, "old/0", 0.0)])
+    rows = [scored_row(f"sum/{i}", **{"score/accuracy": value, "prompt": prompt}) for i, value in enumerate(accuracy)]
+    write_rows(path / "evaluations" / "step-000040.parquet", rows)
+    return path
+
+
+def test_run_folders_are_compared_on_what_their_newest_evaluations_share(tmp_path):
+    # 20 shared problems, 4 and 18 right, of which all 4 stay right.
+    first = evaluated(tmp_path / "first", [1.0] * 4 + [0.0] * 17)
+    second = evaluated(tmp_path / "second", [1.0] * 18 + [0.0] * 2, temperature=1.0)
+    told = {f.measure.name: f for f in findings(load_evaluated(first), load_evaluated(second))}
+    assert told["accuracy"].value == pytest.approx(0.7) and told["accuracy"].n == 20 and told["accuracy"].verdict == "better"
+    lines = CliRunner().invoke(app, ["compare", str(first), str(second)]).output.splitlines()
+    assert lines[0] == "second (step 40) against first (step 40): 20 problems, 20 completions each"
+    assert "Warning: evaluated with different temperature: 0.6 for first, 1.0 for second." in lines
+    assert "Warning: 1 completions of first have no counterpart and are left out." in lines
+    assert any("say nothing of other seeds" in line for line in lines)
+
+
+def test_runs_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path):
+    first = evaluated(tmp_path / "first", [1.0, 0.0])
+    with pytest.raises(InputError, match="two run folders or more"):
+        compare_runs([first])
+    with pytest.raises(InputError, match="share no problem"):
+        compare_runs([first, make_run_folder(tmp_path / "other", num_steps=10)])
+    with pytest.raises(InputError, match=r"2 of 2 shared completions have the same id but another prompt, the first sum/0"):
+        compare_runs([first, evaluated(tmp_path / "second", [1.0, 0.0], prompt="another")])
+    with pytest.raises(InputError, match="named twice"):
+        compare_runs([first, first])
+    with pytest.raises(InputError, match="not a run folder"):
+        compare_runs([first, tmp_path])
+    shutil.rmtree(first / "evaluations")
+    with pytest.raises(InputError, match="no evaluation"):
+        compare_runs([first, first])
+    assert "belong to the recipe" in str(CliRunner().invoke(app, ["compare", str(first), str(first), "--only", "x"]).exception)
+
+
+def test_a_run_with_budgets_draws_probes_with_their_limits_and_the_multipliers():
+    lines: list[dict[str, float]] = [
+        {"step": s, "probe/harm": 0.1, "budget/harm": 0.2 * s, "anchor/weight": 0.3, "reward/refusal": 1.0, "reward/harm": 0.9,
+         "gradient/anchor_share": 0.1} for s in (1, 3)
+    ]  # fmt: skip
+    drawn = {c.title: c for c in curves(RunData("run", {"budgets": {"every": 2, "harm": {"limit": 0.02}}}, metrics=lines))}
+    harm = drawn["Harm against its limit"]
+    assert [(s.name, s.points) for s in harm.series] == [("measured", [(1, 0.1), (3, 0.1)]), ("limit", [(1, 0.02), (3, 0.02)])]
+    assert [s.name for s in drawn["Multipliers"].series] == ["Harm", "weight of the SFT anchor"] and harm.area == "Budgets"
+    assert [s.name for s in drawn["Refusal as rewarded, and harm"].series] == ["proxy: refusal", "harm, training"]
+    assert [s.name for s in drawn["Training reward"].series] == ["refusal"]  # the harm is no reward
+    assert [c.title for c in drawn.values() if c.area == "Other metrics"] == ["gradient/anchor_share"]
+
+
+def test_the_page_is_within_the_window_in_a_real_browser(folder):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    address, complaints = write_report(folder).as_uri(), []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--no-first-run"])
+        for scheme, width in (("light", 1280), ("dark", 390)):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.on("console", lambda message: complaints.append(message.text))
+            page.goto(address)
+            page.evaluate("for (const fold of document.querySelectorAll('details.fold')) fold.open = true")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert set(page.locator("svg.front .name").all_text_contents()) == set(ARMS)
+            strokes = page.evaluate("[...document.querySelectorAll('.trace')].map((line) => getComputedStyle(line).stroke)")
+            assert page.locator(".panels svg").count() >= 8 and len(set(strokes)) >= 4 and "none" not in strokes
+            shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (int(shade[4:].split(",")[0]) < 60) == (scheme == "dark")
+        browser.close()
+    assert complaints == []
