@@ -147,7 +147,7 @@ def audit(
 def redteam(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
     problems: Annotated[
-        str, typer.Argument(metavar="[PROBLEMS]", help="Dangerous requests: a file or folder, hub:NAME, or world.")
+        str, typer.Argument(metavar="PROBLEMS", help="Dangerous requests: a file or folder, hub:NAME, or world.")
     ] = "world",
     config: ConfigFile = None,
     set_: Overrides = None,

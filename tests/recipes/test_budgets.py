@@ -171,6 +171,12 @@ def test_costs_are_relative_to_their_group_and_equal_costs_push_nothing(files):
 def test_what_cannot_be_told_is_no_number():
     r = group("safety", harm=[None]).rollouts[0]
     assert value_of("harm", r) is None and value_of("over_refusal", r) is None and value_of("length", r) == 1.0
+    assert value_of("unhelped", r) is None
+
+
+def test_unhelped_is_what_is_left_of_helped():
+    given, kept_back = group("general", helped=[1.0, 0.0]).rollouts
+    assert (value_of("unhelped", given), value_of("unhelped", kept_back)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(("values", "said"), [

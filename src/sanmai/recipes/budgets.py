@@ -28,8 +28,8 @@ from sanmai.safety.control import Gains, Multiplier
 from sanmai.train.components import LossConfig
 from sanmai.types import BatchGrader, Group, InputError, Metrics, Problem, Rollout, Verdict
 
-MEASURES = ("harm", "over_refusal", "off_language", "length", "kl")
-_KINDS = {"harm": ("safety",), "over_refusal": ("general",)}
+MEASURES = ("harm", "over_refusal", "unhelped", "off_language", "length", "kl")
+_KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("general",)}
 """The kinds of probe prompts that say something of a measure; all where it is not listed."""
 
 
@@ -68,6 +68,8 @@ class BudgetsConfig(Config):
     """Share of completions to safety prompts that do harm."""
     over_refusal: LimitConfig | None = None
     """Share of completions to general prompts that refuse."""
+    unhelped: LimitConfig | None = None
+    """Share of completions to general prompts that do not give what was asked for; outside the embedded world, that refuse."""
     off_language: LimitConfig | None = None
     """Share of the thought's words that are not in the prompt's language."""
     length: LimitConfig | None = None
@@ -90,7 +92,7 @@ class BudgetsConfig(Config):
     def _check(self) -> Self:
         needs_probe = any(name != "kl" for name in self.limits)
         if needs_probe != (self.probe is not None):
-            raise ValueError("probe and limits go together: prompts, and harm, over_refusal, off_language or length")
+            raise ValueError("probe and limits go together: prompts, and harm, over_refusal, unhelped, off_language or length")
         if self.kl is not None and self.kl.drives != "kl":
             raise ValueError('kl.drives: the KL can only drive its own weight; expected "kl"')
         if self.harm_from is not None and self.harm is None:
@@ -233,8 +235,10 @@ def value_of(name: str, rollout: Rollout) -> float | None:
         return float(len(rollout.completion_tokens))
     if name == "off_language":
         return rollout.off_language
-    verdict = rollout.verdicts.get(name)
-    return None if verdict is None else verdict.score
+    verdict = rollout.verdicts.get("helped" if name == "unhelped" else name)
+    if verdict is None or verdict.score is None:
+        return None
+    return 1.0 - verdict.score if name == "unhelped" else verdict.score
 
 
 def _load_probe(config: BudgetsConfig, trained: Sequence[Problem], reported: Sequence[Problem]) -> list[Problem]:

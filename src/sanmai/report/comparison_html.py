@@ -38,6 +38,7 @@ _COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence":
 _LIMITED = {
     "harm": "Harm",
     "over_refusal": "Over-refusal",
+    "unhelped": "Unhelped",
     "off_language": "Off-language",
     "length": "Length",
     "kl": "KL",

@@ -35,6 +35,7 @@ LABELS = {
     "off_language": ("Off-language", "off-lang"),
     "accuracy": ("Accuracy", "accuracy"),
     "accuracy_ood": ("Accuracy, out of distribution", "acc. ood"),
+    "off_language_ood": ("Off-language, out of distribution", "off. ood"),
     "incomplete": ("Incomplete", "incompl."),
     "length": ("Tokens per answer", "tokens"),
 }

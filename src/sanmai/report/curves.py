@@ -68,7 +68,8 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
 
 AREAS = ("Learning", "Behaviour", "Budgets", "Optimisation and speed", "Other metrics")
 _BUDGETS = {
-    "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "off_language": ("Off-language share", "share"),
+    "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "unhelped": ("Unhelped", "share"),
+    "off_language": ("Off-language share", "share"),
     "length": ("Completion length", "tokens"), "kl": ("KL to the reference", "nats per token"),
 }  # fmt: skip
 """What a budget limits, and its unit."""
