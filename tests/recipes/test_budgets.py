@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import sanmai
 from sanmai.data.trace import parse_trace
 from sanmai.recipes.budgets import Budgets, BudgetsConfig, value_of
 from sanmai.recipes.gather import GatherConfig, gathered, write_problems
+from sanmai.recipes.spending import Spending
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.components import LossConfig
+from sanmai.train.state import TrainingState
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 from sanmai.world import make_requests
 
@@ -122,6 +125,23 @@ def test_a_token_budget_ends_the_run_after_the_step_that_reaches_it(tmp_path, fi
     before = (folder / "metrics.jsonl").read_bytes()
     run(files, folder, token_budget=budget)  # finished: nothing is done again
     assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_schedules_fall_over_the_steps_that_a_token_budget_leaves(tmp_path, files):
+    spent = [line["tokens/sampled"] + line["tokens/trained"] for line in steps_of(run(files, tmp_path / "all"))]
+    schedule = {"lr": 1e-4, "schedule": "linear", "warmup_steps": 0}
+    folder = run(files, tmp_path / "run", token_budget=int(spent[0] + spent[1]) - 1, optimizer=schedule, num_steps=400)
+    rates = [line["optimizer/lr"] for line in steps_of(folder)]
+    assert rates[0] == 1e-4 and rates[1] == pytest.approx(0.5e-4)  # of two steps, and not of 400
+
+
+def test_the_steps_to_come_are_judged_by_what_a_step_took():
+    state = TrainingState.__new__(TrainingState)
+    state.extra = {"spent_tokens": torch.tensor(300)}
+    assert Spending(1000, state).total_steps(4, 400) == 10  # three steps took 300
+    assert Spending(1000, state).total_steps(4, 6) == 6 and Spending(None, state).total_steps(4, 400) == 400
+    state.extra = {}
+    assert Spending(1000, state).total_steps(1, 400) == 400
 
 
 def test_the_probe_must_be_apart_from_what_is_trained_on_and_reported(tmp_path, files):

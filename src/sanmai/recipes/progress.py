@@ -82,13 +82,17 @@ class Progress:
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
-    def step(self, step: int, metrics: Metrics, flops: Mapping[str, float] | None = None) -> None:
+    def step(
+        self, step: int, metrics: Metrics, flops: Mapping[str, float] | None = None, num_steps: int | None = None
+    ) -> None:
         """A step is done: record its times and show it.
 
         Args:
             flops: useful operations per phase, where they are counted.
+            num_steps: how many there will be, where that is known better than at the beginning.
         """
         assert self._run is not None
+        self._last = num_steps or self._last
         now = time.monotonic()
         elapsed, self._mark = now - self._mark, now
         counts = {name.split("/")[1]: value for name, value in metrics.items() if name.startswith("tokens/")}

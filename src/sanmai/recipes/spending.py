@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from sanmai.train.state import TrainingState
@@ -25,6 +27,12 @@ class Spending:
     @property
     def is_over(self) -> bool:
         return self.budget is not None and self.spent >= self.budget
+
+    def total_steps(self, step: int, num_steps: int) -> int:
+        """Steps that the run will have, judged before `step` (counted from 1) by what a step took until then."""
+        if self.budget is None or not self.spent:
+            return num_steps
+        return max(min(num_steps, math.ceil((step - 1) * self.budget / self.spent)), step)
 
     def add(self, metrics: Metrics) -> bool:
         """Count a step; whether it was the last one that the budget allows."""

@@ -32,6 +32,7 @@ def update(
     groups: Sequence[Group],
     config: ZeroConfig,
     step: int,
+    num_steps: int,
     rubric: Rubric,
     anchor: Anchor | None = None,
     budgets: Budgets | None = None,
@@ -39,6 +40,7 @@ def update(
     """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts.
 
     Args:
+        num_steps: steps that the run will have, for schedules.
         anchor: demonstrations to imitate in the same updates, at the step's weight.
         budgets: whose multipliers weigh in the same updates.
     """
@@ -67,8 +69,8 @@ def update(
         kl_weight = config.loss.kl_weight + budgets.weight("kl")
     has_cost = "cost" in batch.streams
     components = rl_components(config.loss, config.sampling.max_tokens, has_cost=has_cost, kl_weight=kl_weight)
-    lr = learning_rate(config.optimizer, step, config.num_steps)
-    anchor_weight = anchor.config.weight_at(step, config.num_steps) if anchor is not None else 0.0
+    lr = learning_rate(config.optimizer, step, num_steps)
+    anchor_weight = anchor.config.weight_at(step, num_steps) if anchor is not None else 0.0
     anchor_weight += budgets.weight("anchor") if budgets is not None else 0.0
     parts = minibatches(batch, config.updates_per_step, shuffle=np.random.default_rng([config.seed, step]))
     results, anchor_tokens = [], 0

@@ -139,6 +139,7 @@ def run_zero(
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
+            num_steps = spending.total_steps(step, config.num_steps)
             probed: Metrics = {}
             if budgets is not None and budgets.is_due(step):
                 with progress.phase("probing"):
@@ -158,7 +159,7 @@ def run_zero(
                     grading=config.grading,
                 )
             with progress.phase("training"):
-                found = update(run, state, groups, config, step, rubric, anchor, budgets)
+                found = update(run, state, groups, config, step, num_steps, rubric, anchor, budgets)
             metrics = training_metrics(groups) | stats.metrics() | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
@@ -168,7 +169,7 @@ def run_zero(
                 if run.commits(step, last, config.checkpoints):
                     state.extra = (budgets.state() if budgets else {}) | spending.state()
                     run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss))
+            progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss), num_steps=num_steps)
             if step == last:
                 break
         if not is_done:  # once more: another program may have had the cores at the start
