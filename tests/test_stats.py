@@ -72,10 +72,35 @@ def test_one_cluster_says_nothing_about_the_spread():
 def test_a_rate_takes_the_interval_that_suits_its_scores():
     assert rate([1, 0, 1, 1]) == Rate(0.75, *wilson(3, 4), 4)
     assert rate([0.0] * 40, [i // 4 for i in range(40)]) == Rate(0.0, *wilson(0, 10), 10)
-    low, high = stats.clustered_interval([1, 1, 0, 1], "aabb")
-    assert rate([1, 1, 0, 1], "aabb") == Rate(0.75, max(0.0, low), min(1.0, high), 2)
+    low, high = stats.clustered_interval([1, 1, 0, 1, 0, 0], "aabbcc")
+    assert rate([1, 1, 0, 1, 0, 0], "aabbcc") == Rate(0.5, max(0.0, low), min(1.0, high), 3)
     assert rate([]).n == 0 and str(rate([])) == "no data, n = 0"
     assert str(Rate(0.625, 0.556, 0.689, 200)) == "62.5 % [55.6, 68.9], n = 200"
+
+
+def test_one_event_bounds_a_rate_no_lower_than_none_does():
+    prompts = [i // 4 for i in range(160)]
+    bounds = [rate([1.0] * k + [0.0] * (160 - k), prompts).high for k in range(5)]  # all in the first prompt
+    assert bounds[0] == wilson(0, 40)[1] and all(bound > 0.98 * bounds[0] for bound in bounds[1:])
+    # One prompt in forty, k = 1, all four samples: D_hat = SE^2 N / (p (1 - p)) = 4 m/(m-1), so 4 as N/m; D = 4, n = 40.
+    assert bounds[4] == pytest.approx(max(wilson(1, 40)[1], stats.clustered_interval([1.0] * 4 + [0.0] * 156, prompts)[1]))
+    same = [0.0] * 160
+    changed = paired_difference(same, [1.0] + same[1:], prompts)
+    unchanged = paired_difference(same, same, prompts)
+    assert changed.high > 0.98 * unchanged.high and changed.low < 0 < changed.value
+
+
+def test_rare_events_are_inside_their_interval_as_often_as_it_says():
+    chance = random.Random(0)
+    settings = [(40, 4, 0.05, 0.5), (100, 2, 0.02, 0.5), (40, 4, 1.0, 0.01), (60, 2, 0.1, 1.0)]
+    for num_prompts, samples, share, harm in settings:
+        prompts = [i // samples for i in range(num_prompts * samples)]
+        missed = 0
+        for _ in range(200):
+            hard = [harm if chance.random() < share else 0.0 for _ in range(num_prompts)]
+            found = rate([float(chance.random() < hard[prompt]) for prompt in prompts], prompts)
+            missed += not found.low <= share * harm <= found.high
+        assert missed <= 14  # 5 % of 200 and two deviations; Student's t alone misses 12 to 50
 
 
 def test_the_bootstrap_of_many_values_is_the_normal_interval_and_is_seeded():

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from math import atan, comb, cos, fsum, inf, isfinite, pi, sin, sqrt
 from statistics import NormalDist
 
+FEW = 30
+"""Clusters that differ from the others below which Student's t is not trusted."""
+PRIOR_CLUSTERS = 4
+"""How many of them the belief that samples of a cluster are copies counts for."""
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -128,11 +133,20 @@ def clustered_interval(
 def rate(scores: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95) -> Rate:
     """Mean of scores in 0..1 with the interval that suits them; n counts clusters.
 
-    One 0/1 score per cluster: Wilson. Several per cluster, or fractions: clustered Student-t, cut to 0..1. Where the means of
-    all clusters are equal, so that t has no width, Wilson over the clusters.
+    One 0/1 score per cluster: Wilson. Several per cluster, or fractions: clustered Student-t, cut to 0..1. Where few clusters
+    (fewer than FEW, and than half) are away from the nearer end, t alone would be too narrow: one harmful completion in 160
+    would bound harm lower than none does. Each end is then the wider of t's and of Wilson's with N / D samples:
+
+        D = (k D_hat + PRIOR_CLUSTERS N/m) / (k + PRIOR_CLUSTERS)    k such clusters of m, D_hat = SE^2 N / (p (1 - p)) at most N/m
+
+    D, the design effect, is N/m (samples of a cluster are copies) where nothing is known, and what was found where much is.
 
     Raises:
         ValueError: a score outside 0..1, or lengths differ.
+
+    Source:
+        Wilson's interval with an effective sample size: Korn & Graubard 1998 (Survey Methodology 24:193); the shrinkage of D
+        is ours, checked by simulation in tests/test_stats.py.
     """
     if any(not 0 <= score <= 1 for score in scores):
         raise ValueError("scores: expected values in 0..1")
@@ -141,12 +155,25 @@ def rate(scores: Sequence[float], clusters: Sequence[Hashable] | None = None, co
     if m == 0:
         return Rate(float("nan"), 0.0, 1.0, 0)
     mean = fsum(scores) / len(scores)
+    means = [total / size for total, size in sums]
     is_binary = m == len(scores) and all(score in (0, 1) for score in scores)
-    if is_binary or m < 2 or _are_equal([total / size for total, size in sums]):
+    if is_binary or m < 2 or _are_equal(means):
         low, high = wilson(min(m, m * mean), m, confidence)
-    else:
-        low, high = clustered_interval(scores, clusters, confidence)
+        return Rate(mean, low, high, m)
+    low, high = clustered_interval(scores, clusters, confidence)
+    end = float(mean > 0.5)
+    if (k := sum(value != end for value in means)) < min(FEW, m / 2):
+        n = len(scores) / _design_effect(mean, (high - low) / 2 / _t_quantile(confidence, m - 1), len(scores), m, k)
+        rare = wilson(min(n, n * mean), n, confidence)
+        low, high = _wider((low, high), rare)
     return Rate(mean, max(0.0, low), min(1.0, high), m)
+
+
+def _design_effect(mean: float, error: float, n: int, m: int, k: int) -> float:
+    """How many samples count as one; see `rate`."""
+    largest = n / m
+    found = min(error**2 * n / (mean * (1 - mean)), largest) if 0 < mean < 1 else largest
+    return (k * found + PRIOR_CLUSTERS * largest) / (k + PRIOR_CLUSTERS)
 
 
 def bootstrap_interval(
@@ -195,7 +222,9 @@ def paired_difference(
         high = d + sqrt(a'^2 - 2 phi a' b + b^2)    a' = high_after - p_after,    b = p_before - low_before
 
     with the Wilson bounds of each and phi their correlation. Otherwise the clustered Student-t interval of the changes; where
-    these are equal in all clusters, so that t has no width, Newcombe's over the clusters, with phi = 0, for values in 0..1.
+    few clusters of shares (as in `rate`) changed, at either end the wider of it and of rises minus falls, each a `rate`, with
+    the same formula and phi = 0; where the changes are equal in all clusters, so that t has no width, Newcombe's over the
+    clusters, with phi = 0, for values in 0..1.
     For others no width, if so many clusters that agree would be significant in a sign test, and else the whole line.
 
     Raises:
@@ -215,9 +244,13 @@ def paired_difference(
     p, q = fsum(before) / len(before), fsum(after) / len(after)
     if n < len(changes) or any(value not in (0, 1) for value in (*before, *after)):
         means = [total / size for total, size in _cluster_sums(changes, clusters).values()]
+        is_share = all(0 <= value <= 1 for value in (*before, *after))
         if n < 2 or not _are_equal(means):
-            return Difference(d, *clustered_interval(changes, clusters, confidence), n)
-        if any(not 0 <= value <= 1 for value in (*before, *after)):
+            low, high = clustered_interval(changes, clusters, confidence)
+            if is_share and sum(mean != 0 for mean in means) < min(FEW, n / 2):
+                low, high = _wider((low, high), _rare_changes(changes, clusters, confidence))
+            return Difference(d, low, high, n)
+        if not is_share:
             return Difference(d, d, d, n) if 2.0 ** (1 - n) <= 1 - confidence else Difference(d, -inf, inf, n)
     elif spread := sqrt(p * (1 - p) * q * (1 - q)):
         phi = (sum(x * y for x, y in zip(before, after, strict=True)) / n - p * q) / spread
@@ -226,6 +259,21 @@ def paired_difference(
     down = _combine(q - low_after, high_before - p, phi)
     up = _combine(high_after - q, p - low_before, phi)
     return Difference(d, max(-1.0, d - down), min(1.0, d + up), n)
+
+
+def _rare_changes(
+    changes: Sequence[float], clusters: Sequence[Hashable] | None, confidence: float
+) -> tuple[float, float]:
+    rises = rate([max(change, 0.0) for change in changes], clusters, confidence)
+    falls = rate([max(-change, 0.0) for change in changes], clusters, confidence)
+    d = rises.value - falls.value
+    down = _combine(rises.value - rises.low, falls.high - falls.value, 0.0)
+    up = _combine(rises.high - rises.value, falls.value - falls.low, 0.0)
+    return d - down, d + up
+
+
+def _wider(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    return min(a[0], b[0]), max(a[1], b[1])
 
 
 def mcnemar(b: int, c: int) -> float:
