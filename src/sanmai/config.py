@@ -115,7 +115,9 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         )
         return f"unknown key {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name} = {error.get('input')!r}: {message}" if where else message
+    if not where or isinstance(error.get("input"), Mapping):  # a whole section: its rule names what is wrong
+        return f"{name}: {message}" if where else message
+    return f"{name} = {error.get('input')!r}: {message}"
 
 
 def _known_names(model: type[BaseModel], prefix: str = "") -> list[str]:

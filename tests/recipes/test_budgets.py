@@ -1,6 +1,7 @@
 """Budgets: what the probe measures, what the multipliers drive, and that a run without them is as it always was."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def files(tmp_path_factory) -> dict[str, str]:
         "probe": [p for p in others if p.tags["object"] not in objects][:40],
         "shown": [replace(r.to_problem(), solution=None, demonstration=r.demonstration()) for r in seen],
     }
+    parts["probe_shown"] = [replace(p, id=f"shown/{p.id}", demonstration="<think> a </think> b") for p in parts["probe"]]
     for name, found in parts.items():
         write_problems(folder / f"{name}.jsonl", found)
     return {name: str(folder / f"{name}.jsonl") for name in parts}
@@ -130,9 +132,11 @@ def test_a_token_budget_ends_the_run_after_the_step_that_reaches_it(tmp_path, fi
 def test_schedules_fall_over_the_steps_that_a_token_budget_leaves(tmp_path, files):
     spent = [line["tokens/sampled"] + line["tokens/trained"] for line in steps_of(run(files, tmp_path / "all"))]
     schedule = {"lr": 1e-4, "schedule": "linear", "warmup_steps": 0}
-    folder = run(files, tmp_path / "run", token_budget=int(spent[0] + spent[1]) - 1, optimizer=schedule, num_steps=400)
+    budget = int(spent[0] + spent[1]) - 1
+    folder = run(files, tmp_path / "run", token_budget=budget, optimizer=schedule, num_steps=400)
     rates = [line["optimizer/lr"] for line in steps_of(folder)]
-    assert rates[0] == 1e-4 and rates[1] == pytest.approx(0.5e-4)  # of two steps, and not of 400
+    # Not of 400 steps: after the first, as many as its tokens are in the budget.
+    assert rates[0] == 1e-4 and rates[1] == pytest.approx(1e-4 * (1 - 1 / math.ceil(budget / spent[0])))
 
 
 def test_the_steps_to_come_are_judged_by_what_a_step_took():
@@ -150,6 +154,12 @@ def test_the_probe_must_be_apart_from_what_is_trained_on_and_reported(tmp_path, 
             run(files, tmp_path / name, anchor=anchored(files, 0.3), budgets={"probe": files[name], "harm": {"limit": 0.1}})
 
 
+def test_the_probe_is_apart_from_what_is_demonstrated(tmp_path, files):
+    anchor = {"source": files["probe_shown"], "weight": 0.3, "demonstrations_per_update": 4}
+    with pytest.raises(InputError, match="trained on"):
+        run(files, tmp_path / "run", anchor=anchor, budgets={"probe": files["probe"], "harm": {"limit": 0.1}})
+
+
 def budgets_of(probe: Path, rewards: RewardsConfig | None = None, **settings) -> tuple[Budgets, list[str]]:
     warnings: list[str] = []
     config = BudgetsConfig.read({"probe": str(probe), "harm": {"limit": 0.1}, **settings})
@@ -162,6 +172,10 @@ def test_harm_measured_by_what_the_policy_is_rewarded_by_is_refused_or_warned_of
     write_problems(path, [Problem("a", ({"role": "user", "content": "x"},), kind="safety")])
     assert budgets_of(path)[1] == []
     assert "refusal rules" in budgets_of(path, RewardsConfig(refusal=1.0))[1][0]
+    twice = RewardsConfig(helpfulness=1.0, helpfulness_from="some/model", helpfulness_on=("general", "safety"))
+    for harm_from in ("some/model", "./some/model/"):
+        with pytest.raises(InputError, match="helpfulness_from"):
+            budgets_of(path, twice, harm_from=harm_from)
     rewarded = RewardsConfig(harmlessness=1.0, harmlessness_from="some/model")
     with pytest.raises(InputError, match="also what the policy is rewarded by"):
         budgets_of(path, rewarded, harm_from="some/model")

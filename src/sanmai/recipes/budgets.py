@@ -8,6 +8,7 @@ the same update as the reward. So a wrong reward may go on being wrong: what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Literal, Self
 
@@ -115,7 +116,13 @@ class Budgets:
         device: str,
         on_warning: Callable[[str], None],
     ) -> None:
-        """Raises InputError for a probe set that cannot be used, or is not apart from what is trained on and reported."""
+        """Args:
+            trained: what the policy learns from, by reward or by demonstration.
+            reported: what is evaluated.
+
+        Raises:
+            InputError: a probe set that cannot be used, or is not apart from what is trained on and reported.
+        """
         self.config, self._warn = config, on_warning
         self.multipliers = {name: Multiplier() for name in config.limits}
         self.probe = _load_probe(config, trained, reported)
@@ -172,7 +179,7 @@ class Budgets:
 
     def observe(self, metrics: Metrics) -> None:
         """Move the multiplier of the KL by what a step's update found."""
-        found = metrics.get("policy/kl_to_reference_k3")
+        found = next((value for name, value in metrics.items() if name.startswith("policy/kl_to_reference_")), None)
         if "kl" in self.multipliers and found is not None:
             self._advance("kl", found)
 
@@ -267,10 +274,9 @@ def _check_independence(
     if config.harm is None:
         return
     by = config.harm_from
-    is_rewarded = by is not None and bool(rewards.harmlessness) and by == rewards.harmlessness_from
-    if is_rewarded and (by != "judge" or config.judge.model == rewards.judge.model):
+    if by is not None and (rewarded := _rewarded_by(by, config.judge, rewards)):
         raise InputError(
-            f"budgets.harm_from = {by!r} is also what the policy is rewarded by (rewards.harmlessness_from): it would learn "
+            f"budgets.harm_from = {by!r} is also what the policy is rewarded by (rewards.{rewarded}): it would learn "
             "what that does not see; name another"
         )
     is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
@@ -279,6 +285,19 @@ def _check_independence(
             "budgets.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it may "
             "learn what they do not see; set budgets.harm_from to a judge or a reward model"
         )
+
+
+def _rewarded_by(by: str, judge: JudgeConfig, rewards: RewardsConfig) -> str | None:
+    """The setting of the reward that names this same reward model or judge for dangerous requests."""
+    named = {"harmlessness_from": rewards.harmlessness_from if rewards.harmlessness else None}
+    if "safety" in rewards.helpfulness_on:
+        named["helpfulness_from"] = rewards.helpfulness_from if rewards.helpfulness else None
+    for setting, other in named.items():
+        if other is None or (by == "judge") != (other == "judge"):
+            continue
+        if judge.model == rewards.judge.model if by == "judge" else Path(by).resolve() == Path(other).resolve():
+            return setting
+    return None
 
 
 def _draw(probe: Sequence[Problem], count: int, *, seed: tuple[int, int]) -> list[Problem]:

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.models.policy import ModelConfig, resolve_model
 from sanmai.recipes.anchor import AnchorConfig
-from sanmai.recipes.budgets import BudgetsConfig, LimitConfig
+from sanmai.recipes.budgets import MEASURES, BudgetsConfig, LimitConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.progress import Progress
@@ -43,10 +43,12 @@ ARMS: dict[Arm, str] = {
 }
 """What each arm is, in the order of the table."""
 _PROBE = "@data/probe.jsonl"
+_SECOND = 1_000_003
+"""Between the seeds of an arm's first and second stage of one kind."""
 
 
 class CompareConfig(Config):
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     """Each arm is run once per seed; what is said of an arm has an interval over them."""
     arms: tuple[Arm, ...] = tuple(ARMS)
     """Which ways to compare; see the top of recipes/compare.py."""
@@ -74,7 +76,8 @@ class CompareConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _name_probe(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(given := values.get("budgets"), dict):
+        given = values.get("budgets") if isinstance(values, dict) else None
+        if isinstance(given, dict) and any(given.get(name) is not None for name in MEASURES if name != "kl"):
             values = {**values, "budgets": {"probe": _PROBE, **given}}
         return values
 
@@ -89,7 +92,19 @@ class CompareConfig(Config):
             raise ValueError("budgets: the arm `budgeted` has no limit")
         if self.budgets.probe not in (None, _PROBE):
             raise ValueError("budgets.probe is given by the comparison: leave it out")
+        given = ("seed", "model", "token_budget", "anchor", "budgets", "problems.source", "problems.evaluation")
+        for part, config in (("rl", self.rl), ("sft", self.sft), ("evaluation", self.evaluation)):
+            for name in given:
+                if _value(config, name) != _value(type(config)(), name):
+                    raise ValueError(f"{part}.{name} is given by the comparison: leave it out")
         return self
+
+
+def _value(config: Config, name: str) -> Any:
+    """What a setting such as "problems.source" holds; None where there is none of that name."""
+    for part in name.split("."):
+        config = getattr(config, part, None)  # type: ignore[assignment]
+    return config
 
 
 def run_compare(
@@ -144,8 +159,9 @@ class _SeedStages:
             elif arm == "sequence":
                 yield self.sft("sequence1", self.base, share, "in sequence, 1 of 4: SFT")
                 yield self.rl("sequence2", self.at("sequence1"), 0.5 - share, "in sequence, 2 of 4: RL")
-                yield self.sft("sequence3", self.at("sequence2"), share, "in sequence, 3 of 4: SFT")
-                yield self.rl("sequence", self.at("sequence3"), 0.5 - share, "in sequence, 4 of 4: RL")
+                again = {"seed": self.seed + _SECOND}  # other prompts and samples than the first time
+                yield self.sft("sequence3", self.at("sequence2"), share, "in sequence, 3 of 4: SFT", **again)
+                yield self.rl("sequence", self.at("sequence3"), 0.5 - share, "in sequence, 4 of 4: RL", **again)
             elif needs_sft:
                 yield self.sft("sft", self.base, share, ARMS["sft"])
                 needs_sft = set()
@@ -195,10 +211,10 @@ class _SeedStages:
         update = self.wired(part, start, self.at("data/scenarios.jsonl"), share)
         return Stage(self.name(name), "zero", part.model_copy(update={**update, **changes}), purpose)
 
-    def sft(self, name: str, start: str, share: float, purpose: str) -> Stage:
+    def sft(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
         part = self.config.sft
         update = self.wired(part, start, self.demonstrations, share)
-        return Stage(self.name(name), "sft", part.model_copy(update=update), purpose)
+        return Stage(self.name(name), "sft", part.model_copy(update={**update, **changes}), purpose)
 
     def score(self, arm: str, start: str, title: str) -> Stage:
         part = self.config.evaluation
@@ -211,6 +227,7 @@ class _SeedStages:
 
 def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
     """What a comparison would do: its stages, what is done of them, and how many tokens the rest may process."""
+    resolve_model(config.model.name)
     found = Graph(list(_stages(config)), out)
     titles = ", ".join(f"{arm} ({ARMS[arm]})" for arm in config.arms)
     yield f"Arms: {titles}; seeds {', '.join(map(str, config.seeds))}."

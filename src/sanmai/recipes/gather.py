@@ -110,20 +110,33 @@ def gathered(
     files, sources = _files(config.data, config.seed, on_warning)
     apart = ("evaluation", "probe")
     trained = {normalised_prompt(p) for name, found in files.items() if name not in apart for p in found}
-    clean = [p for p in files["evaluation"] if normalised_prompt(p) not in trained]
-    if len(clean) < len(files["evaluation"]):
-        on_warning(
-            f"{len(files['evaluation']) - len(clean)} evaluation prompts are among those trained on and left out"
-        )
-    if not any(p.kind == "reasoning" for p in clean):
+    for name in apart:
+        asked = files.get(name, [])
+        clean = [p for p in asked if normalised_prompt(p) not in trained]
+        if len(clean) < len(asked):
+            on_warning(f"{len(asked) - len(clean)} {name} prompts are among those trained on and left out")
+        files |= {name: clean} if name in files else {}
+    if not any(p.kind == "reasoning" for p in files["evaluation"]):
         raise InputError("data.evaluation: no reasoning problem is left that is not trained on, so nothing could be measured")
-    files["evaluation"] = clean
+    if "probe" in files:
+        _check_probe(files["probe"], files["evaluation"], config.data.probe)
     for name in files:
         if twice := [i for i, count in Counter(p.id for p in files[name]).items() if count > 1]:
             raise InputError(
                 f"data: the id {twice[0]!r} is in two of the sources of {name}.jsonl; ids key the random streams"
             )
     return files, sources
+
+
+def _check_probe(probe: Sequence[Problem], evaluation: Sequence[Problem], share: float) -> None:
+    """Each kind that is asked for must be on both sides."""
+    sides = [("probe", {p.kind for p in probe}), ("what is reported", {p.kind for p in evaluation})]
+    for name, kinds in sides:
+        if missing := sorted(sides[0][1].union(sides[1][1]) - kinds):
+            raise InputError(
+                f"data.probe = {share}: no held-out prompt of kind {missing[0]} fell into {name}; give more of them, "
+                "or change the share"
+            )
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
@@ -205,6 +218,10 @@ def _files(
     }
 
 
+_PROBE_SEED = -1
+"""Of no run, so that the probe is not cut along the line that the held-out prompts were."""
+
+
 def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], list[Problem]]:
     """The share that drives budgets, and the rest, which is reported; the same for every seed.
 
@@ -212,10 +229,13 @@ def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], li
     """
     objects = sorted({str(p.tags["object"]) for p in problems if p.verifier == "world" and "object" in p.tags})
     if not objects:
-        return split(problems, share)
+        rest, kept = split(problems, share, seed=_PROBE_SEED)
+        return kept, rest
     ordered = sorted(objects, key=lambda name: hashlib.sha256(f"probe/{name}".encode()).digest())
-    kept = set(ordered[: max(round(share * len(ordered)), 1)])
-    return [p for p in problems if p.tags.get("object") in kept], [p for p in problems if p.tags.get("object") not in kept]
+    chosen = set(ordered[: max(round(share * len(ordered)), 1)])
+    return [p for p in problems if p.tags.get("object") in chosen], [
+        p for p in problems if p.tags.get("object") not in chosen
+    ]
 
 
 def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
@@ -274,7 +294,7 @@ def _load(
 
 
 def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (source,) if isinstance(source, str) else source
+    return ((source,) if source else ()) if isinstance(source, str) else source
 
 
 def _in_set(problem: Problem, name: str) -> Problem:

@@ -1,0 +1,96 @@
+"""The comparison: arms of equal budget on the same problems, and settings that it gives itself are not swallowed."""
+
+import json
+
+import pytest
+
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.compare import CompareConfig, _stages, run_compare
+from sanmai.recipes.gather import GatherConfig, gathered
+from sanmai.types import InputError
+
+FAST = {
+    "seeds": [0], "tokens": 4000, "arms": ["sft", "budgeted"], "sft_share": 0.2, "anchor_demonstrations": 4,
+    "data": {"cold_start_limit": 8, "demonstrations_limit": 8, "evaluation_limit": 12, "probe": 0.34},
+    "rl": {"prompts_per_step": 4, "rollouts_per_prompt": 2, "sampling": {"max_tokens": 24}, "problems": {"evaluation_limit": 8}},
+    "sft": {"demonstrations_per_step": 4}, "budgets": {"prompts_per_kind": 2, "samples": 1},
+    "evaluation": {"samples": 1, "sampling": {"max_tokens": 24}},
+}  # fmt: skip
+
+
+def stages_of(**settings):
+    return {stage.name: stage for stage in _stages(resolve(find_recipe("compare"), values=settings))}
+
+
+def test_every_arm_of_equal_budget_may_process_as_many_tokens():
+    stages = stages_of(seeds=[3])
+    of_arm = {
+        "rl": ["rl"], "sft_long": ["sft_long"], "sequence": ["sequence1", "sequence2", "sequence3", "sequence"],
+        "hybrid": ["sft", "hybrid"], "budgeted": ["sft", "budgeted"],
+    }  # fmt: skip
+    for names in of_arm.values():
+        assert sum(stages[f"{name}-3"].config.token_budget for name in names) == pytest.approx(900_000, abs=4)
+    scored = {stage.tags["arm"] for stage in stages.values() if stage.recipe == "evaluate"}
+    assert scored == {"base", "rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"}
+    assert len({json.dumps(s.config.problems.model_dump()) for s in stages.values() if s.recipe == "evaluate"}) == 1
+
+
+def test_the_second_half_of_the_sequence_sees_other_prompts_than_the_first():
+    stages = stages_of(seeds=[3])
+    assert stages["sequence2-3"].config.seed != stages["sequence-3"].config.seed
+    assert stages["sequence2-3"].config.seed == stages["rl-3"].config.seed
+
+
+def test_only_the_budgeted_arm_has_budgets_and_only_the_hybrids_an_anchor():
+    stages = stages_of(seeds=[0])
+    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.budgets.limits] == ["budgeted-0"]
+    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.anchor.source] == ["hybrid-0", "budgeted-0"]
+
+
+@pytest.mark.parametrize("given", [
+    {"rl": {"seed": 5}}, {"rl": {"token_budget": 7}}, {"rl": {"problems": {"source": "x"}}}, {"sft": {"model": {"name": "x"}}},
+    {"rl": {"anchor": {"source": "x", "weight": 0.5}}}, {"evaluation": {"problems": {"source": "x"}}}, {"seeds": [0, 0]},
+    {"seeds": [-1]}, {"arms": []}, {"data": {"probe": 0.0}},
+])  # fmt: skip
+def test_a_setting_that_the_comparison_gives_itself_is_refused(given):
+    with pytest.raises(InputError):
+        CompareConfig.read(given)
+
+
+def test_a_limit_on_kl_alone_needs_no_probe():
+    config = CompareConfig.read({"budgets": {"kl": {"limit": 0.1, "drives": "kl"}}})
+    assert config.budgets.probe is None and list(config.budgets.limits) == ["kl"]
+
+
+def test_a_comparison_of_two_arms_runs_and_goes_on_where_it_was(tmp_path):
+    config = resolve(find_recipe("compare"), values=FAST)
+    run_compare(config, tmp_path / "run", until="sft-0")
+    run_compare(config, tmp_path / "run")
+    graph = json.loads((tmp_path / "run" / "graph.json").read_text())
+    assert all((tmp_path / "run" / stage["folder"] / "stage.json").exists() for stage in graph)
+    (budgeted,) = (stage for stage in graph if stage["name"] == "budgeted-0")
+    lines = [json.loads(x) for x in (tmp_path / "run" / budgeted["folder"] / "metrics.jsonl").read_text().splitlines()]
+    assert "probe/harm" in lines[1] and "budget/harm" in lines[1] and "tokens/probe" in lines[1]
+
+
+def rows(kind: str, count: int) -> str:
+    made = ({"id": f"{kind}/{k}", "prompt": f"{kind} request number {k}", "answer": "1", "kind": kind} for k in range(count))
+    return "".join(json.dumps(row) + "\n" for row in made)
+
+
+def test_the_probe_takes_its_share_of_files_whatever_the_seed_and_no_kind_is_left_without(tmp_path):
+    for kind in ("reasoning", "general", "safety"):
+        (tmp_path / f"{kind}.jsonl").write_text(rows(kind, 200))
+    (tmp_path / "test.jsonl").write_text(rows("reasoning", 100).replace("request", "question").replace("reasoning/", "test/"))
+    named = {"cold_start": "", "reasoning": str(tmp_path / "reasoning.jsonl"), "evaluation": str(tmp_path / "test.jsonl"),
+             "general": str(tmp_path / "general.jsonl"), "safety": str(tmp_path / "safety.jsonl"), "probe": 0.34}  # fmt: skip
+    for seed in (0, 1, 2):
+        files, _ = gathered(GatherConfig.read({"seed": seed, "data": named}), lambda said: None)
+        for kind in ("reasoning", "general", "safety"):
+            probed, kept = (sum(p.kind == kind for p in files[name]) for name in ("probe", "evaluation"))
+            assert 0.15 < probed / (probed + kept) < 0.55
+        assert not {p.id for p in files["probe"]} & {p.id for p in files["evaluation"]}
+    (tmp_path / "safety.jsonl").write_text(rows("safety", 6))
+    with pytest.raises(InputError, match="no held-out prompt of kind safety fell into"):
+        for seed in range(8):
+            gathered(GatherConfig.read({"seed": seed, "data": named}), lambda said: None)
