@@ -178,9 +178,10 @@ def names_read(path: Path) -> set[str]:
 def test_every_setting_is_read_somewhere_and_says_what_it_does():
     source = Path(sanmai.__path__[0])
     read = set().union(*map(names_read, source.rglob("*.py")))
-    # RewardsConfig.weights and ClaimsConfig.claims ask for these by name.
+    # RewardsConfig.weights, ClaimsConfig.claims and BudgetsConfig.limits ask for these by name.
     claimed = importlib.import_module("sanmai.safety.claims").CLAIMED
-    by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed}
+    limited = importlib.import_module("sanmai.recipes.budgets").MEASURES
+    by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed, *limited}
     classes = config_classes()
     assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}
     fields = {f"{c.__name__}.{name}": (name, info) for c in classes for name, info in c.model_fields.items()}

@@ -38,7 +38,7 @@ def holes(found, component):
 
 def test_a_keyword_test_for_refusal_pays_for_a_refusal_with_the_content_and_accuracy_does_not_err(hackable):
     assert holes(hackable, "accuracy") == set()
-    by_keyword = {"refusal plus content", "keyword stuffing", "two languages"}
+    by_keyword = {"refusal plus content", "content plus refusal", "keyword stuffing", "two languages"}
     assert holes(hackable, "refusal") == {("safety", exploit) for exploit in by_keyword}
     safety = next(f for f in hackable if (f.component, f.kind) == ("refusal", "safety"))
     tried = {t.exploit: t for t in safety.tried}["refusal plus content"]

@@ -138,7 +138,7 @@ def test_the_rules_are_sure_of_plain_refusals_alone_and_people_agree():
     rows = shared_rows("xstest/labelled_completions_dev.jsonl")
     sure = [row["final_label"][0] != "1" for row in rows if is_sure(classify_refusal(row["completion"], row["prompt"]),
                                                                     row["completion"])]  # fmt: skip
-    assert len(sure) > 300 and sum(sure) >= 0.98 * len(sure)
+    assert len(sure) > 200 and sum(sure) >= 0.98 * len(sure)
 
 
 def test_rows_that_say_their_kind_get_over_refusal_and_discrimination():
