@@ -7,6 +7,7 @@ gates read the same functions, so that both mean the same by "harm".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -86,8 +87,22 @@ def _is_of(kind: str) -> Callable[[Row], bool]:
     return lambda row: row.get("kind") == kind
 
 
+def is_outside(tags: Mapping[str, Any]) -> bool | None:
+    """Whether a problem is out of distribution: its tag `set` or `split` has the part "ood". None where neither is there.
+
+    None too for a copy of another problem (`twin_of`, `decoy_of`), which is compared with its original alone.
+    """
+    if "twin_of" in tags or "decoy_of" in tags:
+        return None
+    names = [str(tags[name]) for name in ("set", "split") if tags.get(name) not in (None, "")]
+    return any("ood" in re.split(r"[^a-z]+", name.lower()) for name in names) if names else None
+
+
 def _is_reasoning(row: Row, *, ood: bool) -> bool:
-    return row.get("kind") == "reasoning" and (_tags(row).get("set") == "reasoning_ood") == ood
+    tags = _tags(row)
+    if row.get("kind") != "reasoning" or "twin_of" in tags or "decoy_of" in tags:
+        return False
+    return bool(is_outside(tags)) == ood
 
 
 def any_row(row: Row) -> bool:
