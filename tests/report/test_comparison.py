@@ -17,17 +17,30 @@ from sanmai.cli import app
 from sanmai.report import summarise, write_report
 from sanmai.report.compare_runs import compare_runs, findings, load_evaluated
 from sanmai.report.comparison import (
+    ARMS as ORDER,
+)
+from sanmai.report.comparison import (
     COMPARED,
     Measured,
     Spent,
     check_budget,
+    check_limits,
     compare_with,
     difference,
+    each_step_once,
     figure,
     load_comparison,
     pareto_front,
 )
-from sanmai.report.comparison_text import budget_sentence, markdown_lines, text_lines
+from sanmai.report.comparison_text import (
+    COST_NOTE,
+    budget_sentence,
+    front_sentence,
+    limit_sentences,
+    markdown_lines,
+    sentences,
+    text_lines,
+)
 from sanmai.report.curves import curves
 from sanmai.report.load import RunData
 from sanmai.report.plots import Mark, nice_ticks, scatter
@@ -177,7 +190,9 @@ def answers(arm: str, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def make_comparison_folder(path: Path, *, seeds: int = 3, without: tuple[str, ...] = (), title: str = "the title") -> Path:
+def make_comparison_folder(
+    path: Path, *, seeds: int = 3, without: tuple[str, ...] = (), title: str = "the title", arms: tuple[str, ...] = ARMS
+) -> Path:
     graph: list[dict[str, Any]] = []
     for seed in range(seeds):
         for name, recipe, inputs, tokens, share in STAGES:
@@ -185,7 +200,7 @@ def make_comparison_folder(path: Path, *, seeds: int = 3, without: tuple[str, ..
             graph.append(entry | {"folder": f"stages/{name}-{seed}", "digest": "0"})
             if f"{name}-{seed}" not in without:
                 write_training(path / "stages" / f"{name}-{seed}", recipe, tokens, share)
-        for arm in ARMS:
+        for arm in arms:
             name = f"score_{arm}-{seed}"
             inputs = [f"{i}-{seed}" for i in (arm, "data") if i != "base"]
             entry = {"name": name, "recipe": "evaluate", "purpose": f"{title}, on the held-out problems", "inputs": inputs}
@@ -251,9 +266,9 @@ def test_budgets_that_differ_by_more_than_a_tenth_are_called_unequal(tmp_path):
     assert budget_sentence(found).startswith("Budgets are not equal")
 
 
-def test_arms_are_compared_with_rl_with_long_sft_and_with_the_base(folder):
+def test_arms_are_compared_with_rl_with_short_and_long_sft_and_with_the_base(folder):
     found = load_comparison(folder)
-    assert list(found.tables) == ["rl", "sft_long", "base"]
+    assert list(found.tables) == ["rl", "sft", "sft_long", "base"]
     assert {finding.arm for finding in found.tables["base"]} == set(ARMS) - {"base"}
     told = {finding.measure.name: finding for finding in found.tables["rl"] if finding.arm == "budgeted"}
     # Harm of seeds 0, 1, 2: rl 9, 10, 9 of 10, budgeted 0, 1, 0: always -0.9.
@@ -276,6 +291,153 @@ def test_what_is_printed_and_written_says_seeds_intervals_and_both_sides_of_harm
     data = json.loads(json.dumps(summarise(folder), allow_nan=False))
     assert data["status"] == "finished" and data["seeds"] == ["0", "1", "2"] and data["budget"]["is_equal"]
     assert {f["measure"] for f in data["tables"]["rl"]} >= {"harm", "over_refusal", "accuracy"}
+
+
+def scores_of(path: Path, arm: str, seed: int) -> Path:
+    return path / "stages" / f"score_{arm}-{seed}" / "evaluations" / "step-000000.parquet"
+
+
+def tear(path: Path, arm: str, seed: int) -> None:
+    """What an arm scored cannot be read any more."""
+    scores_of(path, arm, seed).write_bytes(b"no parquet")
+
+
+def plain(lines: list[str]) -> str:
+    """One line; the narrow spaces before percent signs are plain ones."""
+    return " ".join(" ".join(lines).split())
+
+
+def test_the_short_sft_is_a_rival_in_text_markdown_and_page(tmp_path):
+    path = make_comparison_folder(tmp_path)
+    # Of 30 harmless requests budgeted answers the 10 of `answers`, sft all: -2/3. Harm of sft 1, 2, 1 of 10, of budgeted 0, 1, 0:
+    # -0.1; accuracy +0.3; over-refusal 0 of 30 and 1 of 30.
+    for seed in range(3):
+        for arm in ("sft", "budgeted"):
+            helped: dict[str, Any] = {"score/helped": float(arm == "sft")}
+            rows = answers(arm, seed) + [scored_row(f"help/{i}", kind="general", **helped) for i in range(20)]
+            write_rows(scores_of(path, arm, seed), rows)
+    found = load_comparison(path)
+    told = next(plain([s]) for s in sentences(found) if s.startswith("Against sft"))
+    claim = "Against sft, which was given 1 % of the budget: budgeted is worse in harmless requests answered; undecided in"
+    assert told.startswith(claim)
+    assert "harm 3.3 % for 13.3 %, −10 points" in told and "accuracy 86.7 % for 56.7 %, +30 points" in told
+    assert "harmless requests answered 33.3 % for 100 %, −66.7 points" in told and "over-refusal 0 % for 3.3 %" in told
+    assert told.endswith("3 seeds, n = 10 to 30).")
+    page = write_report(path).read_text(encoding="utf-8")
+    assert all(claim in plain(list(shown)) for shown in (text_lines(found), markdown_lines(found), [page]))
+    assert "Against sft: " in page and "## Against sft" in (path / "table.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_headline_arm_is_budgeted_whatever_order_the_arms_were_run_in(tmp_path):
+    found = load_comparison(make_comparison_folder(tmp_path, seeds=1, arms=("budgeted", "rl", "base")))
+    assert found.headline == "budgeted" and sentences(found)[0].startswith("Harm on held-out requests: 0\u202f% for budgeted, 90")
+    assert list(found.titles) == list(found.scores) == list(found.figures) == ["base", "rl", "budgeted"]
+    assert {f.arm for f in found.tables["rl"]} == {"budgeted"}
+
+
+def test_an_evaluation_that_is_torn_changes_neither_the_order_nor_whom_it_is_about(tmp_path):
+    path = make_comparison_folder(tmp_path, seeds=2)
+    tear(path, "rl", 0)
+    found = load_comparison(path)
+    assert list(found.scores) == list(ARMS) and found.headline == "budgeted"
+    assert sentences(found)[0].startswith("Harm on held-out requests: 10\u202f% for budgeted, 100\u202f% for rl;")  # seed 1
+    tear(path, "budgeted", 1)  # now rl has seed 1 and budgeted seed 0
+    said = plain(sentences(load_comparison(path)))
+    assert said.startswith("Harm on held-out requests: 0 % for budgeted, 10 % for sft;")
+    assert "budgeted has no scored seed in common with rl, so that comparison is missing." in said
+    assert "No seed has harm and accuracy of every arm" in said
+    assert "no Pareto front" in write_report(path).read_text(encoding="utf-8")
+    tear(path, "budgeted", 0)
+    said = plain(sentences(load_comparison(path)))
+    assert "for sequence, 100 % for rl" in said and "budgeted has no scores yet: this is of sequence." in said
+
+
+def test_the_front_is_over_the_seeds_that_all_arms_have_and_says_which(tmp_path):
+    # Harm and accuracy of seed 0: sft 10 and 60 %, budgeted 0 and 90 %; seed 1 is worse by a tenth in both. With budgeted in
+    # seed 1 alone and rl in both, rl's 90 % of seed 0 would stand against the 80 % of budgeted, and rl on the front.
+    path = make_comparison_folder(tmp_path, seeds=2)
+    assert front_sentence(load_comparison(path)).startswith("By their means no other")
+    tear(path, "budgeted", 0)
+    found = load_comparison(path)
+    assert found.figures["rl"]["accuracy"].value == pytest.approx(0.85) and found.front_seeds == ["1"]
+    assert found.front_figures["rl"]["accuracy"].value == pytest.approx(0.8)
+    assert "rl" not in found.front and "budgeted" in found.front
+    said = sentences(found)
+    assert any("(base, rl, sft, sft_long and sequence: seeds 0 and 1; budgeted: seed 1)" in one for one in said)
+    assert said[-1].startswith("By their means over seed 1 no other arm beats these")
+    assert "means over what all arms have, seed 1," in write_report(path).read_text(encoding="utf-8")
+
+
+def test_a_limit_is_kept_where_the_last_quarter_of_the_measurements_is_within_it():
+    # Six measurements: the last ceil(6 / 4) = 2 of harm are 0.01 and 0.03, mean 0.02, which is not above 0.02; of refusals 0.2.
+    lines: list[dict[str, Any]] = [
+        {"step": s, "probe/harm": h, "probe/over_refusal": 0.2, "budget/harm": 0.1 * s, "budget/over_refusal": 8.0}
+        for s, h in zip((1, 3, 5, 7, 9, 11), (0.5, 0.5, 0.5, 0.5, 0.01, 0.03), strict=True)
+    ]
+    lines += [{"step": 12, "budget/harm": 1.2, "budget/over_refusal": 8.0, "policy/kl_to_reference_k3": 0.3}]
+    limits = {"harm": 0.02, "over_refusal": 0.05, "kl": 0.5, "length": 30.0}
+    harm, refusal, kl, length = check_limits("budgeted", "0", limits, lines)
+    assert (harm.measured, harm.num_last, harm.num_measured, harm.multiplier) == (pytest.approx(0.02), 2, 6, 1.2)
+    assert harm.is_kept and refusal.is_kept is False and kl.is_kept and kl.measured == 0.3
+    assert length.is_kept is None and length.measured is None and length.multiplier is None
+    # A resume writes step 11 again: the later line stands, and in its place.
+    again = [lines[0], *lines, {**lines[5], "probe/harm": 0.04}]
+    assert check_limits("budgeted", "0", {"harm": 0.02}, each_step_once(again))[0].measured == pytest.approx(0.025)
+
+
+def test_the_report_says_whether_limits_were_kept_and_where_the_multipliers_ended(tmp_path):
+    # Probe 0.1 and 0.2: the last of 2 is 0.2, above 0.02; multiplier 0.4. Seed 1 ends at 0.01. Held-out harm 0 and 10 %: 5 %.
+    path = make_comparison_folder(tmp_path, seeds=2)
+    file = path / "stages" / "budgeted-1" / "metrics.jsonl"
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    write_lines(file, [*lines, {**lines[1], "probe/harm": 0.01, "budget/harm": 0.0}])
+    found = load_comparison(path)
+    (said,) = limit_sentences(found)
+    assert plain([said]).startswith(
+        "Limit of budgeted on harm, 2 %: exceeded in seed 0 with 20 % (mean of the last 1 of 2 measurements; its multiplier "
+        "ended at 0.4), kept in seed 1 with 1 % (mean of the last 1 of 2 measurements; its multiplier ended at 0); on held-out "
+        "problems 5 % ["
+    )
+    page = write_report(path).read_text(encoding="utf-8")
+    assert plain([said]) in plain(list(text_lines(found))) and f"- {plain([said])}" in list(markdown_lines(found))
+    assert page.index('id="budgets"') < page.index(said) < page.index("<h4>Multipliers")
+    assert [c["is_kept"] for c in summarise(path)["limits"]] == [False, True]
+    (path / "stages" / "budgeted-1" / "stage.json").unlink()  # it is still training
+    assert [c.seed for c in load_comparison(path).limit_checks] == ["0"]
+
+
+def test_a_terminal_shows_verdicts_against_rl_and_sft_and_says_where_the_others_are(folder):
+    lines = list(text_lines(load_comparison(folder)))
+    assert [line.split()[1] for line in lines if line.startswith("vs ")] == ["rl", "sft"]
+    assert "Verdicts against sft_long and base are in table.md and on the page (report.html)." in lines
+    assert [line for line in markdown_lines(load_comparison(folder)) if line.startswith("## Against")] == [
+        f"## Against {name}" for name in ("rl", "sft", "sft_long", "base")
+    ]
+
+
+def test_seven_arms_with_long_answers_and_wide_intervals_fit_a_terminal(tmp_path):
+    path = make_comparison_folder(tmp_path, seeds=2)
+    graph = json.loads((path / "graph.json").read_text(encoding="utf-8"))
+    for seed in range(2):  # hybrid scores what sequence does
+        entry = next(e for e in graph if e["name"] == f"score_sequence-{seed}")
+        graph.append({**entry, "name": f"score_hybrid-{seed}", "arm": "hybrid"})
+    (path / "graph.json").write_text(json.dumps(graph), encoding="utf-8")
+    for arm in ARMS:
+        for seed in range(2):
+            changes: dict[str, Any] = {"set": "reasoning_ood", "score/language": 0.1 * seed, "score/accuracy": float(seed)}
+            rows = answers(arm, seed) + [scored_row(f"new/{i}", **changes) for i in range(5)]
+            write_rows(scores_of(path, arm, seed), [one | {"num_tokens": 9000 * (seed + 1)} for one in rows])
+    lines = list(text_lines(load_comparison(path)))
+    assert max(map(len, lines)) <= 120
+    head = next(line for line in lines if line.startswith("arm "))
+    order = [head.index(name) for name in ("harm", "over-ref", "accuracy", "acc. ood", "off-lang", "off. ood", "processed")]
+    assert order == sorted(order)
+    rows = [line.split()[0] for line in lines[lines.index(head) + 1 :] if not line.startswith(" ") and line]
+    assert rows[: len(ORDER)] == list(ORDER)
+
+
+def test_the_cost_note_says_what_trained_on_counts():
+    assert "those of groups without signal included" in COST_NOTE
 
 
 def test_what_is_not_finished_is_waited_for_and_one_seed_claims_nothing_of_others(tmp_path):
@@ -310,6 +472,10 @@ def test_the_page_shows_ids_and_never_what_was_asked_or_said(tmp_path):
     assert "danger/3" in text and "FORBIDDEN" not in text
     assert HOSTILE not in text and "&lt;script&gt;alert(1)" in text
     assert "FORBIDDEN" not in (path / "table.md").read_text(encoding="utf-8")
+    graph = (path / "graph.json").read_text(encoding="utf-8").replace('"arm": "sequence"', f'"arm": {json.dumps(HOSTILE)}')
+    (path / "graph.json").write_text(graph, encoding="utf-8")
+    text, table = write_report(path).read_text(encoding="utf-8"), (path / "table.md").read_text(encoding="utf-8")
+    assert "<" not in table and "- &lt;/script>" in table  # names of arms as well
     assert text.count("<script") == 1  # the theme's
     assert text.count("<svg") >= 8 and "Multipliers" in text and 'class="trace limit"' in text
 
@@ -321,7 +487,7 @@ def test_the_graph_that_the_recipe_writes_names_arms_and_seeds(tmp_path):
 
     Graph(list(_stages(CompareConfig(seeds=(4, 7)))), tmp_path).write('recipe = "compare"\n')
     found = load_comparison(tmp_path)
-    assert found.seeds == ["4", "7"] and list(found.titles) == ["base", *TITLES]
+    assert found.seeds == ["4", "7"] and list(found.titles) == ["base", *TITLES] == list(ORDER)
     assert found.titles["budgeted"] == TITLES["budgeted"] and found.scores == {}
 
 

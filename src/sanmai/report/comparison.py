@@ -13,14 +13,14 @@ other seeds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import exp, fsum, inf, log
+from math import ceil, exp, fsum, inf, log
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sanmai.report.curves import limits_of
 from sanmai.report.load import Row, find, is_number
@@ -31,13 +31,17 @@ from sanmai.safety.measures import MEASURES, RowMeasure, any_row, num_tokens, va
 from sanmai.stats import Difference, clustered_interval, holm, paired_difference
 from sanmai.types import InputError
 
+T = TypeVar("T")
 ALPHA = 0.05
 """Family-wise error of the verdicts of one table; 1 - ALPHA is the confidence of every interval."""
 TOLERANCE = 0.1
 """Budgets whose relative difference is above it are not called equal."""
-REFERENCES = ("rl", "sft_long", "base")
+BASE, BUDGETED = "base", "budgeted"
+ARMS = (BASE, "rl", "sft", "sft_long", "sequence", "hybrid", BUDGETED)
+"""Those of the recipe, in the order of every table, whatever order they were run in; arms that it does not know come after."""
+REFERENCES = ("rl", "sft", "sft_long", BASE)
 """The arms that every other is compared with."""
-BASE = "base"
+_FRONT = ("harm", "accuracy")
 _SMALLEST_P = 1e-6
 _RL = ("zero",)
 _DEMONSTRATES = ("sft", "pretrain")
@@ -52,9 +56,9 @@ def off_language(row: Row) -> float | None:
 
 _MEASURES = (
     *(MEASURES[name] for name in ("harm", "over_refusal", "helped")),
+    *(MEASURES[name] for name in ("accuracy", "accuracy_ood")),
     RowMeasure("off_language", "Share of the thought's words that are not in the prompt's language.",
                -1, True, lambda row: not MEASURES["accuracy_ood"].asks(row), off_language),
-    *(MEASURES[name] for name in ("accuracy", "accuracy_ood")),
     RowMeasure("off_language_ood", "The off-language share on reasoning problems of other forms.",
                -1, True, MEASURES["accuracy_ood"].asks, off_language),
     MEASURES["incomplete"],
@@ -62,7 +66,7 @@ _MEASURES = (
 )  # fmt: skip
 COMPARED: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for measure in _MEASURES})
 """What is said of an arm; harm never without over-refusal."""
-JUDGED = ("harm", "over_refusal", "helped", "off_language", "accuracy", "accuracy_ood")
+JUDGED = ("harm", "over_refusal", "helped", "accuracy", "accuracy_ood", "off_language")
 """Those that a verdict is given on."""
 
 
@@ -152,7 +156,7 @@ class Spent:
     sampled: float = 0.0
     """Completion tokens, as are the next three."""
     trained: float = 0.0
-    """Of the policy's own."""
+    """Of the policy's own that have a reward, in groups without signal too."""
     demonstrated: float = 0.0
     """In SFT, and in the anchor of an RL update."""
     probed: float = 0.0
@@ -192,13 +196,35 @@ class BudgetCheck:
         return self.difference <= TOLERANCE
 
 
+@dataclass(frozen=True)
+class LimitCheck:
+    """What a finished run measured of one limit on its probe, at the end of training."""
+
+    arm: str
+    seed: str
+    name: str
+    """Of the measure, as in recipes/budgets.py."""
+    limit: float
+    measured: float | None
+    """Mean over the last quarter of the measurements, at least one; None where there was none."""
+    num_last: int
+    num_measured: int
+    multiplier: float | None
+    """In force in the last step."""
+
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether that mean is not above the limit; None where nothing was measured."""
+        return None if self.measured is None else self.measured <= self.limit
+
+
 @dataclass
 class Comparison:
     """A folder of the recipe `compare`."""
 
     pipeline: Pipeline
     titles: dict[str, str] = field(default_factory=dict)
-    """By arm, in order, what it is."""
+    """By arm, in the order of ARMS, what it is; what follows by arm has the same order."""
     seeds: list[str] = field(default_factory=list)
     scores: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
     """Of the models that are scored."""
@@ -207,9 +233,11 @@ class Comparison:
     costs: dict[str, Cost] = field(default_factory=dict)
     """By stage, evaluations included."""
     curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-    """By arm and seed, the metrics of its last RL stage; nothing for arms that have none."""
-    limits: dict[str, float] = field(default_factory=dict)
-    """Of the probe's measures, where an arm has budgets."""
+    """By arm and seed, the metrics of its last RL stage, each step once; nothing for arms that have none."""
+    limits: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By arm, those of the probe's measures; nothing for arms without budgets."""
+    limit_checks: list[LimitCheck] = field(default_factory=list)
+    """Of the stages that are finished."""
 
     @cached_property
     def measured(self) -> dict[str, dict[str, dict[str, Measured]]]:
@@ -248,20 +276,51 @@ class Comparison:
         return check_budget(self.spent)
 
     @property
+    def headline(self) -> str | None:
+        """The arm that the first sentences are about: budgeted, or else the last that is scored; None without any."""
+        arms = [arm for arm in self.scores if arm != BASE]
+        return BUDGETED if BUDGETED in arms else arms[-1] if arms else None
+
+    @property
+    def has_uneven_seeds(self) -> bool:
+        """Whether some arms are scored for other seeds than others."""
+        return len({tuple(by_seed) for by_seed in self.scores.values()}) > 1
+
+    @cached_property
+    def front_seeds(self) -> list[str]:
+        """The seeds that every arm with harm and accuracy has both for: the front is over these."""
+        both = [[found[name].per_seed for name in _FRONT] for found in self.figures.values() if _has_all(found, _FRONT)]
+        return [seed for seed in self.seeds if both and all(seed in one for arm in both for one in arm)]
+
+    @cached_property
+    def front_figures(self) -> dict[str, dict[str, Figure]]:
+        """The figures of the arms with harm and accuracy, over `front_seeds` alone: harm, accuracy, and over-refusal if asked."""
+        return {
+            arm: {
+                name: made
+                for name in (*_FRONT, "over_refusal")
+                if (made := figure(COMPARED[name], {s: self.measured[name][arm][s] for s in self.front_seeds}))
+                is not None
+            }
+            for arm, found in self.figures.items()
+            if self.front_seeds and _has_all(found, _FRONT)
+        }
+
+    @property
     def front(self) -> list[str]:
         """The arms that no other beats or equals in both held-out harm and accuracy, and beats in one; by their means."""
-        return pareto_front(self._losses("harm", "accuracy"))
+        return pareto_front(self._losses(*_FRONT))
 
     @property
     def front_with_over_refusal(self) -> list[str]:
         """The same with over-refusal as the third: refusing everything is then no way onto the front."""
-        return pareto_front(self._losses("harm", "over_refusal", "accuracy"))
+        return pareto_front(self._losses(*_FRONT, "over_refusal"))
 
     def _losses(self, *names: str) -> dict[str, list[float]]:
         return {
             arm: [-found[name].value * COMPARED[name].direction for name in names]
-            for arm, found in self.figures.items()
-            if all(name in found for name in names)
+            for arm, found in self.front_figures.items()
+            if all(name in found and len(found[name].per_seed) == len(self.front_seeds) for name in names)
         }
 
 
@@ -298,8 +357,15 @@ def load_comparison(folder: Path) -> Comparison:
             found.scores.setdefault(arm, {})[seed] = stage.rows
             found.spent.setdefault(arm, {})[seed] = _spent(made, files, found.costs)
         if trained := [s for s in made if s.recipe in _RL and s.name in files and files[s.name].metrics]:
-            found.curves.setdefault(arm, {})[seed] = files[trained[-1].name].metrics
-            found.limits |= limits_of(trained[-1].config)
+            lines = each_step_once(files[trained[-1].name].metrics)
+            found.curves.setdefault(arm, {})[seed] = lines
+            if limits := limits_of(trained[-1].config):
+                found.limits[arm] = limits
+                found.limit_checks += check_limits(arm, seed, limits, lines) if trained[-1].state == "finished" else []
+    known = {arm: i for i, arm in enumerate(ARMS)}
+    found.titles = dict(sorted(found.titles.items(), key=lambda item: known.get(item[0], len(known))))
+    found.scores, found.spent = _ordered(found.scores, found.titles), _ordered(found.spent, found.titles)
+    found.curves, found.limits = _ordered(found.curves, found.titles), _ordered(found.limits, found.titles)
     return found
 
 
@@ -394,6 +460,39 @@ def pareto_front(losses: Mapping[str, Sequence[float]]) -> list[str]:
     return [name for name, those in losses.items() if not any(dominates(other, those) for other in losses.values())]
 
 
+def metric_of_limit(name: str) -> str:
+    """The metric that says what a limit is about; the KL has no probe: it is measured on what is trained on."""
+    return "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}"
+
+
+def check_limits(
+    arm: str, seed: str, limits: Mapping[str, float], lines: Sequence[Mapping[str, Any]]
+) -> list[LimitCheck]:
+    """Whether a run kept its limits at the end: the mean over the last ceil(k / 4) of k measurements against each.
+
+    Args:
+        limits: by measure.
+        lines: the run's metrics, each step once, in order.
+    """
+    checks = []
+    for name, limit in limits.items():
+        values, multipliers = (
+            [line[metric] for line in lines if is_number(line.get(metric))]
+            for metric in (metric_of_limit(name), f"budget/{name}")
+        )
+        last = values[-ceil(len(values) / 4) :] if values else []
+        mean = fmean(last) if last else None
+        ended = multipliers[-1] if multipliers else None
+        checks.append(LimitCheck(arm, seed, name, limit, mean, len(last), len(values), ended))
+    return checks
+
+
+def each_step_once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By step; of a step that a resume wrote again, the later line."""
+    by_step = {line["step"]: line for line in lines}
+    return [by_step[step] for step in sorted(by_step)]
+
+
 def check_budget(spent: Mapping[str, Mapping[str, Spent]]) -> BudgetCheck:
     """The tokens that the arms processed, seed by seed; the base is no arm, and what was given less by design is set apart."""
     planned = {arm: max((s.planned or 0.0 for s in by_seed.values()), default=0.0) for arm, by_seed in spent.items()}
@@ -454,6 +553,14 @@ def _spent(stages: Sequence[Stage], files: Mapping[str, RunFiles], costs: Mappin
         **sums, flops=total("flops"), is_estimated=any(part.is_estimated for part in parts), seconds=total("seconds"),
         planned=total("planned"), stages=tuple(part.stages[0] for part in parts),
     )  # fmt: skip
+
+
+def _ordered(by_arm: Mapping[str, T], arms: Iterable[str]) -> dict[str, T]:
+    return {arm: by_arm[arm] for arm in arms if arm in by_arm}
+
+
+def _has_all(figures: Mapping[str, Figure], names: Sequence[str]) -> bool:
+    return all(name in figures for name in names)
 
 
 def _by_seed(

@@ -9,17 +9,22 @@ from typing import Any
 from urllib.parse import quote
 
 from sanmai.report import format as fmt
-from sanmai.report.comparison import BASE, COMPARED, JUDGED, Comparison, Figure, Finding
+from sanmai.report.comparison import BASE, COMPARED, JUDGED, Comparison, Figure, Finding, metric_of_limit
 from sanmai.report.comparison_text import (
     COST_NOTE,
     LABELS,
+    LIMIT_NOTE,
+    LIMITED,
     NOTE,
     VERDICT_NOTE,
     change_text,
+    front_sentence,
     interval_text,
     left_out_sentence,
+    limit_sentences,
     mean_spent,
     range_of_n,
+    seeds_named,
     seeds_text,
     sentences,
     value_text,
@@ -35,14 +40,6 @@ from sanmai.safety.cost import Cost, training_part
 
 _MAX_IDS = 40
 _COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence": "s6", "hybrid": "s1", "budgeted": "s3"}
-_LIMITED = {
-    "harm": "Harm",
-    "over_refusal": "Over-refusal",
-    "unhelped": "Unhelped",
-    "off_language": "Off-language",
-    "length": "Length",
-    "kl": "KL",
-}
 # title, hint, whether it is a share, (metric, name of the line, style)
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("What the reward says and what is true: dangerous requests",
@@ -94,8 +91,12 @@ def render_comparison(found: Comparison, defaults: Mapping[str, Any] | None = No
         tables=[made for reference, table in found.tables.items() if (made := _verdicts(reference, table))],
         verdict_note=VERDICT_NOTE,
         front=_front(found),
+        front_sentence=front_sentence(found),
+        front_seeds=seeds_named(found.front_seeds),
         curves=_curves(found),
         budgets=_budgets(found),
+        limits=limit_sentences(found),
+        limit_note=LIMIT_NOTE,
         costs=[_arm_cost(found, arm) for arm in found.spent],
         cost_note=COST_NOTE,
         stages=[_stage(stage, found.costs.get(stage.name)) for stage in found.pipeline.stages.values()],
@@ -169,17 +170,14 @@ def _verdict_cell(found: Finding | None) -> dict[str, str]:
 
 
 def _front(found: Comparison) -> dict[str, Any] | None:
-    """The scatter of harm against accuracy; None where no arm has both."""
+    """The scatter of harm against accuracy, over the seeds that all arms have; None where there is none, or no arm has both."""
     marks = []
-    for arm, figures in found.figures.items():
-        if "harm" not in figures or "accuracy" not in figures:
-            continue
+    for arm, figures in found.front_figures.items():
         harm, accuracy, refusal = figures["harm"], figures["accuracy"], figures.get("over_refusal")
-        shared = [seed for seed in harm.per_seed if seed in accuracy.per_seed]
         marks.append(
             Mark(
                 arm, harm.value, accuracy.value, (harm.low, harm.high), (accuracy.low, accuracy.high),
-                [(harm.per_seed[s].value, accuracy.per_seed[s].value) for s in shared] if len(shared) > 1 else [],
+                [(harm.per_seed[s].value, accuracy.per_seed[s].value) for s in found.front_seeds if len(found.front_seeds) > 1],
                 f"over-refusal {fmt.percent(refusal.value) if refusal else 'not measured'}", arm in found.front,
             )
         )  # fmt: skip
@@ -217,31 +215,31 @@ def _budgets(found: Comparison) -> list[dict[str, Any]]:
     """Of each arm with budgets: a panel for every probe with its limit, and one for the multipliers."""
     drawn = []
     for arm, by_seed in found.curves.items():
-        driven = [name for name in _LIMITED if any(_points(lines, f"budget/{name}") for lines in by_seed.values())]
+        driven = [name for name in LIMITED if any(_points(lines, f"budget/{name}") for lines in by_seed.values())]
         if not driven:
             continue
         last = max(line["step"] for lines in by_seed.values() for line in lines)
         panels = []
         for i, name in enumerate(driven, start=1):
-            metric = "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}"
+            metric = metric_of_limit(name)
             lines = [Line(points, f"multiplier{i}") for s in by_seed.values() if (points := _points(s, metric))]
-            limit = found.limits.get(name)
+            limit = found.limits.get(arm, {}).get(name)
             bound = [] if limit is None else [Line([(0, limit), (last, limit)], "limit")]
             if not lines:
                 continue
             is_share = name not in ("length", "kl")
             told = f"{_ends(by_seed, metric, is_share=is_share)}, limit {fmt.percent(limit) if is_share else fmt.number(limit)}"
             made = panel([*bound, *lines], top=None, last=last, is_share=is_share)
-            panels.append(made | {"name": f"{_LIMITED[name]} on the probe", "spoken": told})
+            panels.append(made | {"name": f"{_limited(name)} on the probe", "spoken": told})
         multipliers = [
             Line(points, f"multiplier{i}")
             for i, name in enumerate(driven, start=1)
             for s in by_seed.values()
             if (points := _points(s, f"budget/{name}"))
         ]
-        told = "; ".join(f"{_LIMITED[name]} {_ends(by_seed, f'budget/{name}', is_share=False)}" for name in driven)
+        told = "; ".join(f"{_limited(name)} {_ends(by_seed, f'budget/{name}', is_share=False)}" for name in driven)
         made = panel(multipliers, top=None, last=last, is_share=False)
-        legend = [{"name": _LIMITED[name], "kind": f"multiplier{i}"} for i, name in enumerate(driven, start=1)]
+        legend = [{"name": _limited(name), "kind": f"multiplier{i}"} for i, name in enumerate(driven, start=1)]
         drawn.append(
             {
                 "arm": arm,
@@ -251,6 +249,10 @@ def _budgets(found: Comparison) -> list[dict[str, Any]]:
             }
         )
     return drawn
+
+
+def _limited(name: str) -> str:
+    return LIMITED[name][0].upper() + LIMITED[name][1:]
 
 
 def _points(lines: Sequence[Mapping[str, Any]], metric: str) -> list[Point]:

@@ -12,14 +12,14 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.comparison import (
-    BASE,
+    BUDGETED,
     COMPARED,
     JUDGED,
-    REFERENCES,
     TOLERANCE,
     Comparison,
     Figure,
     Finding,
+    LimitCheck,
     Spent,
     load_comparison,
 )
@@ -32,14 +32,23 @@ LABELS = {
     "harm": ("Harm", "harm"),
     "over_refusal": ("Over-refusal", "over-ref"),
     "helped": ("Helped", "helped"),
-    "off_language": ("Off-language", "off-lang"),
     "accuracy": ("Accuracy", "accuracy"),
     "accuracy_ood": ("Accuracy, out of distribution", "acc. ood"),
+    "off_language": ("Off-language", "off-lang"),
     "off_language_ood": ("Off-language, out of distribution", "off. ood"),
     "incomplete": ("Incomplete", "incompl."),
     "length": ("Tokens per answer", "tokens"),
 }
-"""Heading of each measure, and its short form."""
+"""Heading of each measure, and its short form, in the order of the columns."""
+LIMITED = {
+    "harm": "harm",
+    "over_refusal": "over-refusal",
+    "unhelped": "unhelped requests",
+    "off_language": "off-language",
+    "length": "length",
+    "kl": "KL",
+}
+"""What budgets can limit."""
 NOTE = (
     "Values are means over seeds. Brackets are 95 % intervals, at either end the wider of two: over seeds (Student's t: what "
     "another seed would give) and over problems (what other problems would give); with one seed they are over problems alone "
@@ -50,12 +59,30 @@ VERDICT_NOTE = (
     "of 5 %; one in brackets is what the difference would be called if it were the only one. Seeds: those whose own "
     "interval over problems lies on that side of zero."
 )
+LIMIT_NOTE = (
+    "A limit is called kept where the mean of the last quarter of the run's own measurements is not above it (on the probe; of "
+    "the KL on what is trained on). Training steers by these, so they promise nothing for held-out problems, which stand beside."
+)
 COST_NOTE = (
     "Of all stages that an arm's model was made by, mean over seeds. Tokens are completion tokens, each step once: sampled, "
-    "trained on (own completions), demonstrated (SFT, and the SFT part of an update), probed (to drive budgets). Operations and "
-    "seconds are those of training, as paid for, without evaluations; ~ where some are estimated as 2 N per token read and 6 N "
-    "per token trained."
+    "trained on (all own completions with a reward, those of groups without signal included, which give the reward's loss no "
+    "gradient and need no forward pass for it), demonstrated (SFT, and the SFT part of an update), probed (to drive budgets). "
+    "Operations and seconds are those of training, as paid for, without evaluations; ~ where some are estimated as 2 N per token "
+    "read and 6 N per token trained."
 )
+IN_TERMINAL = ("rl", "sft")
+"""The references whose verdicts a terminal shows; `table.md` and the page have all."""
+_NOUNS = {
+    "harm": "Harm on held-out requests", "over_refusal": "Over-refusal", "accuracy": "Held-out accuracy",
+    "off_language": "The off-language share", "helped": "The share of harmless requests that are answered",
+}  # fmt: skip
+_BRIEF = {
+    "harm": "harm",
+    "over_refusal": "over-refusal",
+    "helped": "harmless requests answered",
+    "accuracy": "accuracy",
+}
+_HELD_OUT = {"harm": "harm", "over_refusal": "over_refusal", "unhelped": "helped", "off_language": "off_language"}
 _LINE_WIDTH, _NAME_WIDTH = 120, 11
 
 
@@ -64,8 +91,8 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
 
     Returns:
         `verdict`, a sentence; `status`; `seeds`; `arms`, one dictionary each with `figures` and `spent` by seed; `tables`, by
-        reference one dictionary per finding; `budget`; `front` and `front_with_over_refusal`, names of arms; `lines`, the same
-        as text for a terminal.
+        reference one dictionary per finding; `limits`, one dictionary per arm, seed and limit; `budget`; `front` and
+        `front_with_over_refusal`, names of arms, over the seeds `front_seeds`; `lines`, the same as text for a terminal.
 
     Raises:
         FileNotFoundError: folder is not a folder.
@@ -89,7 +116,9 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
             for arm, title in found.titles.items()
         ],
         "tables": {reference: [_finding_data(f) for f in table] for reference, table in found.tables.items()},
+        "limits": [finite(asdict(check)) | {"is_kept": check.is_kept} for check in found.limit_checks],
         "budget": asdict(found.budget) | {"is_equal": found.budget.is_equal},
+        "front_seeds": found.front_seeds,
         "front": found.front,
         "front_with_over_refusal": found.front_with_over_refusal,
         "lines": list(text_lines(found)),
@@ -106,22 +135,51 @@ def write_comparison_table(folder: Path, found: Comparison) -> Path:
 
 
 def sentences(found: Comparison) -> list[str]:
-    """What the comparison says of its last arm, against RL alone where that is scored; then of the budget and the front."""
-    arms = [arm for arm in found.scores if arm != BASE]
-    references = [name for name in REFERENCES if name in found.scores and name != (arms[-1] if arms else None)]
-    if not arms or not references:
+    """What the comparison says of its headline arm, against RL alone and short SFT; then of seeds, the budget and the front.
+
+    Against RL each measure has a sentence, against SFT one sentence has all. Where RL is not scored, or shares no seed with the
+    arm, the next of REFERENCES takes its place.
+    """
+    arm = found.headline
+    tables = {name: [f for f in table if f.arm == arm] for name, table in found.tables.items() if name != arm}
+    if arm is None or not tables:
         done = f"{found.pipeline.num_finished} of {len(found.pipeline.stages)} stages are finished"
         return [f"No two arms can be compared yet: {done}."]
-    arm, reference = arms[-1], references[0]
-    told = {f.measure.name: f for f in found.tables[reference] if f.arm == arm}
-    nouns = {
-        "harm": "Harm on held-out requests", "over_refusal": "Over-refusal", "accuracy": "Held-out accuracy",
-        "off_language": "The off-language share", "helped": "The share of harmless requests that are answered",
-    }  # fmt: skip
-    said = [_sentence(noun, told[name], found) for name, noun in nouns.items() if name in told]
+    reference = next((name for name, table in tables.items() if table), None)
+    told = {f.measure.name: f for f in tables[reference]} if reference is not None else {}
+    said = [_sentence(noun, told[name], found) for name, noun in _NOUNS.items() if name in told]
     if "harm" in told and "over_refusal" not in told:
         said.append("Over-refusal was not measured: less harm may be no more than more refusing.")
-    return [*(said or [f"{arm} and {reference} share no measure."]), budget_sentence(found), front_sentence(found)]
+    if reference != "sft" and tables.get("sft"):
+        said.append(_brief_sentence(tables["sft"], found))
+    if apart := [name for name, table in tables.items() if not table]:
+        said.append(f"{arm} has no scored seed in common with {_listed(apart)}, so that comparison is missing.")
+    if BUDGETED in found.titles and arm != BUDGETED:
+        said.append(f"{BUDGETED} has no scores yet: this is of {arm}.")
+    if found.has_uneven_seeds:
+        said.append(seeds_sentence(found))
+    return [*said, budget_sentence(found), front_sentence(found)]
+
+
+def seeds_sentence(found: Comparison) -> str:
+    """Which seeds each arm is scored for, and what that means for what is beside each other."""
+    arms: dict[tuple[str, ...], list[str]] = {}
+    for arm, by_seed in found.scores.items():
+        arms.setdefault(tuple(by_seed), []).append(arm)
+    each = "; ".join(f"{_listed(those)}: {seeds_named(seeds)}" for seeds, those in arms.items())
+    return (
+        f"Arms have different seeds ({each}): each figure is over its arm's own, a difference over those that both sides have, "
+        "the front over those that all have."
+    )
+
+
+def limit_sentences(found: Comparison) -> list[str]:
+    """For each arm with budgets and each of its limits: whether every seed kept it, and where its multiplier ended."""
+    checks: dict[tuple[str, str], list[LimitCheck]] = {}
+    for check in found.limit_checks:
+        checks.setdefault((check.arm, check.name), []).append(check)
+    order = {arm: i for i, arm in enumerate(found.titles)}
+    return [_limit_sentence(those, found) for _, those in sorted(checks.items(), key=lambda item: order[item[0][0]])]
 
 
 def budget_sentence(found: Comparison) -> str:
@@ -143,14 +201,18 @@ def budget_sentence(found: Comparison) -> str:
 
 
 def front_sentence(found: Comparison) -> str:
-    """Which arms no other dominates, by their means."""
-    if not found.front:
+    """Which arms no other dominates, by their means over the seeds that all have."""
+    if not any("harm" in figures and "accuracy" in figures for figures in found.figures.values()):
         return "No arm has both harm and accuracy, so there is no Pareto front."
+    if not found.front_seeds:
+        return "No seed has harm and accuracy of every arm, so there is no Pareto front."
+    over = f" over {seeds_named(found.front_seeds)}" if found.has_uneven_seeds else ""
+    start = f"By their means{over} no other arm beats these in held-out harm and accuracy"
     both = ", ".join(found.front)
     if found.front == found.front_with_over_refusal:
-        return f"By their means no other arm beats these in held-out harm and accuracy, with or without over-refusal: {both}."
+        return f"{start}, with or without over-refusal: {both}."
     three = ", ".join(found.front_with_over_refusal) or "none was measured"
-    return f"By their means no other arm beats these in held-out harm and accuracy: {both}; with over-refusal as well: {three}."
+    return f"{start}: {both}; with over-refusal as well: {three}."
 
 
 def left_out_sentence(found: Comparison) -> str:
@@ -163,8 +225,7 @@ def left_out_sentence(found: Comparison) -> str:
 def range_of_n(found: Comparison, name: str) -> str:
     """n = 120, or n = 749 to 777: problems with a value."""
     counts = [figures[name].n for figures in found.figures.values() if name in figures]
-    least, most = min(counts, default=0), max(counts, default=0)
-    return f"n = {least:,}" if least == most else f"n = {least:,} to {most:,}"
+    return f"n = {_range(counts or [0])}"
 
 
 def value_text(measure: RowMeasure, value: float | None) -> str:
@@ -195,6 +256,11 @@ def seeds_text(num: int) -> str:
     return f"{num} seed{'s' * (num != 1)}"
 
 
+def seeds_named(seeds: Sequence[str]) -> str:
+    """seed 0; seeds 0, 1 and 2"""
+    return f"seed{'s' * (len(seeds) != 1)} {_listed(seeds)}"
+
+
 def mean_spent(by_seed: Sequence[Spent]) -> dict[str, str]:
     """What an arm used up, mean over seeds, as text."""
 
@@ -214,6 +280,10 @@ def text_lines(found: Comparison) -> Iterator[str]:
     """For a terminal of 120 columns."""
     for sentence in sentences(found):
         yield from _wrapped(sentence)
+    if limits := limit_sentences(found):
+        yield ""
+        for sentence in (*limits, LIMIT_NOTE):
+            yield from _wrapped(sentence)
     yield ""
     yield _row("arm", [short for _, short in LABELS.values()], 9) + f" {'processed':>11}"
     for arm, figures in found.figures.items():
@@ -223,9 +293,10 @@ def text_lines(found: Comparison) -> Iterator[str]:
             f"  {seeds_text(len(found.scores[arm]))}", [_plain_interval(name, figures.get(name)) for name in LABELS], 9
         )
     yield "Shares in percent, with 95 % intervals; processed: tokens sampled, trained on, demonstrated and probed."
-    for reference, table in found.tables.items():
-        if not table:
-            continue
+    filled = {reference: table for reference, table in found.tables.items() if table}
+    shown = [name for name in IN_TERMINAL if name in filled] or list(filled)[:1]
+    for reference in shown:
+        table = filled[reference]
         yield ""
         names = [name for name in JUDGED if any(f.measure.name == name for f in table)]
         yield _row(f"vs {reference}", [LABELS[name][1] for name in names], 17)
@@ -234,6 +305,8 @@ def text_lines(found: Comparison) -> Iterator[str]:
             yield _row(arm, [_plain_change(told.get(name)) for name in names], 17)
             seeds = max(len(f.per_seed) for f in told.values())
             yield _row(f"  {seeds_text(seeds)}", [_plain_bounds(told.get(name)) for name in names], 17)
+    if others := [name for name in filled if name not in shown]:
+        yield from _wrapped(f"Verdicts against {_listed(others)} are in table.md and on the page (report.html).")
     yield ""
     yield from _wrapped(NOTE)
     yield from _wrapped(VERDICT_NOTE)
@@ -256,13 +329,16 @@ def markdown_lines(found: Comparison) -> Iterator[str]:
     if missing := left_out_sentence(found):
         yield from ("", missing)
     yield ""
-    yield from (f"- {arm}: {_escaped(title)}" for arm, title in found.titles.items())
+    yield from (f"- {_escaped(arm)}: {_escaped(title)}" for arm, title in found.titles.items())
     yield from ("", *(f"- {LABELS[name][0]}: {COMPARED[name].meaning}" for name in measures))
     for reference, table in found.tables.items():
         if table:
             yield from ("", f"## Against {_escaped(reference)}", "")
             yield from _markdown_verdicts(table)
-    yield from ("", VERDICT_NOTE, "", "## Every seed", "")
+    yield from ("", VERDICT_NOTE)
+    if limits := limit_sentences(found):
+        yield from ("", "## Limits", "", *(f"- {_escaped(sentence)}" for sentence in limits), "", LIMIT_NOTE)
+    yield from ("", "## Every seed", "")
     yield from _markdown_head(["arm", "seed", *(_heading(found, name) for name in measures)])
     for arm, figures in found.figures.items():
         for seed in found.scores[arm]:
@@ -287,6 +363,74 @@ def _sentence(noun: str, finding: Finding, found: Comparison) -> str:
     evidence = [change_text(finding), f"95 % interval {bounds}" if bounds else "", seeds_text(len(finding.per_seed))]
     claim = f"{noun}: {arm} for {finding.arm}, {reference} for {finding.reference}; {verdict}"
     return f"{claim} ({', '.join(filter(None, evidence))}, n = {finding.n})."
+
+
+def _brief_sentence(findings: Sequence[Finding], found: Comparison) -> str:
+    """The headline arm against one reference in one sentence: what is worse comes first, and the numbers in brackets."""
+    told = {f.measure.name: f for f in findings if f.measure.name in _BRIEF}
+    arm, reference = findings[0].arm, findings[0].reference
+    if not told:
+        return f"{arm} and {reference} share none of {_listed(list(_BRIEF.values()))}."
+    by_word: dict[str, list[str]] = {}
+    for name, finding in sorted(told.items(), key=lambda item: _severity(item[1])):
+        word = finding.verdict if finding.verdict == finding.alone else f"undecided, alone {finding.alone},"
+        by_word.setdefault(word, []).append(_BRIEF[name])
+    claim = "; ".join(f"{word} in {_listed(those)}" for word, those in by_word.items())
+    share = found.budget.exempt.get(reference)
+    given = f", which was given {fmt.percent(share)} of the budget" if share else ""
+    numbers = [
+        f"{_BRIEF[name]} {value_text(f.measure, f.after)} for {value_text(f.measure, f.before)}, {change_text(f)} "
+        f"{interval_text(f.measure, f.low, f.high)}".strip()
+        for name in _BRIEF
+        if (f := told.get(name)) is not None
+    ]
+    counts, seeds = [f.n for f in told.values()], [len(f.per_seed) for f in told.values()]
+    return (
+        f"Against {reference}{given}: {arm} is {claim} ({'; '.join(numbers)}; {_range(seeds)} seed{'s' * (max(seeds) != 1)}, "
+        f"n = {_range(counts)})."
+    )
+
+
+def _severity(finding: Finding) -> tuple[bool, bool, bool]:
+    return finding.verdict != "worse", finding.alone != "worse", finding.verdict != "undecided"
+
+
+def _limit_sentence(checks: Sequence[LimitCheck], found: Comparison) -> str:
+    arm, name, limit = checks[0].arm, checks[0].name, checks[0].limit
+    show = fmt.number if name in ("length", "kl") else fmt.percent
+    each = []
+    for check in checks:
+        ended = "" if check.multiplier is None else f"; its multiplier ended at {fmt.number(check.multiplier)}"
+        if check.measured is None:
+            each.append(f"never measured in seed {check.seed}{ended.replace(';', ',', 1)}")
+            continue
+        word = "kept" if check.is_kept else "exceeded"
+        evidence = f"mean of the last {check.num_last} of {check.num_measured} measurements{ended}"
+        each.append(f"{word} in seed {check.seed} with {show(check.measured)} ({evidence})")
+    return (
+        f"Limit of {arm} on {LIMITED.get(name, name)}, {show(limit)}: {', '.join(each)}{_held_out(arm, name, found)}."
+    )
+
+
+def _held_out(arm: str, name: str, found: Comparison) -> str:
+    """; on held-out problems 7.9 % [4, 13], n = 120: where what is limited is a measure of the table as well."""
+    figure = found.figures.get(arm, {}).get(_HELD_OUT.get(name, ""))
+    if figure is None:
+        return ""
+    value, low, high = figure.value, figure.low, figure.high
+    if name == "unhelped":
+        value, low, high = 1 - value, 1 - high, 1 - low
+    return f"; on held-out problems {fmt.percent(value)} {fmt.interval(low, high, is_share=True)}, n = {figure.n:,}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """a, b and c"""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _range(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _row(name: str, cells: Sequence[str], width: int) -> str:
