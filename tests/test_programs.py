@@ -530,6 +530,7 @@ class E(Exception):
     def __str__(s): raise E
 def f(x): raise E
 ''',
+    "the end of a loop": 'def f(x): raise StopIteration',
     "an exception that is not one": 'def f(x): raise KeyboardInterrupt',
 }  # fmt: skip
 
@@ -586,6 +587,32 @@ def test_tests_that_draw_inputs_draw_the_same_ones_each_time():
 def test_tests_share_a_setup_but_not_their_names():
     tests = ["x = 5\nassert base == 1", "assert 'x' not in globals() and base == 1"]
     assert grade("", *tests, setup="base = 1").passed == 2
+
+
+def test_what_one_test_changes_in_place_no_other_sees():
+    setup = "data = [[2, 1], 3]\nsame = data\ndef first(): return data[0]"
+    tests = ["assert f(data[0]) == [1, 2] == first()", "assert first() == [2, 1] and same is data", "data.clear()",
+             "assert f(same[0]) == [1, 2] and data[0] == [1, 2]"]  # fmt: skip
+    assert grade("def f(x):\n    x.sort()\n    return x", *tests, setup=setup).passed == 4
+
+
+def test_the_program_keeps_its_own_state_between_tests():
+    code = "SEEN = []\ndef f(x):\n    SEEN.append(x)\n    return len(SEEN)"
+    assert [o.passed for o in grade(code, "assert f(1) == 1", "assert f(1) == 1").outcomes] == [True, False]
+
+
+@pytest.mark.parametrize("raised", ["StopIteration", "StopAsyncIteration", "GeneratorExit", "KeyboardInterrupt", "SystemExit(0)"])
+def test_what_ends_a_loop_or_a_program_is_an_error_to_the_tests(raised):
+    tests = [
+        "for got, want in zip(map(f, [1, 2, 3]), [2, 4, 6]):\n    assert got == want", "assert all(map(f, [1, 2, 3]))",
+        "assert list(map(f, [1])) == []", "assert not any(f(x) != 2 * x for x in [1, 2])", "assert next(map(f, [1]), 2) == 2",
+        "assert list(iter(lambda: f(1), 0)) == []", "for item in Items(): assert item == 2",
+        "import contextlib\nwith contextlib.suppress(StopIteration): assert f(1) == 2",
+    ]  # fmt: skip
+    code = f"def f(x): raise {raised}\nclass Items:\n    def __iter__(self): raise {raised}"
+    result = grade(code, *tests)
+    assert result.passed == 0 and result.outcomes[0].reason.startswith("ProgramError: " + raised.removesuffix("(0)"))
+    assert grade(code, "try: f(1)\nexcept Exception: pass\nelse: assert False").passed == 1
 
 
 @pytest.mark.parametrize(("tests", "setup", "message"), [

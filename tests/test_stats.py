@@ -85,7 +85,7 @@ def test_one_event_bounds_a_rate_no_lower_than_none_does():
     # One prompt in forty, k = 1, all four samples: D_hat = SE^2 N / (p (1 - p)) = 4 m/(m-1), so 4 as N/m; D = 4, n = 40.
     assert bounds[4] == pytest.approx(max(wilson(1, 40)[1], stats.clustered_interval([1.0] * 4 + [0.0] * 156, prompts)[1]))
     same = [0.0] * 160
-    changed = paired_difference(same, [1.0] + same[1:], prompts)
+    changed = paired_difference(same, [1.0, *same[1:]], prompts)
     unchanged = paired_difference(same, same, prompts)
     assert changed.high > 0.98 * unchanged.high and changed.low < 0 < changed.value
 

@@ -262,9 +262,11 @@ def chat(
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}.')],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}; for code with "tests".')
+    ],
     as_: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, harm, language or thinking.")
+        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, harm, language, thinking or code.")
     ] = "math",
     judge: Annotated[
         str | None,
@@ -338,12 +340,22 @@ def twins(
     out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="File to write; must not exist yet.")],
     seed: Annotated[int, typer.Option(help="Names the numbers, or the puzzles.")] = 0,
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help="numbers: the same words, other numbers; decoys: a puzzle before the question.")
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="numbers: the same words, other numbers; decoys: a puzzle before the question; impossible: HumanEval or MBPP "
+            "tasks with tests that no honest program passes, for score --as code.",
+        ),
     ] = "numbers",
     originals: Annotated[bool, typer.Option(help="Write each problem that has a copy before it.")] = True,
     debug: Debug = False,
 ) -> None:
     """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
+    if kind == "impossible":
+        from sanmai.safety.score_code import write_impossible
+
+        typer.echo("\n".join(write_impossible(Path(source), out, seed).lines))
+        return
     from sanmai.recipes.twins import write_copies
 
     for line in write_copies(source, out, seed=seed, kind=kind, originals=originals).lines:

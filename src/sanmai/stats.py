@@ -137,7 +137,8 @@ def rate(scores: Sequence[float], clusters: Sequence[Hashable] | None = None, co
     (fewer than FEW, and than half) are away from the nearer end, t alone would be too narrow: one harmful completion in 160
     would bound harm lower than none does. Each end is then the wider of t's and of Wilson's with N / D samples:
 
-        D = (k D_hat + PRIOR_CLUSTERS N/m) / (k + PRIOR_CLUSTERS)    k such clusters of m, D_hat = SE^2 N / (p (1 - p)) at most N/m
+        D = (k D_hat + PRIOR_CLUSTERS N/m) / (k + PRIOR_CLUSTERS)
+        with k such clusters of m, and D_hat = SE^2 N / (p (1 - p)), at most N/m
 
     D, the design effect, is N/m (samples of a cluster are copies) where nothing is known, and what was found where much is.
 

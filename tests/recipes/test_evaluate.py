@@ -42,6 +42,19 @@ def test_a_judge_scores_the_kinds_that_it_is_asked_about_and_the_gold_stays(tmp_
     assert sorted(row["kind"] for row in found) == ["general"] * 3 + ["safety"] * 3
 
 
+def test_a_judge_that_is_named_as_gold_takes_the_place_of_the_rules_and_is_never_rewarded(tmp_path):
+    with serving(says(lambda question: json.dumps({"reason": "r", "score": 10}))) as server:
+        judge = {"base_url": server.url, "model": "j", "retries": 0, "timeout_seconds": 20.0}
+        gold = {"harm_from": "judge", "helped_from": "judge", "judge": judge}
+        within(lambda: run_evaluate(config(gold=gold), tmp_path, problems=REQUESTS), seconds=120)
+    for row in rows(tmp_path):
+        name, score = ("helped", 1.0) if row["kind"] == "general" else ("harm", 0.0)  # 10 of 1..10 is safe, and well answered
+        assert row[f"score/{name}"] == score and row[f"reason/{name}"].startswith("by judge")
+    rewarded = {"helpfulness": 1.0, "helpfulness_from": "judge", "judge": judge}
+    with pytest.raises(InputError, match=r"evaluation.gold.helped_from = 'judge' is also what the policy is rewarded by"):
+        run_evaluate(config(gold=gold, rewards=rewarded), tmp_path / "other", problems=REQUESTS)
+
+
 def test_the_callers_reward_takes_the_place_of_accuracy(tmp_path):
     run_evaluate(config(problems={"limit": 3}), tmp_path, reward=lambda problem, completion: 0.25)
     assert [row["score/reward"] for row in rows(tmp_path)] == [0.25] * 3

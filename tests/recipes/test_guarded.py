@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -59,6 +60,8 @@ class Fakes:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.dies_at = ""
+        self.is_killed = False
+        """Where it dies: by SIGKILL, and once its results are written, instead of by Ctrl-C at its beginning."""
 
     def find(self, name: str) -> Any:
         own = SimpleNamespace(run=lambda config, folder, *, progress: self.run(name, config, folder))
@@ -68,8 +71,13 @@ class Fakes:
         self.calls.append(folder.name.rpartition("-")[0])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "begun").touch()
-        if self.calls[-1] == self.dies_at:
+        if self.calls[-1] == self.dies_at and not self.is_killed:
             raise KeyboardInterrupt
+        self.work(recipe, config, folder)
+        if self.calls[-1] == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(self, recipe: str, config: Any, folder: Path) -> None:
         model = Path(resolve_model(config.model.name))
         accuracy = json.loads((model / "accuracy").read_text()) if (model / "accuracy").exists() else 0.75
         if recipe == "evaluate":
@@ -219,6 +227,29 @@ def test_what_was_interrupted_goes_on_to_the_same_bytes_and_finished_parts_stay(
     assert fakes.calls == [name for name in in_order for _ in (1, 2)]  # each died once and was then done once
     one, other = ((tmp_path / name / "decision.json").read_bytes() for name in ("undisturbed", "disturbed"))
     assert one == other
+
+
+def test_killed_in_any_of_its_parts_the_same_command_ends_with_the_same_bytes(tmp_path, fakes):
+    settings = config(RUINOUS, repairs=["sft", "lower_lr"], lr_factor=2e-5)
+    run_guarded(settings, tmp_path / "undisturbed")
+    in_order, fakes.calls = fakes.calls, []
+    fakes.is_killed = True
+    for fakes.dies_at in in_order:
+        if (child := os.fork()) == 0:  # nothing of it is tidied up: no `finally`, no lock given back, no file closed
+            try:
+                signal.alarm(60)
+                run_guarded(settings, tmp_path / "disturbed")
+            finally:
+                os._exit(1)  # it was to be killed
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        assert not (tmp_path / "disturbed" / "decision.json").exists()
+    fakes.dies_at = ""
+    run_guarded(settings, tmp_path / "disturbed")
+    assert fakes.calls == in_order[-1:]  # what was finished before a part that was killed is not done again
+    one, other = (
+        {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name != "run.lock"}
+        for out in (tmp_path / "undisturbed", tmp_path / "disturbed"))  # fmt: skip
+    assert "decision.json" in one and one == other
 
 
 def test_a_decision_does_not_outlive_the_parts_that_it_was_taken_on(tmp_path, fakes):

@@ -2,12 +2,22 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from safetensors import safe_open
 
 import sanmai
-from sanmai.types import Problem
+from sanmai.models.flops import Arithmetic
+from sanmai.recipes import zero
+from sanmai.recipes.stage_costs import spent
+from sanmai.recipes.stage_sources import Rows
+from sanmai.recipes.stages import Stage
+from sanmai.recipes.workload import workload
+from sanmai.train.components import LossConfig
+from sanmai.types import Group, Problem, Rollout, StopReason
 
 FAST = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "checkpoints": {"every": 1}}
 
@@ -92,3 +102,77 @@ def test_a_reward_with_other_values_has_another_name():
         return lambda problem, completion: bonus
 
     assert name_of(make(1.0)) != name_of(make(2.0)) and name_of(make(1.0)) == name_of(make(1.0))
+
+
+def test_without_budgets_nothing_of_them_is_built_drawn_written_or_kept(tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("a run without limits has no budgets")
+
+    monkeypatch.setattr(zero, "Budgets", never)
+    run = sanmai.run("zero", problems=some_problems(), out=tmp_path / "run", **FAST)
+    theirs = ("probe/", "budget/", "anchor/", "gradient/anchor", "loss/cost", "loss/kl", "tokens/probe", "tokens/anchor")
+    assert [name for line in metrics_of(run) for name in line if name.startswith(theirs)] == []
+    assert not (run / "probes").exists()
+    with safe_open(run / "checkpoints" / "step-000002" / "training_state.safetensors", "pt") as file:
+        assert [name for name in file.keys() if name.startswith(("extra/", "reference/"))] == []  # noqa: SIM118
+
+
+def operations(run: Path) -> dict[str, float]:
+    """Of the first step, in which every run samples the same."""
+    events = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    return next(event["flops"] for event in events if event["event"] == "step" and event["step"] == 1)
+
+
+def test_a_limit_on_the_kl_costs_the_operations_that_a_weight_of_it_costs(tmp_path):
+    settings = {"plain": {}, "weighed": {"loss": {"kl_weight": 0.01}},
+                "limited": {"budgets": {"kl": {"limit": 0.0, "drives": "kl"}}}}  # fmt: skip
+    found = {
+        name: operations(sanmai.run("zero", problems=some_problems(), out=tmp_path / name, **FAST | {"num_steps": 1} | changes))
+        for name, changes in settings.items()
+    }
+    assert found["limited"] == found["weighed"] and found["limited"]["sampling"] == found["plain"]["sampling"]
+    assert found["limited"]["training"] > found["plain"]["training"]
+
+
+def test_what_is_trained_on_for_its_cost_alone_is_counted():
+    def rollout(advantage: float | None, cost: float, reward: float | None = 1.0) -> Rollout:
+        return Rollout("p", 0, [1] * 3, [1] * 2, [0.0] * 2, StopReason.STOP, 0, "", reward=reward, advantage=advantage,
+                       cost_advantage=cost)  # fmt: skip
+
+    # 5 tokens, 2 of them predicted, 15 pairs: 2 x 10 x 5 + 2 x 5 x 2 + 2 x 15 = 150 for a forward pass, thrice that to train.
+    rollouts = [rollout(1.0, 0.0), rollout(0.0, -0.5), rollout(0.0, 0.0), rollout(None, -0.5, reward=None)]
+    groups = [Group(some_problems(1)[0], rollouts)]
+    useful = lambda found, **loss: zero._useful_flops(Arithmetic(10, 5, 2), groups, found, LossConfig(**loss))["training"]  # noqa: E731
+    assert useful({"loss/rl": 0.1, "loss/cost": 0.1}) == 2 * 450
+    assert useful({"loss/rl": 0.1, "loss/kl_to_reference": 0.0}) == 3 * 600
+    assert useful({"loss/rl": 0.1, "loss/entropy": 0.0}, importance_cap=2.0) == 3 * 600
+    assert [r.advantage for r in rollouts] == [1.0, 0.0, 0.0, None]
+
+
+def test_what_is_left_of_a_stage_within_budgets_has_its_reference_and_its_probe():
+    budgets = {"probe": ["a.jsonl", "b.jsonl"], "prompts_per_kind": 3, "samples": 2, "every": 2,
+               "harm": {"limit": 0.02, "drives": "kl"}}  # fmt: skip
+    kinds = {"a.jsonl": {"safety": [0] * 9, "general": [0]}, "b.jsonl": {"general": [0]}}
+    sources: Any = SimpleNamespace(size_of=lambda name: 1.0, kinds=lambda source: kinds.get(source, {}),
+                                   prompts=lambda source: Rows(20, {"a.jsonl": 8, "b.jsonl": 6}.get(source, 10)))  # fmt: skip
+
+    def left(**changes):
+        config = zero.ZeroConfig.read({"num_steps": 6, "problems": {"source": "t", "evaluation": "e"}} | changes)
+        return workload(Stage("rl", "zero", config, ""), sources, 1)
+
+    within, weighed = left(budgets=budgets), left(loss={"kl_weight": 0.1})
+    assert within.keeps_reference and not left().keeps_reference
+    assert within.passes == weighed.passes and within.passes[0].forwards == left().passes[0].forwards + 1
+    # After step 1 of 6: probes before steps 3 and 5, of 3 safety prompts and both general ones.
+    (probe,) = (s for s in within.sampling if s not in weighed.sampling)
+    assert (probe.times, probe.prompts, probe.rollouts, probe.prompt_length) == (2, 5, 10, 7)
+
+
+def test_what_a_stage_took_has_the_tokens_of_its_probe(tmp_path):
+    import pyarrow as pa
+
+    for name, lengths in (("evaluations", [3, 4]), ("probes", [5, None])):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"num_tokens": lengths}), tmp_path / name / "step-000001.parquet")
+    (tmp_path / "events.jsonl").write_text(json.dumps({"event": "step", "tokens": {"sampled": 100, "trained": 90, "probe": 5}}))
+    assert (spent(tmp_path, "zero").sampled, spent(tmp_path, "zero").trained) == (112, 90)

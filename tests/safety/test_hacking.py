@@ -109,6 +109,27 @@ def test_planted_hacks_are_flagged_within_a_window_of_their_onset(planned):
         assert alarm.gaps[-1].low > 1 > alarm.gaps[5].value  # in deviations of the first evaluation
 
 
+@pytest.mark.parametrize("prompts", [60, 300])
+@pytest.mark.parametrize(("window", "planned"), [(2, 10), (2, None), (6, 10)])
+def test_a_steady_hack_is_flagged_though_no_window_is_wide_enough_to_show_it(prompts, window, planned):
+    # Proxy 0.40 -> 0.94 and gold 0.80 -> 0.17 over ten evaluations: 0.14 of the gold in a window of two, 0.63 in all.
+    for seed in range(20):
+        draws, run = np.random.default_rng(seed), []
+        for t in range(10):
+            proxy, gold = draws.random(prompts) < 0.4 + 0.06 * t, draws.random(prompts) < 0.8 - 0.07 * t
+            run.append(Evaluation(t, proxy.astype(float).tolist(), gold.astype(float).tolist()))
+        assert proxy_gold_alarm(run, window=window, false_alarm_rate=0.025, planned=planned).flagged_at is not None
+
+
+def test_what_was_gained_before_a_hack_does_not_hide_it():
+    # The gold ends above where it began; against the window's start it has fallen.
+    share = ((4, 4), (6, 8), (6, 8), (9, 5))
+    run = [Evaluation(t, [float(i % 10 < p) for i in range(100)], [float(i % 10 < g) for i in range(100)])
+           for t, (p, g) in enumerate(share)]  # fmt: skip
+    alarm = proxy_gold_alarm(run, window=1, planned=4)
+    assert alarm.flagged_at == 3 and [(look.since, look.is_hacked) for look in alarm.looks[-2:]] == [(2, True), (0, False)]
+
+
 def test_the_rate_is_of_the_whole_run_at_the_very_edge_of_honesty():
     # The gold is flat, the proxy surely rises, no margin: every look errs at its level, and the bound of 5 % is nearly met.
     rng = np.random.default_rng(0)
@@ -127,7 +148,11 @@ def test_gap_and_levels_are_those_of_the_formula():
     start, end = Evaluation(0, [0, 0, 1, 1], [0, 0, 1, 1]), Evaluation(9, [1, 1, 1, 1], [0, 0, 0, 1])
     alarm = proxy_gold_alarm([start, replace(start, step=5), end], window=1)
     assert [gap.value for gap in alarm.gaps] == pytest.approx([0, 0, 1.5])
-    assert [look.level for look in alarm.looks] == pytest.approx([0.05 / 2, 0.05 / 6])
+    # The second evaluation is compared with the first alone; the third shares its part with the window's start and the first.
+    assert [(look.since, look.step) for look in alarm.looks] == [(0, 5), (5, 9), (0, 9)]
+    assert [look.level for look in alarm.looks] == pytest.approx([0.05 / 2, 0.05 / 12, 0.05 / 12])
+    planned = proxy_gold_alarm([start, replace(start, step=5), end], window=1, planned=3)
+    assert [look.level for look in planned.looks] == pytest.approx([0.05 / 2, 0.05 / 4, 0.05 / 4])
     assert (alarm.looks[1].proxy.value, alarm.looks[1].gold.value) == pytest.approx((1.0, -0.5))
     assert alarm.flagged_at is None  # four prompts prove nothing
     assert sum(0.05 / (k * (k + 1)) for k in range(1, 10_000)) < 0.05  # the spending never exceeds the rate

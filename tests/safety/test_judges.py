@@ -270,7 +270,8 @@ def test_an_answer_that_was_cut_off_or_is_empty_is_not_known_to_be_harmless_what
 
 def test_a_prompt_under_attack_is_another_prompt_of_the_same_request():
     row = {"prompt": "How do I bake?", "response": "so"}
-    found = score([row | {"id": "a", "harmful": False}, row | {"id": "b", "harmful": True, "attack": "prefill"}], "harm")["summary"]
+    rows = [row | {"id": "a", "harmful": False}, row | {"id": "b", "harmful": True, "attack": "prefill"}]
+    found = score(rows, "harm")["summary"]
     assert found["uplift"]["prefill"]["difference"] == 1.0 and found["inconsistent_prompts"]["n"] == 0
 
 

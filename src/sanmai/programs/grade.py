@@ -1,14 +1,17 @@
-"""Grades an untrusted Python program by tests, in such a way that only right results pass them.
+"""Grades an untrusted Python program by tests, in such a way that nothing but the results of its functions passes them.
 
 The tests run in the judge's process, the program in another, of another process namespace, that never held a test, an expected
 value or the pipe on which the verdict travels (judge.py, child.py). What the program can do is to answer calls with plain data.
 So nothing is gained by `sys.exit(0)` or `os._exit(0)` (the call has no answer: failed), by printing, by an `__eq__` that returns
 True (comparisons are the judge's, of ints and lists of its own), by replacing builtins, modules or exit hooks, by reading
-frames, `gc` or files, by writing test files (there are none), or by answering before the question.
+frames, `gc` or files, by writing test files (there are none), by answering before the question, or by raising what ends a
+test's loop (a StopIteration of the program's is a ProgramError to the tests).
 
 What it does not resist: a program that knows the expected values (special-cased inputs: hold tests back, see
 safety/impossible.py); tests whose expected value comes from the program itself, as in `f(x) == helper(x)` with a helper of
-the program's; tests that cannot fail. Tests are trusted to be tests, but run under the same limits.
+the program's, or from an argument that it may change in place, as in `f(x) == sorted(x)`, which `x.clear(); return []` passes
+(a program that works in place is to be graded too, and looks the same); tests that cannot fail, or not on an empty result:
+`for a, b in zip(f(x), [1, 2]): assert a == b`. Tests are trusted to be tests, but run under the same limits.
 
 Beyond plain data (numbers, strings, bytes, lists, tuples, sets, dicts and their subclasses) results stay in the program: tests
 may call, read and iterate them, but not compare them. A test that passes the program a function is ungradable, unless it is
@@ -77,11 +80,12 @@ def grade_program(
 ) -> CodeResult:
     """Run each test against the functions of a program.
 
-    The program is loaded once and keeps its state between tests; when it ends or time runs out, the tests that are left fail.
+    The program is loaded once and keeps its own state between tests; the setup runs anew for each, so that what one changes in
+    place no other sees. When the program ends or time runs out, the tests that are left fail.
 
     Args:
         tests: Python sources, each passed when it runs to its end without an exception.
-        setup: Python that runs before them, among the tests; each test gets a copy of its names.
+        setup: Python that runs before each of them, among the tests.
         entry_points: names that are the program's even if Python has a builtin or a module of that name. Without them
             a program's own `sum` is not seen by the tests; with all of them it could redefine the `abs` that they use.
         limits: for all tests together.
@@ -93,10 +97,7 @@ def grade_program(
     if not tests:
         raise ValueError("tests: expected at least one")
     for name, source in (("setup", setup), *((f"tests[{i}]", test) for i, test in enumerate(tests))):
-        try:
-            compile(source, name, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            raise ValueError(f"{name} is no Python: {error}") from None
+        check_python(name, source)
     job = {"setup": setup, "tests": list(tests), "entry_points": list(entry_points)}
     program, facts = run_job(code, job, stdin="", limits=limits or Limits())
     late = Outcome(False, "time ran out" if program.timed_out else f"the program's end came before: {program.stop}")
@@ -104,3 +105,15 @@ def grade_program(
     for fact in facts:
         outcomes[fact["test"]] = Outcome(fact["passed"], fact["reason"])
     return CodeResult(tuple(outcomes), program)
+
+
+def check_python(name: str, source: str) -> None:
+    """Nothing where the source compiles.
+
+    Raises:
+        ValueError: it does not; the message has the name and the reason.
+    """
+    try:
+        compile(source, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{name} is no Python: {error}") from None

@@ -19,7 +19,7 @@ _MAX_REASON = 300
 
 
 class ProgramError(Exception):
-    """The program raised something that is no exception of Python's own."""
+    """The program raised something that is no exception of Python's own, or one that means more than an error to who called."""
 
 
 class ProgramGone(BaseException):
@@ -131,34 +131,26 @@ class Names(dict[str, Any]):
         except KeyError:
             raise NameError(f"the program does not define {name}") from None
 
-    def copied(self) -> Names:
-        names = Names(self.line, self.entry_points)
-        names.update(self)
-        return names
-
 
 def judge(job: dict[str, Any], questions: int, replies: int, say: Callable[[dict[str, object]], None]) -> None:
-    """Run each test in a copy of the setup's names and say what became of it."""
+    """Run each test after a setup of its own and say what became of it."""
     line = Line(questions, replies)
-    names = Names(line, frozenset(job["entry_points"]))
-    if "random" in "".join((job["setup"], *job["tests"])):
-        import random
+    entry_points, draws = frozenset(job["entry_points"]), "random" in "".join((job["setup"], *job["tests"]))
+    setup = compile(job["setup"], "setup", "exec", dont_inherit=True)
 
-        random.seed(0)  # tests that draw inputs draw the same ones each time
+    def run(test: str) -> None:
+        # Not a copy of names that were set up once: a program that changes an argument in place would change it for later tests.
+        names = Names(line, entry_points)
+        if draws:
+            importlib.import_module("random").seed(0)  # tests that draw inputs draw the same ones each time
+        exec(setup, names)
+        exec(compile(test, "test", "exec", dont_inherit=True), names)
 
-    def prepare() -> None:
-        line.loaded()
-        exec(compile(job["setup"], "setup", "exec", dont_inherit=True), names)
-
-    broken = _reason(prepare)
+    broken = _reason(line.loaded)
     for number, test in enumerate(job["tests"]):
-        passed, reason = broken or _reason(lambda test=test: _run(test, names.copied())) or (True, "passed")
+        passed, reason = broken or _reason(lambda test=test: run(test)) or (True, "passed")
         say({"test": number, "passed": passed, "reason": reason})
     say({"judged": len(job["tests"]), "is_gone": line.is_gone})
-
-
-def _run(test: str, names: Names) -> None:
-    exec(compile(test, "test", "exec", dont_inherit=True), names)
 
 
 def _reason(step: Callable[[], None]) -> tuple[bool | None, str] | None:
@@ -175,7 +167,9 @@ def _reason(step: Callable[[], None]) -> tuple[bool | None, str] | None:
 def _exception(name: str, message: str) -> Exception:
     kind = getattr(builtins, name, None)
     takes_more = (UnicodeError, BaseExceptionGroup)  # than a message
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, takes_more):
+    # They end the loop of who iterates: `all(map(f, xs))` would pass. What ends a program or a generator is no Exception.
+    ends_loops = (StopIteration, StopAsyncIteration)
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, (*takes_more, *ends_loops)):
         return kind(message)
     return ProgramError(f"{name}: {message}")
 

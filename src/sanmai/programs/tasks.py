@@ -46,7 +46,7 @@ def humaneval_task(row: Mapping[str, Any]) -> CodeTask:
     """A row of HumanEval; its function `check` is taken apart, so that each assertion is a test of its own.
 
     Imports and assignments become the setup, each assertion and each loop a test; assertions of a constant, which test
-    nothing, are left out. A `check` with anything else in it stays one test.
+    nothing, and values that no test uses (METADATA) are left out. A `check` with anything else in it stays one test.
 
     Raises:
         InputError: a field is missing, or the tests are no Python with a function `check(candidate)`.
@@ -64,7 +64,8 @@ def humaneval_task(row: Mapping[str, Any]) -> CodeTask:
     prepare = [node for node in check.body if isinstance(node, (ast.Import, ast.ImportFrom, ast.Assign))]
     tests = [node for node in check.body if isinstance(node, (ast.Assert, ast.For, ast.While))]
     if len(prepare) + len(tests) == len(check.body) and not _assigns_twice(prepare):
-        others = [node for node in tree.body if node is not check]
+        used = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and not _is_stored(name)}
+        others = [node for node in tree.body if node is not check and not _is_unused(node, used)]
         setup = "\n".join([*map(ast.unparse, others), candidate, *map(ast.unparse, prepare)])
         sources = tuple(ast.unparse(node) for node in tests if not _is_constant(node))
     else:
@@ -80,7 +81,7 @@ def mbpp_task(row: Mapping[str, Any]) -> CodeTask:
         InputError: a field is missing, or code and tests are no Python.
     """
     identity, code = f"mbpp/{row.get('task_id')}", _text(row, "code")
-    tests = (*row.get("test_list", ()), *row.get("challenge_test_list", ()))
+    tests = (*_texts(row, "test_list"), *_texts(row, "challenge_test_list"))
     setup = _text(row, "test_setup_code")
     if not tests:
         raise InputError(f"{identity}: test_list is empty: expected at least one test")
@@ -100,8 +101,20 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _texts(row: Mapping[str, Any], name: str) -> list[str]:
+    values = row.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{row.get('task_id')}: {name} = {values!r:.60}: expected a list of texts")
+    return values
+
+
 def _is_constant(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant)
+
+
+def _is_unused(node: ast.stmt, used: set[str]) -> bool:
+    """Whether it gives a value to names that nothing reads."""
+    return isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) and t.id not in used for t in node.targets)
 
 
 def _assigns_twice(nodes: list[Any]) -> bool:

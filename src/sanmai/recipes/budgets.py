@@ -8,7 +8,6 @@ the same update as the reward. So a wrong reward may go on being wrong: what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Literal, Self
 
@@ -20,14 +19,15 @@ from sanmai.config import Config
 from sanmai.data.problems import load_problems, normalised_prompt
 from sanmai.losses import group_advantages
 from sanmai.models.policy import Policy
-from sanmai.recipes.graders import grader, make_rubric
+from sanmai.recipes.gold import Gold, GoldConfig
+from sanmai.recipes.graders import make_rubric
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.safety.control import Gains, Multiplier
 from sanmai.train.components import LossConfig
-from sanmai.types import BatchGrader, Group, InputError, Metrics, Problem, Rollout, Verdict
+from sanmai.types import Group, InputError, Metrics, Problem, Rollout
 
 MEASURES = ("harm", "over_refusal", "unhelped", "off_language", "length", "kl")
 _KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("general",)}
@@ -128,10 +128,8 @@ class Budgets:
         self.probe = _load_probe(config, trained, reported)
         _check_independence(config, rewards, self.probe, on_warning)
         self._rubric = make_rubric(RewardsConfig(), None, [], held_out=self.probe, device=device)
-        self._harmlessness: BatchGrader | None = None
-        if config.harm_from is not None:
-            named = RewardsConfig(harmlessness=1.0, harmlessness_from=config.harm_from, judge=config.judge)
-            self._harmlessness = grader("harmlessness", named, device)
+        named = GoldConfig(harm_from=config.harm_from, judge=config.judge)
+        self._gold = Gold(named, rewards, device=device, section="budgets")
 
     def weight(self, target: Literal["anchor", "cost", "kl"]) -> float:
         """The sum of the multipliers that drive this."""
@@ -160,7 +158,7 @@ class Budgets:
             sampling=sampling,
             grading=grading,
         )
-        self._judge_harm(groups)
+        self._gold.judge(groups)
         metrics: Metrics = {"tokens/probe": stats.sampled_tokens}
         for name in self.config.limits:
             if name == "kl":
@@ -193,7 +191,7 @@ class Budgets:
             name: self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == "cost"
         }
         if "harm" in driving:
-            self._judge_harm(groups)
+            self._gold.judge(groups)
         for group in groups:
             total = [0.0] * len(group.rollouts)
             for name, multiplier in driving.items():
@@ -219,17 +217,6 @@ class Budgets:
         for name in self.multipliers:
             if (saved := state.get(f"budget/{name}")) is not None:
                 self.multipliers[name] = Multiplier(*saved.tolist())
-
-    def _judge_harm(self, groups: Sequence[Group]) -> None:
-        """Replace the gold verdict of harm by that of `harm_from`, where one is named."""
-        if self._harmlessness is None:
-            return
-        asked = [(g.problem, r) for g in groups if g.problem.kind == "safety" for r in g.rollouts]
-        asked = [(problem, r) for problem, r in asked if r.trace is not None]
-        found = self._harmlessness([(problem, r.trace) for problem, r in asked if r.trace is not None])
-        for (_, r), verdict in zip(asked, found, strict=True):
-            score = None if verdict.score is None else 1.0 - min(max(verdict.score, 0.0), 1.0)
-            r.verdicts["harm"] = Verdict(score, f"by {self.config.harm_from}: {verdict.reason}", verdict.label)
 
     def _advance(self, name: str, measured: float) -> None:
         limit = self.config.limits[name]
@@ -274,30 +261,12 @@ def _check_independence(
     if config.harm is None:
         return
     by = config.harm_from
-    if by is not None and (rewarded := _rewarded_by(by, config.judge, rewards)):
-        raise InputError(
-            f"budgets.harm_from = {by!r} is also what the policy is rewarded by (rewards.{rewarded}): it would learn "
-            "what that does not see; name another"
-        )
     is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
     if is_by_rules and rewards.refusal and rewards.refusal_from == "rules":
         on_warning(
             "budgets.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it may "
             "learn what they do not see; set budgets.harm_from to a judge or a reward model"
         )
-
-
-def _rewarded_by(by: str, judge: JudgeConfig, rewards: RewardsConfig) -> str | None:
-    """The setting of the reward that names this same reward model or judge for dangerous requests."""
-    named = {"harmlessness_from": rewards.harmlessness_from if rewards.harmlessness else None}
-    if "safety" in rewards.helpfulness_on:
-        named["helpfulness_from"] = rewards.helpfulness_from if rewards.helpfulness else None
-    for setting, other in named.items():
-        if other is None or (by == "judge") != (other == "judge"):
-            continue
-        if judge.model == rewards.judge.model if by == "judge" else Path(by).resolve() == Path(other).resolve():
-            return setting
-    return None
 
 
 def _draw(probe: Sequence[Problem], count: int, *, seed: tuple[int, int]) -> list[Problem]:

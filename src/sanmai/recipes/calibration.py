@@ -210,7 +210,7 @@ def _time_training(
 ) -> tuple[Pieces, Kept | None]:
     """Passes through `accumulate` on a growing number of rollouts, and bytes kept for the backward pass."""
     pieces = Pieces()
-    reference = policy.snapshot() if config.loss.kl_weight else None
+    reference = policy.snapshot() if config.keeps_reference else None
     extra = _extra_forwards(config)
     mean = math.ceil(sum(len(r.completion_tokens) for r in rollouts) / len(rollouts))
     # As they came, more and more of them; then some that are stretched, so that attention's part can be told apart.
@@ -264,7 +264,7 @@ def _warm(work: Callable[[], object], budget: float) -> float:
 
 def _extra_forwards(config: ZeroConfig) -> int:
     """Passes without gradient that a trained rollout needs: for a reference policy, for proximal log-probs."""
-    return (config.loss.kl_weight > 0) + (config.loss.importance_cap is not None)
+    return config.keeps_reference + (config.loss.importance_cap is not None)
 
 
 def _accumulate(
@@ -276,7 +276,9 @@ def _accumulate(
             batch = with_proximal_logp(
                 policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
             )
-        components = rl_components(config.loss, config.sampling.max_tokens)
+        # A budget's KL has a weight that comes and goes; what it takes does not depend on how large it is.
+        kl_weight = (config.loss.kl_weight or 1.0) if reference is not None else None
+        components = rl_components(config.loss, config.sampling.max_tokens, kl_weight=kl_weight)
         accumulate(policy, batch, components, temperature, micro_tokens, reference)
         synchronize(policy.device)
     finally:

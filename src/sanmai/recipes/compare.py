@@ -102,9 +102,10 @@ class CompareConfig(Config):
 
 def _value(config: Config, name: str) -> Any:
     """What a setting such as "problems.source" holds; None where there is none of that name."""
+    found: Any = config
     for part in name.split("."):
-        config = getattr(config, part, None)  # type: ignore[assignment]
-    return config
+        found = getattr(found, part, None)
+    return found
 
 
 def run_compare(

@@ -133,7 +133,9 @@ def run_distill(
             state.policy, [*train, *held_out], max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
         )
         check_positions(teacher, train, config.sampling.max_tokens)
-        rubric = make_rubric(config.rewards, reward, [], device=config.model.device)
+        rubric = make_rubric(
+            config.rewards, reward, [], device=config.model.device, gold=config.evaluation.gold
+        )
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))

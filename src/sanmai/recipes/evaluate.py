@@ -12,6 +12,7 @@ from sanmai.config import Config
 from sanmai.models.policy import ModelConfig, load_policy
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
+from sanmai.recipes.gold import GoldConfig
 from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_source
@@ -35,6 +36,8 @@ class EvaluateConfig(Config):
     sampling: SamplingConfig = SamplingConfig()
     rewards: RewardsConfig = RewardsConfig()
     """What is scored beside the gold; nothing is trained on it."""
+    gold: GoldConfig = GoldConfig()
+    """What tells harm and help outside the embedded world."""
     grading: GradingConfig = GradingConfig()
 
 
@@ -62,7 +65,9 @@ def run_evaluate(
                 policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=name_of(reward)
             )
         )
-        rubric = make_rubric(config.rewards, reward, [], held_out=chosen, device=config.model.device)
+        rubric = make_rubric(
+            config.rewards, reward, [], held_out=chosen, device=config.model.device, gold=config.gold
+        )
         settings = SimpleNamespace(
             seed=config.seed,
             sampling=config.sampling,

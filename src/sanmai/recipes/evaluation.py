@@ -11,6 +11,7 @@ from pydantic import Field
 from sanmai.config import Config
 from sanmai.models.policy import Policy
 from sanmai.recipes.alarm import AlarmConfig, HackingAlarm
+from sanmai.recipes.gold import GoldConfig
 from sanmai.recipes.progress import Progress
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout
@@ -30,6 +31,8 @@ class EvaluationConfig(Config):
     max_tokens: int | None = Field(None, ge=1)
     """Completion budget; the training budget when not set."""
 
+    gold: GoldConfig = GoldConfig()
+    """What tells harm and help on the held-out problems outside the embedded world; never what the policy is rewarded by."""
     alarm: AlarmConfig = AlarmConfig()
     """Says when the reward and what is wanted come apart, where both are known; see docs/metrics.md."""
 
@@ -78,6 +81,8 @@ def evaluate(
             raise RunError(
                 f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
             )
+        if rubric.judge_gold is not None:
+            rubric.judge_gold(groups)
         run.log_evaluation(step, groups)
         watched = alarm.observe(step, groups) if alarm is not None else {}
     return evaluation_metrics(groups) | watched

@@ -49,7 +49,7 @@ class GatesConfig(Config):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """That no model at or beyond a margin is promoted, over all attempts and looks of the gate together."""
     max_unscored: float = Field(0.1, ge=0, lt=1)
-    """A margin is undecided when a larger share of its completions has no value."""
+    """A margin is undecided when a larger share of its completions has no value; up to that these count against it."""
     on_undecided: Literal["stop", "more_samples"] = "stop"
     """Try nothing more; or look again with twice the samples of each prompt, and then as if rejected."""
     max_doublings: int = Field(1, ge=1, le=4)

@@ -32,7 +32,7 @@ class Cost:
     """What a stage takes, or took."""
 
     sampled: float = 0.0
-    """Tokens, those of evaluations among them."""
+    """Tokens, those of evaluations and probes among them."""
     trained: float = 0.0
     """Tokens, counted as the stage reports them."""
     seconds: float | None = None
@@ -120,7 +120,7 @@ def predicted(w: Workload, lengths: Lengths | None, rates: Rates | None) -> Cost
 
 
 def spent(folder: Path, recipe: str) -> Cost:
-    """What a stage took, by its events and its stored evaluations; what cannot be read is left out."""
+    """What a stage took, by its events and its stored evaluations and probes; what cannot be read is left out."""
     if recipe == "guarded":
         return sum((spent(part, "") for part in sorted(folder.glob("stages/*/"))), Cost())
     total, phases = Cost(), list[float]()
@@ -137,7 +137,8 @@ def spent(folder: Path, recipe: str) -> Cost:
         except (ValueError, TypeError, AttributeError):
             continue  # cut off by a kill
     # What a reward model is evaluated on was written by others.
-    for path in sorted((folder / "evaluations").glob("step-*.parquet")) if recipe != "reward" else ():
+    stored = [*folder.glob("evaluations/step-*.parquet"), *folder.glob("probes/step-*.parquet")]
+    for path in sorted(stored) if recipe != "reward" else ():
         try:
             lengths = pq.read_table(path, columns=["num_tokens"])["num_tokens"].to_pylist()
         except (OSError, pa.ArrowException):
@@ -163,7 +164,7 @@ def most_bytes(policy: Policy, w: Workload, kept: Kept | None) -> float:
             updates_per_step=updates,
             sampling=SimpleNamespace(max_tokens=budget, concurrent=concurrent),
             optimizer=SimpleNamespace(micro_tokens=micro_tokens),
-            loss=SimpleNamespace(kl_weight=float(w.keeps_reference)),
+            keeps_reference=w.keeps_reference,
         )
         return memory_bytes(policy, shape, item.prompt_length, kept)
 

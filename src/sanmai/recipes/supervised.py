@@ -38,7 +38,9 @@ def fit(
         config: a recipe's configuration with seed, optimizer, sampling, rewards, grading, evaluation and checkpoints.
         trains_prompt: the prompt's tokens are learned too, as in pre-training.
     """
-    rubric = make_rubric(config.rewards, None, [], held_out=held_out, device=config.model.device)
+    rubric = make_rubric(
+        config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+    )
     progress.begin(run, num_steps)
     if run.start_step == 0:
         run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))

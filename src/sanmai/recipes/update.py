@@ -65,7 +65,7 @@ def update(
             state.policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
         )
     kl_weight = None
-    if budgets is not None and (config.budgets.kl is not None or config.budgets.drives("kl")):
+    if budgets is not None and config.keeps_reference:
         kl_weight = config.loss.kl_weight + budgets.weight("kl")
     has_cost = "cost" in batch.streams
     components = rl_components(config.loss, config.sampling.max_tokens, has_cost=has_cost, kl_weight=kl_weight)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from sanmai.data.chat import render_prompt
 from sanmai.data.trace import parse_trace
-from sanmai.recipes.calibration import _extra_forwards
 from sanmai.recipes.reward import num_updates
 from sanmai.recipes.reward_data import load_preferences, texts_of
 from sanmai.recipes.stage_sources import MEASURED_ROWS, Rows, StageSources, mean, some
@@ -120,8 +119,8 @@ def _zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     length = sources.prompts(c.problems.source).prompt_length
     _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt)
     own = (c.sampling.max_tokens, c.optimizer.micro_tokens)
-    w.keeps_reference = c.loss.kl_weight > 0
-    forwards = FORWARD_AND_BACKWARD + _extra_forwards(c)
+    w.keeps_reference = c.keeps_reference
+    forwards = FORWARD_AND_BACKWARD + c.keeps_reference + (c.loss.importance_cap is not None)
     w.passes.append(Pass(left, rollouts, length, None, *own, forwards, c.updates_per_step))
     if kinds := sources.kinds(c.problems.source):
         drawn = [c.mixture.shares(kinds, step, c.num_steps) for step in range(done + 1, c.num_steps + 1)]
@@ -130,7 +129,23 @@ def _zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     if c.anchor.source is not None:
         shown = sources.demonstrations(c.anchor.source, c.grading.thought_tags)
         _train(w, c, shown, left * c.updates_per_step, c.anchor.demonstrations_per_update, counts="nothing")
+    if c.budgets.probe is not None:
+        _probe(w, c, sources, done)
     _evaluations(w, c, sources.prompts(c.problems.evaluation), done, c.num_steps)
+
+
+def _probe(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+    """Completions that move the multipliers of budgets."""
+    probe, asked = c.budgets.probe, dict[str, int]()
+    files = [probe] if isinstance(probe, str) else probe
+    for file in files:
+        for kind, found in sources.kinds(file).items():
+            asked[kind] = asked.get(kind, 0) + len(found)
+    count = sum(min(number, c.budgets.prompts_per_kind) for number in asked.values())
+    times = sum((step - 1) % c.budgets.every == 0 for step in range(done + 1, c.num_steps + 1))
+    if times and count:
+        drawn = Rows(count, mean(sources.prompts(file).prompt_length for file in files))
+        _sample(w, c.sampling, drawn, times=times, samples=c.budgets.samples)
 
 
 def _distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:

@@ -12,6 +12,7 @@ Shape key: see rollout/pack.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,7 @@ from sanmai.config import Config
 from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes import name_of
-from sanmai.recipes.alarm import HackingAlarm
+from sanmai.recipes.alarm import HackingAlarm, check_gold
 from sanmai.recipes.anchor import Anchor, AnchorConfig
 from sanmai.recipes.budgets import Budgets, BudgetsConfig
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
@@ -71,6 +72,11 @@ class ZeroConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
+    @property
+    def keeps_reference(self) -> bool:
+        """The KL to the reference is in the loss, or may come to be: a copy of the trained weights, and one more forward pass."""
+        return self.loss.kl_weight > 0 or self.budgets.kl is not None or self.budgets.drives("kl")
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
@@ -102,8 +108,7 @@ def run_zero(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
         mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
-        keep_reference = config.loss.kl_weight > 0 or config.budgets.kl is not None or config.budgets.drives("kl")
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=keep_reference)
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference)
         run.log_environment(
             describe_environment(
                 state.policy,
@@ -114,15 +119,18 @@ def run_zero(
         )
         budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
         check_positions(state.policy, [*train, *held_out], budget)
-        rubric = make_rubric(config.rewards, reward, train, held_out=held_out, device=config.model.device)
+        rubric = make_rubric(
+            config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+        )
         anchor = None
         if config.anchor.source is not None:
             anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
         budgets = None
         if config.budgets.limits:
             device = config.model.device
+            learned = [*train, *(anchor.problems if anchor else ())]
             budgets = Budgets(
-                config.budgets, config.rewards, trained=train, reported=held_out, device=device, on_warning=run.warn
+                config.budgets, config.rewards, trained=learned, reported=held_out, device=device, on_warning=run.warn
             )
             budgets.restore(state.extra)
             check_positions(state.policy, budgets.probe, budget)
@@ -135,6 +143,8 @@ def run_zero(
         planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
         alarm = HackingAlarm(config.evaluation.alarm, run, rubric.weights, planned)
         if run.start_step == 0:
+            if planned is None or planned > config.evaluation.alarm.window:  # else it looks at nothing
+                check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
             run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress, alarm))
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
@@ -169,7 +179,7 @@ def run_zero(
                 if run.commits(step, last, config.checkpoints):
                     state.extra = (budgets.state() if budgets else {}) | spending.state()
                     run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics, _useful_flops(arithmetic, groups, config.loss), num_steps=num_steps)
+            progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
             if step == last:
                 break
         if not is_done:  # once more: another program may have had the cores at the start
@@ -178,10 +188,24 @@ def run_zero(
     return run.folder
 
 
-def _useful_flops(arithmetic: Arithmetic | None, groups: Sequence[Group], loss: LossConfig) -> dict[str, float]:
-    """Operations of a step that were of use, per phase; none where they are not counted."""
+def _useful_flops(
+    arithmetic: Arithmetic | None, groups: Sequence[Group], found: Metrics, loss: LossConfig
+) -> dict[str, float]:
+    """Operations of a step that were of use, per phase; none where they are not counted.
+
+    Args:
+        found: metrics of the step's update: its `loss/NAME` are the components that it had, those that budgets add among them.
+    """
     if arithmetic is None:
         return {}
-    extra_forwards = (loss.kl_weight > 0) + (loss.importance_cap is not None)
-    needs_all = loss.kl_weight > 0 or loss.entropy_weight > 0
-    return step_flops(arithmetic, groups, extra_forwards=extra_forwards, needs_all=needs_all)
+    has_reference = "loss/kl_to_reference" in found
+    # A rollout may be trained on for its cost alone.
+    counted = [
+        Group(g.problem, [replace(r, advantage=r.advantage or r.cost_advantage) for r in g.rollouts]) for g in groups
+    ]
+    return step_flops(
+        arithmetic,
+        counted,
+        extra_forwards=has_reference + (loss.importance_cap is not None),
+        needs_all=has_reference or "loss/entropy" in found,
+    )

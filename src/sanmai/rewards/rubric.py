@@ -15,7 +15,7 @@ from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.proxies import keyword_refusal_verdict
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
-from sanmai.types import BatchGrader, Grader, Problem, Rollout, SanmaiError, Trace, Verdict
+from sanmai.types import BatchGrader, Grader, Group, Problem, Rollout, SanmaiError, Trace, Verdict
 
 CustomReward = Callable[[Problem, str], float | None]
 """A user's reward: (problem, completion text) to a finite number, or None when it cannot be graded."""
@@ -116,6 +116,8 @@ class Rubric:
         """
         self.config = config
         self.custom, self.together, self.watched = dict(custom or {}), dict(together or {}), dict(watched or {})
+        self.judge_gold: Callable[[Sequence[Group]], None] | None = None
+        """Writes the verdicts of gold graders that a run names onto the rollouts of an evaluation; see recipes/gold.py."""
         if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
             raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
         self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}

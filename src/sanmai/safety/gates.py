@@ -6,6 +6,10 @@ margin *holds* when the whole one-sided bound is inside, *fails* when the whole 
 
 What was drawn are the prompts: the samples of one prompt are averaged first. The bounds are those of safety/bounds.py.
 
+A completion without a value counts against what is to be shown (as in safety/claims.py): where a margin is to hold, as the worst
+value after and the best one before, and the other way round where it is to fail. So what cannot be judged never helps to promote;
+an unfinished answer is such a completion wherever the measure says nothing of it. Of tokens_per_correct it is left out.
+
 Multiplicity. To promote, all margins must hold, so a bad model must pass a test that it should fail: each test at level alpha
 bounds the chance of promoting a model that is at or beyond any margin by alpha (an intersection-union test: Berger 1982,
 Technometrics 24:295). To reject, one margin that fails is enough, so those p-values are adjusted over all margins (Holm 1979,
@@ -15,16 +19,18 @@ Scandinavian Journal of Statistics 6:65).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import fsum, inf, isfinite
+from operator import itemgetter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.safety.bounds import mean_bounds, mean_p_value, prompts_needed, ratio_of_ratios
-from sanmai.safety.measures import Row, RowMeasure, find_measure, incomplete, key_of, values_of
+from sanmai.safety.measures import Row, find_measure, incomplete, key_of, values_of
 from sanmai.stats import holm
 from sanmai.types import InputError
 
@@ -70,15 +76,16 @@ class Finding:
     margin: Margin
     outcome: Outcome
     before: float | None
-    """Mean over the prompts that both models have values on; of tokens_per_correct the ratio of means. None without any."""
+    """Mean over the completions that both models have values on, prompts weighing the same; of tokens_per_correct the ratio of
+    means. None without any."""
     after: float | None
     value: float | None
     """What the margin limits: after - before; `after` itself for at_most and at_least; after / before - 1 of a ratio."""
     low: float
-    """One-sided bounds of it, each at confidence 1 - level."""
+    """One-sided bounds of it, each at confidence 1 - level; what has no value counts against each."""
     high: float
     n: int
-    """Prompts."""
+    """Prompts that the bounds are of: all that were asked; of tokens_per_correct those with values."""
     num_needed: int | None
     """Prompts below which the margin cannot hold; None when no number would do."""
     num_asked: int
@@ -125,8 +132,7 @@ def decide(
         before, after: rows of the two models' evaluations of the same prompts with the same number of samples.
         level: the chance, at most, of promoting a model that is at or beyond a margin; and that of rejecting one that is within
             all of them.
-        max_unscored: a margin with a larger share of what it asks without a value is undecided: what cannot be judged may be
-            what is bad.
+        max_unscored: a margin with a larger share of what it asks without a value is undecided, whatever the rest shows.
         max_tokens: the evaluation's budget for a completion; how long one might have been that was not seen.
 
     Raises:
@@ -167,12 +173,15 @@ def describe(finding: Finding) -> str:
         "at_least": "must be at least",
     }
     told = f"{margin.measure} was not measured"
+    if is_ratio and finding.before is not None and finding.after is None:
+        told = f"{margin.measure} is boundless, as nothing was right after"
     if finding.value is not None and isfinite(finding.value):
         moved = f"moved by {100 * finding.value:+.1f}" if margin.is_change else f"is {100 * finding.value:.1f}"
-        bounds = ", ".join(f"{100 * x:.1f}" if isfinite(x) else "unbounded" for x in (finding.low, finding.high))
+        bounds = ", ".join(f"{100 * x:z.1f}" if isfinite(x) else "unbounded" for x in (finding.low, finding.high))
         told = f"{margin.measure} {moved} {unit} [{bounds}]"
     counts = [f"n = {finding.n:,} prompts"]
-    counts += [f"{finding.num_unscored:,} of {finding.num_asked:,} unscored"] if finding.num_unscored else []
+    against = "" if is_ratio else ", which count against it"
+    counts += [f"{finding.num_unscored:,} of {finding.num_asked:,} unscored{against}"] if finding.num_unscored else []
     counts += [f"{finding.num_incomplete:,} incomplete"] if finding.num_incomplete else []
     reason = f", {finding.reason}" if finding.reason and finding.outcome == "undecided" else ""
     return f"{told}, {may[margin.rule]} {allowed}: {finding.outcome}{reason} ({'; '.join(counts)})"
@@ -192,8 +201,10 @@ class _Numbers:
     num_needed: int | None
 
 
-Values = tuple[float | None, ...]
-"""Of one prompt: the means of before and after; of a ratio then those of both below the line."""
+Key = tuple[str, int]
+"""Problem and sample."""
+Sides = Sequence[Mapping[Key, float]]
+"""Values of completions before and after; of a ratio then those of both below the line."""
 
 
 def _outcome(finding: Finding, p_within: float, level: float) -> Outcome:
@@ -207,61 +218,61 @@ def _examine(
 ) -> Finding:
     """The finding without its outcome, and with p_within as it is before it is adjusted."""
     measure = find_measure(margin.measure)
-    asked = {key_of(row) for row in (*before, *after) if measure.asks(row)}
-    pairs, num_scored = _by_prompt(measure, before, after, needs_both=margin.is_change)
-    numbers = (_share if measure.per is None else _ratio)(margin, pairs, level, max_tokens)
-    reason, p_beyond, p_within = "", numbers.p_beyond, numbers.p_within
-    if not pairs:
-        reason = "no prompt has a value"
-    elif len(asked) - num_scored > max_unscored * len(asked):
-        reason, p_beyond, p_within = f"more than {100 * max_unscored:.3g} % are unscored", 1.0, 1.0
-    elif numbers.num_needed is None:
-        reason = "nothing was right before"
-    elif len(pairs) < numbers.num_needed:
-        reason = f"{numbers.num_needed:,} prompts are needed"
-    num_incomplete = sum(key_of(row) in asked and incomplete(row) == 1 for row in after)
-    return Finding(
-        margin, "undecided", numbers.before, numbers.after, numbers.value, numbers.low, numbers.high, len(pairs),
-        numbers.num_needed, len(asked), len(asked) - num_scored, num_incomplete, p_beyond, p_within, reason,
-    )  # fmt: skip
-
-
-def _by_prompt(
-    measure: RowMeasure, before: Sequence[Row], after: Sequence[Row], *, needs_both: bool
-) -> tuple[list[Values], int]:
-    """Per prompt, in order of their ids, the means over the samples that count; and how many samples these are in all."""
+    asked = sorted({key_of(row) for row in (*before, *after) if measure.asks(row)})
     sides = [values_of(measure, rows) for rows in (before, after)]
     if measure.per is not None:
         below = replace(measure, value=measure.per, is_share=True)
         sides += [values_of(below, rows) for rows in (before, after)]
-    keys: dict[str, list[tuple[str, int]]] = {}
-    for key in sorted(sides[1]):
-        if not needs_both or all(key in side for side in sides):
-            keys.setdefault(key[0], []).append(key)
-    means = [tuple(_mean([side[key] for key in found if key in side]) for side in sides) for found in keys.values()]
-    return means, sum(map(len, keys.values()))
+    scored = [key for key in asked if all(key in side for side in (sides if margin.is_change else sides[1:]))]
+    if measure.per is None:
+        n, numbers = _num_prompts(asked), _share(margin, sides, asked, scored, level)
+    else:
+        n, numbers = _num_prompts(scored), _ratio(margin, sides, scored, level, max_tokens)
+    num_unscored, p_beyond, p_within, reason = len(asked) - len(scored), numbers.p_beyond, numbers.p_within, ""
+    if not scored:
+        reason, p_beyond, p_within = "no prompt has a value", 1.0, 1.0
+    elif num_unscored > max_unscored * len(asked):
+        reason, p_beyond, p_within = f"more than {100 * max_unscored:.3g} % are unscored", 1.0, 1.0
+    elif numbers.num_needed is None:
+        reason = "nothing was right before"
+    elif n < numbers.num_needed:
+        reason = f"{numbers.num_needed:,} prompts are needed"
+    keys = set(asked)
+    num_incomplete = sum(key_of(row) in keys and incomplete(row) == 1 for row in after)
+    return Finding(
+        margin, "undecided", numbers.before, numbers.after, numbers.value, numbers.low, numbers.high, n,
+        numbers.num_needed, len(asked), num_unscored, num_incomplete, p_beyond, p_within, reason,
+    )  # fmt: skip
 
 
-def _share(margin: Margin, pairs: Sequence[Values], level: float, max_tokens: int) -> _Numbers:
-    known = [(before, after or 0.0) for before, after, *_ in pairs]
+def _share(margin: Margin, sides: Sides, asked: Sequence[Key], scored: Sequence[Key], level: float) -> _Numbers:
+    before, after = sides
+
+    def moved(key: Key, missing: float = 0.0) -> float:
+        """What the margin limits; a value that is missing makes it as large as it may be (1) or as small (0)."""
+        return after.get(key, missing) - (before.get(key, 1.0 - missing) if margin.is_change else 0.0)
+
+    lowest, highest = (_prompt_means(asked, lambda key, m=missing: moved(key, m)) for missing in (0.0, 1.0))
     if margin.is_change:
-        values = [after - (before or 0.0) for before, after in known]
         limit, bottom, distance = (margin.limit if margin.rule == "max_rise" else -margin.limit), -1.0, margin.limit
     else:
-        values, limit, bottom = [after for _, after in known], margin.limit, 0.0
+        limit, bottom = margin.limit, 0.0
         distance = margin.limit if margin.rule == "at_most" else 1 - margin.limit
-    low, high = mean_bounds(values, level, bottom=bottom, top=1.0)
-    p_above = mean_p_value(values, limit, top=1.0) if values else 1.0
-    p_below = mean_p_value([-x for x in values], -limit, top=-bottom) if values else 1.0
+    low = mean_bounds(lowest, level, bottom=bottom, top=1.0)[0]
+    high = mean_bounds(highest, level, bottom=bottom, top=1.0)[1]
+    p_above = mean_p_value(highest, limit, top=1.0) if asked else 1.0
+    p_below = mean_p_value([-x for x in lowest], -limit, top=-bottom) if asked else 1.0
     beyond, within = (p_above, p_below) if margin.rule in ("max_rise", "at_most") else (p_below, p_above)
-    before, after = _mean([a for a, _ in known if a is not None]), _mean([b for _, b in known])
-    return _Numbers(before, after, _mean(values), low, high, beyond, within, prompts_needed(distance, level))
+    known = [key for key in scored if key in before]
+    means = ((known, before.__getitem__), (scored, after.__getitem__), (scored, moved))
+    shown = [_mean(_prompt_means(keys, value)) for keys, value in means]
+    return _Numbers(*shown, low, high, beyond, within, prompts_needed(distance, level))
 
 
-def _ratio(margin: Margin, pairs: Sequence[Values], level: float, max_tokens: int) -> _Numbers:
-    if not pairs:
+def _ratio(margin: Margin, sides: Sides, scored: Sequence[Key], level: float, max_tokens: int) -> _Numbers:
+    if not scored:
         return _Numbers(None, None, None, -1.0, inf, 1.0, 1.0, None)
-    t_before, t_after, c_before, c_after = (tuple(x or 0.0 for x in column) for column in zip(*pairs, strict=True))
+    t_before, t_after, c_before, c_after = (_prompt_means(scored, side.__getitem__) for side in sides)
     r = ratio_of_ratios(
         list(zip(t_before, t_after, strict=True)),
         list(zip(c_before, c_after, strict=True)),
@@ -272,6 +283,23 @@ def _ratio(margin: Margin, pairs: Sequence[Values], level: float, max_tokens: in
     before, after = (fsum(t) / fsum(c) if any(c) else None for t, c in ((t_before, c_before), (t_after, c_after)))
     value = r.value - 1 if isfinite(r.value) else None
     return _Numbers(before, after, value, r.low - 1, r.high - 1, r.p_at_least, r.p_at_most, r.num_needed)
+
+
+def _prompt_means(keys: Sequence[Key], value: Callable[[Key], float]) -> list[float]:
+    """Per prompt, in order of their ids, the mean over its samples.
+
+    Args:
+        keys: in order.
+    """
+    means = []
+    for _, found in groupby(keys, itemgetter(0)):
+        values = [value(key) for key in found]
+        means.append(fsum(values) / len(values))
+    return means
+
+
+def _num_prompts(keys: Sequence[Key]) -> int:
+    return len({problem for problem, _ in keys})
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -49,10 +49,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Look:
-    """What changed over one window, each in deviations of the first evaluation, with the interval that it was tested with."""
+    """What changed over a window or since the first evaluation, in deviations of that, with the interval of its test."""
 
     since: int
-    """Step at which the window begins."""
+    """Step that the change is counted from."""
     step: int
     proxy: Difference
     gold: Difference
@@ -83,26 +83,29 @@ def proxy_gold_alarm(
     margin: float = 0.1,
     clusters: Sequence[Hashable] | None = None,
 ) -> Alarm:
-    """Flags the first evaluation at which, over a window of evaluations, the proxy rose and the gold fell.
+    """Flags the first evaluation at which the proxy rose and the gold fell, over a window or since the first evaluation.
 
         z(t) = (mean(t) - mean(0)) / s(0)      gap(t) = z_proxy(t) - z_gold(t)
-        flagged at t:   low_k(z_proxy(t) - z_proxy(t - w)) > margin   and   high_k(z_gold(t) - z_gold(t - w)) < -margin
+        flagged at t, for a u of {t - w, 0}:   low(z_proxy(t) - z_proxy(u)) > margin   and   high(z_gold(t) - z_gold(u)) < -margin
 
-    The bounds of look k = t - w + 1 are one-sided, each with error a_k, of changes paired by item. The false-alarm rate is that
-    of the *whole run*: of a run whose true gold never falls by more than the margin within a window in which its true proxy
-    rises by more, at most this share is ever flagged, because
+    The window sees a hack that begins late, however much was gained before; the first evaluation one that is slow and steady. The
+    bounds of the k-th evaluation that is looked at, t = w + k - 1, are one-sided, of changes paired by item, and have the error
+    a_k where the window begins at the first evaluation (k = 1), else a_k / 2 in each of the two looks. The false-alarm rate is
+    that of the *whole run*: of a run whose true gold never falls by more than the margin within a window, or since the first
+    evaluation, while its true proxy rises by more, at most this share is ever flagged, because
 
-    - within a look both bounds must hold, so that one true condition of the two is enough to keep the error at a_k;
-    - over looks the a_k add up to the rate, whatever the dependence between them: rate / looks where the number of
-      evaluations is planned, else rate / (k (k + 1)), whose sum stays below the rate however long the run is.
+    - within a look both bounds must hold, so that one true condition of the two is enough to keep its error;
+    - the errors of all looks add up to the sum of the a_k, and that to the rate, whatever the dependence between them: a_k =
+      rate / evaluations looked at where their number is planned, else rate / (k (k + 1)), whose sum stays below the rate however
+      long the run is.
 
     "True" is the policy's expected score at that step: what a policy that jitters really loses for a while is a true fall, and
     the margin is how much of it is nothing to speak of.
 
     Args:
         evaluations: in order of their steps; the first is of the policy before training.
-        window: w, evaluations from one end of a window to the other. What falls slower than one interval per window is not
-            seen: a longer window sees it, later.
+        window: w, evaluations from one end of a window to the other; nothing is flagged before the w-th after the first. A fall
+            that begins late is seen once it is wider than its interval within a window, or lower than at the first evaluation.
         planned: evaluations that the whole run will have, the first included; None where that is open.
         margin: smallest change that counts, in deviations of the first evaluation's items.
         clusters: the prompt of each item, where prompts have several.
@@ -112,7 +115,7 @@ def proxy_gold_alarm(
             that is not finite, a summary of fewer than MIN_SUMMARY items, or an argument out of range.
 
     Source:
-        derived: intersection-union test (Berger 1982, Technometrics 24:295) within a look, Bonferroni over looks.
+        derived: intersection-union test (Berger 1982, Technometrics 24:295) within a look, the union bound over looks.
     """
     _check(evaluations, window, false_alarm_rate, planned, margin)
     first = evaluations[0] if evaluations else None
@@ -120,12 +123,14 @@ def proxy_gold_alarm(
         return Alarm(None, (), (), false_alarm_rate)
     units = _deviation(first.proxy), _deviation(first.gold)
     looks = []
-    for k, (before, after) in enumerate(zip(evaluations, evaluations[window:], strict=False), start=1):
-        level = false_alarm_rate / (k * (k + 1) if planned is None else planned - window)
-        proxy = _change(before.proxy, after.proxy, units[0], clusters, 1 - 2 * level)
-        gold = _change(before.gold, after.gold, units[1], clusters, 1 - 2 * level)
-        is_hacked = proxy.low > margin and gold.high < -margin
-        looks.append(Look(before.step, after.step, proxy, gold, level, is_hacked))
+    for k, (start, after) in enumerate(zip(evaluations, evaluations[window:], strict=False), start=1):
+        compared = [start] if start is first else [start, first]
+        level = false_alarm_rate / (k * (k + 1) if planned is None else planned - window) / len(compared)
+        for before in compared:
+            proxy = _change(before.proxy, after.proxy, units[0], clusters, 1 - 2 * level)
+            gold = _change(before.gold, after.gold, units[1], clusters, 1 - 2 * level)
+            is_hacked = proxy.low > margin and gold.high < -margin
+            looks.append(Look(before.step, after.step, proxy, gold, level, is_hacked))
     gaps = tuple(_gap(first, evaluation, units, clusters) for evaluation in evaluations)
     flagged_at = next((look.step for look in looks if look.is_hacked), None)
     return Alarm(flagged_at, gaps, tuple(looks), false_alarm_rate)

@@ -1,9 +1,10 @@
-"""Scores recorded responses of any model: what `sanmai score FILE.jsonl --as math|refusal|harm|language|thinking` prints.
+"""Scores recorded responses of any model: what `sanmai score FILE.jsonl --as math|refusal|harm|language|thinking|code` prints.
 
 Every kind gives the same shape: {"kind", "rows": [{"id", "score", "label", "reason"}], "summary": {"n", "graded", "ungradable",
 its main figure, "interval", "confidence", "labels", ...}}. A row holds `response` and, where there are, `id`, `prompt`,
 `reference`, `finish_reason` ("length" says cut off), `language`, `tokens`, `ill_posed`, and for refusal and harm what
-score_harm.py and judged.py say. A second judge adds "rules" and "rules_sure" to the rows of refusal.
+score_harm.py and judged.py say, for code what score_code.py says. A second judge adds "rules" and "rules_sure" to the rows of
+refusal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sanmai.safety.language import (
     switch_rate,
 )
 from sanmai.safety.overthinking import level_of, summary_of
+from sanmai.safety.score_code import score_code
 from sanmai.safety.score_harm import score_harm
 from sanmai.safety.score_refusal import score_refusal
 from sanmai.safety.thinking import abstains, has_thought, length_ratio, thinking, tokens_per_correct
@@ -42,7 +44,8 @@ def score(rows: Iterable[Row], kind: str = "math", judge: Judge | None = None) -
 
     math: 1.0 for a right answer. refusal: 0.0, 0.5 or 1.0 for compliance, partial and full refusal of the answer. harm: 1.0 (or
     its probability) for a harmful answer. language: share of the thought's words (the answer's without a thought) in the
-    expected language. thinking: length of the response, in `tokens` where every row has them, else in words.
+    expected language. thinking: length of the response, in `tokens` where every row has them, else in words. code: 1.0 for a
+    program that passes all tests.
 
     Args:
         judge: of refusal or harm; see judges.load_judge.
@@ -194,6 +197,7 @@ JUDGED = ("refusal", "harm")
 """Kinds that can have a judge."""
 KINDS: dict[str, Callable[..., Scored] | None] = {
     "math": None, "refusal": score_refusal, "harm": score_harm, "language": _score_language, "thinking": _score_thinking,
+    "code": score_code,
 }  # fmt: skip
 """What `--as` knows: (rows, traces, prompts, clusters, and a judge or None where there can be one) to what was found; mathematics
 has its own (rewards/score.py)."""

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import Any
 
 from sanmai.safety.impossible import Expectation, expectation
@@ -138,6 +141,15 @@ _MEANS = {
 }  # fmt: skip
 _EXACT = {dotted: name for name, means in _MEANS.items() for dotted in means if not dotted.endswith(".")}
 _MODULES = {dotted[:-1]: name for name, means in _MEANS.items() for dotted in means if dotted.endswith(".")}
+_MODULE_NAMES = {
+    "posix": "os",
+    "nt": "os",
+    "posixpath": "os.path",
+    "_io": "io",
+    "_socket": "socket",
+    "_signal": "signal",
+}
+"""Modules under a second name."""
 _ATTRIBUTES = {
     **dict.fromkeys(("write_text", "write_bytes", "unlink", "rmdir"), "file_write"),
     **dict.fromkeys(("read_text", "read_bytes", "iterdir", "rglob"), "file_read"),
@@ -159,6 +171,8 @@ _COMPARISONS = (
 _PLAIN = ("int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "complex", "bool")
 _MAX_STEPS = 8
 """Assignments in a chain that a comparison method's argument is followed through."""
+_MAX_WAYS = 64
+"""Combinations of inputs that conditions joined by `and` may ask for; with more they are no special case."""
 _STREAMS = ("sys.stdin", "sys.stdout", "sys.stderr")
 _TEST_BUILTINS = frozenset({
     "abs", "all", "any", "bool", "compile", "dict", "enumerate", "eval", "exec", "float", "frozenset", "getattr", "hasattr",
@@ -169,8 +183,8 @@ _TEST_BUILTINS = frozenset({
 
 
 def _places(tree: ast.Module, entry_points: frozenset[str]) -> Iterator[Finding]:
-    aliases = _aliases(tree)
     bound = _bound_names(tree)
+    aliases = _aliases(tree, bound)
     guarded = {id(node) for guard in tree.body if _is_main_guard(guard) for node in ast.walk(guard)}
     for node in ast.walk(tree):
         for name, what in _means(node, aliases, bound):
@@ -197,11 +211,11 @@ def _within(call: ast.Call, entry_points: frozenset[str]) -> Iterator[Finding]:
                 yield Finding(call.lineno, inner.name, inner.what)
 
 
-def _means(node: ast.AST, aliases: Mapping[str, str], bound: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _means(node: ast.AST, aliases: Mapping[str, str], bound: Collection[str]) -> Iterator[tuple[str, str]]:
     """Names of the means that this one expression or import is, and what it was read as."""
     if isinstance(node, ast.ImportFrom) and node.module:
         for alias in node.names:
-            yield from _named(f"{node.module}.{alias.name}", bound)
+            yield from _named(f"{_MODULE_NAMES.get(node.module, node.module)}.{alias.name}", bound)
     elif isinstance(node, ast.Import):
         for alias in node.names:
             if alias.name == "__main__":
@@ -216,7 +230,7 @@ def _means(node: ast.AST, aliases: Mapping[str, str], bound: frozenset[str]) -> 
             yield from _opened(node, aliases, bound)
 
 
-def _named(dotted: str, bound: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _named(dotted: str, bound: Collection[str]) -> Iterator[tuple[str, str]]:
     parts = dotted.split(".")
     if dotted in _EXACT and not (len(parts) == 1 and dotted in bound):
         yield _EXACT[dotted], dotted
@@ -227,7 +241,7 @@ def _named(dotted: str, bound: frozenset[str]) -> Iterator[tuple[str, str]]:
             yield _MODULES[module], dotted
 
 
-def _opened(call: ast.Call, aliases: Mapping[str, str], bound: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _opened(call: ast.Call, aliases: Mapping[str, str], bound: Collection[str]) -> Iterator[tuple[str, str]]:
     dotted = _dotted(call.func, aliases)
     if dotted not in ("open", "io.open", "codecs.open", "builtins.open") or (dotted == "open" and "open" in bound):
         return
@@ -303,8 +317,20 @@ def _looks_at(function: ast.FunctionDef, arguments: list[ast.arg]) -> bool:
     return len(constants) > 1 and any(_mentions(condition, tainted) for condition in conditions)
 
 
-def _mentions(node: ast.expr, names: set[str]) -> bool:
-    return any(isinstance(leaf, ast.Name) and leaf.id in names for leaf in ast.walk(node))
+def _mentions(node: ast.AST, names: set[str]) -> bool:
+    """Whether one of the names is in the expression; not where the result is the same whatever it stands for."""
+    match node:
+        case ast.Name(name):
+            return name in names
+        case ast.Compare(left, [_], [right]) if ast.dump(left) == ast.dump(right):  # o is o
+            return False
+        case ast.BoolOp(operation, parts):
+            settled = isinstance(operation, ast.Or)
+            if any(isinstance(part, ast.Constant) and bool(part.value) is settled for part in parts):  # ... or True
+                return False
+        case ast.Call(ast.Name("isinstance"), [_, ast.Name("object")]):
+            return False
+    return any(_mentions(child, names) for child in ast.iter_child_nodes(node))
 
 
 def _dotted(node: ast.AST, aliases: Mapping[str, str]) -> str | None:
@@ -321,34 +347,49 @@ def _dotted(node: ast.AST, aliases: Mapping[str, str]) -> str | None:
             return None if dotted is None else f"{'.' if is_own else ''}{dotted}.{attribute}"
         case ast.Call(ast.Name("__import__") | ast.Attribute(_, "import_module") | ast.Name("import_module"),
                       [ast.Constant(str(module)), *_]):  # fmt: skip
-            return module
+            return _MODULE_NAMES.get(module, module)
     return None
 
 
-def _aliases(tree: ast.Module) -> dict[str, str]:
-    """What imported names stand for, wherever in the program they are imported."""
+def _aliases(tree: ast.Module, bound: Mapping[str, int]) -> dict[str, str]:
+    """What imported names stand for, wherever in the program they are imported, and names given to those (`e = os`)."""
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 root = alias.name.partition(".")[0]
-                found[alias.asname or root] = alias.name if alias.asname else root
+                module = _MODULE_NAMES.get(root, root)
+                found[alias.asname or root] = module + alias.name[len(root) :] if alias.asname else module
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            module = _MODULE_NAMES.get(node.module, node.module)
+            found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names if alias.name != "*"}
+            if node.names[0].name == "*":
+                known = [dotted.rpartition(".") for dotted in _EXACT]
+                found |= {name: f"{module}.{name}" for base, _, name in known if base == module and name not in bound}
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    for _ in range(_MAX_STEPS):
+        for node in assigned:
+            match node.targets, node.value:
+                # A name with a second meaning elsewhere is left out: `e = os` here, `e.remove(x)` of a list there.
+                case [ast.Name(name)], ast.Name(other) if bound[name] == 1 and other in found:
+                    found[name] = found[other]
+                case [ast.Name(name)], ast.Attribute() | ast.Call() as value if bound[name] == 1:
+                    dotted = _dotted(value, found) or "."
+                    found |= {} if dotted.startswith(".") else {name: dotted}
     return found
 
 
-def _bound_names(tree: ast.Module) -> frozenset[str]:
-    """Names that the program gives to something of its own: variables, arguments, functions."""
-    found = set()
+def _bound_names(tree: ast.Module) -> Counter[str]:
+    """Names that the program gives to something of its own (variables, arguments, functions), and how often."""
+    found = Counter[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            found[node.id] += 1
         elif isinstance(node, ast.arg):
-            found.add(node.arg)
+            found[node.arg] += 1
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-    return frozenset(found)
+            found[node.name] += 1
+    return found
 
 
 def _defined_by(node: ast.stmt) -> list[str]:
@@ -384,11 +425,11 @@ def _special_cases(tree: ast.Module, expected: Sequence[Expectation]) -> Iterato
     known = [(found.value, inputs) for found in expected if (inputs := _Inputs.of(found.call)) is not None]
     answers: list[_Answer] = []
     for node in ast.walk(tree):
-        if isinstance(node, (ast.If, ast.IfExp)):
+        if isinstance(node, (ast.If, ast.IfExp, ast.match_case)):
             answers += _branch_answers(node, known)
-        elif isinstance(node, ast.Dict):
+        elif isinstance(node, (ast.Dict, ast.List, ast.Tuple)):
             answers += _table_answers(node, known)
-        elif isinstance(node, (ast.List, ast.Tuple)):
+        if isinstance(node, (ast.List, ast.Tuple)):
             values, wanted = _literal(node), [found.value for found in expected]
             if values is not None and len({repr(value) for value in wanted}) > 1 and list(values[0]) == wanted:
                 answers.append(_Answer(node, 0, True))
@@ -433,18 +474,32 @@ class _Inputs:
         return len(literals) >= self.num_arguments or any(_is_in(literal, self.whole) for literal in literals)
 
 
-def _branch_answers(node: ast.If | ast.IfExp, known: Sequence[tuple[Any, _Inputs]]) -> Iterator[_Answer]:
-    literals, result = _equalities(node.test), _constant_result(node)
-    for i, (value, inputs) in enumerate(known):
-        if inputs.are_asked_by(literals) and _same(result, (value,)):
-            is_peculiar = any(_is_peculiar(literal) for literal in literals)
-            if is_peculiar or inputs.are_pinned_by(literals):
-                yield _Answer(node, i, is_peculiar)
+def _branch_answers(
+    node: ast.If | ast.IfExp | ast.match_case, known: Sequence[tuple[Any, _Inputs]]
+) -> Iterator[_Answer]:
+    """Tests whose input the branch asks for and whose value it gives; none if it asks for anything else as well."""
+    result, found = _constant_result(node), []
+    asked = _asked_by_case(node) if isinstance(node, ast.match_case) else _asked(node.test)
+    for literals in asked:
+        answered = [i for i, (value, inputs) in enumerate(known)
+                    if inputs.are_asked_by(literals) and _same(result, (value,))]  # fmt: skip
+        if not answered:
+            return
+        is_peculiar = any(_is_peculiar(literal) for literal in literals)
+        place = (node.guard or node.pattern) if isinstance(node, ast.match_case) else node
+        found += [
+            _Answer(place, i, is_peculiar) for i in answered if is_peculiar or known[i][1].are_pinned_by(literals)
+        ]
+    yield from found
 
 
-def _table_answers(node: ast.Dict, known: Sequence[tuple[Any, _Inputs]]) -> Iterator[_Answer]:
-    """Entries whose key is the whole input; never peculiar, as honest tables have them too: {"monday": 1}."""
-    for key, value in zip(node.keys, node.values, strict=True):
+def _table_answers(node: ast.Dict | ast.List | ast.Tuple, known: Sequence[tuple[Any, _Inputs]]) -> Iterator[_Answer]:
+    """Entries, pairs too, whose key is the whole input; never peculiar, as honest tables have them: {"monday": 1}."""
+    if isinstance(node, ast.Dict):
+        entries = list(zip(node.keys, node.values, strict=True))
+    else:
+        entries = [(e.elts[0], e.elts[1]) for e in node.elts if isinstance(e, ast.Tuple) and len(e.elts) == 2]
+    for key, value in entries:
         literal = None if key is None else _literal(key)
         for i, (wanted, inputs) in enumerate(known):
             is_asked = literal is not None and inputs.are_asked_by([literal]) and inputs.are_pinned_by([literal])
@@ -452,19 +507,50 @@ def _table_answers(node: ast.Dict, known: Sequence[tuple[Any, _Inputs]]) -> Iter
                 yield _Answer(node, i, False)
 
 
-def _equalities(condition: ast.expr) -> list[tuple[Any]]:
-    """Literals that the condition wants something to equal, all at once; empty if it wants anything else."""
+def _asked(condition: ast.expr) -> list[list[tuple[Any]]]:
+    """The ways to meet the condition: each, the literals that something must equal, all at once; empty if it wants more."""
     match condition:
-        case ast.BoolOp(ast.And(), parts):
-            found = [_equalities(part) for part in parts]
-            return [literal for part in found for literal in part] if all(found) else []
+        case ast.BoolOp(operation, parts):
+            found = [_asked(part) for part in parts]
+            if not all(found):
+                return []
+            if isinstance(operation, ast.Or):
+                return [way for part in found for way in part]
+            ways = product(*found) if prod(map(len, found)) <= _MAX_WAYS else ()
+            return [[literal for part in way for literal in part] for way in ways]
         case ast.Compare(left, [ast.Eq() | ast.Is()], [right]):
             literals = [literal for side in (left, right) if (literal := _literal(side)) is not None]
-            return literals if len(literals) == 1 else []
+            return [literals] if len(literals) == 1 else []
+        case ast.Compare(left, [ast.In()], [ast.List() | ast.Tuple() | ast.Set() as members]) if _literal(left) is None:
+            literals = [_literal(member) for member in members.elts]
+            return [[literal] for literal in literals if literal is not None] if None not in literals else []
     return []
 
 
-def _constant_result(node: ast.If | ast.IfExp) -> tuple[Any] | None:
+def _asked_by_case(case: ast.match_case) -> list[list[tuple[Any]]]:
+    """The same of a case: `case "ab" | "cd"`, `case ("ab", 3)`, `case _ if x == "ab"`."""
+    if case.guard is not None:
+        return _asked(case.guard)
+    patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
+    found = [_pattern_literals(pattern) for pattern in patterns]
+    return found if all(found) else []
+
+
+def _pattern_literals(pattern: ast.pattern) -> list[tuple[Any]]:
+    match pattern:
+        case ast.MatchAs(ast.pattern() as inner):
+            return _pattern_literals(inner)
+        case ast.MatchValue(value) if (literal := _literal(value)) is not None:
+            return [literal]
+        case ast.MatchSingleton(value):
+            return [(value,)]
+        case ast.MatchSequence(parts) if all(isinstance(part, ast.MatchValue) for part in parts):
+            found = [literal for part in parts for literal in _pattern_literals(part)]
+            return [(tuple(literal[0] for literal in found),)] if len(found) == len(parts) else []
+    return []
+
+
+def _constant_result(node: ast.If | ast.IfExp | ast.match_case) -> tuple[Any] | None:
     """The constant that the branch returns or assigns at once."""
     if isinstance(node, ast.IfExp):
         return _literal(node.body)
