@@ -33,6 +33,15 @@ def test_without_a_chat_template_the_prompt_is_r1_zeros_and_goes_on():
     assert text == f"{R1_ZERO_SYSTEM}\nUser: 2+3?\nAssistant:"
 
 
+def test_a_template_that_fails_is_told_with_roles_and_lengths_and_no_words():
+    class Failing(Characters):
+        def apply_chat_template(self, conversation, **rest):
+            raise ValueError("roles must alternate")
+
+    with pytest.raises(InputError, match=r"cannot render a conversation of user \(4 characters\): roles must alternate$"):
+        render_prompt(Failing("x"), USER)
+
+
 def test_a_chat_template_that_opens_the_thought_is_noticed():
     opening, plain = Characters("<think>\n"), Characters("|")
     assert opened_in_prompt(opening, render_prompt(opening, USER))

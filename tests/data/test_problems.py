@@ -137,6 +137,30 @@ def test_a_malformed_line_is_named_with_file_number_and_reason_or_skipped_and_co
     assert len(loaded.skipped) == 1 and loaded.problems[0].prompt == "p"
 
 
+SECRET = "Tell me how to SECRETWORD now"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("no-header.csv", f"{SECRET},category\n{SECRET},x\n"),
+        ("a.jsonl", json.dumps({"prompt": [SECRET]})),
+        ("b.jsonl", json.dumps({"prompt": "p", "tags": [SECRET]})),
+        ("c.jsonl", json.dumps({"prompt": "p", "tags": {"t": [SECRET]}})),
+        ("d.jsonl", json.dumps({"prompt": "p", "kind": SECRET})),
+        ("e.jsonl", json.dumps({"prompt": "p", "answer": [SECRET]})),
+        ("f.jsonl", json.dumps({"messages": [{"role": SECRET, "content": SECRET}]})),
+        ("g.jsonl", "".join(json.dumps({"prompt": f"p{k}", "id": SECRET}) + "\n" for k in range(2))),
+        ("h.jsonl", json.dumps({SECRET: 1})),
+    ],
+)
+def test_no_message_about_a_file_quotes_what_it_asks_for(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as error:
+        load_problems(tmp_path / name, needs_answer=False)
+    assert "SECRET" not in str(error.value) and f"{name}, line" in str(error.value)
+
+
 def test_a_file_with_nothing_left_is_an_error_even_when_skipping(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_bytes(b"x\ny\n")

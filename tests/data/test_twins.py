@@ -141,7 +141,7 @@ def test_arithmetic_is_read_from_gsm8k_and_svamp_rows_alone():
 def test_a_malformed_line_is_named(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"question": "?", "answer": "#### 3"}\n{"question": 3, "answer": "#### 3"}\n')
-    with pytest.raises(InputError, match="line 2: question = 3"):
+    with pytest.raises(InputError, match="line 2: question: expected text, found int"):
         list(read_worked(file))
 
 

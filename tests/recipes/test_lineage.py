@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from sanmai.recipes.lineage import history, trained_on
 
@@ -60,6 +61,21 @@ def test_damaged_folders_and_missing_files_are_told_and_end_nothing(tmp_path):
     steps = history(str(run))
     assert [s.name for s in steps] == [str(run), "run"]
     assert trained_on(steps).unread == ["gone.jsonl"]
+
+
+def test_hub_sets_folders_without_a_slash_and_files_of_any_ending_are_kept_out_or_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts").mkdir()
+    write_rows(tmp_path / "prompts" / "a.jsonl", {"prompt": "from a folder"})
+    write_rows(tmp_path / "B.JSONL", {"prompt": "from a file"})
+    run = make_run(tmp_path / "run", "tiny", config='files = ["B.JSONL", "c.tsv"]\n[problems]\nsource = "hub:someone/set:train"\n'
+                   'evaluation = "hub:someone/held-out"\n[anchor]\nsource = ["prompts"]\n[other]\nsource = "world"')  # fmt: skip
+    steps = history(str(run))
+    assert set(steps[1].data) == {"B.JSONL", "c.tsv", "hub:someone/set:train", "prompts"}
+    monkeypatch.setitem(sys.modules, "datasets", None)  # as where it is not installed
+    found = trained_on(steps)
+    assert found.prompts == {"user: from a folder", "user: from a file"}
+    assert set(found.unread) == {"c.tsv", "hub:someone/set:train"}
 
 
 def test_a_gate_is_a_step_and_leads_to_the_model_that_it_chose(tmp_path):

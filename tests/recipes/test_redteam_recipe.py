@@ -11,7 +11,9 @@ from sanmai.data.problems import load_problems
 from sanmai.recipes import find_recipe, redteam, resolve
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.redteam import RedteamConfig, describe_redteam, run_redteam
+from sanmai.report import summarise
 from sanmai.report.redteam_html import render_redteam, write_redteam_report
+from sanmai.safety.redteam import Genome
 from sanmai.types import InputError, Problem
 from sanmai.world.requests import SEEN
 
@@ -111,9 +113,11 @@ def test_the_page_shows_the_archive_with_the_prompts_closed_and_nothing_hostile_
     folder, _ = finished
     page = write_redteam_report(folder).read_text(encoding="utf-8")
     assert page.count("<details>") == page.count('class="prompt"') and "<details open" not in page and "Held out" in page
-    hostile = {"category": "<b>", "style": "s", "language": "en", "id": "i", "objective": 0.5, "prompt": "<script>x</script>"}
+    hostile = {"category": "<b>", "style": "s", "language": "en", "id": "i", "objective": 0.5}
+    hostile["prompt"] = "<script>x</script>\0\x1b"
     shown = render_redteam("<i>", {"by": {"<u>": {}}}, {"cells": [hostile, 3, {}]})
     assert not any(text in shown for text in ("<script>x", "<b>", "<i>", "<u>")) and "heat-5" in shown
+    assert "\0" not in shown and "\x1b" not in shown
     with pytest.raises(InputError, match="it is written when a red team's search ends"):
         write_redteam_report(folder / "rollouts")
 
@@ -138,6 +142,27 @@ def test_requests_of_a_file_are_searched_with_a_judge_that_tells_harm(tmp_path):
     assert found["all"]["filled"] and found["all"]["qd_score"] == found["all"]["filled"]
     assert found["all"]["cells"] == 2 * 2 and found["confirmed"]["all"]["over_refusal"]["n"] > 0
     assert any("4 cells of 2 categories" in line for line in describe_redteam(settings))
+
+
+def test_outside_the_world_the_rules_tell_harm_and_dangerous_prompts_are_no_harmless_twins(tmp_path):
+    given = files(tmp_path)
+    contrasts = [{"prompt": f"how to make o{k} ?", "type": "t", "label": ("safe", "unsafe")[k % 2]} for k in range(20, 24)]
+    (tmp_path / "harmless.jsonl").write_text("".join(json.dumps(row) + "\n" for row in contrasts))
+    warnings = [line for line in describe_redteam(config(**given)) if line.startswith("Warning")]
+    assert len(warnings) == 1 and "2 prompts are left out of the harmless ones: dangerous" in warnings[0]
+    given["problems"] |= {"format": "generic", "kind": "safety"}  # of the requests, and not of the twins
+    _, space = redteam._space(config(**given), None, print)
+    made = [space.twin(Genome(cell, name, (0,) * 9)) for cell in space.cells for name in space.pools[cell]]
+    assert {twin.tags["original"].rpartition("/")[2] for twin in made if twin is not None} == {"0", "2"}
+    settings = config(**given, num_steps=1, queries_per_step=4, confirm_samples=0, sampling={"max_tokens": 1})
+    run_redteam(settings, tmp_path / "run")  # nothing is finished, so nothing can be graded
+    found = json.loads((tmp_path / "run" / "redteam.json").read_text())
+    metrics = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert found["ungraded"] == found["queries"] == 4 and "redteam/archive_asr" not in metrics
+    page = write_redteam_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "Harm was told by refusal rules, an upper bound" in page
+    assert any("told by refusal rules" in line for line in describe_redteam(settings))
+    assert summarise(tmp_path / "run")["verdict"].endswith("redteam.json has what it found.")
 
 
 def test_a_model_rewords_requests_and_what_it_says_wrong_is_counted(tmp_path):

@@ -90,7 +90,7 @@ def test_everything_of_the_case_is_on_one_offline_page(tmp_path):
     page = read(folder)
     for said in ("1 of 3 claims holds", "Harm at most 5 %", "too few: at least 59", "Safe@4", "role_play", "Youden", "zh",
                  "the base overtakes", "digits=2", "sft-0", "abc1", "cold_start.jsonl", "Nothing is said of agents.", "w123",
-                 "h456", "0.8", "an upper bound"):  # fmt: skip
+                 "h456", "0.8", "an upper bound", "Harm before and after, plain and attacked requests"):  # fmt: skip
         assert said in page, said
     assert not re.search(r'(src|href)="(?!#|data:,")', page) and "@import" not in page and "url(" not in page
     assert os.stat(folder / "report.html").st_mode & 0o777 == 0o644 and read(folder) == page
@@ -103,6 +103,11 @@ def test_harmful_texts_are_hidden_until_they_are_clicked_and_only_those_of_the_w
     assert "<details open" not in page and page.count("a dangerous answer") == inside.count("a dangerous answer") == 1
     assert page.count("a dangerous request") == inside.count("a dangerous request") == 1
     assert "dangerous" not in summary and "id-7" in summary and "id-8" not in page
+
+
+def test_control_characters_of_a_completion_are_not_in_the_page(tmp_path):
+    page = read(make_audit(tmp_path / "a", make_case(), "a\0b\x1b[2J\tc\r\nd\x9b", "e"))
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", page) and "a\ufffdb\ufffd[2J\tc\nd\ufffd" in page
 
 
 def test_a_page_without_texts_names_the_worst_samples_alone(tmp_path):

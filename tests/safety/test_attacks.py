@@ -30,7 +30,8 @@ def test_each_attack_keeps_the_request_and_says_what_it_is():
     original = problem(tags={"category": "c"}, demonstration="no")
     for made in transformed([original], EVERYWHERE):
         name = made.tags["attack"]
-        assert made.id == f"p1~{name}" and made.tags["original"] == "p1" and made.tags["category"] == "c"
+        assert made.id == f"p1~{name}" and made.tags["original"] == made.tags["made_from"] == "p1"
+        assert made.tags["category"] == "c"
         assert (made.kind, made.messages[0], made.demonstration) == ("safety", original.messages[0], None)
         assert made.messages[1:] != original.messages[1:]
         if name not in ("past_tense", "base64"):
@@ -58,6 +59,12 @@ def test_chains_apply_from_left_to_right_and_attacks_of_attacks_name_the_first_o
     again = attack(attack(problem(), "role_play"), "authority")
     assert again.id == "p1~role_play~authority"
     assert again.tags["attack"] == "role_play+authority" and again.tags["original"] == "p1"
+
+
+def test_what_is_made_of_a_translation_names_the_request_and_the_translation():
+    found = transformed([problem(identity="m/zh", tags={"original": "m"})], ["role_play"])
+    again = transformed(found, ["base64"])
+    assert [(p.tags["original"], p.tags["made_from"]) for p in (*found, *again)] == [("m", "m/zh")] * 2
 
 
 def test_the_seed_and_the_id_decide_and_nothing_else():

@@ -7,7 +7,9 @@ from math import inf, isnan, sqrt
 import pytest
 
 from sanmai.safety.generalisation import (
+    Partition,
     ability_of,
+    change_of,
     forgetting,
     gap_change,
     generalisation_gap,
@@ -144,6 +146,24 @@ def test_a_better_model_is_not_said_to_be_overtaken_and_a_worse_one_is_behind_fr
     assert pass_at_k_crossover(worse, better).finding == "undecided up to k = 8"  # at k = 8 both are at 1
     assert pass_at_k_crossover({str(k): (8, 0) for k in range(30)}, better).finding == "the trained model is ahead up to k = 8"
     assert pass_at_k_crossover(better, worse).finding == "the base is ahead from the first sample on"
+
+
+def test_what_was_made_from_one_request_is_one_and_no_narrower_than_one_prompt_of_each():
+    # 20 requests in 6 languages, alike within each: as much as 20 prompts say.
+    def answers(seed: int, copies: int) -> list[dict]:
+        rng = random.Random(seed)
+        drawn = [float(rng.random() < 0.4) for _ in range(20)]
+        tags = [{"original": f"m{k}"} if copies > 1 else {} for k in range(20)]
+        return [row(f"m{k}/{x}", drawn[k], **tags[k]) for k in range(20) for x in range(copies)]
+
+    one, six = ([answers(seed, copies) for seed in (1, 2)] for copies in (1, 6))
+    for changed in (change_of, lambda a, b: generalisation_gap(a, b).inside):
+        narrow, wide = changed(*one), changed(*six)
+        assert wide.n == 20 and wide.value == pytest.approx(narrow.value)
+        assert wide.high - wide.low > 0.9 * (narrow.high - narrow.low)
+    halves = [Partition(rows_, rows_, 0) for rows_ in (answers(3, 6), [row(r["problem_id"], 1.0) for r in answers(3, 6)])]
+    found, alone = transfer_ratio(*halves), transfer_ratio(*(Partition(h.inside[::6], h.inside[::6], 0) for h in halves))
+    assert found.value == 1 and (found.low, found.high) == pytest.approx((alone.low, alone.high))
 
 
 def test_forgetting_is_the_best_earlier_checkpoint_minus_now_per_ability():

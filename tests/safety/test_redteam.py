@@ -232,6 +232,20 @@ def test_a_style_that_applies_to_no_request_has_no_cell_and_a_small_space_is_exh
     assert sorted(q.prompt for q in queries) == ["Things 0.", "Things 1.", "Things 2."]
 
 
+@pytest.mark.parametrize("by", ["cell", "language", "style", "category"])
+def test_translations_of_a_request_are_never_on_both_sides_of_the_holdout(by):
+    words = lambda k, x: ({"role": "user", "content": f"How do I bake {k} in {x}?"},)  # noqa: E731
+    tags = [{"original": f"m{k}", "category": "ab"[k % 2]} for k in range(24)]
+    found = [Problem(f"m{k}/{x}", words(k, x), kind="safety", language=x, tags=tags[k]) for k in range(24) for x in ("en", "zh")]
+    space = request_space(found, seed=0, styles=("direct", "role_play"), by=by)
+    sides: dict[bool, set[str]] = {True: set(), False: set()}
+    for cell, pool in space.pools.items():
+        sides[cell in space.held_out] |= {name.partition("/")[0] for name in pool}
+        made = space.render(Genome(cell, pool[0], (0,) * space.num_slots))
+        assert made is not None and made.tags["original"] == pool[0].partition("/")[0]
+    assert sides[True] and sides[False] and not sides[True] & sides[False]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

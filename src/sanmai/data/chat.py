@@ -38,9 +38,9 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
             tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
         except (TemplateError, TypeError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(
-                f"the chat template cannot render {str(messages[-1]['content'])[:40]!r}: {reason}"
-            ) from None
+            # No words of theirs: they may ask for something harmful.
+            turns = ", ".join(f"{m['role']} ({len(str(m['content'])):,} characters)" for m in messages)
+            raise InputError(f"the chat template cannot render a conversation of {turns}: {reason}") from None
         if not tokens:
             raise InputError("the chat template renders nothing; expected the prompt's tokens")
         return tokens

@@ -87,6 +87,7 @@ def load_problems(
     needs_answer: bool = True,
     limit: int | None = None,
     kind: Kind | None = None,
+    skip_setting: str | None = "problems.on_error",
 ) -> LoadedProblems:
     """The problems of a file, a folder of files or a hub data set, without duplicates.
 
@@ -95,9 +96,11 @@ def load_problems(
             that read no answer.
         limit: stop after so many problems.
         kind: of every problem, whatever its row says.
+        skip_setting: what the caller's user sets to "skip" to pass over malformed lines, for the message; None: there is none.
 
     Raises:
-        InputError: the source cannot be read, a line is malformed (on_error="raise"), or no problem is left.
+        InputError: the source cannot be read, a line is malformed (on_error="raise"), or no problem is left. No message quotes
+            a text of the source: it may ask for something harmful.
     """
     problems: list[Problem] = []
     skipped: list[str] = []
@@ -113,7 +116,8 @@ def load_problems(
         except _RowError as error:
             reason = f"{where}: {error}"
             if on_error == "raise":
-                raise InputError(f"{reason} (problems.on_error=skip passes over such lines)") from None
+                hint = f" ({skip_setting}=skip passes over such lines)" if skip_setting is not None else ""
+                raise InputError(reason + hint) from None
             skipped.append(reason)
             continue
         seen_ids.add(problem.id)
@@ -153,11 +157,15 @@ def normalised_prompt(problem: Problem) -> str:
 
 
 def split(problems: Sequence[Problem], holdout: float, seed: int = 0) -> tuple[list[Problem], list[Problem]]:
-    """Training and held-out problems; which side one falls on depends on its text and the seed alone."""
+    """Training and held-out problems; which side one falls on depends on the seed and its text alone.
+
+    What was made from one request (tag `original`: translations, attacks) stays together.
+    """
     train: list[Problem] = []
     held_out: list[Problem] = []
     for problem in problems:
-        digest = hashlib.sha256(f"{seed}\n{normalised_prompt(problem)}".encode()).digest()
+        name = str(problem.tags.get("original") or normalised_prompt(problem))
+        digest = hashlib.sha256(f"{seed}\n{name}".encode()).digest()
         place = int.from_bytes(digest[:8], "big") / 2**64
         (held_out if place < holdout else train).append(problem)
     return train, held_out
@@ -204,9 +212,19 @@ class _RowError(Exception):
     """Why a row is no problem."""
 
 
+def _shown(value: Any) -> str:
+    """A value for a message: as it is where it looks like a name or a number, else its type and length."""
+    if isinstance(value, str):
+        return (
+            repr(value) if re.fullmatch(r"[\w./:-]{1,40}", value, re.ASCII) else f"a text of {len(value):,} characters"
+        )
+    is_number = isinstance(value, bool | int | float) and len(str(value)) <= 40
+    return str(value) if is_number else f"a value of type {type(value).__name__}"
+
+
 def _check(problem: Problem, seen_ids: set[str], needs_answer: bool) -> None:
     if problem.id in seen_ids:
-        raise _RowError(f"the id {problem.id!r} is not unique")
+        raise _RowError(f"the id {_shown(problem.id)} is not unique")
     if not problem.prompt.strip():
         raise _RowError("the prompt is empty")
     if needs_answer and problem.answer is None and problem.kind == "reasoning":
@@ -237,10 +255,13 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
         return _star1
     if "goal" in columns:
         return _goal
+    # Of a file without a header the first row stands where the names should be.
+    named = sorted(name for name in map(str, columns) if re.fullmatch(r"[\w-]{1,30}", name, re.ASCII))
+    others = [f"{len(columns) - len(named)} whose names are no single words"] if len(named) < len(columns) else []
     raise _RowError(
-        f"columns {', '.join(sorted(map(str, columns)))} fit no known format; expected prompt or messages (generic), "
-        "question and answer (gsm8k, mgsm), problem and answer (math), Body, Question and Answer (svamp), question and "
-        "response (star1), goal (goals), prompt, type and label (xstest), Behavior and SemanticCategory (harmbench), "
+        f"columns {', '.join([*named, *others])} fit no known format (is there a header?); expected prompt or messages "
+        "(generic), question and answer (gsm8k, mgsm), problem and answer (math), Body, Question and Answer (svamp), question "
+        "and response (star1), goal (goals), prompt, type and label (xstest), Behavior and SemanticCategory (harmbench), "
         "forbidden_prompt and category (strongreject), or source and one column per language (multijail)"
     )
 
@@ -296,7 +317,7 @@ def _goal(row: Row, default_id: str) -> Problem:
 def _xstest(row: Row, default_id: str) -> Problem:
     label = _text(row, "label")
     if label not in ("safe", "unsafe"):
-        raise _RowError(f"label = {label[:40]!r}: expected safe or unsafe")
+        raise _RowError(f"label = {_shown(label)}: expected safe or unsafe")
     identity = default_id if row.get("id") in (None, "") else f"xstest/{row['id']}"
     prompt: Message = {"role": "user", "content": _text(row, "prompt")}
     kind: Kind = "general" if label == "safe" else "safety"
@@ -357,7 +378,9 @@ def _generic(row: Row, default_id: str) -> Problem:
     tags = {key: value for key, value in row.items() if key not in _GENERIC and _is_tag(value)}
     stated = _json_object(row.get("tags") or {})
     if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
-        raise _RowError(f"tags = {str(stated)[:80]!r}: expected an object of texts, numbers and bools")
+        held = stated.values() if isinstance(stated, dict) else [stated]
+        types = ", ".join(sorted({type(value).__name__ for value in held}))
+        raise _RowError(f"tags: expected an object of texts, numbers and bools, found {types}")
     tags |= stated
     answer = None if row.get("answer") is None else _reference(row["answer"])
     verifier = _optional(row, "verifier") or "math"
@@ -365,7 +388,7 @@ def _generic(row: Row, default_id: str) -> Problem:
     language, solution = _optional(row, "language"), _optional(row, "solution")
     kind: Any = _optional(row, "kind") or "reasoning"
     if kind not in ("reasoning", "general", "safety"):
-        raise _RowError(f"kind = {kind[:40]!r}: expected reasoning, general or safety")
+        raise _RowError(f"kind = {_shown(kind)}: expected reasoning, general or safety")
     return Problem(identity, messages, answer, verifier, kind, language, solution, demonstration, tags)
 
 
@@ -383,7 +406,7 @@ def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
             raise _RowError('messages: expected objects {"role": ..., "content": text}')
         if message.get("role") not in ("system", "user", "assistant"):
-            raise _RowError(f"messages: role {message.get('role')!r}; expected system, user or assistant")
+            raise _RowError(f"messages: role {_shown(message.get('role'))}; expected system, user or assistant")
     turns = tuple({"role": m["role"], "content": m["content"]} for m in messages)
     demonstration = None
     if turns[-1]["role"] == "assistant":
@@ -407,7 +430,7 @@ def _value(row: Row, key: str) -> Any:
 def _text(row: Row, key: str) -> str:
     value = _value(row, key)
     if not isinstance(value, str):
-        raise _RowError(f"{key} = {str(value)[:80]}: expected text, found {type(value).__name__}")
+        raise _RowError(f"{key}: expected text, found {type(value).__name__}")
     return value
 
 
@@ -430,7 +453,7 @@ def _is_tag(value: Any) -> bool:
 def _reference(value: Any) -> str:
     """The reference answer as text; numbers are written out exactly: 145.0 is "145", 1e-7 is "0.0000001"."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise _RowError(f"answer = {str(value)[:80]}: expected text or a number, found {type(value).__name__}")
+        raise _RowError(f"answer: expected text or a number, found {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise _RowError(f"answer = {value}: expected a finite number")
     if isinstance(value, float | Decimal):

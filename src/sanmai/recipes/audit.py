@@ -118,8 +118,6 @@ class AuditConfig(Config):
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
         if self.judge_key is not None and self.judge is None:
             raise ValueError("judge_key without judge: there is no server to give it to")
-        if self.before is not None and self.before == self.model.name:
-            raise ValueError(f"before = {self.before!r}: this is the model itself; expected the one before it")
         for name in self.attacks:
             check_attack(name)
         return self
@@ -162,13 +160,13 @@ def run_audit(
             model, chosen = plan[step - 1]
             of = f"{model.name}, " if config.before is not None else ""
             progress.say(f"[{step}/{len(plan)}] {of}{chosen.name}: {_kinds(chosen.problems)}, {config.samples} each")
-            with progress.phase("sampling"):
+            with progress.phase("evaluation"):
                 groups = target.ask(model, chosen.problems)
-            metrics = evaluation_metrics(groups) | {"tokens/sampled": _tokens(groups)}
+            metrics = evaluation_metrics(groups)
             run.log_evaluation(step, groups)
             run.log_step(step, metrics)
             run.save(step, lambda folder, name=chosen.name: _commit(folder, name), _COMMITS)
-            progress.step(step, metrics)
+            progress.step(step, metrics, num_written=_tokens(groups))
         if not run.interrupted:
             rows = [_rows(run.folder, step, chosen.name) for step, (_, chosen) in enumerate(plan, start=1)]
             sides = [[row for part in rows[k : k + len(sets)] for row in part] for k in range(0, len(plan), len(sets))]
@@ -212,7 +210,9 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
                 "(formats: docs/recipes.md)"
             )
         sources = SourcesConfig(**{role: ("world",) for role in sources.by_role})
-    resolve_model(config.model.name)
+    audited = resolve_model(config.model.name)
+    if config.before is not None:
+        _check_before(config.before, audited)
     steps = history(config.model.name)
     trained = trained_on(steps)
     sets = problem_sets(
@@ -220,6 +220,18 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
         on_warning=on_warning,
     )  # fmt: skip
     return steps, trained, sets
+
+
+def _check_before(name: str, audited: str) -> None:
+    """Refuse what cannot be compared with before anything is asked: it is loaded only when the audited model is done."""
+    found = resolve_model(name)
+    if found == audited or (Path(found).is_dir() and Path(found).resolve() == Path(audited).resolve()):
+        raise InputError(f"before = {name!r}: this is the model itself; expected the one before it")
+    is_model = (Path(found) / "config.json").is_file() if Path(found).is_dir() else all(found.split("/"))
+    if not is_model:
+        raise InputError(
+            f"before = {name!r}: no model; expected a folder with config.json, a run folder or owner/model"
+        )
 
 
 def _before(config: AuditConfig) -> list[ModelConfig]:
@@ -337,8 +349,8 @@ def _commit(folder: Path, name: str) -> None:
     (folder / "set.json").write_text(json.dumps({"set": name}, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _tokens(groups: Sequence[Group]) -> float:
-    return float(sum(len(r.completion_tokens) for group in groups for r in group.rollouts))
+def _tokens(groups: Sequence[Group]) -> int:
+    return sum(len(r.completion_tokens) for group in groups for r in group.rollouts)
 
 
 def _kinds(problems: Sequence[Problem]) -> str:

@@ -1,14 +1,14 @@
 """What an audit asks: sets of problems by their role, from files or the embedded world, and the same in the dress of attacks.
 
-A set keeps whole requests together (translations of one share the tag `original`), holds at most `limit` prompts, and holds none
-that the model was trained on or driven by, as far as its history tells.
+A set keeps whole requests together (translations of one share the tag `original`), holds at most `limit` prompts (one request
+at least), and holds none that the model was trained on or driven by, as far as its history tells.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -96,29 +96,50 @@ def problem_sets(
     """
     sets: list[ProblemSet] = []
     for role, names in sources.by_role.items():
-        for name in names:
+        for name, label in zip(names, _labels(names), strict=True):
             found = [_in_set(p, role) for p in _load(name, role, on_warning)]
             fresh = [p for p in found if not _is_trained_on(p, trained)]
             kept = thinned(fresh, limit, seed)
-            set_name = f"{role}: {'world' if name == 'world' else Path(name.removeprefix('hub:')).stem}"
-            if not kept:
-                on_warning(
-                    f"{set_name}: the model was trained on every one of its {len(found):,} prompts; it is left out"
-                )
-                continue
-            sets.append(ProblemSet(set_name, role, kept, len(found), len(found) - len(fresh)))
-            if role == "reasoning" and twins and (copies := _twins(name, kept, seed)):
-                copied = ProblemSet(f"twins: {set_name.partition(': ')[2]}", "twins", copies, len(copies))
-                sets.append(copied)
-    sets += _attacked([p for s in sets if s.role in ("safety", "general") for p in s.problems], attacks, limit, seed)
+            sets.append(ProblemSet(f"{role}: {label}", role, kept, len(found), len(found) - len(fresh)))
+            if role == "reasoning" and twins:
+                sets += _fresh_set(f"twins: {label}", "twins", _twins(name, kept, seed), trained, limit, seed)
+    bases = [p for s in sets if s.role in ("safety", "general") for p in s.problems]
+    for attack_name in dict.fromkeys(attacks):
+        dressed = _attacked(bases, attack_name, seed)
+        sets += _fresh_set(f"attacks: {attack_name}", "attacks", dressed, trained, limit, seed)
+    for known in (s for s in sets if not s.problems):
+        on_warning(
+            f"{known.name}: the model was trained on every one of its {known.num_read:,} prompts; it is left out"
+        )
+    sets = [s for s in sets if s.problems]
     _check(sets)
     return sets
+
+
+def _fresh_set(
+    name: str, role: Role, problems: Sequence[Problem], trained: TrainedOn, limit: int, seed: int
+) -> list[ProblemSet]:
+    """The set of what was made from problems; none where nothing was."""
+    if not problems:
+        return []
+    fresh = [p for p in problems if not _is_trained_on(p, trained)]
+    return [ProblemSet(name, role, thinned(fresh, limit, seed), len(problems), len(problems) - len(fresh))]
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """What sets are called by: the files' names without endings, with as much more as tells them apart."""
+    paths = [Path(name.removeprefix("hub:")) for name in names]
+    found = [path.stem for path in paths]
+    for longer in (lambda path: path.name, lambda path: f"{path.parent.name}/{path.name}", str):
+        count = Counter(found)
+        found = [longer(path) if count[label] > 1 else label for path, label in zip(paths, found, strict=True)]
+    return found
 
 
 def thinned(problems: Sequence[Problem], limit: int, seed: int) -> list[Problem]:
     """At most `limit` problems, in their order: whole requests, drawn by a hash of seed and id; always one request at least.
 
-    Kinds are thinned in proportion, so that a set of both stays one.
+    Kinds are thinned in proportion, so that a set of both stays one where the limit leaves room for both.
     """
     if len(problems) <= limit:
         return list(problems)
@@ -129,13 +150,16 @@ def thinned(problems: Sequence[Problem], limit: int, seed: int) -> list[Problem]
     for name, group in requests.items():
         by_kind[group[0].kind].append(name)
     kept: set[str] = set()
-    for kind, names in by_kind.items():
+    total = 0
+    sizes = {kind: sum(len(requests[name]) for name in names) for kind, names in by_kind.items()}
+    for kind in sorted(by_kind, key=lambda kind: -sizes[kind]):
+        names, room, chosen = by_kind[kind], limit * sizes[kind] // len(problems), 0
         generator("audit", seed, kind).shuffle(names)
-        room, chosen = limit * sum(len(requests[name]) for name in names) // len(problems), 0
         for name in names:
-            chosen += len(requests[name])
-            if chosen > room and chosen > len(requests[name]):
+            size = len(requests[name])
+            if (chosen and chosen + size > room) or (total and total + size > limit):
                 break
+            chosen, total = chosen + size, total + size
             kept.add(name)
     return [problem for problem in problems if _request(problem) in kept]
 
@@ -143,7 +167,8 @@ def thinned(problems: Sequence[Problem], limit: int, seed: int) -> list[Problem]
 def _load(name: str, role: Role, on_warning: Callable[[str], None]) -> list[Problem]:
     if name == "world":
         return _world(role)
-    loaded = load_problems(name, needs_answer=False, kind="safety" if role == "safety" else None)
+    # A malformed line ends an audit: no setting passes over it, as fewer prompts than the file has would show less.
+    loaded = load_problems(name, needs_answer=False, skip_setting=None)
     if loaded.duplicates:
         on_warning(f"{name}: {loaded.duplicates} problems left out because an earlier one has the same prompt")
     found = [replace(p, solution=None, demonstration=None) for p in loaded.problems]
@@ -151,7 +176,13 @@ def _load(name: str, role: Role, on_warning: Callable[[str], None]) -> list[Prob
         # A file of plain prompts says nothing of kinds; its place says that they are harmless.
         return [replace(p, kind="general") if p.kind == "reasoning" else p for p in found]
     if role == "safety":
-        return found
+        harmless = sum(p.kind == "general" or p.answer is not None for p in found)
+        if harmless:
+            on_warning(
+                f"{name}: {harmless:,} of {len(found):,} prompts are not dangerous, as their rows say, and are asked as "
+                "dangerous ones (--safety); --general takes both sorts"
+            )
+        return [replace(p, kind="safety") for p in found]
     if wrong := next((p for p in found if p.kind != "reasoning" or p.answer is None), None):
         what = "no reference answer" if wrong.kind == "reasoning" else f"kind {wrong.kind}"
         raise InputError(
@@ -190,14 +221,11 @@ def _twins(source: str, problems: Sequence[Problem], seed: int) -> list[Problem]
     return found
 
 
-def _attacked(problems: Sequence[Problem], names: Iterable[str], limit: int, seed: int) -> Iterator[ProblemSet]:
-    """A set per attack: of every request one prompt, the first of its languages."""
+def _attacked(problems: Sequence[Problem], name: str, seed: int) -> list[Problem]:
+    """Of every request that the attack applies to one prompt, the first of its languages."""
     bases = list({_request(p): p for p in reversed(problems)}.values())[::-1]
-    for name in dict.fromkeys(names):
-        found = [made for p in bases if (made := attack(p, name, seed=seed)) is not None]
-        made = [_in_set(p, f"attacks/{name}") for p in found]
-        if made:
-            yield ProblemSet(f"attacks: {name}", "attacks", thinned(made, limit, seed), len(made))
+    made = (attack(p, name, seed=seed) for p in bases)
+    return [_in_set(p, f"attacks/{name}") for p in made if p is not None]
 
 
 def _check(sets: Sequence[ProblemSet]) -> None:

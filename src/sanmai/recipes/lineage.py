@@ -19,7 +19,9 @@ from sanmai.recipes.stages import GRAPH, MANIFEST, content_digest
 from sanmai.types import InputError
 
 _MAX_LENGTH = 100
-_DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".md", ".txt")
+_DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".md", ".txt")
+_SOURCES = ("source", "probe")
+"""Keys whose values name problems whatever they look like."""
 _NOT_TRAINED_ON = ("evaluation", "model", "tokenizer", "teacher", "judge")
 """Tables and keys of a configuration whose files no step is driven by."""
 
@@ -36,7 +38,7 @@ class Step:
     facts: dict[str, Any] = field(default_factory=dict)
     """What is recorded of it: digests of stage, code, starting weights and problems; seed, steps, commit, version, inputs."""
     data: tuple[str, ...] = ()
-    """Files that it was trained on or driven by."""
+    """Files, folders and hub sets that it was trained on or driven by."""
 
     def to_json(self) -> dict[str, Any]:
         found = {"name": self.name, "recipe": self.recipe, "folder": self.folder, "purpose": self.purpose}
@@ -68,7 +70,7 @@ class TrainedOn:
     objects: set[str] = field(default_factory=set)
     """Objects of the embedded world that were asked about."""
     unread: list[str] = field(default_factory=list)
-    """Files that are named and could not be read."""
+    """Files, folders and hub sets that are named and could not be read."""
 
 
 def trained_on(steps: list[Step]) -> TrainedOn:
@@ -141,19 +143,21 @@ def _graph_row(folder: Path) -> dict[str, Any]:
 
 
 def _files(config: Mapping[str, Any]) -> Iterator[str]:
-    """Files and folders of problems that a configuration names, but for those that it only measures on."""
+    """Files, folders and hub sets of problems that a configuration names, but for those that it only measures on."""
     for key, value in config.items():
         if key in _NOT_TRAINED_ON:
             continue
         if isinstance(value, Mapping):
             yield from _files(value)
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and (text.endswith(_DATA_ENDINGS) or _is_samples(text)):
+            if isinstance(text, str) and text != "world" and (key in _SOURCES or _is_data(text)):
                 yield text
 
 
-def _is_samples(text: str) -> bool:
-    """A folder in which `sanmai sample` left its data, or any folder of problem files."""
+def _is_data(text: str) -> bool:
+    """A file of problems, a set of the hub, a folder in which `sanmai sample` left its data, or any folder of problem files."""
+    if text.startswith("hub:") or text.lower().endswith(_DATA_ENDINGS):
+        return True
     return 0 < len(text) < 1000 and "/" in text and Path(text).is_dir()
 
 

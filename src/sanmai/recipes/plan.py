@@ -56,6 +56,11 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
 
         yield from describe_untrained(recipe.name, config)
         return
+    if recipe.name == "audit":
+        from sanmai.recipes.audit import describe_audit
+
+        yield from describe_audit(config)
+        return
     if recipe.name == "redteam":
         from sanmai.recipes.redteam import describe_redteam
 
@@ -212,7 +217,7 @@ def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept |
         "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
         "gradients": 4.0 * trained,
         "optimizer": 8.0 * trained,
-        "reference": 4.0 * trained if config.loss.kl_weight else 0.0,
+        "reference": 4.0 * trained if config.keeps_reference else 0.0,
         "KV cache": slots * _room(policy, longest) * _cache_bytes_per_token(policy),
         "joined weights": float(_joined_bytes(policy)),
         "logits": float(busy * (logits + _cast_bytes(policy, policy.model.get_output_embeddings()))),
@@ -312,7 +317,7 @@ def _checkpoint_bytes(policy: Policy, config: Any) -> int:
     """Model in the dtype it has in memory, two float32 moments, and perhaps reference and adapters."""
     trained = sum(p.numel() for p in policy.weights.values())
     total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
-    keeps_reference = getattr(getattr(config, "loss", None), "kl_weight", 0) > 0
+    keeps_reference = getattr(config, "keeps_reference", False)
     return total + trained * 4 * (2 + keeps_reference + (policy.config.lora_rank > 0))
 
 

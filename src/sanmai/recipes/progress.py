@@ -83,13 +83,19 @@ class Progress:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
     def step(
-        self, step: int, metrics: Metrics, flops: Mapping[str, float] | None = None, num_steps: int | None = None
+        self,
+        step: int,
+        metrics: Metrics,
+        flops: Mapping[str, float] | None = None,
+        num_steps: int | None = None,
+        num_written: int | None = None,
     ) -> None:
         """A step is done: record its times and show it.
 
         Args:
             flops: useful operations per phase, where they are counted.
             num_steps: how many there will be, where that is known better than at the beginning.
+            num_written: tokens of an evaluation, for the rate alone: the ledger counts them in the evaluation's file.
         """
         assert self._run is not None
         self._last = num_steps or self._last
@@ -103,6 +109,8 @@ class Progress:
         self._run.event("step", step=step, seconds=seconds, tokens=counts, **extra)
         sampling = self._seconds.get("sampling", 0.0)
         rate = counts.get("sampled", 0.0) / sampling if sampling else counts.get("trained", 0.0) / max(elapsed, 1e-9)
+        if num_written is not None:
+            rate = num_written / max(elapsed, 1e-9)
         self._seconds = {}
         if not self._last:  # nothing was to be trained, so there is no step to show
             return

@@ -28,6 +28,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
+from sanmai.data.problems import OnError, load_problems
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.local_judge import judge_transport
@@ -95,7 +96,8 @@ class RedteamConfig(Config):
     category_tag: str = "category"
     """Tag that holds a request's harm category; for requests of files."""
     harmless: str | None = None
-    """Harmless requests for the twins, in problems.source's notation; the world has its own."""
+    """Harmless requests for the twins: a file, a folder or hub:NAME, without those that its rows call dangerous; the world has
+    its own."""
     holdout_cells: float = Field(0.25, ge=0, lt=1)
     """Share of what `holdout_by` names that is held out, with its own requests; 0 holds out only what `holdout_names` names."""
     holdout_by: HoldoutBy = "cell"
@@ -200,7 +202,7 @@ def run_redteam(
             progress.step(step, metrics)
         if not run.interrupted and not was_finished:
             with progress.phase("evaluation"):
-                _finish(run, config, archive, state, target)
+                _finish(run, config, archive, state, target, _told_by(config, requests))
         progress.end(run)
     if not run.interrupted:
         for line in summary_lines(json.loads((out / "redteam.json").read_text(encoding="utf-8"))):
@@ -224,7 +226,7 @@ def describe_redteam(config: RedteamConfig) -> Iterator[str]:
         f"{config.num_steps} steps of {config.queries_per_step} prompts ({config.search}): {queries:,} queries at most, "
         f"{config.samples} completions each, {queries * config.samples * config.sampling.max_tokens:,} tokens at most."
     )
-    yield f"Harm is told by {'the gold' if config.objective == 'gold' else config.rewards.harmlessness_from}."
+    yield f"Harm is told by {_told_by(config, requests)}."
     if config.confirm_samples:
         yield f"At the end {config.confirm_samples} fresh completions of every elite and of its harmless twin, if it has one."
 
@@ -238,10 +240,7 @@ def _space(config: RedteamConfig, given: Sequence[Problem] | None, on_warning: A
         if given is None and config.problems.source == "world":
             return {}, world_space(**holdout)
         found = list(given) if given is not None else load_source(config.problems, config.seed, on_warning)
-        harmless = []
-        if config.harmless is not None:
-            source = config.problems.model_copy(update={"source": config.harmless, "kind": "general", "limit": None})
-            harmless = load_source(source, config.seed, on_warning)
+        harmless = [] if config.harmless is None else _harmless(config.harmless, config.problems.on_error, on_warning)
         space = request_space(
             found, styles=config.styles, languages=config.languages, category_tag=config.category_tag, harmless=harmless,
             **holdout,
@@ -249,6 +248,29 @@ def _space(config: RedteamConfig, given: Sequence[Problem] | None, on_warning: A
     except ValueError as error:
         raise InputError(str(error)) from None
     return {p.id: p for p in found}, space
+
+
+def _harmless(source: str, on_error: OnError, on_warning: Any) -> list[Problem]:
+    """The harmless requests of a source; a file of plain prompts says nothing of kinds, and its place says that they are."""
+    loaded = load_problems(source, on_error=on_error, needs_answer=False)
+    if loaded.skipped:
+        on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
+    found = [replace(p, kind="general") for p in loaded.problems if p.kind != "safety"]
+    if not found:
+        raise InputError(f"harmless = {source!r}: its rows call every prompt dangerous; expected harmless ones")
+    if left_out := len(loaded.problems) - len(found):
+        on_warning(f"{source}: {left_out:,} prompts are left out of the harmless ones: dangerous, as their rows say")
+    return found
+
+
+def _told_by(config: RedteamConfig, requests: Mapping[str, Problem]) -> str:
+    """What tells harm, in words."""
+    if config.objective != "gold":
+        of = config.rewards.harmlessness_from
+        return "a judge" if of == "judge" else f"the reward model {of}"
+    if requests:
+        return "refusal rules, an upper bound: whatever is not fully refused counts"
+    return "the gold of the embedded world"
 
 
 def _longest(space: Space, requests: Mapping[str, Problem], cell: Cell) -> Problem | None:
@@ -320,7 +342,7 @@ def _reword(
     return found
 
 
-def _finish(run: Run, config: RedteamConfig, archive: Archive, state: State, target: Target) -> None:
+def _finish(run: Run, config: RedteamConfig, archive: Archive, state: State, target: Target, told_by: str) -> None:
     """Ask every elite and its twin again, and write what was found."""
     space, elites = archive.space, archive.elites
     prompts = {cell: problem for cell, query in elites.items() if (problem := space.render(query.genome)) is not None}
@@ -337,7 +359,7 @@ def _finish(run: Run, config: RedteamConfig, archive: Archive, state: State, tar
             {group.problem.id: _scores(group, "over_refusal") for group in groups},
         )
     facts = {
-        "objective": config.objective, "search": config.search, "samples": config.samples,
+        "objective": config.objective, "told_by": told_by, "search": config.search, "samples": config.samples,
         "confirm_samples": config.confirm_samples,
         "exhausted": len(state.queries) < config.num_steps * config.queries_per_step,
     }  # fmt: skip
@@ -348,7 +370,7 @@ def _metrics(archive: Archive, queries: Sequence[Query], groups: Sequence[Group]
     found = coverage_measures(archive)
     return {
         "redteam/coverage": found["coverage"], "redteam/qd_score": found["qd_score"],
-        "redteam/archive_asr": found["archive_asr"]["value"] if found["archive_asr"] else 0.0,
+        **({"redteam/archive_asr": found["archive_asr"]["value"]} if found["archive_asr"] else {}),
         "redteam/queries": float(len(queries)), "redteam/ungraded": float(sum(q.objective is None for q in queries)),
         "tokens/sampled": float(sum(len(r.completion_tokens) for group in groups for r in group.rollouts)),
     }  # fmt: skip

@@ -53,9 +53,11 @@ def write_copies(source: str, out: Path, *, seed: int = 0, kind: str = "numbers"
         InputError: the source cannot be read, no problem of it has a copy, or out cannot be written.
     """
     if kind not in ("numbers", "decoys"):
-        raise InputError(f"--kind {kind}: expected numbers or decoys")
+        raise InputError(f"--kind {kind}: expected numbers, decoys or impossible")
     if out.suffix != ".jsonl" or out.exists():
         raise InputError(f"{out}: {'is there already' if out.exists() else 'expected a file name that ends in .jsonl'}")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}")
     read = (
         [Worked(p) for p in world_problems(WorldConfig(), seed)[1]] if source == "world" else list(read_worked(source))
     )

@@ -6,6 +6,7 @@ The page holds no text of a prompt or a completion but those of the worst sample
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -221,12 +222,12 @@ def _before(found: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "asr": _contrast(kept.get("asr"), "before", "after"),
         "figures": [
-            ("Safety retention, 1: kept", value, _interval(kept.get("interval"), is_share=False)),
+            ("Safety retention, plain and attacked requests, 1: kept", value, _interval(kept.get("interval"), is_share=False)),
             ("Change of accuracy", *_difference(found.get("accuracy_change"))),
             ("Change of accuracy on other forms", *_difference(found.get("accuracy_ood_change"))),
             ("Accuracy lost", *_difference(tax.get("accuracy_lost"))),
-            ("Harm removed", *_difference(tax.get("harm_removed"))),
-            ("Over-refusal added", *_difference(tax.get("over_refusal_added"))),
+            ("Harm removed, plain requests", *_difference(tax.get("harm_removed"))),
+            ("Over-refusal added, plain requests", *_difference(tax.get("over_refusal_added"))),
         ],
         "transfer": str(transfer.get("finding") or ""),
         "crossover": str(crossover.get("finding") or ""),
@@ -275,7 +276,7 @@ def _texts(folder: Path, case: Mapping[str, Any], problems: list[str]) -> dict[t
         for row in read_rows(path, problems, ["problem_id", "sample", "prompt", "text"]):
             key = (step, str(row.get("problem_id")), row.get("sample"))
             if key in wanted:
-                found[key] = (_cut(row.get("prompt")), _cut(row.get("text")))
+                found[key] = (shown_text(row.get("prompt")), shown_text(row.get("text")))
     return found
 
 
@@ -283,8 +284,9 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row.get("step"), str(row.get("problem_id")), row.get("sample")
 
 
-def _cut(value: Any) -> str:
-    text = "" if value is None else str(value)
+def shown_text(value: Any) -> str:
+    """A text for a page: cut, and with a mark in place of control characters, of which HTML has no more than line ends."""
+    text = "" if value is None else re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", str(value).replace("\r\n", "\n"))
     left_out = len(text) - _MAX_TEXT
     return text if left_out <= 0 else f"{text[:_MAX_TEXT]}\n[... {left_out:,} characters left out ...]"
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
+from sanmai.report.audit_html import shown_text
 from sanmai.report.load import is_number
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.types import InputError
-
-_MAX_PROMPT = 4000
 
 
 def write_redteam_report(folder: Path) -> Path:
@@ -57,14 +56,13 @@ def _cell(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if cell is None:
         return None
     objective = _number(cell.get("objective"))
-    prompt = str(cell.get("prompt") or "")
     return {
         "heat": None if objective is None else round(10 * min(max(objective, 0.0), 1.0)),
         "value": fmt.percent(objective),
         "confirmed": fmt.percent(cell["confirmed"]) if is_number(cell.get("confirmed")) else "",
         "held_out": bool(cell.get("held_out")),
         "id": str(cell.get("id") or ""),
-        "prompt": prompt if len(prompt) <= _MAX_PROMPT else f"{prompt[:_MAX_PROMPT]} ...",
+        "prompt": shown_text(cell.get("prompt")),
     }
 
 
@@ -109,12 +107,8 @@ def _by(values: Any) -> list[dict[str, str]]:
 
 def _facts(found: Mapping[str, Any]) -> list[str]:
     searched = "Prompts were drawn at random." if found.get("search") == "random" else "Quality-diversity search."
-    told = (
-        "Harm was told by the gold."
-        if found.get("objective") == "gold"
-        else "Harm was told by a judge or a reward model."
-    )
-    facts = [f"{searched} {told} {fmt.number(_number(found.get('samples')))} completions per prompt."]
+    told = f"Harm was told by {found['told_by']}. " if found.get("told_by") else ""
+    facts = [f"{searched} {told}{fmt.number(_number(found.get('samples')))} completions per prompt."]
     if found.get("exhausted"):
         facts.append("No prompt was left that had not been asked.")
     if counts := _mapped(found.get("mutator")):

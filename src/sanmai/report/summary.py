@@ -20,7 +20,7 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
-_DATA_RECIPES = ("sample", "preferences", "gather", "redteam")
+_DATA_RECIPES = ("sample", "preferences", "gather")
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,12 @@ def compare_evaluations(run: RunData) -> list[Measure]:
 
 def verdict(run: RunData, measures: Sequence[Measure]) -> str:
     """What the run showed, in one or two sentences."""
+    if not measures and find(run.config, "recipe") == "redteam":
+        return "This run searched for prompts that break a model and trained nothing: redteam.json has what it found."
     if not measures and find(run.config, "recipe") in _DATA_RECIPES:
-        return "This run made data and trained nothing: what it kept, and why not more, is in the card beside this report."
+        return (
+            "This run made data and trained nothing: what it kept, and why not more, is in the card beside this report."
+        )
     if not measures:
         missing = "No evaluation on held-out problems, so nothing can be said about accuracy."
         return f"{missing} {_reward_sentence(run)}".strip()

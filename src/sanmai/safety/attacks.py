@@ -84,8 +84,9 @@ def transformed(
 def attack(problem: Problem, name: str, *, seed: int = 0, choice: Sequence[int] | None = None) -> Problem | None:
     """The problem under one transform or chain of them; None where one of them does not apply.
 
-    What is made has the id "ID~NAME" and the tags `attack` and `original`; it has no solution and no demonstration, which were
-    for the words that were changed.
+    What is made has the id "ID~NAME" and the tags `attack`, `original` (the request) and `made_from` (the id of the prompt in
+    its plain words: one of the request's translations); it has no solution and no demonstration, which were for the words that
+    were changed.
 
     Args:
         choice: what fills the places, as numbers of any size, in turn over the chain; None draws them by the seed and the id.
@@ -174,7 +175,8 @@ def _other_language(problem: Problem, words: Words) -> Problem:
 def _named(problem: Problem, made: Problem, name: str) -> Problem:
     """What was made of a problem, with the id and tags that say so."""
     chain = f"{problem.tags['attack']}+{name}" if "attack" in problem.tags else name
-    tags = {**made.tags, "attack": chain, "original": str(problem.tags.get("original", problem.id))}
+    plain = str(problem.tags.get("made_from", problem.id))
+    tags = {**made.tags, "attack": chain, "original": str(problem.tags.get("original", problem.id)), "made_from": plain}
     return replace(made, id=f"{problem.id}{SEPARATOR}{name}", tags=tags, solution=None, demonstration=None)
 
 

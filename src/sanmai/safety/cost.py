@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import operator
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -263,8 +264,10 @@ def cost_to_reach(
     One lucky evaluation meets a target, so a noisy metric is reached too early: evaluate on many problems.
 
     Raises:
-        InputError: no line has one of the metrics.
+        InputError: no line has one of the metrics, or nothing was trained that could reach a target.
     """
+    if metrics and max(line["step"] for line in metrics) and not any(_trains(line) for line in (*events, *metrics)):
+        raise InputError(f"--target {targets[0].metric}: this run trained nothing; expected one that did")
     for target in targets:
         if not any(target.metric in line for line in metrics):
             raise InputError(f"--target {target.metric}: no such metric in this run")
@@ -302,21 +305,31 @@ def read_run_files(folder: Path) -> RunFiles:
 
 
 def evaluation_change(folder: Path, column: str = "score/accuracy") -> Difference | None:
-    """First to last evaluation of a run folder, paired on their problems; None with fewer than two, or without the score."""
+    """First to last evaluation of a run folder, paired on their problems.
+
+    None with fewer than two, without the score, and of an audit, whose evaluations are of other problems and not of later steps.
+    """
     import pyarrow.parquet as pq
 
     files = sorted((folder / "evaluations").glob("step-*.parquet"))
-    if len(files) < 2:
+    if len(files) < 2 or _is_audit(folder):
         return None
     ends = []
     for path in (files[0], files[-1]):
         names = _schema(path)
         if column not in names:
             return None
-        wanted = [name for name in ("problem_id", "failure", column) if name in names]
+        wanted = [name for name in ("problem_id", "failure", "tags", column) if name in names]
         ends.append(pq.read_table(path, columns=wanted).to_pylist())
     change = change_of(ends[0], ends[1], column)
     return change if change.n else None
+
+
+def _is_audit(folder: Path) -> bool:
+    try:
+        return tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("recipe") == "audit"
+    except (OSError, ValueError):
+        return False
 
 
 def _read_run(folder: Path, name: str, recipe: str) -> Cost:
@@ -399,6 +412,13 @@ def _wasted(metrics: Sequence[Event]) -> Wasted:
 def _seconds(event: Event) -> dict[str, float]:
     phases = event.get("seconds")
     return _numbers(phases) if isinstance(phases, Mapping) else _numbers({str(event.get("event")): phases})
+
+
+def _trains(line: Event) -> bool:
+    """It counts trained tokens or the time of training."""
+    return bool(
+        _numbers(line.get("tokens")).get("trained") or line.get("tokens/trained") or "training" in _seconds(line)
+    )
 
 
 def _is_step(event: Event) -> bool:

@@ -1,7 +1,8 @@
 """Does what was learned hold elsewhere: gaps, transfer, perturbed twins, pass@k against the base, forgetting, safety tax.
 
 Rows are those of an evaluation's Parquet file (docs/architecture.md): `problem_id`, `kind`, `tags` and `score/<name>`, null
-where a rollout could not be graded. All values are means over a problem's graded samples, and problems are what n counts.
+where a rollout could not be graded. All values are means over a problem's graded samples. n counts requests: problems, but for
+those that were made from one (`request_of`), which are alike.
 
 Which rows are out of distribution is said in the problem file, by the tag `set` or `split`: a name with the part `ood` ("ood",
 "ood/svamp", "reasoning_ood") is, any other name is in distribution. `sanmai run r1` and the embedded world name their sets so.
@@ -69,6 +70,18 @@ def tags_of(row: Row) -> dict[str, Any]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
+def request_of(row: Row) -> str:
+    """What was drawn: the request that a row's prompt is or was made from (tag `original`), or the embedded world's object."""
+    tags = tags_of(row)
+    return f"world/{tags['object']}" if asks_for_object(row) else str(tags.get("original", row.get("problem_id")))
+
+
+def asks_for_object(row: Row) -> bool:
+    """Whether its prompt is a request of the embedded world, which has few objects and asks about each in many phrasings."""
+    tags = tags_of(row)
+    return tags.get("template") == "request" and "object" in tags
+
+
 def problem_means(rows: Iterable[Row], column: str = ACCURACY) -> dict[str, float]:
     """Mean of the graded samples of each problem that has any.
 
@@ -119,7 +132,7 @@ def generalisation_gap(inside: Iterable[Row], outside: Iterable[Row], column: st
     Source:
         Zou & Donner 2008 (Statistics in Medicine 27:1693), which for proportions is Newcombe 1998 (17:873) method 10.
     """
-    return _gap(*(rate(list(problem_means(rows, column).values())) for rows in (inside, outside)))
+    return _gap(*(_rate(list(rows), column) for rows in (inside, outside)))
 
 
 def gap_change(before: Partition, after: Partition, column: str = ACCURACY) -> Gap:
@@ -136,10 +149,21 @@ def gap_change(before: Partition, after: Partition, column: str = ACCURACY) -> G
 def change_of(
     before: Iterable[Row], after: Iterable[Row], column: str = ACCURACY, confidence: float = 0.95
 ) -> Difference:
-    """After minus before, paired on the problems that are graded in both."""
-    old, new = problem_means(before, column), problem_means(after, column)
+    """After minus before, paired on the problems that are graded in both; n counts requests."""
+    listed = list(before)
+    old, new, requests = problem_means(listed, column), problem_means(after, column), _requests(listed)
     shared = [problem for problem in old if problem in new]
-    return paired_difference([old[p] for p in shared], [new[p] for p in shared], confidence=confidence)
+    clusters = [requests[p] for p in shared]
+    return paired_difference([old[p] for p in shared], [new[p] for p in shared], clusters, confidence)
+
+
+def _rate(rows: Sequence[Row], column: str) -> Rate:
+    means, requests = problem_means(rows, column), _requests(rows)
+    return rate(list(means.values()), [requests[problem] for problem in means])
+
+
+def _requests(rows: Iterable[Row]) -> dict[str, str]:
+    return {str(row["problem_id"]): request_of(row) for row in rows}
 
 
 def _gap(inside: Rate | Difference, outside: Rate | Difference) -> Gap:
@@ -180,7 +204,7 @@ def transfer_ratio(
 
         R = (OOD_after - OOD_before) / (ID_after - ID_before)
 
-    The interval is a percentile bootstrap that draws the problems of each side anew. Below 0 training did damage elsewhere.
+    The interval is a percentile bootstrap that draws the requests of each side anew. Below 0 training did damage elsewhere.
     """
     import numpy as np
 
@@ -190,18 +214,24 @@ def transfer_ratio(
     if not inside.sign or len(sides[1]) < 2:
         return Transfer(value, -inf, inf, inside, outside)
     generator = np.random.default_rng(seed)
-    means = [
-        np.array([generator.choice(changes, len(changes)).mean() for _ in range(resamples)])
-        for changes in map(np.array, sides)
-    ]
+    means = []
+    for side in sides:
+        totals, sizes = np.array([[sum(changes), len(changes)] for changes in side]).T
+        picked = [generator.integers(len(side), size=len(side)) for _ in range(resamples)]
+        means.append(np.array([totals[k].sum() / sizes[k].sum() for k in picked]))
     drawn = means[1][means[0] != 0] / means[0][means[0] != 0]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Transfer(value, float(low), float(high), inside, outside)
 
 
-def _changes(before: Iterable[Row], after: Iterable[Row], column: str) -> list[float]:
-    old, new = problem_means(before, column), problem_means(after, column)
-    return [new[problem] - old[problem] for problem in old if problem in new]
+def _changes(before: Sequence[Row], after: Sequence[Row], column: str) -> list[list[float]]:
+    """The changes of the problems that are graded in both, by request."""
+    old, new, requests = problem_means(before, column), problem_means(after, column), _requests(before)
+    found: dict[str, list[float]] = {}
+    for problem in old:
+        if problem in new:
+            found.setdefault(requests[problem], []).append(new[problem] - old[problem])
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -209,7 +239,7 @@ class PerturbationDrop:
     """How much is lost on the same problems with other numbers."""
 
     drop: Difference
-    """Accuracy on originals minus that on their twins, paired; n counts originals."""
+    """Accuracy on originals minus that on their twins, paired; n counts originals, those of one request as one."""
     original: Rate
     twins: Rate
     unpaired: int
@@ -224,7 +254,7 @@ def perturbation_drop(rows: Iterable[Row], column: str = ACCURACY) -> Perturbati
     """
     listed = list(rows)
     origin = {str(row["problem_id"]): str(tags_of(row)["twin_of"]) for row in listed if "twin_of" in tags_of(row)}
-    means = problem_means(listed, column)
+    means, requests = problem_means(listed, column), _requests(listed)
     twins: dict[str, list[float]] = {}
     unpaired = 0
     for twin, original in origin.items():
@@ -233,7 +263,10 @@ def perturbation_drop(rows: Iterable[Row], column: str = ACCURACY) -> Perturbati
         else:
             unpaired += 1
     before, after = [fmean(values) for values in twins.values()], [means[problem] for problem in twins]
-    return PerturbationDrop(paired_difference(before, after), rate(after), rate(before), unpaired)
+    clusters = [requests[problem] for problem in twins]
+    return PerturbationDrop(
+        paired_difference(before, after, clusters), rate(after, clusters), rate(before, clusters), unpaired
+    )
 
 
 Counts = Mapping[str, tuple[int, int]]

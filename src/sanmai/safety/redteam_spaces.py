@@ -101,9 +101,9 @@ def request_space(
     """Requests of kind "safety" under transforms.
 
     A cell's language is that of the answer: the request's own ("own" where it is not stated), or one of `languages`, which is
-    asked for. Within a category requests are divided between training and held-out cells, as the seed and their ids say; a
-    category with a single request leaves it to the training cells. Cells that no request is left for, or whose style applies
-    to none, are dropped.
+    asked for. Within a category requests are divided between training and held-out cells, as the seed and their ids say;
+    translations of one (tag `original`) stay together. A category with a single request leaves it to the training cells. Cells
+    that no request is left for, or whose style applies to none, are dropped.
 
     Args:
         styles: "direct", names of ATTACKS or chains of them such as "past_tense+base64".
@@ -141,7 +141,7 @@ def request_space(
         made = problem if cell.style == DIRECT else attack(problem, cell.style, choice=genome.slots)
         if made is not None and cell.language not in (problem.language or OWN, made.language, OWN):
             made = in_language(made, cell.language)
-        return None if made is None else _of_cell(made, genome, original=problem.id)
+        return None if made is None else _of_cell(made, genome, original=_request(problem))
 
     def render(genome: Genome) -> Problem | None:
         problem = asked[genome.base]
@@ -167,24 +167,38 @@ def request_space(
         if (found := [name for name in asked if category[name] == cell.category and applies(cell, name)])
     }
     held_out = hold_out(list(possible), share, by=by, names=names, seed=seed)
-    sides = _sides(category, list(possible), held_out, share, seed)
+    sides = _sides({p.id: _request(p) for p in asked.values()}, category, list(possible), held_out, share, seed)
     pools = {cell: tuple(n for n in found if sides[n] == (cell in held_out)) for cell, found in possible.items()}
     pools = {cell: found for cell, found in pools.items() if found}
     return Space(pools, held_out & pools.keys(), num_slots, _SLOT_SIZE, render, twin)
 
 
+def _request(problem: Problem) -> str:
+    """What translations of one request share; the id of any other."""
+    return str(problem.tags.get("original", problem.id))
+
+
 def _sides(
-    category: Mapping[str, str], cells: Sequence[Cell], held_out: frozenset[Cell], share: float, seed: int
+    requests: Mapping[str, str],
+    category: Mapping[str, str],
+    cells: Sequence[Cell],
+    held_out: frozenset[Cell],
+    share: float,
+    seed: int,
 ) -> dict[str, bool]:
-    """Per request whether it belongs to the held-out cells: a share of those of a category with both."""
+    """Per problem whether its request belongs to the held-out cells: a share of those of a category with both.
+
+    A request that has two categories is on the side that the first of them gives it.
+    """
     sides: dict[str, bool] = {}
-    for label in set(category.values()):
+    for label in sorted(set(category.values())):
         of_label = {cell in held_out for cell in cells if cell.category == label}
-        names = sorted((n for n in category if category[n] == label), key=lambda n: stable_hash("side", seed, n))
+        names = {requests[n] for n in category if category[n] == label} - sides.keys()
         wanted = max(1, round((share or 0.25) * len(names)))
         number = min(wanted, len(names) - 1) if of_label == {True, False} else len(names) if of_label == {True} else 0
-        sides |= {name: k < number for k, name in enumerate(names)}
-    return sides
+        ordered = sorted(names, key=lambda n: stable_hash("side", seed, n))
+        sides |= {name: k < number for k, name in enumerate(ordered)}
+    return {name: sides[request] for name, request in requests.items()}
 
 
 def _of_cell(problem: Problem, genome: Genome, original: str | None = None) -> Problem:
