@@ -27,6 +27,7 @@ from sanmai.report.load import Row, find, is_number
 from sanmai.report.pipeline import Pipeline, Stage, load_pipeline
 from sanmai.report.summary import Estimate, estimate
 from sanmai.safety.cost import Cost, RunFiles, cost_of, read_run_files, training_part
+from sanmai.safety.generalisation import request_of
 from sanmai.safety.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
 from sanmai.stats import Difference, clustered_interval, holm, paired_difference
 from sanmai.types import InputError
@@ -74,15 +75,18 @@ JUDGED = ("harm", "over_refusal", "helped", "accuracy", "accuracy_ood", "off_lan
 class Measured:
     """What one measure says of one model's completions."""
 
-    values: Mapping[tuple[str, int], float]
-    """By problem and sample."""
+    values: Mapping[tuple[str, str], float]
+    """By request (generalisation.request_of: what was drawn, such as an object of the embedded world), problem and sample."""
     num_asked: int
     """Completions that it is about, with a value or without."""
 
     @classmethod
     def of(cls, measure: RowMeasure, rows: Sequence[Row]) -> Measured:
         asked = [row for row in rows if measure.asks(row)]
-        return cls(values_of(replace(measure, asks=any_row), asked), len(asked))
+        requests = {str(row.get("problem_id")): request_of(row) for row in asked}
+        found = values_of(replace(measure, asks=any_row), asked)
+        values = {(requests[problem], f"{problem}#{sample}"): value for (problem, sample), value in found.items()}
+        return cls(values, len(asked))
 
 
 BySeed = Mapping[str, Measured]

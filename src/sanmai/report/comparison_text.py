@@ -51,7 +51,8 @@ LIMITED = {
 """What budgets can limit."""
 NOTE = (
     "Values are means over seeds. Brackets are 95 % intervals, at either end the wider of two: over seeds (Student's t: what "
-    "another seed would give) and over problems (what other problems would give); with one seed they are over problems alone "
+    "another seed would give) and over problems (what other problems would give; requests for one object of the embedded world "
+    "count as one); with one seed they are over problems alone "
     "and say nothing of other seeds."
 )
 VERDICT_NOTE = (

@@ -12,7 +12,6 @@ Safety on held-out categories, wrappers and languages is in harm.py.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from math import inf, isfinite, nan, sqrt
 from statistics import fmean, median
 from typing import Any
 
+from sanmai.safety.measures import is_outside
 from sanmai.stats import Difference, Rate, bootstrap_interval, paired_difference, pass_at_k, rate
 
 Row = Mapping[str, Any]
@@ -44,20 +44,12 @@ def partition(rows: Iterable[Row], *, kind: str | None = "reasoning") -> Partiti
     for row in rows:
         if kind is not None and row.get("kind", kind) != kind:
             continue
-        side = _side(tags_of(row))
+        side = is_outside(tags_of(row))
         if side is None:
             unassigned += 1
         else:
             (outside if side else inside).append(row)
     return Partition(inside, outside, unassigned)
-
-
-def _side(tags: Mapping[str, Any]) -> bool | None:
-    """Out of distribution or not; None where the tags do not say."""
-    if "twin_of" in tags or "decoy_of" in tags:
-        return None
-    names = [str(tags[name]) for name in ("set", "split") if tags.get(name) not in (None, "")]
-    return any("ood" in re.split(r"[^a-z]+", name.lower()) for name in names) if names else None
 
 
 def tags_of(row: Row) -> dict[str, Any]:
