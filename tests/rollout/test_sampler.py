@@ -361,3 +361,24 @@ def test_a_consumer_that_leaves_stops_the_waves_of_the_general_path(monkeypatch)
     next(completions)
     completions.close()
     assert len(read) < 5
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gpt2"])  # the fast path and the general one
+def test_a_rollout_written_in_parts_says_what_it_says_in_one_piece(architecture):
+    policy = always_stops_at(random_policy(architecture), 1 / 30)
+    config = SamplingConfig(max_tokens=20)
+    whole = by_seed(policy, requests(), config)
+    assert {c.stop_reason for c in whole.values()} == {StopReason.STOP, StopReason.LENGTH}
+    going = {seed: (request.prompt_tokens, [], []) for request in requests() for seed in request.seeds}
+    found: dict[tuple, Completion] = {}
+    for _ in range(3):  # 8 + 8 + 4
+        asked = [Request(prompt + tokens, [seed], written=len(tokens)) for seed, (prompt, tokens, _) in going.items()]
+        for c in sample(policy, asked, config, segment=8):
+            (seed,) = asked[c.request].seeds
+            prompt, tokens, logp = going[seed]
+            assert len(c.tokens) <= 8
+            going[seed] = prompt, tokens + c.tokens, logp + c.logp
+            if c.stop_reason is not StopReason.PAUSED:
+                found[seed] = Completion(0, 0, *going.pop(seed)[1:], c.stop_reason)
+    assert not going
+    assert_same(whole, found)

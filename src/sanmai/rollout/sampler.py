@@ -55,6 +55,9 @@ class Request:
 
     prompt_tokens: list[int]
     seeds: list[tuple]
+    written: int = 0
+    """How many of the last prompt tokens a rollout of these seeds has drawn before: it goes on in its random stream there, and
+    they count against the budget."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,20 @@ class Completion:
     request: int
     sample: int
     tokens: list[int]
+    """Those that this call drew."""
     logp: list[float]
     stop_reason: StopReason
 
 
-def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) -> Iterator[Completion]:
+def sample(
+    policy: Policy, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None
+) -> Iterator[Completion]:
     """Completions of every request, each yielded when it is finished.
+
+    Args:
+        segment: most tokens that a rollout draws in this call; one that needs more is PAUSED. To go on, ask again with what was
+            drawn at the end of the prompt and its number in `Request.written`: the same policy then writes the same tokens as
+            in one call, up to rounding.
 
     The distribution is softmax(logits / temperature) over the whole vocabulary: nothing is cut off, so the recorded
     log-probs are those of what was sampled (law 2).
@@ -80,7 +91,8 @@ def sample(policy: Policy, requests: Sequence[Request], config: SamplingConfig) 
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
     workers = min(policy.workers, config.concurrent, len(rows))
-    task = _Task(policy, requests, config, time.monotonic() + config.timeout_seconds, config.concurrent // workers)
+    deadline = time.monotonic() + config.timeout_seconds
+    task = _Task(policy, requests, config, deadline, config.concurrent // workers, segment or config.max_tokens)
     fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
 
     def work(part: list[tuple[int, int]]) -> None:
@@ -169,10 +181,16 @@ class _Task:
     """What the workers of one call share."""
 
     def __init__(
-        self, policy: Policy, requests: Sequence[Request], config: SamplingConfig, deadline: float, num_slots: int
+        self,
+        policy: Policy,
+        requests: Sequence[Request],
+        config: SamplingConfig,
+        deadline: float,
+        num_slots: int,
+        segment: int,
     ) -> None:
         self.policy, self.requests, self.config, self.num_slots = policy, requests, config, num_slots
-        self.deadline = deadline
+        self.deadline, self.segment = deadline, min(segment, config.max_tokens)
         self.results: queue.SimpleQueue[Completion | BaseException | None] = queue.SimpleQueue()
         self.cancelled = threading.Event()
         self.stops = frozenset(policy.stop_tokens)
@@ -195,7 +213,7 @@ class _Slots:
     def __init__(self, task: _Task, num_slots: int) -> None:
         self.task = task
         self.writing: list[_Writing | None] = [None] * num_slots
-        self._uniform_ST = np.zeros((num_slots, task.config.max_tokens + task.block))
+        self._uniform_ST = np.zeros((num_slots, task.segment + task.block))
 
     def __len__(self) -> int:
         return len(self.writing)
@@ -217,9 +235,10 @@ class _Slots:
         return max(lengths, default=0)
 
     def begin(self, slot: int, request: int, sample: int) -> None:
-        max_tokens = self.task.config.max_tokens
+        asked = self.task.requests[request]
         self.writing[slot] = _Writing(request, sample)
-        self._uniform_ST[slot, :max_tokens] = uniforms(self.task.requests[request].seeds[sample], max_tokens)
+        stream = uniforms(asked.seeds[sample], asked.written + self.task.segment)
+        self._uniform_ST[slot, : self.task.segment] = stream[asked.written :]
 
     def draw(self, logits_SV: Tensor, following: Callable[[Tensor], Tensor]) -> Tensor:
         """Draw the next J tokens of every slot, and let go of rollouts that have ended; the last tokens drawn."""
@@ -253,8 +272,10 @@ class _Slots:
             rollout.logp.append(logp)
             if token in self.task.stops:
                 return StopReason.STOP
-            if len(rollout.tokens) == self.task.config.max_tokens:
+            if self.task.requests[rollout.request].written + len(rollout.tokens) == self.task.config.max_tokens:
                 return StopReason.LENGTH
+            if len(rollout.tokens) == self.task.segment:
+                return StopReason.PAUSED
         return None
 
     def keep(self, kept: list[int]) -> None:
@@ -339,7 +360,7 @@ def _write_in_waves(task: _Task, rows: list[tuple[int, int]]) -> None:
         group_sizes = Counter(request for request, _ in wave)  # in the order of the rows
         prompts = [task.requests[request].prompt_tokens for request in group_sizes]
         repeats = torch.tensor(list(group_sizes.values()), device=task.policy.device)
-        logits_SV, decoder = start(task.policy, prompts, repeats, task.config.max_tokens)
+        logits_SV, decoder = start(task.policy, prompts, repeats, task.segment)
         while not task.cancelled.is_set():
             token_S = slots.draw(logits_SV, decoder.next)
             live = slots.live
