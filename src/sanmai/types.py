@@ -164,6 +164,8 @@ class Rollout:
     """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
     failure: str | None = None
     """Type and message of what broke, if anything did."""
+    segments: list[tuple[int, int]] = field(default_factory=list)
+    """(policy version, completion tokens that it drew), in order, of a rollout that several steps wrote; else empty."""
 
 
 @dataclass

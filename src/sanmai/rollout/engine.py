@@ -16,6 +16,7 @@ from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
 from sanmai.models.policy import Policy
 from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.partial import PartialRollouts
 from sanmai.rollout.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.types import Group, Metrics, Problem, Rollout, RunError, StopReason
 
@@ -98,13 +99,64 @@ def rollout(
     return groups, stats
 
 
-def grade(rollouts: Sequence[tuple[Problem, Rollout]], rubric: Rubric, grading: GradingConfig) -> None:
-    """Grade rollouts that exist already, in place; one whose grader breaks or takes too long has `failure` set."""
+def continue_rollouts(
+    policy: Policy,
+    partial: PartialRollouts,
+    rubric: Rubric,
+    *,
+    seed: tuple,
+    policy_version: int,
+    sampling: SamplingConfig,
+    grading: GradingConfig,
+    segment: int,
+) -> tuple[list[Group], RolloutStats]:
+    """Write at most `segment` tokens more of every rollout that is held, and grade the groups that have ended.
+
+    Args:
+        seed: what the random streams are keyed by, before step, problem and sample.
+        policy_version: of these tokens.
+
+    Raises:
+        RunError: as `rollout`.
+    """
+    start = time.monotonic()
+    requests = partial.requests(seed)
+    stats = RolloutStats(prompt_tokens=sum(len(r.prompt_tokens) - r.written for r in requests))
+    for completion in sample(policy, requests, sampling, segment=segment):
+        partial.add(completion, policy_version)
+        stats.sampled_tokens += len(completion.tokens)
+    groups = []
+    for begun in partial.take_ended():
+        request = Request(begun.prompt_tokens, [])
+        group = Group(begun.problem, [])
+        for number, written in enumerate(begun.rollouts):
+            assert written.stop_reason is not None
+            done = Completion(0, number, written.tokens, written.logp, written.stop_reason)
+            made = _to_rollout(policy, begun.problem, request, done, policy_version, grading.thought_tags)
+            made.segments = written.segments if len(written.segments) > 1 else []
+            group.rollouts.append(made)
+        groups.append(group)
+    graded = [(g.problem, r) for g in groups for r in g.rollouts if r.stop_reason is not StopReason.TIMEOUT]
+    stats.failures = grade(graded, rubric, grading)
+    _check_budget(stats.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+    stats.seconds = time.monotonic() - start
+    return groups, stats
+
+
+def grade(
+    rollouts: Sequence[tuple[Problem, Rollout]], rubric: Rubric, grading: GradingConfig
+) -> dict[str, int]:
+    """Grade rollouts that exist already, in place; one whose grader breaks or takes too long has `failure` set.
+
+    Returns:
+        How many failed for each reason.
+    """
     graders = _Graders(rubric, grading)
     for problem, rollout_ in rollouts:
         graders.submit(problem, rollout_)
     graders.finish()
     rubric.grade_together(rollouts)
+    return graders.failures
 
 
 def _to_rollout(
