@@ -13,10 +13,15 @@ from torch import Tensor
 
 from sanmai.losses._streams import check_streams, read
 from sanmai.losses.advantages import AdvantageScale, Baseline
+from sanmai.losses.mirror_descent import LogRatio, MirrorBaseline, mirror_descent
 from sanmai.losses.tokens import Normalisation
 from sanmai.types import Metrics
 
-Surrogate = Literal["clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce"]
+Surrogate = Literal[
+    "clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce", "mirror_token", "mirror_sequence"
+]
+MIRROR = ("mirror_token", "mirror_sequence")
+"""Surrogates whose loss is losses/mirror_descent.py, with the log-ratio per token or per sequence."""
 
 
 def clipped_surrogate(
@@ -233,27 +238,36 @@ class PolicyLossSettings:
     surrogate: Surrogate
     normalisation: Normalisation
     advantage_scale: AdvantageScale
-    baseline: Baseline = "mean"
+    baseline: Baseline | MirrorBaseline = "mean"
     clip_low: float | None = None
     """Distance of the ratio's lower bound from 1; for "clipped" and "sequence_*"."""
     clip_high: float | None = None
     """Distance of the ratio's upper bound from 1; for "clipped" and "sequence_*"."""
     ratio_cap: float | None = None
     """Largest importance weight, the bound itself; needed by "cispo", optional for "reinforce"."""
+    tau: float | None = None
+    """Weight of the squared log-ratio, in units of the reward per nat; needed by "mirror_*"."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "normalisation", Normalisation(self.normalisation))
         is_clipped = self.surrogate in ("clipped", "sequence_sum", "sequence_mean")
-        if not is_clipped and self.surrogate not in ("cispo", "reinforce"):
+        is_mirror = self.surrogate in MIRROR
+        if not is_clipped and not is_mirror and self.surrogate not in ("cispo", "reinforce"):
             raise ValueError(f"surrogate is {self.surrogate!r}; expected one of {', '.join(get_args(Surrogate))}")
         if is_clipped != (self.clip_low is not None) or is_clipped != (self.clip_high is not None):
             verb = "needs" if is_clipped else "does not read"
             raise ValueError(f"surrogate {self.surrogate!r} {verb} clip_low and clip_high")
         if self.surrogate == "cispo" and self.ratio_cap is None:
             raise ValueError("surrogate 'cispo' needs ratio_cap")
-        if is_clipped and self.ratio_cap is not None:
+        if (is_clipped or is_mirror) and self.ratio_cap is not None:
             raise ValueError(f"surrogate {self.surrogate!r} does not read ratio_cap")
-        is_sequence = self.surrogate in ("sequence_sum", "sequence_mean")
+        if is_mirror != (self.tau is not None):
+            raise ValueError(f"surrogate {self.surrogate!r} {'needs' if is_mirror else 'does not read'} tau")
+        if is_mirror and self.advantage_scale != "none":
+            raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
+        if self.baseline == ("leave_one_out" if is_mirror else "log_mean_exp"):
+            raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
+        is_sequence = self.surrogate in ("sequence_sum", "sequence_mean", "mirror_sequence")
         if is_sequence != (self.normalisation is Normalisation.SEQUENCE):
             raise ValueError(
                 f"normalisation {self.normalisation.value!r} does not go with surrogate {self.surrogate!r}:"
@@ -281,6 +295,9 @@ REINFORCE = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none")
 divided by the token budget."""
 RLOO = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none", "leave_one_out")
 """Ahmadian et al. 2024 (arXiv:2402.14740); divided by the token budget as REINFORCE."""
+KIMI = PolicyLossSettings("mirror_token", Normalisation.TOKEN, "none", tau=0.002)
+"""Kimi k1.5 (arXiv:2501.12599): online mirror descent. Its tau is not published; this is prime-rl's default (0.001 without the
+half), as is the log-ratio per token. The paper's equation squares the sum over a sequence: "mirror_sequence", "sequence"."""
 
 PRESETS: dict[str, PolicyLossSettings] = {
     "grpo": GRPO,
@@ -291,6 +308,7 @@ PRESETS: dict[str, PolicyLossSettings] = {
     "r1": R1,
     "reinforce": REINFORCE,
     "rloo": RLOO,
+    "kimi": KIMI,
 }
 
 
@@ -303,8 +321,12 @@ def policy_loss(
     *,
     weight_BT: Tensor,
     denominator: float,
+    token_count: float | None = None,
 ) -> tuple[Tensor, Metrics]:
     """The loss that the settings name, with their bounds; see the functions above for everything else.
+
+    Args:
+        token_count: trained tokens of the whole step, for the metrics of "mirror_*"; None: those of this mask.
 
     Advantages and weights are the caller's: `group_advantages(rewards, settings.advantage_scale, settings.baseline)`
     and `normalise(mask_BT, settings.normalisation, ...)`.
@@ -313,6 +335,13 @@ def policy_loss(
         ValueError: as for the function called.
     """
     streams = (logp_BT, sampling_logp_BT, advantage_BT, mask_BT)
+    if settings.surrogate in MIRROR:
+        assert settings.tau is not None
+        level: LogRatio = "token" if settings.surrogate == "mirror_token" else "sequence"
+        count = float(mask_BT.sum()) if token_count is None else token_count
+        return mirror_descent(
+            *streams, tau=settings.tau, log_ratio=level, weight_BT=weight_BT, denominator=denominator, token_count=count
+        )
     low, high, cap = settings.clip_low, settings.clip_high, settings.ratio_cap
     if settings.surrogate == "reinforce":
         return reinforce(*streams, ratio_cap=cap, weight_BT=weight_BT, denominator=denominator)

@@ -196,7 +196,8 @@ class Budgets:
             total = [0.0] * len(group.rollouts)
             for name, multiplier in driving.items():
                 costs = [None if (value := value_of(name, r)) is None else -value for r in group.rollouts]
-                found = group_advantages(costs, settings.advantage_scale, settings.baseline)
+                baseline = "leave_one_out" if settings.baseline == "leave_one_out" else "mean"
+                found = group_advantages(costs, settings.advantage_scale, baseline)
                 total = [t + multiplier * (a or 0.0) for t, a in zip(total, found, strict=True)]
             for r, advantage in zip(group.rollouts, total, strict=True):
                 r.cost_advantage = advantage

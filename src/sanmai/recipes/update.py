@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sanmai.losses import decoupled_advantages, group_advantages
+from sanmai.losses import decoupled_advantages, group_advantages, mirror_descent_targets
 from sanmai.recipes.anchor import Anchor
 from sanmai.recipes.budgets import Budgets
 from sanmai.recipes.failure import with_bundle
@@ -68,7 +68,15 @@ def update(
     if budgets is not None and config.keeps_reference:
         kl_weight = config.loss.kl_weight + budgets.weight("kl")
     has_cost = "cost" in batch.streams
-    components = rl_components(config.loss, config.sampling.max_tokens, has_cost=has_cost, kl_weight=kl_weight)
+    components = rl_components(
+        config.loss,
+        config.sampling.max_tokens,
+        has_cost=has_cost,
+        kl_weight=kl_weight,
+        num_updates=config.updates_per_step,
+    )
+    if config.optimizer.reset_each_step:
+        state.optimizer.state.clear()
     lr = learning_rate(config.optimizer, step, num_steps)
     anchor_weight = anchor.config.weight_at(step, num_steps) if anchor is not None else 0.0
     anchor_weight += budgets.weight("anchor") if budgets is not None else 0.0
@@ -127,10 +135,14 @@ def update(
 def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
     """One advantage per rollout of a graded group, as the loss's settings say."""
     settings = loss.settings()
+    baseline = settings.baseline
+    if settings.tau is not None and baseline != "leave_one_out":
+        return [target or 0.0 for target in mirror_descent_targets(group.rewards, settings.tau, baseline)]
+    assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
     if not loss.normalise_each:
-        return group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
+        return group_advantages(group.rewards, settings.advantage_scale, baseline)
     scores = [
         rubric.scores(group.problem, r.trace, r.verdicts) if r.reward is not None and r.trace is not None else None
         for r in group.rollouts
     ]
-    return decoupled_advantages(scores, rubric.weights, settings.advantage_scale, settings.baseline)
+    return decoupled_advantages(scores, rubric.weights, settings.advantage_scale, baseline)

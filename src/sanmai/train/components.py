@@ -14,14 +14,17 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.losses import (
+    MIRROR,
     PRESETS,
     KlEstimator,
     Normalisation,
     PolicyLossSettings,
+    Surrogate,
     entropy_bonus,
     kl_to_reference,
     normalise,
     policy_loss,
+    reinforce,
     truncated_importance_weight,
     weighted_nll,
 )
@@ -31,10 +34,12 @@ from sanmai.types import TokenBatch
 
 
 class LossConfig(Config):
-    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo"] = "dapo"
+    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "kimi"] = "dapo"
     """Published policy loss; the settings below replace parts of it."""
-    surrogate: Literal["clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce"] | None = None
-    """Ratio per token, per sequence (product or geometric mean), capped weight, or none."""
+    surrogate: Surrogate | None = None
+    """Ratio per token, per sequence (product or geometric mean), capped weight, none, or a squared log-ratio (mirror descent)."""
+    tau: float | None = Field(None, gt=0)
+    """Weight of the squared log-ratio of "mirror_*", in units of the reward per nat."""
     clip_low: float | None = Field(None, ge=0)
     """Distance of the ratio's lower bound from 1."""
     clip_high: float | None = Field(None, ge=0)
@@ -45,8 +50,8 @@ class LossConfig(Config):
     """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""
     advantage_scale: Literal["std", "none"] | None = None
     """Divide a group's advantages by their deviation, or not."""
-    baseline: Literal["mean", "leave_one_out"] | None = None
-    """What is subtracted from a rollout's reward."""
+    baseline: Literal["mean", "leave_one_out", "log_mean_exp"] | None = None
+    """What is subtracted from a rollout's reward; "log_mean_exp" (tau log Z) is of "mirror_*" alone."""
     normalise_each: bool = False
     """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
@@ -70,6 +75,8 @@ class LossConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self.settings()
+        if self.normalise_each and self.settings().surrogate in MIRROR:
+            raise ValueError("normalise_each divides by deviations, and mirror descent takes rewards as they are")
         if self.kl_estimator != "k3" and not self.kl_weight:
             raise ValueError("kl_estimator without kl_weight: no KL is estimated")
         if self.reference_reset_steps and not self.kl_weight:
@@ -80,7 +87,7 @@ class LossConfig(Config):
 
 
 def rl_components(
-    config: LossConfig, max_tokens: int, *, has_cost: bool = False, kl_weight: float | None = None
+    config: LossConfig, max_tokens: int, *, has_cost: bool = False, kl_weight: float | None = None, num_updates: int = 1
 ) -> dict[str, Component]:
     """`rl`, and `kl_to_reference` and `entropy` where their weight is above 0.
 
@@ -88,8 +95,11 @@ def rl_components(
         max_tokens: the completion budget, for the "constant" normalisation.
         has_cost: add `cost`, the same policy loss of the advantages in the stream "cost".
         kl_weight: in place of config.kl_weight; 0 still measures the KL. None: as configured.
+        num_updates: per step. After the first one mirror descent pulls every rollout back to the start, those without an
+            advantage too.
     """
     settings = config.settings()
+    is_mirror = settings.surrogate in MIRROR
 
     def weigh(batch: TokenBatch) -> tuple[torch.Tensor, float]:
         budget = max_tokens if settings.normalisation is Normalisation.CONSTANT else None
@@ -101,6 +111,9 @@ def rl_components(
         old_logp_BT = batch.streams.get("proximal_logp", batch.sampling_logp_BT)
         if "importance" in batch.streams:
             weight_BT = weight_BT * batch.streams["importance"]
+        if is_mirror and stream == "cost":  # the pull towards the start is in the loss already
+            streams = (scored.logp_BT, old_logp_BT, batch.streams[stream], batch.mask_BT)
+            return reinforce(*streams, weight_BT=weight_BT, denominator=denominator)[0], {}
         loss, found = policy_loss(
             settings,
             scored.logp_BT,
@@ -109,8 +122,13 @@ def rl_components(
             batch.mask_BT,
             weight_BT=weight_BT,
             denominator=denominator,
+            token_count=scored.step_tokens,
         )
-        return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens} if stream == "rl" else {}
+        if stream != "rl":
+            return loss, {}
+        if is_mirror:
+            return loss, {f"policy/{name}": value for name, value in found.items()}
+        return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
     def kl(scored, denominator):
         loss, _ = kl_to_reference(
@@ -139,7 +157,8 @@ def rl_components(
         return loss, {}
 
     denominator = lambda batch: weigh(batch)[1]  # noqa: E731
-    components = {"rl": Component(1.0, partial(policy, "rl"), denominator, stream="rl")}
+    skips = None if is_mirror and num_updates > 1 else "rl"
+    components = {"rl": Component(1.0, partial(policy, "rl"), denominator, stream=skips)}
     if has_cost:
         components["cost"] = Component(1.0, partial(policy, "cost"), denominator, stream="cost")
     if config.kl_weight or kl_weight is not None:

@@ -35,6 +35,8 @@ class OptimizerConfig(Config):
     """Decoupled weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this L2 norm when above it."""
+    reset_each_step: bool = False
+    """Forget AdamW's moments before the first update of a step, as Kimi k1.5 does: the problem changes with its reference."""
     micro_tokens: int = Field(8192, ge=1)
     """Padded tokens in forward and backward passes at a time, shared by the workers: the memory knob. It does not change
     the result."""
