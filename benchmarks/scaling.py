@@ -59,8 +59,8 @@ def run_slope(task: Task) -> list[float]:
     from sanmai.recipes.zero import run_zero
 
     class Report(Progress):
-        def step(self, *args: Any) -> None:
-            super().step(*args)
+        def step(self, *args: Any, **named: Any) -> None:
+            super().step(*args, **named)
             resident.append(process.memory_info().rss / 2**20)
 
     process, resident = psutil.Process(), []

@@ -110,8 +110,8 @@ def run_sanmai(task: Task) -> dict[str, Any]:
             self.run = run
             race.start()
 
-        def step(self, *args: Any) -> None:
-            super().step(*args)
+        def step(self, *args: Any, **named: Any) -> None:
+            super().step(*args, **named)
             self.run.interrupted = race.step_done(states[0].policy.weights)
 
     def started(*args: Any, **kwargs: Any) -> Any:

@@ -94,8 +94,8 @@ def run_sanmai(task: Task) -> dict[str, Any]:
             super().begin(run, num_steps)
             self.run = run
 
-        def step(self, *args: Any) -> None:
-            super().step(*args)
+        def step(self, *args: Any, **named: Any) -> None:
+            super().step(*args, **named)
             clock.end_step()
             self.run.interrupted = len(clock.steps) == WARMUP + task.steps
 
