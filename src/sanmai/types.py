@@ -128,6 +128,8 @@ class StopReason(StrEnum):
     """The token budget ran out: incomplete, which is neither wrong format nor a refusal."""
     TIMEOUT = "timeout"
     """The step's time limit ran out."""
+    REPETITION = "repetition"
+    """It said the same over and over, and was stopped early: incomplete."""
     PAUSED = "paused"
     """The step's share of tokens was written; it goes on in a later step. No graded rollout has this."""
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.data.curriculum import epoch_order
+from sanmai.recipes.curriculum import Curriculum
 from sanmai.types import InputError, Problem
 
 
@@ -66,13 +67,19 @@ class Mixture:
                 place[kind] = epoch, start + wanted
                 self._schedule[-1].append((kind, epoch, start, wanted))
 
-    def draw(self, step: int) -> list[Problem]:
+    def draw(self, step: int, curriculum: Curriculum | None = None) -> list[Problem]:
         """The problems of a step, counted from 1, kind by kind: none twice in a step, nor in an epoch of its kind.
 
         It depends on nothing that was drawn before, so that a resumed run goes on with the same problems (law 6).
+
+        Args:
+            curriculum: says which reasoning problems, in place of epochs.
         """
         found = []
         for kind, epoch, start, count in self._schedule[step - 1]:
+            if kind == "reasoning" and curriculum is not None:
+                found += curriculum.draw(step, count)
+                continue
             order = epoch_order(len(self.kinds[kind]), seed=self.seed, epoch=epoch)
             found += [self.kinds[kind][i] for i in order[start : start + count]]
         return found

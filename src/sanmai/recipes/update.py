@@ -52,10 +52,12 @@ def update(
     if budgets is not None and budgets.weight("cost"):
         budgets.add_costs(groups, config.loss)
     rollouts = trained_rollouts(groups)
+    if not groups:  # of partial rollouts none have ended
+        return {}
     if not rollouts:
         run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
         return {}
-    batch = pack_rollouts(rollouts)
+    batch = pack_rollouts(rollouts, newest_alone=config.partial.earlier == "exclude")
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
     if not state.has_parity:
         check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)

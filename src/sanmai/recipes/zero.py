@@ -25,16 +25,19 @@ from sanmai.recipes import name_of
 from sanmai.recipes.alarm import HackingAlarm, check_gold
 from sanmai.recipes.anchor import Anchor, AnchorConfig
 from sanmai.recipes.budgets import Budgets, BudgetsConfig
+from sanmai.recipes.curriculum import CurriculumConfig
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
 from sanmai.recipes.graders import make_rubric
+from sanmai.recipes.length import LengthConfig
 from sanmai.recipes.machine import peak_of
-from sanmai.recipes.mixture import Mixture, MixtureConfig
+from sanmai.recipes.mixture import MixtureConfig
 from sanmai.recipes.progress import Progress
+from sanmai.recipes.rollouts import PartialConfig, StepRollouts
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.recipes.spending import Spending
 from sanmai.recipes.update import update
 from sanmai.rewards.rubric import RewardsConfig
-from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig
@@ -62,6 +65,9 @@ class ZeroConfig(Config):
     model: ModelConfig = ModelConfig()
     problems: ProblemsConfig = ProblemsConfig()
     mixture: MixtureConfig = MixtureConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    partial: PartialConfig = PartialConfig()
+    length: LengthConfig = LengthConfig()
     sampling: SamplingConfig = SamplingConfig()
     rewards: RewardsConfig = RewardsConfig()
     grading: GradingConfig = GradingConfig()
@@ -107,7 +113,6 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
         )
-        mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference)
         run.log_environment(
             describe_environment(
@@ -134,6 +139,7 @@ def run_zero(
             )
             budgets.restore(state.extra)
             check_positions(state.policy, budgets.probe, budget)
+        rollouts = StepRollouts(config, train, state.extra)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)
         is_done = run.start_step >= config.num_steps or spending.is_over
@@ -158,30 +164,24 @@ def run_zero(
                     )
                     run.log_probe(step, answers)
             with progress.phase("sampling"):
-                groups, stats = rollout(
-                    state.policy,
-                    mixture.draw(step),
-                    rubric,
-                    rollouts_per_prompt=config.rollouts_per_prompt,
-                    seed=(config.seed, step),
-                    policy_version=step - 1,
-                    sampling=config.sampling,
-                    grading=config.grading,
-                )
+                groups, stats = rollouts.write(state.policy, rubric, step)
+                paid = rollouts.finish(groups, rubric, step, num_steps)
             with progress.phase("training"):
                 found = update(run, state, groups, config, step, num_steps, rubric, anchor, budgets)
-            metrics = training_metrics(groups) | stats.metrics() | probed | found
+            metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
                 metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress, alarm)
             with progress.phase("saving"):
                 run.log_step(step, metrics, groups)
                 if run.commits(step, last, config.checkpoints):
-                    state.extra = (budgets.state() if budgets else {}) | spending.state()
+                    state.extra = (budgets.state() if budgets else {}) | spending.state() | rollouts.state()
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
             if step == last:
                 break
+        if not run.interrupted and rollouts.num_waiting:
+            run.warn(f"{rollouts.num_waiting} rollouts had not ended when the run did, and were not trained on")
         if not is_done:  # once more: another program may have had the cores at the start
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)

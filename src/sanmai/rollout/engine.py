@@ -109,10 +109,12 @@ def continue_rollouts(
     sampling: SamplingConfig,
     grading: GradingConfig,
     segment: int,
+    loops: tuple[int, int] | None = None,
 ) -> tuple[list[Group], RolloutStats]:
     """Write at most `segment` tokens more of every rollout that is held, and grade the groups that have ended.
 
     Args:
+        loops: (tokens, times): end what repeats a passage of so many tokens at most, so many times in a row.
         seed: what the random streams are keyed by, before step, problem and sample.
         policy_version: of these tokens.
 
@@ -125,6 +127,8 @@ def continue_rollouts(
     for completion in sample(policy, requests, sampling, segment=segment):
         partial.add(completion, policy_version)
         stats.sampled_tokens += len(completion.tokens)
+    if loops is not None:
+        partial.stop_loops(period=loops[0], times=loops[1])
     groups = []
     for begun in partial.take_ended():
         request = Request(begun.prompt_tokens, [])
@@ -176,7 +180,7 @@ def _to_rollout(
         open_tag=open_tag,
         close_tag=close_tag,
         opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens, open_tag),
-        is_truncated=done.stop_reason in (StopReason.LENGTH, StopReason.TIMEOUT),
+        is_truncated=done.stop_reason is not StopReason.STOP,
     )
     return Rollout(
         problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace

@@ -8,12 +8,14 @@ from statistics import fmean
 
 from sanmai.types import Group, Metrics, Rollout, StopReason
 
-_INCOMPLETE = (StopReason.LENGTH, StopReason.TIMEOUT)
+_INCOMPLETE = (StopReason.LENGTH, StopReason.TIMEOUT, StopReason.REPETITION)
 
 
 def training_metrics(groups: Sequence[Group]) -> Metrics:
-    """Metrics of one step's rollouts."""
+    """Metrics of one step's rollouts; none where none have ended."""
     rollouts = [r for group in groups for r in group.rollouts]
+    if not rollouts:
+        return {}
     metrics = _means("reward/mean", (r.reward for r in rollouts))
     for name in sorted({name for r in rollouts for name in r.verdicts}):
         metrics |= _means(f"reward/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))

@@ -41,10 +41,16 @@ def trained_rollouts(groups: Sequence[Group]) -> list[Rollout]:
     return [r for group in groups for r in group.rollouts if r.reward is not None]
 
 
-def pack_rollouts(rollouts: Sequence[Rollout]) -> TokenBatch:
-    """Rollouts as one batch, with their advantage as the stream "rl", and that of their costs as "cost" where one has any."""
+def pack_rollouts(rollouts: Sequence[Rollout], *, newest_alone: bool = False) -> TokenBatch:
+    """Rollouts as one batch, with their advantage as the stream "rl", and that of their costs as "cost" where one has any.
+
+    Args:
+        newest_alone: of a rollout that several policies wrote, train the tokens of the newest; the others are read as its prompt.
+    """
+    starts = [sum(count for _, count in r.segments[:-1]) if newest_alone else 0 for r in rollouts]
     batch = pack(
-        [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
+        [(r.prompt_tokens + r.completion_tokens[:k], r.completion_tokens[k:]) for r, k in zip(rollouts, starts, strict=True)],
+        sampling_logp=[r.sampling_logp[k:] for r, k in zip(rollouts, starts, strict=True)],
     )
     batch.streams["rl"] = torch.tensor([r.advantage or 0.0 for r in rollouts]).unsqueeze(1) * batch.mask_BT
     if any(r.cost_advantage for r in rollouts):

@@ -89,6 +89,18 @@ class PartialRollouts:
         rollout.segments.append((policy_version, len(done.tokens)))
         rollout.stop_reason = None if done.stop_reason is StopReason.PAUSED else done.stop_reason
 
+    def stop_loops(self, *, period: int, times: int) -> int:
+        """End every rollout that goes on and ends in one passage over and over (see `repeats`); how many."""
+        looping = [
+            r
+            for group in self.begun
+            for r in group.rollouts
+            if r.stop_reason is None and repeats(r.tokens, period=period, times=times)
+        ]
+        for rollout in looping:
+            rollout.stop_reason = StopReason.REPETITION
+        return len(looping)
+
     def take_ended(self) -> list[Begun]:
         """The groups of which every rollout has ended; they are no longer held."""
         ended = [group for group in self.begun if group.has_ended]

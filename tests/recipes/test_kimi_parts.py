@@ -1,0 +1,123 @@
+"""What `zero` has of Kimi k1.5: partial rollouts, curriculum, length reward, mirror descent; each resumes exactly."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import sanmai
+from sanmai.recipes.length import LengthConfig, add_length_rewards
+from sanmai.recipes.zero import ZeroConfig
+from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
+
+FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
+        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8}, "checkpoints": {"every": 1}}  # fmt: skip
+PARTIAL = {"segment_tokens": 8}
+
+
+def run(out, **settings) -> Path:
+    return sanmai.run("zero", out=out, **{**FAST, **settings})
+
+
+def metrics_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()][1:]
+
+
+def rows_of(folder: Path) -> list[dict]:
+    return [row for path in sorted((folder / "rollouts").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_segments_as_long_as_a_rollout_change_nothing(tmp_path):
+    whole, parts = run(tmp_path / "a"), run(tmp_path / "b", partial={"segment_tokens": 32})
+    dropped = [{k: v for k, v in line.items() if k != "partial/waiting"} for line in metrics_of(parts)]
+    assert dropped == metrics_of(whole)
+
+
+def test_a_step_writes_its_share_and_every_rollout_is_trained_on_whole(tmp_path):
+    lines, rows = metrics_of(folder := run(tmp_path, partial=PARTIAL)), rows_of(folder)
+    assert all(line["tokens/sampled"] <= 8 * 16 * 4 for line in lines)  # at most four steps' rollouts go on at once
+    assert "reward/mean" not in lines[0] and lines[0]["partial/waiting"] > 0  # no group has ended
+    assert {len(row["tokens"]) > 8 for row in rows} == {True, False} or all(len(row["tokens"]) > 8 for row in rows)
+    by_group: dict[tuple, list[int]] = {}
+    for row in rows:
+        by_group.setdefault((row["step"], row["problem_id"]), []).append(row["sample"])
+    assert all(sorted(samples) == [0, 1, 2, 3] for samples in by_group.values())
+    warnings = [json.loads(x) for x in (folder / "events.jsonl").read_text().splitlines() if '"warning"' in x]
+    assert any("had not ended when the run did" in w["message"] for w in warnings)
+
+
+@pytest.mark.parametrize("settings", [
+    {"partial": PARTIAL}, {"partial": PARTIAL | {"earlier": "importance"}},
+    {"curriculum": {"order": "prioritised", "retire_solved": True, "return_after": 3}},
+    {"curriculum": {"order": "hard_later", "hard_from": 0.3}, "partial": PARTIAL},
+    {"loss": {"preset": "kimi"}, "optimizer": {"lr": 1e-4, "reset_each_step": True}, "updates_per_step": 2,
+     "length": {"weight": 0.5, "warmup": 0.3}},
+], ids=["partial", "importance", "prioritised", "hard_later", "mirror"])  # fmt: skip
+def test_a_run_that_was_cut_off_ends_with_the_same_bytes(tmp_path, settings):
+    whole, cut = run(tmp_path / "whole", **settings), tmp_path / "cut"
+    run(cut, **settings)
+    for path in cut.glob("checkpoints/step-00000[456]/*"):
+        path.unlink()
+    for path in sorted(cut.glob("checkpoints/step-00000[456]")):
+        path.rmdir()
+    run(cut, **settings)
+    assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    for name in ("rollouts/step-000006.parquet", "checkpoints/step-000006/model.safetensors"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_mirror_descent_reports_its_distance_and_one_update_is_reinforce_whatever_tau(tmp_path):
+    losses = {name: {"preset": "kimi", "tau": tau} for name, tau in (("a", 0.01), ("b", 10.0))}
+    a, b = (metrics_of(run(tmp_path / name, loss=loss, num_steps=2)) for name, loss in losses.items())
+    assert [x["reward/mean"] for x in a] == [x["reward/mean"] for x in b]
+    assert "policy/kl_reference_to_policy_k3" in a[0] and "policy/clip_fraction" not in a[0]
+    plain = {"preset": "reinforce", "normalisation": "token"}
+    c = metrics_of(run(tmp_path / "c", loss=plain, num_steps=2))
+    assert [x["policy/grad_norm"] for x in c] == pytest.approx([x["policy/grad_norm"] for x in a], rel=1e-5)
+
+
+def group(*found: tuple[int, float | None, StopReason]) -> Group:
+    """Rollouts of so many tokens with such a score."""
+    problem = Problem("p", ({"role": "user", "content": "x"},), answer="1")
+    rollouts = [
+        Rollout("p", k, [1], [2] * length, [0.0] * length, stop, 0, "", None, {"accuracy": Verdict(score, "", "")}, reward=score)
+        for k, (length, score, stop) in enumerate(found)
+    ]
+    return Group(problem, rollouts)
+
+
+def test_kimis_length_reward_is_added_by_hand_and_waits_for_its_warmup():
+    stop = StopReason.STOP
+    made = group((10, 1.0, stop), (20, 1.0, stop), (10, 0.0, stop), (5, None, StopReason.TIMEOUT))
+    config = LengthConfig(weight=0.5, warmup=0.5)
+    shape = {"num_steps": 10, "max_tokens": 40}
+    assert add_length_rewards([made], config, {"accuracy": 1.0}, step=5, **shape) == {"length/weight": 0.0}
+    assert [r.reward for r in made.rollouts] == [1.0, 1.0, 0.0, None]
+    assert add_length_rewards([made], config, {"accuracy": 1.0}, step=6, **shape) == {"length/weight": 0.5}
+    assert [r.reward for r in made.rollouts] == [1.25, 0.75, 0.0, None]  # 0.5, -0.5, min(0, 0.5)
+
+
+def test_cosine_takes_the_place_of_accuracy():
+    made = group((20, 1.0, StopReason.STOP), (40, 1.0, StopReason.STOP), (20, 0.0, StopReason.STOP))
+    add_length_rewards([made], LengthConfig(reward="cosine", weight=1.0), {"accuracy": 1.0}, step=1, num_steps=2, max_tokens=40)
+    # Half way between 2 and 1; the budget used up; half way between -10 and 0.
+    assert [r.reward for r in made.rollouts] == pytest.approx([1.5, -10.0, -5.0])
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"partial": {"loop_tokens": 4}}, "segment_tokens"), ({"length": {"weight": 2.0}}, "weight of 2"),
+    ({"curriculum": {"return_after": 3}}, "retire_solved"), ({"loss": {"preset": "dapo", "tau": 0.1}}, "does not read tau"),
+    ({"loss": {"preset": "kimi", "normalise_each": True}}, "normalise_each"),
+    ({"partial": {"segment_tokens": 8, "loop_penalty": 1}}, "loop_tokens"),
+])  # fmt: skip
+def test_settings_that_do_not_go_together_are_refused(settings, said):
+    with pytest.raises(InputError, match=said):
+        ZeroConfig.read(settings)
+
+
+def test_a_policy_that_loops_is_stopped_early_and_pays(tmp_path):
+    partial = {"segment_tokens": 16, "loop_tokens": 8, "loop_times": 2, "loop_penalty": 0.5}
+    rows = rows_of(run(tmp_path, partial=partial, sampling={"max_tokens": 32, "temperature": 0.01}, num_steps=3))
+    stopped = [row for row in rows if row["stop_reason"] == "repetition"]
+    assert all(row["reward"] is None or row["reward"] <= -0.5 for row in stopped) and rows
