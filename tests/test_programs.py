@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -16,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from sanmai.programs.grade import Outcome, grade_program
+from sanmai.programs.grade import Outcome, Value, evaluate_program, grade_program
 from sanmai.programs.plain import decoded, encoded
-from sanmai.programs.run import Limits, run_program
+from sanmai.programs.run import Isolation, Limits, describe_isolation, run_program
 
 SHORT = Limits(timeout_seconds=0.7)
 ISOLATION = run_program("").isolation
@@ -44,6 +46,21 @@ def processes_named(mark: str) -> list[Path]:
     """Live processes that gave themselves this name."""
     stats = {path: read_bytes(path).decode(errors="replace") for path in Path("/proc").glob("[0-9]*/stat")}
     return [path for path, text in stats.items() if f"({mark})" in text and text.rpartition(")")[2].split()[0] not in "ZX"]
+
+
+def processes_of_programs() -> int:
+    """Those of the sandbox that this process started, or whose owner is gone: other tests may be running."""
+    parents, ours = {}, set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        fields = read_bytes(path).decode(errors="replace").rpartition(")")[2].split()
+        if fields and b"sanmai.programs.child" in read_bytes(path.with_name("cmdline")):
+            parents[int(path.parent.name)] = int(fields[1])
+    for pid in parents:
+        owner = pid
+        while owner in parents:
+            owner = parents[owner]
+        ours |= {pid} if owner in (os.getpid(), 1) else set()
+    return len(ours)
 
 
 NAMED = """
@@ -91,6 +108,7 @@ def test_the_order_of_a_set_of_strings_is_the_same_in_every_run():
     ("import time; time.sleep(60)", "timeout"),
     ("import signal, time\nfor s in set(signal.Signals) - {9, 19}: signal.signal(s, signal.SIG_IGN)\ntime.sleep(60)", "timeout"),
     ("input(); import time; time.sleep(60)", "exit"),  # there is no input to wait for
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "timeout"),
     ("while True: print('x' * 1000)", "output"),
     ("import os\nwhile True: os.write(2, b'x' * 1000)", "output"),
     ("import os; os.abort()", "signal"),
@@ -123,7 +141,7 @@ def test_a_file_stops_growing_at_its_limit():
     assert done.stdout == "File too large 1000000\n"
 
 
-@needs("files")
+@needs("root")
 def test_many_files_are_bounded_together():
     done = run("""
         try:
@@ -182,7 +200,7 @@ def test_no_connection_not_even_to_this_machine():
     assert done.stdout == "no\nno\n"
 
 
-@needs("files")
+@needs("root")
 def test_files_of_the_user_are_not_to_be_seen_and_none_are_written(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("hunter2")
@@ -214,7 +232,7 @@ def test_no_other_process_can_be_signalled():
     assert done.stdout.endswith("done True\n") and done.stop == "exit"
 
 
-@needs("process_limit")
+@pytest.mark.skipif(not ISOLATION.process_limit or ISOLATION.alone, reason="this machine gives no number of processes")
 def test_a_fork_bomb_is_small():
     done = run("""
         import os, time
@@ -274,20 +292,240 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
         os.kill(os.getpid(), 9)
     """
+    sockets = "import socket\nkept = [socket.socketpair() for _ in range(9)]\nwhile True: pass"
     run("")
     files, threads = len(os.listdir("/dev/fd")), threading.active_count()
-    for code in ["print(1)", hostile, "while True: print(1)", "import os; os._exit(1)", "syntax error"]:
+    for code in ["print(1)", hostile, sockets, "while True: print(1)", "import os; os._exit(1)", "syntax error"]:
         run(code, limits=Limits(timeout_seconds=2, output_bytes=1000))
         grade_program(textwrap.dedent(code), ["assert f(1) == 2"], limits=SHORT)
     assert os.listdir(tmp_path) == [] and len(os.listdir("/dev/fd")) == files and threading.active_count() == threads
 
 
-def test_what_is_not_contained_is_said():
-    from sanmai.programs.run import Isolation
+CALLS = """
+import ctypes, errno, mmap, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+arm = platform.machine() == "aarch64"
+numbers = dict(  # x86-64, ARM
+    socket=(41, 198), ptrace=(101, 117), keyctl=(250, 219), add_key=(248, 217), bpf=(321, 280), perf_event_open=(298, 241),
+    userfaultfd=(323, 282), io_uring_setup=(425, 425), mount=(165, 40), unshare=(272, 97), setns=(308, 268),
+    memfd_create=(319, 279), shmget=(29, 194), process_vm_writev=(311, 271), open_by_handle_at=(304, 265), modify_ldt=(154, None))
+def answer(number, *arguments):
+    ctypes.set_errno(0)
+    result = libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments or (0,) * 6))
+    return result if result >= 0 else errno.errorcode[ctypes.get_errno()]
+print({name: found for name, pair in numbers.items() if pair[arm] and (found := answer(pair[arm])) != "EPERM"})
+"""
 
-    assert Isolation(network=True, processes=True, files=True, process_limit=True, user=False).missing == ()
+
+@needs("system_calls")
+def test_calls_that_no_program_needs_are_refused_and_new_ones_are_unknown():
+    done = run(CALLS + "print(answer(451), answer(500), answer(0x40000000 + 39), answer(0x40000000 + 41, 2, 1, 0))")
+    assert done.stdout == "{}\nENOSYS ENOSYS ENOSYS ENOSYS\n", done.stderr
+
+
+@needs("system_calls")
+def test_no_kind_of_socket_is_made_but_a_pair_that_leads_nowhere():
+    # The host of a virtual machine (AF_VSOCK, 40) is in every network namespace.
+    done = run("""
+        import socket
+        for family, kind in [(40, 1), (1, 1), (1, 2), (2, 1), (10, 2), (16, 3), (17, 3), (38, 5)]:
+            try: socket.socket(family, kind); print("made", family)
+            except OSError as error: print(error.errno, end=" ")
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            try: socket.socketpair(socket.AF_UNIX, kind); print("made")
+            except OSError as error: print(error.errno, end=" ")
+        import asyncio
+        print(asyncio.run(asyncio.sleep(0, "awake")))
+    """)
+    assert done.stdout == "1 " * 10 + "awake\n", done.stderr
+
+
+@needs("system_calls")
+def test_memory_that_counts_for_no_limit_cannot_be_had():
+    # 256 files of 16 MiB each, in memory and in no folder: four times the limit of the process.
+    done = run("import os\nfor i in range(3):\n    try: os.memfd_create('x')\n    except PermissionError: print('no', end='')")
+    assert done.stdout == "nonono"
+
+
+@needs("system_calls")
+def test_no_other_process_is_signalled_through_a_file_or_has_its_limits_changed():
+    done = run("""
+        import fcntl, resource
+        for attempt in (lambda: fcntl.fcntl(1, fcntl.F_SETOWN, 1), lambda: fcntl.fcntl(1, fcntl.F_SETSIG, 9),
+                        lambda: fcntl.ioctl(1, 0x8901, b"1234"), lambda: resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))):
+            try: attempt(); print("done")
+            except OSError as error: print(error.errno, end=" ")
+        print(fcntl.fcntl(1, fcntl.F_GETFD), resource.prlimit(0, resource.RLIMIT_CORE))
+    """)
+    assert done.stdout == "1 1 1 1 0 (0, 0)\n", done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_when_memory_runs_out_programs_are_ended_first():
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run, "import time; time.sleep(0.5)")
+        seen, own = set(), Path("/proc/self/oom_score_adj").read_text()
+        while not running.done():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                if b"sanmai.programs.child" in read_bytes(path):
+                    seen.add(read_bytes(path.with_name("oom_score_adj")))
+        assert b"1000\n" in seen and Path("/proc/self/oom_score_adj").read_text() == own
+
+
+OWNER = """
+import sys
+from sanmai.programs.confine import Rule, refuse
+from sanmai.programs.run import run_program
+if sys.argv[1] == "without":
+    assert refuse([Rule("unshare")])
+run_program(sys.stdin.read())
+"""
+
+
+@pytest.mark.skipif(not ISOLATION.system_calls, reason="without a filter no machine without namespaces can be played")
+@pytest.mark.parametrize("namespaces", ["with", "without"])
+def test_a_program_dies_with_the_run_that_started_it(namespaces, tmp_path):
+    mark = f"sanmai+{os.getpid() % 100000}"
+    stay = "import os, signal\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\n" + textwrap.dedent(NAMED)
+    stay += f"rename({mark!r})\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\ntime.sleep(60)\n"  # nor with its parent, if it may choose
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # where its working folder stays
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, namespaces], stdin=subprocess.PIPE, text=True, env=environment)
+    owner.stdin.write(stay)
+    owner.stdin.close()
+    deadline = time.monotonic() + 30
+    while not processes_named(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(processes_named(mark)) == 1
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    while processes_named(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert processes_named(mark) == []
+
+
+# A machine without namespaces, played by a filter that refuses them. What programs try here is harmless should it succeed: it is
+# done to a process and a folder that the test made for it.
+
+PLAYED = """
+import json, sys
+from dataclasses import asdict
+from sanmai.programs.confine import Rule, refuse
+rules = {"namespaces": Rule("unshare"), "landlock": Rule("landlock_create_ruleset"), "seccomp": Rule("prctl", never=(22,))}
+job = json.load(sys.stdin)
+assert refuse([rules[name] for name in job["without"]])
+from sanmai.programs.grade import grade_program
+from sanmai.programs.run import describe_isolation, run_program
+done = run_program(job["code"])
+graded = grade_program("def f(x): return 2 * x", ["assert f(2) == 4", "assert f(2) == 5"])
+print(json.dumps([done.stdout, done.stderr, asdict(done.isolation), graded.share, describe_isolation()]))
+"""
+TRIES = """
+import fcntl, os, resource, socket, subprocess, threading
+def try_(name, attempt):
+    try: attempt(); print(name, end=" ")
+    except OSError: pass
+try_("socket", socket.socket)
+try_("start", lambda: subprocess.run(["/bin/true"]))
+try_("read", lambda: open(PLACE + "/secret").read())
+try_("list", lambda: os.listdir(PLACE))
+try_("write", lambda: open(PLACE + "/new", "w"))
+try_("append", lambda: open(PLACE + "/secret", "a"))
+try_("truncate", lambda: os.truncate(PLACE + "/secret", 1))
+try_("mode", lambda: os.chmod(PLACE + "/secret", 0o600))
+try_("date", lambda: os.utime(PLACE + "/secret", (0, 0)))
+try_("link", lambda: (os.symlink(PLACE + "/secret", "link"), open("link").read()))
+try_("remove", lambda: os.remove(PLACE + "/spare"))
+try_("environment", lambda: open(f"/proc/{DECOY}/environ", "rb").read())
+try_("signal", lambda: os.kill(DECOY, 0))
+try_("signal_parent", lambda: os.kill(os.getppid(), 0))
+try_("owner", lambda: fcntl.fcntl(1, fcntl.F_SETOWN, DECOY))
+try_("limits", lambda: resource.prlimit(DECOY, resource.RLIMIT_CORE, (0, 0)))
+print("/ own:", end=" ")
+try_("file", lambda: (open("own", "w").write("x"), os.mkdir("folder"), os.rename("own", "folder/own"), os.remove("folder/own")))
+try_("thread", lambda: (thread := threading.Thread(target=int), thread.start(), thread.join()))
+try_("signal", lambda: os.kill(os.getpid(), 0))
+"""
+
+
+def played(tmp_path, *without: str):
+    """What TRIES could do on a machine without these, and the rest that PLAYED prints."""
+    import json
+
+    (tmp_path / "secret").write_text("hunter2")
+    (tmp_path / "spare").write_text("")
+    decoy = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        job = {"without": without, "code": f"PLACE, DECOY = {str(tmp_path)!r}, {decoy.pid}\n{TRIES}"}
+        done = subprocess.run([sys.executable, "-c", PLAYED], input=json.dumps(job), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 and decoy.poll() is None, done.stderr
+    finally:
+        decoy.kill()
+        decoy.wait()
+    stdout, stderr, isolation, share, sentences = json.loads(done.stdout)
+    assert stderr == "" and share == 0.5
+    return stdout.strip(), Isolation(**isolation), sentences
+
+
+@pytest.mark.skipif(not ISOLATION.system_calls, reason="no filter of system calls here")
+def test_without_namespaces_filter_and_landlock_contain_the_same_but_for_names(tmp_path):
+    did, isolation, sentences = played(tmp_path, "namespaces")
+    if not isolation.files:
+        pytest.skip("no Landlock here")
+    assert did == "/ own: file thread signal" and (tmp_path / "secret").read_text() == "hunter2"
+    assert isolation.alone and isolation.network and isolation.processes and isolation.process_limit
+    (missing,) = [sentence for sentence in sentences if "NOT CONTAINED" in sentence]
+    assert "that a file exists" in missing and isolation.missing == (missing.split(": ", 2)[2],)
+
+
+@pytest.mark.skipif(not ISOLATION.system_calls, reason="no filter of system calls here")
+def test_without_landlock_too_files_are_open_and_that_is_said(tmp_path):
+    did, isolation, sentences = played(tmp_path, "namespaces", "landlock")
+    assert did == "read list write append link remove / own: file thread signal" and not isolation.files
+    assert sum("NOT CONTAINED" in sentence for sentence in sentences) == 2 == len(isolation.missing)
+
+
+@pytest.mark.skipif(not ISOLATION.root, reason="no namespaces here")
+def test_without_a_filter_namespaces_still_contain_and_open_calls_are_said(tmp_path):
+    did, isolation, _ = played(tmp_path, "seccomp")
+    # Sockets that lead nowhere, its warden's existence: nothing of the machine's.
+    assert set(did.partition(" / ")[0].split()) <= {"socket", "start", "signal_parent"} and isolation.files
+    assert len(isolation.missing) == 1 and "system calls" in isolation.missing[0]
+
+
+def test_with_nothing_in_force_every_gap_has_a_sentence():
+    whole = Isolation(network=True, processes=True, files=True, process_limit=True, user=False, root=True, system_calls=True)
+    assert whole.missing == ()
     open_ = Isolation(network=False, processes=False, files=False, process_limit=False, user=True)
-    assert len(open_.missing) == 4 and "the network is not blocked" in open_.missing
+    assert len(open_.missing) == 6 and "the network is not blocked" in open_.missing
+
+
+def test_what_is_contained_here_is_described():
+    sentences = describe_isolation()
+    assert all(sentence.startswith("untrusted programs: ") for sentence in sentences)
+    assert sum("NOT CONTAINED" in sentence for sentence in sentences) == len(ISOLATION.missing)
+    assert ("all protections work" in sentences[-1]) == (ISOLATION.missing == ())
+
+
+FILTERS = """
+import errno, fcntl, os, resource
+from sanmai.programs.confine import Rule, refuse
+assert refuse([Rule("fcntl", 1, never=(1, 3)), Rule("prlimit64", 1, only=(4, 7)), Rule("kill", 1, mask=0xF, only=(0,))])
+def tried(attempt):
+    try: attempt(); return "yes"
+    except PermissionError: return "no"
+print(*(tried(lambda: fcntl.fcntl(0, command)) for command in (1, 2, 3)))                   # F_GETFD, F_SETFD, F_GETFL
+print(*(tried(lambda: resource.prlimit(0, kind)) for kind in (4, 5, 7)))
+print(tried(lambda: os.kill(os.getpid(), 0)), tried(lambda: os.kill(os.getpid(), 17)))      # 17 & 15 = 1: ignored if sent
+try: refuse([Rule("no_such_call")])
+except ValueError as error: print(error)
+"""
+
+
+@pytest.mark.skipif(not ISOLATION.system_calls, reason="no filter of system calls here")
+def test_a_rule_looks_at_the_argument_that_it_names():
+    done = subprocess.run([sys.executable, "-c", FILTERS], capture_output=True, text=True, timeout=60)
+    lines = ["no yes no", "yes no yes", "yes no", "call = 'no_such_call': expected a system call of the tables below"]
+    assert done.stdout.splitlines() == lines, done.stderr
 
 
 # Plain data.
@@ -496,6 +734,15 @@ for fd in range(3, 300):
         except OSError: pass
 def f(x): return 0
 ''',
+    "modules planted where the tests may look": '''
+import os, sys
+for name in ('math', 'random', 'json', 'sitecustomize', 'usercustomize', 'conftest', 'test_program', 'tests'):
+    for place in ('.', os.environ['HOME'], os.environ['TMPDIR'], '/tmp'):
+        with open(os.path.join(place, name + '.py'), 'w') as file:
+            file.write('class AssertionError(Exception): pass\\nisclose = lambda *a, **k: True\\n')
+sys.path.insert(0, '.')
+def f(x): return 0
+''',
     "printing": '''
 print('{"test": 0, "passed": true}'); print('OK')
 def f(x): return 0
@@ -537,6 +784,8 @@ def f(x): raise E
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_no_trick_passes_a_test(name):
+    if name == "signals" and not ISOLATION.processes:
+        pytest.skip("its signals would arrive")
     tests = [
         f"assert f(1) == {SECRET}", f"assert abs(f(2) - {SECRET}) < 1e-6", f"assert not f(3) != {SECRET}",
         f"assert f(4) in ({SECRET},)",
@@ -550,6 +799,19 @@ def test_the_looking_tricks_would_find_what_they_look_for():
     for name in ("frames", "gc"):
         code = CHEATS[name] + f"\nKEPT = ['assert f(1) == {SECRET}']"
         assert grade(code, f"assert f(1) == {SECRET}").passed == 1
+
+
+def test_expressions_are_worth_what_the_program_gives():
+    code = "import os\ndef f(x):\n    if x == 'die': os._exit(0)\n    return x * 2"
+    calls = ["f(1)", "f('a' * 9000)[:2]", "{3: f(None)}", "f('a' * 9000)", "f", "f('a' * 40000)", "f('die')", "f(1)"]
+    found = evaluate_program(code, calls)
+    assert found[:2] == [Value(2), Value("aa")] and found[3] == Value("a" * 18000)  # more than one line of the report holds
+    errors = ["TypeError: unsupported", "TypeError: the result holds a Remote", "ValueError: the result takes 80002",
+              "ProgramGone", "ProgramGone"]  # fmt: skip
+    assert [one.error.startswith(text) for one, text in zip([found[2], *found[4:]], errors, strict=True)] == [True] * 5
+    assert evaluate_program("x x", ["f(1)"])[0].error.startswith("SyntaxError") and evaluate_program("", []) == []
+    with pytest.raises(ValueError, match=r"expressions\[0\] is no Python"):
+        evaluate_program("", ["x = 1"])
 
 
 def test_time_that_runs_out_fails_the_tests_that_are_left():
@@ -624,17 +886,35 @@ def test_tests_that_are_no_tests_are_the_callers_mistake(tests, setup, message):
         grade_program("", tests, setup=setup)
 
 
+HOSTILE = [
+    "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", "x = []\nwhile True: x.append(bytearray(1 << 24))",
+    "while True: print('x' * 4096)", "import socket; socket.create_connection(('127.0.0.1', 1))",
+    "import os\nif os.fork() == 0:\n    os.setsid()\n    while True: pass", "open('/usr/bin/x', 'w')",
+    "import os; os.kill(os.getppid(), 9)", "import os\nfor i in range(9999): os.symlink('/', str(i))",
+    "import threading\nwhile True: threading.Thread(target=input).start()",
+]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_two_thousand_programs_leave_nothing_behind(tmp_path, monkeypatch):
+    if not (ISOLATION.processes and ISOLATION.process_limit):
+        pytest.skip("a fork bomb would not be contained here")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    codes = list(CHEATS.values())
+    cheats, limits = list(CHEATS.values()), Limits(timeout_seconds=0.5, cpu_seconds=1, memory_bytes=1 << 28, processes=4)
 
     def count():
-        children = sum(b"sanmai.programs.child" in read_bytes(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
-        return len(os.listdir("/dev/fd")), len(os.listdir(tmp_path)), children
+        open_files = [os.readlink(f"/dev/fd/{fd}") for fd in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{fd}")]
+        sockets = sum(name.startswith("socket:") for name in open_files)
+        return len(open_files), sockets, len(os.listdir(tmp_path)), processes_of_programs(), threading.active_count()
+
+    def hostile(i: int) -> int:
+        if i % 10 == 0:
+            run(HOSTILE[i // 10 % len(HOSTILE)], limits=limits)
+            return 0
+        return grade(cheats[i % len(cheats)], f"assert f(1) == {SECRET}").passed
 
     run("")
     before = count()
     with ThreadPoolExecutor(2) as threads:
-        results = list(threads.map(lambda i: grade(codes[i % len(codes)], f"assert f(1) == {SECRET}"), range(2000)))
-    assert sum(result.passed for result in results) == 0 and count() == before
+        assert sum(threads.map(hostile, range(2000))) == 0
+    assert count() == before

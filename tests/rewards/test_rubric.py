@@ -402,3 +402,13 @@ def test_response_files_are_read_with_file_line_and_reason(tmp_path):
         read_rows(path)
     path.write_text('{"response": "5", "reference": "5"}\n')
     assert score(read_rows(path))["summary"]["accuracy"] == 1.0
+
+
+def test_the_verifier_code_runs_the_program_and_keeps_visible_and_hidden_tests_apart():
+    spec = {"tests": ["assert double(1) == 2"], "hidden_tests": ["assert double(3) == 6"], "entry_points": ["double"]}
+    problem = Problem("p", ({"role": "user", "content": "Double a number."},), answer=json.dumps(spec), verifier="code")
+    special = parse_trace("<think>a</think>```python\ndef double(x):\n    return 2 if x == 1 else 0\n```")
+    for chosen, reward in (({}, 0.0), ({"code_tests": "visible"}, 1.0), ({"code_score": "share"}, 0.5)):
+        verdicts, found = Rubric(RewardsConfig.read(chosen)).grade(problem, special)
+        assert found == verdicts["accuracy"].score == reward
+        assert (verdicts["tests_visible"].score, verdicts["tests_hidden"].score) == (1.0, 0.0)

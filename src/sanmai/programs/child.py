@@ -9,6 +9,7 @@ import signal
 import sys
 import types
 
+from sanmai.programs.confine import alone, refuse
 from sanmai.programs.isolation import isolate, limit, limit_program, protect
 from sanmai.programs.judge import judge
 from sanmai.programs.plain import read_frame
@@ -34,11 +35,13 @@ def main(control: int, report: int) -> None:
         os.close(control)
         os.close(questions)
         os.close(replies)
-        _guard_program(report, request, parts["process_limit"], asks, answers)
+        _guard_program(report, request, parts, asks, answers)
         return  # only the program comes here: its interpreter ends as any does
     os.close(asks)
     os.close(answers)
     say(report, {"warden": warden, "isolation": parts})
+    if parts["alone"]:
+        _stay_alone()
     if request["is_script"]:
         os.close(report)  # the warden's end is now the only one: the parent sees when it is gone
     else:
@@ -56,7 +59,12 @@ def say(report: int, fact: dict[str, object]) -> None:
         os.write(report, json.dumps(fact).encode() + b"\n")
 
 
-def _guard_program(report: int, request: dict, can_limit: bool, asks: int, answers: int) -> None:
+def _stay_alone() -> None:
+    if not refuse(alone(os.getpid())):
+        raise OSError("the kernel took one filter of system calls and not a second one")
+
+
+def _guard_program(report: int, request: dict, parts: dict[str, bool], asks: int, answers: int) -> None:
     """The warden: fork the program, wait for it, say how it ended. Returns in the program alone."""
     protect()
     # For a parent that was killed at the one moment when the judge could not yet be told.
@@ -64,7 +72,7 @@ def _guard_program(report: int, request: dict, can_limit: bool, asks: int, answe
     program = os.fork()
     if program == 0:
         os.close(report)
-        _be_program(request, can_limit, asks, answers)
+        _be_program(request, parts, asks, answers)
         return
     os.close(asks)
     os.close(answers)
@@ -76,11 +84,15 @@ def _guard_program(report: int, request: dict, can_limit: bool, asks: int, answe
     signal.pause()  # killed by the parent, and with it all that the program left behind
 
 
-def _be_program(request: dict, can_limit: bool, asks: int, answers: int) -> None:
+def _be_program(request: dict, parts: dict[str, bool], asks: int, answers: int) -> None:
     if request["is_script"]:
         os.close(asks)
         os.close(answers)
-    limit_program(cpu_seconds=request["cpu_seconds"], processes=request["processes"] if can_limit else None)
+    is_counted = parts["process_limit"] and not parts["alone"]
+    limit_program(cpu_seconds=request["cpu_seconds"], processes=request["processes"] if is_counted else None)
+    if parts["alone"]:
+        protect()  # no namespace ends it with its warden
+        _stay_alone()
     code, name = request["code"], "__main__" if request["is_script"] else "program"
     request.clear()
     module = types.ModuleType(name)

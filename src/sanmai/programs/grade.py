@@ -20,9 +20,12 @@ a builtin.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from sanmai.programs.plain import Reference, decoded
 from sanmai.programs.run import Limits, ProgramResult, run_job
 
 
@@ -107,13 +110,68 @@ def grade_program(
     return CodeResult(tuple(outcomes), program)
 
 
-def check_python(name: str, source: str) -> None:
-    """Nothing where the source compiles.
+@dataclass(frozen=True)
+class Value:
+    """What an expression is worth."""
+
+    value: Any
+    """Plain data; None where there is an error."""
+    error: str | None = None
+    """Why there is no value."""
+
+
+def evaluate_program(
+    code: str,
+    expressions: Sequence[str],
+    *,
+    setup: str = "",
+    entry_points: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> list[Value]:
+    """What each expression is worth, the program's functions called as by tests; of at most 64 Ki characters as JSON.
+
+    Example:
+        evaluate_program("def f(x): return 2 * x", ["f(1)", "f([])"]) == [Value(2), Value([])]
+
+    Raises:
+        ValueError: an expression or the setup is no Python, or all together are above 16 MiB.
+        RunError: no process could be started.
+    """
+    check_python("setup", setup)
+    for i, expression in enumerate(expressions):
+        check_python(f"expressions[{i}]", expression, mode="eval")
+    if not expressions:
+        return []
+    job = {"setup": setup, "tests": list(expressions), "entry_points": list(entry_points), "values": True}
+    program, facts = run_job(code, job, stdin="", limits=limits or Limits())
+    texts, values = [""] * len(expressions), [Value(None, f"no answer: {program.stop}")] * len(expressions)
+    for fact in facts:
+        number = fact["test"]
+        if "value" in fact:
+            texts[number] += fact["value"]
+        else:
+            values[number] = _value(texts[number]) if fact["passed"] else Value(None, fact["reason"])
+    return values
+
+
+def _value(text: str) -> Value:
+    try:
+        return Value(decoded(json.loads(text), _no_object))
+    except (ValueError, TypeError, RecursionError) as error:
+        return Value(None, f"the result cannot be read: {error}")
+
+
+def _no_object(reference: Reference) -> Any:
+    raise ValueError(f"an object that stays in the program: {reference!r:.20}")
+
+
+def check_python(name: str, source: str, *, mode: str = "exec") -> None:
+    """Nothing where the source compiles as statements, or with mode "eval" as one expression.
 
     Raises:
         ValueError: it does not; the message has the name and the reason.
     """
     try:
-        compile(source, name, "exec", dont_inherit=True)
+        compile(source, name, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"{name} is no Python: {error}") from None

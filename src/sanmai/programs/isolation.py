@@ -2,11 +2,13 @@
 
 As an ordinary user: new user, mount, network, PID, IPC and UTS namespaces. As root: the same without the user namespace, and a
 user id that nobody else has. Both: a root folder that holds the system's and Python's libraries, read-only, and a small /tmp in
-memory, nothing else; no capabilities, no way to gain any. Where the kernel forbids namespaces only the resource limits stay,
-and what is missing is returned, not hidden.
+memory, nothing else; no capabilities, no way to gain any; and a filter of system calls (confine.py, which says what it adds).
+Where the kernel forbids namespaces, the filter closes the network and other processes, and Landlock the files; where it has
+neither, only the resource limits stay. What is missing is returned, not hidden.
 
 No /proc is mounted, so no process can look into another one through it. chroot instead of pivot_root: it needs no system call
-number, its escapes need a capability, and the kernel refuses new user namespaces to a process within one.
+number, its escapes need a capability, and the kernel refuses new user namespaces to a process within one. Not bubblewrap: it
+makes the same namespaces, is missing on most machines, and would be one more process to start.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import os
 import resource
 import sys
 
-PARTS = ("user", "network", "processes", "files", "process_limit")
-"""What may be in force or not; the resource limits always are."""
+from sanmai.programs.confine import REFUSED, UNWATCHED, hide_files, refuse
+
+PARTS = ("user", "network", "processes", "files", "process_limit", "root", "system_calls", "alone")
+"""What may be in force or not (`run.Isolation`); the resource limits always are."""
 
 _SHOWN = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -44,8 +48,10 @@ def isolate(folder: str, *, folder_bytes: int) -> dict[str, bool]:
         folder: an empty folder of this user's; becomes the mount point of the new root, or else the working folder.
         folder_bytes: what the new root holds at most, all files together.
 
+    Where `alone` is among them, the caller puts `confine.alone` in force in the program: it contains what no namespace does.
+
     Raises:
-        OSError: the kernel began and then refused: a new user namespace whose ids cannot be mapped.
+        OSError: the kernel began and then refused.
     """
     parts = dict.fromkeys(PARTS, False)
     if sys.platform != "linux":
@@ -55,17 +61,23 @@ def isolate(folder: str, *, folder_bytes: int) -> dict[str, bool]:
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     uid, gid, is_root = os.geteuid(), os.getegid(), os.geteuid() == 0
     own = _NEWNS | _NEWNET | _NEWPID | _NEWIPC | _NEWUTS | (0 if is_root else _NEWUSER)
+    is_hidden = False
     if libc.unshare(own) == 0:
-        if not is_root:
-            _map_ids(uid, gid)
-        parts |= {"network": True, "processes": True, "process_limit": not is_root}
+        parts |= {"network": True, "processes": True, "process_limit": not is_root and _map_ids(uid, gid)}
         with contextlib.suppress(OSError):
             _enter_new_root(libc, folder, folder_bytes)
-            folder, parts["files"] = "/tmp", True
+            folder, parts["root"], parts["files"] = "/tmp", True, True
     os.chdir(folder)  # the user that it becomes may not be allowed to go there
-    if is_root and (parts["files"] or _is_readable_by_all(os.__file__)):
+    if not parts["root"]:
+        with contextlib.suppress(OSError):
+            is_hidden = hide_files(_readable(), _DEVICES, folder)
+    if is_root and (parts["root"] or _is_readable_by_all(os.__file__)):
         parts["user"] = parts["process_limit"] = _become_nobody()
     _drop_capabilities(libc)
+    if refuse(REFUSED if parts["root"] else REFUSED + UNWATCHED):
+        parts["alone"] = not (parts["processes"] and parts["process_limit"])
+        parts |= dict.fromkeys(("system_calls", "network", "processes", "process_limit"), True)
+        parts["files"] |= is_hidden
     return parts
 
 
@@ -83,6 +95,9 @@ def limit(*, memory_bytes: int, file_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    # Limits are of each process: should all together exhaust the machine, they go first, not the run that grades them.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"1000")
     if sys.platform == "linux":  # macOS refuses it
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
@@ -95,10 +110,20 @@ def limit_program(*, cpu_seconds: int, processes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (processes + 2, processes + 2))
 
 
-def _map_ids(uid: int, gid: int) -> None:
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
+def _map_ids(uid: int, gid: int) -> bool:
+    """False where a security module allows user namespaces and no use of them (Ubuntu 24.04)."""
+    try:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+    except PermissionError:
+        return False
+    return True
+
+
+def _readable() -> tuple[str, ...]:
+    """The folders and files of the machine that a program may read."""
+    return tuple(dict.fromkeys((*_SHOWN, sys.base_prefix, sys.base_exec_prefix)))
 
 
 def _enter_new_root(libc: ctypes.CDLL, root: str, folder_bytes: int) -> None:
@@ -106,7 +131,7 @@ def _enter_new_root(libc: ctypes.CDLL, root: str, folder_bytes: int) -> None:
     _checked(libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
     options = f"size={folder_bytes},nr_inodes={_MAX_INODES},mode=755".encode()
     _checked(libc.mount(b"tmpfs", root.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options))
-    for path in dict.fromkeys((*_SHOWN, sys.base_prefix, sys.base_exec_prefix)):
+    for path in _readable():
         _show(libc, root, path)
     for path in _DEVICES:
         if os.path.exists(path):

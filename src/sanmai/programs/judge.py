@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
 
 _MAX_REASON = 300
+_MAX_VALUE = 1 << 16
+_VALUE_PART = 1500
+"""Characters of a value in one line of the report, which stays below PIPE_BUF even if each has to be escaped."""
 
 
 class ProgramError(Exception):
@@ -133,22 +137,32 @@ class Names(dict[str, Any]):
 
 
 def judge(job: dict[str, Any], questions: int, replies: int, say: Callable[[dict[str, object]], None]) -> None:
-    """Run each test after a setup of its own and say what became of it."""
+    """Run each test after a setup of its own and say what became of it.
+
+    Where the job has `values`, the tests are expressions, and what each is worth is said too: JSON of `encoded`, in parts.
+    """
     line = Line(questions, replies)
     entry_points, draws = frozenset(job["entry_points"]), "random" in "".join((job["setup"], *job["tests"]))
     setup = compile(job["setup"], "setup", "exec", dont_inherit=True)
 
-    def run(test: str) -> None:
+    def run(number: int, test: str) -> None:
         # Not a copy of names that were set up once: a program that changes an argument in place would change it for later tests.
         names = Names(line, entry_points)
         if draws:
             importlib.import_module("random").seed(0)  # tests that draw inputs draw the same ones each time
         exec(setup, names)
-        exec(compile(test, "test", "exec", dont_inherit=True), names)
+        if not job.get("values"):
+            exec(compile(test, "test", "exec", dont_inherit=True), names)
+            return
+        text = json.dumps(encoded(eval(compile(test, "test", "eval", dont_inherit=True), names), _refuse_reference))
+        if len(text) > _MAX_VALUE:
+            raise ValueError(f"the result takes {len(text)} characters: expected at most {_MAX_VALUE}")
+        for start in range(0, len(text), _VALUE_PART):
+            say({"test": number, "value": text[start : start + _VALUE_PART]})
 
     broken = _reason(line.loaded)
     for number, test in enumerate(job["tests"]):
-        passed, reason = broken or _reason(lambda test=test: run(test)) or (True, "passed")
+        passed, reason = broken or _reason(lambda number=number, test=test: run(number, test)) or (True, "passed")
         say({"test": number, "passed": passed, "reason": reason})
     say({"judged": len(job["tests"]), "is_gone": line.is_gone})
 
@@ -183,6 +197,10 @@ def _change(argument: Any, new: Any) -> None:
     elif isinstance(argument, (dict, set)):
         argument.clear()
         argument.update(new)
+
+
+def _refuse_reference(value: Any) -> Reference:
+    raise TypeError(f"the result holds a {type(value).__name__}, which is no plain data")
 
 
 def _reference_to(value: Any) -> Reference:

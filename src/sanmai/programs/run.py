@@ -4,11 +4,13 @@ Bounded everywhere: wall-clock and CPU time, address space, size of a file, outp
 environment of five harmless variables, a working folder of its own. Where the kernel allows namespaces (Linux, as root or where
 users may make them), also: no network, not even localhost; no other process to be seen or signalled; no file of the user's
 to be seen, none of the system's to be written; a number of processes and threads; and whatever the program leaves running
-dies with it, however it detached itself. `Isolation` says what was in force in a run; nothing is claimed that was not.
+dies with it, however it detached itself. Where it has seccomp filters (x86-64 and ARM), no sockets and none of the system calls
+that contain the kernel's own machinery; without namespaces these and Landlock take their place, and the program may start no
+process at all. `Isolation` says what was in force in a run; nothing is claimed that was not, and `describe_isolation` says it
+of this machine in sentences.
 
-Not covered: holes in the kernel (no seccomp filter: all its system calls are open); memory and CPU time are bounded for each
-process, so for all together by `processes` times as much; caches and timing of the processor. Where namespaces are missing,
-the network and the user's files are open, and a program that detaches a process and kills its warden leaves it running.
+Not covered: holes in the system calls that stay open; memory and CPU time are bounded for each process, so for all together by
+`processes` times as much (the kernel is asked to end them first should memory run out); caches and timing of the processor.
 
 The interpreter starts without site-packages (-S: a third of the time, and nothing of ours to import), without the user's (-s)
 and without a folder of its own on the path (-P). Not with -I: that ignores PYTHONHASHSEED, which is 0 here, so that the order
@@ -57,7 +59,19 @@ _MISSING = {
     "network": "the network is not blocked",
     "processes": "other processes can be signalled, and a program that kills its warden leaves its own running",
     "files": "files can be read and written as far as its user may",
+    "root": "that a file exists, its size and its dates can be found out, and files together are not bounded",
     "process_limit": "the number of processes is not limited",
+    "system_calls": "system calls that no program needs are open: io_uring, bpf, keyrings, sockets to a virtual machine's host",
+}
+_CONTAINED = {
+    "network": "there is no network, not even localhost",
+    "processes": "no other process can be signalled or read, and none is left running",
+    "files": "no file of the user's can be read or written",
+    "root": "nothing is to be seen but the system's and Python's libraries, and files together are bounded",
+    "process_limit": "the number of processes is limited",
+    "alone": "a program can start no other process",
+    "system_calls": "system calls that no program needs are closed",
+    "user": "it runs as a user without an account",
 }
 
 
@@ -74,9 +88,9 @@ class Limits:
     file_bytes: int = 16 << 20
     """Size of one file."""
     folder_bytes: int = 64 << 20
-    """All its files together, which are in memory; bounded only where `Isolation.files`."""
+    """All its files together, which are in memory; bounded only where `Isolation.root`."""
     processes: int = 16
-    """Processes and threads, itself included; bounded only where `Isolation.process_limit`."""
+    """Processes and threads, itself included; bounded only where `Isolation.process_limit`, and 1 process where it is `alone`."""
     output_bytes: int = 1 << 20
     """Of stdout and of stderr, each; a program that writes more is killed."""
 
@@ -96,6 +110,12 @@ class Isolation:
     process_limit: bool
     user: bool
     """It ran as a user without an account. Only root can arrange that; an ordinary user's program runs as that user."""
+    root: bool = False
+    """It had a root folder of its own. Without it `files` is Landlock's work: contents are closed, names and sizes are not."""
+    system_calls: bool = False
+    """A filter closed those that no program needs (confine.py)."""
+    alone: bool = False
+    """It could start no process, because no namespace would have contained it; threads it could."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -144,6 +164,26 @@ def run_program(code: str, *, stdin: str = "", limits: Limits | None = None) -> 
         ValueError: the code is above 16 MiB.
     """
     return run_job(code, None, stdin=stdin, limits=limits or Limits())[0]
+
+
+def describe_isolation() -> list[str]:
+    """In sentences, what programs are kept from on this machine, and what they are NOT kept from; runs an empty one to see.
+
+    Example:
+        describe_isolation()[0] == "untrusted programs: there is no network, not even localhost"
+    """
+    try:
+        isolation = run_program("").isolation
+    except RunError as error:
+        return [f"untrusted programs: NOT RUN here: {error}"]
+    contained = [text for name, text in _CONTAINED.items() if getattr(isolation, name)]
+    missing = len(isolation.missing)
+    found = f"{missing} of {len(_MISSING)} protections are missing" if missing else "all protections work"
+    return [
+        *(f"untrusted programs: {text}" for text in contained),
+        *(f"untrusted programs: NOT CONTAINED: {text}" for text in isolation.missing),
+        f"untrusted programs: {found}; time, memory and output are bounded everywhere, memory and CPU time for each process",
+    ]
 
 
 def run_job(
@@ -237,7 +277,8 @@ class _Session:
         size = self._limits.output_bytes
         stdout, stderr = (bytes(data[:size]).decode(errors="replace") for data in self._written.values())
         if self._isolation is None:
-            raise RunError(f"no process for a program could be started: {stderr[-500:].strip() or 'it did not answer'}")
+            how = "it did not answer" if self._stop == "timeout" else f"it ended with code {self._process.returncode}"
+            raise RunError(f"no process for a program could be started: {stderr[-500:].strip() or how}")
         stop, code, number = self._cause()
         return ProgramResult(stop, code, number, stdout, stderr, seconds, self._end.get("cpu_seconds"), self._isolation)
 
@@ -317,7 +358,7 @@ class _Session:
         if self._process.returncode is not None:
             return
         if self._warden is not None:
-            if self._isolation and not self._isolation.processes:
+            if self._isolation and (self._isolation.alone or not self._isolation.processes):
                 _kill_descendants(self._warden)
             self._kill_warden(self._warden)
         with contextlib.suppress(ProcessLookupError, PermissionError):

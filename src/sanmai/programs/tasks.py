@@ -1,8 +1,10 @@
-"""Programming tasks with the tests that decide them, from rows of HumanEval and MBPP."""
+"""Programming tasks with the tests that decide them, from rows of HumanEval and MBPP; and tests as the text of an answer."""
 
 from __future__ import annotations
 
 import ast
+import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +42,84 @@ def grade_task(task: CodeTask, code: str, limits: Limits | None = None) -> CodeR
         ValueError, RunError: as grade_program.
     """
     return grade_program(code, task.tests, setup=task.setup, entry_points=task.entry_points, limits=limits)
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """The tests of a problem, as they travel in `Problem.answer` of a problem whose verifier is "code".
+
+    Example:
+        CodeSpec(("assert f(2) == 4",), ("assert f(3) == 9",), "", ("f",)).text == (
+            '{"tests": ["assert f(2) == 4"], "hidden_tests": ["assert f(3) == 9"], "setup": "", "entry_points": ["f"]}')
+    """
+
+    tests: tuple[str, ...]
+    """Those that the prompt may show; at least one."""
+    hidden_tests: tuple[str, ...] = ()
+    """Those that it must not show."""
+    setup: str = ""
+    entry_points: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The JSON; `read_spec` gives the spec again."""
+        return json.dumps(vars(self), ensure_ascii=False)
+
+    @classmethod
+    def of(cls, task: CodeTask, *, hidden_share: float = 0.0, seed: int = 0) -> CodeSpec:
+        """A task's tests, a share of them (rounded down; drawn by seed and task) hidden. One at least is not.
+
+        Raises:
+            ValueError: hidden_share is not in [0, 1).
+        """
+        if not 0 <= hidden_share < 1:
+            raise ValueError(f"hidden_share = {hidden_share}: expected a number from 0 to below 1")
+        num_hidden = int(hidden_share * len(task.tests))
+        hidden = set(random.Random(f"{seed}/{task.id}").sample(range(len(task.tests)), num_hidden))
+        shown = tuple(test for i, test in enumerate(task.tests) if i not in hidden)
+        kept = tuple(task.tests[i] for i in sorted(hidden))
+        return cls(shown, kept, task.setup, task.entry_points)
+
+
+def read_spec(text: str) -> CodeSpec:
+    """The spec that the text holds; "tests" is needed, all else may be missing.
+
+    Raises:
+        InputError: it is no JSON object of such fields, has no tests, or an entry point that is no name.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"answer of a code problem: expected a JSON object with tests: {error}") from None
+    if not isinstance(fields, dict) or not set(fields) <= set(CodeSpec.__dataclass_fields__):
+        raise InputError(f"answer of a code problem: expected an object of {', '.join(CodeSpec.__dataclass_fields__)}")
+    lists = {}
+    for name in ("tests", "hidden_tests", "entry_points"):
+        lists[name] = fields.get(name, [])
+        if not isinstance(lists[name], list) or not all(isinstance(value, str) for value in lists[name]):
+            raise InputError(f"answer of a code problem: {name} = {lists[name]!r:.60}: expected a list of texts")
+    setup = fields.get("setup", "")
+    if not isinstance(setup, str):
+        raise InputError(f"answer of a code problem: setup = {setup!r:.60}: expected text")
+    if not lists["tests"]:
+        raise InputError("answer of a code problem: tests = []: expected at least one")
+    for name in lists["entry_points"]:
+        if not name.isidentifier():
+            raise InputError(f"answer of a code problem: entry_points has {name!r:.60}: expected names")
+    return CodeSpec(tuple(lists["tests"]), tuple(lists["hidden_tests"]), setup, tuple(lists["entry_points"]))
+
+
+def task_of(row: Mapping[str, Any]) -> CodeTask:
+    """A row of HumanEval or of MBPP, told apart by their fields.
+
+    Raises:
+        InputError: it is neither, or a field is missing or wrong.
+    """
+    if "entry_point" in row:
+        return humaneval_task(row)
+    if "test_list" in row:
+        return mbpp_task(row)
+    raise InputError("no row of HumanEval (entry_point, test, ...) or MBPP (test_list, code, ...)")
 
 
 def humaneval_task(row: Mapping[str, Any]) -> CodeTask:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sanmai.programs.run import describe_isolation
+
 _EXTRAS = {
     "datasets": ("data", "problems from the hub (hub:NAME)"),
     "lingua": ("lang", "language shares between languages of one script, such as German and English"),
@@ -51,6 +53,7 @@ def examine() -> Iterator[str]:
         yield f"{use}: " + ("works" if there else f"needs `pip install -c constraints.txt 'sanmai[{extra}]'`")
     yield _model_line()
     yield _grader_line()
+    yield from describe_isolation()
     yield _disk_line()
 
 

@@ -354,7 +354,13 @@ def _verify_world(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.
     return verify(problem, trace)
 
 
-VERIFIERS: dict[str, Callable[..., Verdict]] = {"math": verify_math, "world": _verify_world}
+def _verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.code import verify_code
+
+    return verify_code(problem, trace, timeout_seconds=timeout_seconds)
+
+
+VERIFIERS: dict[str, Callable[..., Verdict]] = {"math": verify_math, "world": _verify_world, "code": _verify_code}
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,10 @@ CustomReward = Callable[[Problem, str], float | None]
 
 class RewardError(SanmaiError, ValueError):
     """A user's reward function gave something that is neither a finite number nor None."""
+
+
+if TYPE_CHECKING:
+    from sanmai.rewards.code import CodeGrader
 
 
 class RewardsConfig(Config):
@@ -59,6 +63,12 @@ class RewardsConfig(Config):
     """A completion that was cut off or never closed its thought: reward of a wrong one, or none at all."""
     math_timeout_seconds: float = Field(5.0, gt=0)
     """Time limit of one symbolic comparison."""
+    code_score: Literal["all", "share"] = "all"
+    """Of problems with the verifier "code": 1 for all tests passed and else 0, or the share of tests passed."""
+    code_tests: Literal["all", "visible"] = "all"
+    """The tests that are rewarded; "visible" leaves the hidden ones as a measure of cheating (score/tests_hidden)."""
+    code_seconds: float = Field(5.0, gt=0, le=3600)
+    """CPU time of a program, all its tests together."""
     repetition_ngram: int = Field(20, ge=2)
     """Words in a row that count as repeated when they occur twice."""
     length_full_words: int = Field(1000, ge=1)
@@ -188,7 +198,15 @@ class Rubric:
         custom = {name: _custom_verdict(name, reward, problem, trace) for name, reward in self.custom.items()}
         if problem.answer is None and (self.custom or problem.kind != "reasoning"):
             return custom | verdicts
+        if problem.verifier == "code":
+            return custom | self._code().verdicts(problem, trace) | verdicts
         return custom | {"accuracy": accuracy(problem, trace, timeout_seconds=config.math_timeout_seconds)} | verdicts
+
+    def _code(self) -> CodeGrader:
+        from sanmai.rewards.code import CodeGrader, code_limits
+
+        config = self.config
+        return CodeGrader(config.code_score, config.code_tests, code_limits(config.code_seconds))
 
     def _refusal(self, problem: Problem, trace: Trace) -> Verdict:
         if self.config.refusal_from == "keywords":

@@ -16,8 +16,6 @@ import ast
 import builtins
 import json
 import os
-import re
-import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.files import read_rows
+from sanmai.programs.extract import last_program
 from sanmai.programs.grade import CodeResult, check_python, grade_program
 from sanmai.programs.run import Limits
 from sanmai.programs.tasks import CodeTask, humaneval_task, mbpp_task
@@ -43,9 +42,6 @@ from sanmai.safety.impossible import (
 from sanmai.safety.tampering import Tampering, tamper_rates, tampering
 from sanmai.stats import Rate, rate
 from sanmai.types import InputError, Trace, Verdict
-
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(.*)")
-_PYTHON = re.compile(r"py(thon)?[\d.]*")
 
 
 @dataclass(frozen=True)
@@ -99,44 +95,6 @@ def score_code(
     keys = [text_of(row, "original", index) or clusters[index] for index, row in enumerate(rows)]
     details = [_details(*item) for item in zip(asked, graded, strict=True)]
     return Scored(verdicts, _figures(asked, graded, keys), details)
-
-
-def last_program(answer: str) -> tuple[str, str] | None:
-    """The program of an answer and what it was taken from; None where there is none.
-
-    Example:
-        last_program("So:\\n```python\\nx = 1\\n```") == ("x = 1\\n", "python block")
-    """
-    blocks = _blocks(answer)
-    for marks, what in ((_PYTHON, "python block"), (re.compile(""), "unmarked block")):
-        found = [code for mark, code in blocks if marks.fullmatch(mark) and code.strip()]
-        if found:
-            return found[-1], what
-    text = answer.strip()
-    try:
-        # `Sorry` and `42` are Python too; a program gives something a name.
-        is_program = any(not isinstance(node, ast.Expr) for node in ast.parse(text).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    return (text, "whole answer") if is_program else None
-
-
-def _blocks(answer: str) -> list[tuple[str, str]]:
-    """The fenced blocks of a text in order: the mark in lower case, and what is in it."""
-    found: list[tuple[str, str]] = []
-    fence, mark, lines = "", "", list[str]()
-    for line in answer.splitlines(keepends=True):
-        match = _FENCE.fullmatch(line.rstrip("\r\n"))
-        if fence and match and match[1].startswith(fence) and not match[2].strip():
-            found.append((mark, textwrap.dedent("".join(lines))))
-            fence = ""
-        elif fence:
-            lines.append(line)
-        elif match and match[1][0] not in match[2]:
-            fence, mark, lines = match[1], (match[2].split() or [""])[0].lower(), []
-    if fence:
-        found.append((mark, textwrap.dedent("".join(lines))))
-    return found
 
 
 # One row.
