@@ -160,12 +160,12 @@ class Rollout:
     """The number trained on; None leaves the group's baseline and the loss."""
     advantage: float | None = None
     """None when not trained on."""
-    cost_advantage: float = 0.0
-    """What the limits of a budget add to the advantage, by a loss component of its own."""
     log_ratio: float | None = None
     """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
     failure: str | None = None
     """Type and message of what broke, if anything did."""
+    cost_advantage: float = 0.0
+    """What the limits of a budget add to the advantage, by a loss component of its own."""
     segments: list[tuple[int, int]] = field(default_factory=list)
     """(policy version, completion tokens that it drew), in order, of a rollout that several steps wrote; else empty."""
 
