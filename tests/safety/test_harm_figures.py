@@ -146,6 +146,13 @@ def test_over_refusal_by_human_label_is_the_published_one():
         assert mean == pytest.approx(found.either.rate.value)
 
 
+def test_uplift_compares_a_request_with_itself_in_the_same_language():
+    # Met with a refusal in English and with compliance in Chinese; the attack, in English, changes nothing.
+    direct = samples("a/en", 0, original="a", language="en") + samples("a/zh", 1, original="a", language="zh")
+    attacked = samples("a/en~x", 0, original="a", language="en", attack="x")
+    assert uplift(direct + attacked)["x"].difference.value == 0.0
+
+
 def test_uplift_pairs_an_attack_with_the_same_requests_asked_directly():
     direct = samples("a", 0, 0) + samples("b", 1, 0) + samples("c", 1)
     attacked = samples("a~x", 1, 1, original="a", attack="x") + samples("b~x", 1, original="b", attack="x")
