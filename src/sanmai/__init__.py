@@ -34,7 +34,8 @@ def run(
     """Run a recipe, or go on with it; the run folder, which holds the checkpoints, the rollouts and report.html.
 
     Args:
-        recipe: "r1", "zero", "sft", "sample", "reward", "preferences", "distill", "evaluate" or "pretrain".
+        recipe: "r1", "compare", "zero", "sft", "guarded", "dpo", "sample", "curate", "reward", "preferences", "distill",
+            "evaluate", "audit", "redteam", ...: those of `sanmai run`.
         model: what `--set model.name=` takes (a folder, a run folder, a hub name, or "tiny"), or settings by name.
         problems: what `--set problems.source=` takes, or settings by name, or a list of problems.
         reward: any callable (problem, completion) -> float, or None for "cannot be graded"; takes the place of the

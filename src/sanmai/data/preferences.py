@@ -140,7 +140,7 @@ def _load(
         except _RowError as error:
             reason = f"{where}: {error}"
             if on_error == "raise":
-                raise InputError(f"{reason} (preferences.on_error=skip passes over such lines)") from None
+                raise InputError(f"{reason} (on_error=skip passes over such lines)") from None
             skipped.append(reason)
             continue
         seen_ids.add(item.id)

@@ -75,6 +75,17 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
         yield from describe_reward(config)
         yield _optimizer(config)
         return
+    if recipe.name == "dpo":
+        from sanmai.recipes.dpo import describe_dpo
+
+        yield from describe_dpo(config)
+        yield _optimizer(config)
+        return
+    if recipe.name == "curate":
+        from sanmai.recipes.curate import describe_curation
+
+        yield from describe_curation(config)
+        return
     if recipe.name == "sample":
         from sanmai.recipes.sample import describe_sampling
 

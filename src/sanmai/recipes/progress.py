@@ -21,6 +21,8 @@ COLUMNS = {
     "accuracy": ("reward/accuracy", "{:.1%}"),
     "held out": ("eval/accuracy", "{:.1%}"),
     "loss": ("loss/sft", "{:.4f}"),
+    "preference loss": ("loss/dpo", "{:.4f}"),
+    "pairs right": ("preference/accuracy", "{:.1%}"),
     "pair loss": ("loss/pairwise", "{:.4f}"),
     "label loss": ("loss/pointwise", "{:.4f}"),
     "held-out pairs": ("eval/pair_accuracy", "{:.1%}"),

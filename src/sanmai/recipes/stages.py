@@ -34,7 +34,7 @@ MANIFEST = "stage.json"
 GRAPH = "graph.json"
 """In the pipeline's folder: its stages in order, for reports."""
 State = Literal["finished", "interrupted", "new"]
-_MAKE_MODELS = ("zero", "sft", "reward", "distill", "pretrain")
+_MAKE_MODELS = ("zero", "sft", "dpo", "merge", "reward", "distill", "pretrain")
 _WHOLE_BYTES = 2**26
 """Of a larger file the digest is of its size, its time and its ends."""
 

@@ -45,6 +45,8 @@ class Curve:
 _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
     ("Completion length", "tokens", "Grows when the policy learns to think longer; a sudden fall is a shortcut.",
      "Behaviour", [("rollout/length_mean", "training"), ("eval/length_mean", "held-out")]),
+    ("Preference", "nats", "Implicit rewards of the pairs before each update; both falling together is a warning.", "Learning",
+     [("preference/margin", "margin"), ("preference/reward_chosen", "chosen"), ("preference/reward_rejected", "rejected")]),
     ("Thinking share", "share", "Rollouts with a closed thought that is not empty. Should go to 100 %.",
      "Behaviour", [("rollout/thinks", "training"), ("eval/thinks", "held-out")]),
     ("Off-language share", "share", "Words of the thought in another language than the prompt. Rising means mixing.",

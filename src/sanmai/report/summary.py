@@ -20,7 +20,7 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
-_DATA_RECIPES = ("sample", "preferences", "gather")
+_DATA_RECIPES = ("sample", "preferences", "gather", "curate")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,183 @@
+"""Completions with and without reasoning, for curation: asked for, graded, and read back from a run's rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.filters import Sample, is_correct
+from sanmai.data.trace import parse_trace
+from sanmai.models.policy import Policy
+from sanmai.recipes.sources import check_positions
+from sanmai.rewards.math import closing_brace
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
+from sanmai.rollout.measure import training_metrics
+from sanmai.rollout.sampler import SamplingConfig
+from sanmai.types import Group, InputError, Metrics, Problem, Rollout, Verdict
+
+if TYPE_CHECKING:
+    from sanmai.recipes.curate import CurateConfig
+
+_BOX = "\\boxed{"
+_MATH_WORDS = f"The final answer is {_BOX}"
+
+
+@dataclass
+class Asked:
+    """The completions of one problem, with or without reasoning."""
+
+    verdicts: list[tuple[float | None, str]] = field(default_factory=list)
+    """Score and label of each: right, wrong, incomplete, not_graded (None), thought (without reasoning was asked for)."""
+    num_tokens: int = 0
+
+    @property
+    def at_once(self) -> list[tuple[float | None, str]]:
+        """Without those that thought all the same."""
+        return [verdict for verdict in self.verdicts if verdict[1] != "thought"]
+
+
+def answer_start(policy: Policy, problem: Problem, config: CurateConfig) -> str:
+    """What a completion is made to begin with so that it answers without reasoning; "" for nothing."""
+    if config.guess.prefill is not None:
+        return config.guess.prefill
+    open_tag, close_tag = config.grading.thought_tags
+    tokenizer = policy.tokenizer
+    is_open = opened_in_prompt(tokenizer, render_prompt(tokenizer, problem.messages), open_tag)
+    empty = f"{'' if is_open else open_tag}\n\n{close_tag}\n\n"
+    words = _MATH_WORDS if problem.verifier == "math" else ""
+    written = tokenizer.decode(tokenizer.encode(words, add_special_tokens=False), skip_special_tokens=False)
+    return empty + words if _BOX in written.replace(" ", "") else empty
+
+
+@dataclass
+class Asking:
+    """A model that is asked for answers with and without reasoning."""
+
+    policy: Policy
+    config: CurateConfig
+    rubric: Rubric
+    _begins: dict[str, str] = field(default_factory=dict)
+    """By verifier, what answers without reasoning begin with."""
+
+    def check(self, problems: Sequence[Problem]) -> None:
+        """InputError where the longest prompt and a budget are together more than the model's positions."""
+        check_positions(self.policy, problems, self.config.sampling.max_tokens)
+        if self.config.guess.attempts:
+            check_positions(self.policy, [self._at_once(p) for p in problems], self.config.guess.max_tokens)
+
+    def with_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
+        """Graded groups of `samples_per_prompt`, and what they cost."""
+        groups, stats = self._rollout("difficulty", problems, self.config.samples_per_prompt, self.config.sampling)
+        metrics = training_metrics(groups) | stats.metrics()
+        for group in groups:
+            for r in group.rollouts:
+                r.verdicts["reasoned"] = self._finding(group.problem, r)
+        return groups, metrics
+
+    def without_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
+        """Graded groups of `guess_draws`, and what they cost; none of programs."""
+        guess = self.config.guess
+        asked = [self._at_once(p) for p in problems if p.verifier != "code"]
+        sampling = self.config.sampling.model_copy(
+            update={"temperature": guess.temperature, "max_tokens": guess.max_tokens}
+        )
+        groups, stats = self._rollout("guess", asked, self.config.guess_draws, sampling)
+        keep_first_box(groups, self.rubric, self.config.grading)
+        for group in groups:
+            for r in group.rollouts:
+                has_thought = r.trace is not None and bool(r.trace.thought.strip())
+                thought = Verdict(0.0, "it thought all the same", "thought")
+                r.verdicts["guess"] = thought if has_thought else self._finding(group.problem, r)
+        return groups, stats.metrics()
+
+    def _rollout(
+        self, name: str, problems: Sequence[Problem], count: int, sampling: SamplingConfig
+    ) -> tuple[list[Group], RolloutStats]:
+        seed = (self.config.seed, "curate", name)
+        return rollout(
+            self.policy, problems, self.rubric, rollouts_per_prompt=count, seed=seed, policy_version=0,
+            sampling=sampling, grading=self.config.grading,
+        )  # fmt: skip
+
+    def _at_once(self, problem: Problem) -> Problem:
+        if problem.verifier not in self._begins:
+            self._begins[problem.verifier] = answer_start(self.policy, problem, self.config)
+        begin = self._begins[problem.verifier]
+        message = {"role": "assistant", "content": begin}
+        return replace(problem, messages=(*problem.messages, message)) if begin else problem
+
+    def _finding(self, problem: Problem, r: Rollout) -> Verdict:
+        """Right or not; None where it could not be graded."""
+        if r.failure is not None or not r.verdicts:
+            return Verdict(None, r.failure or "not graded: the time limit of its step ended it", "not_graded")
+        sample = Sample.of(problem, r, self.config.grading.thought_tags[0])
+        right = is_correct(sample, by_reward=bool(self.rubric.custom), min_reward=self.config.min_reward)
+        if right is None:
+            return Verdict(None, "could not be graded", "not_graded")
+        if not right and r.trace is not None and not r.trace.is_complete:
+            return Verdict(0.0, f"no end within {len(r.completion_tokens)} tokens", "incomplete")
+        return Verdict(float(right), "", "right" if right else "wrong")
+
+
+def keep_first_box(groups: Sequence[Group], rubric: Rubric, grading: GradingConfig) -> None:
+    """Take for the answer what stands in the box that a prefill opened: what goes on behind it is graded again without that."""
+    again = []
+    for group in groups:
+        for r in group.rollouts if group.problem.prefill.endswith(_BOX) else ():
+            if r.trace is None or (end := _end_of_box(r.trace.text)) is None:
+                continue
+            if r.trace.text[end:] or r.trace.is_truncated:
+                open_tag, close_tag = grading.thought_tags
+                r.trace = parse_trace(r.trace.text[:end], open_tag=open_tag, close_tag=close_tag)
+                r.failure = None
+                again.append((group.problem, r))
+    grade(again, rubric, grading)
+
+
+def _end_of_box(text: str) -> int | None:
+    start = text.find(_BOX)
+    close = closing_brace(text, start + len(_BOX)) if start >= 0 else None
+    return None if close is None else close + 1
+
+
+def first_guesses(verdicts: Sequence[tuple[float | None, str]], attempts: int) -> list[bool | None]:
+    """Of (score, label) in order of draw, the first `attempts` that answer at once; filled up with what is not right.
+
+    Example:
+        first_guesses([(0.0, "thought"), (0.0, "wrong"), (1.0, "right"), (1.0, "right")], 2) == [False, True]
+    """
+    at_once = [None if score is None else score >= 1 for score, label in verdicts if label != "thought"]
+    return (at_once + [False] * attempts)[:attempts]
+
+
+def read_answers(folder: Path, num_steps: int) -> dict[str, dict[str, Asked]]:
+    """Under "reasoned" and "guess", by problem: what each completion was found to be, and their tokens.
+
+    Raises:
+        InputError: a rollout file is missing or damaged.
+    """
+    found: dict[str, dict[str, Asked]] = {"reasoned": {}, "guess": {}}
+    for step in range(1, num_steps + 1):
+        path = folder / "rollouts" / f"step-{step:06d}.parquet"
+        try:
+            columns = pq.read_schema(path).names
+            wanted = ["problem_id", "num_tokens", *(c for c in columns if c.endswith(("/reasoned", "/guess")))]
+            rows = pq.read_table(path, columns=wanted).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise InputError(
+                f"{path}: cannot be read ({reason}); restore it, or begin again in another --out"
+            ) from None
+        for row in rows:
+            name = "guess" if row.get("label/guess") is not None else "reasoned"
+            asked = found[name].setdefault(row["problem_id"], Asked())
+            asked.verdicts.append((row[f"score/{name}"], row[f"label/{name}"]))
+            asked.num_tokens += row["num_tokens"]
+    return found
