@@ -17,6 +17,7 @@ from sanmai.types import InputError
 RECIPES = {
     "r1": ("sanmai.recipes.r1", "R1Config", "run_r1"),
     "compare": ("sanmai.recipes.compare", "CompareConfig", "run_compare"),
+    "long2short": ("sanmai.recipes.long2short", "Long2ShortConfig", "run_long2short"),
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
     "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
     "guarded": ("sanmai.recipes.guarded", "GuardedConfig", "run_guarded"),
@@ -25,6 +26,9 @@ RECIPES = {
     "sample": ("sanmai.recipes.sample", "SampleConfig", "run_sample"),
     "reward": ("sanmai.recipes.reward", "RewardConfig", "run_reward"),
     "dpo": ("sanmai.recipes.dpo", "DpoConfig", "run_dpo"),
+    "merge": ("sanmai.recipes.merging", "MergeConfig", "run_merge"),
+    "long_chains": ("sanmai.recipes.long_chains", "LongChainsConfig", "run_long_chains"),
+    "length_pairs": ("sanmai.recipes.length_pairs", "LengthPairsConfig", "run_length_pairs"),
     "gather": ("sanmai.recipes.gather", "GatherConfig", "run_gather"),
     "curate": ("sanmai.recipes.curate", "CurateConfig", "run_curate"),
     "evaluate": ("sanmai.recipes.evaluate", "EvaluateConfig", "run_evaluate"),
@@ -32,7 +36,7 @@ RECIPES = {
     "redteam": ("sanmai.recipes.redteam", "RedteamConfig", "run_redteam"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
 }
-_PIPELINES = ("r1", "compare")
+_PIPELINES = ("r1", "compare", "long2short")
 PRESETS = Path(__file__).parent / "presets"
 
 

@@ -22,7 +22,7 @@ _MAX_LENGTH = 100
 _DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".md", ".txt")
 _SOURCES = ("source", "probe")
 """Keys whose values name problems whatever they look like."""
-_NOT_TRAINED_ON = ("evaluation", "model", "tokenizer", "teacher", "judge")
+_NOT_TRAINED_ON = ("evaluation", "model", "short", "tokenizer", "teacher", "judge")
 """Tables and keys of a configuration whose files no step is driven by."""
 
 

@@ -30,6 +30,11 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
 
         yield from describe_compare(config, out)
         return
+    if recipe.name == "long2short":
+        from sanmai.recipes.long2short import describe_long2short
+
+        yield from describe_long2short(config, out)
+        return
     if recipe.has_stages:
         from sanmai.recipes.plan_stages import describe_stages
 

@@ -34,7 +34,7 @@ _COLUMNS = (
     ),
     *("reason/harm", "reason/helped", "reason/over_refusal"),
 )
-_MAKES_A_MODEL = frozenset({"pretrain", "sft", "dpo", "zero", "distill", "guarded"})
+_MAKES_A_MODEL = frozenset({"pretrain", "sft", "dpo", "merge", "zero", "distill", "guarded"})
 """Recipes whose result is a policy; a stage without a configuration to read starts from such a one among its inputs."""
 
 

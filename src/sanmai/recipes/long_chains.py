@@ -1,0 +1,68 @@
+"""Long thoughts of the embedded world, to make a model long: sums whose thought says the answer again and again.
+
+    what is 37 plus 45 ?   <think> ones 7 plus 5 is 2 ... so the answer is 82 so the answer is 82 </think> 82
+
+Kimi k1.5 warms up with a small set of verified long solutions that evaluate and reflect (arXiv:2501.12599, section 2.2). The
+world knows no reflection: this adds tokens and no knowledge, so that long2short has something to take away.
+
+    demonstrations.jsonl   problems with demonstrations, as any SFT reads them; the tag `said` counts the answers in the thought
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from sanmai import world
+from sanmai.config import Config
+from sanmai.data.chat import CLOSE_TAG, OPEN_TAG
+from sanmai.recipes.gather import write_problems
+from sanmai.recipes.progress import Progress
+from sanmai.train.runs import Run
+from sanmai.types import InputError, Problem
+from sanmai.world.chance import generator
+
+_SAID = {"en": "so the answer is", "zh": "所以 回答 是"}
+"""Before the answer in a thought; words that the tiny model's tokenizer has."""
+
+
+class LongChainsConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names the sums, and how often each answer is said."""
+    count: int = Field(5000, ge=1, le=100_000)
+    """Demonstrations."""
+    most: int = Field(3, ge=0, le=10)
+    """A thought says its answer so many times at most; every number from 0 on is as likely."""
+
+
+def run_long_chains(
+    config: LongChainsConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the demonstrations; the folder. The same configuration writes the same bytes."""
+    if problems is not None or reward is not None:
+        raise InputError("long_chains writes sums of the embedded world and takes neither problems nor a reward")
+    with Run(out, "long_chains", config) as run:
+        write_problems(run.folder / "demonstrations.jsonl", long_chains(config))
+    return run.folder
+
+
+def long_chains(config: LongChainsConfig) -> list[Problem]:
+    """Training sums, none of a held-out pair, each with its long or short thought and the right answer."""
+    found = world.make_problems(config.count, seed=config.seed, split="train")
+    rng = generator("long chains", config.seed)
+    return [_demonstrated(problem, rng.randint(0, config.most)) for problem in found]
+
+
+def _demonstrated(problem: Problem, said: int) -> Problem:
+    assert problem.solution is not None and problem.language is not None
+    thought = " ".join([problem.solution, *[f"{_SAID[problem.language]} {problem.answer}"] * said])
+    text = f"{OPEN_TAG} {thought} {CLOSE_TAG} {problem.answer}"
+    return replace(problem, solution=None, demonstration=text, tags={**problem.tags, "said": said})
