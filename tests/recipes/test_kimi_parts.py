@@ -1,6 +1,7 @@
 """What `zero` has of Kimi k1.5: partial rollouts, curriculum, length reward, mirror descent; each resumes exactly."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -65,6 +66,20 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bytes(tmp_path, settings):
     assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
     for name in ("rollouts/step-000006.parquet", "checkpoints/step-000006/model.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize("earlier", ["exclude", "importance"])
+def test_a_resume_does_not_take_what_older_policies_wrote_for_a_broken_sampler(tmp_path, earlier):
+    # A learning rate at which one step moves log-probs far beyond the bound of the parity check.
+    settings = {"partial": PARTIAL | {"earlier": earlier}, "optimizer": {"lr": 3e-3}}
+    whole = run(tmp_path / "whole", **settings)
+    versions = [(row["step"] - 1 - row["policy_version"]) for row in rows_of(whole)]
+    assert max(versions) > 0  # some had ended before their group did
+    cut = run(tmp_path / "cut", **settings)
+    for folder in sorted((cut / "checkpoints").iterdir())[-3:]:
+        shutil.rmtree(folder)
+    run(cut, **settings)
+    assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
 def test_mirror_descent_reports_its_distance_and_one_update_is_reinforce_whatever_tau(tmp_path):

@@ -59,8 +59,10 @@ def update(
         return {}
     batch = pack_rollouts(rollouts, newest_alone=config.partial.earlier == "exclude")
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
-    if not state.has_parity:
-        check_parity(state.policy, batch, temperature=temperature, micro_tokens=micro_tokens)
+    fresh = [r for r in rollouts if r.policy_version == step - 1]
+    if not state.has_parity and fresh:  # tokens that an earlier policy wrote differ, and should
+        newest = pack_rollouts(fresh, newest_alone=True)
+        check_parity(state.policy, newest, temperature=temperature, micro_tokens=micro_tokens)
         state.has_parity = True
     if config.loss.importance_cap is not None:
         batch = with_proximal_logp(

@@ -136,7 +136,8 @@ def continue_rollouts(
         for number, written in enumerate(begun.rollouts):
             assert written.stop_reason is not None
             done = Completion(0, number, written.tokens, written.logp, written.stop_reason)
-            made = _to_rollout(policy, begun.problem, request, done, policy_version, grading.thought_tags)
+            newest, _ = written.segments[-1]  # one that waited for its group ended under an older policy
+            made = _to_rollout(policy, begun.problem, request, done, newest, grading.thought_tags)
             made.segments = written.segments if len(written.segments) > 1 else []
             group.rollouts.append(made)
         groups.append(group)
