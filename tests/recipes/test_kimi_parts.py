@@ -13,7 +13,7 @@ from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 
 FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
-        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8}, "checkpoints": {"every": 1}}  # fmt: skip
+        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8}, "checkpoints": {"every": 1, "keep": 20}}  # fmt: skip
 PARTIAL = {"segment_tokens": 8}
 
 
@@ -27,6 +27,18 @@ def metrics_of(folder: Path) -> list[dict]:
 
 def rows_of(folder: Path) -> list[dict]:
     return [row for path in sorted((folder / "rollouts").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def go_on_from(folder: Path, step: int) -> None:
+    """As if the run had been killed after this step."""
+    for path in (folder / "checkpoints").iterdir():
+        if int(path.name.removeprefix("step-")) > step:
+            shutil.rmtree(path)
+
+
+def resumes(folder: Path) -> list[int]:
+    events = map(json.loads, (folder / "events.jsonl").read_text().splitlines())
+    return [event["step"] for event in events if event["event"] == "resume"]
 
 
 def test_segments_as_long_as_a_rollout_change_nothing(tmp_path):
@@ -58,12 +70,9 @@ def test_a_step_writes_its_share_and_every_rollout_is_trained_on_whole(tmp_path)
 def test_a_run_that_was_cut_off_ends_with_the_same_bytes(tmp_path, settings):
     whole, cut = run(tmp_path / "whole", **settings), tmp_path / "cut"
     run(cut, **settings)
-    for path in cut.glob("checkpoints/step-00000[456]/*"):
-        path.unlink()
-    for path in sorted(cut.glob("checkpoints/step-00000[456]")):
-        path.rmdir()
+    go_on_from(cut, 3)
     run(cut, **settings)
-    assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    assert resumes(cut) == [3] and (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
     for name in ("rollouts/step-000006.parquet", "checkpoints/step-000006/model.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
@@ -76,10 +85,9 @@ def test_a_resume_does_not_take_what_older_policies_wrote_for_a_broken_sampler(t
     versions = [(row["step"] - 1 - row["policy_version"]) for row in rows_of(whole)]
     assert max(versions) > 0  # some had ended before their group did
     cut = run(tmp_path / "cut", **settings)
-    for folder in sorted((cut / "checkpoints").iterdir())[-3:]:
-        shutil.rmtree(folder)
+    go_on_from(cut, 4)
     run(cut, **settings)
-    assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    assert resumes(cut) == [4] and (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
 def test_mirror_descent_reports_its_distance_and_one_update_is_reinforce_whatever_tau(tmp_path):
