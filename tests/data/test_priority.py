@@ -38,6 +38,17 @@ def test_a_rate_is_over_the_rollouts_that_could_be_graded():
     assert SuccessTracker(["a"]).metrics() == {"curriculum/untried": 1.0}
 
 
+def test_rates_that_are_known_beforehand_count_as_so_many_tries_and_are_then_outweighed():
+    tracker = SuccessTracker(["a", "b"], prior=0.5)
+    tracker.begin_with({"a": 0.8}, 10)
+    assert tracker.rates().tolist() == [0.8, 0.5]
+    tracker.update(1, {"a": [False] * 10})
+    assert tracker.rates().tolist() == [0.4, 0.5]  # 8 of 20
+    for rates, tries, named in (({"a": 1.2}, 1, "1.2"), ({"a": 0.5}, -1, "-1 tries"), ({"z": 0.5}, 1, "problem z")):
+        with pytest.raises(ValueError, match=named):
+            tracker.begin_with(rates, tries)
+
+
 def test_decay_forgets_visit_by_visit():
     # Visits of 4: 1 right, then 4, with decay 1/2: tried 4, then 2 + 4 = 6; solved 1, then 0.5 + 4. Without decay 5 of 8.
     for decay, expected in ((0.5, 4.5 / 6), (1.0, 5 / 8)):

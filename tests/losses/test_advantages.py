@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from sanmai.losses import decoupled_advantages, group_advantages
+from sanmai.losses import PRESETS, best_of_group, decoupled_advantages, group_advantages, normalise, policy_loss
 
 
 def test_worked_group():
@@ -83,3 +83,26 @@ def test_decoupled_advantages_leave_out_the_ungradable_and_are_0_where_nothing_d
     assert decoupled_advantages([{"a": 1.0}, None, {"a": 1.0}], {"a": 1.0}) == [0.0, 0.0, 0.0]
     found = decoupled_advantages([{"a": 1.0}, None, {"a": 0.0}], {"a": 1.0}, "none")
     assert found == [0.5, 0.0, -0.5]
+
+
+def test_imitation_takes_the_best_rollout_alone_and_none_where_nothing_was_right():
+    assert best_of_group([0.0, 0.5, 1.0, 1.0]) == [0, 0, 1, 0]  # of equals the first
+    assert best_of_group([1.0, 1.0]) == [1, 0]  # a solved prompt is imitated, where a baseline would say nothing
+    assert best_of_group([None, 0.2, None]) == [0, 1, 0]
+    assert best_of_group([0.0, -1.0]) == best_of_group([None, None]) == [0, 0] and best_of_group([]) == []
+    with pytest.raises(ValueError, match="finite"):
+        best_of_group([1.0, math.nan])
+
+
+def test_a_policy_gradient_of_the_best_is_the_gradient_of_sft_on_it():
+    # Three rollouts of 4, 2 and 3 tokens; the second is the best, so the loss is its negative log-likelihood over 9 tokens.
+    mask = torch.tensor([[True] * 4, [True, True, False, False], [True, True, True, False]])
+    logp = torch.log_softmax(torch.arange(12.0).reshape(3, 4).sin(), dim=1).requires_grad_()
+    advantage = torch.tensor(best_of_group([0.0, 1.0, 0.5]))[:, None] * mask
+    settings = PRESETS["rest"]
+    weight, denominator = normalise(mask, settings.normalisation)
+    loss, _ = policy_loss(settings, logp, logp.detach(), advantage, mask, weight_BT=weight, denominator=denominator)
+    (gradient,) = torch.autograd.grad(loss, logp)
+    expected = torch.zeros(3, 4)
+    expected[1, :2] = -1 / 9
+    assert torch.allclose(gradient, expected)

@@ -2,18 +2,21 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 import sanmai
+from sanmai.recipes.curriculum import Curriculum, CurriculumConfig
 from sanmai.recipes.length import LengthConfig, add_length_rewards
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 
 FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
-        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8}, "checkpoints": {"every": 1, "keep": 20}}  # fmt: skip
+        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8},
+        "checkpoints": {"every": 1, "keep": 20}}  # fmt: skip
 PARTIAL = {"segment_tokens": 8}
 
 
@@ -51,7 +54,7 @@ def test_a_step_writes_its_share_and_every_rollout_is_trained_on_whole(tmp_path)
     lines, rows = metrics_of(folder := run(tmp_path, partial=PARTIAL)), rows_of(folder)
     assert all(line["tokens/sampled"] <= 8 * 16 * 4 for line in lines)  # at most four steps' rollouts go on at once
     assert "reward/mean" not in lines[0] and lines[0]["partial/waiting"] > 0  # no group has ended
-    assert {len(row["tokens"]) > 8 for row in rows} == {True, False} or all(len(row["tokens"]) > 8 for row in rows)
+    assert any(len(row["tokens"]) > 8 for row in rows)
     by_group: dict[tuple, list[int]] = {}
     for row in rows:
         by_group.setdefault((row["step"], row["problem_id"]), []).append(row["sample"])
@@ -130,7 +133,8 @@ def test_cosine_takes_the_place_of_accuracy():
 
 @pytest.mark.parametrize(("settings", "said"), [
     ({"partial": {"loop_tokens": 4}}, "segment_tokens"), ({"length": {"weight": 2.0}}, "weight of 2"),
-    ({"curriculum": {"return_after": 3}}, "retire_solved"), ({"loss": {"preset": "dapo", "tau": 0.1}}, "does not read tau"),
+    ({"curriculum": {"return_after": 3}}, "retire_solved"), ({"curriculum": {"known_tries": 3}}, "known_tries with order"),
+    ({"loss": {"preset": "dapo", "tau": 0.1}}, "does not read tau"),
     ({"loss": {"preset": "kimi", "normalise_each": True}}, "normalise_each"),
     ({"partial": {"segment_tokens": 8, "loop_penalty": 1}}, "loop_tokens"),
 ])  # fmt: skip
@@ -139,8 +143,13 @@ def test_settings_that_do_not_go_together_are_refused(settings, said):
         ZeroConfig.read(settings)
 
 
-def test_a_policy_that_loops_is_stopped_early_and_pays(tmp_path):
-    partial = {"segment_tokens": 16, "loop_tokens": 8, "loop_times": 2, "loop_penalty": 0.5}
-    rows = rows_of(run(tmp_path, partial=partial, sampling={"max_tokens": 32, "temperature": 0.01}, num_steps=3))
-    stopped = [row for row in rows if row["stop_reason"] == "repetition"]
-    assert all(row["reward"] is None or row["reward"] <= -0.5 for row in stopped) and rows
+def test_a_curriculum_knows_the_rates_that_are_in_the_tags(tmp_path):
+    problems = [Problem(f"p{i}", ({"role": "user", "content": f"what is {i} plus 1 ?"},), str(i + 1), "world",
+                        tags={"pass_rate": i / 9}) for i in range(10)]  # fmt: skip
+    known = CurriculumConfig(order="prioritised", known_tries=10, floor=0.0)
+    assert Curriculum(known, problems, 10, seed=0).tracker.rates().tolist() == pytest.approx([i / 9 for i in range(10)])
+    drawn = [p.id for step in range(1, 40) for p in Curriculum(known, problems, 40, seed=0).draw(step, 1)]
+    assert "p9" not in drawn and drawn.count("p0") > drawn.count("p7")  # solved by all, by none, by most
+    for tags, says in (({}, "no problem has the tag pass_rate"), ({"pass_rate": 2}, "expected a number from 0 to 1")):
+        with pytest.raises(InputError, match=says):
+            Curriculum(known, [replace(p, tags=tags) for p in problems], 10, seed=0)

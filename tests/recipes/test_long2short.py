@@ -17,7 +17,7 @@ from sanmai.recipes.long2short import TITLES, Long2ShortConfig, describe_long2sh
 from sanmai.recipes.long_chains import LongChainsConfig, long_chains
 from sanmai.recipes.stages import Graph
 from sanmai.report import write_report
-from sanmai.report.comparison import pareto_front
+from sanmai.report.findings import pareto_front
 from sanmai.types import InputError
 
 RL = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "problems": {"evaluation_limit": 4}}
@@ -266,5 +266,11 @@ def test_long_chains_are_right_in_the_tiny_models_words_and_of_no_held_out_sum()
         assert tokenizer.unk_token_id not in tokenizer.encode(problem.demonstration)
         assert problem.messages[0]["content"] not in held_out
     assert {p.tags["said"] for p in long_chains(LongChainsConfig(count=20, most=0))} == {0}
+    for problem, other in zip(found, long_chains(LongChainsConfig(count=300, padding="question")), strict=True):
+        trace, asked = parse_trace(other.demonstration), "is it so ?" if problem.language == "en" else "是 否 ？"
+        assert problem.id == other.id and world.verify(other, trace).score == 1.0
+        assert trace.thought.count(asked) == other.tags["said"] == problem.tags["said"]
+        assert not other.tags["said"] or trace.thought.startswith(asked)  # before the columns
+        assert tokenizer.unk_token_id not in tokenizer.encode(other.demonstration)
     with pytest.raises(InputError, match="count = 100001"):
         sanmai.run("long_chains", count=100_001)

@@ -153,6 +153,13 @@ def test_the_size_of_a_chunk_changes_nothing(run, tmp_path):
     assert [(row["id"], row["messages"]) for row in rows_of(other)] == [(row["id"], row["messages"]) for row in rows_of(run)]
 
 
+def test_an_instruction_is_read_when_sampling_and_not_learned(run, tmp_path):
+    asked = sanmai.run("sample", out=tmp_path / "asked", problems=WORLD, instruction="tell me a story .", **SETTINGS)
+    prompts = [[row["prompt"] for row in rollouts_of(folder)] for folder in (run, asked)]
+    assert all(b == f"tell me a story .\n\n{a}" for a, b in zip(*prompts, strict=True))
+    assert rows_of(asked) and not any("tell me a story" in json.dumps(row) for row in rows_of(asked))
+
+
 def test_held_out_problems_are_sampled_only_on_demand(tmp_path):
     off = sanmai.run("sample", problems=sums(20), out=tmp_path / "off", samples_per_prompt=1, sampling={"max_tokens": 8})
     on = sanmai.run(

@@ -66,6 +66,20 @@ class SuccessTracker:
     def __len__(self) -> int:
         return len(self._number)
 
+    def begin_with(self, rates: Mapping[str, float], tries: float) -> None:
+        """Take problems as tried so often before, with these success rates: of another policy, or of this one at the start.
+
+        Raises:
+            ValueError: a rate outside 0..1, fewer than 0 tries, or a problem that is not tracked.
+        """
+        if tries < 0 or not all(0 <= rate <= 1 for rate in rates.values()):
+            raise ValueError(f"rates {dict(rates)} of {tries} tries: expected 0 to 1, of at least 0 tries")
+        if unknown := [name for name in rates if name not in self._number]:
+            raise ValueError(f"problem {unknown[0]} is not among the {len(self)} that are tracked")
+        for name, rate in rates.items():
+            i = self._number[name]
+            self.tried[i], self.solved[i] = tries, tries * rate
+
     def update(self, step: int, results: Mapping[str, Sequence[bool | None]]) -> None:
         """Count a step's rollouts, problem by problem; None, which could not be graded, is not counted.
 

@@ -4,7 +4,14 @@ Every loss is sum_bt weight_bt * l_bt / denominator, with the denominator counte
 the losses of its micro-batches add up to the same value and gradient however the step is cut.
 """
 
-from sanmai.losses.advantages import AdvantageScale, Baseline, Deviation, decoupled_advantages, group_advantages
+from sanmai.losses.advantages import (
+    AdvantageScale,
+    Baseline,
+    Deviation,
+    best_of_group,
+    decoupled_advantages,
+    group_advantages,
+)
 from sanmai.losses.direct_preference import (
     CDPO,
     DPO,
@@ -38,6 +45,7 @@ from sanmai.losses.policy_gradient import (
     PRESETS,
     R1,
     REINFORCE,
+    REST,
     RLOO,
     PolicyLossSettings,
     Surrogate,
@@ -68,6 +76,7 @@ __all__ = [
     "PRESETS",
     "R1",
     "REINFORCE",
+    "REST",
     "RLOO",
     "SIMPO",
     "AdvantageScale",
@@ -81,6 +90,7 @@ __all__ = [
     "PreferenceLoss",
     "PreferenceLossSettings",
     "Surrogate",
+    "best_of_group",
     "binary_cross_entropy",
     "bradley_terry",
     "cispo",

@@ -8,6 +8,8 @@ from typing import Literal
 
 AdvantageScale = Literal["std", "none"]
 Baseline = Literal["mean", "leave_one_out"]
+Best = Literal["best"]
+"""No baseline: imitation of the best, see `best_of_group`."""
 Deviation = Literal["sample", "population"]
 
 
@@ -69,6 +71,30 @@ def group_advantages(
         spread = math.hypot(*(reward - mean for reward in graded)) / math.sqrt(squares)
         factor /= spread + epsilon
     return [0.0 if reward is None else (reward - mean) * factor for reward in rewards]
+
+
+def best_of_group(rewards: Sequence[float | None]) -> list[float]:
+    """Imitation of the best: 1 for the rollout with the largest reward, if that is above 0, and 0 for the others.
+
+    A policy gradient with these advantages is the gradient of SFT on the best sample of each prompt: nothing is learned from
+    what went wrong. Of equal rewards the first counts.
+
+    Args:
+        rewards: one per rollout; None (ungradable) gets 0.0.
+
+    Raises:
+        ValueError: a reward is not finite.
+
+    Source:
+        ReST (arXiv:2308.08998) with one sample per prompt and one pass per sampling, which Kimi k1.5 (arXiv:2501.12599,
+        section 3.5) compares itself with to show what negative gradients are worth.
+    """
+    graded = [reward for reward in rewards if reward is not None]
+    if not all(math.isfinite(reward) for reward in graded):
+        raise ValueError(f"rewards are {list(rewards)}; expected finite numbers, or None for an ungradable rollout")
+    best = max(graded, default=0.0)
+    chosen = list(rewards).index(best) if best > 0 else None
+    return [float(g == chosen) for g in range(len(rewards))]
 
 
 def decoupled_advantages(

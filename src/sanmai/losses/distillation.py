@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from sanmai.losses._streams import check_streams, read
+from sanmai.losses.tokens import in_chunks
 from sanmai.types import Metrics
 
 
@@ -76,13 +76,7 @@ def token_divergence(
             )
         return _divergence(torch.log_softmax(logits_CV, dim=-1), torch.log_softmax(teacher_logits_CV, dim=-1), beta)
 
-    chunks = list(zip(hidden_ND.split(chunk_tokens), teacher_hidden_NE.split(chunk_tokens), strict=True))
-    if torch.is_grad_enabled() and len(chunks) > 1:
-        pieces = [checkpoint(chunk, *parts, use_reentrant=False, preserve_rng_state=False) for parts in chunks]
-    else:
-        pieces = [chunk(*parts) for parts in chunks]
-    divergence_N, reverse_kl_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
-    return divergence_N, reverse_kl_N
+    return in_chunks(chunk, hidden_ND, teacher_hidden_NE, chunk_tokens=chunk_tokens)
 
 
 def distillation_loss(

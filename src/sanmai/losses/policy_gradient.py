@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sanmai.losses._streams import check_streams, read
-from sanmai.losses.advantages import AdvantageScale, Baseline
+from sanmai.losses.advantages import AdvantageScale, Baseline, Best
 from sanmai.losses.mirror_descent import LogRatio, MirrorBaseline, mirror_descent
 from sanmai.losses.tokens import Normalisation
 from sanmai.types import Metrics
@@ -238,7 +238,7 @@ class PolicyLossSettings:
     surrogate: Surrogate
     normalisation: Normalisation
     advantage_scale: AdvantageScale
-    baseline: Baseline | MirrorBaseline = "mean"
+    baseline: Baseline | MirrorBaseline | Best = "mean"
     clip_low: float | None = None
     """Distance of the ratio's lower bound from 1; for "clipped" and "sequence_*"."""
     clip_high: float | None = None
@@ -267,6 +267,8 @@ class PolicyLossSettings:
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
         if self.baseline == ("leave_one_out" if is_mirror else "log_mean_exp"):
             raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
+        if self.baseline == "best" and (self.surrogate != "reinforce" or self.advantage_scale != "none"):
+            raise ValueError("baseline 'best' is imitation: surrogate 'reinforce' and advantage_scale 'none'")
         is_sequence = self.surrogate in ("sequence_sum", "sequence_mean", "mirror_sequence")
         if is_sequence != (self.normalisation is Normalisation.SEQUENCE):
             raise ValueError(
@@ -298,6 +300,8 @@ RLOO = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none", "leave_on
 KIMI = PolicyLossSettings("mirror_token", Normalisation.TOKEN, "none", tau=0.002)
 """Kimi k1.5 (arXiv:2501.12599): online mirror descent. Its tau is not published; this is prime-rl's default (0.001 without the
 half), as is the log-ratio per token. The paper's equation squares the sum over a sequence: "mirror_sequence", "sequence"."""
+REST = PolicyLossSettings("reinforce", Normalisation.TOKEN, "none", "best")
+"""ReST (arXiv:2308.08998) as a policy gradient: SFT on the best sample of each prompt; see `best_of_group`."""
 
 PRESETS: dict[str, PolicyLossSettings] = {
     "grpo": GRPO,
@@ -309,6 +313,7 @@ PRESETS: dict[str, PolicyLossSettings] = {
     "reinforce": REINFORCE,
     "rloo": RLOO,
     "kimi": KIMI,
+    "rest": REST,
 }
 
 

@@ -77,13 +77,30 @@ def token_logp_and_entropy(
         logp_CV = torch.log_softmax(logits_CV, dim=-1)
         return logp_CV.gather(1, targets_C[:, None])[:, 0], -(logp_CV.exp() * logp_CV).sum(dim=-1)
 
-    chunks = list(zip(hidden_ND.split(chunk_tokens), targets_N.split(chunk_tokens), strict=True))
+    return in_chunks(chunk, hidden_ND, targets_N, chunk_tokens=chunk_tokens)
+
+
+def in_chunks(
+    chunk: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], first_ND: Tensor, second_N: Tensor, *, chunk_tokens: int
+) -> tuple[Tensor, Tensor]:
+    """What a function of rows says of all of them, asked chunk by chunk.
+
+    With gradients enabled each chunk, if there are several, is computed again in the backward pass.
+
+    Args:
+        chunk: chunk_tokens rows of both tensors at most -> two tensors with an entry per row, each from its own row alone.
+        first_ND, second_N: as many rows each, of any shape.
+
+    Raises:
+        ValueError: they have different numbers of chunks.
+    """
+    chunks = list(zip(first_ND.split(chunk_tokens), second_N.split(chunk_tokens), strict=True))
     if torch.is_grad_enabled() and len(chunks) > 1:
         pieces = [checkpoint(chunk, *parts, use_reentrant=False, preserve_rng_state=False) for parts in chunks]
     else:
         pieces = [chunk(*parts) for parts in chunks]
-    logp_N, entropy_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
-    return logp_N, entropy_N
+    one_N, other_N = (torch.cat(columns) for columns in zip(*pieces, strict=True))
+    return one_N, other_N
 
 
 class _LogpAndEntropy(torch.autograd.Function):

@@ -16,6 +16,7 @@ from sanmai.types import InputError
 
 RECIPES = {
     "r1": ("sanmai.recipes.r1", "R1Config", "run_r1"),
+    "kimi": ("sanmai.recipes.kimi", "KimiConfig", "run_kimi"),
     "compare": ("sanmai.recipes.compare", "CompareConfig", "run_compare"),
     "long2short": ("sanmai.recipes.long2short", "Long2ShortConfig", "run_long2short"),
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
@@ -36,7 +37,7 @@ RECIPES = {
     "redteam": ("sanmai.recipes.redteam", "RedteamConfig", "run_redteam"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
 }
-_PIPELINES = ("r1", "compare", "long2short")
+_PIPELINES = ("r1", "kimi", "compare", "long2short")
 PRESETS = Path(__file__).parent / "presets"
 
 

@@ -25,12 +25,13 @@ from sanmai.recipes.anchor import AnchorConfig
 from sanmai.recipes.budgets import MEASURES, BudgetsConfig, LimitConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
+from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sft import SftConfig
-from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import RewardsConfig
-from sanmai.types import InputError, Problem
+from sanmai.types import Problem
 
 Arm = Literal["rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"]
 ARMS: dict[Arm, str] = {
@@ -92,20 +93,9 @@ class CompareConfig(Config):
             raise ValueError("budgets: the arm `budgeted` has no limit")
         if self.budgets.probe not in (None, _PROBE):
             raise ValueError("budgets.probe is given by the comparison: leave it out")
-        given = ("seed", "model", "token_budget", "anchor", "budgets", "problems.source", "problems.evaluation")
-        for part, config in (("rl", self.rl), ("sft", self.sft), ("evaluation", self.evaluation)):
-            for name in given:
-                if _value(config, name) != _value(type(config)(), name):
-                    raise ValueError(f"{part}.{name} is given by the comparison: leave it out")
+        given = (*GIVEN, "token_budget", "anchor", "budgets")
+        refuse_given(self, dict.fromkeys(("rl", "sft", "evaluation"), given), "the comparison")
         return self
-
-
-def _value(config: Config, name: str) -> Any:
-    """What a setting such as "problems.source" holds; None where there is none of that name."""
-    found: Any = config
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
 
 
 def run_compare(
@@ -125,13 +115,9 @@ def run_compare(
         problems, reward: not used by this recipe; refused when given.
         since, until, only: names of stages; see recipes/stages.py.
     """
-    if problems is not None or reward is not None:
-        raise InputError("compare reads the sources under `data` and takes neither problems nor a reward")
-    resolve_model(config.model.name)
-    stages = Graph(list(_stages(config)), out)
-    stages.write(f'recipe = "compare"\n{config.to_toml()}')
-    run_graph(stages, progress or Progress.silent(), since=since, until=until, only=only)
-    return stages.folder
+    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
+    names = {"since": since, "until": until, "only": only}
+    return run_pipeline("compare", config, _stages(config), out, models=(config.model.name,), **given, **names).folder
 
 
 def _stages(config: CompareConfig) -> Iterator[Stage]:
@@ -145,6 +131,7 @@ class _SeedStages:
     def __init__(self, config: CompareConfig, seed: int) -> None:
         self.config, self.seed = config, seed
         self.base = config.model.name
+        self.wiring = Wiring(seed, config.model, self.at("data/evaluation.jsonl"))
 
     def all(self) -> Iterator[Stage]:
         data = GatherConfig(seed=self.seed, data=self.config.data)
@@ -194,36 +181,21 @@ class _SeedStages:
             max_tokens=self.config.sft.max_tokens,
         )
 
-    def model(self, start: str) -> ModelConfig:
-        given = self.config.model
-        return given if start == self.base else given.model_copy(update={"name": start, "revision": None})
-
-    def wired(self, part: Any, start: str, source: str | tuple[str, ...], share: float) -> dict[str, Any]:
-        problems = {"source": source, "evaluation": self.at("data/evaluation.jsonl")}
-        return {
-            "seed": self.seed,
-            "model": self.model(start),
-            "problems": part.problems.model_copy(update=problems),
-            "token_budget": max(round(share * self.config.tokens), 1),
-        }
+    def tokens(self, share: float) -> int:
+        return max(round(share * self.config.tokens), 1)
 
     def rl(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
-        part = self.config.rl
-        update = self.wired(part, start, self.at("data/scenarios.jsonl"), share)
-        return Stage(self.name(name), "zero", part.model_copy(update={**update, **changes}), purpose)
+        source, update = self.at("data/scenarios.jsonl"), {"token_budget": self.tokens(share), **changes}
+        return Stage(self.name(name), "zero", self.wiring.wired(self.config.rl, start, source, **update), purpose)
 
     def sft(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
-        part = self.config.sft
-        update = self.wired(part, start, self.demonstrations, share)
-        return Stage(self.name(name), "sft", part.model_copy(update={**update, **changes}), purpose)
+        update = {"token_budget": self.tokens(share), **changes}
+        part = self.wiring.wired(self.config.sft, start, self.demonstrations, **update)
+        return Stage(self.name(name), "sft", part, purpose)
 
     def score(self, arm: str, start: str, title: str) -> Stage:
-        part = self.config.evaluation
-        model = self.model(start).model_copy(update={"lora_rank": 0, "lora_alpha": 32})
-        problems = part.problems.model_copy(update={"source": self.at("data/evaluation.jsonl")})
-        part = part.model_copy(update={"seed": self.seed, "model": model, "problems": problems})
-        tags = {"scores": self.name(arm), "arm": arm, "seed": str(self.seed)}
-        return Stage(self.name(f"score_{arm}"), "evaluate", part, f"{title}, on the held-out problems", tags)
+        tags = {"arm": arm, "seed": str(self.seed)}
+        return self.wiring.score(self.config.evaluation, arm, start, title, f"-{self.seed}", **tags)
 
 
 def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
@@ -239,6 +211,8 @@ def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
         f"{sum(budgets):,} completion tokens ({config.tokens:,} for each arm and seed; a short SFT takes "
         f"{config.sft_share:.0%} of that), evaluations of held-out problems not counted."
     )
-    limits = ", ".join(f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.budgets.limits.items())
+    limits = ", ".join(
+        f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.budgets.limits.items()
+    )
     if "budgeted" in config.arms:
         yield f"Limits of budgeted, measured every {config.budgets.every} steps: {limits}."

@@ -25,6 +25,8 @@ class CurriculumConfig(Config):
     `hard_from` on those whose rate is below `below` (Kimi k1.5)."""
     prior: float = Field(0.5, ge=0, le=1)
     """Success rate of a problem that was never tried."""
+    known_tries: float = Field(0.0, ge=0)
+    """Tries that the rate in a problem's tag `pass_rate`, as curate writes it, counts for at the start; 0 does not read it."""
     decay: float = Field(1.0, gt=0, le=1)
     """What earlier tries of a problem weigh at each new one: 1 counts all alike."""
     floor: float = Field(0.05, ge=0, le=1)
@@ -40,6 +42,8 @@ class CurriculumConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.known_tries and self.order == "epochs":
+            raise ValueError("known_tries with order = epochs: no success rate decides what is drawn")
         if self.return_after is not None and not self.retire_solved:
             raise ValueError("return_after without retire_solved: no problem is left out")
         return self
@@ -59,6 +63,8 @@ class Curriculum:
         if not self.problems:
             raise InputError(f"curriculum.order = {config.order!r}: it is about reasoning problems, and there are none")
         self.tracker = SuccessTracker([p.id for p in self.problems], decay=config.decay, prior=config.prior)
+        if config.known_tries:
+            self.tracker.begin_with(_known_rates(self.problems), config.known_tries)
 
     def draw(self, step: int, count: int) -> list[Problem]:
         """The problems of a step, counted from 1; a function of seed, step and what was observed before."""
@@ -80,7 +86,8 @@ class Curriculum:
             if group.problem.kind == "reasoning":
                 # A slow machine, or a grader that broke, says nothing of the problem.
                 scores = [None if r.stop_reason is StopReason.TIMEOUT else accuracy(r) for r in group.rollouts]
-                found[group.problem.id] = [None if score is None else score >= 1.0 for score in scores]
+                # Two groups of one problem may end in one step, where rollouts are written in parts.
+                found.setdefault(group.problem.id, []).extend(None if s is None else s >= 1.0 for s in scores)
         self.tracker.update(step, found)
         return self.tracker.metrics(self._retired(step + 1))
 
@@ -95,3 +102,22 @@ class Curriculum:
 
     def _retired(self, step: int) -> Mask | None:
         return self.tracker.retired(step, self.config.return_after) if self.config.retire_solved else None
+
+
+def _known_rates(problems: Sequence[Problem]) -> dict[str, float]:
+    """By id, the tag `pass_rate` of those that have one.
+
+    Raises:
+        InputError: one that is no share, or none at all.
+    """
+    found: dict[str, float] = {}
+    for problem in problems:
+        rate = problem.tags.get("pass_rate")
+        if rate is None:
+            continue
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise InputError(f"problem {problem.id}: the tag pass_rate is {rate!r}; expected a number from 0 to 1")
+        found[problem.id] = float(rate)
+    if not found:
+        raise InputError("curriculum.known_tries: no problem has the tag pass_rate; `sanmai run curate` writes it")
+    return found

@@ -95,11 +95,20 @@ def write_front(folder: Path, models: Sequence[Model], long: str) -> Path:
     Raises:
         InputError, RunError: the folder cannot be written to.
     """
-    data = {"long": long, "front": [m.name for m in models if not m.beaten_by], "models": [_as_data(m) for m in models]}
+    data = {"long": long, "front": [m.name for m in models if not m.beaten_by], "models": [as_data(m) for m in models]}
+    return write_both(folder, "front", data, markdown(models, long))
+
+
+def write_both(folder: Path, name: str, data: Any, lines: Sequence[str]) -> Path:
+    """Write NAME.json and NAME.md, each whole; the path of the second.
+
+    Raises:
+        InputError, RunError: the folder cannot be written to.
+    """
     with storing(folder):
-        write_whole(folder / "front.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        write_whole(folder / "front.md", "\n".join(_markdown(models, long)) + "\n")
-    return folder / "front.md"
+        write_whole(folder / f"{name}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_whole(folder / f"{name}.md", "\n".join(lines) + "\n")
+    return folder / f"{name}.md"
 
 
 def sentences(models: Sequence[Model], long: str) -> list[str]:
@@ -157,17 +166,27 @@ def _change(before: _Values, after: _Values) -> Difference | None:
     )
 
 
-def _markdown(models: Sequence[Model], long: str) -> list[str]:
+def markdown(
+    models: Sequence[Model], long: str, more: Mapping[str, Mapping[str, str]] | None = None, note: str = ""
+) -> list[str]:
+    """The table and what it is made of.
+
+    Args:
+        more: columns between change and front: by heading, the cell of each model.
+        note: on these.
+    """
+    more = more or {}
     lines = [
         f"# Accuracy against tokens, each against {long}",
         "",
-        "| model | what it is | accuracy | tokens | accuracy, change | tokens, change | front |",
-        "|---|---|---:|---:|---:|---:|---|",
+        f"| {' | '.join(['model', 'what it is', 'accuracy', 'tokens', 'accuracy, change', 'tokens, change', *more, 'front'])} |",
+        f"|---|---|{'---:|' * (4 + len(more))}---|",
     ]
     for m in models:
         changes = [
             f"{_points(m.accuracy_change)} points" if m.accuracy_change else "–",
             _less(m.tokens_change) if m.tokens_change else "–",
+            *(column.get(m.name, "–") for column in more.values()),
         ]
         front = f"beaten by {', '.join(m.beaten_by)}" if m.beaten_by else "**on it**"
         lines.append(f"| {' | '.join([m.name, m.title, _share(m.accuracy), _tokens(m.tokens), *changes, front])} |")
@@ -179,7 +198,8 @@ def _markdown(models: Sequence[Model], long: str) -> list[str]:
         f"Held-out reasoning problems like those trained on, n = {', '.join(sorted(counts))}; brackets are 95 % intervals, "
         "changes are paired on problem and sample. The front is by the means alone: a model that another beats by less than its "
         "interval may be as good. Tokens are of all completions, right or wrong; one that was cut off counts with its budget."
-        + (f" {left_out:,} values could not be told and are left out." if left_out else ""),
+        + (f" {left_out:,} values could not be told and are left out." if left_out else "")
+        + (f" {note}" if note else ""),
     ]
 
 
@@ -201,7 +221,7 @@ def _less(change: Difference) -> str:
     return f"{change.value:+.1f}{bounds}"
 
 
-def _as_data(model: Model) -> dict[str, Any]:
+def as_data(model: Model) -> dict[str, Any]:
     """As JSON can hold it: an interval without bounds is null."""
 
     def finite(value: Any) -> Any:

@@ -14,7 +14,7 @@ front.json set accuracy against tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -29,12 +29,14 @@ from sanmai.recipes.length_pairs import LengthPairsConfig
 from sanmai.recipes.length_table import compare_lengths, read_evaluation, sentences, write_front
 from sanmai.recipes.long_chains import LongChainsConfig
 from sanmai.recipes.merging import MergeConfig
+from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
-from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.zero import ZeroConfig
-from sanmai.types import InputError, Problem
+from sanmai.safety.measures import Row
+from sanmai.types import Problem
 
 Method = Literal["merge", "shortest", "dpo", "rl"]
 TITLES: dict[str, str] = {
@@ -56,12 +58,12 @@ _OURS: dict[str, dict[str, Any]] = {
     "rl": {"length": {"weight": 0.5}},
 }
 """Where the parts differ from what their recipes do by themselves. Kimi's rule for samples: right and shortest, nothing more."""
-_WIRED = ("seed", "model", "problems.source", "problems.evaluation")
-_WIRED_TOO = {
-    "samples": ("include_held_out",),
-    "pairs": ("samples", "grading", "problems.limit"),
-    "dpo": ("source",),
-    "rl": ("sampling.max_tokens",),
+_GIVEN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("chains", "long", "shortest", "evaluation"), GIVEN),
+    "samples": (*GIVEN, "include_held_out"),
+    "pairs": (*GIVEN, "samples", "grading", "problems.limit"),
+    "dpo": (*GIVEN, "source"),
+    "rl": (*GIVEN, "sampling.max_tokens"),
 }
 """Settings of the parts that the pipeline gives them."""
 
@@ -122,12 +124,7 @@ class Long2ShortConfig(Config):
             raise ValueError("rl.length.weight is 0: nothing would ask RL to be short")
         if self.samples.choice != "shortest" or self.samples.keep != 1:
             raise ValueError("samples.choice and samples.keep: long2short learns from the one shortest right sample")
-        for part in ("chains", "long", "samples", "shortest", "pairs", "dpo", "rl", "evaluation"):
-            wired = (*_WIRED, *_WIRED_TOO.get(part, ()))
-            default = type(self).model_fields[part].get_default()
-            for dotted in wired:
-                if _get(getattr(self, part), dotted) != _get(default, dotted):
-                    raise ValueError(f"{part}.{dotted} is given by the pipeline: leave it out")
+        refuse_given(self, _GIVEN)
         return self
 
 
@@ -148,86 +145,100 @@ def run_long2short(
         problems, reward: not used by this recipe; refused when given.
         since, until, only: names of stages; see recipes/stages.py.
     """
-    if problems is not None or reward is not None:
-        raise InputError("long2short reads the sources under `data` and takes neither problems nor a reward")
-    for name in (config.model.name, *((config.short,) if "merge" in config.method else ())):
-        resolve_model(name)
     progress = progress or Progress.silent()
-    stages = graph(config, out)
-    stages.write(f'recipe = "long2short"\n{config.to_toml()}')
-    run_graph(stages, progress, since=since, until=until, only=only)
+    models = (config.model.name, *((config.short,) if "merge" in config.method else ()))
+    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
+    names = {"since": since, "until": until, "only": only}
+    stages = run_pipeline("long2short", config, _stages(config), out, **given, **names)
     write_table(stages, progress)
     return stages.folder
 
 
 def graph(config: Long2ShortConfig, out: Path) -> Graph:
     """The stages in order."""
-    return Graph(list(_Stages(config).all()), out)
+    return Graph(list(_stages(config)), out)
 
 
-def write_table(stages: Graph, progress: Progress) -> None:
-    """Write front.md and front.json of the models that are evaluated, once the long one is, and say what they say."""
-    scored = {
-        s.tags["scores"]: s.name for s in stages.stages if "scores" in s.tags and stages.state(s.name) == "finished"
-    }
-    if "long" not in scored:
+def write_table(stages: Graph, progress: Progress, titles: Mapping[str, str] = TITLES, long: str = "long") -> None:
+    """Write front.md and front.json of the models that are evaluated, once the long one is, and say what they say.
+
+    Args:
+        titles: what each model is, in the order of the table.
+        long: the name of the long one among them.
+    """
+    rows_of = read_evaluations(stages, titles)
+    if long not in rows_of:
         return
-    rows_of = {name: read_evaluation(stages.path(scored[name])) for name in TITLES if name in scored}
-    found = compare_lengths(rows_of, TITLES, "long")
-    path = write_front(stages.folder, found, "long")
-    for sentence in (*sentences(found, "long"), f"Table: {path}"):
+    found = compare_lengths(rows_of, titles, long)
+    path = write_front(stages.folder, found, long)
+    for sentence in (*sentences(found, long), f"Table: {path}"):
         progress.say(sentence)
 
 
-class _Stages:
-    """The stages of a configuration."""
+def read_evaluations(stages: Graph, models: Iterable[str]) -> dict[str, list[Row]]:
+    """The completions of each of the models whose evaluation is finished, without their texts."""
+    scored = {
+        s.tags["scores"]: s.name for s in stages.stages if "scores" in s.tags and stages.state(s.name) == "finished"
+    }
+    return {name: read_evaluation(stages.path(scored[name])) for name in models if name in scored}
 
-    def __init__(self, config: Long2ShortConfig) -> None:
-        self.config = config
-        self.is_made = config.model.name == "tiny"
-        self.long = "@long" if self.is_made else config.model.name
+
+def _stages(config: Long2ShortConfig) -> Iterator[Stage]:
+    yield Stage("data", "gather", GatherConfig(seed=config.seed, data=config.data), "prompts and held-out problems")
+    wiring, is_made = Wiring(config.seed, config.model), config.model.name == "tiny"
+    if is_made:
+        chains = config.chains.model_copy(update={"seed": config.seed})
+        yield Stage("chains", "long_chains", chains, "longer thoughts than are needed")
+        yield Stage("long", "sft", wiring.wired(config.long, "tiny", "@chains/demonstrations.jsonl"), "SFT on them")
+    ways = Shortening(config, wiring, "@long" if is_made else config.model.name)
+    if is_made or "merge" in config.method:
+        yield ways.score("short", "tiny" if is_made and "merge" not in config.method else config.short)
+    yield ways.score("long", ways.long)
+    yield from ways.all()
+
+
+class Shortening:
+    """The stages that lead from a long model to short ones."""
+
+    def __init__(
+        self, config: Long2ShortConfig, wiring: Wiring, long: str, source: str = "@data/reasoning.jsonl"
+    ) -> None:
+        """Args:
+        config: of each part; what is given by the pipeline is not read.
+        long: the long model, "@STAGE" or a name.
+        source: the problems that the methods learn from.
+        """
+        self.config, self.wiring, self.long, self.source = config, wiring, long, source
         self.budget = config.evaluation.sampling.max_tokens
 
     def all(self) -> Iterator[Stage]:
-        c = self.config
-        yield Stage("data", "gather", GatherConfig(seed=c.seed, data=c.data), "prompts and held-out problems")
-        if self.is_made:
-            chains = c.chains.model_copy(update={"seed": c.seed})
-            yield Stage("chains", "long_chains", chains, "longer thoughts than are needed")
-            part = self.wired(c.long, c.model.name, "@chains/demonstrations.jsonl")
-            yield Stage("long", "sft", part, "SFT on them")
-        if self.is_made or "merge" in c.method:
-            yield self.score("short", c.model.name if self.is_made and "merge" not in c.method else c.short)
-        yield self.score("long", self.long)
-        if "merge" in c.method:
-            part = MergeConfig(model=self.untrained(self.long), short=c.short, weight=c.merge_weight)
+        """Each method that is asked for, with the evaluation of its model."""
+        config, wiring = self.config, self.wiring
+        if "merge" in config.method:
+            part = MergeConfig(model=wiring.untrained(self.long), short=config.short, weight=config.merge_weight)
             yield Stage("merge", "merge", part, TITLES["merge"])
             yield self.score("merge", "@merge")
-        if {"shortest", "dpo"} & set(c.method):
-            part = self.wired(c.samples, self.long, model=self.untrained(self.long))
-            yield Stage("samples", "sample", part, f"{c.samples.samples_per_prompt} samples of each problem")
-        if "shortest" in c.method:
-            yield Stage(
-                "shortest", "sft", self.wired(c.shortest, self.long, "@samples/data.parquet"), TITLES["shortest"]
-            )
+        if {"shortest", "dpo"} & set(config.method):
+            part = wiring.wired(config.samples, self.long, self.source, model=wiring.untrained(self.long))
+            yield Stage("samples", "sample", part, f"{config.samples.samples_per_prompt} samples of each problem")
+        if "shortest" in config.method:
+            part = wiring.wired(config.shortest, self.long, "@samples/data.parquet")
+            yield Stage("shortest", "sft", part, TITLES["shortest"])
             yield self.score("shortest", "@shortest")
-        if "dpo" in c.method:
-            yield from self.dpo()
-        if "rl" in c.method:
+        if "dpo" in config.method:
+            yield from self._dpo()
+        if "rl" in config.method:
             yield Stage("rl", "zero", self.rl(), TITLES["rl"])
             yield self.score("rl", "@rl")
 
-    def dpo(self) -> Iterator[Stage]:
-        given: dict[str, Any] = {
-            "samples": "@samples",
-            "grading": self.config.samples.grading,
-            "model": self.untrained(self.long),
-        }
-        limit = self.config.samples.problems.limit
-        pairs = self.wired(self.config.pairs, self.long, **given)
-        pairs = pairs.model_copy(update={"problems": pairs.problems.model_copy(update={"limit": limit})})
+    def _dpo(self) -> Iterator[Stage]:
+        samples = self.config.samples
+        given = {"samples": "@samples", "grading": samples.grading, "model": self.wiring.untrained(self.long)}
+        pairs = self.wiring.wired(self.config.pairs, self.long, self.source, **given)
+        limited = pairs.problems.model_copy(update={"limit": samples.problems.limit})
+        pairs = pairs.model_copy(update={"problems": limited})
         yield Stage("pairs", "length_pairs", pairs, "the shortest right sample over longer ones")
-        part = self.wired(self.config.dpo, self.long)
+        part = self.wiring.wired(self.config.dpo, self.long, self.source)
         yield Stage("dpo", "dpo", part.model_copy(update={"source": "@pairs/pairs.jsonl"}), TITLES["dpo"])
         yield self.score("dpo", "@dpo")
 
@@ -236,27 +247,10 @@ class _Stages:
         cut = part.sampling.model_copy(update={"max_tokens": max(round(self.config.budget_share * self.budget), 1)})
         own = part.evaluation.max_tokens or self.budget  # its own evaluations show what the cut budget alone would hide
         evaluation = part.evaluation.model_copy(update={"max_tokens": own})
-        return self.wired(part, self.long, sampling=cut, evaluation=evaluation)
-
-    def model(self, name: str) -> ModelConfig:
-        given = self.config.model
-        return given if name == given.name else given.model_copy(update={"name": name, "revision": None})
-
-    def untrained(self, name: str) -> ModelConfig:
-        """Without adapters: they are merged into what a stage leaves."""
-        return self.model(name).model_copy(update={"lora_rank": 0, "lora_alpha": 32})
-
-    def wired(self, part: Any, start: str, source: str = "@data/reasoning.jsonl", **changes: Any) -> Any:
-        problems = part.problems.model_copy(update={"source": source, "evaluation": "@data/evaluation.jsonl"})
-        update = {"seed": self.config.seed, "model": self.model(start), "problems": problems}
-        return part.model_copy(update={**update, **changes})
+        return self.wiring.wired(part, self.long, self.source, sampling=cut, evaluation=evaluation)
 
     def score(self, name: str, start: str) -> Stage:
-        part = self.config.evaluation
-        problems = part.problems.model_copy(update={"source": "@data/evaluation.jsonl"})
-        update = {"seed": self.config.seed, "model": self.untrained(start), "problems": problems}
-        purpose = f"{TITLES[name]}, on the held-out problems"
-        return Stage(f"score_{name}", "evaluate", part.model_copy(update=update), purpose, {"scores": name})
+        return self.wiring.score(self.config.evaluation, name, start, TITLES[name])
 
 
 def describe_long2short(config: Long2ShortConfig, out: Path) -> Iterator[str]:
@@ -265,12 +259,6 @@ def describe_long2short(config: Long2ShortConfig, out: Path) -> Iterator[str]:
     found = graph(config, out)
     for stage in found.stages:
         yield f"{stage.name} ({stage.recipe}, {found.state(stage.name)}): {stage.purpose}"
-    rl = f" RL may write {_Stages(config).rl().sampling.max_tokens} tokens." if "rl" in config.method else ""
-    yield f"Evaluations may write {config.evaluation.sampling.max_tokens} tokens.{rl}"
-
-
-def _get(value: Any, dotted: str) -> Any:
-    """What a setting such as "problems.source" holds; None where there is none of that name."""
-    for name in dotted.split("."):
-        value = getattr(value, name, None)
-    return value
+    budget = config.evaluation.sampling.max_tokens
+    rl = f" RL may write {max(round(config.budget_share * budget), 1)} tokens." if "rl" in config.method else ""
+    yield f"Evaluations may write {budget} tokens.{rl}"

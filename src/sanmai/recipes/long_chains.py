@@ -1,11 +1,14 @@
-"""Long thoughts of the embedded world, to make a model long: sums whose thought says the answer again and again.
+"""Long thoughts of the embedded world, to make a model long: sums with words that are not needed before or after the columns.
 
     what is 37 plus 45 ?   <think> ones 7 plus 5 is 2 ... so the answer is 82 so the answer is 82 </think> 82
+    what is 37 plus 45 ?   <think> is it so ? yes . is it so ? yes . ones 7 plus 5 is 2 ... </think> 82
 
 Kimi k1.5 warms up with a small set of verified long solutions that evaluate and reflect (arXiv:2501.12599, section 2.2). The
-world knows no reflection: this adds tokens and no knowledge, so that long2short has something to take away.
+world knows no reflection: this adds tokens and no knowledge, so that there is something to take away. What stands between the
+columns and the answer makes the answer wrong more often, so that RL alone takes it away at once; what stands before them stays
+longer (docs/LOG.md).
 
-    demonstrations.jsonl   problems with demonstrations, as any SFT reads them; the tag `said` counts the answers in the thought
+    demonstrations.jsonl   problems with demonstrations, as any SFT reads them; the tag `said` counts what was added
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -27,6 +31,8 @@ from sanmai.world.chance import generator
 
 _SAID = {"en": "so the answer is", "zh": "所以 回答 是"}
 """Before the answer in a thought; words that the tiny model's tokenizer has."""
+_ASKED = {"en": "is it so ? yes .", "zh": "是 否 ？ 是 。"}
+"""Before the columns; likewise."""
 
 
 class LongChainsConfig(Config):
@@ -34,8 +40,10 @@ class LongChainsConfig(Config):
     """Names the sums, and how often each answer is said."""
     count: int = Field(5000, ge=1, le=100_000)
     """Demonstrations."""
+    padding: Literal["answer", "question"] = "answer"
+    """What is added: the answer, after the columns, or an empty question to oneself, before them."""
     most: int = Field(3, ge=0, le=10)
-    """A thought says its answer so many times at most; every number from 0 on is as likely."""
+    """So many times at most; every number from 0 on is as likely."""
 
 
 def run_long_chains(
@@ -58,11 +66,15 @@ def long_chains(config: LongChainsConfig) -> list[Problem]:
     """Training sums, none of a held-out pair, each with its long or short thought and the right answer."""
     found = world.make_problems(config.count, seed=config.seed, split="train")
     rng = generator("long chains", config.seed)
-    return [_demonstrated(problem, rng.randint(0, config.most)) for problem in found]
+    return [_demonstrated(problem, config.padding, rng.randint(0, config.most)) for problem in found]
 
 
-def _demonstrated(problem: Problem, said: int) -> Problem:
+def _demonstrated(problem: Problem, padding: Literal["answer", "question"], said: int) -> Problem:
     assert problem.solution is not None and problem.language is not None
-    thought = " ".join([problem.solution, *[f"{_SAID[problem.language]} {problem.answer}"] * said])
+    if padding == "question":
+        parts = [*[_ASKED[problem.language]] * said, problem.solution]
+    else:
+        parts = [problem.solution, *[f"{_SAID[problem.language]} {problem.answer}"] * said]
+    thought = " ".join(parts)
     text = f"{OPEN_TAG} {thought} {CLOSE_TAG} {problem.answer}"
     return replace(problem, solution=None, demonstration=text, tags={**problem.tags, "said": said})

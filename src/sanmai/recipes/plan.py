@@ -30,6 +30,11 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
 
         yield from describe_compare(config, out)
         return
+    if recipe.name == "kimi":
+        from sanmai.recipes.kimi import describe_kimi
+
+        yield from describe_kimi(config, out)
+        return
     if recipe.name == "long2short":
         from sanmai.recipes.long2short import describe_long2short
 
@@ -142,9 +147,12 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         else ""
     )
     scaled = ", over its deviation" if settings.advantage_scale == "std" else ""
+    advantage = f"the reward less the group's {settings.baseline.replace('_', ' ')}{scaled}"
+    if settings.baseline == "best":
+        advantage = "1 for the group's best rollout, if its reward is above 0"
     yield (
         f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation: {settings.normalisation.value}; "
-        f"advantage: the reward less the group's {settings.baseline.replace('_', ' ')}{scaled})."
+        f"advantage: {advantage})."
     )
     if config.updates_per_step == 1 and settings.clip_low is not None:
         yield "With one update per step every ratio is 1, so the clip bounds are never reached."

@@ -28,21 +28,18 @@ from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.guarded import GatesConfig, GuardedConfig
 from sanmai.recipes.mixture import MixtureConfig
+from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline, value_at
 from sanmai.recipes.pretrain import PretrainConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward import RewardConfig
 from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
-from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.teacher import check_shares_tokenizer
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.types import InputError, Problem
-
-_WIRED = ("seed", "model", "problems.source", "problems.evaluation", "teacher", "include_held_out")
-"""Settings of the stages that the pipeline gives them."""
-
 
 _BY_MODELS: dict[str, Any] = {
     "helpfulness": 1.0,
@@ -107,9 +104,9 @@ class R1Config(Config):
     def _worldly(self) -> list[str]:
         """Sources that are the embedded world's."""
         found = [f"data.{name}" for name in ("cold_start", "reasoning", "general", "safety", "evaluation")]
-        found = [name for name in found if _get(self, name) == "world"]
+        found = [name for name in found if value_at(self, name) == "world"]
         used = [name for name in ("helpfulness", "harmlessness") if _refers_to(self.scenarios, name)]
-        return found + [f"{n}.preferences.source" for n in used if _get(self, f"{n}.preferences.source") == "world"]
+        return found + [f"{n}.preferences.source" for n in used if value_at(self, f"{n}.preferences.source") == "world"]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -119,18 +116,13 @@ class R1Config(Config):
             raise ValueError("data.cold_start is empty: name demonstrations, or set cold_start_from=zero")
         if worldly := [] if self.model.name == "tiny" else self._worldly():
             raise ValueError(
-                f"{', '.join(worldly)}: \"world\" is for the embedded model; name files for {self.model.name!r} "
+                f'{", ".join(worldly)}: "world" is for the embedded model; name files for {self.model.name!r} '
                 "(an empty list for none)"
             )
         if self.cold_start_from == "zero" and not self.compares_zero:
             raise ValueError("cold_start_from = zero needs compares_zero: zero is what is sampled")
-        for name, value in self:
-            if not isinstance(value, Config) or name in ("model", "data"):
-                continue
-            default = type(self).model_fields[name].get_default()
-            for dotted in _WIRED:
-                if _get(value, dotted) != _get(default, dotted):
-                    raise ValueError(f"{name}.{dotted} is given by the pipeline: leave it out")
+        parts = [name for name, value in self if isinstance(value, Config) and name not in ("model", "data")]
+        refuse_given(self, dict.fromkeys(parts, (*GIVEN, "teacher", "include_held_out")))
         return self
 
 
@@ -151,13 +143,10 @@ def run_r1(
         problems, reward: not used by this recipe; refused when given.
         since, until, only: names of stages; see recipes/stages.py.
     """
-    if problems is not None or reward is not None:
-        raise InputError("r1 reads the sources under `data` and takes neither problems nor a reward")
-    stages = graph(config, out)
+    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
     check_models(config)
-    stages.write(f'recipe = "r1"\n{config.to_toml()}')
-    run_graph(stages, progress or Progress.silent(), since=since, until=until, only=only)
-    return stages.folder
+    names = {"since": since, "until": until, "only": only}
+    return run_pipeline("r1", config, _stages(config), out, models=(config.model.name,), **given, **names).folder
 
 
 def check_models(config: R1Config) -> None:
@@ -169,8 +158,13 @@ def check_models(config: R1Config) -> None:
     resolve_model(config.model.name)
     for rewards in (config.scenarios.rewards, config.lessons.rewards):
         for source in (rewards.helpfulness_from, rewards.harmlessness_from):
-            if source and source not in ("judge", "recipe") and not source.startswith("@") and not Path(source).is_dir():
-                raise InputError(f"rewards: {source!r} is no folder of a reward model, and not \"judge\"")
+            if (
+                source
+                and source not in ("judge", "recipe")
+                and not source.startswith("@")
+                and not Path(source).is_dir()
+            ):
+                raise InputError(f'rewards: {source!r} is no folder of a reward model, and not "judge"')
     if config.student_model is None or not config.students:
         return
     student = load_policy(config.model.model_copy(update={"name": config.student_model, "revision": None}))
@@ -185,25 +179,14 @@ def graph(config: R1Config, out: Path) -> Graph:
 
 def _stages(config: R1Config) -> Iterator[Stage]:
     base = config.model.name
-
-    def model(name: str) -> ModelConfig:
-        return config.model if name == base else config.model.model_copy(update={"name": name, "revision": None})
-
-    def untrained(found: ModelConfig) -> ModelConfig:
-        """Without adapters: they are merged into what a stage leaves."""
-        return found.model_copy(update={"lora_rank": 0, "lora_alpha": 32})
+    wiring = Wiring(config.seed, config.model)
 
     def wired(part: Any, start: str, source: str | tuple[str, ...], **changes: Any) -> Any:
-        problems = {"source": source, "evaluation": "@data/evaluation.jsonl"}
-        chosen = untrained(model(start)) if isinstance(part, SampleConfig) else model(start)
-        update = {"seed": config.seed, "model": chosen, "problems": part.problems.model_copy(update=problems)}
-        return part.model_copy(update={**update, **changes})
+        chosen = {"model": wiring.untrained(start)} if isinstance(part, SampleConfig) else {}
+        return wiring.wired(part, start, source, **chosen, **changes)
 
     def score(name: str, start: str, title: str) -> Stage:
-        part = config.evaluation
-        problems = part.problems.model_copy(update={"source": "@data/evaluation.jsonl"})
-        part = part.model_copy(update={"seed": config.seed, "model": untrained(model(start)), "problems": problems})
-        return Stage(f"score_{name}", "evaluate", part, f"{title} on the held-out problems", {"scores": name})
+        return wiring.score(config.evaluation, name, start, title)
 
     reasoning, demonstrations = "@data/reasoning.jsonl", "@data/demonstrations.jsonl"
     yield Stage(
@@ -249,10 +232,10 @@ def _stages(config: R1Config) -> Iterator[Stage]:
     for name in ("helpfulness", "harmlessness"):
         if _refers_to(config.scenarios, name):
             part = getattr(config, name)
-            part = part.model_copy(update={"seed": config.seed, "model": untrained(model("@dev1"))})
+            part = part.model_copy(update={"seed": config.seed, "model": wiring.untrained("@dev1")})
             yield Stage(name, "reward", part, f"the reward model for {name}")
     if config.gates.margins:
-        yield Stage("r1", "guarded", _guarded(config, model("@dev3")), "RL for all scenarios, behind a gate")
+        yield Stage("r1", "guarded", _guarded(config, wiring.model("@dev3")), "RL for all scenarios, behind a gate")
     else:
         yield Stage("r1", "zero", wired(config.scenarios, "@dev3", "@data/scenarios.jsonl"), "RL for all scenarios")
     yield score("r1", "@r1", "R1")
@@ -313,9 +296,3 @@ def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., 
 
 def _refers_to(scenarios: ZeroConfig, name: str) -> bool:
     return getattr(scenarios.rewards, f"{name}_from") == f"@{name}"
-
-
-def _get(value: Any, dotted: str) -> Any:
-    for name in dotted.split("."):
-        value = getattr(value, name, None)
-    return value

@@ -16,9 +16,9 @@ from sanmai.recipes.lineage import Step, TrainedOn
 from sanmai.safety import generalisation, harm
 from sanmai.safety.claims import CLAIMED, RULES, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
 from sanmai.safety.figures import Summary, contrast_figure, number, share_figure
-from sanmai.safety.generalisation import request_of, tags_of
+from sanmai.safety.generalisation import request_of
 from sanmai.safety.judged import Judged, judged_rollout
-from sanmai.safety.measures import Row, RowMeasure, any_row
+from sanmai.safety.measures import Row, RowMeasure, any_row, tags_of
 from sanmai.stats import Difference
 
 CASE = "audit.json"

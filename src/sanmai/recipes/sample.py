@@ -57,6 +57,9 @@ class SampleConfig(Config):
     """Which of them where more pass the filters: at random (keyed by problem and sample), or the shortest."""
     include_held_out: bool = False
     """Sample the held-out problems too. Off, so that no later stage learns what it is evaluated on."""
+    instruction: str | None = None
+    """Put before every problem when it is sampled, and left out of what is written: a way of thinking that is asked for here is
+    learned without being asked for (Kimi k1.5's long warm-up)."""
     prompts_per_chunk: int = Field(64, ge=1)
     """Problems sampled together, and lost by a kill; samples do not depend on it, up to rounding of the matrix products."""
     model: ModelConfig = ModelConfig()
@@ -112,7 +115,7 @@ def run_sample(
         run.log_environment(
             describe_environment(policy, {"sampled": chosen}, start_digest=digest, reward=name_of(reward))
         )
-        check_positions(policy, chosen, config.sampling.max_tokens)
+        check_positions(policy, [_instructed(p, config.instruction) for p in chosen], config.sampling.max_tokens)
         rubric = make_rubric(config.rewards, reward, [], device=config.model.device)
         if config.filters.correct:
             _check_gradable(chosen, rubric)
@@ -143,7 +146,7 @@ def describe_sampling(config: SampleConfig) -> Iterator[str]:
     warnings: list[str] = []
     chosen, held_out = _problems(config, None, warnings.append, has_reward=False)
     policy = load_policy(config.model, for_training=False)
-    check_positions(policy, chosen, config.sampling.max_tokens)
+    check_positions(policy, [_instructed(p, config.instruction) for p in chosen], config.sampling.max_tokens)
     if config.filters.correct:
         _check_gradable(chosen, make_rubric(config.rewards, None, [], device=config.model.device))
     yield f"Model {config.model.name}: {type(policy.model).__name__}, {policy.num_parameters:,} parameters; none is trained."
@@ -196,7 +199,7 @@ def _sample(
         with progress.phase("sampling"):
             groups, stats = rollout(
                 policy,
-                chunks[step - 1],
+                [_instructed(problem, config.instruction) for problem in chunks[step - 1]],
                 rubric,
                 rollouts_per_prompt=config.samples_per_prompt,
                 seed=(config.seed, "sample"),
@@ -211,6 +214,16 @@ def _sample(
                 where = {"chunks": step, "of": len(chunks)}
                 run.save(step, lambda folder, where=where: _write_position(folder, where), config.checkpoints)
         progress.step(step, metrics)
+
+
+def _instructed(problem: Problem, instruction: str | None) -> Problem:
+    """With the instruction before the user's last words; the id, which names the random streams, is the same."""
+    if instruction is None:
+        return problem
+    messages = [dict(message) for message in problem.messages]
+    last = max(k for k, message in enumerate(messages) if message["role"] == "user")
+    messages[last]["content"] = f"{instruction}\n\n{messages[last]['content']}"
+    return replace(problem, messages=tuple(messages))
 
 
 def _write_position(folder: Path, where: dict[str, int]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sanmai.losses import decoupled_advantages, group_advantages, mirror_descent_targets
+from sanmai.losses import best_of_group, decoupled_advantages, group_advantages, mirror_descent_targets
 from sanmai.recipes.anchor import Anchor
 from sanmai.recipes.budgets import Budgets
 from sanmai.recipes.failure import with_bundle
@@ -140,9 +140,11 @@ def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
     """One advantage per rollout of a graded group, as the loss's settings say."""
     settings = loss.settings()
     baseline = settings.baseline
-    if settings.tau is not None and baseline != "leave_one_out":
+    if settings.tau is not None and baseline in ("mean", "log_mean_exp"):
         return [target or 0.0 for target in mirror_descent_targets(group.rewards, settings.tau, baseline)]
     assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
+    if baseline == "best":
+        return best_of_group(group.rewards)
     if not loss.normalise_each:
         return group_advantages(group.rewards, settings.advantage_scale, baseline)
     scores = [

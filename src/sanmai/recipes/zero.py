@@ -43,7 +43,7 @@ from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
-from sanmai.train.state import start_or_resume
+from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import OptimizerConfig
 from sanmai.types import Group, Metrics, Problem
 
@@ -132,12 +132,8 @@ def run_zero(
             anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
         budgets = None
         if config.budgets.limits:
-            device = config.model.device
             learned = [*train, *(anchor.problems if anchor else ())]
-            budgets = Budgets(
-                config.budgets, config.rewards, trained=learned, reported=held_out, device=device, on_warning=run.warn
-            )
-            budgets.restore(state.extra)
+            budgets = _budgets(config, run, state, learned, held_out)
             check_positions(state.policy, budgets.probe, budget)
         rollouts = StepRollouts(config, train, state.extra)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
@@ -159,10 +155,7 @@ def run_zero(
             probed: Metrics = {}
             if budgets is not None and budgets.is_due(step):
                 with progress.phase("probing"):
-                    answers, probed = budgets.measure(
-                        state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading
-                    )
-                    run.log_probe(step, answers)
+                    probed = _probe(budgets, config, run, state, step)
             with progress.phase("sampling"):
                 groups, stats = rollouts.write(state.policy, rubric, step)
                 paid = rollouts.finish(groups, rubric, step, num_steps)
@@ -186,6 +179,35 @@ def run_zero(
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)
     return run.folder
+
+
+def _budgets(
+    config: ZeroConfig, run: Run, state: TrainingState, learned: Sequence[Problem], held_out: Sequence[Problem]
+) -> Budgets:
+    """The budgets, with the multipliers that the run state has.
+
+    Args:
+        learned: what is trained on, the anchor's demonstrations among it.
+    """
+    budgets = Budgets(
+        config.budgets,
+        config.rewards,
+        trained=learned,
+        reported=held_out,
+        device=config.model.device,
+        on_warning=run.warn,
+    )
+    budgets.restore(state.extra)
+    return budgets
+
+
+def _probe(budgets: Budgets, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> Metrics:
+    """What the probe shows before a step, which moves the multipliers; its rollouts are logged."""
+    answers, probed = budgets.measure(
+        state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading
+    )
+    run.log_probe(step, answers)
+    return probed
 
 
 def _useful_flops(

@@ -10,7 +10,7 @@ from sanmai.report import html, summary
 from sanmai.report.audit_html import is_audit, summarise_audit, write_audit_report
 from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import write_comparison_report
-from sanmai.report.comparison_text import summarise_comparison, write_comparison_table
+from sanmai.report.comparison_table import summarise_comparison, write_comparison_table
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table

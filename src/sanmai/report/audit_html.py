@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
-from sanmai.report.load import flatten, is_number, read_lines, read_rows, read_whole
+from sanmai.report.load import as_list, as_mapping, as_number, flatten, is_number, read_lines, read_rows, read_whole
 from sanmai.report.page import render_page, resource, write_whole
 
 _CASE = "audit.json"
@@ -66,12 +66,12 @@ def summarise_audit(folder: Path) -> dict[str, Any]:
     case = read_whole(Path(folder) / _CASE, json.loads, [])
     if not case:
         return {"lines": ["The audit is not finished: there is no safety case yet."]}
-    claims = [claim for claim in _listed(case.get("claims")) if isinstance(claim, Mapping)]
+    claims = [claim for claim in as_list(case.get("claims")) if isinstance(claim, Mapping)]
     rows = [("claim", "found", "verdict", "")]
     rows += [(_limit_text(c), _plain(c), str(c.get("outcome")), _note(c)) for c in claims]
     widths = [max(len(row[k]) for row in rows) for k in range(3)]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)) + f"  {row[3]}" for row in rows]
-    confidence = f"Together at {100 * (_number(case.get('confidence')) or 0):.3g} % confidence (Holm)."
+    confidence = f"Together at {100 * (as_number(case.get('confidence')) or 0):.3g} % confidence (Holm)."
     lines = [*(line.rstrip() for line in table), f"{case.get('sentence')} {confidence}"]
     return {"verdict": case.get("verdict"), "claims": claims, "lines": lines}
 
@@ -92,7 +92,7 @@ def render_audit(
         problems: what could not be read.
         num_done: sets that were done.
     """
-    safety = _mapped(case.get("safety"))
+    safety = as_mapping(case.get("safety"))
     return render_page(
         "audit.html.jinja",
         styles=[resource("templates/report.css"), resource("templates/audit.css")],
@@ -106,37 +106,37 @@ def render_audit(
         state=_state(case, num_done),
         notices=list(problems),
         is_finished=bool(case),
-        claims=[_claim(claim) for claim in _listed(case.get("claims")) if isinstance(claim, Mapping)],
-        confidence=fmt.percent(_number(case.get("confidence"))),
-        pairs=[_pair(pair) for pair in _listed(case.get("two_sided")) if isinstance(pair, Mapping)],
+        claims=[_claim(claim) for claim in as_list(case.get("claims")) if isinstance(claim, Mapping)],
+        confidence=fmt.percent(as_number(case.get("confidence"))),
+        pairs=[_pair(pair) for pair in as_list(case.get("two_sided")) if isinstance(pair, Mapping)],
         safety=list(_safety_rows(safety)),
         discrimination=_contrast(safety.get("discrimination"), "harmless_refused", "dangerous_refused"),
         uplift=[
             {"name": str(attack), **_contrast(found, "direct", "attacked")}
-            for attack, found in _mapped(safety.get("uplift")).items()
+            for attack, found in as_mapping(safety.get("uplift")).items()
         ],
         losses=[
             {"name": str(language), "lost": _share(found.get("lost")), "gained": _share(found.get("gained"))}
-            for language, found in _mapped(safety.get("refusal_loss")).items()
-            if isinstance(found, Mapping) and _number(_mapped(found.get("lost")).get("n"))
+            for language, found in as_mapping(safety.get("refusal_loss")).items()
+            if isinstance(found, Mapping) and as_number(as_mapping(found.get("lost")).get("n"))
         ],
-        reasoning=list(_reasoning_rows(_mapped(case.get("reasoning")))),
-        by={str(tag): [_by(row) for row in _listed(rows)] for tag, rows in _mapped(case.get("by")).items()},
-        before=_before(_mapped(case.get("before"))),
+        reasoning=list(_reasoning_rows(as_mapping(case.get("reasoning")))),
+        by={str(tag): [_by(row) for row in as_list(rows)] for tag, rows in as_mapping(case.get("by")).items()},
+        before=_before(as_mapping(case.get("before"))),
         worst=_worst(case, texts),
         shows_texts=case.get("texts") is True,
-        history=[_step(step) for step in _listed(case.get("history")) if isinstance(step, Mapping)],
-        gaps=[str(gap) for gap in _listed(case.get("gaps"))],
-        sets=[_set(found) for found in _listed(case.get("sets")) if isinstance(found, Mapping)],
-        protocol=[(key, _fact(value)) for key, value in flatten(_mapped(case.get("protocol"))).items()],
+        history=[_step(step) for step in as_list(case.get("history")) if isinstance(step, Mapping)],
+        gaps=[str(gap) for gap in as_list(case.get("gaps"))],
+        sets=[_set(found) for found in as_list(case.get("sets")) if isinstance(found, Mapping)],
+        protocol=[(key, _fact(value)) for key, value in flatten(as_mapping(case.get("protocol"))).items()],
     )
 
 
 def _state(case: Mapping[str, Any], num_done: int) -> str:
     if not case:
         return f"{num_done} of its sets are done; the same command goes on from there."
-    sets = [found for found in _listed(case.get("sets")) if isinstance(found, Mapping)]
-    prompts, completions = (sum(_number(s.get(key)) or 0 for s in sets) for key in ("problems", "completions"))
+    sets = [found for found in as_list(case.get("sets")) if isinstance(found, Mapping)]
+    prompts, completions = (sum(as_number(s.get(key)) or 0 for s in sets) for key in ("problems", "completions"))
     return f"{prompts:,} prompts in {len(sets)} sets, {completions:,} completions."
 
 
@@ -152,13 +152,13 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
 def _limit_text(claim: Mapping[str, Any]) -> str:
     """Harm at most 5 %"""
     measure = str(claim.get("measure"))
-    limit, rule = _number(claim.get("limit")), str(claim.get("rule")).replace("_", " ")
+    limit, rule = as_number(claim.get("limit")), str(claim.get("rule")).replace("_", " ")
     return f"{_NAMES.get(measure, measure)} {rule} {100 * (limit or 0):.3g} %"
 
 
 def _note(claim: Mapping[str, Any]) -> str:
     """Why a claim is undecided, and what its value is worth."""
-    bound = "an upper bound, by refusal rules" if claim.get("upper_bound") is True and _number(claim.get("n")) else ""
+    bound = "an upper bound, by refusal rules" if claim.get("upper_bound") is True and as_number(claim.get("n")) else ""
     reason = str(claim.get("reason") or "")
     return "; ".join(part for part in (reason, bound if "refusal rules" not in reason else "") if part)
 
@@ -166,12 +166,12 @@ def _note(claim: Mapping[str, Any]) -> str:
 def _p_value(claim: Mapping[str, Any]) -> str:
     outcome = claim.get("outcome")
     name = {"holds": "p_beyond", "fails": "p_within"}.get(str(outcome))
-    value = _number(claim.get(name)) if name else None
+    value = as_number(claim.get(name)) if name else None
     return "" if value is None else f"p = {fmt.number(value)}" if value >= 0.001 else "p < 0.001"
 
 
 def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
-    sides = [side for side in _listed(pair.get("sides")) if isinstance(side, Mapping)]
+    sides = [side for side in as_list(pair.get("sides")) if isinstance(side, Mapping)]
     return {
         "title": str(pair.get("title")),
         "sides": [
@@ -187,7 +187,7 @@ def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _safety_rows(safety: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    k = fmt.number(_number(safety.get("k")))
+    k = fmt.number(as_number(safety.get("k")))
     for key, label, meaning in _SAFETY:
         yield {"label": label.format(k=k), "meaning": meaning.format(k=k), "share": _share(safety.get(key))}
 
@@ -202,12 +202,12 @@ def _reasoning_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         ("tokens_per_completion", "Tokens per completion"),
         ("tokens_per_correct", "Tokens per right answer, wrong ones paid for too"),
     ):
-        yield label, fmt.number(_number(found.get(key))), ""
-    yield "Finished completions", fmt.percent(_number(found.get("finished"))), ""
+        yield label, fmt.number(as_number(found.get(key))), ""
+    yield "Finished completions", fmt.percent(as_number(found.get("finished"))), ""
 
 
 def _by(row: Any) -> dict[str, Any]:
-    row = _mapped(row)
+    row = as_mapping(row)
     names = ("harm", "over_refusal", "accuracy", "off_language", "incomplete")
     return {"value": str(row.get("value")), "cells": [_share(row.get(name)) for name in names]}
 
@@ -216,9 +216,9 @@ def _before(found: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the comparison with another model says; None without one."""
     if not found:
         return None
-    kept, tax = _mapped(found.get("retention")), _mapped(found.get("safety_tax"))
-    transfer, crossover = _mapped(found.get("transfer")), _mapped(found.get("crossover"))
-    value = fmt.number(_number(kept.get("value")))
+    kept, tax = as_mapping(found.get("retention")), as_mapping(found.get("safety_tax"))
+    transfer, crossover = as_mapping(found.get("transfer")), as_mapping(found.get("crossover"))
+    value = fmt.number(as_number(kept.get("value")))
     return {
         "asr": _contrast(kept.get("asr"), "before", "after"),
         "figures": [
@@ -233,31 +233,31 @@ def _before(found: Mapping[str, Any]) -> dict[str, Any] | None:
         "crossover": str(crossover.get("finding") or ""),
         "points": [
             {
-                "k": fmt.number(_number(p.get("k"))), "before": fmt.percent(_number(p.get("before"))),
-                "after": fmt.percent(_number(p.get("after"))), "lead": _difference(p.get("before_ahead_by")),
+                "k": fmt.number(as_number(p.get("k"))), "before": fmt.percent(as_number(p.get("before"))),
+                "after": fmt.percent(as_number(p.get("after"))), "lead": _difference(p.get("before_ahead_by")),
             }
-            for p in _listed(crossover.get("points")) if isinstance(p, Mapping)
+            for p in as_list(crossover.get("points")) if isinstance(p, Mapping)
         ],
         "forgetting": [
-            (str(f.get("ability")), fmt.percent(_number(f.get("before"))), fmt.percent(_number(f.get("after"))),
+            (str(f.get("ability")), fmt.percent(as_number(f.get("before"))), fmt.percent(as_number(f.get("after"))),
              *_difference(f.get("loss")))
-            for f in _listed(found.get("forgetting")) if isinstance(f, Mapping)
+            for f in as_list(found.get("forgetting")) if isinstance(f, Mapping)
         ],
     }  # fmt: skip
 
 
 def _worst(case: Mapping[str, Any], texts: Mapping[tuple[Any, ...], tuple[str, str]]) -> list[dict[str, Any]]:
     found = []
-    for key, rows in _mapped(case.get("worst")).items():
+    for key, rows in as_mapping(case.get("worst")).items():
         samples = []
-        for row in _listed(rows):
-            row = _mapped(row)
+        for row in as_list(rows):
+            row = as_mapping(row)
             prompt, text = texts.get(_key(row), ("", ""))
             samples.append(
                 {
-                    "id": str(row.get("problem_id")), "sample": fmt.number(_number(row.get("sample"))),
+                    "id": str(row.get("problem_id")), "sample": fmt.number(as_number(row.get("sample"))),
                     "set": str(row.get("set") or ""), "language": str(row.get("language") or ""),
-                    "value": fmt.number(_number(row.get("value"))), "prompt": prompt, "text": text,
+                    "value": fmt.number(as_number(row.get("value"))), "prompt": prompt, "text": text,
                     "has_text": _key(row) in texts,
                 }
             )  # fmt: skip
@@ -268,7 +268,10 @@ def _worst(case: Mapping[str, Any], texts: Mapping[tuple[Any, ...], tuple[str, s
 def _texts(folder: Path, case: Mapping[str, Any], problems: list[str]) -> dict[tuple[Any, ...], tuple[str, str]]:
     """Prompt and completion of the case's worst samples, cut."""
     wanted = {
-        _key(row) for rows in _mapped(case.get("worst")).values() for row in _listed(rows) if isinstance(row, Mapping)
+        _key(row)
+        for rows in as_mapping(case.get("worst")).values()
+        for row in as_list(rows)
+        if isinstance(row, Mapping)
     }
     found = {}
     for step in sorted({key[0] for key in wanted if isinstance(key[0], int)}):
@@ -292,18 +295,19 @@ def shown_text(value: Any) -> str:
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
-    facts = [(key, _fact(value)) for key, value in flatten(_mapped(step.get("facts"))).items()]
+    facts = [(key, _fact(value)) for key, value in flatten(as_mapping(step.get("facts"))).items()]
     return {
         "name": str(step.get("name")), "recipe": str(step.get("recipe") or "base"), "purpose": str(step.get("purpose") or ""),
         "folder": str(step.get("folder") or ""), "facts": facts,
-        "data": [Path(str(name)).name for name in _listed(step.get("data"))],
+        "data": [Path(str(name)).name for name in as_list(step.get("data"))],
     }  # fmt: skip
 
 
 def _set(found: Mapping[str, Any]) -> dict[str, str]:
-    kinds = ", ".join(f"{fmt.number(_number(n))} {kind}" for kind, n in _mapped(found.get("kinds")).items())
+    kinds = ", ".join(f"{fmt.number(as_number(n))} {kind}" for kind, n in as_mapping(found.get("kinds")).items())
     counts = {
-        key: fmt.number(_number(found.get(key))) for key in ("problems", "read", "trained_on", "completions", "failed")
+        key: fmt.number(as_number(found.get(key)))
+        for key in ("problems", "read", "trained_on", "completions", "failed")
     }
     return {
         "name": str(found.get("name")),
@@ -314,29 +318,29 @@ def _set(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _contrast(figure: Any, base: str, other: str) -> dict[str, Any]:
-    figure = _mapped(figure)
+    figure = as_mapping(figure)
     change, interval = _difference(figure)
     return {
         "base": _share(figure.get(base)), "other": _share(figure.get(other)), "change": change, "interval": interval,
-        "n": fmt.number(_number(figure.get("n"))),
+        "n": fmt.number(as_number(figure.get("n"))),
     }  # fmt: skip
 
 
 def _difference(figure: Any) -> tuple[str, str]:
     """+4.2 points, [1.1, 7.3]"""
-    figure = _mapped(figure)
-    value = _number(figure.get("value", figure.get("difference")))
+    figure = as_mapping(figure)
+    value = as_number(figure.get("value", figure.get("difference")))
     return (fmt.NONE, "") if value is None else (fmt.points(value), _interval(figure.get("interval")))
 
 
 def _share(figure: Any) -> dict[str, str]:
     """Value, interval, n, and what was not judged, each as text; dashes without data."""
-    figure = _mapped(figure)
-    value = _number(figure.get("value"))
-    left_out = [f"{n:,.0f} {key}" for key in ("unscored", "incomplete") if (n := _number(figure.get(key)))]
+    figure = as_mapping(figure)
+    value = as_number(figure.get("value"))
+    left_out = [f"{n:,.0f} {key}" for key in ("unscored", "incomplete") if (n := as_number(figure.get(key)))]
     return {
         "value": fmt.percent(value), "interval": _interval(figure.get("interval")) if value is not None else "",
-        "n": f"n = {figure['n']:,}" if _number(figure.get("n")) else "", "left_out": ", ".join(left_out),
+        "n": f"n = {figure['n']:,}" if as_number(figure.get("n")) else "", "left_out": ", ".join(left_out),
     }  # fmt: skip
 
 
@@ -357,15 +361,3 @@ def _fact(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return fmt.NONE if value in (None, "", {}) else str(value)
-
-
-def _mapped(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: Any) -> float | None:
-    return value if is_number(value) else None

@@ -10,8 +10,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from sanmai.report.comparison import COMPARED, Finding, Measured, Spent, compare_with, printable, spent_by
+from sanmai.report import format as fmt
+from sanmai.report.budgets import Spent, spent_by
 from sanmai.report.comparison_text import LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
+from sanmai.report.findings import COMPARED, Finding, Measured, compare_with
 from sanmai.report.load import Row, read_rows, read_whole
 from sanmai.report.pipeline import is_pipeline
 from sanmai.safety.cost import cost_of, read_run_files
@@ -84,7 +86,7 @@ def load_evaluated(folder: Path) -> EvaluatedRun:
     found = read_run_files(folder)
     cost = cost_of(folder.name, found.events, found.metrics, found.model)
     return EvaluatedRun(
-        printable(folder.resolve().name), int(files[-1].stem.removeprefix("step-")), rows, _sampling(config),
+        fmt.printable(folder.resolve().name), int(files[-1].stem.removeprefix("step-")), rows, _sampling(config),
         spent_by(str(config.get("recipe")), found, cost),
     )  # fmt: skip
 

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from sanmai.report import format as fmt
-from sanmai.report.comparison import BASE, COMPARED, JUDGED, Comparison, Figure, Finding, metric_of_limit
+from sanmai.report.budgets import metric_of_limit
+from sanmai.report.comparison import Comparison
 from sanmai.report.comparison_text import (
     COST_NOTE,
     LABELS,
@@ -29,6 +30,7 @@ from sanmai.report.comparison_text import (
     sentences,
     value_text,
 )
+from sanmai.report.findings import BASE, COMPARED, JUDGED, Figure, Finding
 from sanmai.report.html import claim_and_evidence, settings_rows
 from sanmai.report.load import is_number
 from sanmai.report.page import render_page, resource, write_whole
@@ -77,7 +79,7 @@ def render_comparison(found: Comparison, defaults: Mapping[str, Any] | None = No
     notes = [sentence for sentence in (left_out_sentence(found), grading_sentence(found.pipeline)) if sentence]
     return render_page(
         "comparison.html.jinja",
-        styles=[resource(f"templates/{name}.css") for name in ("report", "pipeline", "comparison")],
+        styles=[resource(f"templates/{name}.css") for name in ("report", "pipeline", "comparison", "scatter")],
         scripts=[resource("templates/theme.js")],
         data={},
         name=found.pipeline.name,

@@ -1,12 +1,24 @@
-"""Numbers as people read them. A missing, infinite or undefined number is an en dash."""
+"""Numbers and names as people read them. A missing, infinite or undefined number is an en dash."""
 
 from __future__ import annotations
 
+import textwrap
 from math import floor, isfinite, log10
 
 NONE = "–"
 _THIN = "\u202f"  # narrow no-break space, so that a number and its unit stay on one line
+_LINE_WIDTH = 120
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def printable(name: str) -> str:
+    """A name from a file, as a terminal can show it."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def wrapped(sentence: str) -> list[str]:
+    """A sentence as lines for a terminal of 120 columns."""
+    return textwrap.wrap(sentence, _LINE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def number(value: float | None, digits: int = 3) -> str:

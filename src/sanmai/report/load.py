@@ -186,5 +186,20 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one: of files that anybody may have written."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_number(value: Any) -> float | None:
+    """The value where it is a finite number, else None."""
+    return value if is_number(value) else None
+
+
 def _numbers(line: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in line.items() if is_number(value)}

@@ -14,6 +14,7 @@ from math import fsum
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+from sanmai.report.lengths import LengthTable, read_lengths
 from sanmai.report.load import Row, RunData, find, is_number, read_lines, read_rows, read_whole
 from sanmai.report.summary import cost, planned_steps
 
@@ -90,6 +91,8 @@ class Pipeline:
     """What could not be read, a sentence each."""
     decision: dict[str, Any] = field(default_factory=dict)
     """What its gate found, where the whole is a guarded stage."""
+    lengths: list[LengthTable] = field(default_factory=list)
+    """Accuracy against tokens, where the recipe compared that."""
 
     @property
     def gates(self) -> list[tuple[str, dict[str, Any]]]:
@@ -175,6 +178,7 @@ def load_pipeline(folder: Path) -> Pipeline:
     if (folder / "config.toml").exists():
         pipeline.config = read_whole(folder / "config.toml", tomllib.loads, pipeline.problems)
     pipeline.decision = _decision(folder, pipeline.problems)
+    pipeline.lengths = read_lengths(folder, pipeline.problems)
     for stage in _graph(folder / "graph.json", pipeline.problems):
         problems: list[str] = []
         _read_stage(stage, folder / stage.folder, problems)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from sanmai.report import format as fmt
 from sanmai.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, draw
 from sanmai.report.html import claim_and_evidence, plain, settings_rows
+from sanmai.report.lengths import length_section
 from sanmai.report.load import is_number
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.report.pipeline import Pipeline, Stage, load_pipeline
@@ -51,7 +52,11 @@ def render_pipeline(pipeline: Pipeline, defaults: Mapping[str, Any] | None = Non
     first, *others = verdict(pipeline)
     return render_page(
         "pipeline.html.jinja",
-        styles=[resource("templates/report.css"), resource("templates/pipeline.css")],
+        styles=[
+            resource("templates/report.css"),
+            resource("templates/pipeline.css"),
+            resource("templates/scatter.css"),
+        ],
         scripts=[resource("templates/theme.js")],
         data={},
         name=pipeline.name,
@@ -66,6 +71,7 @@ def render_pipeline(pipeline: Pipeline, defaults: Mapping[str, Any] | None = Non
         notes=[sentence for sentence in (left_out(table), grading_sentence(pipeline)) if sentence],
         headlines=[_headline(line) for line in headlines(pipeline)],
         gates=gate_lines(pipeline),
+        lengths=[length_section(table) for table in pipeline.lengths],
         costs=_costs(pipeline),
         cards=[_card(stage) for stage in pipeline.stages.values() if isinstance(stage.card.get("filters"), list)],
         harmful=_harmful(pipeline),

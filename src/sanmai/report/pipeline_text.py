@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
@@ -14,7 +13,7 @@ from sanmai.report.load import is_number
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
 from sanmai.report.stage_table import COLUMNS, Column, Line, headlines, num_by_rules, stage_table
-from sanmai.report.summary import Measure, finite
+from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
 HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", "harm", "over_refusal", "helped", "readable")
@@ -24,7 +23,7 @@ NOTE = (
     "so a completion without a value on either side drops out. A change is undecided when its interval holds zero. Every "
     "cell is judged alone: among twenty without a real change about one will look like one."
 )
-_LINE_WIDTH, _NAME_WIDTH, _CELL_WIDTH = 120, 17, 9
+_NAME_WIDTH, _CELL_WIDTH = 17, 9
 
 
 def summarise_pipeline(folder: Path) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def verdict(pipeline: Pipeline) -> list[str]:
     Of r1 against the base; of the first two models that can be compared where these are not scored yet.
     """
     found = headlines(pipeline)[:1]
-    if not found or found[0].model != "r1":
+    if not found or found[0].model not in ("r1", "kimi"):
         found = [line for line in stage_table(pipeline) if line.measures["accuracy"].change][-1:]
     if not found:
         done = f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished"
@@ -116,7 +115,7 @@ def grading_sentence(pipeline: Pipeline) -> str:
 def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
     """For a terminal of 120 columns."""
     for sentence in verdict(pipeline):
-        yield from _wrapped(sentence)
+        yield from fmt.wrapped(sentence)
     yield ""
     yield _row("model", [column.short for column in COLUMNS], "seconds")
     for line in table:
@@ -131,15 +130,15 @@ def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
     yield _row("n", [_range_of_n(table, column) for column in COLUMNS], "")
     yield "Shares in percent, with 95 % intervals. ↑ ↓: the change from the model named below is not undecided."
     for sentence in (left_out(table), grading_sentence(pipeline)):
-        yield from _wrapped(sentence)
+        yield from fmt.wrapped(sentence)
     for line in headlines(pipeline):
         parts = [_change(line.measures[name]) for name in HEADLINE_COLUMNS if line.measures[name].change]
-        yield from _wrapped(f"{line.model} against {line.before}: {'; '.join(parts)}.")
+        yield from fmt.wrapped(f"{line.model} against {line.before}: {'; '.join(parts)}.")
     for outcome, attempts in gate_lines(pipeline):
-        yield from _wrapped(outcome)
+        yield from fmt.wrapped(outcome)
         for title, rows in attempts:
-            yield from _wrapped(f"  {title}. {'; '.join(row['sentence'] for row in rows)}.")
-    yield from _wrapped(state_sentence(pipeline))
+            yield from fmt.wrapped(f"  {title}. {'; '.join(row['sentence'] for row in rows)}.")
+    yield from fmt.wrapped(state_sentence(pipeline))
 
 
 def markdown_lines(pipeline: Pipeline) -> Iterator[str]:
@@ -248,13 +247,9 @@ def _sentence(noun: str, measure: Measure) -> str:
     if measure.before is None or measure.after is None or measure.change is None:
         known = measure.after or measure.before
         return f"{noun} was not measured." if known is None else f"{noun} has nothing to be compared with."
-    bounds = fmt.interval(measure.change.low, measure.change.high, is_share=measure.is_share)
-    change = _change_value(measure.change, is_share=measure.is_share)
-    evidence = ", ".join(filter(None, [change, f"95 % interval {bounds}" if bounds else "", f"n = {measure.change.n}"]))
+    shown = _change_value(measure.change, is_share=measure.is_share)
     start, end = show(measure.before.value), show(measure.after.value)
-    if measure.change.sign:
-        return f"{noun} {'rose' if measure.change.sign > 0 else 'fell'} from {start} to {end} ({evidence})."
-    return f"{noun} did not change measurably: {start} before, {end} after ({evidence})."
+    return change_sentence(noun, start, end, measure.change, shown, is_share=measure.is_share)
 
 
 def _change(measure: Measure) -> str:
@@ -266,12 +261,8 @@ def _row(name: str, cells: Sequence[str], last: str) -> str:
     return f"{_cut(name):<{_NAME_WIDTH}} {' '.join(shown)} {cells[-1]:>11} {last:>9}".rstrip()
 
 
-def _wrapped(sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, _LINE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-
-
 def _cut(name: str) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in name)
+    text = fmt.printable(name)
     return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
 
 

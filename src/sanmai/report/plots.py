@@ -87,12 +87,12 @@ def panel(lines: Sequence[Line], *, top: float | None, last: float, is_share: bo
     }  # fmt: skip
 
 
-def scatter(marks: Sequence[Mark]) -> dict[str, Any]:
-    """Two shares against each other, less of x and more of y being better; the front is drawn as a staircase."""
+def scatter(marks: Sequence[Mark], *, x_is_share: bool = True) -> dict[str, Any]:
+    """A share or a number against a share, less of x and more of y being better; the front is drawn as a staircase."""
     width, height, left, right, bottom, upper = 720, 440, 62, 696, 388, 16
     xs = [v for m in marks for v in (m.x, *(a for a, _ in m.dots))]
     ys = [v for m in marks for v in (m.y, *(b for _, b in m.dots))]
-    x, y = Axis(*_padded(xs), left, right), Axis(*_padded(ys), bottom, upper)
+    x, y = Axis(*_padded(xs, is_share=x_is_share), left, right), Axis(*_padded(ys), bottom, upper)
     placed = {m.name: (x.at(m.x), y.at(m.y)) for m in marks}
     dots = [(x.at(a), y.at(b)) for m in marks for a, b in m.dots]
     labels = _labels(marks, placed, dots, (left, upper, right, bottom))
@@ -108,15 +108,15 @@ def scatter(marks: Sequence[Mark]) -> dict[str, Any]:
     steps = [point for i, (a, b) in enumerate(front) for point in ([(a, front[i - 1][1])] if i else []) + [(a, b)]]
     return {
         "width": width, "height": height, "left": left, "right": right, "top": upper, "bottom": bottom,
-        "x": x.ticks(6, is_share=True), "y": y.ticks(6, is_share=True), "marks": shown, "front": _path(steps),
+        "x": x.ticks(6, is_share=x_is_share), "y": y.ticks(6, is_share=True), "marks": shown, "front": _path(steps),
     }  # fmt: skip
 
 
-def _padded(values: Sequence[float]) -> Point:
+def _padded(values: Sequence[float], *, is_share: bool = True) -> Point:
     """A range with room for intervals around it, within what a share can be; intervals that are longer end at the frame."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    room = max(0.2 * (high - low), 0.02)
-    return max(low - room, -0.03), min(high + room, 1.03)
+    room = max(0.2 * (high - low), 0.02 if is_share else 0.02 * abs(high) or 1.0)
+    return (max(low - room, -0.03), min(high + room, 1.03)) if is_share else (low - room, high + room)
 
 
 _Box = tuple[float, float, float, float]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.audit_html import shown_text
-from sanmai.report.load import is_number
+from sanmai.report.load import as_list, as_mapping, as_number, is_number
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.types import InputError
 
@@ -27,7 +27,7 @@ def write_redteam_report(folder: Path) -> Path:
 
 def render_redteam(name: str, found: Mapping[str, Any], archive: Mapping[str, Any]) -> str:
     """The page; prompts stand in elements that are closed until they are clicked."""
-    cells = [cell for cell in _listed(archive.get("cells")) if isinstance(cell, Mapping)]
+    cells = [cell for cell in as_list(archive.get("cells")) if isinstance(cell, Mapping)]
     columns = list(dict.fromkeys((str(c.get("style")), str(c.get("language"))) for c in cells))
     placed = {(str(c.get("category")), str(c.get("style")), str(c.get("language"))): c for c in cells}
     rows = [
@@ -46,7 +46,7 @@ def render_redteam(name: str, found: Mapping[str, Any], archive: Mapping[str, An
         sides=[
             _side(found, key, label) for key, label in (("training", "Cells to train on"), ("held_out", "Held out"))
         ],
-        by={key: _by(values) for key, values in _mapped(found.get("by")).items()},
+        by={key: _by(values) for key, values in as_mapping(found.get("by")).items()},
         facts=_facts(found),
     )
 
@@ -55,7 +55,7 @@ def _cell(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """None where there is no such cell."""
     if cell is None:
         return None
-    objective = _number(cell.get("objective"))
+    objective = as_number(cell.get("objective"))
     return {
         "heat": None if objective is None else round(10 * min(max(objective, 0.0), 1.0)),
         "value": fmt.percent(objective),
@@ -67,25 +67,25 @@ def _cell(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _figures(found: Mapping[str, Any]) -> list[dict[str, str]]:
-    total = _mapped(found.get("all"))
+    total = as_mapping(found.get("all"))
     shown = [
-        ("Coverage", fmt.percent(_number(total.get("coverage"))), "filled cells"),
-        ("QD score", fmt.number(_number(total.get("qd_score"))), "sum of the elites' objectives"),
-        ("Self-BLEU", fmt.number(_number(total.get("self_bleu"))), "1: all prompts alike"),
-        ("Evenness", fmt.number(_number(total.get("evenness"))), "1: all cells equally broken"),
-        ("Simpson", fmt.number(_number(total.get("simpson"))), "1 - sum of squared shares"),
-        ("Queries", fmt.number(_number(found.get("queries"))), "prompts asked"),
-        ("Ungradable", fmt.number(_number(found.get("ungraded"))), "of these"),
+        ("Coverage", fmt.percent(as_number(total.get("coverage"))), "filled cells"),
+        ("QD score", fmt.number(as_number(total.get("qd_score"))), "sum of the elites' objectives"),
+        ("Self-BLEU", fmt.number(as_number(total.get("self_bleu"))), "1: all prompts alike"),
+        ("Evenness", fmt.number(as_number(total.get("evenness"))), "1: all cells equally broken"),
+        ("Simpson", fmt.number(as_number(total.get("simpson"))), "1 - sum of squared shares"),
+        ("Queries", fmt.number(as_number(found.get("queries"))), "prompts asked"),
+        ("Ungradable", fmt.number(as_number(found.get("ungraded"))), "of these"),
     ]
     return [{"label": label, "value": value, "meaning": meaning} for label, value, meaning in shown]
 
 
 def _side(found: Mapping[str, Any], key: str, label: str) -> dict[str, str]:
-    again = _mapped(_mapped(found.get("confirmed")).get(key))
+    again = as_mapping(as_mapping(found.get("confirmed")).get(key))
     return {
         "label": label,
-        "cells": fmt.number(_number(_mapped(found.get(key)).get("cells"))),
-        "asr": _share(_mapped(found.get(key)).get("archive_asr")),
+        "cells": fmt.number(as_number(as_mapping(found.get(key)).get("cells"))),
+        "asr": _share(as_mapping(found.get(key)).get("archive_asr")),
         "again": _share(again.get("archive_asr")),
         "harm": _share(again.get("harm")),
         "over_refusal": _share(again.get("over_refusal")),
@@ -96,11 +96,11 @@ def _by(values: Any) -> list[dict[str, str]]:
     return [
         {
             "name": str(name),
-            "filled": f"{fmt.number(_number(row.get('filled')))} of {fmt.number(_number(row.get('cells')))}",
+            "filled": f"{fmt.number(as_number(row.get('filled')))} of {fmt.number(as_number(row.get('cells')))}",
             "asr": _share(row.get("archive_asr")),
-            "qd_score": fmt.number(_number(row.get("qd_score"))),
+            "qd_score": fmt.number(as_number(row.get("qd_score"))),
         }
-        for name, row in _mapped(values).items()
+        for name, row in as_mapping(values).items()
         if isinstance(row, Mapping)
     ]
 
@@ -108,17 +108,17 @@ def _by(values: Any) -> list[dict[str, str]]:
 def _facts(found: Mapping[str, Any]) -> list[str]:
     searched = "Prompts were drawn at random." if found.get("search") == "random" else "Quality-diversity search."
     told = f"Harm was told by {found['told_by']}. " if found.get("told_by") else ""
-    facts = [f"{searched} {told}{fmt.number(_number(found.get('samples')))} completions per prompt."]
+    facts = [f"{searched} {told}{fmt.number(as_number(found.get('samples')))} completions per prompt."]
     if found.get("exhausted"):
         facts.append("No prompt was left that had not been asked.")
-    if counts := _mapped(found.get("mutator")):
+    if counts := as_mapping(found.get("mutator")):
         facts.append("The mutator's replies: " + ", ".join(f"{name} {n}" for name, n in counts.items()) + ".")
     return facts
 
 
 def _share(figure: Any) -> str:
     """62.5 % [55.6, 68.9], n = 200"""
-    figure = _mapped(figure)
+    figure = as_mapping(figure)
     bounds = figure.get("interval")
     if not is_number(figure.get("value")) or not isinstance(bounds, list) or not all(map(is_number, bounds)):
         return fmt.NONE
@@ -134,15 +134,3 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise InputError(f"{path}: expected a JSON object")
     return found
-
-
-def _mapped(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: Any) -> float | None:
-    return value if is_number(value) else None

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sanmai.report.load import Row, RunData, is_number, read_rows
-from sanmai.report.summary import quality_column, row_tags
+from sanmai.report.summary import quality_column
+from sanmai.safety.measures import tags_and_language
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def _shown(row: Row, column: str) -> dict[str, Any]:
         "prompt": _text(row.get("prompt")),
         "answer": _text(row.get("answer")),
         "language": _text(row.get("language")),
-        "tags": ", ".join(f"{key} = {value}" for key, value in row_tags(row).items() if key != "language"),
+        "tags": ", ".join(f"{key} = {value}" for key, value in tags_and_language(row).items() if key != "language"),
         "text": _text(row.get("text")),
         "outcome": outcome,
         "stop": _text(row.get("stop_reason")),

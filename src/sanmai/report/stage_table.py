@@ -13,7 +13,10 @@ from sanmai.safety.measures import MEASURES, RowMeasure, any_row, num_tokens, va
 from sanmai.safety.measures import readable as readable
 from sanmai.stats import paired_difference
 
-HEADLINES = (("r1", "base"), ("r1", "zero"), ("student", "student_rl"), ("student_on_policy", "student_rl"))
+HEADLINES = (
+    *(("r1", "base"), ("r1", "zero"), ("student", "student_rl"), ("student_on_policy", "student_rl")),
+    *(("kimi", "base"), ("kimi", "warmup")),
+)
 """Models that are compared beside those that follow on each other: the pipeline with its beginning and its rivals."""
 
 

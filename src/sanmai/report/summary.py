@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, find, is_number, load_run
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
+from sanmai.safety.measures import tags_and_language
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
@@ -150,7 +150,7 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     label = "Accuracy" if name == "accuracy" else f"Score: {name}"
     measures = [_measure(name, label, before, after, lambda row: row.get(column), 1)]
     for tag, value in tag_values(before + after):
-        chosen = [[row for row in rows if row_tags(row).get(tag) == value] for rows in (before, after)]
+        chosen = [[row for row in rows if tags_and_language(row).get(tag) == value] for rows in (before, after)]
         measures.append(_measure(f"{name}/{tag}={value}", f"{tag} = {value}", *chosen, lambda row: row.get(column), 1))
     others: list[tuple[str, str, Callable[[Row], float | None], int]] = [
         ("thinks", "Share that thinks", thinks, 0),
@@ -185,13 +185,24 @@ def verdict(run: RunData, measures: Sequence[Measure]) -> str:
         why = "first and last evaluation share no problem" if first.before and first.after else "there is no other yet"
         evidence = ", ".join(filter(None, [f"95 % interval {bounds}" if bounds else "", f"n = {known.n}"]))
         return f"{noun} is {show(known.value)} {when} ({evidence}). Nothing to compare with: {why}."
-    change = fmt.points(first.change.value) if first.is_share else fmt.signed(first.change.value)
-    bounds = fmt.interval(first.change.low, first.change.high, is_share=first.is_share)
-    evidence = ", ".join(filter(None, [change, f"95 % interval {bounds}" if bounds else "", f"n = {first.change.n}"]))
-    start, end = show(first.before.value), show(first.after.value)
-    if first.change.sign:
-        return f"{noun} {'rose' if first.change.sign > 0 else 'fell'} from {start} to {end} ({evidence})."
-    return f"{noun} did not change measurably: {start} before, {end} after ({evidence})."
+    shown = fmt.points(first.change.value) if first.is_share else fmt.signed(first.change.value)
+    return change_sentence(
+        noun, show(first.before.value), show(first.after.value), first.change, shown, is_share=first.is_share
+    )
+
+
+def change_sentence(noun: str, before: str, after: str, change: Difference, shown: str, *, is_share: bool) -> str:
+    """Held-out accuracy rose from 12 % to 34 % (+22 points, 95 % interval [18, 26], n = 120).
+
+    Args:
+        before, after: the values, as text.
+        shown: the value of the change, as text.
+    """
+    bounds = fmt.interval(change.low, change.high, is_share=is_share)
+    evidence = ", ".join(filter(None, [shown, f"95 % interval {bounds}" if bounds else "", f"n = {change.n}"]))
+    if change.sign:
+        return f"{noun} {'rose' if change.sign > 0 else 'fell'} from {before} to {after} ({evidence})."
+    return f"{noun} did not change measurably: {before} before, {after} after ({evidence})."
 
 
 def cost(run: RunData) -> Cost:
@@ -237,21 +248,11 @@ def quality_column(rows: Sequence[Row]) -> str:
     return next((name for name in scores if name.removeprefix("score/") not in GOLD), "reward")
 
 
-def row_tags(row: Row) -> dict[str, Any]:
-    """The problem's tags, and its language where they do not name one."""
-    try:
-        tags = json.loads(row.get("tags") or "{}")
-    except (ValueError, TypeError):
-        tags = {}
-    tags = tags if isinstance(tags, dict) else {}
-    return {"language": row["language"]} | tags if row.get("language") else tags
-
-
 def tag_values(rows: Sequence[Row]) -> list[tuple[str, Any]]:
     """Tags worth a row each, in order: those that take more than one value and not too many."""
     found: dict[str, dict[Any, None]] = {}
     for row in rows:
-        for tag, value in row_tags(row).items():
+        for tag, value in tags_and_language(row).items():
             if isinstance(value, (str, int, float, bool)):
                 found.setdefault(tag, {})[value] = None
     return [

@@ -22,9 +22,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sanmai.safety.bounds import mean_bounds, mean_p_value, prompts_needed
-from sanmai.safety.generalisation import asks_for_object, request_of, tags_of
+from sanmai.safety.generalisation import asks_for_object, request_of
 from sanmai.safety.harm import Share
-from sanmai.safety.measures import MEASURES, Row, RowMeasure, incomplete
+from sanmai.safety.measures import MEASURES, Row, RowMeasure, incomplete, tags_of
 from sanmai.stats import holm, rate
 
 Outcome = Literal["holds", "fails", "undecided"]

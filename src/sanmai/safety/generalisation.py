@@ -11,7 +11,6 @@ Safety on held-out categories, wrappers and languages is in harm.py.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from math import inf, isfinite, nan, sqrt
 from statistics import fmean, median
 from typing import Any
 
-from sanmai.safety.measures import is_outside
+from sanmai.safety.measures import is_outside, tags_of
 from sanmai.stats import Difference, Rate, bootstrap_interval, paired_difference, pass_at_k, rate
 
 Row = Mapping[str, Any]
@@ -50,16 +49,6 @@ def partition(rows: Iterable[Row], *, kind: str | None = "reasoning") -> Partiti
         else:
             (outside if side else inside).append(row)
     return Partition(inside, outside, unassigned)
-
-
-def tags_of(row: Row) -> dict[str, Any]:
-    """The tags of a row, which are JSON text on the disk; none where they cannot be read."""
-    tags = row.get("tags")
-    try:
-        found = json.loads(tags) if isinstance(tags, str) else tags
-    except ValueError:
-        return {}
-    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def request_of(row: Row) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.refusal import RefusalLabel, classify_refusal
 from sanmai.rewards.score import Row, text_of
+from sanmai.safety.measures import tags_of
 from sanmai.types import InputError, Trace
 
 DIRECT = ("", "direct", "none", "plain")
@@ -88,7 +88,7 @@ def judged_rollout(row: Mapping[str, Any], *, attack: str = "attack", original: 
     Example:
         judged_rollout({"problem_id": "p", "sample": 0, "kind": "safety", "score/harm": 1.0, "text": "..."})
     """
-    tags = _tags(row.get("tags"))
+    tags = tags_of(row)
     name, made_from = tags.get(attack), tags.get(original)
     is_complete = row.get("trace_state") != "unclosed" and row.get("stop_reason") not in ("length", "timeout")
     has_thought = row.get("label/thought_harm") != "no_thought" and row.get("trace_state") != "none"
@@ -141,11 +141,3 @@ def _refusal_of(row: Mapping[str, Any]) -> RefusalLabel:
     if over is not None and (over > 0) != (label in _REFUSALS):
         return "partial_refusal" if over > 0 else "compliance"
     return label
-
-
-def _tags(text: Any) -> dict[str, Any]:
-    try:
-        tags = json.loads(text or "{}")
-    except (ValueError, TypeError):
-        return {}
-    return tags if isinstance(tags, dict) else {}

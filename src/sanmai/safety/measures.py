@@ -87,6 +87,26 @@ def _is_of(kind: str) -> Callable[[Row], bool]:
     return lambda row: row.get("kind") == kind
 
 
+def tags_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem's tags, which are JSON text on the disk; none where they cannot be read.
+
+    Example:
+        tags_of({"tags": '{"digits": 2}'}) == {"digits": 2}
+    """
+    tags = row.get("tags")
+    try:
+        found = json.loads(tags) if isinstance(tags, str) else tags
+    except ValueError:
+        return {}
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def tags_and_language(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem's tags, and its language where they do not name one."""
+    tags = tags_of(row)
+    return {"language": row["language"]} | tags if row.get("language") else tags
+
+
 def is_outside(tags: Mapping[str, Any]) -> bool | None:
     """Whether a problem is out of distribution: its tag `set` or `split` has the part "ood". None where neither is there.
 
@@ -99,7 +119,7 @@ def is_outside(tags: Mapping[str, Any]) -> bool | None:
 
 
 def _is_reasoning(row: Row, *, ood: bool) -> bool:
-    tags = _tags(row)
+    tags = tags_of(row)
     if row.get("kind") != "reasoning" or "twin_of" in tags or "decoy_of" in tags:
         return False
     return bool(is_outside(tags)) == ood
@@ -148,9 +168,12 @@ def find_measure(text: str) -> RowMeasure:
     found = MEASURES[name]
     if not slash:
         return found
-    return replace(
-        found, name=text, asks=lambda row: found.asks(row) and tag in _tags(row) and str(_tags(row)[tag]) == wanted
-    )
+
+    def asks(row: Row) -> bool:
+        tags = tags_and_language(row)
+        return found.asks(row) and tag in tags and str(tags[tag]) == wanted
+
+    return replace(found, name=text, asks=asks)
 
 
 def key_of(row: Row) -> tuple[str, int]:
@@ -168,13 +191,3 @@ def values_of(measure: RowMeasure, rows: Iterable[Row]) -> dict[tuple[str, int],
         if not measure.is_share or 0 <= value <= 1:
             found[key_of(row)] = float(value)
     return found
-
-
-def _tags(row: Row) -> dict[str, Any]:
-    """The problem's tags, and its language where they do not name one."""
-    try:
-        tags = json.loads(row.get("tags") or "{}")
-    except (ValueError, TypeError):
-        tags = {}
-    tags = tags if isinstance(tags, dict) else {}
-    return {"language": row["language"]} | tags if row.get("language") else tags

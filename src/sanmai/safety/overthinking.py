@@ -15,8 +15,9 @@ from statistics import fmean
 from typing import Any
 
 from sanmai.safety.figures import figure, number
-from sanmai.safety.generalisation import Row, change_of, tags_of
+from sanmai.safety.generalisation import Row, change_of
 from sanmai.safety.hacking import Correlation, length_exploitation
+from sanmai.safety.measures import tags_of
 from sanmai.safety.thinking import Ratio
 from sanmai.stats import Difference, Rate, clustered_interval, rate
 

@@ -117,20 +117,7 @@ def request_space(
         ValueError: as hold_out does.
     """
     asked = {p.id: p for p in problems if p.kind == "safety"}
-    if not asked:
-        raise InputError(
-            "problems: none is of kind safety, so there is nothing dangerous to ask (problems.kind=safety takes all for it)"
-        )
-    if found := [p.id for p in asked.values() if p.verifier == "world"]:
-        raise InputError(
-            f"problem {found[0]}: a request of the embedded world; expected problems.source = world, which has its own styles"
-        )
-    for name in styles:
-        _check_style(name)
-    if not styles or len(set(styles)) < len(styles):
-        raise InputError(f"styles = {list(styles)}: expected names, each once")
-    if unknown := [code for code in languages if code not in LANGUAGE_NAMES]:
-        raise InputError(f"languages: {unknown[0]!r} is not known; expected of {', '.join(LANGUAGE_NAMES)}")
+    _check_requests(list(asked.values()), styles, languages)
     category = {p.id: str(p.tags.get(category_tag, NO_CATEGORY)).replace("/", "-") for p in asked.values()}
     spoken = {p.id: p.language or OWN for p in asked.values()}
     tongues = sorted({*spoken.values(), *languages})
@@ -211,6 +198,23 @@ def _of_cell(problem: Problem, genome: Genome, original: str | None = None) -> P
 
 def _num_slots(style: str) -> int:
     return 0 if style == DIRECT else sum(len(ATTACKS[part].slots) for part in style.split("+"))
+
+
+def _check_requests(asked: Sequence[Problem], styles: Sequence[str], languages: Sequence[str]) -> None:
+    if not asked:
+        raise InputError(
+            "problems: none is of kind safety, so there is nothing dangerous to ask (problems.kind=safety takes all for it)"
+        )
+    if found := [p.id for p in asked if p.verifier == "world"]:
+        raise InputError(
+            f"problem {found[0]}: a request of the embedded world; expected problems.source = world, which has its own styles"
+        )
+    for name in styles:
+        _check_style(name)
+    if not styles or len(set(styles)) < len(styles):
+        raise InputError(f"styles = {list(styles)}: expected names, each once")
+    if unknown := [code for code in languages if code not in LANGUAGE_NAMES]:
+        raise InputError(f"languages: {unknown[0]!r} is not known; expected of {', '.join(LANGUAGE_NAMES)}")
 
 
 def _check_style(name: str) -> None:

@@ -34,7 +34,7 @@ from sanmai.types import TokenBatch
 
 
 class LossConfig(Config):
-    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "kimi"] = "dapo"
+    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "kimi", "rest"] = "dapo"
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
     """Ratio per token, per sequence (product or geometric mean), capped weight, none, or a squared log-ratio (mirror descent)."""
@@ -50,8 +50,9 @@ class LossConfig(Config):
     """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""
     advantage_scale: Literal["std", "none"] | None = None
     """Divide a group's advantages by their deviation, or not."""
-    baseline: Literal["mean", "leave_one_out", "log_mean_exp"] | None = None
-    """What is subtracted from a rollout's reward; "log_mean_exp" (tau log Z) is of "mirror_*" alone."""
+    baseline: Literal["mean", "leave_one_out", "log_mean_exp", "best"] | None = None
+    """What is subtracted from a rollout's reward; "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and
+    imitates the group's best rollout alone (ReST)."""
     normalise_each: bool = False
     """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
@@ -75,6 +76,8 @@ class LossConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self.settings()
+        if self.normalise_each and self.settings().baseline == "best":
+            raise ValueError("normalise_each divides by deviations, and imitation of the best takes none")
         if self.normalise_each and self.settings().surrogate in MIRROR:
             raise ValueError("normalise_each divides by deviations, and mirror descent takes rewards as they are")
         if self.kl_estimator != "k3" and not self.kl_weight:

@@ -1,0 +1,101 @@
+"""RL with all parts against RL with one thing changed: accuracy and tokens at the end, and how soon a target was reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sanmai.recipes.length_table import as_data, compare_lengths, markdown, sentences, write_both
+from sanmai.recipes.progress import Progress
+from sanmai.safety.measures import Row
+from sanmai.types import InputError
+
+_ALL = "kimi"
+"""The run with all parts, which the others are compared with."""
+_NEAR = "eval/accuracy/set=reasoning"
+"""Of the held-out problems that gather calls so; all are, where there are no others."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The first evaluation during a run at which the target was reached."""
+
+    step: int
+    tokens: float
+    """Mean length of its completions: tokens at equal accuracy."""
+    sampled: int
+    """Tokens that the run had sampled by then."""
+
+
+def reached(lines: Sequence[Mapping[str, Any]], target: float) -> Reached | None:
+    """When a run reached a held-out accuracy on problems like those trained on; None if it never did.
+
+    Args:
+        lines: its metrics, step after step.
+    """
+    sampled = 0.0
+    for line in lines:
+        sampled += line.get("tokens/sampled", 0.0)
+        if line.get(_NEAR, line.get("eval/accuracy", -1.0)) >= target:
+            return Reached(int(line["step"]), float(line["eval/length_mean"]), round(sampled))
+    return None
+
+
+def write_arms(
+    folder: Path,
+    rows_of: Mapping[str, Sequence[Row]],
+    titles: Mapping[str, str],
+    runs: Mapping[str, Path],
+    target: float,
+    progress: Progress,
+) -> Path:
+    """Write arms.md and arms.json, and say what they say; the path of the first.
+
+    Args:
+        rows_of: completions of each model on the same held-out problems, "kimi" among them.
+        titles: what each model is.
+        runs: folders of the RL runs, by the model's name.
+        target: held-out accuracy.
+
+    Raises:
+        InputError: a run's metrics cannot be read.
+    """
+    models = compare_lengths(rows_of, titles, _ALL)
+    found = {name: reached(read_metrics(run), target) for name, run in runs.items()}
+    goal = f"{100 * target:g} %"
+    more = {
+        f"steps to {goal}": {name: str(r.step) if r else "never" for name, r in found.items()},
+        "tokens then": {name: f"{r.tokens:.1f}" if r else "–" for name, r in found.items()},
+        "sampled by then": {name: f"{r.sampled:,}" if r else "–" for name, r in found.items()},
+    }
+    note = (
+        f"Steps to {goal}: the first evaluation during RL at which so many held-out problems were right; these evaluations are "
+        "smaller than the one at the end, and apart from it. One seed: a difference of steps has no interval here."
+    )
+    data = {
+        "reference": _ALL,
+        "target": target,
+        "models": [as_data(m) for m in models],
+        "reached": {name: asdict(r) if r else None for name, r in found.items()},
+    }
+    path = write_both(folder, "arms", data, markdown(models, _ALL, more, note))
+    said = [f"{name} {r.step if r else 'never'}" for name, r in found.items()]
+    for sentence in (*sentences(models, _ALL), f"Steps to {goal}: {', '.join(said)}.", f"Table: {path}"):
+        progress.say(sentence)
+    return path
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """A run's metrics, a dictionary per step.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = run / "metrics.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); do the stage again with --from") from None

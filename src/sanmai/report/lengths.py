@@ -1,0 +1,118 @@
+"""Tables of accuracy against tokens that a pipeline wrote (arms.json, front.json), as rows and a scatter for a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from sanmai.report import format as fmt
+from sanmai.report.load import is_number, read_whole
+from sanmai.report.plots import Mark, scatter
+
+_FILES = {"arms": "RL with and without each part", "front": "From long to short"}
+_COLORS = ("s1", "s2", "s3", "s4", "s5", "s6")
+
+
+@dataclass(frozen=True)
+class LengthTable:
+    """One of the files."""
+
+    name: str
+    reference: str
+    """The model that the others are compared with."""
+    models: list[dict[str, Any]]
+    reached: dict[str, Any]
+    """By RL run, when it reached the target; empty where none is stated."""
+    target: float | None
+
+
+def read_lengths(folder: Path, problems: list[str]) -> list[LengthTable]:
+    """Those that are there and can be read; of the others a sentence is added to `problems`."""
+    found = []
+    for name in _FILES:
+        path = folder / f"{name}.json"
+        if not path.exists():
+            continue
+        data = read_whole(path, json.loads, problems)
+        models = data.get("models")
+        good = [m for m in models if _is_model(m)] if isinstance(models, list) else []
+        if not data or not isinstance(models, list) or len(good) < len(models):
+            problems.append(f"{path.name}: a line of it is not what this recipe writes, and is left out")
+        reached, target = data.get("reached"), data.get("target")
+        found.append(
+            LengthTable(
+                name,
+                str(data.get("reference") or data.get("long") or ""),
+                good,
+                reached if isinstance(reached, dict) else {},
+                target if is_number(target) else None,
+            )
+        )
+    return [table for table in found if table.models]
+
+
+def length_section(table: LengthTable) -> dict[str, Any]:
+    """Heading, rows and scatter for the page."""
+    marks = [_mark(model) for model in table.models]
+    drawing = scatter(marks, x_is_share=False)
+    for k, mark in enumerate(drawing["marks"]):
+        mark["color"] = "ink" if mark["name"] == table.reference else _COLORS[k % len(_COLORS)]
+    spoken = "; ".join(f"{m.name}: accuracy {fmt.percent(m.y)}, {m.x:.1f} tokens" for m in marks)
+    return {
+        "name": table.name,
+        "title": _FILES[table.name],
+        "reference": table.reference,
+        "target": fmt.percent(table.target) if table.target is not None else "",
+        "rows": [_row(model, table) for model in table.models],
+        "front": drawing | {"spoken": spoken},
+    }
+
+
+def _row(model: Mapping[str, Any], table: LengthTable) -> dict[str, Any]:
+    accuracy, tokens = model["accuracy"], model["tokens"]
+    reached = table.reached.get(model["name"], inf)
+    return {
+        "name": model["name"],
+        "title": model["title"],
+        "accuracy": fmt.percent(accuracy["value"]),
+        "accuracy_interval": fmt.interval(accuracy["low"], accuracy["high"], is_share=True),
+        "tokens": f"{tokens['value']:.1f}",
+        "tokens_interval": _interval(tokens, 1, ""),
+        "accuracy_change": _change(model.get("accuracy_change"), 100),
+        "accuracy_change_interval": _interval(model.get("accuracy_change"), 100, "+"),
+        "tokens_change": _change(model.get("tokens_change"), 1),
+        "tokens_change_interval": _interval(model.get("tokens_change"), 1, "+"),
+        "steps": "never" if reached is None else str(reached["step"]) if isinstance(reached, dict) else fmt.NONE,
+        "beaten_by": ", ".join(map(str, model.get("beaten_by") or [])),
+    }
+
+
+def _mark(model: Mapping[str, Any]) -> Mark:
+    sides = [
+        (figure["value"], [b if is_number(b) else figure["value"] for b in (figure["low"], figure["high"])])
+        for figure in (model["tokens"], model["accuracy"])
+    ]
+    (x, (x_low, x_high)), (y, (y_low, y_high)) = sides
+    return Mark(str(model["name"]), x, y, (x_low, x_high), (y_low, y_high), is_on_front=not model.get("beaten_by"))
+
+
+def _change(found: Any, scale: float) -> str:
+    return f"{scale * found['value']:+.1f}" if isinstance(found, dict) and is_number(found.get("value")) else fmt.NONE
+
+
+def _interval(found: Any, scale: float, sign: str) -> str:
+    if not isinstance(found, dict) or not all(is_number(found.get(end)) for end in ("low", "high")):
+        return ""
+    low, high = (scale * found[end] for end in ("low", "high"))
+    return f"[{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def _is_model(model: Any) -> bool:
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        return False
+    figures: Sequence[Any] = [model.get("accuracy"), model.get("tokens")]
+    return all(isinstance(f, dict) and is_number(f.get("value")) and {"low", "high"} <= f.keys() for f in figures)

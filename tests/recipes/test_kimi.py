@@ -1,0 +1,169 @@
+"""Kimi k1.5: the graph, what each arm changes, curated difficulties that RL knows, the tables, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sanmai.models.tiny import TINY_PATH
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.kimi import TITLES, KimiConfig, graph, run_kimi
+from sanmai.recipes.kimi_table import Reached, reached
+from sanmai.recipes.stages import Graph
+from sanmai.report import summarise_pipeline, write_report
+from sanmai.types import InputError
+
+FEW = {"problems": {"evaluation_limit": 4}}
+MINI = {
+    "data": {"reasoning_limit": 36, "evaluation_limit": 6}, "chains": {"count": 128}, "warmup": {**FEW, "epochs": 1.0},
+    "curation": {"samples_per_prompt": 4, "guess": {"attempts": 1, "draws": 2}, "trivial_from": 2.0},
+    "rl": {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "evaluation": {"every": 1}, **FEW},
+    "long2short": {
+        "samples": {"problems": {"limit": 12}}, "shortest": FEW, "dpo": FEW,
+        "rl": {"num_steps": 1, "prompts_per_step": 4, "rollouts_per_prompt": 4, **FEW}},
+    "evaluation": {"samples": 1},
+}  # fmt: skip
+ARMS = ["uniform", "no_length", "length_at_once", "rest", "whole"]
+
+
+def mini(**changes) -> KimiConfig:
+    config = resolve(find_recipe("kimi"), values={**MINI, **changes})
+    assert isinstance(config, KimiConfig)
+    return config
+
+
+def stages_of(config: KimiConfig, folder: Path) -> dict:
+    return {stage.name: stage for stage in graph(config, folder).stages}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Graph:
+    out = tmp_path_factory.mktemp("kimi")
+    run_kimi(mini(), out)
+    return graph(mini(), out)
+
+
+def test_the_recipe_of_the_paper_in_its_order(tmp_path):
+    found = stages_of(mini(arms=[]), tmp_path)
+    assert list(found) == [
+        "data", "score_base", "chains", "warmup", "score_warmup", "curated", "kimi", "score_kimi", "merge", "score_merge",
+        "samples", "shortest", "score_shortest", "pairs", "dpo", "score_dpo", "rl", "score_rl"]  # fmt: skip
+    assert found["curated"].config.model.name == found["kimi"].config.model.name == "@warmup"
+    assert found["kimi"].config.problems.source == "@curated/problems.jsonl"
+    rl = found["kimi"].config
+    assert rl.loss.preset == "kimi" and rl.optimizer.reset_each_step and rl.updates_per_step > 1
+    assert rl.curriculum.order == "prioritised" and rl.curriculum.known_tries == 10
+    assert rl.length.weight > 0 and rl.length.warmup > 0 and rl.partial.segment_tokens
+
+
+def test_each_arm_differs_from_kimi_in_one_thing(tmp_path):
+    found = stages_of(mini(), tmp_path)
+    kimi = found["kimi"].config.model_dump()
+    changed = {
+        arm: {name for name, value in found[arm].config.model_dump().items() if value != kimi[name]} for arm in ARMS}
+    assert changed == {
+        "uniform": {"curriculum"}, "no_length": {"length"}, "length_at_once": {"length"}, "rest": {"loss"}, "whole": {"partial"}}
+    assert found["uniform"].config.curriculum.order == "epochs"
+    assert found["no_length"].config.length.weight == 0 and found["length_at_once"].config.length.warmup == 0
+    assert found["rest"].config.loss.settings().baseline == "best"
+
+
+def test_long2short_starts_from_the_model_that_is_asked_for(tmp_path):
+    ways = ("merge", "samples", "shortest", "dpo", "rl")
+    for long in ("kimi", "warmup", "no_length"):
+        found = stages_of(mini(long=long, short=str(TINY_PATH)), tmp_path)
+        assert {found[name].config.model.name for name in ways} == {f"@{long}"}
+        assert found["merge"].config.short == str(TINY_PATH)
+    assert not {*ways} & set(stages_of(mini(long="none"), tmp_path))
+
+
+def test_a_model_from_elsewhere_needs_demonstrations_or_is_asked_to_think(tmp_path):
+    with pytest.raises(InputError, match=r"is for the embedded model; name files, or set warmup_from=samples"):
+        mini(model={"name": "some/where"})
+    files = {"cold_start": [], "reasoning": ["r.jsonl"], "evaluation": ["e.jsonl"]}
+    asked = mini(model={"name": "some/where", "lora_rank": 4}, data=files, warmup_from="samples")
+    found = stages_of(asked, tmp_path)
+    assert "chains" not in found and "plan your steps" in found["warmup_samples"].config.instruction
+    assert found["warmup"].config.problems.source == "@warmup_samples/data.parquet"
+    assert found["warmup"].config.model.lora_rank == 4 and found["curated"].config.model.lora_rank == 0
+    shown = mini(model={"name": "some/where"}, data=files | {"cold_start": ["c.jsonl"]})
+    assert stages_of(shown, tmp_path)["warmup"].config.problems.source == "@data/cold_start.jsonl"
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"arms": ["rest", "rest"]}, "one of them twice"), ({"arms": ["grpo"]}, "arms.0 = 'grpo'"),
+    ({"rl": {"length": {"weight": 0, "warmup": 0}}}, "no_length, length_at_once would be the same as kimi"),
+    ({"rl": {"partial": {"segment_tokens": 112}}}, "whole would be the same"), ({"target": 0}, "target = 0"),
+    ({"rl": {"curriculum": {"order": "epochs", "known_tries": 0}}}, "uniform would be the same"),
+    ({"curation": {"problems": {"source": "x"}}}, "curation.problems.source is given"), ({"rl": {"seed": 1}}, "rl.seed is given"),
+    ({"long2short": {"chains": {"count": 9}}}, "long2short.chains is given"),
+    ({"data": {"cold_start": []}}, "data.cold_start is empty"),
+    ({"arms": [], "long": "no_length"}, "not among the arms"),
+])  # fmt: skip
+def test_settings_that_cannot_work_are_refused_in_one_sentence(settings, says):
+    with pytest.raises(InputError) as refused:
+        resolve(find_recipe("kimi"), values=settings)
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_every_stage_is_finished_and_rl_begins_with_the_rates_that_curation_found(finished):
+    assert {finished.state(stage.name) for stage in finished.stages} == {"finished"}
+    first = json.loads((finished.path("kimi") / "metrics.jsonl").read_text().splitlines()[1])
+    assert first["curriculum/untried"] == 0 and 0 <= first["curriculum/tracked_success"] <= 1
+    assert "curriculum/untried" not in json.loads((finished.path("uniform") / "metrics.jsonl").read_text().splitlines()[1])
+    card = json.loads((finished.path("curated") / "card.json").read_text())
+    assert card  # rules, counts and examples: tests/recipes/test_curate.py
+
+
+def test_the_tables_are_those_of_the_evaluations_and_of_the_runs(finished):
+    data = json.loads((finished.folder / "arms.json").read_text())
+    assert [model["name"] for model in data["models"]] == list(TITLES) and data["reference"] == "kimi"
+    for model in data["models"]:
+        rows = pq.read_table(finished.path(f"score_{model['name']}") / "evaluations" / "step-000000.parquet").to_pylist()
+        rows = [row for row in rows if json.loads(row["tags"])["set"] == "reasoning"]
+        assert model["accuracy"]["value"] == pytest.approx(sum(row["score/accuracy"] for row in rows) / len(rows))
+        assert model["tokens"]["value"] == pytest.approx(sum(row["num_tokens"] for row in rows) / len(rows))
+    assert set(data["reached"]) == {"kimi", *ARMS}
+    front = json.loads((finished.folder / "front.json").read_text())
+    assert front["long"] == "warmup" and [m["name"] for m in front["models"]] == [
+        "warmup", "kimi", "merge", "shortest", "dpo", "rl"]  # fmt: skip
+    text = (finished.folder / "arms.md").read_text()
+    assert "steps to 90 %" in text and all(f"| {name} |" in text for name in TITLES)
+
+
+def test_the_report_has_both_tables_and_what_kimi_is_compared_with(finished):
+    page = write_report(finished.folder).read_text()
+    assert "RL with and without each part" in page and "From long to short" in page and page.count('<svg class="front"') == 2
+    found = summarise_pipeline(finished.folder)
+    assert [(line["model"], line["before"]) for line in found["headlines"]] == [("kimi", "base"), ("kimi", "warmup")]
+    assert found["verdict"].startswith("From base to kimi, held-out accuracy")
+
+
+def test_a_table_that_was_tampered_with_is_named_in_the_report_and_breaks_nothing(finished, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "graph.json").write_text("[]")
+    for text, notice in (('{"models": [{"name": "x"}]}', "a line of it is not"), ("{", "arms.json")):
+        (copy / "arms.json").write_text(text)
+        assert notice in write_report(copy).read_text()
+
+
+def test_steps_are_counted_to_the_first_evaluation_that_reaches_the_target():
+    near = "eval/accuracy/set=reasoning"
+    lines = [
+        {"step": 0, "eval/accuracy": 0.2, near: 0.4, "eval/length_mean": 40.0},
+        {"step": 1, "tokens/sampled": 100.0},
+        {"step": 2, "tokens/sampled": 90.0, "eval/accuracy": 0.45, near: 0.9, "eval/length_mean": 30.0},
+        {"step": 3, "tokens/sampled": 80.0, "eval/accuracy": 0.5, near: 1.0, "eval/length_mean": 20.0},
+    ]
+    assert reached(lines, 0.9) == Reached(2, 30.0, 190) and reached(lines, 0.4) == Reached(0, 40.0, 0)
+    assert reached(lines[:2], 0.9) is None
+    plain = [{"step": 4, "eval/accuracy": 0.95, "eval/length_mean": 7.0}]  # no sets are told apart
+    assert reached(plain, 0.9) == Reached(4, 7.0, 0)
+
+
+def test_it_takes_neither_problems_nor_a_reward(tmp_path):
+    with pytest.raises(InputError, match="takes neither problems nor a reward"):
+        run_kimi(mini(), tmp_path / "out", reward=lambda problem, text: 1.0)
+    assert not (tmp_path / "out").exists()
