@@ -129,7 +129,7 @@ def test_the_tables_are_those_of_the_evaluations_and_of_the_runs(finished):
     assert front["long"] == "warmup" and [m["name"] for m in front["models"]] == [
         "warmup", "kimi", "merge", "shortest", "dpo", "rl"]  # fmt: skip
     text = (finished.folder / "arms.md").read_text()
-    assert "steps to 90 %" in text and all(f"| {name} |" in text for name in TITLES)
+    assert "steps to 95 %" in text and all(f"| {name} |" in text for name in TITLES)
 
 
 def test_the_report_has_both_tables_and_what_kimi_is_compared_with(finished):
