@@ -93,3 +93,48 @@ def sampled_groups(
     for group in groups:
         group.rollouts.sort(key=lambda r: r.sample)
     return groups
+
+
+VISION_TOKENS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+VISION_TEMPLATE = (  # as Qwen2-VL's, without its system message
+    "{% for m in messages %}{{ '<' + m['role'] + '> ' }}{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+    "{% for part in m['content'] %}{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %} {% endfor %}"
+    "{% if add_generation_prompt %}<assistant> {% endif %}"
+)
+
+
+def save_vision_folder(
+    folder: Path, architecture: str = "qwen2_vl", *, seed: int = 0, initializer_range: float = 0.3, text: str = TEXT
+) -> Path:
+    """A complete folder of a vision-language model of width 32: pictures in patches of 4 x 4 pixels, four of them a token."""
+    import transformers
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = bpe_tokenizer(text)
+    tokenizer.add_special_tokens({"additional_special_tokens": VISION_TOKENS})
+    tokenizer.chat_template = VISION_TEMPLATE
+    start, end, pad = tokenizer.convert_tokens_to_ids(VISION_TOKENS)
+    vision: dict[str, Any] = {"depth": 1, "num_heads": 2, "patch_size": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    if architecture == "qwen2_vl":
+        vision |= {"embed_dim": 16, "hidden_size": 32, "mlp_ratio": 2}
+    else:
+        vision |= {
+            "hidden_size": 16, "out_hidden_size": 32, "intermediate_size": 32, "window_size": 32, "fullatt_block_indexes": [0]}
+    words = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "bos_token_id": None,
+        "eos_token_id": 1, "pad_token_id": 0, "initializer_range": initializer_range,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}}
+    names = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL"}
+    config = getattr(transformers, names[architecture] + "Config")(
+        text_config=words, vision_config={**vision, "initializer_range": initializer_range}, image_token_id=pad,
+        video_token_id=len(tokenizer) + 1, vision_start_token_id=start, vision_end_token_id=end, tie_word_embeddings=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForImageTextToText.from_config(config).float()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    size = {"shortest_edge": 8 * 8, "longest_edge": 48 * 32}
+    Qwen2VLImageProcessorPil(size=size, patch_size=4, merge_size=2).save_pretrained(folder)
+    return folder

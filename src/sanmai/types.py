@@ -13,8 +13,24 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-Message = Mapping[str, str]
-"""One turn of a conversation: {"role": "system" | "user" | "assistant", "content": "..."}."""
+Message = Mapping[str, Any]
+"""One turn of a conversation: {"role": "system" | "user" | "assistant", "content": "..."}; a user's may have "images", a list of
+Image. Each takes the place of an `<image>` in the content, in order; where the content has none they stand before it."""
+
+IMAGE_MARK = "<image>"
+
+
+class Image(dict[str, Any]):
+    """A picture of a message, as JSON: where its bytes are, and which they were when the problem was read.
+
+    Example:
+        Image(path="/data/sums/17.png", sha256="9f86d0...", width=120, height=40)
+
+    `path` is a file, or a `data:` URI that holds the bytes. Its repr, which names a run's problems, is that of the bytes alone.
+    """
+
+    def __repr__(self) -> str:
+        return f"Image({self['sha256']})"
 
 
 class SanmaiError(Exception):
@@ -62,9 +78,19 @@ class Problem:
         return next(message["content"] for message in reversed(self.messages) if message["role"] == "user")
 
     @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures of the prompt, in order."""
+        return images_of(self.messages)
+
+    @property
     def prefill(self) -> str:
         """The words that the completion is made to begin with: the assistant's last message, if it stands at the end."""
         return self.messages[-1]["content"] if self.messages[-1]["role"] == "assistant" else ""
+
+
+def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:
+    """The pictures of a conversation, in the order in which a model reads them."""
+    return tuple(image for message in messages for image in message.get("images") or ())
 
 
 @dataclass(frozen=True)
@@ -168,6 +194,8 @@ class Rollout:
     """What the limits of a budget add to the advantage, by a loss component of its own."""
     segments: list[tuple[int, int]] = field(default_factory=list)
     """(policy version, completion tokens that it drew), in order, of a rollout that several steps wrote; else empty."""
+    images: tuple[Image, ...] = ()
+    """The pictures of the prompt; its placeholders stand among the prompt's tokens."""
 
 
 @dataclass
@@ -196,6 +224,8 @@ class TokenBatch:
     """float32; behaviour log-probs where mask_BT, 0 elsewhere; all 0 for demonstrations."""
     streams: dict[str, Tensor]
     """Per loss component, one float32 weight per token (B, T): "rl" carries the advantage, "sft" a weight."""
+    images: tuple[tuple[Image, ...], ...] = ()
+    """Per row the pictures of its prompt; empty where no row has any."""
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -213,6 +243,7 @@ class TokenBatch:
             cut(self.mask_BT),
             cut(self.sampling_logp_BT),
             {name: cut(stream) for name, stream in self.streams.items()},
+            tuple(self.images[row] for row in rows) if self.images else (),
         )
 
     def micro_rows(self, micro_tokens: int) -> list[list[int]]:
@@ -236,6 +267,7 @@ class TokenBatch:
             self.mask_BT.to(device),
             self.sampling_logp_BT.to(device),
             {name: stream.to(device) for name, stream in self.streams.items()},
+            self.images,
         )
 
 

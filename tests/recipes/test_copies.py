@@ -88,7 +88,7 @@ def test_the_worlds_held_out_sums_have_twins(tmp_path):
     [("nothing.jsonl", "o.jsonl", "numbers", "nothing.jsonl"), ("mgsm.jsonl", "o.jsonl", "numbers", "no arithmetic is given"),
      ("mgsm.jsonl", "o.csv", "numbers", "ends in .jsonl"), ("mgsm.jsonl", "mgsm.jsonl", "numbers", "is there already"),
      ("mgsm.jsonl", "missing/o.jsonl", "numbers", "there is no folder missing"),
-     ("mgsm.jsonl", "o.jsonl", "words", "expected numbers, decoys or impossible")],
+     ("mgsm.jsonl", "o.jsonl", "words", "expected numbers, decoys, rendered or impossible")],
 )  # fmt: skip
 def test_bad_input_is_one_clear_sentence(tmp_path, monkeypatch, source, out, kind, words):
     monkeypatch.chdir(tmp_path)

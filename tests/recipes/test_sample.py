@@ -160,6 +160,13 @@ def test_an_instruction_is_read_when_sampling_and_not_learned(run, tmp_path):
     assert rows_of(asked) and not any("tell me a story" in json.dumps(row) for row in rows_of(asked))
 
 
+def test_problems_with_pictures_are_refused_before_anything_is_sampled(tmp_path):
+    shown = Problem("seen", ({"role": "user", "content": "what is it ?", "images": [{"sha256": "0", "path": "x.png"}]},), "3")
+    with pytest.raises(InputError, match="problem seen has images, which sample does not write"):
+        sanmai.run("sample", problems=[shown, *sums(9)], out=tmp_path / "run")
+    assert not list((tmp_path / "run").glob("rollouts/*"))
+
+
 def test_held_out_problems_are_sampled_only_on_demand(tmp_path):
     off = sanmai.run("sample", problems=sums(20), out=tmp_path / "off", samples_per_prompt=1, sampling={"max_tokens": 8})
     on = sanmai.run(

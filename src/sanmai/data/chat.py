@@ -6,11 +6,12 @@ Text that was sampled is never tokenized again (law 3): what is rendered here is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jinja2 import TemplateError
 
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
-from sanmai.types import InputError, Message, Problem, Tokenizer
+from sanmai.types import IMAGE_MARK, InputError, Message, Problem, Tokenizer, images_of
 
 R1_ZERO_SYSTEM = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
@@ -21,19 +22,37 @@ R1_ZERO_SYSTEM = (
 """DeepSeek-R1 (arXiv:2501.12948) table 1."""
 
 
-def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, carries_images: bool = False) -> list[int]:
     """The prompt's tokens, up to where the policy goes on writing.
 
     Uses the tokenizer's chat template where it has one. The R1-Zero template otherwise; its completion is expected as
     `<think>...</think> <answer>...</answer>`. An assistant's message at the end is left open, for the policy to go on with;
     where the prompt before it ends with <think>, the message's own is left out.
+
+    Args:
+        carries_images: the caller gives the model the prompt's pictures too, in order; each has its placeholders in the tokens.
+
+    Raises:
+        InputError: the template fails; or there are pictures that the caller does not carry, or that the model cannot read.
     """
+    images = images_of(messages)
+    make_room = getattr(tokenizer, "make_room", None)  # of a vision-language model; see models/vision.py
+    if images and not carries_images:
+        raise InputError(
+            "the prompts have images, which this command does not read; zero, sft and evaluate do (see docs/recipes.md)"
+        )
+    if images and not (make_room and tokenizer.chat_template):
+        lack = "has no chat template to place them by" if make_room else "reads text alone"
+        raise InputError(
+            f"the prompts have images, and the model {lack}; expected a vision-language model such as Qwen2-VL"
+        )
     if messages[-1]["role"] == "assistant":
-        before, words = render_prompt(tokenizer, messages[:-1]), messages[-1]["content"]
+        before = render_prompt(tokenizer, messages[:-1], carries_images=carries_images)
+        words = messages[-1]["content"]
         words = words.removeprefix(OPEN_TAG) if opened_in_prompt(tokenizer, before) else words
         return [*before, *tokenizer.encode(words, add_special_tokens=False)]
     if tokenizer.chat_template:
-        conversation = [dict(message) for message in messages]
+        conversation = [_with_parts(message) for message in messages]
         try:
             tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
         except (TemplateError, TypeError, ValueError) as error:
@@ -43,13 +62,26 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int
             raise InputError(f"the chat template cannot render a conversation of {turns}: {reason}") from None
         if not tokens:
             raise InputError("the chat template renders nothing; expected the prompt's tokens")
-        return tokens
+        return make_room(tokens, images) if make_room and images else tokens
     names = {"user": "User", "assistant": "Assistant"}
     system = [m["content"] for m in messages if m["role"] == "system"]
     turns = [f"{names[m['role']]}: {m['content']}" for m in messages if m["role"] != "system"]
     tokens = list(tokenizer.encode("\n".join([R1_ZERO_SYSTEM, *system, *turns, "Assistant:"])))
     # Some tokenizers end every text with their stop token; a prompt goes on.
     return tokens[:-1] if tokens and tokens[-1] == tokenizer.eos_token_id else tokens
+
+
+def _with_parts(message: Message) -> dict[str, Any]:
+    """A message as chat templates take it: with pictures, its content is a list of pictures and texts in order."""
+    images, content = message.get("images"), message["content"]
+    if not images:
+        return dict(message)
+    texts = content.split(IMAGE_MARK) if IMAGE_MARK in content else [*[""] * len(images), content]
+    parts: list[dict[str, str]] = []
+    for k, text in enumerate(texts):
+        parts += [{"type": "image"}] if k else []
+        parts += [{"type": "text", "text": text}] if text else []
+    return {"role": message["role"], "content": parts}
 
 
 def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_tag: str = OPEN_TAG) -> bool:
@@ -77,9 +109,16 @@ def demonstration(
 
 
 def render_demonstration(
-    tokenizer: Tokenizer, problem: Problem, thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
+    tokenizer: Tokenizer,
+    problem: Problem,
+    thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG),
+    *,
+    carries_images: bool = False,
 ) -> tuple[list[int], list[int]]:
     """Prompt tokens, and completion tokens that end with the stop token.
+
+    Args:
+        carries_images: as of `render_prompt`.
 
     Raises:
         InputError: the problem has no demonstration, or the tokenizer no stop token.
@@ -89,7 +128,7 @@ def render_demonstration(
         raise InputError(f"problem {problem.id}: has no worked solution to imitate; expected a file with solutions")
     if tokenizer.eos_token_id is None:
         raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
-    prompt = render_prompt(tokenizer, problem.messages)
+    prompt = render_prompt(tokenizer, problem.messages, carries_images=carries_images)
     if opened_in_prompt(tokenizer, prompt, thought_tags[0]):
         text = text.removeprefix(thought_tags[0])
     return prompt, [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]

@@ -35,7 +35,7 @@ def add_decoy(problem: Problem, seed: int) -> Problem:
     rng = random.Random(f"decoy\n{seed}\n{problem.id}")
     text = _FRAME.format(decoy=rng.choice(DECOYS)(rng), question=problem.prompt)
     tags = {**problem.tags, "decoy_of": problem.id}
-    messages = (*problem.messages[:-1], {"role": "user", "content": text})
+    messages = (*problem.messages[:-1], {**problem.messages[-1], "content": text})
     return replace(
         problem, id=f"{problem.id}/decoy-{seed}", messages=messages, solution=None, demonstration=None, tags=tags
     )

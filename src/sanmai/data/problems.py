@@ -7,6 +7,7 @@ Formats, detected from the columns of the first row, or stated:
 | gsm8k | question, answer: worked text that ends in `#### N` |
 | math | problem, answer (LaTeX); solution, subject, level, unique_id if there |
 | mgsm | question, answer: the bare number; language, solution if there |
+| choices | question, choices (or options): a list of texts, answer: the right one's number from 0, or its letter |
 | svamp | Body, Question, Answer (145.0 is read as "145") |
 | star1 | question, response: a demonstration of kind "safety"; id, category, source if there |
 | goals | goal: a prompt of kind "safety", such as AdvBench's |
@@ -15,6 +16,10 @@ Formats, detected from the columns of the first row, or stated:
 | strongreject | forbidden_prompt, category: kind "safety"; source if there |
 | multijail | one column per language (en, zh, ...) and source: a problem of kind "safety" per language; id, tags if there |
 | generic | prompt, or messages (which may end with the demonstration); answer, id, verifier, kind, language, solution, tags |
+
+A row of any format may have `images`: the path of a picture, relative to the file, or a list of them (data/images.py). They
+belong to the last user message: each takes the place of an `<image>` in its text, in order; where there is none they stand
+before it. A message of a conversation may have `images` of its own instead.
 
 In a generic file any other column that holds a number, a bool or a short text becomes a tag. A folder is read file by file,
 each in its own format; written demonstrations (.md, .txt) are described in data/files.py.
@@ -26,6 +31,7 @@ import hashlib
 import json
 import math
 import re
+import string
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,10 +43,12 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.files import Row, list_files, read_rows
-from sanmai.types import InputError, Message, Problem
+from sanmai.data.images import ImageError, read_image
+from sanmai.types import IMAGE_MARK, InputError, Message, Problem
 
 Format = Literal[
-    "auto", "gsm8k", "math", "mgsm", "svamp", "star1", "goals", "xstest", "harmbench", "strongreject", "multijail", "generic"
+    "auto", "gsm8k", "math", "mgsm", "choices", "svamp", "star1", "goals", "xstest", "harmbench", "strongreject", "multijail",
+    "generic",
 ]  # fmt: skip
 OnError = Literal["raise", "skip"]
 Kind = Literal["reasoning", "general", "safety"]
@@ -144,16 +152,46 @@ def _converted(source: str | Path, stated: Callable[[Row, str], Problem] | None)
                 if isinstance(row, str):
                     raise _RowError(row)
                 convert = convert or _detect(row)
+                if convert in (_gsm8k, _mgsm, _math) and _options(row) is not None:
+                    raise _RowError("it has choices, which this format leaves out; see format choices")
                 for part in _by_language(row) if convert is _multijail else (row,):
-                    yield where, convert(part, f"{stem}/{index}")
+                    yield where, with_images(convert(part, f"{stem}/{index}"), row, Path(file).parent)
             except _RowError as error:
                 yield where, str(error)
 
 
+def with_images(problem: Problem, row: Row, folder: Path) -> Problem:
+    """The problem with the pictures that its row names, at its last user message or where its messages have them.
+
+    Args:
+        folder: what relative paths are relative to.
+
+    Raises:
+        _RowError: one cannot be used, or the text has another number of marks `<image>`.
+    """
+    entries = _json_object(row.get("images"))
+    listed = entries if isinstance(entries, list | tuple) else [entries] if entries is not None else []
+    last = max((k for k, message in enumerate(problem.messages) if message["role"] == "user"), default=0)
+    messages = list(problem.messages)
+    for k, message in enumerate(messages):
+        found = [*(message.get("images") or ()), *(listed if k == last else ())]
+        if not found:
+            continue
+        try:
+            images = [read_image(entry, folder) for entry in found]
+        except ImageError as error:
+            raise _RowError(f"images: {error}") from None
+        marks = message["content"].count(IMAGE_MARK)
+        if marks not in (0, len(images)):
+            raise _RowError(f"the text has {marks} marks {IMAGE_MARK} for {len(images)} images; expected one each, or none")
+        messages[k] = {"role": message["role"], "content": message["content"], "images": images}
+    return replace(problem, messages=tuple(messages)) if messages != list(problem.messages) else problem
+
+
 def normalised_prompt(problem: Problem) -> str:
-    """The conversation's text by which two problems are the same: NFKC, one kind of blank, one case."""
+    """The conversation's text by which two problems are the same: NFKC, one kind of blank, one case; and its pictures' bytes."""
     text = "\n".join(f"{m['role']}: {m['content']}" for m in problem.messages)
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join([*unicodedata.normalize("NFKC", text).casefold().split(), *(i["sha256"] for i in problem.images)])
 
 
 def split(problems: Sequence[Problem], holdout: float, seed: int = 0) -> tuple[list[Problem], list[Problem]]:
@@ -184,25 +222,27 @@ class Overlap:
 def overlap(train: Sequence[Problem], evaluation: Sequence[Problem], n: int = 8, num_examples: int = 3) -> Overlap:
     """How many evaluation prompts share an n-gram of words with a training prompt, with examples.
 
-    A prompt shorter than n words counts as one gram. A Han, kana or Hangul character is a word.
+    A prompt shorter than n words counts as one gram. A Han, kana or Hangul character is a word. Prompts with different pictures
+    share nothing.
     """
     where: dict[str, list[int]] = {}
     for k, problem in enumerate(evaluation):
-        for gram in _grams(problem.prompt, n):
+        for gram in _grams(problem, n):
             where.setdefault(gram, []).append(k)
     found: dict[int, tuple[str, str]] = {}
     for problem in train:
-        for gram in _grams(problem.prompt, n):
+        for gram in _grams(problem, n):
             for k in where.pop(gram, ()):
                 found.setdefault(k, (problem.id, gram))
     examples = [(evaluation[k].id, *found[k]) for k in sorted(found)[:num_examples]]
     return Overlap(len(evaluation), len(found), examples)
 
 
-def _grams(text: str, n: int) -> Iterator[str]:
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+def _grams(problem: Problem, n: int) -> Iterator[str]:
+    words = _WORD.findall(unicodedata.normalize("NFKC", problem.prompt).casefold())
+    pictures = [image["sha256"] for image in problem.images]
     for start in range(max(1, len(words) - n + 1) if words else 0):
-        yield " ".join(words[start : start + n])
+        yield " ".join([*pictures, *words[start : start + n]])
 
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
@@ -250,6 +290,8 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
     if {"problem", "answer"} <= columns:
         return _math
     if {"question", "answer"} <= columns:
+        if _options(row) is not None:
+            return _choices
         return _gsm8k if "####" in str(row["answer"]) else _mgsm
     if {"question", "response"} <= columns:
         return _star1
@@ -260,9 +302,10 @@ def _detect(row: Row) -> Callable[[Row, str], Problem]:
     others = [f"{len(columns) - len(named)} whose names are no single words"] if len(named) < len(columns) else []
     raise _RowError(
         f"columns {', '.join([*named, *others])} fit no known format (is there a header?); expected prompt or messages "
-        "(generic), question and answer (gsm8k, mgsm), problem and answer (math), Body, Question and Answer (svamp), question "
-        "and response (star1), goal (goals), prompt, type and label (xstest), Behavior and SemanticCategory (harmbench), "
-        "forbidden_prompt and category (strongreject), or source and one column per language (multijail)"
+        "(generic), question and answer (gsm8k, mgsm; choices, where it has some), problem and answer (math), Body, Question and "
+        "Answer (svamp), question and response (star1), goal (goals), prompt, type and label (xstest), Behavior and "
+        "SemanticCategory (harmbench), forbidden_prompt and category (strongreject), or source and one column per language "
+        "(multijail)"
     )
 
 
@@ -278,6 +321,33 @@ def _mgsm(row: Row, default_id: str) -> Problem:
     return _problem(
         default_id, _text(row, "question"), _reference(_value(row, "answer")),
         language=_optional(row, "language"), solution=_optional(row, "solution"),
+    )  # fmt: skip
+
+
+def _options(row: Row) -> Any:
+    """What a question with options has to choose from; None where it has none."""
+    found = [_json_object(row[name]) for name in ("choices", "options") if row.get(name) is not None]
+    return next((options for options in found if isinstance(options, list | dict)), None)
+
+
+def _choices(row: Row, default_id: str) -> Problem:
+    """The question with its options below it, each after its letter; the answer is a letter."""
+    options, answer = _options(row), _reference(_value(row, "answer"))
+    if not isinstance(options, list) or not all(isinstance(option, str) and option.strip() for option in options):
+        raise _RowError("choices: expected a list of texts")
+    letters = string.ascii_uppercase[: len(options)]
+    if len(letters) < 2 or len(letters) < len(options):
+        raise _RowError(f"choices: {len(options)} of them; expected 2 to 26")
+    named = dict(zip(letters, letters, strict=True)) | {str(number): letter for number, letter in enumerate(letters)}
+    letter = named.get(answer.upper())
+    if letter is None:
+        raise _RowError(f"answer = {_shown(answer)}: expected 0 to {len(letters) - 1}, or A to {letters[-1]}")
+    listed = "\n".join(f"{name}. {option.strip()}" for name, option in zip(letters, options, strict=True))
+    prompt = f"{_text(row, 'question').strip()}\n\n{listed}\n\nGive the letter of the right answer."
+    return _problem(
+        default_id if row.get("id") is None else str(row["id"]), prompt, letter,
+        language=_optional(row, "language"), solution=_optional(row, "solution"),
+        tags=_tags_of(row, subject="subject", type="type"),
     )  # fmt: skip
 
 
@@ -375,6 +445,10 @@ def _tags_of(row: Row, **columns: str) -> dict[str, Any]:
 
 def _generic(row: Row, default_id: str) -> Problem:
     messages, demonstration = _messages(row)
+    shown = "\n".join(message["content"] for message in messages)
+    options = _options(row)
+    if isinstance(options, list) and any(isinstance(option, str) and option not in shown for option in options):
+        raise _RowError("choices: the prompt does not show them; expected one that does, or the column question (choices)")
     tags = {key: value for key, value in row.items() if key not in _GENERIC and _is_tag(value)}
     stated = _json_object(row.get("tags") or {})
     if not isinstance(stated, dict) or not all(isinstance(v, str | int | float | bool) for v in stated.values()):
@@ -392,7 +466,7 @@ def _generic(row: Row, default_id: str) -> Problem:
     return Problem(identity, messages, answer, verifier, kind, language, solution, demonstration, tags)
 
 
-_GENERIC = {"prompt", "messages", "answer", "id", "verifier", "kind", "language", "solution", "tags"}
+_GENERIC = {"prompt", "messages", "images", "answer", "id", "verifier", "kind", "language", "solution", "tags"}
 
 
 def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:
@@ -405,9 +479,12 @@ def _messages(row: Row) -> tuple[tuple[Message, ...], str | None]:
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
             raise _RowError('messages: expected objects {"role": ..., "content": text}')
+        pictures = message.get("images")
+        if pictures and (not isinstance(pictures, list) or message.get("role") != "user"):
+            raise _RowError("messages: expected images as a list, in messages of the user alone")
         if message.get("role") not in ("system", "user", "assistant"):
             raise _RowError(f"messages: role {_shown(message.get('role'))}; expected system, user or assistant")
-    turns = tuple({"role": m["role"], "content": m["content"]} for m in messages)
+    turns = tuple({key: m[key] for key in ("role", "content", "images") if key != "images" or m.get(key)} for m in messages)
     demonstration = None
     if turns[-1]["role"] == "assistant":
         *rest, last = turns
@@ -466,6 +543,6 @@ def _reference(value: Any) -> str:
 
 
 _FORMATS: dict[str, Callable[[Row, str], Problem]] = {
-    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "svamp": _svamp, "star1": _star1, "goals": _goal, "xstest": _xstest,
-    "harmbench": _harmbench, "strongreject": _strongreject, "multijail": _multijail, "generic": _generic,
+    "gsm8k": _gsm8k, "math": _math, "mgsm": _mgsm, "choices": _choices, "svamp": _svamp, "star1": _star1, "goals": _goal,
+    "xstest": _xstest, "harmbench": _harmbench, "strongreject": _strongreject, "multijail": _multijail, "generic": _generic,
 }  # fmt: skip

@@ -24,7 +24,7 @@ from itertools import permutations
 from pathlib import Path
 
 from sanmai.data.files import Row, list_files, read_rows
-from sanmai.data.problems import _detect, _RowError
+from sanmai.data.problems import _detect, _RowError, with_images
 from sanmai.types import InputError, Problem
 
 MAX_TRIES = 3000
@@ -61,7 +61,8 @@ def read_worked(source: str | Path) -> Iterator[Worked]:
                 if isinstance(row, str):
                     raise _RowError(row)
                 convert = convert or _detect(row)
-                yield Worked(convert(row, f"{stem}/{index}"), steps_of(row))
+                problem = with_images(convert(row, f"{stem}/{index}"), row, Path(file).parent)
+                yield Worked(problem, steps_of(row))
             except _RowError as error:
                 raise InputError(f"{file}, line {number}: {error}") from None
 
@@ -90,6 +91,8 @@ def make_twin(worked: Worked, seed: int) -> Problem:
     problem = worked.problem
     if not worked.steps or problem.answer is None:
         raise RefusedError("no arithmetic is given")
+    if problem.images:
+        raise RefusedError("a picture shows the old numbers")
     if re.search(r"[\d,.]{20}", problem.prompt):
         raise RefusedError("a number has more than 20 characters")
     if _COMPARES.search(problem.prompt):

@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -25,7 +25,8 @@ from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.models.dense import DenseModel, Layout
-from sanmai.types import InputError, TokenBatch
+from sanmai.models.vision import ARCHITECTURES, Vision
+from sanmai.types import Image, InputError, TokenBatch
 
 _CHUNK_LOGITS = 2**23
 """Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
@@ -90,8 +91,10 @@ class Policy:
     `weights` are the trained tensors by name (all parameters, or the LoRA adapters), in a stable order.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, config: ModelConfig) -> None:
+    def __init__(self, model: Any, tokenizer: Any, config: ModelConfig, vision: Vision | None = None) -> None:
         self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.vision = vision
+        """How pictures come into prompts; None of a model that reads text alone."""
         self.device = next(model.parameters()).device
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.stop_tokens = _stop_tokens(model, tokenizer)
@@ -224,24 +227,37 @@ class Policy:
     def predicting(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """For each trained token what the head reads to predict it, and the head; the logits and identity if it is unknown."""
         predicts_BT = batch.mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
-        if self.dense is not None:
+        if self.dense is not None and not any(batch.images):
             prompt_B = torch.where(batch.mask_BT.any(dim=1), batch.mask_BT.int().argmax(dim=1), 0)
             layout = Layout.of(batch.tokens_BT, batch.attention_BT, prompt_B)
             hidden_ND = self.dense.hidden(layout, recompute=self.config.recompute_layers)
             assert self._head is not None
             return hidden_ND.index_select(0, layout.index_BT[predicts_BT]), self._head
-        inputs = {"input_ids": batch.tokens_BT, "attention_mask": batch.attention_BT.long(), "use_cache": False}
         with self.autocast():
+            inputs = self._inputs(batch.tokens_BT, batch.attention_BT, batch.images)
             if self._head is not None:
                 return _backbone(self.model)(**inputs).last_hidden_state[predicts_BT], self._head
             return self.model(**inputs).logits[predicts_BT], torch.nn.Identity()
 
-    def next_logits(self, tokens_RT: Tensor, attention_RT: Tensor) -> Tensor:
+    def _inputs(self, tokens_BT: Tensor, attention_BT: Tensor, images: Sequence[tuple[Image, ...]]) -> dict[str, Any]:
+        """What the model's own forward reads of right-padded rows, some of which may have pictures."""
+        shown = self.pictured(tokens_BT, attention_BT, images) if any(images) else {"input_ids": tokens_BT}
+        return {**shown, "attention_mask": attention_BT.long(), "use_cache": False}
+
+    def pictured(self, tokens_BT: Tensor, attention_BT: Tensor, images: Sequence[tuple[Image, ...]]) -> dict[str, Tensor]:
+        """Embeddings and positions of rows with pictures, which the model takes in place of tokens; see models/vision.py."""
+        if self.vision is None:
+            raise ValueError("images: expected none, the policy reads text alone")
+        return self.vision.embed(_plain(self.model), tokens_BT, attention_BT, images)
+
+    def next_logits(
+        self, tokens_RT: Tensor, attention_RT: Tensor, images: Sequence[tuple[Image, ...]] = ()
+    ) -> Tensor:
         """Logits_RV of the token after each right-padded row, by a whole forward pass; no gradient, no cache."""
         rows_R = torch.arange(len(tokens_RT), device=self.device)
         last_R = attention_RT.sum(dim=1) - 1
-        inputs = {"input_ids": tokens_RT, "attention_mask": attention_RT.long(), "use_cache": False}
         with torch.no_grad(), self.autocast():
+            inputs = self._inputs(tokens_RT, attention_RT, images)
             if self._head is None:
                 return self.model(**inputs).logits[rows_R, last_R]
             return self._head(_backbone(self.model)(**inputs).last_hidden_state[rows_R, last_R])
@@ -280,6 +296,8 @@ class Policy:
         with quiet_transformers():
             model.save_pretrained(folder, state_dict=state)
             self.tokenizer.save_pretrained(folder)
+            if self.vision is not None:
+                self.vision.save(folder)
         for path in folder.glob("*.safetensors"):  # written for the owner alone; the rest of the folder is not
             path.chmod((folder / "config.json").stat().st_mode)
 
@@ -291,7 +309,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         InputError: no such folder or hub model, no safetensors weights, no tokenizer, or no such device.
     """
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
     name = resolve_model(config.name)
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
@@ -299,13 +317,18 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     try:
         with quiet_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            has_vision = AutoConfig.from_pretrained(name, **options).model_type in ARCHITECTURES
+            architectures = AutoModelForImageTextToText if has_vision else AutoModelForCausalLM
+            loaded: Any = architectures.from_pretrained(
                 name,
                 dtype=_DTYPES[config.dtype] if frozen_base else torch.float32,
                 use_safetensors=True,
                 output_loading_info=True,
                 **options,
             )
+            vision = Vision.of(name, loaded[0], tokenizer, options) if has_vision else None
+    except InputError:
+        raise
     except (
         OSError,
         ValueError,
@@ -345,7 +368,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         raise InputError(
             f"model.name = {config.name!r}: its tokenizer has {tokenizer.vocab_size} words, more than its embedding"
         )
-    return Policy(model, tokenizer, config)
+    return Policy(model, tokenizer, config, vision)
 
 
 def resolve_model(name: str) -> str:
@@ -400,8 +423,12 @@ def chosen_model(name: str) -> str | None:
 
 def _backbone(model: Any) -> Any:
     """The model below its language-model head."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return base.base_model
+    return _plain(model).base_model
+
+
+def _plain(model: Any) -> Any:
+    """The `transformers` model, whose layers have the adapters in them where there are any."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _verified_head(policy: Policy) -> Callable[[Tensor], Tensor] | None:

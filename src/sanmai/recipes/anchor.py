@@ -59,7 +59,10 @@ class Anchor:
         sources = (config.source,) if isinstance(config.source, str) else config.source
         problems = [p for source in sources for p in load_problems(source, needs_answer=False).problems]
         self.problems = [p for p in problems if demonstration(p) is not None]
-        rendered = [render_demonstration(policy.tokenizer, p, thought_tags) for p in self.problems]
+        rendered = [
+            (*render_demonstration(policy.tokenizer, p, thought_tags, carries_images=True), p.images)
+            for p in self.problems
+        ]
         room = min(config.max_tokens, policy.max_positions or config.max_tokens)
         self.examples = [e for e in rendered if len(e[0]) + len(e[1]) <= room]
         if len(self.examples) < len(rendered):

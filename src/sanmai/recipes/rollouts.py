@@ -75,7 +75,7 @@ class StepRollouts:
             return rollout(policy, problems, rubric, rollouts_per_prompt=count, seed=(config.seed, step), **shared)
         assert config.partial.segment_tokens is not None
         for problem in problems:
-            prompt = render_prompt(policy.tokenizer, problem.messages)
+            prompt = render_prompt(policy.tokenizer, problem.messages, carries_images=True)
             self._partial.begin(problem, prompt, step, config.rollouts_per_prompt)
         loops = (config.partial.loop_tokens, config.partial.loop_times) if config.partial.loop_tokens else None
         segment = config.partial.segment_tokens

@@ -170,6 +170,8 @@ def _problems(
     chosen, held_out = load_splits(
         config.problems, config.seed, given, on_warning=on_warning, needs_answer=needs_answer
     )
+    if shown := next((p for p in [*chosen, *held_out] if p.images), None):
+        raise InputError(f"problem {shown.id} has images, which sample does not write; zero, sft and evaluate read them")
     return ([*chosen, *held_out], []) if config.include_held_out else (chosen, held_out)
 
 

@@ -84,7 +84,8 @@ def run_sft(
         if not train:
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
         tags = config.grading.thought_tags
-        examples = [render_demonstration(state.policy.tokenizer, p, tags) for p in train]
+        tokenizer = state.policy.tokenizer
+        examples = [(*render_demonstration(tokenizer, p, tags, carries_images=True), p.images) for p in train]
         room = min(config.max_tokens, state.policy.max_positions or config.max_tokens)
         kept = [e for e in examples if len(e[0]) + len(e[1]) <= room]
         if len(kept) < len(examples):
@@ -97,7 +98,7 @@ def run_sft(
         per_step = min(config.demonstrations_per_step, len(kept))
         num_steps = max(round(config.epochs * (len(kept) // per_step)), 1)
         if config.token_budget is not None:
-            mean_tokens = sum(len(completion) for _, completion in kept) / len(kept)
+            mean_tokens = sum(len(completion) for _, completion, _ in kept) / len(kept)
             num_steps = max(round(config.token_budget / (per_step * mean_tokens)), 1)
         fit(
             run,

@@ -128,8 +128,11 @@ def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int
     """
     if policy.max_positions is None or not problems:
         return
-    longest = max(problems, key=lambda p: sum(len(m["content"]) for m in p.messages))
-    length = len(render_prompt(policy.tokenizer, longest.messages))
+    by_text = max(problems, key=lambda p: sum(len(m["content"]) for m in p.messages))
+    by_images = max(problems, key=lambda p: sum(image["width"] * image["height"] for image in p.images))
+    looked_at = [by_text, by_images] if by_images.images else [by_text]
+    lengths = [len(render_prompt(policy.tokenizer, p.messages, carries_images=True)) for p in looked_at]
+    length, longest = max(lengths), looked_at[lengths.index(max(lengths))]
     if length + max_tokens > policy.max_positions:
         raise InputError(
             f"sampling.max_tokens = {max_tokens}: with the longest prompt ({longest.id}, {length} tokens) that is more than "

@@ -9,15 +9,15 @@ from sanmai.recipes.evaluation import evaluate
 from sanmai.recipes.failure import with_bundle
 from sanmai.recipes.graders import make_rubric
 from sanmai.recipes.progress import Progress
-from sanmai.rollout.pack import pack
+from sanmai.rollout.pack import Example, pack
 from sanmai.train.components import sft_component
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
 from sanmai.train.step import NonFiniteError, learning_rate, optimizer_step
 from sanmai.types import Metrics, Problem, TokenBatch
 
-Demonstration = tuple[list[int], list[int]]
-"""Prompt tokens, and completion tokens with the stop token."""
+Demonstration = Example
+"""Prompt tokens, completion tokens with the stop token, and the prompt's pictures if it has any."""
 
 
 def fit(

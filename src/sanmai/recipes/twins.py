@@ -1,7 +1,8 @@
-"""Perturbed copies of a file's problems (`sanmai twins`): twins with other numbers, or the same behind a decoy.
+"""Perturbed copies of a file's problems (`sanmai twins`): twins with other numbers, or the same behind a decoy or in a picture.
 
 Evaluate originals and copies together, with one seed, and compare them problem by problem (safety/generalisation.py,
-safety/overthinking.py): a generic file that `sanmai run evaluate --set problems.source=OUT` reads.
+safety/overthinking.py; rollout/measure.py for pictures): a generic file that `sanmai run evaluate --set problems.source=OUT`
+reads.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sanmai.data.decoys import add_decoy
+from sanmai.data.rendering import RenderingError, draw_text, rendered
 from sanmai.data.twins import RefusedError, Worked, make_twin, read_worked
 from sanmai.recipes.gather import write_problems
 from sanmai.recipes.sources import WorldConfig, world_problems
+from sanmai.train.runs import storing
 from sanmai.types import InputError, Problem
 from sanmai.world import twins as world_twins
 
@@ -39,21 +42,33 @@ class Copies:
         ]
 
 
-def write_copies(source: str, out: Path, *, seed: int = 0, kind: str = "numbers", originals: bool = True) -> Copies:
+def write_copies(
+    source: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    kind: str = "numbers",
+    originals: bool = True,
+    font: Path | None = None,
+) -> Copies:
     """Write the copies of a source's problems as a generic JSONL file.
 
     Args:
         source: a file or folder of problems, or "world" for the embedded world's held-out sums.
         out: ends in .jsonl; must not exist yet.
         seed: names the numbers, or the puzzles.
-        kind: "numbers" for twins with other numbers, tag `twin_of`; "decoys" for a puzzle before the question, tag `decoy_of`.
+        kind: "numbers" for twins with other numbers, tag `twin_of`; "decoys" for a puzzle before the question, tag `decoy_of`;
+            "rendered" for the question in a picture, tag `rendered_of`, the pictures in the folder OUT-images.
         originals: write each problem that has a copy before it.
+        font: file of the letters in pictures; None for Pillow's own, which has little more than ASCII.
 
     Raises:
         InputError: the source cannot be read, no problem of it has a copy, or out cannot be written.
     """
-    if kind not in ("numbers", "decoys"):
-        raise InputError(f"--kind {kind}: expected numbers, decoys or impossible")
+    if kind not in ("numbers", "decoys", "rendered"):
+        raise InputError(f"--kind {kind}: expected numbers, decoys, rendered or impossible")
+    if font is not None and kind != "rendered":
+        raise InputError(f"--font {font}: expected with --kind rendered alone")
     if out.suffix != ".jsonl" or out.exists():
         raise InputError(f"{out}: {'is there already' if out.exists() else 'expected a file name that ends in .jsonl'}")
     if not out.parent.is_dir():
@@ -61,16 +76,24 @@ def write_copies(source: str, out: Path, *, seed: int = 0, kind: str = "numbers"
     read = (
         [Worked(p) for p in world_problems(WorldConfig(), seed)[1]] if source == "world" else list(read_worked(source))
     )
+    pictures = out.with_name(f"{out.stem}-images")
+    if kind == "rendered":
+        draw_text("0", font=font)  # without Pillow, or with another file than a font, no folder is left behind
+        with storing(pictures):
+            pictures.mkdir()
     refused: Counter[str] = Counter()
     problems: list[Problem] = []
     num_copies = 0
-    for worked, copy in zip(read, _copies(read, seed, kind), strict=True):
+    copies = _copies(read, seed, kind) if kind != "rendered" else _pictures(read, pictures, font)
+    for worked, copy in zip(read, copies, strict=True):
         if isinstance(copy, str):
             refused[copy] += 1
         else:
             num_copies += 1
             problems += [worked.problem, copy] if originals else [copy]
     if not num_copies:
+        if kind == "rendered":
+            pictures.rmdir()
         why = refused.most_common(1)[0][0] if refused else "there is none"
         raise InputError(f"{source}: no problem of it has a copy; the most frequent reason: {why}")
     write_problems(out, problems)
@@ -97,3 +120,15 @@ def _copies(read: list[Worked], seed: int, kind: str) -> Iterator[Problem | str]
             yield make_twin(worked, seed)
         except RefusedError as error:
             yield str(error)
+
+
+def _pictures(read: list[Worked], folder: Path, font: Path | None) -> Iterator[Problem | str]:
+    """For each problem the same in a picture of this folder, or the reason why there is none."""
+    for number, worked in enumerate(read):
+        try:
+            with storing(folder):
+                copy = rendered(worked.problem, folder / f"{number:06d}.png", font=font)
+        except RenderingError as error:
+            yield str(error)
+        else:
+            yield copy

@@ -74,7 +74,11 @@ def rollout(
     """
     start = time.monotonic()
     requests = [
-        Request(render_prompt(policy.tokenizer, p.messages), [(*seed, p.id, g) for g in range(rollouts_per_prompt)])
+        Request(
+            render_prompt(policy.tokenizer, p.messages, carries_images=True),
+            [(*seed, p.id, g) for g in range(rollouts_per_prompt)],
+            images=p.images,
+        )
         for p in problems
     ]
     graders = _Graders(rubric, grading)
@@ -184,8 +188,9 @@ def _to_rollout(
         is_truncated=done.stop_reason is not StopReason.STOP,
     )
     return Rollout(
-        problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace
-    )
+        problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace,
+        images=problem.images,
+    )  # fmt: skip
 
 
 def _check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float) -> None:

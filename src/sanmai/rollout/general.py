@@ -5,12 +5,17 @@ Shape key: P prompts, R rows of the batch (rollouts being written), T tokens, V 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sanmai.models.policy import Policy
+from sanmai.types import Image
+
+Pictures = Sequence[tuple[Image, ...]]
+"""Of each prompt; empty where none has any."""
 
 
 class CachedDecoder:
@@ -48,8 +53,8 @@ class UncachedDecoder:
     Rows are padded on the right, where a causal model cannot see the padding.
     """
 
-    def __init__(self, policy: Policy, token_RT: Tensor, attention_RT: Tensor) -> None:
-        self.policy, self.token_RT, self.attention_RT = policy, token_RT, attention_RT
+    def __init__(self, policy: Policy, token_RT: Tensor, attention_RT: Tensor, images: Pictures) -> None:
+        self.policy, self.token_RT, self.attention_RT, self.images = policy, token_RT, attention_RT, images
 
     def next(self, token_R: Tensor) -> Tensor:
         """Append a token to every row; the logits_RV that follow it."""
@@ -58,15 +63,16 @@ class UncachedDecoder:
             self.token_RT = torch.nn.functional.pad(self.token_RT, (0, 16))
             self.attention_RT = torch.nn.functional.pad(self.attention_RT, (0, 16))
         self.token_RT[rows_R, length_R], self.attention_RT[rows_R, length_R] = token_R, 1
-        return self.policy.next_logits(self.token_RT, self.attention_RT)
+        return self.policy.next_logits(self.token_RT, self.attention_RT, self.images)
 
     def keep(self, kept: Tensor) -> None:
         """Only these rows go on."""
         self.token_RT, self.attention_RT = self.token_RT[kept], self.attention_RT[kept]
+        self.images = [self.images[row] for row in kept.tolist()] if self.images else ()
 
 
 def start_uncached(
-    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int
+    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
 ) -> tuple[Tensor, UncachedDecoder]:
     """The first logits of every rollout, and a decoder that keeps whole sequences."""
     shape = (len(prompts), max(map(len, prompts)) + min(room, 16))
@@ -76,8 +82,9 @@ def start_uncached(
         token_PT[row, : len(prompt)] = torch.tensor(prompt, device=policy.device)
         attention_PT[row, : len(prompt)] = 1
     row_of = torch.arange(len(prompts), device=policy.device).repeat_interleave(repeats)
-    logits_PV = policy.next_logits(token_PT, attention_PT)
-    return logits_PV[row_of], UncachedDecoder(policy, token_PT[row_of], attention_PT[row_of])
+    logits_PV = policy.next_logits(token_PT, attention_PT, images)
+    pictures = [images[row] for row in row_of.tolist()] if images else ()
+    return logits_PV[row_of], UncachedDecoder(policy, token_PT[row_of], attention_PT[row_of], pictures)
 
 
 def cache_works(policy: Policy) -> bool:
@@ -105,7 +112,7 @@ def cache_works(policy: Policy) -> bool:
 
 
 def prefill_cached(
-    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int
+    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
 ) -> tuple[Tensor, CachedDecoder]:
     """Run each prompt once, then repeat its cache for every rollout of its group."""
     device, width = policy.device, max(map(len, prompts))
@@ -115,10 +122,12 @@ def prefill_cached(
         token_PT[row, width - len(prompt) :] = torch.tensor(prompt, device=device)
         attention_PT[row, width - len(prompt) :] = 1
     is_padded = len({len(prompt) for prompt in prompts}) > 1
+    inputs = {"input_ids": token_PT, "position_ids": (attention_PT.cumsum(-1) - 1).clamp(min=0)}
+    if any(images):
+        inputs = policy.pictured(token_PT, attention_PT, images)
     output = policy.model(
-        input_ids=token_PT,
+        **inputs,
         attention_mask=attention_PT if is_padded else None,
-        position_ids=(attention_PT.cumsum(-1) - 1).clamp(min=0),
         past_key_values=_new_cache(policy.model.config, room),
         use_cache=True,
         logits_to_keep=1,
@@ -126,9 +135,11 @@ def prefill_cached(
     row_of = torch.arange(len(prompts), device=device).repeat_interleave(repeats)
     cache = output.past_key_values
     cache.batch_select_indices(row_of)
-    lengths_R = attention_PT.sum(-1)[row_of]
+    next_P = attention_PT.sum(-1)
+    if any(images):  # a picture takes up fewer positions than tokens
+        next_P = inputs["position_ids"].amax(dim=(0, 2)) + 1
     return output.logits[row_of, -1], CachedDecoder(
-        policy, cache, attention_PT[row_of] if is_padded else None, lengths_R
+        policy, cache, attention_PT[row_of] if is_padded else None, next_P[row_of]
     )
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import fmean
 
-from sanmai.types import Group, Metrics, Rollout, StopReason
+from sanmai.data.rendering import RENDERED_OF
+from sanmai.rewards.agreement import same_answer
+from sanmai.stats import rate
+from sanmai.types import Group, Metrics, Problem, Rollout, StopReason
 
 _INCOMPLETE = (StopReason.LENGTH, StopReason.TIMEOUT, StopReason.REPETITION)
 
@@ -47,13 +51,65 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
         metrics |= _means(f"eval/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))
     by_tag: dict[str, list[float | None]] = defaultdict(list)
     for group in groups:
-        for tag, value in sorted(group.problem.tags.items()):
+        for tag, value in sorted((t, v) for t, v in group.problem.tags.items() if t != RENDERED_OF):
             by_tag[f"eval/accuracy/{tag}={value}"] += map(accuracy, group.rollouts)
     num_values = Counter(tag.split("=")[0] for tag in by_tag)
     for tag in sorted(by_tag):
         if num_values[tag.split("=")[0]] <= 20:
             metrics |= _means(tag, by_tag[tag])
-    return metrics
+    return metrics | rendered_agreement(groups)
+
+
+def rendered_agreement(groups: Sequence[Group]) -> Metrics:
+    """Whether questions get the same answer as text and as picture (`sanmai twins --kind rendered`); none where none is both.
+
+    Sample k of a problem is compared with sample k of its picture, where both were graded: they agree if both are right, or both
+    give the same wrong answer.
+
+    Returns:
+        `eval/rendered_agreement`, the share of such pairs that agree, with `..._low` and `..._high`, its 95 % interval clustered
+        by problem; `eval/rendered_problems`, problems with a pair; `eval/rendered_ungraded`, pairs left out because a side could
+        not be graded; `eval/rendered_accuracy` and `eval/original_accuracy`, of the pictures' side and the texts' side; and
+        with several samples `eval/repeated_agreement`, the same of a text's samples k and k + 1: what chance alone leaves.
+    """
+    texts = {group.problem.id: group for group in groups}
+    agree: list[bool] = []
+    graded: list[tuple[str, Rollout, Rollout]] = []
+    repeated: list[bool] = []
+    num_pairs = 0
+    for group in groups:
+        original = texts.get(str(group.problem.tags.get(RENDERED_OF)))
+        if original is None:
+            continue
+        for text, picture in zip(original.rollouts, group.rollouts, strict=True):
+            num_pairs += 1
+            if (found := _agree(group.problem, text, picture)) is not None:
+                agree.append(found)
+                graded.append((original.problem.id, text, picture))
+        again = [_agree(group.problem, *pair) for pair in pairwise(original.rollouts)]
+        repeated += [found for found in again if found is not None]
+    if not num_pairs:
+        return {}
+    share = rate(agree, [problem for problem, *_ in graded])
+    metrics = {"eval/rendered_problems": float(share.n), "eval/rendered_ungraded": float(num_pairs - len(graded))}
+    if not graded:
+        return metrics
+    return metrics | {
+        "eval/rendered_agreement": share.value,
+        "eval/rendered_agreement_low": share.low,
+        "eval/rendered_agreement_high": share.high,
+        **_means("eval/original_accuracy", (accuracy(text) for _, text, _ in graded)),
+        **_means("eval/rendered_accuracy", (accuracy(picture) for *_, picture in graded)),
+        **_means("eval/repeated_agreement", repeated),
+    }
+
+
+def _agree(problem: Problem, first: Rollout, second: Rollout) -> bool | None:
+    """Whether two rollouts give the same answer; None where one could not be graded."""
+    a, b = accuracy(first), accuracy(second)
+    if a is None or b is None or first.trace is None or second.trace is None:
+        return None
+    return same_answer(problem, (a, first.trace), (b, second.trace))
 
 
 def accuracy(rollout: Rollout) -> float | None:

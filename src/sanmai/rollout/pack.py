@@ -10,30 +10,34 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from sanmai.types import Group, Rollout, TokenBatch
+from sanmai.types import Group, Image, Rollout, TokenBatch
+
+Example = tuple[list[int], list[int]] | tuple[list[int], list[int], tuple[Image, ...]]
+"""Prompt tokens, completion tokens, and the prompt's pictures if it has any."""
 
 
 def pack(
-    sequences: Sequence[tuple[list[int], list[int]]], *, sampling_logp: Sequence[list[float]] | None = None
+    sequences: Sequence[Example], *, sampling_logp: Sequence[list[float]] | None = None
 ) -> TokenBatch:
     """Prompt and completion pairs as one right-padded batch on the CPU, without streams.
 
     Args:
-        sequences: (prompt tokens, completion tokens); the completion's tokens are the trained ones.
+        sequences: (prompt tokens, completion tokens), and a prompt's pictures; the completion's tokens are the trained ones.
         sampling_logp: per sequence, the behaviour log-prob of each completion token; zeros when there was no sampling.
     """
-    width = max(len(prompt) + len(completion) for prompt, completion in sequences)
+    width = max(len(prompt) + len(completion) for prompt, completion, *_ in sequences)
     shape = (len(sequences), width)
     tokens_BT = torch.zeros(shape, dtype=torch.long)
     attention_BT, mask_BT = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
     logp_BT = torch.zeros(shape)
-    for row, (prompt, completion) in enumerate(sequences):
+    for row, (prompt, completion, *_) in enumerate(sequences):
         start, end = len(prompt), len(prompt) + len(completion)
         tokens_BT[row, :end] = torch.tensor(prompt + completion)
         attention_BT[row, :end], mask_BT[row, start:end] = True, True
         if sampling_logp is not None:
             logp_BT[row, start:end] = torch.tensor(sampling_logp[row])
-    return TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, {})
+    images = tuple(sequence[2] if len(sequence) > 2 else () for sequence in sequences)
+    return TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, {}, images if any(images) else ())
 
 
 def trained_rollouts(groups: Sequence[Group]) -> list[Rollout]:
@@ -49,7 +53,10 @@ def pack_rollouts(rollouts: Sequence[Rollout], *, newest_alone: bool = False) ->
     """
     starts = [sum(count for _, count in r.segments[:-1]) if newest_alone else 0 for r in rollouts]
     batch = pack(
-        [(r.prompt_tokens + r.completion_tokens[:k], r.completion_tokens[k:]) for r, k in zip(rollouts, starts, strict=True)],
+        [
+            (r.prompt_tokens + r.completion_tokens[:k], r.completion_tokens[k:], r.images)
+            for r, k in zip(rollouts, starts, strict=True)
+        ],
         sampling_logp=[r.sampling_logp[k:] for r, k in zip(rollouts, starts, strict=True)],
     )
     batch.streams["rl"] = torch.tensor([r.advantage or 0.0 for r in rollouts]).unsqueeze(1) * batch.mask_BT

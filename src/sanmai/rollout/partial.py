@@ -69,15 +69,16 @@ class PartialRollouts:
         """
         self._asked, asked = [], []
         for group in self.begun:
+            images = group.problem.images
             names = [(*seed, group.step, group.problem.id, sample) for sample in range(len(group.rollouts))]
             if fresh := [k for k, r in enumerate(group.rollouts) if not r.tokens and r.stop_reason is None]:
                 self._asked.append((group, fresh))
-                asked.append(Request(group.prompt_tokens, [names[k] for k in fresh]))
+                asked.append(Request(group.prompt_tokens, [names[k] for k in fresh], images=images))
             for k, rollout in enumerate(group.rollouts):
                 if rollout.tokens and rollout.stop_reason is None:
                     self._asked.append((group, [k]))
                     tokens = group.prompt_tokens + rollout.tokens
-                    asked.append(Request(tokens, [names[k]], written=len(rollout.tokens)))
+                    asked.append(Request(tokens, [names[k]], len(rollout.tokens), images))
         return asked
 
     def add(self, done: Completion, policy_version: int) -> None:

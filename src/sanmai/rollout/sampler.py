@@ -30,7 +30,7 @@ from sanmai.models.decoder import DenseDecoder, FusedWeights, Prefilled, fuse
 from sanmai.models.dense import DenseModel
 from sanmai.models.policy import Policy
 from sanmai.rollout.general import cache_works, prefill_cached, start_uncached
-from sanmai.types import StopReason
+from sanmai.types import Image, StopReason
 
 _PREFILL_TOKENS = 2**14
 """Prompt tokens, padding included, that are read at once."""
@@ -58,6 +58,8 @@ class Request:
     written: int = 0
     """How many of the last prompt tokens a rollout of these seeds has drawn before: it goes on in its random stream there, and
     they count against the budget."""
+    images: tuple[Image, ...] = ()
+    """The prompt's pictures, whose placeholders stand among its tokens; for a vision-language policy."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def sample(
         return
     if empty := [index for index, request in enumerate(requests) if not request.prompt_tokens]:
         raise ValueError(f"request {empty[0]} has an empty prompt: nothing to continue")
+    if policy.vision is None and (pictured := [index for index, request in enumerate(requests) if request.images]):
+        raise ValueError(f"request {pictured[0]} has images, and the policy reads text alone")
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
     workers = min(policy.workers, config.concurrent, len(rows))
@@ -358,9 +362,10 @@ def _write_in_waves(task: _Task, rows: list[tuple[int, int]]) -> None:
         for slot, row in enumerate(wave):
             slots.begin(slot, *row)
         group_sizes = Counter(request for request, _ in wave)  # in the order of the rows
-        prompts = [task.requests[request].prompt_tokens for request in group_sizes]
+        asked = [task.requests[request] for request in group_sizes]
         repeats = torch.tensor(list(group_sizes.values()), device=task.policy.device)
-        logits_SV, decoder = start(task.policy, prompts, repeats, task.segment)
+        prompts, images = [r.prompt_tokens for r in asked], [r.images for r in asked]
+        logits_SV, decoder = start(task.policy, prompts, repeats, task.segment, images)
         while not task.cancelled.is_set():
             token_S = slots.draw(logits_SV, decoder.next)
             live = slots.live

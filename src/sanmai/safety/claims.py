@@ -24,7 +24,7 @@ from typing import Any, Literal
 from sanmai.safety.bounds import mean_bounds, mean_p_value, prompts_needed
 from sanmai.safety.generalisation import asks_for_object, request_of
 from sanmai.safety.harm import Share
-from sanmai.safety.measures import MEASURES, Row, RowMeasure, incomplete, tags_of
+from sanmai.safety.measures import COPY_TAGS, MEASURES, Row, RowMeasure, incomplete, tags_of
 from sanmai.stats import holm, rate
 
 Outcome = Literal["holds", "fails", "undecided"]
@@ -228,7 +228,7 @@ def _narrowed(of_name: str, asks: Callable[[Row], bool], **changes: Any) -> RowM
 
 
 def _is_original(row: Row) -> bool:
-    return not {"twin_of", "decoy_of"} & set(tags_of(row))
+    return not COPY_TAGS & tags_of(row).keys()
 
 
 def _is_direct(row: Row) -> bool:

@@ -16,6 +16,9 @@ from typing import Any
 
 from sanmai.types import InputError
 
+COPY_TAGS = frozenset({"twin_of", "decoy_of", "rendered_of"})
+"""A row with one of these is of a copy of another problem: `sanmai twins` writes it."""
+
 Row = dict[str, Any]
 Value = Callable[[Row], float | None]
 READABLE_LANGUAGE, READABLE_REPETITION = 0.9, -0.2
@@ -110,9 +113,9 @@ def tags_and_language(row: Mapping[str, Any]) -> dict[str, Any]:
 def is_outside(tags: Mapping[str, Any]) -> bool | None:
     """Whether a problem is out of distribution: its tag `set` or `split` has the part "ood". None where neither is there.
 
-    None too for a copy of another problem (`twin_of`, `decoy_of`), which is compared with its original alone.
+    None too for a copy of another problem (COPY_TAGS), which is compared with its original alone.
     """
-    if "twin_of" in tags or "decoy_of" in tags:
+    if COPY_TAGS & tags.keys():
         return None
     names = [str(tags[name]) for name in ("set", "split") if tags.get(name) not in (None, "")]
     return any("ood" in re.split(r"[^a-z]+", name.lower()) for name in names) if names else None
@@ -120,7 +123,7 @@ def is_outside(tags: Mapping[str, Any]) -> bool | None:
 
 def _is_reasoning(row: Row, *, ood: bool) -> bool:
     tags = tags_of(row)
-    if row.get("kind") != "reasoning" or "twin_of" in tags or "decoy_of" in tags:
+    if row.get("kind") != "reasoning" or COPY_TAGS & tags.keys():
         return False
     return bool(is_outside(tags)) == ood
 

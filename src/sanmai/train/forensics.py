@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.train.components import LossConfig, rl_components, sft_component
 from sanmai.train.step import Component, accumulate
-from sanmai.types import InputError, Rollout, TokenBatch
+from sanmai.types import Image, InputError, Rollout, TokenBatch
 
 
 def write_bundle(
@@ -54,6 +54,8 @@ def write_bundle(
         "loss": loss.model_dump(mode="json") if loss else None,
         "rows": [{"problem_id": r.problem_id, "sample": r.sample, "advantage": r.advantage} for r in rollouts],
     }
+    if batch.images:
+        facts["images"] = batch.images
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n")
     return folder
 
@@ -81,7 +83,11 @@ def replay(folder: Path) -> Replay:
         raise InputError(f"{folder}: not a bundle of a failed step ({error})") from None
     streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
     reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}
-    batch = TokenBatch(*(tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")), streams)
+    tokens_BT, attention_BT, mask_BT, logp_BT = (
+        tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")
+    )
+    images = tuple(tuple(Image(**image) for image in row) for row in facts.get("images", ()))
+    batch = TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, streams, images)
     # The saved model is a folder, with its adapters merged in.
     merged = {"name": str(folder / "model"), "revision": None, "lora_rank": 0, "lora_alpha": 32}
     policy = load_policy(ModelConfig.read({**facts["model"], **merged}))

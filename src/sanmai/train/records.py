@@ -56,15 +56,22 @@ def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:
         "advantage": pa.array([r.advantage for r in rollouts], number),
         "log_ratio": pa.array([r.log_ratio for r in rollouts], number),
         "off_language": pa.array([r.off_language for r in rollouts], number),
-        "failure": pa.array([r.failure for r in rollouts], text),
+        "failure": pa.array([_storable(r.failure) for r in rollouts], text),
         "tokens": pa.array([r.completion_tokens for r in rollouts], pa.list_(count)),
         "sampling_logp": pa.array([r.sampling_logp for r in rollouts], pa.list_(pa.float32())),
     }
+    if any(r.images for r in rollouts):
+        columns["images"] = pa.array([[image["sha256"] for image in r.images] for r in rollouts], pa.list_(text))
     for name in sorted({name for r in rollouts for name in r.verdicts}):
         verdicts = [r.verdicts.get(name) for r in rollouts]
         columns |= {
             f"score/{name}": pa.array([v.score if v else None for v in verdicts], number),
             f"label/{name}": pa.array([v.label if v else None for v in verdicts], text),
-            f"reason/{name}": pa.array([v.reason if v else None for v in verdicts], text),
+            f"reason/{name}": pa.array([_storable(v.reason) if v else None for v in verdicts], text),
         }
     return pa.table(columns)
+
+
+def _storable(text: str | None) -> str | None:
+    """What a grader says, which may quote half a surrogate pair: no character, and no file takes it."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
