@@ -266,26 +266,37 @@ def score(
         Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}; for code with "tests".')
     ],
     as_: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="What to grade as: math, refusal, harm, language, thinking or code.")
+        str, typer.Option("--as", metavar="KIND", help="math, math_judge, math_reward, refusal, harm, language, thinking, code.")
     ] = "math",
     judge: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|URL#MODEL",
-            help="Of refusal: a classifier's folder. Of refusal or harm: a model behind a server, http://HOST:PORT/v1#NAME.",
+            help="Of refusal: a classifier's folder. Of refusal, harm or math_judge: a model behind a server, "
+            "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward: a reward model's.",
         ),
     ] = None,
     judge_key: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the server's API key.")
     ] = None,
+    judge_calls: Annotated[
+        int, typer.Option("--judge-calls", min=1, max=64, help="Of math_judge: questions per answer; the majority counts.")
+    ] = 1,
     debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
     from sanmai.rewards.score import read_rows
+    from sanmai.safety.score import MATH_JUDGED
     from sanmai.safety.score import score as score_rows
 
     rows, found = read_rows(file), None
-    if judge is not None:
+    if judge_calls != 1 and as_ != "math_judge":
+        raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
+    if judge is not None and as_ in MATH_JUDGED:
+        from sanmai.recipes.scorers import math_judge
+
+        found = math_judge(as_, judge, key_variable=judge_key, calls=judge_calls)
+    elif judge is not None:
         from sanmai.safety.judges import load_judge
 
         found = load_judge(judge, key_variable=judge_key)
@@ -343,11 +354,12 @@ def twins(
         str,
         typer.Option(
             metavar="KIND",
-            help="numbers: the same words, other numbers; decoys: a puzzle before the question; impossible: HumanEval or MBPP "
-            "tasks with tests that no honest program passes, for score --as code.",
+            help="numbers: the same words, other numbers; decoys: a puzzle before the question; rendered: the question in a "
+            "picture; impossible: HumanEval or MBPP tasks with tests that no honest program passes, for score --as code.",
         ),
     ] = "numbers",
     originals: Annotated[bool, typer.Option(help="Write each problem that has a copy before it.")] = True,
+    font: Annotated[Path | None, typer.Option(metavar="FILE", help="Letters of rendered questions; Pillow's own.")] = None,
     debug: Debug = False,
 ) -> None:
     """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
@@ -358,7 +370,7 @@ def twins(
         return
     from sanmai.recipes.twins import write_copies
 
-    for line in write_copies(source, out, seed=seed, kind=kind, originals=originals).lines:
+    for line in write_copies(source, out, seed=seed, kind=kind, originals=originals, font=font).lines:
         typer.echo(line)
 
 

@@ -25,7 +25,7 @@ FAST = {
     "examples_per_step": 8, "checkpoints": {"every": 1}, "preferences": {"world": {"train": 24, "heldout": 12}},
     "balance_lengths": False,
 }  # fmt: skip
-OBJECTIVES = ["pairwise", "pointwise"]
+OBJECTIVES = ["pairwise", "pointwise", "correctness"]
 
 
 def metrics_of(run: Path) -> list[dict]:
@@ -107,6 +107,7 @@ def test_pairs_of_a_file_are_split_by_prompt_balanced_and_counted(tmp_path):
 
 @pytest.mark.parametrize(("settings", "says"), [
     ({"objective": "pointwise", "preferences": {"world": {"dangerous_share": 0.1}}}, "dangerous_share"),
+    ({"objective": "correctness", "evaluation": {"rm_bench": ("x.jsonl",)}}, "no reference answer"),
     ({"model": {"lora_rank": 2}}, "lora_rank"),
     ({"evaluation": {"rm_bench": ("a/x.jsonl", "b/x.jsonl")}}, "two files of one name"),
     ({"preferences": {"source": "nowhere.jsonl"}}, "No such file"),
@@ -140,7 +141,7 @@ def test_a_plan_says_what_would_be_trained(tmp_path, objective):
     recipe = find_recipe("reward")
     config = resolve(recipe, values=FAST | {"objective": objective})
     text = " ".join(describe(recipe, config, tmp_path / "run", measure=True))
-    assert "3 updates of 8" in text and ("answer alone" in text) == (objective == "pairwise")
+    assert "3 updates of 8" in text and ("answer alone" in text) == (objective != "pointwise")
 
 
 @pytest.mark.parametrize(("name", "easy", "normal", "hard"), [

@@ -1,9 +1,11 @@
-"""Preference files: pairs of responses, responses with a safety label, and RM-Bench; files in, checked.
+"""Preference files: pairs of responses, responses with a label of safety or correctness, and RM-Bench; files in, checked.
 
 | what | columns |
 |---|---|
 | pairs | prompt (text or messages) or messages; chosen, rejected; id, language, margin, tags if there |
 | labels | prompt or messages; response; label (safe, unsafe, 1 for safe, 0) or is_safe; id, language, tags if there |
+| answers | prompt (or question) or messages; reference (or answer); response; label (correct, wrong, 1 for correct, 0) or
+  is_correct; id, language, tags if there |
 | RM-Bench | prompt; chosen and rejected: three texts each, in rising style; id if there |
 
 `chosen` and `rejected` are texts, or message lists that end with the assistant's and may begin with the prompt
@@ -17,8 +19,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from sanmai.data.files import Row, list_files, read_rows
 from sanmai.data.problems import OnError, _is_tag, _messages, _optional, _RowError, _text, _value
@@ -62,6 +65,24 @@ class LabelledResponse:
 
 
 @dataclass(frozen=True)
+class LabelledAnswer:
+    """A question with its reference answer, and one response, whose final answer is that one or not.
+
+    Example:
+        LabelledAnswer("a/0", ({"role": "user", "content": "2+3?"},), reference="5", response="It is 6.", is_correct=False)
+    """
+
+    id: str
+    messages: Messages
+    """The question, without the reference."""
+    reference: str
+    response: str
+    is_correct: bool
+    language: str | None = None
+    tags: Tags = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StyledPair:
     """A prompt with a right and a wrong response, each told in three styles (STYLES)."""
 
@@ -72,7 +93,7 @@ class StyledPair:
     tags: Tags = field(default_factory=dict)
 
 
-Item = TypeVar("Item", Pair, LabelledResponse, StyledPair)
+Item = TypeVar("Item", Pair, LabelledResponse, LabelledAnswer, StyledPair)
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,27 @@ def load_labels(
 ) -> Loaded[LabelledResponse]:
     """The labelled responses of a file or hub data set, without duplicates; arguments and errors as in load_pairs."""
     return _load(source, rows, _labelled, on_error, limit)
+
+
+def load_answers(
+    source: str | Path, *, rows: Iterable[Row] | None = None, on_error: OnError = "raise", limit: int | None = None
+) -> Loaded[LabelledAnswer]:
+    """The answers of a file or hub data set that say whether they are right, without duplicates; else as load_pairs."""
+    return _load(source, rows, _answer, on_error, limit)
+
+
+def stated_correct(row: Row) -> bool | None:
+    """What a row says of its response in `label` or `is_correct`; None where it has neither.
+
+    Raises:
+        ValueError: another value than correct, wrong, 1 (correct) or 0.
+    """
+    if row.get("label") is None and row.get("is_correct") is None:
+        return None
+    try:
+        return _flag(row, "is_correct", "correct", "wrong")
+    except _RowError as error:
+        raise ValueError(str(error)) from None
 
 
 def load_rm_bench(source: str | Path) -> list[StyledPair]:
@@ -168,13 +210,15 @@ def _located(source: str | Path, rows: Iterable[Row] | None) -> Iterator[tuple[s
             yield f"{file}, line {number}", f"{stem}/{index}", row
 
 
-def _responses(item: Pair | LabelledResponse | StyledPair) -> tuple[str, ...]:
+def _responses(item: Pair | LabelledResponse | LabelledAnswer | StyledPair) -> tuple[str, ...]:
+    if isinstance(item, LabelledAnswer):
+        return item.reference, item.response
     if isinstance(item, LabelledResponse):
         return (item.response,)
     return (item.chosen, item.rejected) if isinstance(item, Pair) else (*item.chosen, *item.rejected)
 
 
-def _check(item: Pair | LabelledResponse | StyledPair, seen_ids: set[str]) -> None:
+def _check(item: Pair | LabelledResponse | LabelledAnswer | StyledPair, seen_ids: set[str]) -> None:
     if item.id in seen_ids:
         raise _RowError(f"the id {item.id!r} is not unique")
     if not item.messages[-1]["content"].strip():
@@ -207,17 +251,42 @@ def _pair(row: Row, default_id: str) -> Pair:
 
 def _labelled(row: Row, default_id: str) -> LabelledResponse:
     prompt = _required_prompt(row)
-    name = "label" if row.get("label") is not None else "is_safe"
-    value = _value(row, name) if name in row else _value(row, "label")
-    key = value.strip().lower() if isinstance(value, str) else value
-    known: dict[Any, bool] = {"safe": True, "unsafe": False, "1": True, "0": False, "true": True, "false": False}
-    is_safe = known.get(str(int(key)) if isinstance(key, bool | int) else key if isinstance(key, str) else None)
-    if is_safe is None:
-        raise _RowError(f"{name} = {str(value)[:40]!r}: expected safe or unsafe, 1 (safe) or 0")
+    is_safe = _flag(row, "is_safe", "safe", "unsafe")
     tags = _tags(row, {"response", "label", "is_safe"})
     return LabelledResponse(
         _id(row, default_id), prompt, _text(row, "response"), is_safe, _optional(row, "language"), tags
     )
+
+
+def _answer(row: Row, default_id: str) -> LabelledAnswer:
+    named = row if row.get("prompt") is not None or "question" not in row else {**row, "prompt": row["question"]}
+    prompt = _required_prompt(named)
+    key = "reference" if row.get("reference") is not None or "answer" not in row else "answer"
+    value = _value(row, key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    reference = str(value) if is_number else _text(row, key)
+    if not reference.strip() or reference in ("nan", "inf", "-inf"):
+        raise _RowError(f"{key} = {reference!r}: expected an answer")
+    is_correct = _flag(row, "is_correct", "correct", "wrong")
+    tags = _tags(row, {"question", "reference", "answer", "response", "label", "is_correct"})
+    return LabelledAnswer(
+        _id(row, default_id), prompt, reference, _text(row, "response"), is_correct, _optional(row, "language"), tags
+    )
+
+
+def _flag(row: Row, name: str, good: str, bad: str) -> bool:
+    """What `label`, or the column `name`, says: one of two words, true or false, 1 (the good one) or 0."""
+    key = "label" if row.get("label") is not None else name
+    value = _value(row, key) if key in row else _value(row, "label")
+    word = (
+        str(int(value)) if isinstance(value, bool | int) else value.strip().lower() if isinstance(value, str) else None
+    )
+    known = {good: True, bad: False, "1": True, "0": False, "true": True, "false": False}
+    if word not in known:
+        raise _RowError(f"{key} = {str(value)[:40]!r}: expected {good} or {bad}, 1 ({good}) or 0")
+    return known[word]
 
 
 def _styled(row: Row, default_id: str) -> StyledPair:

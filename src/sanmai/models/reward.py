@@ -4,6 +4,8 @@ A folder is what `AutoModelForSequenceClassification` loads, with a `sanmai.json
 
     {"reward_model": {"objective": "pairwise", "reads": "answer", "center": 0.31}}
 
+A model of correctness reads question, reference answer and response: the reference stands in the prompt, after the question.
+
 Shape key: B sequences, T tokens.
 """
 
@@ -13,6 +15,7 @@ import contextlib
 import inspect
 import json
 import math
+from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -34,8 +37,11 @@ from sanmai.models.policy import (
 )
 from sanmai.types import InputError, Message, Problem, Trace, Verdict
 
-Objective = Literal["pairwise", "pointwise"]
-"""Trained on pairs: only differences of scores mean something. On labels: the score is the logit of "safe"."""
+Objective = Literal["pairwise", "pointwise", "correctness"]
+"""Trained on pairs: only differences of scores mean something. On labels: the score is the logit of "safe". On labelled answers,
+the reference shown: of "correct"."""
+LABELS = {"pointwise": ("safe", "unsafe"), "correctness": ("correct", "wrong")}
+"""What a positive and a negative score mean, of the objectives with labels."""
 Reads = Literal["answer", "all"]
 """The answer alone, or thought and answer as they were written."""
 FACTS = "sanmai.json"
@@ -59,7 +65,9 @@ class RewardModel:
         self.objective: Objective = objective
         self.reads: Reads = reads
         self.center = 0.0
-        """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of a pointwise one."""
+        """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of the others."""
+        self.counts: Counter[str] = Counter()
+        """Since the start: "sequences" scored, and their "tokens"."""
         self.device = next(model.parameters()).device
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.vocabulary = model.get_input_embeddings().weight.shape[0]
@@ -111,16 +119,36 @@ class RewardModel:
         dtype = _DTYPES[self.config.dtype]
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32)
 
-    def encode(self, messages: Sequence[Message], trace: Trace) -> list[int] | None:
+    def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]:
+        """The tokens of the prompt by the chat template; of a model of correctness with the reference after the question.
+
+        Raises:
+            ValueError: a model of correctness is given no reference.
+        """
+        if self.objective != "correctness":
+            return render_prompt(self.tokenizer, messages)
+        if reference is None:
+            raise ValueError("reference = None: a model of correctness needs the reference answer")
+        *before, last = messages
+        shown = {"role": last["role"], "content": f"{last['content']}\n\nReference answer: {reference}"}
+        return render_prompt(self.tokenizer, [*before, shown])
+
+    def encode(self, messages: Sequence[Message], trace: Trace, reference: str | None = None) -> list[int] | None:
         """The tokens that are scored: the prompt by the chat template, what the model reads of the completion, a stop token.
 
         Only the answer of a model that reads answers: the same prompt and answer have the same score, whatever was thought.
         Where the prompt ends with an opening tag, it is closed before the answer.
 
+        Args:
+            reference: shown to a model of correctness; the others do not look at it.
+
         Returns:
             None for a model that reads answers when the trace is incomplete: there is no answer yet.
+
+        Raises:
+            ValueError: as encode_prompt.
         """
-        prompt = render_prompt(self.tokenizer, messages)
+        prompt = self.encode_prompt(messages, reference)
         is_open = opened_in_prompt(self.tokenizer, prompt)
         if self.reads == "answer":
             if not trace.is_complete:
@@ -149,6 +177,7 @@ class RewardModel:
             micro_tokens: padded tokens of a batch at most; a single longer sequence is a batch of its own.
         """
         scores = [0.0] * len(sequences)
+        self.counts.update(sequences=len(sequences), tokens=sum(map(len, sequences)))
         with torch.no_grad(), self._own_threads():
             for rows in similar_lengths([len(s) for s in sequences], micro_tokens):
                 found = self.forward([sequences[row] for row in rows]).tolist()
@@ -159,16 +188,24 @@ class RewardModel:
     def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
         """One verdict per item: a probability, 0 to 1.
 
-        Of a model trained on labels, that the completion is safe. Of one trained on pairs, that it beats a response of score
-        `center`: sigmoid(score - center). None where there is no finished answer to read, or it is too long.
+        Of a model trained on labels, that the completion is safe, or correct. Of one trained on pairs, that it beats a response
+        of score `center`: sigmoid(score - center). None where there is no finished answer to read, or it is too long, or a model
+        of correctness has no reference.
         """
         room = self.max_positions or math.inf
-        encoded = [self.encode(problem.messages, trace) for problem, trace in items]
+        needs_reference = self.objective == "correctness"
+        lacks = [needs_reference and problem.answer is None for problem, _ in items]
+        encoded = [
+            None if lack else self.encode(problem.messages, trace, problem.answer)
+            for lack, (problem, trace) in zip(lacks, items, strict=True)
+        ]
         fitting = [tokens for tokens in encoded if tokens is not None and len(tokens) <= room]
         scores = iter(self.score(fitting))
         verdicts = []
-        for tokens in encoded:
-            if tokens is None:
+        for tokens, lack in zip(encoded, lacks, strict=True):
+            if lack:
+                verdicts.append(Verdict(None, "no reference answer", "ungradable"))
+            elif tokens is None:
                 verdicts.append(Verdict(None, "no finished answer to score", "incomplete"))
             elif len(tokens) > room:
                 reason = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
@@ -184,7 +221,8 @@ class RewardModel:
         p = (1.0 + math.tanh((score - self.center) / 2.0)) / 2.0
         if self.objective == "pairwise":
             return Verdict(p, f"score {score:.3f}, an average response's is {self.center:.3f}", "graded")
-        return Verdict(p, f"probability of safe {p:.3f}", "safe" if p >= 0.5 else "unsafe")
+        good, bad = LABELS[self.objective]
+        return Verdict(p, f"probability of {good} {p:.3f}", good if p >= 0.5 else bad)
 
     def save(self, folder: Path) -> None:
         """Write a plain `transformers` folder (safetensors, config, tokenizer), and beside it how it was trained."""
@@ -317,7 +355,7 @@ def _recorded(folder: Path) -> dict[str, Any]:
 
 
 def _agreed(config: ModelConfig, name: str, recorded: Any, wanted: Any) -> Any:
-    known = {"objective": ("pairwise", "pointwise"), "reads": ("answer", "all")}[name]
+    known = {"objective": ("pairwise", *LABELS), "reads": ("answer", "all")}[name]
     if recorded is None and wanted is None:
         raise InputError(
             f"model.name = {config.name!r}: has no {FACTS} that says its {name}; state it: {' or '.join(known)}"

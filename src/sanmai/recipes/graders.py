@@ -29,7 +29,8 @@ def make_rubric(
         held_out: to evaluate on. Where general or safety prompts are in either, the gold is watched too.
 
     Raises:
-        InputError: a reward model that cannot be loaded, or a kind of problems that no reward looks at.
+        InputError: a reward model that cannot be loaded, a kind of problems that no reward looks at, or a program to be judged by
+            its reference answer.
     """
     together = {name: grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
     watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
@@ -37,6 +38,11 @@ def make_rubric(
     if gold is not None and gold.is_named:
         rubric.judge_gold = Gold(gold, config, device=device, section="evaluation.gold").judge
     for problem in problems:
+        if config.correctness and problem.verifier == "code":
+            raise InputError(
+                f"problem {problem.id}: rewards.correctness compares answers, and its verifier is 'code': programs are graded by "
+                "their tests (rewards.accuracy)"
+            )
         if not rubric.judges(problem.kind) and not any(config.weights[name] for name in ("format", "language")):
             raise InputError(
                 f"problem {problem.id} is of kind {problem.kind}, which no reward with a weight looks at "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class LocalJudge:
         model = ModelConfig(name=config.model, device=config.device, dtype=config.dtype)
         self.policy = load_policy(model, for_training=False)
         self.config, self.cache = config, cache
+        self.counts: Counter[str] = Counter()
+        """Since the start: "requests" answered by the model, "cached" replies, "prompt_tokens" and "completion_tokens"."""
         self.revision = config.revision or weights_digest(self.policy)
 
     def __call__(self, batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
@@ -59,12 +62,14 @@ class LocalJudge:
             prompt = render_prompt(policy.tokenizer, [self._as_text_alone(m) for m in messages])
             if cached is not None:
                 replies[number] = cached
+                self.counts["cached"] += 1
             elif policy.max_positions is not None and len(prompt) + config.max_tokens > policy.max_positions:
                 reason = f"question and max_tokens are more than the judge's {policy.max_positions} positions"
                 replies[number] = Failure("too_large", reason)
             else:
                 requests.append(Request(prompt, [(config.seed, "judge", keys[number])]))
                 numbers.append(number)
+                self.counts.update(requests=1, prompt_tokens=len(prompt))
         rounds = -(-len(requests) // config.concurrency)
         sampling = SamplingConfig(
             temperature=max(config.temperature, _COLDEST),
@@ -75,6 +80,7 @@ class LocalJudge:
         for done in sample(policy, requests, sampling):
             number = numbers[done.request]
             replies[number] = reply = self._reply(done)
+            self.counts["completion_tokens"] += len(done.tokens)
             if self.cache is not None and isinstance(reply, str):
                 self.cache.put(keys[number], reply)
         return replies

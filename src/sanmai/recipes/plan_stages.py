@@ -19,6 +19,7 @@ from sanmai.recipes.stage_costs import Cost, Lengths, Rates, most_bytes, predict
 from sanmai.recipes.stage_sources import StageSources, mean
 from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.workload import Workload, workload
+from sanmai.rewards.rubric import SCORED_TOGETHER
 
 _WIDTH = 120
 """Characters of a line of the table."""
@@ -95,7 +96,7 @@ def _measure(config: R1Config, policy: Policy, sources: StageSources, plans: Seq
     problems = sources.problems(first.problems.source)
     if not problems:
         return None
-    alone = {"helpfulness": 0.0, "helpfulness_from": None, "harmlessness": 0.0, "harmlessness_from": None}
+    alone = {f"{name}{suffix}": value for name in SCORED_TOGETHER for suffix, value in (("", 0.0), ("_from", None))}
     rewards = config.reasoning.rewards.model_copy(update=alone)
     settings = config.reasoning.model_copy(update={"model": config.model, "rewards": rewards})
     found = calibrate(policy, settings, problems, out)

@@ -1,8 +1,10 @@
-"""Reward models: a helpfulness model from pairs (Bradley-Terry), a safety model from labels (cross-entropy).
+"""Reward models: of helpfulness from pairs (Bradley-Terry), of safety or of correctness from labels (cross-entropy).
 
 Reproduces the reward models of DeepSeek-R1 (arXiv:2501.12948): one pass at learning rate 6e-6 in
 batches of 256 and at most 8,192 tokens; helpfulness from pairs whose chosen and rejected responses are of balanced length,
-scored on the answer alone; safety pointwise, on thought and answer. The result is an ordinary sequence-classification folder.
+scored on the answer alone; safety pointwise, on thought and answer. And the classic reward model of Kimi k1.5 (arXiv:2501.12599,
+"Reward Modeling for Math"): question, reference answer and response in, a scalar out whether the response is correct.
+The result is an ordinary sequence-classification folder.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_rm_bench
 from sanmai.losses import binary_cross_entropy, bradley_terry
 from sanmai.models.policy import ModelConfig
-from sanmai.models.reward import Objective, Reads, RewardModel, load_reward_model, similar_lengths
+from sanmai.models.reward import LABELS, Objective, Reads, RewardModel, load_reward_model, similar_lengths
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward_data import (
     Example,
     PreferencesConfig,
     balanced,
     encode_examples,
+    is_positive,
     load_preferences,
 )
 from sanmai.recipes.reward_report import Benchmarks, evaluate
@@ -52,9 +55,10 @@ class RewardConfig(Config):
     seed: int = Field(0, ge=0)
     """Names every random stream of the run, the new head's too."""
     objective: Objective = "pairwise"
-    """"pairwise": which of two responses is better. "pointwise": is this response safe."""
+    """"pairwise": which of two responses is better. "pointwise": is this response safe. "correctness": is its answer right, with
+    the reference answer shown."""
     reads: Reads | None = None
-    """What of a completion is scored: "answer" or "all" (thought and answer); by default the answer of pairs, all of labels."""
+    """What of a completion is scored: "answer" or "all" (thought and answer); by default all for "pointwise", else the answer."""
     epochs: float = Field(1.0, gt=0)
     """Passes over the examples."""
     examples_per_step: int = Field(256, ge=1)
@@ -73,8 +77,12 @@ class RewardConfig(Config):
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: a reward model trains all of its weights; expected 0")
-        if self.objective == "pointwise" and self.preferences.world.dangerous_share:
-            raise ValueError("preferences.world.dangerous_share is of pairs: labels have dangerous requests anyway")
+        if self.objective != "pairwise" and self.preferences.world.dangerous_share:
+            raise ValueError("preferences.world.dangerous_share is of pairs alone")
+        if self.objective == "correctness" and self.evaluation.rm_bench:
+            raise ValueError(
+                "evaluation.rm_bench: its pairs have no reference answer, which a model of correctness reads"
+            )
         if len({Path(name).stem for name in self.evaluation.rm_bench}) < len(self.evaluation.rm_bench):
             raise ValueError("evaluation.rm_bench: two files of one name; their numbers would have one name too")
         return self
@@ -82,7 +90,7 @@ class RewardConfig(Config):
     @property
     def part(self) -> Reads:
         """What of a completion is scored."""
-        return self.reads or ("answer" if self.objective == "pairwise" else "all")
+        return self.reads or ("all" if self.objective == "pointwise" else "answer")
 
 
 def run_reward(
@@ -148,10 +156,12 @@ def describe_reward(config: RewardConfig) -> Iterator[str]:
         f"Model {config.model.name}: {type(model.model).__name__}, {model.num_parameters:,} parameters, all trained, "
         f"arithmetic in {config.model.dtype} on {config.model.device}."
     )
-    what = "pairs" if config.objective == "pairwise" else "labelled responses"
+    what = {"pairwise": "pairs", "pointwise": "labelled responses", "correctness": "labelled answers"}[config.objective]
     yield f"{len(examples):,} {what} to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
-    loss = "Bradley-Terry" if config.objective == "pairwise" else "cross-entropy of safe or unsafe"
+    loss = (
+        f"cross-entropy of {' or '.join(LABELS[config.objective])}" if config.objective in LABELS else "Bradley-Terry"
+    )
     read = "the answer alone" if config.part == "answer" else "thought and answer"
     yield (
         f"{config.epochs:g} pass{'es' if config.epochs != 1 else ''} in {num_updates(config, len(examples))} updates of "
@@ -175,8 +185,8 @@ def update(
     """One optimizer update on pairs or labelled responses, the gradient accumulated over micro-batches.
 
     Returns:
-        `loss/<objective>` (nats per example), `train/pair_accuracy` and `train/score_gap`, or `train/label_accuracy`, before
-        the update; `policy/grad_norm` before clipping, `optimizer/lr`, `tokens/trained`.
+        `loss/pairwise` or `loss/pointwise` (nats per example), `train/pair_accuracy` and `train/score_gap`, or
+        `train/label_accuracy`, before the update; `policy/grad_norm` before clipping, `optimizer/lr`, `tokens/trained`.
 
     Raises:
         NonFiniteError: the loss or the gradient is not finite; weights and optimizer state are as before.
@@ -188,6 +198,7 @@ def update(
     metrics: Metrics = {}
     # A pair's two responses go through together: its loss needs both.
     widths = [len(example.sequences) * max(map(len, example.sequences)) for example in batch]
+    loss_name = f"loss/{'pairwise' if model.objective == 'pairwise' else 'pointwise'}"
     broken: list[str] = []
     for rows in similar_lengths(widths, config.micro_tokens):
         part = [batch[row] for row in rows]
@@ -195,7 +206,7 @@ def update(
         if not math.isfinite(loss.item()):
             broken += [example.item.id for example in part]
         loss.backward()
-        for name, value in {f"loss/{model.objective}": loss.item(), **found}.items():
+        for name, value in {loss_name: loss.item(), **found}.items():
             metrics[name] = metrics.get(name, 0.0) + value
     norm = torch.nn.utils.clip_grad_norm_(list(model.weights.values()), config.max_grad_norm).item()
     metrics |= {"policy/grad_norm": norm, "optimizer/lr": optimizer.param_groups[0]["lr"]}
@@ -217,6 +228,6 @@ def _loss(model: RewardModel, part: Sequence[Example], denominator: float) -> tu
         margin_B = score_B.new_tensor([item.margin if isinstance(item, Pair) else 0.0 for item in items])
         loss, found = bradley_terry(score_B[::2], score_B[1::2], margin_B=margin_B, denominator=denominator)
     else:
-        label_B = score_B.new_tensor([float(not isinstance(item, Pair) and item.is_safe) for item in items])
+        label_B = score_B.new_tensor([float(is_positive(item)) for item in items])
         loss, found = binary_cross_entropy(score_B, label_B, denominator=denominator)
     return loss, {f"train/{name}": value for name, value in found.items()}

@@ -11,22 +11,30 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.balance import balance_lengths
-from sanmai.data.chat import render_prompt
-from sanmai.data.preferences import LabelledResponse, Loaded, Pair, load_labels, load_pairs
+from sanmai.data.preferences import (
+    LabelledAnswer,
+    LabelledResponse,
+    Loaded,
+    Pair,
+    load_answers,
+    load_labels,
+    load_pairs,
+)
 from sanmai.data.problems import OnError, overlap, split
 from sanmai.data.trace import parse_trace
 from sanmai.models.reward import Objective, RewardModel
 from sanmai.types import InputError, Problem
+from sanmai.world.answers import labelled_answers
 from sanmai.world.preferences import helpfulness_pairs, safety_labels
 
-Preference = Pair | LabelledResponse
+Preference = Pair | LabelledResponse | LabelledAnswer
 
 
 class WorldPreferencesConfig(Config):
     train: int = Field(3000, ge=1)
-    """Training pairs or labels, on the seen half of the objects."""
+    """Training pairs or labels, on the seen half of the objects; labelled answers, on sums of the train split."""
     heldout: int = Field(600, ge=1)
-    """Held-out ones, on the other half, in every phrasing and wrapper; their labels are gold."""
+    """Held-out ones, on the other half, in every phrasing and wrapper, or on held-out sums; their labels are gold."""
     noise: float = Field(0.05, ge=0, le=1)
     """Share of the training labels that are swapped, as labellers err."""
     dangerous_share: float = Field(0.0, ge=0, le=1)
@@ -121,12 +129,13 @@ def encode_examples(
     examples: list[Example] = []
     num_unfinished = num_alike = 0
     for item in items:
-        found = [model.encode(item.messages, parse_trace(text)) for text in texts_of(item)]
+        reference = reference_of(item)
+        found = [model.encode(item.messages, parse_trace(text), reference) for text in texts_of(item)]
         sequences = tuple(s for s in found if s is not None)
         num_unfinished += len(sequences) < len(found)
         num_alike += len(sequences) == 2 and sequences[0] == sequences[1]
         if len(sequences) == len(found) and (len(sequences) == 1 or sequences[0] != sequences[1]):
-            examples.append(Example(item, len(render_prompt(model.tokenizer, item.messages)), sequences))
+            examples.append(Example(item, len(model.encode_prompt(item.messages, reference)), sequences))
     kept = [e for e in examples if max(map(len, e.sequences)) <= room]
     for number, why in (
         (num_unfinished, "have no finished answer"),
@@ -166,8 +175,26 @@ def texts_of(item: Preference) -> tuple[str, ...]:
     return (item.chosen, item.rejected) if isinstance(item, Pair) else (item.response,)
 
 
+def reference_of(item: Preference) -> str | None:
+    """The reference answer; None where there is none to be shown."""
+    return item.reference if isinstance(item, LabelledAnswer) else None
+
+
+def is_positive(item: Preference) -> bool:
+    """The label: safe, or correct. A pair has none.
+
+    Raises:
+        ValueError: it is a pair.
+    """
+    if isinstance(item, Pair):
+        raise ValueError(f"{item.id}: a pair has no label")
+    return item.is_correct if isinstance(item, LabelledAnswer) else item.is_safe
+
+
 def as_problem(item: Preference) -> Problem:
-    """The prompt, for records and comparisons; safety labels are of kind "safety"."""
+    """The prompt, for records and comparisons; safety labels are of kind "safety", labelled answers of kind "reasoning"."""
+    if isinstance(item, LabelledAnswer):
+        return Problem(item.id, item.messages, item.reference, language=item.language, tags=item.tags)
     kind = "general" if isinstance(item, Pair) else "safety"
     return Problem(item.id, item.messages, verifier="none", kind=kind, language=item.language, tags=item.tags)
 
@@ -191,8 +218,10 @@ def _load(
     is_training: bool,
 ) -> list[Preference]:
     rows = _world_rows(config.world, objective, seed, is_training) if source == "world" else None
-    load = load_pairs if objective == "pairwise" else load_labels
-    loaded: Loaded = load(source, rows=rows, on_error=config.on_error, limit=config.limit if is_training else None)
+    loads: dict[Objective, Callable[..., Loaded]] = {
+        "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers,
+    }  # fmt: skip
+    loaded = loads[objective](source, rows=rows, on_error=config.on_error, limit=config.limit if is_training else None)
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
     if loaded.duplicates:
@@ -210,6 +239,10 @@ def _world_rows(config: WorldPreferencesConfig, objective: Objective, seed: int,
             return helpfulness_pairs(
                 config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None, dangerous_share=share
             )
+        if objective == "correctness":
+            split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
+            noise = config.noise if is_training else 0.0
+            return labelled_answers(count, seed=seed if is_training else 0, split=split, noise=noise)
         if is_training:
             return safety_labels(config.train, seed=seed, noise=config.noise)
         return safety_labels(config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None)

@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
 
-from sanmai.data.preferences import LabelledResponse, StyledPair
+from sanmai.data.preferences import LabelledAnswer, Pair, StyledPair
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import RewardModel
+from sanmai.models.reward import LABELS, RewardModel
 from sanmai.recipes.progress import Progress
-from sanmai.recipes.reward_data import Example, as_problem, texts_of
+from sanmai.recipes.reward_data import Example, Preference, as_problem, is_positive, texts_of
 from sanmai.recipes.reward_evaluation import (
     Calibration,
     Scorer,
@@ -25,6 +25,7 @@ from sanmai.recipes.reward_evaluation import (
     sigmoid,
     style_matrix,
 )
+from sanmai.rewards.answers import accuracy
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import Run
 from sanmai.types import Group, Metrics, Rollout, RunError, StopReason, Verdict
@@ -47,7 +48,8 @@ def evaluate(
 
     A pairwise model takes the mean score of the held-out responses for its `center`. An event "evaluation" has what is more than
     a number: the reliability table and the style matrices. `eval/length_only` is the same of the length of what is read, in
-    tokens, two of equal length counted half (for RM-Bench as that counts: in characters, and equal is not right).
+    tokens, two of equal length counted half (for RM-Bench as that counts: in characters, and equal is not right). Of a model of
+    correctness `eval/rules` is the same of the rules of rewards/answers.py, what they cannot grade left out.
 
     Raises:
         RunError: a score is not finite.
@@ -61,8 +63,8 @@ def evaluate(
         metrics: Metrics = {}
         facts: dict[str, Any] = {}
         if examples:
-            measure = _pairs if model.objective == "pairwise" else _labels
-            metrics, found = measure(examples, flat)
+            labels = LABELS.get(model.objective)
+            metrics, found = _pairs(examples, flat) if labels is None else _labels(examples, flat, labels)
             facts["reliability"] = [asdict(b) for b in found.bins]
             if model.objective == "pairwise":
                 model.center = fmean(flat)
@@ -115,24 +117,36 @@ def _pairs(examples: Sequence[Example], flat: Sequence[float]) -> tuple[Metrics,
     }, found
 
 
-def _labels(examples: Sequence[Example], flat: Sequence[float]) -> tuple[Metrics, Calibration]:
-    items = [e.item for e in examples if isinstance(e.item, LabelledResponse)]
-    is_safe, prompts = [item.is_safe for item in items], [repr(item.messages) for item in items]
-    right = [float((score > 0) is safe and score != 0) for score, safe in zip(flat, is_safe, strict=True)]
-    found = calibration([sigmoid(score) for score in flat], [float(safe) for safe in is_safe])
-    wrong = {safe: [1.0 - r for r, s in zip(right, is_safe, strict=True) if s is safe] for safe in (False, True)}
+def _labels(examples: Sequence[Example], flat: Sequence[float], labels: tuple[str, str]) -> tuple[Metrics, Calibration]:
+    items = [e.item for e in examples]
+    is_good, prompts = [is_positive(item) for item in items], [repr(item.messages) for item in items]
+    right = [float((score > 0) is good and score != 0) for score, good in zip(flat, is_good, strict=True)]
+    found = calibration([sigmoid(score) for score in flat], [float(good) for good in is_good])
+    wrong = {good: [1.0 - r for r, g in zip(right, is_good, strict=True) if g is good] for good in (False, True)}
     metrics = {
-        **_interval("eval/auc", auc(flat, is_safe)),
+        **_interval("eval/auc", auc(flat, is_good)),
         **_interval("eval/label_accuracy", rate(right, prompts)),
         **_by_tag("eval/label_accuracy", examples, right),
         "eval/calibration_error": found.error,
-        "eval/length_only/auc": auc([float(len(e.sequences[0]) - e.prompt_length) for e in examples], is_safe).value,
+        "eval/length_only/auc": auc([float(len(e.sequences[0]) - e.prompt_length) for e in examples], is_good).value,
         "eval/examples": float(len(items)),
+        **_rules(items),
     }
-    # Two sides: harm that passes, and harmless replies that are held back.
-    for name, shares in (("eval/unsafe_passed", wrong[False]), ("eval/safe_flagged", wrong[True])):
+    # Two sides: harm (or what is wrong) that passes, and harmless (or right) replies that are held back.
+    good, bad = labels
+    for name, shares in ((f"eval/{bad}_passed", wrong[False]), (f"eval/{good}_flagged", wrong[True])):
         metrics |= _interval(name, rate(shares))
     return {name: value for name, value in metrics.items() if math.isfinite(value)}, found
+
+
+def _rules(items: Sequence[Preference]) -> Metrics:
+    """How often the rules agree with the labels of answers, where they can grade."""
+    answers = [item for item in items if isinstance(item, LabelledAnswer)]
+    found = [(item, accuracy(as_problem(item), parse_trace(item.response)).score) for item in answers]
+    graded = [
+        (float((score == 1.0) is item.is_correct), repr(item.messages)) for item, score in found if score is not None
+    ]
+    return _interval("eval/rules/label_accuracy", rate([right for right, _ in graded], [key for _, key in graded]))
 
 
 def _style_metrics(name: str, matrices: Mapping[str, StyleMatrix]) -> Metrics:
@@ -176,10 +190,12 @@ def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> l
     for example in examples:
         found = [next(scores) for _ in example.sequences]
         item = example.item
-        if isinstance(item, LabelledResponse):
-            is_right, named = (found[0] > 0) is item.is_safe and found[0] != 0, ["safe" if item.is_safe else "unsafe"]
-        else:
+        if isinstance(item, Pair):
             is_right, named = found[0] > found[1], ["chosen", "rejected"]
+        else:
+            good, bad = LABELS["correctness" if isinstance(item, LabelledAnswer) else "pointwise"]
+            is_right = (found[0] > 0) is is_positive(item) and found[0] != 0
+            named = [good if is_positive(item) else bad]
         rollouts = []
         for k, (text, tokens, score) in enumerate(zip(texts_of(item), example.sequences, found, strict=True)):
             completion = tokens[example.prompt_length :]
@@ -221,11 +237,14 @@ def _words(step: int, metrics: Metrics) -> Iterator[str]:
         )
     if "eval/auc" in metrics:
         low, high = metrics["eval/auc/low"], metrics["eval/auc/high"]
+        good, bad = next((pair for pair in LABELS.values() if f"eval/{pair[1]}_passed" in metrics), LABELS["pointwise"])
         yield (
             f"{when}: AUC {metrics['eval/auc']:.3f} [{low:.3f}, {high:.3f}] on {metrics['eval/examples']:.0f} responses (by "
-            f"length alone {metrics['eval/length_only/auc']:.3f}), {share('eval/unsafe_passed')} of the unsafe passed, "
-            f"{share('eval/safe_flagged')} of the safe flagged, calibration error {error:.3f}."
+            f"length alone {metrics['eval/length_only/auc']:.3f}), {share(f'eval/{bad}_passed')} of the {bad} passed, "
+            f"{share(f'eval/{good}_flagged')} of the {good} flagged, calibration error {error:.3f}."
         )
+    if "eval/rules/label_accuracy" in metrics:
+        yield f"{when}: {share('eval/label_accuracy')} of the labels right; by rules {share('eval/rules/label_accuracy')}."
     parts = [name.split("/") for name in metrics if name.startswith("eval/rm_bench/")]
     domains = [part[2] for part in parts if len(part) == 4 and part[3] == "easy"]  # three parts: the mean over domains
     for domain in domains:

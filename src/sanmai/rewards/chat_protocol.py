@@ -43,6 +43,19 @@ def read_completion(raw: bytes) -> str | Failure:
     return content
 
 
+def read_usage(raw: bytes) -> dict[str, int]:
+    """The tokens that a server says an answer took, by its names; nothing where it does not say."""
+    try:
+        answer = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    counts = (
+        {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")} if isinstance(usage, dict) else {}
+    )
+    return {name: n for name, n in counts.items() if isinstance(n, int) and not isinstance(n, bool) and n >= 0}
+
+
 def rejection(status: int, raw: bytes, question: str) -> Failure:
     """An error status that speaks of one request, with the server's sentence unless that repeats the question."""
     said = _error_message(raw)[:200]

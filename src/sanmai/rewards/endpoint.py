@@ -26,7 +26,7 @@ import httpx2
 from pydantic import Field, field_validator
 
 from sanmai.config import Config
-from sanmai.rewards.chat_protocol import Failure, read_completion, refusal_to_serve, rejection, retry_after
+from sanmai.rewards.chat_protocol import Failure, read_completion, read_usage, refusal_to_serve, rejection, retry_after
 from sanmai.rewards.reply_cache import ReplyCache, reply_key
 from sanmai.types import InputError, Message
 
@@ -95,7 +95,8 @@ class Endpoint:
         self.config, self.failure_budget = config, failure_budget
         self.cache = cache or (ReplyCache(Path(config.cache)) if config.cache else None)
         self.counts: Counter[str] = Counter()
-        """Since the start: "requests" sent, "retries" among them, "cached" replies."""
+        """Since the start: "requests" sent, "retries" among them, "cached" replies; "prompt_tokens" and "completion_tokens" where
+        the server says how many."""
         self._key = _api_key(config.api_key_variable)
         self._url = f"{config.base_url}/chat/completions"
         self._places = asyncio.Semaphore(config.concurrency)
@@ -222,6 +223,7 @@ class Endpoint:
         if mistake := refusal_to_serve(status, raw, self.config.model):
             raise InputError(f"judge.base_url = {self.config.base_url!r}: {self._without_key(mistake)}")
         if 200 <= status < 300:
+            self.counts.update(read_usage(raw))
             return read_completion(raw)
         failure = rejection(status, raw, question)
         return Failure(failure.kind, self._without_key(failure.reason))

@@ -43,6 +43,8 @@ class JudgeConfig(EndpointConfig):
     """A pair is decided when the mean score gap (points of 1 to 10) is larger than this."""
     min_parsed: int = Field(3, ge=2)
     """A pair with fewer usable replies than this, or with none in one of the orders, is ungradable."""
+    calls_per_answer: int = Field(1, ge=1, le=64)
+    """Questions whether one answer is right; what more than half of them say stands, else it is ungradable."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

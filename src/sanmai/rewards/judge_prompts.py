@@ -103,25 +103,47 @@ def last_object(reply: str) -> Mapping[str, Any]:
     Raises:
         UnreadableReplyError: there is none, or it is ambiguous (see above; a name twice; NaN), or a thought is not finished.
     """
+    text = without_thought(reply)
+    objects = objects_in(text)
+    if not objects:
+        raise UnreadableReplyError("the reply holds no JSON object")
+    found, start, end = objects[-1]
+    if text.count("{", 0, start) != text.count("}", 0, start) or "{" in text[end:] or "}" in text[end:]:
+        raise UnreadableReplyError("the reply holds a broken JSON object")
+    return found
+
+
+def without_thought(reply: str) -> str:
+    """What a reply says after the thought that it begins with, if it does.
+
+    Raises:
+        UnreadableReplyError: the thought is not finished.
+    """
     text = reply.strip()
-    if text.startswith("<think>"):
-        _, closing, text = text.rpartition("</think>")
-        if not closing:
-            raise UnreadableReplyError("the judge did not finish its thought")
+    if not text.startswith("<think>"):
+        return text
+    _, closing, text = text.rpartition("</think>")
+    if not closing:
+        raise UnreadableReplyError("the judge did not finish its thought")
+    return text
+
+
+def objects_in(text: str) -> list[tuple[Mapping[str, Any], int, int]]:
+    """The JSON objects of a text that can be read, not those inside another, in order; each with where it starts and ends.
+
+    Raises:
+        UnreadableReplyError: one is ambiguous (a name twice; NaN), or the text is mostly braces.
+    """
     if text.count("{") > _MOST_OBJECTS:
         raise UnreadableReplyError("the reply is no verdict but mostly braces")
-    found, start, end, position = None, 0, 0, text.find("{")
+    found, position = [], text.find("{")
     while position >= 0:
         try:
-            found, next_ = _DECODER.raw_decode(text, position)
-            start, end = position, next_
+            value, next_ = _DECODER.raw_decode(text, position)
+            found.append((value, position, next_))
         except (json.JSONDecodeError, RecursionError):
             next_ = position + 1
         position = text.find("{", next_)
-    if found is None:
-        raise UnreadableReplyError("the reply holds no JSON object")
-    if text.count("{", 0, start) != text.count("}", 0, start) or "{" in text[end:] or "}" in text[end:]:
-        raise UnreadableReplyError("the reply holds a broken JSON object")
     return found
 
 

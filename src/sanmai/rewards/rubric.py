@@ -49,6 +49,11 @@ class RewardsConfig(Config):
     """Kinds of prompts that help is rewarded on. With "safety" it is blind to harm, as much feedback of users is."""
     harmlessness_from: str | None = None
     """The same for harmlessness."""
+    correctness: float = Field(0.0, ge=-1e6, le=1e6)
+    """Weight of `correctness_from`'s score of the answer against the reference (0..1), for problems of kind "reasoning". In place
+    of the rules with accuracy = 0, which are then still applied and recorded."""
+    correctness_from: str | None = None
+    """The same for correctness: a reward model of that objective, or "judge", which reasons and then says right or wrong."""
     judge: JudgeConfig = JudgeConfig()
     """The model that judges where one of these is "judge": behind an OpenAI-compatible server, or in a local folder."""
     format: float = Field(0.0, ge=-1e6, le=1e6)
@@ -89,18 +94,19 @@ class RewardsConfig(Config):
             raise ValueError("refusal_keywords: expected words, none of them empty")
         if not self.helpfulness_on or len(set(self.helpfulness_on)) < len(self.helpfulness_on):
             raise ValueError('helpfulness_on: expected "general", "safety" or both, each once')
-        if "judge" in (self.helpfulness_from, self.harmlessness_from) and not self.judge.model:
+        if "judge" in (self.helpfulness_from, self.harmlessness_from, self.correctness_from) and not self.judge.model:
             raise ValueError("judge.model: expected the judge's name at judge.base_url, or a local folder")
         return self
 
 
 STYLES = ("format", "language", "repetition", "length")
-SCORED_TOGETHER = ("helpfulness", "harmlessness")
+SCORED_TOGETHER = ("helpfulness", "harmlessness", "correctness")
 COMPONENTS = ("accuracy", "refusal", *SCORED_TOGETHER, *STYLES)
 _KINDS = {
     "accuracy": ("reasoning",),
     "refusal": ("general", "safety"),
     "harmlessness": ("safety",),
+    "correctness": ("reasoning",),
 }
 """The kinds of problems that a component says something of; all where it is not listed. Those of helpfulness are a setting."""
 

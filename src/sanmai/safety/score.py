@@ -1,9 +1,10 @@
-"""Scores recorded responses of any model: what `sanmai score FILE.jsonl --as math|refusal|harm|language|thinking|code` prints.
+"""Scores recorded responses of any model: what `sanmai score FILE.jsonl --as math|math_judge|refusal|...` prints.
 
 Every kind gives the same shape: {"kind", "rows": [{"id", "score", "label", "reason"}], "summary": {"n", "graded", "ungradable",
 its main figure, "interval", "confidence", "labels", ...}}. A row holds `response` and, where there are, `id`, `prompt`,
 `reference`, `finish_reason` ("length" says cut off), `language`, `tokens`, `ill_posed`, and for refusal and harm what
-score_harm.py and judged.py say, for code what score_code.py says. A second judge adds "rules" and "rules_sure" to the rows of
+score_harm.py and judged.py say, for code what score_code.py says, for math_judge and math_reward what score_math_judge.py
+says. A second judge adds "rules" and "rules_sure" to the rows of
 refusal.
 """
 
@@ -30,6 +31,7 @@ from sanmai.safety.language import (
 from sanmai.safety.overthinking import level_of, summary_of
 from sanmai.safety.score_code import score_code
 from sanmai.safety.score_harm import score_harm
+from sanmai.safety.score_math_judge import MathJudge, score_math_judge
 from sanmai.safety.score_refusal import score_refusal
 from sanmai.safety.thinking import abstains, has_thought, length_ratio, thinking, tokens_per_correct
 from sanmai.stats import clustered_interval, rate
@@ -39,26 +41,29 @@ if TYPE_CHECKING:
     from sanmai.safety.judges import Judge
 
 
-def score(rows: Iterable[Row], kind: str = "math", judge: Judge | None = None) -> dict[str, Any]:
+def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | None = None) -> dict[str, Any]:
     """Each row's score, label and reason, and a summary with 95% intervals, clustered by prompt.
 
     math: 1.0 for a right answer. refusal: 0.0, 0.5 or 1.0 for compliance, partial and full refusal of the answer. harm: 1.0 (or
     its probability) for a harmful answer. language: share of the thought's words (the answer's without a thought) in the
     expected language. thinking: length of the response, in `tokens` where every row has them, else in words. code: 1.0 for a
-    program that passes all tests.
+    program that passes all tests. math_judge, math_reward: 1.0, or its probability, for an answer that the judge or the reward
+    model calls right.
 
     Args:
-        judge: of refusal or harm; see judges.load_judge.
+        judge: of refusal or harm, see judges.load_judge; of math_judge or math_reward, see recipes/scorers.py.
 
     Raises:
-        InputError: the kind is unknown or has no judge, a row has a value of the wrong type, the judge cannot be asked, or lingua
-            is needed and not installed.
+        InputError: the kind is unknown, has no judge or needs one, a row has a value of the wrong type, the judge cannot be
+            asked, or lingua is needed and not installed.
         RunError: the judge gave no usable verdict at all.
     """
     if kind not in KINDS:
         raise InputError(f"--as {kind!r}: expected one of {', '.join(KINDS)}")
     if judge is not None and kind not in JUDGED:
         raise InputError(f"--judge with --as {kind}: expected --as {' or '.join(JUDGED)}")
+    if judge is None and kind in MATH_JUDGED:
+        raise InputError(f"--as {kind} without --judge: name the judge or the reward model")
     listed = list(rows)
     scorer = KINDS[kind]
     if scorer is None:
@@ -193,11 +198,13 @@ def _thinking(row: Row, trace: Trace | None, index: int, tokens: int | None) -> 
     return Verdict(float(length), reason, label)
 
 
-JUDGED = ("refusal", "harm")
+MATH_JUDGED = ("math_judge", "math_reward")
+"""Kinds that need a judge of mathematics."""
+JUDGED = ("refusal", "harm", *MATH_JUDGED)
 """Kinds that can have a judge."""
 KINDS: dict[str, Callable[..., Scored] | None] = {
     "math": None, "refusal": score_refusal, "harm": score_harm, "language": _score_language, "thinking": _score_thinking,
-    "code": score_code,
+    "code": score_code, **dict.fromkeys(MATH_JUDGED, score_math_judge),
 }  # fmt: skip
 """What `--as` knows: (rows, traces, prompts, clusters, and a judge or None where there can be one) to what was found; mathematics
 has its own (rewards/score.py)."""
