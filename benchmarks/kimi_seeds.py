@@ -55,7 +55,8 @@ def cell(values: list[float], sign: str = "") -> str:
         return "–"
     low, high = clustered_interval(known)
     bounds = "" if math.isinf(low) or math.isnan(low) else f" [{low:{sign}.1f}, {high:{sign}.1f}]"
-    return f"{sum(known) / len(known):{sign}.1f}{bounds} ({' · '.join('–' if math.isnan(v) else f'{v:{sign}.1f}' for v in values)})"
+    each = " · ".join("–" if math.isnan(v) else f"{v:{sign}.1f}" for v in values)
+    return f"{sum(known) / len(known):{sign}.1f}{bounds} ({each})"
 
 
 def table(found: list[dict[str, Figures]], reference: str) -> list[str]:

@@ -289,8 +289,8 @@ def test_arrows_stand_only_where_a_change_is_decided():
     after = [scored_row(f"p{i}", **{"score/accuracy": float(i < 30), "num_tokens": 50}) for i in range(40)]
     pipeline = scored(base=before, r1=after)
     row = next(line for line in text_lines(pipeline, stage_table(pipeline)) if line.startswith("r1 "))
-    # Accuracy 25 % to 75 %; no out-of-distribution problems; everything else as it was.
-    assert row.split() == ["r1", "75.0↑", "–", "100.0", "100.0", "100.0", "–", "–", "–", "50.0", "–"]
+    # Accuracy 25 % to 75 %; everything else as it was; no column for what no completion is about.
+    assert row.split() == ["r1", "75.0↑", "100.0", "100.0", "100.0", "50.0", "–"]
 
 
 def test_the_table_file_holds_every_rate_with_n_interval_and_change(folder):
@@ -307,6 +307,14 @@ def test_a_run_folder_is_still_reported_as_one(tmp_path):
     assert "Sanmai run report" in write_report(folder).read_text(encoding="utf-8") and summarise(folder)["steps"] == 10
     with pytest.raises(FileNotFoundError, match="expected a run folder"):
         write_report(tmp_path / "absent")
+
+
+def test_arrows_from_one_box_that_pass_a_column_share_one_level_there():
+    runs = [f"run{i}" for i in range(6)]
+    drawing = draw(["start", "data", *runs], [("start", "data"), *[(a, r) for r in runs for a in ("start", "data")]])
+    rows = {y for _, y in drawing.boxes.values()}
+    levels = {re.findall(r"L\d+,(\d+)", drawing.paths["start", r])[0] for r in runs}
+    assert len(rows) == 6 and len(levels) == 1 and drawing.height < 7 * (BOX_HEIGHT + 30)
 
 
 def test_no_two_boxes_of_the_graph_overlap_and_no_arrow_passes_a_box(folder):

@@ -39,9 +39,21 @@ def reached(lines: Sequence[Mapping[str, Any]], target: float) -> Reached | None
     sampled = 0.0
     for line in lines:
         sampled += line.get("tokens/sampled", 0.0)
-        if line.get(_NEAR, line.get("eval/accuracy", -1.0)) >= target:
+        if _accuracy(line) >= target:
             return Reached(int(line["step"]), float(line["eval/length_mean"]), round(sampled))
     return None
+
+
+def curve(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, float, float]]:
+    """Of each evaluation of a run: step, accuracy as for `reached`, mean length of its completions in tokens."""
+    return [
+        (int(line["step"]), _accuracy(line), float(line["eval/length_mean"])) for line in lines if _accuracy(line) >= 0
+    ]
+
+
+def _accuracy(line: Mapping[str, Any]) -> float:
+    """Below 0 where a step has no evaluation."""
+    return float(line.get(_NEAR, line.get("eval/accuracy", -1.0)))
 
 
 def write_arms(
@@ -64,7 +76,8 @@ def write_arms(
         InputError: a run's metrics cannot be read.
     """
     models = compare_lengths(rows_of, titles, _ALL)
-    found = {name: reached(read_metrics(run), target) for name, run in runs.items()}
+    metrics = {name: read_metrics(run) for name, run in runs.items()}
+    found = {name: reached(lines, target) for name, lines in metrics.items()}
     goal = f"{100 * target:g} %"
     more = {
         f"steps to {goal}": {name: str(r.step) if r else "never" for name, r in found.items()},
@@ -80,6 +93,7 @@ def write_arms(
         "target": target,
         "models": [as_data(m) for m in models],
         "reached": {name: asdict(r) if r else None for name, r in found.items()},
+        "curves": {name: curve(lines) for name, lines in metrics.items()},
     }
     path = write_both(folder, "arms", data, markdown(models, _ALL, more, note))
     said = [f"{name} {r.step if r else 'never'}" for name, r in found.items()]

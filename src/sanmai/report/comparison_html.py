@@ -79,7 +79,7 @@ def render_comparison(found: Comparison, defaults: Mapping[str, Any] | None = No
     notes = [sentence for sentence in (left_out_sentence(found), grading_sentence(found.pipeline)) if sentence]
     return render_page(
         "comparison.html.jinja",
-        styles=[resource(f"templates/{name}.css") for name in ("report", "pipeline", "comparison", "scatter")],
+        styles=[resource(f"templates/{name}.css") for name in ("report", "pipeline", "comparison", "charts")],
         scripts=[resource("templates/theme.js")],
         data={},
         name=found.pipeline.name,

@@ -50,11 +50,15 @@ def draw(names: Sequence[str], edges: Sequence[Edge]) -> Drawing:
         taken.add((columns[name], rows[name]))
     boxes = {name: _corner(columns[name], rows[name]) for name in names}
     paths = {}
-    for a, b in sorted(edges, key=lambda edge: columns[edge[1]] - columns[edge[0]]):
-        between = list(range(columns[a] + 1, columns[b]))
-        row = _nearest_free(taken, between, rows[b]) if between else rows[b]
-        taken |= {(column, row) for column in between}
-        paths[a, b] = _path(boxes[a], boxes[b], [_corner(column, row) for column in between])
+    for a in names:
+        # Arrows from one box that pass columns share a level there, and part before their own ends.
+        far = max((columns[b] for b in users[a]), default=0)
+        wanted = next((rows[b] for b in users[a] if columns[b] > columns[a] + 1), 0)
+        row = _nearest_free(taken, range(columns[a] + 1, far), wanted)
+        taken |= {(column, row) for column in range(columns[a] + 1, far)}
+        for b in users[a]:
+            between = range(columns[a] + 1, columns[b])
+            paths[a, b] = _path(boxes[a], boxes[b], [_corner(column, row) for column in between])
     num_columns = 1 + max((column for column, _ in taken), default=0)
     num_rows = 1 + max((row for _, row in taken), default=0)
     right, bottom = _corner(num_columns - 1, num_rows - 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.load import is_number, read_whole
-from sanmai.report.plots import Mark, scatter
+from sanmai.report.plots import Line, Mark, panel, scatter
 
 _FILES = {"arms": "RL with and without each part", "front": "From long to short"}
 _COLORS = ("s1", "s2", "s3", "s4", "s5", "s6")
@@ -28,6 +28,8 @@ class LengthTable:
     reached: dict[str, Any]
     """By RL run, when it reached the target; empty where none is stated."""
     target: float | None
+    curves: dict[str, list[tuple[float, float, float]]]
+    """By RL run, step, accuracy and tokens of its evaluations."""
 
 
 def read_lengths(folder: Path, problems: list[str]) -> list[LengthTable]:
@@ -50,6 +52,7 @@ def read_lengths(folder: Path, problems: list[str]) -> list[LengthTable]:
                 good,
                 reached if isinstance(reached, dict) else {},
                 target if is_number(target) else None,
+                _curves(data.get("curves")),
             )
         )
     return [table for table in found if table.models]
@@ -69,7 +72,41 @@ def length_section(table: LengthTable) -> dict[str, Any]:
         "target": fmt.percent(table.target) if table.target is not None else "",
         "rows": [_row(model, table) for model in table.models],
         "front": drawing | {"spoken": spoken},
+        "panels": _panels(table, {mark["name"]: mark["color"] for mark in drawing["marks"]}),
     }
+
+
+def _curves(found: Any) -> dict[str, list[tuple[float, float, float]]]:
+    if not isinstance(found, dict):
+        return {}
+    good = {
+        str(name): [tuple(p) for p in points if isinstance(p, list) and len(p) == 3 and all(map(is_number, p))]
+        for name, points in found.items()
+        if isinstance(points, list)
+    }
+    return {name: points for name, points in good.items() if len(points) > 1}
+
+
+def _panels(table: LengthTable, colors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Accuracy and tokens over the steps of RL, a panel per run, with the run that all are compared with in each."""
+    last = max((points[-1][0] for points in table.curves.values()), default=0)
+    longest = max((p[2] for points in table.curves.values() for p in points), default=0)
+    found = []
+    for name, points in table.curves.items():
+        drawn = [(table.reference, "usual"), (name, "own")] if name != table.reference else [(name, "own")]
+        shown = {
+            "name": name,
+            "color": colors.get(name, "ink"),
+            "end": f"{fmt.percent(points[-1][1])}, {points[-1][2]:.1f} tokens",
+        }
+        for k, (title, top, is_share) in enumerate((("accuracy", 1.0, True), ("tokens", longest, False)), start=1):
+            lines = [
+                Line([(p[0], p[k]) for p in table.curves[who]], kind) for who, kind in drawn if who in table.curves
+            ]
+            spoken = f"{title} over the steps; at the end {shown['end']}"
+            shown[title] = panel(lines, top=top, last=last, is_share=is_share) | {"name": name, "spoken": spoken}
+        found.append(shown)
+    return found
 
 
 def _row(model: Mapping[str, Any], table: LengthTable) -> dict[str, Any]:

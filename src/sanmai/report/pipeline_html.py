@@ -25,7 +25,7 @@ from sanmai.report.pipeline_text import (
     state_sentence,
     verdict,
 )
-from sanmai.report.stage_table import COLUMNS, Column, Line, harmful, headlines, stage_table
+from sanmai.report.stage_table import Column, Line, asked_columns, harmful, headlines, stage_table
 from sanmai.report.summary import Estimate, Measure
 
 _MAX_IDS = 40
@@ -49,13 +49,14 @@ def write_pipeline_report(folder: Path, *, defaults: Mapping[str, Any] | None = 
 def render_pipeline(pipeline: Pipeline, defaults: Mapping[str, Any] | None = None) -> str:
     """The page for a pipeline."""
     table = stage_table(pipeline)
+    columns = asked_columns(table)
     first, *others = verdict(pipeline)
     return render_page(
         "pipeline.html.jinja",
         styles=[
             resource("templates/report.css"),
             resource("templates/pipeline.css"),
-            resource("templates/scatter.css"),
+            resource("templates/charts.css"),
         ],
         scripts=[resource("templates/theme.js")],
         data={},
@@ -65,8 +66,8 @@ def render_pipeline(pipeline: Pipeline, defaults: Mapping[str, Any] | None = Non
         state=state_sentence(pipeline),
         notices=list(dict.fromkeys(pipeline.problems)),
         graph=_graph(pipeline, table),
-        columns=[_column(column, table) for column in COLUMNS],
-        models=[_model(pipeline, line) for line in table],
+        columns=[_column(column, table) for column in columns],
+        models=[_model(pipeline, line, columns) for line in table],
         note=NOTE,
         notes=[sentence for sentence in (left_out(table), grading_sentence(pipeline)) if sentence],
         headlines=[_headline(line) for line in headlines(pipeline)],
@@ -143,7 +144,7 @@ def _counts(measure: Measure, missing: int) -> list[str]:
     return n + ([f"{missing:,} not judged"] if missing else [])
 
 
-def _model(pipeline: Pipeline, line: Line) -> dict[str, Any]:
+def _model(pipeline: Pipeline, line: Line, columns: Sequence[Column]) -> dict[str, Any]:
     stage = pipeline.stages.get(line.model)
     scoring = pipeline.models[line.model]
     used = [pipeline.stages[name] for name in pipeline.ancestors(line.model)] + ([stage] if stage else [])
@@ -158,7 +159,7 @@ def _model(pipeline: Pipeline, line: Line) -> dict[str, Any]:
         "purpose": stage.purpose if stage else scoring.purpose,
         "before": line.before if line.is_scored else None,
         "waiting": waiting,
-        "cells": [_cell(line.measures[column.name], num_left_out(line, column)) for column in COLUMNS],
+        "cells": [_cell(line.measures[column.name], num_left_out(line, column)) for column in columns],
         "seconds": _amounts([stage])["seconds"] if stage else fmt.NONE,
         "in_all": _amounts(used)["seconds"] if stage and stage.state == "finished" and len(used) > 1 else "",
     }
@@ -186,8 +187,8 @@ def _cell(measure: Measure, missing: int) -> dict[str, Any]:
 
 def _headline(line: Line) -> dict[str, Any]:
     rows = []
-    for name in HEADLINE_COLUMNS:
-        measure = line.measures[name]
+    asked = [name for name in HEADLINE_COLUMNS if line.num_asked[name] or line.measures[name].before]
+    for measure in (line.measures[name] for name in asked or HEADLINE_COLUMNS):
         cell = _cell(measure, 0)
         before = _value(measure.before, is_share=measure.is_share)
         n = f"{measure.change.n:,} paired" if measure.change else "not comparable"

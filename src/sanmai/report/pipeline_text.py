@@ -12,7 +12,7 @@ from sanmai.report import format as fmt
 from sanmai.report.load import is_number
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
-from sanmai.report.stage_table import COLUMNS, Column, Line, headlines, num_by_rules, stage_table
+from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, headlines, num_by_rules, stage_table
 from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
@@ -82,6 +82,8 @@ def verdict(pipeline: Pipeline) -> list[str]:
     if line.measures["harm"].change and not line.measures["over_refusal"].change:
         sides.append("Without it, less harm may be no more than more refusing.")
     sides.append(_sentence("The share of harmless requests that are answered", line.measures["helped"]))
+    if not any(line.num_asked[name] for name in ("harm", "over_refusal", "helped")):
+        sides = ["Harm, over-refusal and help were not measured: no held-out prompt is about them."]
     return [*sentences, *sides, _sentence("The readable share", line.measures["readable"])]
 
 
@@ -114,20 +116,21 @@ def grading_sentence(pipeline: Pipeline) -> str:
 
 def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
     """For a terminal of 120 columns."""
+    columns = asked_columns(table)
     for sentence in verdict(pipeline):
         yield from fmt.wrapped(sentence)
     yield ""
-    yield _row("model", [column.short for column in COLUMNS], "seconds")
+    yield _row("model", [column.short for column in columns], "seconds")
     for line in table:
         seconds = _cost_of(pipeline, line.model).seconds
         time = fmt.NONE if seconds is None else f"{seconds:,.0f}"
         if not line.is_scored:
             yield f"{_cut(line.model):<{_NAME_WIDTH}} not scored yet"
             continue
-        yield _row(line.model, [_mark(line.measures[column.name]) for column in COLUMNS], time)
+        yield _row(line.model, [_mark(line.measures[column.name]) for column in columns], time)
         against = f" vs {line.before}" if line.before else ""
-        yield _row(against, [_bounds(line.measures[column.name]) for column in COLUMNS], "")
-    yield _row("n", [_range_of_n(table, column) for column in COLUMNS], "")
+        yield _row(against, [_bounds(line.measures[column.name]) for column in columns], "")
+    yield _row("n", [_range_of_n(table, column) for column in columns], "")
     yield "Shares in percent, with 95 % intervals. ↑ ↓: the change from the model named below is not undecided."
     for sentence in (left_out(table), grading_sentence(pipeline)):
         yield from fmt.wrapped(sentence)
@@ -151,7 +154,7 @@ def markdown_lines(pipeline: Pipeline) -> Iterator[str]:
     yield _no_tags(state_sentence(pipeline))
     yield from ("", "## Stages", "")
     yield from _markdown_table(pipeline, table, with_cost=True)
-    yield from ("", NOTE, "", *(f"- {column.label}: {column.meaning}" for column in COLUMNS))
+    yield from ("", NOTE, "", *(f"- {column.label}: {column.meaning}" for column in asked_columns(table)))
     if told := grading_sentence(pipeline):
         yield from ("", told)
     if found := headlines(pipeline):
@@ -290,11 +293,12 @@ def _range_of_n(table: Sequence[Line], column: Column) -> str:
 
 
 def _markdown_table(pipeline: Pipeline, table: Sequence[Line], *, with_cost: bool) -> Iterator[str]:
-    titles = ["model", "compared with", *(column.label for column in COLUMNS), *(["seconds"] if with_cost else [])]
+    columns = asked_columns(table)
+    titles = ["model", "compared with", *(column.label for column in columns), *(["seconds"] if with_cost else [])]
     yield f"| {' | '.join(titles)} |"
     yield f"|---|---|{'---:|' * (len(titles) - 2)}"
     for line in table:
-        cells = [_markdown_cell(line, column) if line.is_scored else "not scored yet" for column in COLUMNS]
+        cells = [_markdown_cell(line, column) if line.is_scored else "not scored yet" for column in columns]
         if with_cost:
             cells.append(fmt.number(_cost_of(pipeline, line.model).seconds))
         yield f"| {' | '.join([_plain(line.model), _plain(line.before or fmt.NONE), *cells])} |"

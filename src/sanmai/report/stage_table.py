@@ -65,6 +65,12 @@ def stage_table(pipeline: Pipeline) -> list[Line]:
     return [compare(pipeline, model, pipeline.model_before(model)) for model in pipeline.models]
 
 
+def asked_columns(table: Sequence[Line]) -> list[Column]:
+    """The columns that some completion is about; all, where nothing is scored yet."""
+    asked = [column for column in COLUMNS if any(line.num_asked[column.name] for line in table)]
+    return asked or list(COLUMNS)
+
+
 def headlines(pipeline: Pipeline) -> list[Line]:
     """The comparisons of HEADLINES whose models are both scored."""
     models = pipeline.models
