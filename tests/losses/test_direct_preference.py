@@ -337,6 +337,7 @@ ONE = torch.ones(1)
     (lambda: settings("simpo"), "'simpo' needs gamma"), (lambda: settings(gamma=1.0), "'dpo' does not read gamma"),
     (lambda: settings("simpo", gamma=-1.0), "gamma is -1.0"),
     (lambda: settings("kto", desirable_weight=-1.0), "desirable_weight is -1.0"),
+    (lambda: settings("kto", desirable_weight=0.0, undesirable_weight=0.0), "are both 0: no completion would count"),
     (lambda: settings(per_token=True), "'dpo' does not read per_token"),
     (lambda: settings(desirable_weight=2.0), "'dpo' does not read desirable_weight"),
     (lambda: dataclasses.replace(PREFERENCE_PRESETS["simpo"], loss="dpo"), "'dpo' does not read gamma"),

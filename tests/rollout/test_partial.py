@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
+import torch
 
 from sanmai.rewards.rubric import RewardsConfig, Rubric
+from sanmai.rollout import sampler
 from sanmai.rollout.engine import GradingConfig, continue_rollouts
 from sanmai.rollout.partial import PartialRollouts, repeats
-from sanmai.rollout.sampler import Request, SamplingConfig, sample
+from sanmai.rollout.sampler import Request, SamplingConfig, sample, uniforms
 from sanmai.types import InputError, Problem, StopReason
 from tiny_models import random_policy
 
@@ -46,6 +49,84 @@ def test_with_frozen_weights_a_rollout_says_what_it_says_in_one_piece():
         for group in one_step(partial, policy, segment=6):
             found |= {(group.problem.id, g): (r.tokens, r.stop_reason) for g, r in enumerate(group.rollouts)}
     assert found == whole and not partial.begun
+
+
+def chi_square(ours: Counter, theirs: Counter) -> float:
+    """The probability of two samples at least as different from one distribution (Pearson, two rows of counts)."""
+    cells = sorted(ours | theirs)
+    a, b = (torch.tensor([float(counts[cell]) for cell in cells]) for counts in (ours, theirs))
+    statistic = ((a * (b.sum() / a.sum()).sqrt() - b * (a.sum() / b.sum()).sqrt()).square() / (a + b)).sum()
+    return torch.special.gammaincc(torch.tensor((len(cells) - 1) / 2.0), statistic / 2).item()
+
+
+def test_the_chi_square_is_that_of_the_tables():
+    # 10 and 20 against 20 and 10: (10 - 20)^2 / 30 in both cells, 6.667 with one degree of freedom: p = 0.0098.
+    assert chi_square(Counter(a=10, b=20), Counter(a=20, b=10)) == pytest.approx(0.0098, abs=5e-5)
+    # Half as many in the same shares: no difference.
+    assert chi_square(Counter(a=10, b=20), Counter(a=5, b=10)) == pytest.approx(1.0)
+
+
+PARTS = 5
+
+
+def in_parts(policy, *, gives_up_after: int | None = None) -> Counter:
+    """1,200 completions by a roller that begins ten groups of twelve in every step, and then goes on with those that wait."""
+    partial, found, step = PartialRollouts(), Counter(), 0
+    while step < 10 or partial.begun:
+        step += 1
+        for k in range(10 if step <= 10 else 0):
+            partial.begin(problem(f"{step}/{k}"), [7, 8, 9], step, 12)
+        for group in one_step(partial, policy, segment=PARTS):
+            found.update(cell(r.tokens) for r in group.rollouts)
+        if gives_up_after is not None:
+            for group in partial.begun:
+                group.rollouts = [r for r in group.rollouts if r.stop_reason or len(r.segments) < gives_up_after]
+    return found
+
+
+def cell(tokens: list[int]) -> tuple:
+    """By thirds of the budget, and by the halves of the vocabulary that its first and its sixth token are in."""
+    return (len(tokens) - 1) // 7, *(token < 200 for token in tokens[: PARTS + 1 : PARTS])
+
+
+def test_with_frozen_weights_the_distribution_of_completions_is_that_of_whole_ones(monkeypatch):
+    # Other random streams, so nothing is equal by construction. 14 cells; the level of the test is 1%.
+    policy = stopping(1 / 15)
+    request = Request([7, 8, 9], [("whole", k) for k in range(1200)])
+    whole = Counter(cell(done.tokens) for done in sample(policy, [request], CONFIG))
+    assert in_parts(policy).total() == whole.total() == 1200 and len(whole) == 14
+    assert chi_square(whole, in_parts(policy)) > 0.01
+    # The two mistakes that this would find: long ones are given up, and a stream that begins again with every part.
+    assert chi_square(whole, in_parts(policy, gives_up_after=3)) < 1e-4
+    monkeypatch.setattr("sanmai.rollout.sampler.uniforms", lambda seed, count: np.resize(uniforms(seed, PARTS), count))
+    assert chi_square(whole, in_parts(policy)) < 1e-4
+
+
+def test_the_longest_step_is_bounded_when_one_prompt_is_long(monkeypatch):
+    policy, draws = stopping(1 / 15), 0
+    names = [f"p{k}" for k in range(40)]
+    asked = [Request([7, 8, 9], [("run", 1, name, 0)]) for name in names]
+    length = {names[done.request]: len(done.tokens) for done in sample(policy, asked, CONFIG)}
+    long, short = next(n for n in names if length[n] == 20), [n for n in names if length[n] <= PARTS][:7]
+
+    def counted(*args):
+        nonlocal draws
+        draws += 1
+        return drawn(*args)
+
+    drawn = sampler.draw
+    monkeypatch.setattr(sampler, "draw", counted)
+    monkeypatch.setattr(type(policy), "workers", 1)
+    list(sample(policy, [asked[names.index(name)] for name in (long, *short)], CONFIG))
+    assert draws == 20  # whole, the step takes as long as the long one
+    partial, ended, longest = PartialRollouts(), [], []
+    for name in (long, *short):
+        partial.begin(problem(name), [7, 8, 9], 1, 1)
+    while partial.begun:
+        draws = 0
+        ended.append({group.problem.id for group in one_step(partial, policy, segment=PARTS)})
+        longest.append(draws)
+    assert longest == [PARTS] * 4 and ended == [set(short), set(), set(), {long}]  # nobody waits for it, and it is there
 
 
 def test_long_rollouts_are_neither_starved_nor_left_out_and_no_step_writes_more_than_its_share():

@@ -344,6 +344,8 @@ class PreferenceLossSettings:
         _check_amounts(desirable_weight=self.desirable_weight, undesirable_weight=self.undesirable_weight)
         if (self.desirable_weight, self.undesirable_weight) != (1.0, 1.0) and self.loss != "kto":
             raise ValueError(f"loss {self.loss!r} does not read desirable_weight and undesirable_weight")
+        if not self.desirable_weight + self.undesirable_weight > 0:
+            raise ValueError("desirable_weight and undesirable_weight are both 0: no completion would count")
 
     @property
     def needs_reference(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import types
@@ -14,8 +15,6 @@ from sanmai.programs.isolation import isolate, limit, limit_program, protect
 from sanmai.programs.judge import judge
 from sanmai.programs.plain import read_frame
 from sanmai.programs.program import run_script, serve_functions
-
-_START_SECONDS = 60
 
 
 def main(control: int, report: int) -> None:
@@ -28,6 +27,8 @@ def main(control: int, report: int) -> None:
     parts = isolate(request["folder"], folder_bytes=request["folder_bytes"])
     os.environ |= dict.fromkeys(("HOME", "TMPDIR"), os.getcwd())
     protect()
+    if os.getppid() != request["owner"]:
+        os._exit(1)  # it died before it could be told that its death is ours
     asks, questions = os.pipe()
     replies, answers = os.pipe()
     warden = os.fork()
@@ -67,12 +68,14 @@ def _stay_alone() -> None:
 def _guard_program(report: int, request: dict, parts: dict[str, bool], asks: int, answers: int) -> None:
     """The warden: fork the program, wait for it, say how it ended. Returns in the program alone."""
     protect()
-    # For a parent that was killed at the one moment when the judge could not yet be told.
-    signal.alarm(int(request["timeout_seconds"]) + _START_SECONDS)
+    # The judge alone holds the other end. It may have died before the kernel was told what follows from that.
+    if _has_no_writer(asks):
+        os._exit(1)
+    warden = os.getpid()
     program = os.fork()
     if program == 0:
         os.close(report)
-        _be_program(request, parts, asks, answers)
+        _be_program(request, parts, warden, asks, answers)
         return
     os.close(asks)
     os.close(answers)
@@ -84,7 +87,13 @@ def _guard_program(report: int, request: dict, parts: dict[str, bool], asks: int
     signal.pause()  # killed by the parent, and with it all that the program left behind
 
 
-def _be_program(request: dict, parts: dict[str, bool], asks: int, answers: int) -> None:
+def _has_no_writer(pipe: int) -> bool:
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
+def _be_program(request: dict, parts: dict[str, bool], warden: int, asks: int, answers: int) -> None:
     if request["is_script"]:
         os.close(asks)
         os.close(answers)
@@ -92,6 +101,8 @@ def _be_program(request: dict, parts: dict[str, bool], asks: int, answers: int) 
     limit_program(cpu_seconds=request["cpu_seconds"], processes=request["processes"] if is_counted else None)
     if parts["alone"]:
         protect()  # no namespace ends it with its warden
+        if os.getppid() != warden:
+            os._exit(1)
         _stay_alone()
     code, name = request["code"], "__main__" if request["is_script"] else "program"
     request.clear()

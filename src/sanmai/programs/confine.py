@@ -2,7 +2,8 @@
 
 Why both beside namespaces. A namespace hides the machine; it closes no system call. The filter closes what namespaces do not
 contain, which is more than holes in the kernel: sockets to a virtual machine's host (AF_VSOCK belongs to no network namespace),
-keyrings of the session that started it, io_uring, bpf, perf, userfaultfd, and memory that counts for no limit (memfd_create).
+keyrings of the session that started it, io_uring, bpf, perf, userfaultfd, and memory that counts for no limit (memfd_create,
+and setsockopt, which makes a socket's buffers megabytes large).
 Landlock adds nothing to a root folder of its own, so it is used where the kernel refuses that. Then the filter closes more: how
 files are owned, dated and permitted, which Landlock does not watch; and a program may not start or signal any process.
 
@@ -48,7 +49,7 @@ _AF_UNIX, _SOCK_STREAM = 1, 1
 _CLONE_THREAD, _PR_SET_PDEATHSIG = 0x10000, 1
 
 _NEVER_NEEDED = """
-    socket connect bind listen accept accept4
+    socket connect bind listen accept accept4 setsockopt
     ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_getfd setpriority ioprio_set
     migrate_pages move_pages mbind set_mempolicy set_mempolicy_home_node
     mount umount2 pivot_root chroot unshare setns open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr
@@ -237,7 +238,7 @@ def _numbers(table: str) -> dict[str, int]:
 
 # From the kernel's headers asm/unistd_64.h and asm-generic/unistd.h.
 _X86_64 = """
-    socket=41 connect=42 bind=49 listen=50 accept=43 accept4=288 ptrace=101 process_vm_readv=310
+    socket=41 connect=42 bind=49 listen=50 accept=43 accept4=288 setsockopt=54 ptrace=101 process_vm_readv=310
     process_vm_writev=311 process_madvise=440 process_mrelease=448 kcmp=312 pidfd_getfd=438 setpriority=141
     ioprio_set=251 migrate_pages=256 move_pages=279 mbind=237 set_mempolicy=238 set_mempolicy_home_node=450
     mount=165 umount2=166 pivot_root=155 chroot=161 unshare=272 setns=308 open_tree=428 move_mount=429 fsopen=430
@@ -259,7 +260,7 @@ _X86_64 = """
     pidfd_send_signal=424 kill=62 tgkill=234 rt_sigqueueinfo=129 rt_tgsigqueueinfo=297 prctl=157
 """
 _AARCH64 = """
-    socket=198 connect=203 bind=200 listen=201 accept=202 accept4=242 ptrace=117 process_vm_readv=270
+    socket=198 connect=203 bind=200 listen=201 accept=202 accept4=242 setsockopt=208 ptrace=117 process_vm_readv=270
     process_vm_writev=271 process_madvise=440 process_mrelease=448 kcmp=272 pidfd_getfd=438 setpriority=140
     ioprio_set=30 migrate_pages=238 move_pages=239 mbind=235 set_mempolicy=237 set_mempolicy_home_node=450 mount=40
     umount2=39 pivot_root=41 chroot=51 unshare=97 setns=268 open_tree=428 move_mount=429 fsopen=430 fsconfig=431

@@ -11,7 +11,8 @@ What it does not resist: a program that knows the expected values (special-cased
 safety/impossible.py); tests whose expected value comes from the program itself, as in `f(x) == helper(x)` with a helper of
 the program's, or from an argument that it may change in place, as in `f(x) == sorted(x)`, which `x.clear(); return []` passes
 (a program that works in place is to be graded too, and looks the same); tests that cannot fail, or not on an empty result:
-`for a, b in zip(f(x), [1, 2]): assert a == b`. Tests are trusted to be tests, but run under the same limits.
+`for a, b in zip(f(x), [1, 2]): assert a == b`, or not on a NaN: `assert not f(x) > 1`. Tests are trusted to be tests, but run
+under the same limits.
 
 Beyond plain data (numbers, strings, bytes, lists, tuples, sets, dicts and their subclasses) results stay in the program: tests
 may call, read and iterate them, but not compare them. A test that passes the program a function is ungradable, unless it is
@@ -156,7 +157,9 @@ def evaluate_program(
 
 def _value(text: str) -> Value:
     try:
-        return Value(decoded(json.loads(text), _no_object))
+        value = decoded(json.loads(text), _no_object)
+        repr(value)  # for who writes it into a test: Python refuses that for an int of more than 4,300 digits
+        return Value(value)
     except (ValueError, TypeError, RecursionError) as error:
         return Value(None, f"the result cannot be read: {error}")
 

@@ -174,8 +174,17 @@ def _reason(step: Callable[[], None]) -> tuple[bool | None, str] | None:
     except CannotSend as error:
         return None, str(error)[:_MAX_REASON]
     except BaseException as error:  # noqa: BLE001 - whatever a test raises is its failure
-        return False, f"{type(error).__name__}: {error}"[:_MAX_REASON]
+        return False, f"{type(error).__name__}: {_text(error)}"[:_MAX_REASON]
     return None
+
+
+def _text(error: BaseException) -> str:
+    """What an error says, as text that can be stored: a program may put into it what has no text, or is none."""
+    try:
+        text = str(error)[:_MAX_REASON]
+    except BaseException as unsaid:  # noqa: BLE001 - an int of 5,000 digits, say
+        text = f"cannot be shown ({type(unsaid).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no character
 
 
 def _exception(name: str, message: str) -> Exception:

@@ -194,12 +194,10 @@ def run_job(
     Raises:
         RunError: as above.
     """
-    with tempfile.TemporaryFile() as source, _working_folder() as folder:
-        source.write(stdin.encode("utf-8", "surrogatepass"))
-        source.seek(0)
-        request = asdict(limits) | {"code": code, "folder": folder, "is_script": job is None}
+    with _to_read(stdin.encode("utf-8", "surrogatepass")) as source, _working_folder() as folder:
+        request = asdict(limits) | {"code": code, "folder": folder, "is_script": job is None, "owner": os.getpid()}
         frames = _frame(request) + (b"" if job is None else _frame(job))
-        with _Session(frames, source.fileno(), folder, limits, is_script=job is None) as session:
+        with _Session(frames, source, folder, limits, is_script=job is None) as session:
             return session.run(), session.facts
 
 
@@ -261,7 +259,7 @@ class _Session:
         Raises:
             RunError: the interpreter did not start.
         """
-        while self._stop is None:
+        while self._stop is None or self._is_ahead_of_judge:
             left = self._deadline - time.monotonic()
             if left > 0:
                 self._attend(left)
@@ -281,6 +279,11 @@ class _Session:
             raise RunError(f"no process for a program could be started: {stderr[-500:].strip() or how}")
         stop, code, number = self._cause()
         return ProgramResult(stop, code, number, stdout, stderr, seconds, self._end.get("cpu_seconds"), self._isolation)
+
+    @property
+    def _is_ahead_of_judge(self) -> bool:
+        """The program was so quick that the judge, which started it, has yet to say so."""
+        return self._isolation is None and self._stop != "timeout" and self._report in self._selector.get_map()
 
     def _cause(self) -> tuple[Any, int | None, int | None]:
         """Why it is over, the exit code and the signal."""
@@ -413,6 +416,19 @@ def _frame(message: dict[str, Any]) -> bytes:
     if len(data) > MAX_FRAME_BYTES:
         raise ValueError(f"code and tests of {len(data)} bytes: expected at most {MAX_FRAME_BYTES}")
     return len(data).to_bytes(4, "big") + data
+
+
+@contextlib.contextmanager
+def _to_read(data: bytes) -> Generator[int, None, None]:
+    """A file without a name that holds the data, open for reading alone: a program that may write to it has a disk."""
+    with tempfile.NamedTemporaryFile(prefix="sanmai-") as named:
+        named.write(data)
+        named.flush()
+        file = os.open(named.name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 @contextlib.contextmanager

@@ -169,4 +169,5 @@ def _beside(given: Mapping[str, int], kept: Mapping[str, int]) -> Sequence[str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    """On one line, and without what a terminal or an editor obeys instead of showing it."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -109,7 +109,7 @@ class DpoConfig(Config):
     """Use only so many pairs of the source, from the start; None for all."""
     holdout: float = Field(0.0, ge=0, lt=1)
     """Share of the prompts whose pairs are not trained on, but measured with every evaluation."""
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(1.0, gt=0, le=1e6)
     """Passes over the pairs."""
     pairs_per_step: int = Field(64, ge=1)
     """Pairs in one optimizer update."""
@@ -322,6 +322,11 @@ def plan_steps(config: DpoConfig, pairs: Sequence[EncodedPair]) -> tuple[int, in
     per_step = min(config.pairs_per_step, len(pairs))
     if config.loss.preset == "kto":
         most = max(Counter(tuple(pair.prompt) for pair in pairs).values())
+        if 2 * most > len(pairs):
+            raise InputError(
+                f"loss.preset = 'kto': {most} of {len(pairs)} pairs have one prompt; expected at most half, so that every "
+                "completion can be set beside another prompt"
+            )
         if per_step < 2 * most:
             raise InputError(
                 f"loss.preset = 'kto': {most} pairs have one prompt, and a step has {per_step}; expected at least {2 * most} "
