@@ -6,8 +6,8 @@ A set is cut in two by question. On one half `sanmai run reward --set objective=
 parameters); on the other every grader is measured, with 95 % intervals over the questions. The world's set: a right and a wrong
 response to each sum (world/answers.py). GSM8K's: the four published model solutions of each question with their labels
 `is_correct` (github.com/openai/grade-school-math); the rules agree with all of them, probably because these compare the last
-line, too. To the embedded model's tokenizer nearly every word of these is unknown: it sees digits. Runs that are already there are
-not run again.
+line, too. To the embedded model's tokenizer nearly every word of these is unknown: it sees digits. Runs that are there already
+are not run again.
 """
 
 from __future__ import annotations

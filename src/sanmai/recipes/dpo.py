@@ -28,7 +28,7 @@ from sanmai.config import Config
 from sanmai.data.chat import render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
-from sanmai.data.problems import OnError, overlap, split
+from sanmai.data.problems import OnError, split
 from sanmai.losses import (
     PREFERENCE_PRESETS,
     PreferenceLossSettings,
@@ -43,9 +43,10 @@ from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
 from sanmai.recipes.failure import with_bundle
 from sanmai.recipes.graders import make_rubric
+from sanmai.recipes.loop import train_steps
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward_data import as_problem
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits, warn_of_overlap
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.pack import pack
@@ -189,21 +190,11 @@ def run_dpo(
             with progress.phase("evaluation"):
                 return found | measure_pairs(state, measured, config)
 
-        progress.begin(run, num_steps)
-        if run.start_step == 0:
-            run.log_step(0, measure(0))
-        for step in run.steps(num_steps, progress.interrupting):
+        def learn(step: int) -> Metrics:
             batch = draw(pairs, per_step, seed=config.seed, step=step)
-            with progress.phase("training"):
-                metrics = update(run, state, batch, config, step, num_steps)
-            if config.evaluation.is_due(step, num_steps):
-                metrics |= measure(step)
-            with progress.phase("saving"):
-                run.log_step(step, metrics)
-                if run.commits(step, num_steps, config.checkpoints):
-                    run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics)
-        progress.end(run)
+            return update(run, state, batch, config, step, num_steps)
+
+        train_steps(run, state, config, num_steps, update=learn, measure=measure, progress=progress)
     return run.folder
 
 
@@ -265,14 +256,7 @@ def held_out_problems(
     """What the policy is evaluated on before and after; told of problems whose words are in a pair's prompt too."""
     _, held_out = load_splits(config.problems, config.seed, given, on_warning=on_warning, needs_answer=False)
     held_out = [p for p in held_out if p.answer is not None or p.kind != "reasoning"]
-    found = overlap([as_problem(pair) for pair in train], held_out)
-    if found.num_overlapping:
-        # Ids only: the words themselves may be a harmful request.
-        examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
-        on_warning(
-            f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with the prompt of "
-            f"a pair, for example {examples}"
-        )
+    warn_of_overlap([as_problem(pair) for pair in train], held_out, on_warning, "the prompt of a pair")
     return held_out
 
 

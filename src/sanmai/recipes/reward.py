@@ -24,6 +24,7 @@ from sanmai.data.preferences import Pair, load_rm_bench
 from sanmai.losses import binary_cross_entropy, bradley_terry
 from sanmai.models.policy import ModelConfig
 from sanmai.models.reward import LABELS, Objective, Reads, RewardModel, load_reward_model, similar_lengths
+from sanmai.recipes.loop import train_steps
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward_data import (
     Example,
@@ -124,21 +125,12 @@ def run_reward(
         )
         per_step = min(config.examples_per_step, len(examples))
         num_steps = num_updates(config, len(examples))
-        progress.begin(run, num_steps)
-        if run.start_step == 0:
-            run.log_step(0, measure(0))
-        for step in run.steps(num_steps, progress.interrupting):
+
+        def learn(step: int) -> Metrics:
             batch = draw(examples, per_step, seed=config.seed, step=step)
-            with progress.phase("training"):
-                metrics = update(model, state.optimizer, batch, config.optimizer, step, num_steps)
-            if config.evaluation.is_due(step, num_steps):
-                metrics |= measure(step)
-            with progress.phase("saving"):
-                run.log_step(step, metrics)
-                if run.commits(step, num_steps, config.checkpoints):
-                    run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics)
-        progress.end(run)
+            return update(model, state.optimizer, batch, config.optimizer, step, num_steps)
+
+        train_steps(run, state, config, num_steps, update=learn, measure=measure, progress=progress)
     return run.folder
 
 

@@ -20,9 +20,10 @@ from sanmai.data.preferences import (
     load_labels,
     load_pairs,
 )
-from sanmai.data.problems import OnError, overlap, split
+from sanmai.data.problems import OnError, split
 from sanmai.data.trace import parse_trace
 from sanmai.models.reward import Objective, RewardModel
+from sanmai.recipes.sources import warn_of_overlap
 from sanmai.types import InputError, Problem
 from sanmai.world.answers import labelled_answers
 from sanmai.world.preferences import helpfulness_pairs, safety_labels
@@ -95,14 +96,7 @@ def load_preferences(
         train, held_out = _split(train, config.holdout, seed)
     else:
         held_out = _load(config.evaluation, config, objective, seed, on_warning, is_training=False)
-        found = overlap(_as_problems(train), _as_problems(held_out))
-        if found.num_overlapping:
-            # Ids only: the words themselves may be a harmful request.
-            examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
-            on_warning(
-                f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with a "
-                f"training prompt, for example {examples}"
-            )
+        warn_of_overlap(_as_problems(train), _as_problems(held_out), on_warning)
     if not train:
         raise InputError(f"preferences.source = {config.source!r}: nothing is left to train on")
     if not held_out:

@@ -87,14 +87,7 @@ def load_splits(
         held_out = world_problems(config.world, seed)[1]
     else:
         held_out = _load(config.evaluation, config, on_warning, needs_answer)
-        found = overlap(train, held_out)
-        if found.num_overlapping:
-            # Ids only: the words themselves may be a harmful request.
-            examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
-            on_warning(
-                f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with a "
-                f"training prompt, for example {examples}"
-            )
+        warn_of_overlap(train, held_out, on_warning)
     if not train:
         where = "problems" if given is not None else f"problems.source = {config.source!r}"
         raise InputError(f"{where}: no problem is left to train on")
@@ -107,6 +100,23 @@ def load_splits(
                 f"problem {problem.id}: verifier {problem.verifier!r} is not known; expected one of {known}"
             )
     return train, _thinned(held_out, config.evaluation_limit, seed)
+
+
+def warn_of_overlap(
+    train: Sequence[Problem], held_out: Sequence[Problem], on_warning: Callable[[str], None], trained: str = "a training prompt"
+) -> None:
+    """Say how many evaluation prompts share words with what is trained on, by ids: the words may be a harmful request.
+
+    Args:
+        trained: what the problems of `train` are.
+    """
+    found = overlap(train, held_out)
+    if found.num_overlapping:
+        examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
+        on_warning(
+            f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with {trained}, "
+            f"for example {examples}"
+        )
 
 
 def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:

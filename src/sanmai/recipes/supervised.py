@@ -1,4 +1,4 @@
-"""The loop that SFT and pre-training share: maximum likelihood on demonstrations, step by step."""
+"""What SFT and pre-training share: maximum likelihood on demonstrations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from sanmai.recipes.evaluation import evaluate
 from sanmai.recipes.failure import with_bundle
 from sanmai.recipes.graders import make_rubric
+from sanmai.recipes.loop import train_steps
 from sanmai.recipes.progress import Progress
 from sanmai.rollout.pack import Example, pack
 from sanmai.train.components import sft_component
@@ -41,25 +42,19 @@ def fit(
     rubric = make_rubric(
         config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
     )
-    progress.begin(run, num_steps)
-    if run.start_step == 0:
-        run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
-    for step in run.steps(num_steps, progress.interrupting):
+
+    def update(step: int) -> Metrics:
         batch = pack(demonstrations(step))
         if trains_prompt:
             batch.mask_BT = batch.attention_BT.clone()
             batch.mask_BT[:, 0] = False  # nothing stands before it that could predict it
         batch.streams["sft"] = batch.mask_BT.float()
-        with progress.phase("training"):
-            metrics = _update(run, state, batch, config, step, num_steps)
-        if config.evaluation.is_due(step, num_steps):
-            metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
-        with progress.phase("saving"):
-            run.log_step(step, metrics)
-            if run.commits(step, num_steps, config.checkpoints):
-                run.save(step, state.save, config.checkpoints)
-        progress.step(step, metrics)
-    progress.end(run)
+        return _update(run, state, batch, config, step, num_steps)
+
+    def measure(step: int) -> Metrics:
+        return evaluate(run, step, state.policy, held_out, rubric, config, progress)
+
+    train_steps(run, state, config, num_steps, update=update, measure=measure, progress=progress)
 
 
 def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step: int, num_steps: int) -> Metrics:
@@ -75,7 +70,15 @@ def _update(run: Run, state: TrainingState, batch: TokenBatch, config: Any, step
         )
     except NonFiniteError as error:
         raise with_bundle(
-            run, step, error, state.policy, batch, shows="rows", loss=None, temperature=1.0, max_tokens=config.sampling.max_tokens
+            run,
+            step,
+            error,
+            state.policy,
+            batch,
+            shows="rows",
+            loss=None,
+            temperature=1.0,
+            max_tokens=config.sampling.max_tokens,
         ) from None
     del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled
     return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
