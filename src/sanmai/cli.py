@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="r1, compare, guarded, zero, sft, sample, reward, ... (a wrong name lists all).")
+    str, typer.Argument(metavar="RECIPE", help="r1, kimi, compare, guarded, zero, sft, sample, ... (a wrong name lists all).")
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
@@ -48,10 +48,11 @@ def run(
     set_: Overrides = None,
     out: Out = None,
     since: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage again, and all that hangs on it (r1).")
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Do this stage again, and all that hangs on it (r1, kimi, compare, ...)."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage (r1).")] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone (r1).")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone.")] = None,
     debug: Debug = False,
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""

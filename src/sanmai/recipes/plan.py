@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,26 @@ if TYPE_CHECKING:
     from sanmai.recipes.calibration import Kept
 
 
+_PIPELINES = {
+    "compare": "sanmai.recipes.compare:describe_compare",
+    "kimi": "sanmai.recipes.kimi:describe_kimi",
+    "long2short": "sanmai.recipes.long2short:describe_long2short",
+}
+_ALONE = {
+    "audit": "sanmai.recipes.audit:describe_audit",
+    "redteam": "sanmai.recipes.redteam:describe_redteam",
+    "reward": "sanmai.recipes.reward:describe_reward",
+    "dpo": "sanmai.recipes.dpo:describe_dpo",
+    "curate": "sanmai.recipes.curate:describe_curation",
+    "sample": "sanmai.recipes.sample:describe_sampling",
+}
+_AT_ONCE = {
+    "merge": "It averages the weights of two models and trains nothing: seconds, and the memory of both.",
+    "long_chains": "It writes demonstrations of the embedded world and samples nothing: seconds.",
+    "length_pairs": "It pairs samples that there are and samples nothing: seconds.",
+}
+
+
 def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked.
 
@@ -25,20 +46,8 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
             kept in the run folder, and for one with stages. Without it nothing is written.
     """
     yield f"Recipe {recipe.name}, into {out}."
-    if recipe.name == "compare":
-        from sanmai.recipes.compare import describe_compare
-
-        yield from describe_compare(config, out)
-        return
-    if recipe.name == "kimi":
-        from sanmai.recipes.kimi import describe_kimi
-
-        yield from describe_kimi(config, out)
-        return
-    if recipe.name == "long2short":
-        from sanmai.recipes.long2short import describe_long2short
-
-        yield from describe_long2short(config, out)
+    if recipe.name in _PIPELINES:
+        yield from _function(_PIPELINES[recipe.name])(config, out)
         return
     if recipe.has_stages:
         from sanmai.recipes.plan_stages import describe_stages
@@ -62,50 +71,32 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
     if found is not None:
         yield f"That folder holds this run up to step {step_of(found)}; it would go on from there."
     if recipe.name in ("evaluate", "gather", "preferences"):
-        from sanmai.recipes.plan_untrained import describe_untrained
-
-        yield from describe_untrained(recipe.name, config)
-        return
-    if recipe.name == "audit":
-        from sanmai.recipes.audit import describe_audit
-
-        yield from describe_audit(config)
-        return
-    if recipe.name == "redteam":
-        from sanmai.recipes.redteam import describe_redteam
-
-        yield from describe_redteam(config)
-        return
-    if recipe.name == "pretrain":
+        yield from _function("sanmai.recipes.plan_untrained:describe_untrained")(recipe.name, config)
+    elif recipe.name in _ALONE:
+        yield from _function(_ALONE[recipe.name])(config)
+        if recipe.name in ("reward", "dpo"):
+            yield _optimizer(config)
+    elif recipe.name == "pretrain":
         yield _pretrain(config)
-        return
-    if recipe.name == "reward":
-        from sanmai.recipes.reward import describe_reward
+    elif recipe.name in _AT_ONCE:
+        yield _AT_ONCE[recipe.name]
+    else:
+        yield from _trained(recipe.name, config, out, measure)
 
-        yield from describe_reward(config)
-        yield _optimizer(config)
-        return
-    if recipe.name == "dpo":
-        from sanmai.recipes.dpo import describe_dpo
 
-        yield from describe_dpo(config)
-        yield _optimizer(config)
-        return
-    if recipe.name == "curate":
-        from sanmai.recipes.curate import describe_curation
+def _function(name: str) -> Callable[..., Iterator[str]]:
+    """A function by "module:name", imported only where it is asked for."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
 
-        yield from describe_curation(config)
-        return
-    if recipe.name == "sample":
-        from sanmai.recipes.sample import describe_sampling
 
-        yield from describe_sampling(config)
-        return
-    warnings: list[str] = []
+def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str]:
+    """Of a recipe that trains a policy on problems."""
     from sanmai.recipes.sources import load_splits
 
+    warnings: list[str] = []
     train, held_out = load_splits(
-        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe.name == "zero"
+        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe == "zero"
     )
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())
@@ -117,12 +108,12 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
         yield "Its output head is of a kind that is not known here, so whole logits are kept while scoring: more memory."
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
-    yield from {"zero": _zero, "distill": _distill}.get(recipe.name, _sft)(config, policy, train)
+    yield from {"zero": _zero, "distill": _distill}.get(recipe, _sft)(config, policy, train)
     yield (
         f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; "
         f"the newest {config.checkpoints.keep} are kept."
     )
-    if recipe.name == "zero":
+    if recipe == "zero":
         yield from _cost(config, policy, train, len(held_out), out, measure)
     elif measure:
         yield "Time is predicted for the recipe zero alone."
