@@ -9,7 +9,7 @@ import pytest
 from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.kimi import TITLES, KimiConfig, graph, run_kimi
-from sanmai.recipes.kimi_table import Reached, reached
+from sanmai.recipes.kimi_table import Reached, curve, reached
 from sanmai.recipes.stages import Graph
 from sanmai.report import summarise_pipeline, write_report
 from sanmai.types import InputError
@@ -129,7 +129,7 @@ def test_the_tables_are_those_of_the_evaluations_and_of_the_runs(finished):
     assert front["long"] == "warmup" and [m["name"] for m in front["models"]] == [
         "warmup", "kimi", "merge", "shortest", "dpo", "rl"]  # fmt: skip
     text = (finished.folder / "arms.md").read_text()
-    assert "steps to 95 %" in text and all(f"| {name} |" in text for name in TITLES)
+    assert "steps to 90 %" in text and all(f"| {name} |" in text for name in TITLES)
 
 
 def test_the_report_has_both_tables_and_what_kimi_is_compared_with(finished):
@@ -149,18 +149,22 @@ def test_a_table_that_was_tampered_with_is_named_in_the_report_and_breaks_nothin
         assert notice in write_report(copy).read_text()
 
 
-def test_steps_are_counted_to_the_first_evaluation_that_reaches_the_target():
+def test_steps_to_a_target_are_counted_linearly_between_evaluations_of_problems_like_those_trained_on():
     near = "eval/accuracy/set=reasoning"
     lines = [
-        {"step": 0, "eval/accuracy": 0.2, near: 0.4, "eval/length_mean": 40.0},
+        {"step": 0, "eval/accuracy": 0.2, near: 0.5, "eval/length_mean": 40.0},
         {"step": 1, "tokens/sampled": 100.0},
-        {"step": 2, "tokens/sampled": 90.0, "eval/accuracy": 0.45, near: 0.9, "eval/length_mean": 30.0},
-        {"step": 3, "tokens/sampled": 80.0, "eval/accuracy": 0.5, near: 1.0, "eval/length_mean": 20.0},
+        {"step": 2, "tokens/sampled": 100.0, "eval/accuracy": 0.45, near: 0.75, "eval/length_mean": 30.0},
+        {"step": 4, "tokens/sampled": 80.0, "eval/accuracy": 0.5, near: 1.0, "eval/length_mean": 20.0},
     ]
-    assert reached(lines, 0.9) == Reached(2, 30.0, 190) and reached(lines, 0.4) == Reached(0, 40.0, 0)
-    assert reached(lines[:2], 0.9) is None
+    assert reached(lines, 0.5) == Reached(0, 40.0, 0) and reached(lines, 0.75) == Reached(2, 30.0, 200)
+    assert reached(lines, 0.875) == Reached(3, 25.0, 240)  # half way between the last two
+    assert reached(lines[:3], 0.9) is None and reached([], 0.5) is None
     plain = [{"step": 4, "eval/accuracy": 0.95, "eval/length_mean": 7.0}]  # no sets are told apart
     assert reached(plain, 0.9) == Reached(4, 7.0, 0)
+    up_and_down = [{"step": s, "eval/accuracy": a, "eval/length_mean": 9.0} for s, a in ((0, 0.0), (2, 1.0), (3, 0.5), (4, 1.0))]
+    assert reached(up_and_down, 0.75) == Reached(1.5, 9.0, 0)  # the first time counts
+    assert curve(lines) == [(0, 0.5, 40.0), (2, 0.75, 30.0), (4, 1.0, 20.0)]
 
 
 def test_it_takes_neither_problems_nor_a_reward(tmp_path):

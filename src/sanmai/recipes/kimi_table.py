@@ -21,26 +21,34 @@ _NEAR = "eval/accuracy/set=reasoning"
 
 @dataclass(frozen=True)
 class Reached:
-    """The first evaluation during a run at which the target was reached."""
+    """When the held-out accuracy of a run first was a target, linearly between two evaluations."""
 
-    step: int
+    step: float
     tokens: float
-    """Mean length of its completions: tokens at equal accuracy."""
-    sampled: int
+    """Mean length of a completion then: tokens at equal accuracy."""
+    sampled: float
     """Tokens that the run had sampled by then."""
 
 
 def reached(lines: Sequence[Mapping[str, Any]], target: float) -> Reached | None:
-    """When a run reached a held-out accuracy on problems like those trained on; None if it never did.
+    """When a run reached an accuracy on held-out problems like those trained on; None if no evaluation found it to.
 
     Args:
         lines: its metrics, step after step.
     """
-    sampled = 0.0
+    sampled, before = 0.0, None
     for line in lines:
         sampled += line.get("tokens/sampled", 0.0)
-        if _accuracy(line) >= target:
-            return Reached(int(line["step"]), float(line["eval/length_mean"]), round(sampled))
+        accuracy = _accuracy(line)
+        if accuracy < 0:
+            continue
+        here = (float(line["step"]), float(line["eval/length_mean"]), sampled)
+        if accuracy >= target:
+            if before is None:
+                return Reached(*here)
+            share = (target - before[0]) / (accuracy - before[0])
+            return Reached(*(a + share * (b - a) for a, b in zip(before[1], here, strict=True)))
+        before = accuracy, here
     return None
 
 
@@ -80,13 +88,13 @@ def write_arms(
     found = {name: reached(lines, target) for name, lines in metrics.items()}
     goal = f"{100 * target:g} %"
     more = {
-        f"steps to {goal}": {name: str(r.step) if r else "never" for name, r in found.items()},
+        f"steps to {goal}": {name: f"{r.step:.1f}" if r else "never" for name, r in found.items()},
         "tokens then": {name: f"{r.tokens:.1f}" if r else "–" for name, r in found.items()},
-        "sampled by then": {name: f"{r.sampled:,}" if r else "–" for name, r in found.items()},
+        "sampled by then": {name: f"{r.sampled:,.0f}" if r else "–" for name, r in found.items()},
     }
     note = (
-        f"Steps to {goal}: the first evaluation during RL at which so many held-out problems were right; these evaluations are "
-        "smaller than the one at the end, and apart from it. One seed: a difference of steps has no interval here."
+        f"Steps to {goal}: until so many held-out problems were first right, linearly between the evaluations during RL, which "
+        "are smaller than the one at the end and apart from it. One seed: a difference of steps has no interval here."
     )
     data = {
         "reference": _ALL,
@@ -96,7 +104,7 @@ def write_arms(
         "curves": {name: curve(lines) for name, lines in metrics.items()},
     }
     path = write_both(folder, "arms", data, markdown(models, _ALL, more, note))
-    said = [f"{name} {r.step if r else 'never'}" for name, r in found.items()]
+    said = [f"{name} {f'{r.step:.1f}' if r else 'never'}" for name, r in found.items()]
     for sentence in (*sentences(models, _ALL), f"Steps to {goal}: {', '.join(said)}.", f"Table: {path}"):
         progress.say(sentence)
     return path

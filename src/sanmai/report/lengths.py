@@ -123,9 +123,13 @@ def _row(model: Mapping[str, Any], table: LengthTable) -> dict[str, Any]:
         "accuracy_change_interval": _interval(model.get("accuracy_change"), 100, "+"),
         "tokens_change": _change(model.get("tokens_change"), 1),
         "tokens_change_interval": _interval(model.get("tokens_change"), 1, "+"),
-        "steps": "never" if reached is None else str(reached["step"]) if isinstance(reached, dict) else fmt.NONE,
+        "steps": "never" if reached is None else f"{reached['step']:.1f}" if _is_reached(reached) else fmt.NONE,
         "beaten_by": ", ".join(map(str, model.get("beaten_by") or [])),
     }
+
+
+def _is_reached(found: Any) -> bool:
+    return isinstance(found, dict) and is_number(found.get("step"))
 
 
 def _mark(model: Mapping[str, Any]) -> Mark:
