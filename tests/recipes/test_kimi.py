@@ -9,7 +9,7 @@ import pytest
 from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.kimi import TITLES, KimiConfig, graph, run_kimi
-from sanmai.recipes.kimi_table import Reached, curve, reached
+from sanmai.recipes.kimi_table import Point, reached, read_curve
 from sanmai.recipes.stages import Graph
 from sanmai.report import summarise_pipeline, write_report
 from sanmai.types import InputError
@@ -149,22 +149,25 @@ def test_a_table_that_was_tampered_with_is_named_in_the_report_and_breaks_nothin
         assert notice in write_report(copy).read_text()
 
 
-def test_steps_to_a_target_are_counted_linearly_between_evaluations_of_problems_like_those_trained_on():
-    near = "eval/accuracy/set=reasoning"
-    lines = [
-        {"step": 0, "eval/accuracy": 0.2, near: 0.5, "eval/length_mean": 40.0},
-        {"step": 1, "tokens/sampled": 100.0},
-        {"step": 2, "tokens/sampled": 100.0, "eval/accuracy": 0.45, near: 0.75, "eval/length_mean": 30.0},
-        {"step": 4, "tokens/sampled": 80.0, "eval/accuracy": 0.5, near: 1.0, "eval/length_mean": 20.0},
-    ]
-    assert reached(lines, 0.5) == Reached(0, 40.0, 0) and reached(lines, 0.75) == Reached(2, 30.0, 200)
-    assert reached(lines, 0.875) == Reached(3, 25.0, 240)  # half way between the last two
-    assert reached(lines[:3], 0.9) is None and reached([], 0.5) is None
-    plain = [{"step": 4, "eval/accuracy": 0.95, "eval/length_mean": 7.0}]  # no sets are told apart
-    assert reached(plain, 0.9) == Reached(4, 7.0, 0)
-    up_and_down = [{"step": s, "eval/accuracy": a, "eval/length_mean": 9.0} for s, a in ((0, 0.0), (2, 1.0), (3, 0.5), (4, 1.0))]
-    assert reached(up_and_down, 0.75) == Reached(1.5, 9.0, 0)  # the first time counts
-    assert curve(lines) == [(0, 0.5, 40.0), (2, 0.75, 30.0), (4, 1.0, 20.0)]
+def test_steps_to_a_target_are_counted_linearly_between_evaluations():
+    points = [Point(0, 0.5, 40.0, 0), Point(2, 0.75, 30.0, 200), Point(4, 1.0, 20.0, 280)]
+    assert reached(points, 0.5) == points[0] and reached(points, 0.75) == points[1] and reached(points, 0.2) == points[0]
+    assert reached(points, 0.875) == Point(3, 0.875, 25.0, 240)  # half way between the last two
+    assert reached(points[:2], 0.9) is None and reached([], 0.5) is None
+    up_and_down = [Point(s, a, 9.0, 0) for s, a in ((0, 0.0), (2, 1.0), (3, 0.5), (4, 1.0))]
+    assert reached(up_and_down, 0.75) == Point(1.5, 0.75, 9.0, 0)  # the first time counts
+
+
+def test_a_runs_curve_is_of_the_problems_like_those_trained_on(finished):
+    points = read_curve(finished.path("kimi"))
+    assert [p.step for p in points] == [0, 1, 2]
+    rows = pq.read_table(finished.path("kimi") / "evaluations" / "step-000002.parquet").to_pylist()
+    near = [row for row in rows if json.loads(row["tags"])["set"] == "reasoning"]
+    assert 0 < len(near) < len(rows)
+    assert points[-1].accuracy == sum(row["score/accuracy"] for row in near) / len(near)
+    assert points[-1].tokens == sum(row["num_tokens"] for row in near) / len(near)
+    lines = map(json.loads, (finished.path("kimi") / "metrics.jsonl").read_text().splitlines())
+    assert points[-1].sampled == sum(line.get("tokens/sampled", 0) for line in lines)
 
 
 def test_it_takes_neither_problems_nor_a_reward(tmp_path):

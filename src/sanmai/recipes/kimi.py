@@ -29,6 +29,7 @@ from sanmai.recipes.curriculum import CurriculumConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.kimi_table import write_arms
+from sanmai.recipes.length import LengthConfig
 from sanmai.recipes.long2short import TITLES as SHORT_TITLES
 from sanmai.recipes.long2short import Long2ShortConfig, Shortening, read_evaluations, write_table
 from sanmai.recipes.long_chains import LongChainsConfig
@@ -53,6 +54,11 @@ TITLES: dict[str, str] = {
     "rest": "the same, imitation of the best sample (ReST)",
     "whole": "the same, whole rollouts in each step",
 }
+_IMITATION = {
+    "preset": "rest",
+    **dict.fromkeys(("surrogate", "tau", "baseline", "advantage_scale", "clip_low", "clip_high", "ratio_cap")),
+}
+"""What becomes of a loss to make it ReST's; the rest of its settings stays."""
 _INSTRUCTION = (
     "Solve the problem below. Think aloud before you answer: plan your steps, carry them out one by one, check every result, go "
     "back and try another way where a check fails, and state the final answer once you are sure of it."
@@ -135,13 +141,15 @@ class KimiConfig(Config):
             )
         if self.long == "no_length" and "no_length" not in self.arms:
             raise ValueError("long = no_length, which is not among the arms")
-        without = {"uniform": self.rl.curriculum.order == "epochs"}
-        without |= dict.fromkeys(("no_length", "length_at_once"), not self.rl.length.weight)
-        without["length_at_once"] |= not self.rl.length.warmup
-        without["rest"] = self.rl.loss.settings().baseline == "best"
+        length = self.rl.length
+        without = {"uniform": self.rl.curriculum == CurriculumConfig()}
+        without |= dict.fromkeys(("no_length", "length_at_once"), not length.weight or length.warmup >= 1)
+        without["length_at_once"] |= not (length.warmup or length.ramp)
+        if "rest" in self.arms:
+            without["rest"] = _imitation(self.rl.loss).settings() == self.rl.loss.settings()
         segment = self.rl.partial.segment_tokens
         without["whole"] = segment is None or segment >= self.rl.sampling.max_tokens
-        if same := [arm for arm in self.arms if without[arm]]:
+        if same := [arm for arm in self.arms if without.get(arm)]:
             raise ValueError(f"arms: {', '.join(same)} would be the same as kimi with these settings of rl")
         refuse_given(self, _GIVEN)
         return self
@@ -233,12 +241,21 @@ def _changes(arm: str, rl: ZeroConfig) -> dict[str, Any]:
     changes: dict[str, dict[str, Any]] = {
         "kimi": {},
         "uniform": {"curriculum": CurriculumConfig()},
-        "no_length": {"length": rl.length.model_copy(update={"weight": 0.0})},
-        "length_at_once": {"length": rl.length.model_copy(update={"warmup": 0.0})},
-        "rest": {"loss": LossConfig(preset="rest", kl_weight=rl.loss.kl_weight, entropy_weight=rl.loss.entropy_weight)},
+        "no_length": {"length": LengthConfig()},
+        "length_at_once": {"length": rl.length.model_copy(update={"warmup": 0.0, "ramp": 0.0})},
+        "rest": {"loss": _imitation(rl.loss)} if arm == "rest" else {},
         "whole": {"partial": PartialConfig()},
     }
     return changes[arm]
+
+
+def _imitation(loss: LossConfig) -> LossConfig:
+    """ReST's loss with what else the settings say.
+
+    Raises:
+        InputError: they do not go with it.
+    """
+    return LossConfig.read({**loss.model_dump(), **_IMITATION}, source="arms: rest, of rl.loss")
 
 
 def describe_kimi(config: KimiConfig, out: Path) -> Iterator[str]:

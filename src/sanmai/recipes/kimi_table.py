@@ -6,62 +6,73 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from sanmai.recipes.length_table import as_data, compare_lengths, markdown, sentences, write_both
+from sanmai.recipes.length_table import (
+    ACCURACY,
+    TOKENS,
+    as_data,
+    compare_lengths,
+    markdown,
+    read_evaluation,
+    sentences,
+    write_both,
+)
 from sanmai.recipes.progress import Progress
-from sanmai.safety.measures import Row
+from sanmai.safety.measures import Row, values_of
 from sanmai.types import InputError
 
 _ALL = "kimi"
 """The run with all parts, which the others are compared with."""
-_NEAR = "eval/accuracy/set=reasoning"
-"""Of the held-out problems that gather calls so; all are, where there are no others."""
 
 
 @dataclass(frozen=True)
-class Reached:
-    """When the held-out accuracy of a run first was a target, linearly between two evaluations."""
+class Point:
+    """A run at one of its evaluations, or between two."""
 
     step: float
+    accuracy: float
+    """Of the held-out problems like those trained on."""
     tokens: float
-    """Mean length of a completion then: tokens at equal accuracy."""
+    """Mean length of the same completions."""
     sampled: float
     """Tokens that the run had sampled by then."""
 
 
-def reached(lines: Sequence[Mapping[str, Any]], target: float) -> Reached | None:
-    """When a run reached an accuracy on held-out problems like those trained on; None if no evaluation found it to.
+def reached(points: Sequence[Point], target: float) -> Point | None:
+    """Where a run first had an accuracy, linearly between two evaluations; None if none of them found it.
 
     Args:
-        lines: its metrics, step after step.
+        points: its evaluations in order.
     """
-    sampled, before = 0.0, None
-    for line in lines:
-        sampled += line.get("tokens/sampled", 0.0)
-        accuracy = _accuracy(line)
-        if accuracy < 0:
+    for before, here in zip([None, *points], points, strict=False):
+        if here.accuracy < target:
             continue
-        here = (float(line["step"]), float(line["eval/length_mean"]), sampled)
-        if accuracy >= target:
-            if before is None:
-                return Reached(*here)
-            share = (target - before[0]) / (accuracy - before[0])
-            return Reached(*(a + share * (b - a) for a, b in zip(before[1], here, strict=True)))
-        before = accuracy, here
+        if before is None:
+            return here
+        share = (target - before.accuracy) / (here.accuracy - before.accuracy)
+        ends = zip(asdict(before).values(), asdict(here).values(), strict=True)
+        return Point(*(a + share * (b - a) for a, b in ends))
     return None
 
 
-def curve(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, float, float]]:
-    """Of each evaluation of a run: step, accuracy as for `reached`, mean length of its completions in tokens."""
-    return [
-        (int(line["step"]), _accuracy(line), float(line["eval/length_mean"])) for line in lines if _accuracy(line) >= 0
-    ]
+def read_curve(run: Path) -> list[Point]:
+    """The evaluations of a run folder that say something.
 
-
-def _accuracy(line: Mapping[str, Any]) -> float:
-    """Below 0 where a step has no evaluation."""
-    return float(line.get(_NEAR, line.get("eval/accuracy", -1.0)))
+    Raises:
+        InputError: its metrics or one of its evaluations cannot be read.
+    """
+    points, sampled = [], 0.0
+    for line in _read_metrics(run):
+        sampled += line.get("tokens/sampled", 0.0)
+        if "eval/accuracy" not in line:
+            continue
+        rows = read_evaluation(run, int(line["step"]))
+        accuracy, tokens = (list(values_of(measure, rows).values()) for measure in (ACCURACY, TOKENS))
+        if accuracy and tokens:
+            points.append(Point(float(line["step"]), fmean(accuracy), fmean(tokens), sampled))
+    return points
 
 
 def write_arms(
@@ -84,38 +95,33 @@ def write_arms(
         InputError: a run's metrics cannot be read.
     """
     models = compare_lengths(rows_of, titles, _ALL)
-    metrics = {name: read_metrics(run) for name, run in runs.items()}
-    found = {name: reached(lines, target) for name, lines in metrics.items()}
+    curves = {name: read_curve(run) for name, run in runs.items()}
+    found = {name: reached(points, target) for name, points in curves.items()}
     goal = f"{100 * target:g} %"
     more = {
-        f"steps to {goal}": {name: f"{r.step:.1f}" if r else "never" for name, r in found.items()},
-        "tokens then": {name: f"{r.tokens:.1f}" if r else "–" for name, r in found.items()},
-        "sampled by then": {name: f"{r.sampled:,.0f}" if r else "–" for name, r in found.items()},
+        f"steps to {goal}": {name: f"{p.step:.1f}" if p else "never" for name, p in found.items()},
+        "tokens then": {name: f"{p.tokens:.1f}" if p else "–" for name, p in found.items()},
+        "sampled by then": {name: f"{p.sampled:,.0f}" if p else "–" for name, p in found.items()},
     }
     note = (
-        f"Steps to {goal}: until so many held-out problems were first right, linearly between the evaluations during RL, which "
-        "are smaller than the one at the end and apart from it. One seed: a difference of steps has no interval here."
+        f"Steps to {goal}: until so many of the held-out problems that RL evaluates on its way were first right, linearly between "
+        "two evaluations. One seed: a difference of steps has no interval here."
     )
     data = {
         "reference": _ALL,
         "target": target,
         "models": [as_data(m) for m in models],
-        "reached": {name: asdict(r) if r else None for name, r in found.items()},
-        "curves": {name: curve(lines) for name, lines in metrics.items()},
+        "reached": {name: asdict(p) if p else None for name, p in found.items()},
+        "curves": {name: [(p.step, p.accuracy, p.tokens) for p in points] for name, points in curves.items()},
     }
     path = write_both(folder, "arms", data, markdown(models, _ALL, more, note))
-    said = [f"{name} {f'{r.step:.1f}' if r else 'never'}" for name, r in found.items()]
+    said = [f"{name} {f'{p.step:.1f}' if p else 'never'}" for name, p in found.items()]
     for sentence in (*sentences(models, _ALL), f"Steps to {goal}: {', '.join(said)}.", f"Table: {path}"):
         progress.say(sentence)
     return path
 
 
-def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """A run's metrics, a dictionary per step.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+def _read_metrics(run: Path) -> list[dict[str, Any]]:
     path = run / "metrics.jsonl"
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -124,13 +124,13 @@ def sentences(models: Sequence[Model], long: str) -> list[str]:
     return found
 
 
-def read_evaluation(folder: Path) -> list[Row]:
-    """The completions of an evaluation's run folder, without their texts.
+def read_evaluation(folder: Path, step: int = 0) -> list[Row]:
+    """The completions of a run's evaluation after a step, without their texts.
 
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = folder / "evaluations" / "step-000000.parquet"
+    path = folder / "evaluations" / f"step-{step:06d}.parquet"
     try:
         known = pq.read_schema(path).names
         return pq.read_table(path, columns=[name for name in _COLUMNS if name in known]).to_pylist()

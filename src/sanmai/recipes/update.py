@@ -15,6 +15,7 @@ from sanmai.recipes.anchor import Anchor
 from sanmai.recipes.budgets import Budgets
 from sanmai.recipes.failure import with_bundle
 from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.measure import accuracy
 from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.runs import Run
@@ -144,7 +145,8 @@ def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
         return [target or 0.0 for target in mirror_descent_targets(group.rewards, settings.tau, baseline)]
     assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
     if baseline == "best":
-        return best_of_group(group.rewards)
+        # Form is rewarded, too: of answers that can be told right or wrong only a right one is imitated.
+        return best_of_group([None if accuracy(r) == 0.0 else r.reward for r in group.rollouts])
     if not loss.normalise_each:
         return group_advantages(group.rewards, settings.advantage_scale, baseline)
     scores = [
