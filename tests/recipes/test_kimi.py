@@ -1,6 +1,7 @@
 """Kimi k1.5: the graph, what each arm changes, curated difficulties that RL knows, the tables, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -140,13 +141,44 @@ def test_the_report_has_both_tables_and_what_kimi_is_compared_with(finished):
     assert found["verdict"].startswith("From base to kimi, held-out accuracy")
 
 
-def test_a_table_that_was_tampered_with_is_named_in_the_report_and_breaks_nothing(finished, tmp_path):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    (copy / "graph.json").write_text("[]")
-    for text, notice in (('{"models": [{"name": "x"}]}', "a line of it is not"), ("{", "arms.json")):
-        (copy / "arms.json").write_text(text)
-        assert notice in write_report(copy).read_text()
+@pytest.mark.parametrize(("change", "notice"), [
+    ({"models": [{"name": "x"}]}, "a line of it is not"), ({"models": 5}, "a line of it is not"), ("{", "arms.json"),
+    ({"models": [{"title": 3}]}, "a line of it is not"), ({"models": [{"beaten_by": 5}]}, "a line of it is not"),
+    ({"models": [{"accuracy": {"value": 0.5, "low": "x", "high": None}}]}, "a line of it is not"),
+    ({"models": [{"tokens": {"value": 10**400, "low": None, "high": None}}]}, "a line of it is not"),
+    ({"models": [{"accuracy": {"value": 0.5, "low": None, "high": None}}]}, "<h1"), ({"reached": {"kimi": {}}}, "<h1"),
+    ({"curves": {"kimi": [[0, 0, 0], [1, 0, 0]], "<b>": [[1, "a", 2]]}}, "<h1"),
+    ({"models": [{"title": "<script>"}]}, "&lt;script&gt;"), ({"made_from": {"score_kimi": "other"}}, "of other settings"),
+])  # fmt: skip
+def test_a_table_that_was_tampered_with_breaks_no_report(finished, tmp_path, change, notice):
+    data = json.loads((finished.folder / "arms.json").read_text())
+    if isinstance(change, dict):
+        models = change.get("models")
+        if isinstance(models, list) and models != [{"name": "x"}]:
+            change = {"models": [data["models"][0] | models[0]]}
+        text = json.dumps(data | change)
+    else:
+        text = change
+    (tmp_path / "graph.json").write_bytes((finished.folder / "graph.json").read_bytes())
+    (tmp_path / "arms.json").write_text(text)
+    page = write_report(tmp_path).read_text()
+    assert notice in page and "<script>alert" not in page and "<td><script>" not in page
+
+
+def test_tables_of_other_settings_are_removed_and_what_is_done_is_shown_where_a_later_stage_fails(finished, tmp_path):
+    copy, stages = tmp_path / "copy", tmp_path / "copy" / "stages"
+    shutil.copytree(finished.folder, copy)
+    run_kimi(mini(arms=["rest"], long="none", rl={**MINI["rl"], "num_steps": 3}), copy, until="warmup")
+    assert not list(copy.glob("arms.*")) and not list(copy.glob("front.*"))
+    run_kimi(mini(), copy)  # all is found again
+    assert (copy / "arms.json").read_bytes() == (finished.folder / "arms.json").read_bytes()
+    (copy / "arms.json").unlink()
+    next(stages.glob("samples-*/data.parquet")).write_bytes(b"")
+    shutil.rmtree(next(stages.glob("shortest-*")))
+    with pytest.raises(InputError):
+        run_kimi(mini(), copy)
+    names = [model["name"] for model in json.loads((copy / "front.json").read_text())["models"]]
+    assert (copy / "arms.json").is_file() and "merge" in names and "shortest" not in names
 
 
 def test_steps_to_a_target_are_counted_linearly_between_evaluations():

@@ -117,7 +117,9 @@ def run_compare(
     """
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
     names = {"since": since, "until": until, "only": only}
-    return run_pipeline("compare", config, _stages(config), out, models=(config.model.name,), **given, **names).folder
+    stages = Graph(list(_stages(config)), out)
+    run_pipeline("compare", config, stages, models=(config.model.name,), **given, **names)
+    return stages.folder
 
 
 def _stages(config: CompareConfig) -> Iterator[Stage]:
@@ -216,3 +218,4 @@ def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
     )
     if "budgeted" in config.arms:
         yield f"Limits of budgeted, measured every {config.budgets.every} steps: {limits}."
+    yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."

@@ -30,8 +30,16 @@ from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.kimi_table import write_arms
 from sanmai.recipes.length import LengthConfig
+from sanmai.recipes.length_table import remove_both
 from sanmai.recipes.long2short import TITLES as SHORT_TITLES
-from sanmai.recipes.long2short import Long2ShortConfig, Shortening, read_evaluations, write_table
+from sanmai.recipes.long2short import (
+    Long2ShortConfig,
+    Shortening,
+    made_from,
+    read_evaluations,
+    tables_after,
+    write_table,
+)
 from sanmai.recipes.long_chains import LongChainsConfig
 from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline
 from sanmai.recipes.progress import Progress
@@ -61,18 +69,24 @@ _IMITATION = {
 """What becomes of a loss to make it ReST's; the rest of its settings stays."""
 _INSTRUCTION = (
     "Solve the problem below. Think aloud before you answer: plan your steps, carry them out one by one, check every result, go "
-    "back and try another way where a check fails, and state the final answer once you are sure of it."
+    "back and try another way where a check fails, and state the final answer once you are sure of it. Think between <think> and "
+    "</think>, and answer after it."
 )
+_LONG = {"sampling": {"max_tokens": 2048}}
 _OURS: dict[str, dict[str, Any]] = {
     "data": {"general": (), "safety": ()},
-    "warmup_samples": {"instruction": _INSTRUCTION, "samples_per_prompt": 4, "filters": {"closed": False}},
+    "warmup_samples": {"instruction": _INSTRUCTION, "samples_per_prompt": 4, **_LONG},
+    "warmup": _LONG,
+    "curation": _LONG,
+    "long2short": {"samples": _LONG, "shortest": _LONG, "dpo": _LONG},
+    "evaluation": _LONG,
     "rl": {
         "updates_per_step": 2,
         "loss": {"preset": "kimi"},
         "optimizer": {"reset_each_step": True},
         "curriculum": {"order": "prioritised", "known_tries": 10},
         "length": {"weight": 0.5, "warmup": 0.4},
-        "sampling": {"max_tokens": 2048},
+        **_LONG,
         "partial": {"segment_tokens": 512},
     },
 }
@@ -101,9 +115,9 @@ class KimiConfig(Config):
     warmup_samples: SampleConfig = SampleConfig.read(_OURS["warmup_samples"])
     """base -> samples, with warmup_from = "samples"."""
     chains: LongChainsConfig = LongChainsConfig()
-    warmup: SftConfig = SftConfig()
+    warmup: SftConfig = SftConfig.read(_OURS["warmup"])
     """base -> warmup."""
-    curation: CurateConfig = CurateConfig()
+    curation: CurateConfig = CurateConfig.read(_OURS["curation"])
     """warmup and the reasoning problems -> curated."""
     rl: ZeroConfig = ZeroConfig.read(_OURS["rl"])
     """warmup -> kimi."""
@@ -113,12 +127,12 @@ class KimiConfig(Config):
     """Held-out accuracy for which the steps are counted, in the evaluations during RL."""
     short: str | None = None
     """The short model of long2short's merge, as `model.name` takes it: of the base's family. None: the base."""
-    long2short: Long2ShortConfig = Long2ShortConfig()
+    long2short: Long2ShortConfig = Long2ShortConfig.read(_OURS["long2short"])
     """kimi -> short models; see recipes/long2short.py."""
     long: Literal["kimi", "warmup", "no_length", "none"] = "kimi"
     """The model that long2short starts from; none: leave long2short out. What RL has made as short as it can be, nothing makes
     shorter."""
-    evaluation: EvaluateConfig = EvaluateConfig()
+    evaluation: EvaluateConfig = EvaluateConfig.read(_OURS["evaluation"])
     """Of every model, on the held-out problems."""
 
     @model_validator(mode="before")
@@ -141,6 +155,13 @@ class KimiConfig(Config):
             )
         if self.long == "no_length" and "no_length" not in self.arms:
             raise ValueError("long = no_length, which is not among the arms")
+        for part in ("curation", "evaluation"):
+            budget = getattr(self, part).sampling.max_tokens
+            if budget < self.rl.sampling.max_tokens:
+                raise ValueError(
+                    f"{part}.sampling.max_tokens = {budget} is less than rl.sampling.max_tokens = "
+                    f"{self.rl.sampling.max_tokens}: answers would count as cut off that RL may write"
+                )
         length = self.rl.length
         without = {"uniform": self.rl.curriculum == CurriculumConfig()}
         without |= dict.fromkeys(("no_length", "length_at_once"), not length.weight or length.warmup >= 1)
@@ -176,8 +197,9 @@ def run_kimi(
     models = (config.model.name, *((config.short,) if config.short else ()))
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
     names = {"since": since, "until": until, "only": only}
-    stages = run_pipeline("kimi", config, _stages(config), out, **given, **names)
-    write_tables(config, stages, progress)
+    stages = graph(config, out)
+    with tables_after(lambda: write_tables(config, stages, progress)):
+        run_pipeline("kimi", config, stages, **given, **names)
     return stages.folder
 
 
@@ -185,13 +207,17 @@ def write_tables(config: KimiConfig, stages: Graph, progress: Progress) -> None:
     """The two tables of what is evaluated so far; nothing before kimi is."""
     rows_of = read_evaluations(stages, TITLES)
     if "kimi" not in rows_of:
+        remove_both(stages.folder, "arms")
+        remove_both(stages.folder, "front")
         return
     runs = {name: stages.path(name) for name in ("kimi", *config.arms) if stages.state(name) == "finished"}
-    write_arms(stages.folder, rows_of, TITLES, runs, config.target, progress)
+    write_arms(stages.folder, rows_of, TITLES, runs, config.target, made_from(stages, rows_of), progress)
     if config.long != "none":
         titles = {config.long: TITLES[config.long], "kimi": TITLES["kimi"]}
         titles |= {name: title for name, title in SHORT_TITLES.items() if name in config.long2short.method}
         write_table(stages, progress, titles, config.long)
+    else:
+        remove_both(stages.folder, "front")
 
 
 def graph(config: KimiConfig, out: Path) -> Graph:
@@ -269,3 +295,4 @@ def describe_kimi(config: KimiConfig, out: Path) -> Iterator[str]:
         f"RL: {rl.num_steps} steps of {rl.prompts_per_step} problems, {rl.rollouts_per_prompt} rollouts each, "
         f"{1 + len(config.arms)} times. Evaluations may write {config.evaluation.sampling.max_tokens} tokens."
     )
+    yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."

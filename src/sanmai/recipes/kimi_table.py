@@ -81,6 +81,7 @@ def write_arms(
     titles: Mapping[str, str],
     runs: Mapping[str, Path],
     target: float,
+    made_from: Mapping[str, str],
     progress: Progress,
 ) -> Path:
     """Write arms.md and arms.json, and say what they say; the path of the first.
@@ -90,6 +91,7 @@ def write_arms(
         titles: what each model is.
         runs: folders of the RL runs, by the model's name.
         target: held-out accuracy.
+        made_from: as for `write_front`.
 
     Raises:
         InputError: a run's metrics cannot be read.
@@ -104,11 +106,12 @@ def write_arms(
         "sampled by then": {name: f"{p.sampled:,.0f}" if p else "–" for name, p in found.items()},
     }
     note = (
-        f"Steps to {goal}: until so many of the held-out problems that RL evaluates on its way were first right, linearly between "
-        "two evaluations. One seed: a difference of steps has no interval here."
+        f"Steps to {goal}: until so many of the held-out problems that RL evaluates on its way were first right, linearly "
+        "between two evaluations. One seed: a difference of steps has no interval here."
     )
     data = {
         "reference": _ALL,
+        "made_from": dict(made_from),
         "target": target,
         "models": [as_data(m) for m in models],
         "reached": {name: asdict(p) if p else None for name, p in found.items()},

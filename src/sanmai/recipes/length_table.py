@@ -89,13 +89,21 @@ def beaten_by(name: str, means: Mapping[str, tuple[float, float]]) -> list[str]:
     return [other for other, (a, t) in means.items() if a >= accuracy and t <= tokens and (a, t) != (accuracy, tokens)]
 
 
-def write_front(folder: Path, models: Sequence[Model], long: str) -> Path:
+def write_front(folder: Path, models: Sequence[Model], long: str, made_from: Mapping[str, str]) -> Path:
     """Write front.json and front.md; the path of the second.
+
+    Args:
+        made_from: by name of the scoring stage, its folder, so that a reader can tell a table of other settings.
 
     Raises:
         InputError, RunError: the folder cannot be written to.
     """
-    data = {"long": long, "front": [m.name for m in models if not m.beaten_by], "models": [as_data(m) for m in models]}
+    data = {
+        "long": long,
+        "made_from": dict(made_from),
+        "front": [m.name for m in models if not m.beaten_by],
+        "models": [as_data(m) for m in models],
+    }
     return write_both(folder, "front", data, markdown(models, long))
 
 
@@ -109,6 +117,13 @@ def write_both(folder: Path, name: str, data: Any, lines: Sequence[str]) -> Path
         write_whole(folder / f"{name}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
         write_whole(folder / f"{name}.md", "\n".join(lines) + "\n")
     return folder / f"{name}.md"
+
+
+def remove_both(folder: Path, name: str) -> None:
+    """Remove what `write_both` wrote for other settings, if it did."""
+    with storing(folder):
+        for suffix in ("json", "md"):
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def sentences(models: Sequence[Model], long: str) -> list[str]:

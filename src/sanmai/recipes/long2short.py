@@ -14,7 +14,8 @@ front.json set accuracy against tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -26,7 +27,7 @@ from sanmai.recipes.dpo import DpoConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.length_pairs import LengthPairsConfig
-from sanmai.recipes.length_table import compare_lengths, read_evaluation, sentences, write_front
+from sanmai.recipes.length_table import compare_lengths, read_evaluation, remove_both, sentences, write_front
 from sanmai.recipes.long_chains import LongChainsConfig
 from sanmai.recipes.merging import MergeConfig
 from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline
@@ -36,7 +37,7 @@ from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.safety.measures import Row
-from sanmai.types import Problem
+from sanmai.types import InputError, Problem, RunError
 
 Method = Literal["merge", "shortest", "dpo", "rl"]
 TITLES: dict[str, str] = {
@@ -149,8 +150,9 @@ def run_long2short(
     models = (config.model.name, *((config.short,) if "merge" in config.method else ()))
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
     names = {"since": since, "until": until, "only": only}
-    stages = run_pipeline("long2short", config, _stages(config), out, **given, **names)
-    write_table(stages, progress)
+    stages = graph(config, out)
+    with tables_after(lambda: write_table(stages, progress)):
+        run_pipeline("long2short", config, stages, **given, **names)
     return stages.folder
 
 
@@ -168,11 +170,29 @@ def write_table(stages: Graph, progress: Progress, titles: Mapping[str, str] = T
     """
     rows_of = read_evaluations(stages, titles)
     if long not in rows_of:
+        remove_both(stages.folder, "front")
         return
     found = compare_lengths(rows_of, titles, long)
-    path = write_front(stages.folder, found, long)
+    path = write_front(stages.folder, found, long, made_from(stages, rows_of))
     for sentence in (*sentences(found, long), f"Table: {path}"):
         progress.say(sentence)
+
+
+@contextmanager
+def tables_after(write: Callable[[], None]) -> Generator[None]:
+    """Write tables of what is finished, also where a later stage cannot be done."""
+    try:
+        yield
+    except (InputError, RunError):
+        write()
+        raise
+    write()
+
+
+def made_from(stages: Graph, models: Iterable[str]) -> dict[str, str]:
+    """By stage, the folder that a table of these models was read from: other settings have others."""
+    scored = [s.name for s in stages.stages if s.tags.get("scores") in set(models)]
+    return {name: stages.path(name).name for name in scored}
 
 
 def read_evaluations(stages: Graph, models: Iterable[str]) -> dict[str, list[Row]]:
@@ -262,3 +282,4 @@ def describe_long2short(config: Long2ShortConfig, out: Path) -> Iterator[str]:
     budget = config.evaluation.sampling.max_tokens
     rl = f" RL may write {max(round(config.budget_share * budget), 1)} tokens." if "rl" in config.method else ""
     yield f"Evaluations may write {budget} tokens.{rl}"
+    yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sanmai.config import Config
@@ -78,8 +77,7 @@ class Wiring:
 def run_pipeline(
     recipe: str,
     config: Config,
-    stages: Iterable[Stage],
-    out: Path,
+    graph: Graph,
     *,
     problems: Sequence[Problem] | None,
     reward: Callable[[Problem, str], float | None] | None,
@@ -88,10 +86,11 @@ def run_pipeline(
     since: str | None = None,
     until: str | None = None,
     only: str | None = None,
-) -> Graph:
+) -> None:
     """Do every stage that is not done.
 
     Args:
+        graph: the stages that the configuration gives.
         problems, reward: refused when given: a pipeline reads the sources of its configuration.
         models: names that must be there before anything is begun.
         since, until, only: names of stages; see recipes/stages.py.
@@ -100,7 +99,5 @@ def run_pipeline(
         raise InputError(f"{recipe} reads the sources under `data` and takes neither problems nor a reward")
     for name in models:
         resolve_model(name)
-    graph = Graph(list(stages), out)
     graph.write(f'recipe = "{recipe}"\n{config.to_toml()}')
     run_graph(graph, progress, since=since, until=until, only=only)
-    return graph

@@ -146,7 +146,9 @@ def run_r1(
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
     check_models(config)
     names = {"since": since, "until": until, "only": only}
-    return run_pipeline("r1", config, _stages(config), out, models=(config.model.name,), **given, **names).folder
+    stages = graph(config, out)
+    run_pipeline("r1", config, stages, models=(config.model.name,), **given, **names)
+    return stages.folder
 
 
 def check_models(config: R1Config) -> None:

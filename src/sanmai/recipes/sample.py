@@ -220,7 +220,7 @@ def _sample(
 
 def _instructed(problem: Problem, instruction: str | None) -> Problem:
     """With the instruction before the user's last words; the id, which names the random streams, is the same."""
-    if instruction is None:
+    if not instruction:
         return problem
     messages = [dict(message) for message in problem.messages]
     last = max(k for k, message in enumerate(messages) if message["role"] == "user")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -32,14 +32,21 @@ class LengthTable:
     """By RL run, step, accuracy and tokens of its evaluations."""
 
 
-def read_lengths(folder: Path, problems: list[str]) -> list[LengthTable]:
-    """Those that are there and can be read; of the others a sentence is added to `problems`."""
+def read_lengths(folder: Path, folders: Mapping[str, str], problems: list[str]) -> list[LengthTable]:
+    """Those that are there and can be read; of the others a sentence is added to `problems`.
+
+    Args:
+        folders: the folder's name of each stage of the pipeline.
+    """
     found = []
     for name in _FILES:
         path = folder / f"{name}.json"
         if not path.exists():
             continue
         data = read_whole(path, json.loads, problems)
+        if not _is_current(data.get("made_from"), folders):
+            problems.append(f"{path.name}: of other settings than graph.json, so it is not shown; the recipe writes it anew")
+            continue
         models = data.get("models")
         good = [m for m in models if _is_model(m)] if isinstance(models, list) else []
         if not data or not isinstance(models, list) or len(good) < len(models):
@@ -90,7 +97,7 @@ def _curves(found: Any) -> dict[str, list[tuple[float, float, float]]]:
 def _panels(table: LengthTable, colors: Mapping[str, str]) -> list[dict[str, Any]]:
     """Accuracy and tokens over the steps of RL, a panel per run, with the run that all are compared with in each."""
     last = max((points[-1][0] for points in table.curves.values()), default=0)
-    longest = max((p[2] for points in table.curves.values() for p in points), default=0)
+    longest = max((p[2] for points in table.curves.values() for p in points), default=0) or 1.0
     found = []
     for name, points in table.curves.items():
         drawn = [(table.reference, "usual"), (name, "own")] if name != table.reference else [(name, "own")]
@@ -116,7 +123,7 @@ def _row(model: Mapping[str, Any], table: LengthTable) -> dict[str, Any]:
         "name": model["name"],
         "title": model["title"],
         "accuracy": fmt.percent(accuracy["value"]),
-        "accuracy_interval": fmt.interval(accuracy["low"], accuracy["high"], is_share=True),
+        "accuracy_interval": _interval(accuracy, 100, ""),
         "tokens": f"{tokens['value']:.1f}",
         "tokens_interval": _interval(tokens, 1, ""),
         "accuracy_change": _change(model.get("accuracy_change"), 100),
@@ -126,6 +133,10 @@ def _row(model: Mapping[str, Any], table: LengthTable) -> dict[str, Any]:
         "steps": "never" if reached is None else f"{reached['step']:.1f}" if _is_reached(reached) else fmt.NONE,
         "beaten_by": ", ".join(map(str, model.get("beaten_by") or [])),
     }
+
+
+def _is_current(made_from: Any, folders: Mapping[str, str]) -> bool:
+    return made_from is None or (isinstance(made_from, dict) and all(folders.get(s) == f for s, f in made_from.items()))
 
 
 def _is_reached(found: Any) -> bool:
@@ -153,7 +164,14 @@ def _interval(found: Any, scale: float, sign: str) -> str:
 
 
 def _is_model(model: Any) -> bool:
-    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+    """As the recipe writes it; what is not a finite number was not written by it."""
+    if not isinstance(model, dict) or not all(isinstance(model.get(key), str) for key in ("name", "title")):
         return False
-    figures: Sequence[Any] = [model.get("accuracy"), model.get("tokens")]
-    return all(isinstance(f, dict) and is_number(f.get("value")) and {"low", "high"} <= f.keys() for f in figures)
+    if not isinstance(model.get("beaten_by"), list):
+        return False
+    return all(isinstance(f, dict) and _is_figure(f) for f in (model.get("accuracy"), model.get("tokens")))
+
+
+def _is_figure(found: Mapping[str, Any]) -> bool:
+    bounds = [found.get(end) for end in ("low", "high")]
+    return is_number(found.get("value")) and all(bound is None or is_number(bound) for bound in bounds)

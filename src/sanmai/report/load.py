@@ -183,7 +183,12 @@ def _step_files(folder: Path) -> dict[int, Path]:
 
 def is_number(value: Any) -> bool:
     """A finite number; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float holds
+        return False
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -178,12 +178,13 @@ def load_pipeline(folder: Path) -> Pipeline:
     if (folder / "config.toml").exists():
         pipeline.config = read_whole(folder / "config.toml", tomllib.loads, pipeline.problems)
     pipeline.decision = _decision(folder, pipeline.problems)
-    pipeline.lengths = read_lengths(folder, pipeline.problems)
     for stage in _graph(folder / "graph.json", pipeline.problems):
         problems: list[str] = []
         _read_stage(stage, folder / stage.folder, problems)
         pipeline.stages[stage.name] = stage
         pipeline.problems += [f"{stage.name}: {problem}" for problem in problems]
+    folders = {stage.name: PurePath(stage.folder).name for stage in pipeline.stages.values()}
+    pipeline.lengths = read_lengths(folder, folders, pipeline.problems)
     return pipeline
 
 
