@@ -174,7 +174,8 @@ def test_tables_of_other_settings_are_removed_and_what_is_done_is_shown_where_a_
     assert (copy / "arms.json").read_bytes() == (finished.folder / "arms.json").read_bytes()
     (copy / "arms.json").unlink()
     next(stages.glob("samples-*/data.parquet")).write_bytes(b"")
-    shutil.rmtree(next(stages.glob("shortest-*")))
+    for name in ("shortest", "score_shortest"):
+        shutil.rmtree(next(stages.glob(f"{name}-*")))
     with pytest.raises(InputError):
         run_kimi(mini(), copy)
     names = [model["name"] for model in json.loads((copy / "front.json").read_text())["models"]]

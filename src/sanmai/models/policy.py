@@ -315,6 +315,8 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
     frozen_base = config.lora_rank > 0 or not for_training
     try:
+        if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+            raise InputError(f"model.name = {config.name!r}: no config.json in that folder; expected a transformers model's")
         with quiet_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
             has_vision = AutoConfig.from_pretrained(name, **options).model_type in ARCHITECTURES

@@ -281,5 +281,5 @@ def describe_long2short(config: Long2ShortConfig, out: Path) -> Iterator[str]:
         yield f"{stage.name} ({stage.recipe}, {found.state(stage.name)}): {stage.purpose}"
     budget = config.evaluation.sampling.max_tokens
     rl = f" RL may write {max(round(config.budget_share * budget), 1)} tokens." if "rl" in config.method else ""
-    yield f"Evaluations may write {budget} tokens.{rl}"
     yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."
+    yield f"Evaluations may write {budget} tokens.{rl}"

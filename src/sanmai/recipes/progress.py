@@ -66,6 +66,8 @@ class Progress:
         self._energy = EnergyMeter()
         if run.start_step and run.start_step < num_steps:
             self.say(f"Going on after step {run.start_step} of {num_steps}.")
+        elif run.start_step:
+            self.say("This run is finished: nothing is done again.")
         for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()

@@ -105,7 +105,7 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
         ("Recipe", find(run.environment, "recipe") or find(run.config, "recipe")),
         ("Model", _model(model) if isinstance(model, Mapping) else find(run.config, "model")),
         ("Problems", find(run.config, "problems", "data")),
-        ("Held-out problems", find(run.config, "heldout", "evaluation", "eval")),
+        ("Evaluation", _stated(find(run.config, "heldout", "evaluation", "eval"))),
         ("Seed", find(run.config, "seed")),
         ("Started", f"{times[0]:%Y-%m-%d %H:%M} {times[0].tzname()}" if times else None),
         ("Machine", find(run.environment, "machine")),
@@ -113,6 +113,13 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
         ("Commit", find(run.environment, "git_commit", "commit")),
     ]
     return [(name, plain(value)) for name, value in facts if value not in (None, "", {}, [])]
+
+
+def _stated(settings: Any) -> Any:
+    """Without settings of parts, which the table of settings has, and without empty ones."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return {name: value for name, value in settings.items() if not isinstance(value, Mapping) and value not in (None, "")}
 
 
 def _named(versions: Mapping[str, Any]) -> str:

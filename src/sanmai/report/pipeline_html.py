@@ -76,6 +76,7 @@ def render_pipeline(pipeline: Pipeline, defaults: Mapping[str, Any] | None = Non
         costs=_costs(pipeline),
         cards=[_card(stage) for stage in pipeline.stages.values() if isinstance(stage.card.get("filters"), list)],
         harmful=_harmful(pipeline),
+        waits=pipeline.num_finished < len(pipeline.stages) or not pipeline.stages,
         settings=settings_rows(pipeline.config, defaults),
         has_defaults=defaults is not None,
         environment=[],
