@@ -357,3 +357,20 @@ def test_when_no_checkpoint_is_whole_the_run_stops_and_nothing_is_touched(tmp_pa
     with pytest.raises(RunError, match="none of the checkpoints is whole"):
         reopened(tmp_path)
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_run_that_is_refused_before_it_did_anything_leaves_no_folder(tmp_path):
+    def refused(folder: Path, before=lambda run: None) -> bool:
+        with pytest.raises(InputError, match="no such model"), Run(folder, "zero", Settings()) as run:
+            before(run)
+            raise InputError("no such model")
+        return folder.exists()
+
+    assert not refused(tmp_path / "runs" / "a") and not refused(tmp_path / "runs" / "a")
+    assert refused(tmp_path / "b", lambda run: run.log_environment({"origin": 1}))
+    assert refused(tmp_path / "c", lambda run: (run.folder / "evaluations" / "x").write_text("x"))
+    (tmp_path / "d").mkdir()
+    assert refused(tmp_path / "d")  # it was there before
+    with pytest.raises(RuntimeError), Run(tmp_path / "e", "zero", Settings()):
+        raise RuntimeError("a bug leaves its traces")
+    assert (tmp_path / "e" / "config.toml").is_file()

@@ -95,6 +95,8 @@ def write_copies(
         if kind == "rendered":
             pictures.rmdir()
         why = refused.most_common(1)[0][0] if refused else "there is none"
+        if kind == "numbers":
+            why += "; numbers are read from the calculator notes in GSM8K's `answer` (<<3+4=7>>) and from SVAMP's `Equation`"
         raise InputError(f"{source}: no problem of it has a copy; the most frequent reason: {why}")
     write_problems(out, problems)
     return Copies(problems, len(read), num_copies, refused)

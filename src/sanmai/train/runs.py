@@ -56,6 +56,7 @@ class Run:
         """
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted = False
+        self._is_new = not self.folder.exists()
         with storing(self.folder):
             if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / "config.toml").exists():
                 raise InputError(
@@ -98,10 +99,19 @@ class Run:
         finally:
             if not self._writer.is_alive:  # a write that hangs keeps the folder until the process ends
                 os.close(self._lock)
+        if self._is_new and isinstance(error, InputError):
+            self._remove_if_nothing_was_done()
         if failure is not None and error is None:
             raise failure
         if failure is not None and error is not None:
             error.add_note(f"Besides, the run folder could not be written: {failure}")
+
+    def _remove_if_nothing_was_done(self) -> None:
+        """Take back the folder of a run that was refused; one that holds anything but its beginnings stays."""
+        beginnings = {"config.toml", "events.jsonl", "run.lock", "rollouts", "evaluations", "checkpoints"}
+        folders = [path for path in self.folder.iterdir() if path.is_dir()]
+        if {path.name for path in self.folder.iterdir()} <= beginnings and not any(any(path.iterdir()) for path in folders):
+            shutil.rmtree(self.folder)
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
         """Step numbers still to be done, counted from 1. After Ctrl-C the step at hand is the last one.
