@@ -57,6 +57,15 @@ def test_direction_decides_whether_a_rise_is_better():
     }
 
 
+def test_of_an_evaluation_alone_nothing_is_said_of_training():
+    run = evaluated(scored(0, [1.0, 1.0, 0.0, 1.0]), [])
+    run.config, run.evaluations = {"recipe": "evaluate"}, {0: run.evaluations[0]}
+    said = verdict(run, compare_evaluations(run)).replace("\u202f", " ")
+    assert said.startswith("Held-out accuracy is 75 % (95 % interval [") and "before" not in said
+    run.config = {"recipe": "zero"}
+    assert "before training" in verdict(run, compare_evaluations(run))
+
+
 def test_the_verdict_says_rise_fall_and_no_measurable_change():
     def sentence(before, after):
         run = evaluated(scored(0, before), scored(20, after))

@@ -184,6 +184,8 @@ def verdict(run: RunData, measures: Sequence[Measure]) -> str:
         bounds = fmt.interval(known.low, known.high, is_share=first.is_share)
         why = "first and last evaluation share no problem" if first.before and first.after else "there is no other yet"
         evidence = ", ".join(filter(None, [f"95 % interval {bounds}" if bounds else "", f"n = {known.n}"]))
+        if find(run.config, "recipe") == "evaluate":
+            return f"{noun} is {show(known.value)} ({evidence})."
         return f"{noun} is {show(known.value)} {when} ({evidence}). Nothing to compare with: {why}."
     shown = fmt.points(first.change.value) if first.is_share else fmt.signed(first.change.value)
     return change_sentence(
