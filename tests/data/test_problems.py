@@ -96,7 +96,7 @@ def test_a_gsm8k_solution_is_the_worked_text_without_calculator_marks():
 
 GOOD = b'{"prompt": "p", "answer": "1"}\n'
 BROKEN_LINES = [
-    (b'{"prompt": "x", "answer": "1"', "not JSON"),
+    (b'{"prompt": "x", "answer": "1"', "not JSON"), (b'{"prompt": "x"\n', "at column 15"),
     (b'{"prompt": "x", "answer": "1', "cut off"),
     (b"[1, 2]", "found list"),
     (b"7", "found int"),

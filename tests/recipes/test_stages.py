@@ -10,6 +10,7 @@ from sanmai.config import Config
 from sanmai.recipes import stages
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.stages import Graph, Stage, code_version, run_graph
+from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.runs import holding
 from sanmai.types import InputError
 
@@ -197,3 +198,11 @@ def test_the_code_of_a_recipe_is_its_own_and_that_of_what_it_imports(monkeypatch
         code_version.cache_clear()
         assert (code_version("zero") != before) is changes, name
     code_version.cache_clear()
+
+
+def test_a_stage_that_refuses_is_named(tmp_path):
+    bad = ZeroConfig.read({"model": {"name": "tiny"}, "problems": {"source": str(tmp_path / "none.jsonl")}}, source="test")
+    graph = Graph([Stage("late", "zero", bad, "RL")], tmp_path / "out")
+    graph.write("")
+    with pytest.raises(InputError, match=r"^stage late: .*none\.jsonl"):
+        run_graph(graph, Progress.silent())

@@ -103,7 +103,7 @@ def _parse_line(line: bytes) -> Row | str:
     if b"\0" in line:
         return "holds NUL bytes; expected JSON text in UTF-8"
     try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        row = json.loads(line.decode("utf-8").rstrip("\r\n"), parse_constant=_refuse_constant)
         json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         return f"not UTF-8 (byte {error.start + 1} of the line)"

@@ -92,12 +92,15 @@ def _function(name: str) -> Callable[..., Iterator[str]]:
 
 def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str]:
     """Of a recipe that trains a policy on problems."""
+    from sanmai.recipes.mixture import Mixture
     from sanmai.recipes.sources import load_splits
 
     warnings: list[str] = []
     train, held_out = load_splits(
         config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe == "zero"
     )
+    if recipe == "zero":
+        Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)  # refuses what a run would
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())
     yield (

@@ -223,7 +223,10 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress) -> bo
         # The digest says that the settings are the same. The folder may have been moved, or be called by another name.
         with storing(path):
             write_whole(path / "config.toml", f'recipe = "{stage.recipe}"\n{config.to_toml()}')
-    recipe.run(config, path, progress=progress)
+    try:
+        recipe.run(config, path, progress=progress)
+    except InputError as error:
+        raise InputError(f"stage {stage.name}: {error}") from None
     return_freed_memory()  # the next stage loads models of its own
     if progress.was_interrupted:
         return False
