@@ -13,6 +13,7 @@ from sanmai.recipes.kimi import TITLES, KimiConfig, graph, run_kimi
 from sanmai.recipes.kimi_table import Point, reached, read_curve
 from sanmai.recipes.stages import Graph
 from sanmai.report import summarise_pipeline, write_report
+from sanmai.train.runs import holding
 from sanmai.types import InputError
 
 FEW = {"problems": {"evaluation_limit": 4}}
@@ -207,3 +208,13 @@ def test_it_takes_neither_problems_nor_a_reward(tmp_path):
     with pytest.raises(InputError, match="takes neither problems nor a reward"):
         run_kimi(mini(), tmp_path / "out", reward=lambda problem, text: 1.0)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_process_that_is_refused_the_folder_changes_nothing_in_it(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy)
+    before = {path: path.read_bytes() for path in copy.iterdir() if path.is_file() and path.name != "run.lock"}
+    with holding(copy), pytest.raises(InputError, match="another process"):
+        run_kimi(mini(arms=["rest"], long="none"), copy)
+    after = {path: path.read_bytes() for path in copy.iterdir() if path.is_file() and path.name != "run.lock"}
+    assert {"arms.json", "graph.json", "config.toml"} <= {path.name for path in before} and after == before

@@ -198,7 +198,7 @@ def run_kimi(
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
     names = {"since": since, "until": until, "only": only}
     stages = graph(config, out)
-    with tables_after(lambda: write_tables(config, stages, progress)):
+    with tables_after(stages.folder, lambda: write_tables(config, stages, progress)):
         run_pipeline("kimi", config, stages, **given, **names)
     return stages.folder
 

@@ -15,7 +15,7 @@ front.json set accuracy against tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -34,9 +34,10 @@ from sanmai.recipes.pipeline import GIVEN, Wiring, refuse_given, run_pipeline
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
-from sanmai.recipes.stages import Graph, Stage
+from sanmai.recipes.stages import GRAPH, Graph, Stage
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.safety.measures import Row
+from sanmai.train.runs import holding
 from sanmai.types import InputError, Problem, RunError
 
 Method = Literal["merge", "shortest", "dpo", "rl"]
@@ -151,7 +152,7 @@ def run_long2short(
     given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
     names = {"since": since, "until": until, "only": only}
     stages = graph(config, out)
-    with tables_after(lambda: write_table(stages, progress)):
+    with tables_after(stages.folder, lambda: write_table(stages, progress)):
         run_pipeline("long2short", config, stages, **given, **names)
     return stages.folder
 
@@ -179,12 +180,14 @@ def write_table(stages: Graph, progress: Progress, titles: Mapping[str, str] = T
 
 
 @contextmanager
-def tables_after(write: Callable[[], None]) -> Generator[None]:
-    """Write tables of what is finished, also where a later stage cannot be done."""
+def tables_after(folder: Path, write: Callable[[], None]) -> Generator[None]:
+    """Write tables of what is finished, also where a later stage cannot be done, but not while another process works there."""
     try:
         yield
     except (InputError, RunError):
-        write()
+        if (folder / GRAPH).is_file():
+            with suppress(InputError), holding(folder):
+                write()
         raise
     write()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sanmai.config import Config
 from sanmai.models.policy import ModelConfig, resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.progress import Progress
-from sanmai.recipes.stages import Graph, Stage, run_graph
+from sanmai.recipes.stages import GRAPH, Graph, Stage, run_graph
+from sanmai.train.runs import holding
 from sanmai.types import InputError, Problem
 
 GIVEN = ("seed", "model", "problems.source", "problems.evaluation")
@@ -99,5 +101,7 @@ def run_pipeline(
         raise InputError(f"{recipe} reads the sources under `data` and takes neither problems nor a reward")
     for name in models:
         resolve_model(name)
-    graph.write(f'recipe = "{recipe}"\n{config.to_toml()}')
+    # A process that is refused the folder must not say there what its own stages would have been.
+    with holding(graph.folder) if (graph.folder / GRAPH).is_file() else nullcontext():
+        graph.write(f'recipe = "{recipe}"\n{config.to_toml()}')
     run_graph(graph, progress, since=since, until=until, only=only)

@@ -109,9 +109,11 @@ class Run:
     def _remove_if_nothing_was_done(self) -> None:
         """Take back the folder of a run that was refused; one that holds anything but its beginnings stays."""
         beginnings = {"config.toml", "events.jsonl", "run.lock", "rollouts", "evaluations", "checkpoints"}
-        folders = [path for path in self.folder.iterdir() if path.is_dir()]
-        if {path.name for path in self.folder.iterdir()} <= beginnings and not any(any(path.iterdir()) for path in folders):
-            shutil.rmtree(self.folder)
+        with contextlib.suppress(OSError):  # one that cannot be removed stays; what was refused is said all the same
+            paths = list(self.folder.iterdir())
+            is_empty = not any(any(path.iterdir()) for path in paths if path.is_dir())
+            if is_empty and {path.name for path in paths} <= beginnings:
+                shutil.rmtree(self.folder)
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
         """Step numbers still to be done, counted from 1. After Ctrl-C the step at hand is the last one.
