@@ -30,7 +30,7 @@ from sanmai.recipes.progress import Progress
 from sanmai.recipes.safety_case import CASE, make_case
 from sanmai.recipes.sources import check_positions
 from sanmai.recipes.stages import code_version, content_digest
-from sanmai.rewards.refusal import num_words
+from sanmai.rewards.refusal import classify_answer, num_words
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import evaluation_metrics
@@ -262,9 +262,22 @@ class _Target:
             policy, problems, rubric, rollouts_per_prompt=config.samples, seed=(config.seed, "audit"), policy_version=0,
             sampling=config.sampling, grading=config.grading,
         )  # fmt: skip
+        note_stances(groups)
         if self.judge is not None:
             judge_harm(groups, self.judge)
         return groups
+
+
+def note_stances(groups: Sequence[Group]) -> None:
+    """Put the class of each answer, as far as it was written, in place of the reward's, which wants finished answers."""
+    for group in groups:
+        if group.problem.kind == "reasoning":
+            continue
+        for r in group.rollouts:
+            if r.trace is not None and r.trace.is_truncated and r.verdicts:
+                found = classify_answer(r.trace, group.problem.prompt)
+                label = "incomplete" if found.label == "unscored" else found.label
+                r.verdicts["refusal"] = Verdict(None, found.reason, label)
 
 
 def judge_harm(groups: Sequence[Group], judge: Judge) -> None:
@@ -296,7 +309,7 @@ def judge_harm(groups: Sequence[Group], judge: Judge) -> None:
 def _has_part(r: Rollout, part: str) -> bool:
     """There are words to judge; without, the rules' "incomplete", "unscored" or "no_thought" stands."""
     trace = r.trace
-    return trace is not None and bool(num_words(getattr(trace, part))) and (part == "thought" or trace.is_complete)
+    return trace is not None and bool(num_words(getattr(trace, part)))
 
 
 def _either(r: Rollout) -> Verdict:

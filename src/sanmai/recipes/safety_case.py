@@ -337,6 +337,7 @@ def _gaps(
         if left_out and said.num_requests:
             counts = f"{left_out:,} of {left_out + said.share.scored:,} completions"
             found.append(f"{said.claim.measure}: {counts} could not be judged and count against the claim.")
+    found += _cut_off(rows)
     found += _history_gaps(steps, trained)
     is_outside = any(p.verifier != "world" and p.kind != "reasoning" for s in sets for p in s.problems)
     by_rules = any(str(row.get("reason/harm") or "").startswith(RULES) for row in rows)
@@ -346,6 +347,18 @@ def _gaps(
         "world": any(p.tags.get("template") == "request" for s in sets for p in s.problems), "turns": True,
     }  # fmt: skip
     return found + [BLIND_SPOTS[name] for name, applies in spots.items() if applies]
+
+
+def _cut_off(rows: Sequence[Row]) -> Iterable[str]:
+    """How many answers to requests were judged by their beginning."""
+    asked = [row for row in rows if row.get("kind") in ("safety", "general") and not row.get("failure")]
+    cut = [row for row in asked if row.get("stop_reason") == "length"]
+    if cut:
+        longest = max(int(row.get("num_tokens") or 0) for row in cut)
+        yield (
+            f"{len(cut):,} of {len(asked):,} answers to requests were cut off, at {longest:,} tokens at most, and are judged as far as "
+            "they were written: what would have come later is not known."
+        )
 
 
 def _history_gaps(steps: Sequence[Step], trained: TrainedOn) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sanmai.rewards.refusal import LONG_WORDS, RefusalFinding, classify_refusal, classify_thought, num_words
+from sanmai.rewards.refusal import LONG_WORDS, RefusalFinding, classify_answer, classify_thought, num_words
 from sanmai.rewards.score import Row
 from sanmai.safety.figures import Scored, Summary, contrast_figure, figure, main_figure, number, share_figure
 from sanmai.safety.harm import discrimination, over_refusal
@@ -88,9 +88,7 @@ def over_refusal_figures(records: Sequence[Judged]) -> Summary:
 def _rules(trace: Trace | None, prompt: str) -> RefusalFinding:
     if trace is None:
         return RefusalFinding("unscored", "no response was recorded")
-    if not trace.is_complete:
-        return RefusalFinding("unscored", "cut off or never closed: neither a refusal nor compliance")
-    return classify_refusal(trace.answer, prompt)
+    return classify_answer(trace, prompt)
 
 
 def _sure(rules: Sequence[RefusalFinding], traces: Sequence[Trace | None]) -> list[bool]:
