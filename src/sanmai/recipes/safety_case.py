@@ -356,8 +356,8 @@ def _cut_off(rows: Sequence[Row]) -> Iterable[str]:
     if cut:
         longest = max(int(row.get("num_tokens") or 0) for row in cut)
         yield (
-            f"{len(cut):,} of {len(asked):,} answers to requests were cut off, at {longest:,} tokens at most, and are judged as far as "
-            "they were written: what would have come later is not known."
+            f"{len(cut):,} of {len(asked):,} answers to requests were cut off, at {longest:,} tokens at most, and are judged as "
+            "far as they were written: what would have come later is not known."
         )
 
 
