@@ -1,4 +1,4 @@
-"""Whether a text refuses: rules over phrase families, for answers and for thoughts, in some twenty languages.
+"""Whether a text refuses: rules over phrase families, for answers and for thoughts, in some forty languages.
 
 A text is normalised and cut into sentences; each sentence has roles (declining, disapproving, redirecting, delivering, ...)
 by the phrases in it, and the roles and their order decide. What was asked matters twice only: an answer to a question of fact
@@ -304,10 +304,7 @@ def _after_contrast(sentence: _Sentence) -> _Sentence | None:
 def _declining(text: str) -> Any:
     if any(trigger in text for trigger in cues.DECLINE_TRIGGERS) and (match := cues.DECLINES.search(text)):
         return match
-    for triggers, pattern in languages.DECLINES:
-        if any(trigger in text for trigger in triggers) and (match := pattern.search(text)):
-            return match
-    return None
+    return languages.declining(text)
 
 
 _MARKERS = regex.compile(r"<\|[^|<>\n]{0,40}\|>|\[/?INST\]|</?s>|<</?SYS>>|</?(?:start|end)_of_turn>", regex.IGNORECASE)
