@@ -1,7 +1,7 @@
 """Refusals in languages that the rules know: what an assistant says that declines, and what it says that does not.
 
-The class: first person (in the verb, a pronoun or an apology), a negated ability, will or leave, and an act of helping, in the order
-that the language has. The near misses: "you cannot go wrong", help that somebody else gives, idioms of praise.
+The class: first person (in the verb, a pronoun or an apology), a negated ability, will or leave, and an act of helping, in the
+order that the language has. The near misses: "you cannot go wrong", help that somebody else gives, idioms of praise.
 """
 
 import pytest
@@ -400,9 +400,7 @@ def test_a_plain_helpful_answer_is_none(language):
 
 
 def test_every_language_of_multijail_and_mgsm_is_known_and_tried():
-    multijail, mgsm = (
-        ["en", "zh", "it", "vi", "ar", "ko", "th", "bn", "sw", "jv"],
-        ["bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh"],
-    )
+    multijail = ["en", "zh", "it", "vi", "ar", "ko", "th", "bn", "sw", "jv"]
+    mgsm = ["bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh"]
     assert KNOWN.issuperset(multijail + mgsm) and set(REFUSALS) | {"en"} == set(KNOWN)
     assert all(len(REFUSALS[language]) >= 3 for language in {*multijail, *mgsm} - {"en"})
