@@ -1,4 +1,6 @@
-"""Rows of JSONL, CSV and Parquet files and of hub data sets: each a mapping, or the reason why it is none.
+"""Rows of JSONL, JSON, CSV, Parquet and Arrow files and of hub data sets: each a mapping, or the reason why it is none.
+
+A .json file is a list of rows, an object that holds one (`{"data": [...]}`), or JSON lines. A file that ends in .gz is unpacked.
 
 A written demonstration is a text file (.md, .txt): the prompt, a line `---`, and the whole completion, thought tags included.
 Blank lines at both ends of the two parts do not belong to them; later lines `---` belong to the completion.
@@ -7,12 +9,14 @@ Blank lines at both ends of the two parts do not belong to them; later lines `--
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from sanmai.types import InputError
 
@@ -24,11 +28,20 @@ Located = tuple[int, Row | str]
 """Line number (row number in Parquet and hub sets, from 1) and the row, or the reason why it cannot be read."""
 
 
+_NO_DATA = re.compile(
+    r"(?i)(readme|licen[cs]e|copying|notice|citation|changelog|contributing|authors|code_of_conduct|requirements)\b.*"
+    r"|dataset_infos?\.json|dataset_dict\.json|state\.json|croissant.*\.json|.*\.(py|ya?ml|toml|lock|cff|bib|sh|md5|sha256)"
+    r"|.*\.(png|jpe?g|webp|gif|bmp|svg)"
+)
+"""Names of files that stand beside the data in a downloaded folder: cards, licences, scripts, descriptions, pictures."""
+_SPLIT = re.compile(r"(?i)(?<![a-z])(train|test|validation|valid|val|dev|eval)(?![a-z])")
+
+
 def list_files(source: str | Path) -> list[tuple[str, str]]:
     """The files of a source, each with what the ids of its rows begin with: `folder/name` without its ending.
 
-    A folder gives every file in it and below, in order of path, but for hidden ones; one that `sanmai sample` has finished
-    gives its data.parquet. Any other source is itself.
+    A folder gives every file in it and below, in order of path, but for hidden ones and for those that hold no data
+    (`passed_over`); one that `sanmai sample` has finished gives its data.parquet. Any other source is itself.
 
     Raises:
         InputError: a folder without files, or one of a run that holds no data to read.
@@ -37,26 +50,60 @@ def list_files(source: str | Path) -> list[tuple[str, str]]:
     if str(source).startswith("hub:"):
         return [(str(source), re.sub(r"[^\w.-]+", "-", str(source)))]
     if not folder.is_dir():
-        return [(str(source), f"{folder.parent.name}/{folder.stem}" if folder.parent.name else folder.stem)]
-    if (folder / "config.toml").is_file() and (folder / "metrics.jsonl").is_file():
+        stem = folder.with_suffix("").stem if folder.suffix.lower() == ".gz" else folder.stem
+        return [(str(source), f"{folder.parent.name}/{stem}" if folder.parent.name else stem)]
+    if _is_run(folder):
         data = folder / "data.parquet"
         if not data.is_file():
             raise InputError(
                 f"{folder}: a run folder without data.parquet; expected problems, or a finished `sanmai sample`"
             )
         return [(str(data), f"{folder.name}/data")]
-    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    paths = sorted(path for path in inside if not any(part.startswith(".") for part in path.parts))
+    paths = [path for path in _inside(folder) if not _is_no_data(folder, path)]
     if not paths:
-        raise InputError(f"{folder}: no file in this folder; expected .jsonl, .csv, .parquet, .md or .txt files")
+        raise InputError(f"{folder}: no file in this folder; expected .jsonl, .json, .csv, .parquet, .md or .txt files")
     stems = Counter(path.with_suffix("") for path in paths)
     unique = [path.with_suffix("") if stems[path.with_suffix("")] == 1 else path for path in paths]
     name = folder.resolve().name
     return [(str(folder / path), f"{name}/{stem.as_posix()}") for path, stem in zip(paths, unique, strict=True)]
 
 
+def remarks(source: str | Path) -> list[str]:
+    """What should be said of a folder: which files in it are no data, and that it holds several splits, which are read as one."""
+    folder = Path(source)
+    if str(source).startswith("hub:") or not folder.is_dir() or _is_run(folder):
+        return []
+    inside = _inside(folder)
+    passed = [path.as_posix() for path in inside if _is_no_data(folder, path)]
+    splits = {found[1].lower() for path in inside if path.as_posix() not in passed if (found := _SPLIT.search(path.as_posix()))}
+    said = []
+    if passed:
+        more = f" and {len(passed) - 5} more" if len(passed) > 5 else ""
+        said.append(f"{folder}: passed over {', '.join(passed[:5])}{more}: no data by their names")
+    if len(splits) > 1:
+        said.append(f"{folder}: the splits {', '.join(sorted(splits))} are read as one set; name a file to read one")
+    return said
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.toml").is_file() and (folder / "metrics.jsonl").is_file()
+
+
+def _inside(folder: Path) -> list[Path]:
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in inside if not any(part.startswith(".") for part in path.parts))
+
+
+def _is_no_data(folder: Path, path: Path) -> bool:
+    if _NO_DATA.fullmatch(path.name):
+        return True
+    if path.suffix.lower() == "":  # such as COPYING; data has an ending
+        return path.name.isupper()
+    return path.suffix.lower() == ".md" and (folder / path).read_bytes()[:8].lstrip(b"\xef\xbb\xbf").startswith(b"---\n")
+
+
 def read_rows(source: str | Path) -> Iterator[Located]:
-    """The rows of a .jsonl (.ndjson, .json), .csv, .parquet, .md or .txt file, or of `hub:NAME[:CONFIG][:SPLIT]`, in order.
+    """The rows of a .jsonl (.ndjson), .json, .csv, .tsv, .parquet, .arrow, .md or .txt file, or of `hub:NAME[:CONFIG][:SPLIT]`.
 
     Raises:
         InputError: the source as a whole cannot be read; the message says why.
@@ -64,11 +111,14 @@ def read_rows(source: str | Path) -> Iterator[Located]:
     if str(source).startswith("hub:"):
         return _hub_rows(str(source))
     path = Path(source)
-    readers = {".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows, ".json": _jsonl_rows, ".csv": _csv_rows}
-    readers |= {".parquet": _parquet_rows, ".md": _written_rows, ".txt": _written_rows}
-    if path.suffix.lower() not in readers:
+    readers = {".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows, ".json": _json_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
+    readers |= {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".md": _written_rows, ".txt": _written_rows}
+    suffix = path.suffix.lower()
+    if suffix == ".gz" and path.with_suffix("").suffix.lower() in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
+        suffix = path.with_suffix("").suffix.lower()
+    if suffix not in readers:
         raise InputError(
-            f"{path}: expected a file that ends in .jsonl, .csv or .parquet, a written demonstration (.md, .txt), or "
+            f"{path}: expected a file that ends in .jsonl, .json, .csv or .parquet, a written demonstration (.md, .txt), or "
             "hub:NAME[:CONFIG][:SPLIT]"
         )
     if path.is_dir():
@@ -76,25 +126,104 @@ def read_rows(source: str | Path) -> Iterator[Located]:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
-        return readers[path.suffix.lower()](path)
+        return _told(path, readers[suffix](path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _told(path: Path, rows: Iterator[Located]) -> Iterator[Located]:
+    """The rows; what the disk or the packing does to them while they are read is an InputError."""
+    try:
+        yield from rows
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _json_rows(path: Path) -> Iterator[Located]:
+    """The rows of a list, or of the list that an object holds; else one object a line."""
+    with _open(path) as file:
+        head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if head[:1] == b"[" or (head[:1] == b"{" and isinstance(_parse_line(head.splitlines()[0] + b"\n"), str)):
+            file.seek(0)
+            data = file.read()
+        elif b"\n" not in head.rstrip() and len(head) < 1 << 16:
+            data = head  # one object, which may hold a list
+        else:
+            data = b""
+    if not data or b"\0" in data:
+        yield from _jsonl_rows(path)
+        return
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from None
+    start = _start_of_list(text)
+    yield from _jsonl_rows(path) if start is None else _listed_rows(text, start)
+
+
+_LISTS = "data|rows|train|test|validation|examples|items|instances|problems|questions|samples|records"
+
+
+def _start_of_list(text: str) -> int | None:
+    """Where the rows of a JSON text begin: after its `[`, or after `"data": [`; None where it is no such list."""
+    found = re.match(r"\s*\[", text)
+    if found is None:
+        keys = re.match(rf'\s*\{{(?s:.{{0,2000}}?)"(?:{_LISTS})"\s*:\s*\[(?=\s*[{{\]])', text)
+        found = keys
+    return found.end() if found else None
+
+
+def _listed_rows(text: str, place: int) -> Iterator[Located]:
+    """The rows of a JSON list, each with the line where it begins; in a file of one line, with its number in the list."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    is_one_line = "\n" not in text.strip()
+    line, counted, number = 1, 0, 0
+    blank = re.compile(r"[\s,]*")
+    while True:
+        place = cast(re.Match[str], blank.match(text, place)).end()
+        number += 1
+        line, counted = line + text.count("\n", counted, place), place
+        where = number if is_one_line else line
+        if place >= len(text):
+            yield where, "not JSON: the list has no end: is the file cut off?"
+            return
+        if text[place] == "]":
+            return
+        reason = None
+        try:
+            row, place = decoder.raw_decode(text, place)
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            reason = "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        except json.JSONDecodeError as error:
+            yield where, f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            return
+        except (ValueError, RecursionError) as error:
+            yield where, f"not usable JSON: {error}"
+            return
+        if isinstance(row, dict) and isinstance(row.get("row"), dict) and "row_idx" in row:
+            row = row["row"]  # as the hub's viewer gives them
+        yield where, reason or (row if isinstance(row, dict) else f"expected a JSON object, found {type(row).__name__}")
 
 
 def _jsonl_rows(path: Path) -> Iterator[Located]:
     number = 0
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    while line and not line.endswith(b"\n"):
-                        line = file.readline(MAX_LINE_BYTES)
-                    yield number, f"the line is longer than {MAX_LINE_BYTES} bytes"
-                elif line.strip() or number == 1:
-                    yield number, _parse_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with _open(path) as file:
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if number == 1 and line.strip() == b"[":  # a list under another name
+                yield from _json_rows(path)
+                return
+            if len(line) > MAX_LINE_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE_BYTES)
+                yield number, f"the line is longer than {MAX_LINE_BYTES} bytes"
+            elif line.strip() or number == 1:
+                yield number, _parse_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
 
 
 def _parse_line(line: bytes) -> Row | str:
@@ -123,9 +252,9 @@ def _refuse_constant(name: str) -> None:
 
 def _csv_rows(path: Path) -> Iterator[Located]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
             csv.field_size_limit(MAX_LINE_BYTES)
-            reader = csv.DictReader(file, strict=True)
+            reader = csv.DictReader(file, strict=True, delimiter="\t" if ".tsv" in path.suffixes else ",")
             for row in reader:
                 if None in row or None in row.values():
                     yield reader.line_num, f"expected {len(reader.fieldnames or ())} columns as in the header"
@@ -161,13 +290,45 @@ def _parquet_rows(path: Path) -> Iterator[Located]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+            yield from _batch_rows(path, file.iter_batches(batch_size=1024))
     except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file: {error}") from None
+        raise InputError(f"{path}: not a Parquet file: {_first_line(error)}") from None
+
+
+def _arrow_rows(path: Path) -> Iterator[Located]:
+    import pyarrow
+
+    try:
+        with pyarrow.memory_map(str(path)) as file:
+            yield from _batch_rows(path, iter(pyarrow.ipc.open_stream(file)))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not an Arrow stream: {_first_line(error)}") from None
+
+
+def _batch_rows(path: Path, batches: Iterator[Any]) -> Iterator[Located]:
+    number = 0
+    for batch in batches:
+        try:
+            rows: list[Any] = batch.to_pylist()
+        except UnicodeDecodeError:
+            rows = [_decoded(batch, k) for k in range(batch.num_rows)]
+        for row in rows:
+            number += 1
+            yield number, row
+
+
+def _decoded(batch: Any, k: int) -> Row | str:
+    row = {}
+    for name in batch.schema.names:
+        try:
+            row[name] = batch.column(name)[k].as_py()
+        except UnicodeDecodeError as error:
+            return f"column {name}: text that is not UTF-8 (byte {error.start + 1})"
+    return row
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _hub_rows(source: str) -> Iterator[Located]:
@@ -186,5 +347,4 @@ def _hub_rows(source: str) -> Iterator[Located]:
         rows = datasets.load_dataset(name, config, split=split or "train")
         return enumerate(map(dict, rows), start=1)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        first_line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"{source}: cannot be loaded from the hub: {first_line}") from None
+        raise InputError(f"{source}: cannot be loaded from the hub: {_first_line(error)}") from None

@@ -2,12 +2,14 @@
 
 | what | columns |
 |---|---|
-| pairs | prompt (text or messages) or messages; chosen, rejected; id, language, margin, tags if there |
-| labels | prompt or messages; response; label (safe, unsafe, 1 for safe, 0) or is_safe; id, language, tags if there |
-| answers | prompt (or question) or messages; reference (or answer); response; label (correct, wrong, 1 for correct, 0) or
+| pairs | a prompt; chosen, rejected; id, language, margin, tags if there |
+| labels | a prompt; response; label (safe, unsafe, 1 for safe, 0) or is_safe; id, language, tags if there |
+| answers | a prompt; reference (or answer); response; label (correct, wrong, 1 for correct, 0) or
   is_correct; id, language, tags if there |
 | RM-Bench | prompt; chosen and rejected: three texts each, in rising style; id if there |
 
+A prompt has any of the names and forms that problems know (data/generic.py): prompt, question, problem, instruction and input,
+messages, conversations; a `system` column is its system message. Thoughts beside a response (reasoning_content) belong to it.
 `chosen` and `rejected` are texts, or message lists that end with the assistant's and may begin with the prompt
 (UltraFeedback, TRL), or transcripts `\\n\\nHuman: ...\\n\\nAssistant: ...` (hh-rlhf). Any other column that holds a number, a
 bool or a short text becomes a tag.
@@ -17,14 +19,30 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sanmai.data.files import Row, list_files, read_rows
-from sanmai.data.problems import OnError, _is_tag, _messages, _optional, _RowError, _text, _value
+from sanmai.data.files import Row
+from sanmai.data.generic import language_of, not_used, prompt_of
+from sanmai.data.messages import is_conversation, read_conversation, with_thought
+from sanmai.data.problems import Notes, OnError, Source, locate
+from sanmai.data.rows import (
+    ANSWERS,
+    CONVERSATIONS,
+    PROMPTS,
+    TELLING,
+    THOUGHTS,
+    Fields,
+    RowError,
+    id_of,
+    is_tag,
+    plain_name,
+    text_of,
+    value_of,
+)  # fmt: skip
 from sanmai.types import InputError, Message
 
 Tags = Mapping[str, str | int | float | bool]
@@ -103,36 +121,54 @@ class Loaded(Generic[Item]):
     """One "file, line N: reason" per malformed line that was passed over."""
     duplicates: int = 0
     """Rows left out because an earlier one says the same."""
+    notes: list[str] = field(default_factory=list)
+    """What was not used or passed over: one sentence a kind."""
 
 
 def load_pairs(
-    source: str | Path, *, rows: Iterable[Row] | None = None, on_error: OnError = "raise", limit: int | None = None
+    source: Source,
+    *,
+    rows: Iterable[Row] | None = None,
+    on_error: OnError = "raise",
+    limit: int | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Loaded[Pair]:
     """The pairs of a file or hub data set, without duplicates.
 
     Args:
-        source: a .jsonl, .csv or .parquet file, a folder of such files, or hub:NAME[:CONFIG][:SPLIT].
+        source: a .jsonl, .json, .csv or .parquet file, a folder of such files, hub:NAME[:CONFIG][:SPLIT], or the rows themselves.
         rows: the rows themselves; the source then only names them in errors.
         limit: stop after so many pairs.
+        on_warning: told of each note of the result; None: a UserWarning each.
 
     Raises:
         InputError: the source cannot be read, a line is malformed (on_error="raise"), or no pair is left.
     """
-    return _load(source, rows, _pair, on_error, limit)
+    return _load(source, rows, _pair, on_error, limit, on_warning)
 
 
 def load_labels(
-    source: str | Path, *, rows: Iterable[Row] | None = None, on_error: OnError = "raise", limit: int | None = None
+    source: Source,
+    *,
+    rows: Iterable[Row] | None = None,
+    on_error: OnError = "raise",
+    limit: int | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Loaded[LabelledResponse]:
     """The labelled responses of a file or hub data set, without duplicates; arguments and errors as in load_pairs."""
-    return _load(source, rows, _labelled, on_error, limit)
+    return _load(source, rows, _labelled, on_error, limit, on_warning)
 
 
 def load_answers(
-    source: str | Path, *, rows: Iterable[Row] | None = None, on_error: OnError = "raise", limit: int | None = None
+    source: Source,
+    *,
+    rows: Iterable[Row] | None = None,
+    on_error: OnError = "raise",
+    limit: int | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Loaded[LabelledAnswer]:
     """The answers of a file or hub data set that say whether they are right, without duplicates; else as load_pairs."""
-    return _load(source, rows, _answer, on_error, limit)
+    return _load(source, rows, _answer, on_error, limit, on_warning)
 
 
 def stated_correct(row: Row) -> bool | None:
@@ -145,11 +181,11 @@ def stated_correct(row: Row) -> bool | None:
         return None
     try:
         return _flag(row, "is_correct", "correct", "wrong")
-    except _RowError as error:
+    except RowError as error:
         raise ValueError(str(error)) from None
 
 
-def load_rm_bench(source: str | Path) -> list[StyledPair]:
+def load_rm_bench(source: str | Path, on_warning: Callable[[str], None] | None = None) -> list[StyledPair]:
     """The rows of a file in RM-Bench's format.
 
     Raises:
@@ -158,28 +194,33 @@ def load_rm_bench(source: str | Path) -> list[StyledPair]:
     Source:
         Liu et al. 2024 (arXiv:2410.16184).
     """
-    return _load(source, None, _styled, "raise", None).items
+    return _load(source, None, _styled, "raise", None, on_warning).items
 
 
 def _load(
-    source: str | Path,
+    source: Source,
     rows: Iterable[Row] | None,
-    convert: Callable[[Row, str], Item],
+    convert: Callable[[Fields, str], Item],
     on_error: OnError,
     limit: int | None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Loaded[Item]:
     items: list[Item] = []
     skipped: list[str] = []
     seen_ids: set[str] = set()
     seen: set[str] = set()
     duplicates = 0
-    for where, default_id, row in _located(source, rows):
+    name = source if isinstance(source, str | Path) else "rows"
+    notes = Notes(name if rows is None and name is source else None)
+    for file, where, _, default_id, row in locate(source if rows is None else rows, name):
         try:
             if isinstance(row, str):
-                raise _RowError(row)
-            item = convert(row, default_id)
+                raise RowError(row)
+            fields = Fields(row)
+            item = convert(fields, default_id)
             _check(item, seen_ids)
-        except _RowError as error:
+            notes.add(file, where, [*fields.notes, not_used(fields.left_over())])
+        except RowError as error:
             reason = f"{where}: {error}"
             if on_error == "raise":
                 raise InputError(f"{reason} (on_error=skip passes over such lines)") from None
@@ -195,19 +236,9 @@ def _load(
         if len(items) == limit:
             break
     if not items:
-        raise InputError(f"{source}: nothing in it" + (f"; the first reason: {skipped[0]}" if skipped else ""))
-    return Loaded(items, skipped, duplicates)
-
-
-def _located(source: str | Path, rows: Iterable[Row] | None) -> Iterator[tuple[str, str, Row | str]]:
-    """Where each row stands, the id that it has if it states none, and the row or why it cannot be read."""
-    if rows is not None:
-        for number, row in enumerate(rows, start=1):
-            yield f"{source}, line {number}", f"{source}/{number - 1}", row
-        return
-    for file, stem in list_files(source):
-        for index, (number, row) in enumerate(read_rows(file)):
-            yield f"{file}, line {number}", f"{stem}/{index}", row
+        raise InputError(f"{name}: nothing in it" + (f"; the first reason: {skipped[0]}" if skipped else ""))
+    notes.tell(on_warning)
+    return Loaded(items, skipped, duplicates, notes.all)
 
 
 def _responses(item: Pair | LabelledResponse | LabelledAnswer | StyledPair) -> tuple[str, ...]:
@@ -220,131 +251,157 @@ def _responses(item: Pair | LabelledResponse | LabelledAnswer | StyledPair) -> t
 
 def _check(item: Pair | LabelledResponse | LabelledAnswer | StyledPair, seen_ids: set[str]) -> None:
     if item.id in seen_ids:
-        raise _RowError(f"the id {item.id!r} is not unique")
+        raise RowError(f"the id {item.id!r} is not unique")
     if not item.messages[-1]["content"].strip():
-        raise _RowError("the prompt is empty")
+        raise RowError("the prompt is empty")
     texts = (*_responses(item), *(message["content"] for message in item.messages))
     if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
-        raise _RowError("half a surrogate pair (\\ud800 to \\udfff), which no encoding can store")
+        raise RowError("half a surrogate pair (\\ud800 to \\udfff), which no encoding can store")
     if isinstance(item, Pair) and item.chosen.strip() == item.rejected.strip():
-        raise _RowError("chosen and rejected are the same text: a tie is no pair")
+        raise RowError("chosen and rejected are the same text: a tie is no pair")
 
 
-def _pair(row: Row, default_id: str) -> Pair:
-    stated = _stated_prompt(row)
+def _pair(fields: Fields, default_id: str) -> Pair:
+    row = fields.row
+    stated = _stated_prompt(fields)
     (before_chosen, chosen), (before_rejected, rejected) = (
-        _response(row, name, is_transcript=stated is None) for name in ("chosen", "rejected")
+        _response(fields, name, is_transcript=stated is None) for name in ("chosen", "rejected")
     )
     prompts = [prompt for prompt in (stated, before_chosen, before_rejected) if prompt is not None]
     if not prompts:
-        raise _RowError("no 'prompt' or 'messages', and chosen and rejected do not begin with one")
-    if any(prompt != prompts[0] for prompt in prompts):
-        raise _RowError("chosen and rejected do not answer the same prompt")
+        raise RowError("no 'prompt' or 'messages', and chosen and rejected do not begin with one")
+    if any(_without_system(prompt) != _without_system(prompts[0]) for prompt in prompts):
+        raise RowError("chosen and rejected do not answer the same prompt")
+    prompt = next((prompt for prompt in prompts if prompt[0]["role"] == "system"), prompts[0])
+    if any(prompt != other for other in prompts if other[0]["role"] == "system"):
+        raise RowError("chosen and rejected do not answer the same prompt: they have different system messages")
     margin = row.get("margin") or 0.0
     if isinstance(margin, str):
         margin = _number(margin)
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not math.isfinite(margin) or margin < 0:
-        raise _RowError(f"margin = {str(row['margin'])[:40]}: expected a finite number of at least 0")
-    tags = _tags(row, {"chosen", "rejected", "margin"})
-    return Pair(_id(row, default_id), prompts[0], chosen, rejected, _optional(row, "language"), float(margin), tags)
+        raise RowError(f"margin = {str(row['margin'])[:40]}: expected a finite number of at least 0")
+    language, tags = _tags(fields, {"margin"})
+    return Pair(id_of(row, default_id), prompt, chosen, rejected, language, float(margin), tags)
 
 
-def _labelled(row: Row, default_id: str) -> LabelledResponse:
-    prompt = _required_prompt(row)
-    is_safe = _flag(row, "is_safe", "safe", "unsafe")
-    tags = _tags(row, {"response", "label", "is_safe"})
-    return LabelledResponse(
-        _id(row, default_id), prompt, _text(row, "response"), is_safe, _optional(row, "language"), tags
-    )
+def _without_system(prompt: Messages) -> Messages:
+    return tuple(message for message in prompt if message["role"] != "system")
 
 
-def _answer(row: Row, default_id: str) -> LabelledAnswer:
-    named = row if row.get("prompt") is not None or "question" not in row else {**row, "prompt": row["question"]}
-    prompt = _required_prompt(named)
-    key = "reference" if row.get("reference") is not None or "answer" not in row else "answer"
-    value = _value(row, key)
+def _labelled(fields: Fields, default_id: str) -> LabelledResponse:
+    prompt = _required_prompt(fields)
+    is_safe = _flag(fields.row, "is_safe", "safe", "unsafe")
+    response = _judged(fields)
+    language, tags = _tags(fields, {"response", "label", "is_safe"})
+    return LabelledResponse(id_of(fields.row, default_id), prompt, response, is_safe, language, tags)
+
+
+def _judged(fields: Fields) -> str:
+    """The response that a row judges, with the thought in a column beside it."""
+    response = text_of(fields.row, "response")
+    fields.take(("response",))
+    thought = fields.look(THOUGHTS)[1]
+    return with_thought(response, fields.take_text(THOUGHTS)) if isinstance(thought, str) else response
+
+
+def _answer(fields: Fields, default_id: str) -> LabelledAnswer:
+    row, prompt = fields.row, _required_prompt(fields)
+    key = "reference" if row.get("reference") is not None or not fields.look(ANSWERS)[0] else fields.take(ANSWERS)[0]
+    value = fields.look((key,))[1]
+    if value is None:
+        raise RowError("no 'reference'")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    reference = str(value) if is_number else _text(row, key)
+    if not is_number and not isinstance(value, str):
+        raise RowError(f"{key}: expected text, found {type(value).__name__}")
+    reference = str(value)
     if not reference.strip() or reference in ("nan", "inf", "-inf"):
-        raise _RowError(f"{key} = {reference!r}: expected an answer")
+        raise RowError(f"{key} = {reference!r}: expected an answer")
     is_correct = _flag(row, "is_correct", "correct", "wrong")
-    tags = _tags(row, {"question", "reference", "answer", "response", "label", "is_correct"})
-    return LabelledAnswer(
-        _id(row, default_id), prompt, reference, _text(row, "response"), is_correct, _optional(row, "language"), tags
-    )
+    response = _judged(fields)
+    language, tags = _tags(fields, {"reference", "label", "is_correct"})
+    return LabelledAnswer(id_of(row, default_id), prompt, reference, response, is_correct, language, tags)
 
 
 def _flag(row: Row, name: str, good: str, bad: str) -> bool:
     """What `label`, or the column `name`, says: one of two words, true or false, 1 (the good one) or 0."""
     key = "label" if row.get("label") is not None else name
-    value = _value(row, key) if key in row else _value(row, "label")
+    value = value_of(row, key) if key in row else value_of(row, "label")
     word = (
         str(int(value)) if isinstance(value, bool | int) else value.strip().lower() if isinstance(value, str) else None
     )
     known = {good: True, bad: False, "1": True, "0": False, "true": True, "false": False}
     if word not in known:
-        raise _RowError(f"{key} = {str(value)[:40]!r}: expected {good} or {bad}, 1 ({good}) or 0")
+        raise RowError(f"{key} = {str(value)[:40]!r}: expected {good} or {bad}, 1 ({good}) or 0")
     return known[word]
 
 
-def _styled(row: Row, default_id: str) -> StyledPair:
+def _styled(fields: Fields, default_id: str) -> StyledPair:
+    row = fields.row
     for name in ("chosen", "rejected"):
-        texts = _value(row, name)
+        texts = value_of(row, name)
         if not isinstance(texts, list) or len(texts) != len(STYLES) or not all(isinstance(t, str) for t in texts):
-            raise _RowError(f"{name}: expected a list of {len(STYLES)} texts, one per style")
-    tags = _tags(row, {"chosen", "rejected"})
-    return StyledPair(_id(row, default_id), _required_prompt(row), tuple(row["chosen"]), tuple(row["rejected"]), tags)
+            raise RowError(f"{name}: expected a list of {len(STYLES)} texts, one per style")
+        fields.take((name,))
+    prompt = _required_prompt(fields)
+    _, tags = _tags(fields, set())
+    return StyledPair(id_of(row, default_id), prompt, tuple(row["chosen"]), tuple(row["rejected"]), tags)
 
 
-def _required_prompt(row: Row) -> Messages:
-    prompt = _stated_prompt(row)
+def _required_prompt(fields: Fields) -> Messages:
+    prompt = _stated_prompt(fields)
     if prompt is None:
-        raise _RowError("no 'prompt' or 'messages'")
+        raise RowError("no 'prompt' or 'messages'")
     return prompt
 
 
-def _stated_prompt(row: Row) -> Messages | None:
+def _stated_prompt(fields: Fields) -> Messages | None:
     """The prompt in columns of its own; `messages` may go on to a response, as in UltraFeedback."""
-    if isinstance(row.get("prompt"), list):
-        return _messages({"messages": row["prompt"]})[0]
-    if row.get("prompt") is not None:
-        return ({"role": "user", "content": _text(row, "prompt")},)
-    return _messages(row)[0] if row.get("messages") is not None else None
+    name = fields.look(PROMPTS)[0] or fields.look(CONVERSATIONS)[0]
+    if not name:
+        return None
+    if name in PROMPTS and fields.look(CONVERSATIONS)[0]:
+        # The prompt alone is the shorter one; what both say is said once.
+        fields.take(CONVERSATIONS)
+        fields = fields.without(CONVERSATIONS)
+    return prompt_of(fields)[0]
 
 
-def _response(row: Row, name: str, *, is_transcript: bool) -> tuple[Messages | None, str]:
+def _response(fields: Fields, name: str, *, is_transcript: bool) -> tuple[Messages | None, str]:
     """The prompt that a response begins with, if it does, and the response itself."""
-    value = _value(row, name)
+    value = value_of(fields.row, name)
+    fields.take((name,))
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        raise _RowError(f"{name}: a list of texts; a file in RM-Bench's format is for evaluation.rm_bench")
-    if isinstance(value, list):
-        if len(value) == 1 and isinstance(value[0], dict) and value[0].get("role") == "assistant":
-            return None, _text(value[0], "content")
-        prompt, response = _messages({"messages": value})
-        if response is None:
-            raise _RowError(f"{name}: expected the assistant's message as the last one")
-        return prompt, response
-    text = _text(row, name)
+        raise RowError(f"{name}: a list of texts; a file in RM-Bench's format is for evaluation.rm_bench")
+    if isinstance(value, list) or is_conversation(value):
+        found = read_conversation(value, name, needs_user=False)
+        fields.notes += found.notes
+        if found.completion is None:
+            raise RowError(f"{name}: expected the assistant's message as the last one")
+        return found.messages or None, found.completion
+    text = text_of(fields.row, name)
     if not is_transcript or not re.match(r"\s*Human:", text):
-        return None, text
+        thought = fields.take_text([f"{name}_{thought}" for thought in THOUGHTS] + [f"{t}_{name}" for t in THOUGHTS])
+        return None, with_thought(text, thought)
     _, *parts = re.split(r"(?:^|\n\n)\s*(Human|Assistant):", text)
     roles = {"Human": "user", "Assistant": "assistant"}
     turns = [{"role": roles[who], "content": said.strip()} for who, said in zip(parts[::2], parts[1::2], strict=True)]
-    return _response({name: turns}, name, is_transcript=False)
+    found = read_conversation(turns, name, needs_user=False)
+    if found.completion is None:
+        raise RowError(f"{name}: expected the assistant's message as the last one")
+    return found.messages or None, found.completion
 
 
-def _tags(row: Row, own: set[str]) -> Tags:
-    reserved = own | {"prompt", "messages", "id", "language", "tags"}
-    stated = row.get("tags") or {}
-    if not isinstance(stated, dict) or not all(_is_tag(value) for value in stated.values()):
-        raise _RowError(f"tags = {str(stated)[:80]!r}: expected an object of short texts, numbers and bools")
-    return {key: value for key, value in row.items() if key not in reserved and _is_tag(value)} | stated
-
-
-def _id(row: Row, default_id: str) -> str:
-    return str(row["id"]) if row.get("id") is not None else default_id
+def _tags(fields: Fields, own: set[str]) -> tuple[str | None, Tags]:
+    """The language that the row states, and its tags."""
+    language, tags = language_of(fields)
+    stated = fields.row.get("tags") or {}
+    if not isinstance(stated, dict) or not all(is_tag(value) for value in stated.values()):
+        raise RowError(f"tags = {str(stated)[:80]!r}: expected an object of short texts, numbers and bools")
+    reserved = own | TELLING | {"id", "unique_id", "language", "tags", "label"}
+    others = {k: v for k, v in fields.row.items() if plain_name(k) not in reserved and is_tag(v)}
+    return language, others | tags | stated
 
 
 def _number(text: str) -> float:

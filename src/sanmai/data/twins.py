@@ -24,7 +24,9 @@ from itertools import permutations
 from pathlib import Path
 
 from sanmai.data.files import Row, list_files, read_rows
-from sanmai.data.problems import _detect, _RowError, with_images
+from sanmai.data.formats import detect
+from sanmai.data.problems import with_images
+from sanmai.data.rows import RowError
 from sanmai.types import InputError, Problem
 
 MAX_TRIES = 3000
@@ -55,15 +57,15 @@ def read_worked(source: str | Path) -> Iterator[Worked]:
         InputError: a file or a line cannot be read.
     """
     for file, stem in list_files(source):
-        convert = None
+        form = None
         for index, (number, row) in enumerate(read_rows(file)):
             try:
                 if isinstance(row, str):
-                    raise _RowError(row)
-                convert = convert or _detect(row)
-                problem = with_images(convert(row, f"{stem}/{index}"), row, Path(file).parent)
+                    raise RowError(row)
+                form = form or detect(row)
+                problem = with_images(form.convert(row, f"{stem}/{index}")[0], row, Path(file).parent)
                 yield Worked(problem, steps_of(row))
-            except _RowError as error:
+            except RowError as error:
                 raise InputError(f"{file}, line {number}: {error}") from None
 
 

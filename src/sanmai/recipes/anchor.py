@@ -57,7 +57,8 @@ class Anchor:
         assert config.source is not None
         self.config = config
         sources = (config.source,) if isinstance(config.source, str) else config.source
-        problems = [p for source in sources for p in load_problems(source, needs_answer=False).problems]
+        loaded = [load_problems(source, needs_answer=False, on_warning=on_warning) for source in sources]
+        problems = [p for found in loaded for p in found.problems]
         self.problems = [p for p in problems if demonstration(p) is not None]
         rendered = [
             (*render_demonstration(policy.tokenizer, p, thought_tags, carries_images=True), p.images)

@@ -122,7 +122,7 @@ class RecordedAnswers:
     """The answers of a preference file; the recorded choice is the first answer."""
 
     def __init__(self, source: str, *, on_warning: Callable[[str], None]) -> None:
-        loaded = load_pairs(source)
+        loaded = load_pairs(source, on_warning=on_warning)
         self.source = source
         self.pairs = [AnswerPair(p.id, p.messages, p.chosen, p.rejected) for p in loaded.items]
         self.num_prompts = len(self.pairs)

@@ -168,7 +168,7 @@ def _load(name: str, role: Role, on_warning: Callable[[str], None]) -> list[Prob
     if name == "world":
         return _world(role)
     # A malformed line ends an audit: no setting passes over it, as fewer prompts than the file has would show less.
-    loaded = load_problems(name, needs_answer=False, skip_setting=None)
+    loaded = load_problems(name, needs_answer=False, skip_setting=None, on_warning=on_warning)
     if loaded.duplicates:
         on_warning(f"{name}: {loaded.duplicates} problems left out because an earlier one has the same prompt")
     found = [replace(p, solution=None, demonstration=None) for p in loaded.problems]

@@ -236,7 +236,7 @@ def _loaded(config: CurateConfig, given: Sequence[Problem] | None, on_warning: C
         for name in (source,) if isinstance(source, str) else source:
             loaded = load_problems(
                 name, format=settings.format, on_error=settings.on_error, needs_answer=False, kind=settings.kind,
-                limit=settings.limit,
+                limit=settings.limit, columns=settings.columns.stated, on_warning=on_warning,
             )  # fmt: skip
             found += loaded.problems
             if loaded.skipped:

@@ -234,7 +234,7 @@ def load_preference_pairs(config: DpoConfig, on_warning: Callable[[str], None]) 
     """
     assert config.source is not None  # _check_source has refused it
     rows = helpfulness_pairs(_WORLD_PAIRS, seed=config.seed) if config.source == "world" else None
-    loaded = load_pairs(config.source, rows=rows, on_error=config.on_error, limit=config.limit)
+    loaded = load_pairs(config.source, rows=rows, on_error=config.on_error, limit=config.limit, on_warning=on_warning)
     if loaded.skipped:
         on_warning(
             f"{config.source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}"

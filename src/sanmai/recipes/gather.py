@@ -281,7 +281,7 @@ def _load(
 ) -> list[Problem]:
     found: dict[str, Problem] = {}
     for name in _listed(source):
-        loaded = load_problems(name, on_error=data.on_error, needs_answer=needs_answer)
+        loaded = load_problems(name, on_error=data.on_error, needs_answer=needs_answer, on_warning=on_warning)
         if loaded.skipped:
             on_warning(f"{name}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
         for problem in loaded.problems:

@@ -78,7 +78,8 @@ def trained_on(steps: list[Step]) -> TrainedOn:
     found = TrainedOn()
     for name in dict.fromkeys(name for step in steps for name in step.data):
         try:
-            loaded = load_problems(name, on_error="skip", needs_answer=False)
+            # What there is to say of the file was said when it was trained on.
+            loaded = load_problems(name, on_error="skip", needs_answer=False, on_warning=lambda note: None)
         except InputError:
             found.unread.append(name)
             continue

@@ -252,7 +252,7 @@ def _space(config: RedteamConfig, given: Sequence[Problem] | None, on_warning: A
 
 def _harmless(source: str, on_error: OnError, on_warning: Any) -> list[Problem]:
     """The harmless requests of a source; a file of plain prompts says nothing of kinds, and its place says that they are."""
-    loaded = load_problems(source, on_error=on_error, needs_answer=False)
+    loaded = load_problems(source, on_error=on_error, needs_answer=False, on_warning=on_warning)
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
     found = [replace(p, kind="general") for p in loaded.problems if p.kind != "safety"]

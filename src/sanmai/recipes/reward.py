@@ -108,7 +108,7 @@ def run_reward(
     progress = progress or Progress.silent()
     with Run(out, "reward", config) as run:
         train, held_out = load_preferences(config.preferences, config.objective, config.seed, run.warn)
-        benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name) for name in config.evaluation.rm_bench}
+        benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name, run.warn) for name in config.evaluation.rm_bench}
         load = functools.partial(
             load_reward_model, objective=config.objective, reads=config.part, seed=config.seed, for_training=True
         )

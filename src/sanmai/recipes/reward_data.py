@@ -215,7 +215,8 @@ def _load(
     loads: dict[Objective, Callable[..., Loaded]] = {
         "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers,
     }  # fmt: skip
-    loaded = loads[objective](source, rows=rows, on_error=config.on_error, limit=config.limit if is_training else None)
+    limit = config.limit if is_training else None
+    loaded = loads[objective](source, rows=rows, on_error=config.on_error, limit=limit, on_warning=on_warning)
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
     if loaded.duplicates:

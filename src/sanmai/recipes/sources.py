@@ -181,8 +181,9 @@ def _load(
             raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
         return found[:limit]
     loaded = load_problems(
-        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind
-    )
+        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind,
+        columns=config.columns.stated, on_warning=on_warning,
+    )  # fmt: skip
     if loaded.skipped:
         on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
     if loaded.duplicates:

@@ -73,7 +73,7 @@ class StageSources:
                     self._problems |= {f"@{name}/{key}.jsonl": found for key, found in files.items()}
             else:
                 path = self.graph.path(name) / file if name else file
-                self._problems[source] = load_problems(path, needs_answer=False).problems
+                self._problems[source] = load_problems(path, needs_answer=False, on_warning=self.on_warning).problems
         return self._problems[source]
 
     def prompts(self, source: str, *, limit: int | None = None, answered: bool = False) -> Rows:

@@ -22,11 +22,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from sanmai.data.code_problems import code_problem
 from sanmai.data.files import read_rows
 from sanmai.programs.extract import last_program
 from sanmai.programs.grade import CodeResult, grade_program
 from sanmai.programs.run import Limits
-from sanmai.programs.tasks import CodeSpec, CodeTask, read_spec, task_of
+from sanmai.programs.tasks import CodeSpec, read_spec, task_of
 from sanmai.types import InputError, Problem, RunError, Trace, Verdict
 
 Score = Literal["all", "share"]
@@ -149,29 +150,6 @@ def _all_passed(verdict: Verdict | None) -> bool | None:
 
 
 # Problems.
-
-
-def code_problem(task: CodeTask, *, hidden_share: float = 0.0, seed: int = 0) -> Problem:
-    """A task as a problem: its prompt shows the visible tests, its answer holds all, its demonstration is the reference.
-
-    Args:
-        hidden_share: of its tests, rounded down; at least one stays visible.
-        seed: draws which.
-
-    Raises:
-        ValueError: hidden_share is not in [0, 1).
-    """
-    spec = CodeSpec.of(task, hidden_share=hidden_share, seed=seed)
-    shown = "\n".join(filter(None, (spec.setup, *spec.tests)))
-    prompt = (
-        f"{task.prompt.strip()}\n\nThe program must pass these tests:\n\n```python\n{shown}\n```\n\n"
-        "Give the whole program in one block that is marked as Python."
-    )
-    source = task.id.partition("/")[0].lower()
-    return Problem(
-        task.id, ({"role": "user", "content": prompt},), spec.text, "code", language="en",
-        demonstration=f"```python\n{task.solution.strip()}\n```", tags={"source": source, "hidden": len(spec.hidden_tests)},
-    )  # fmt: skip
 
 
 def write_code_problems(source: str | Path, out: Path, *, hidden_share: float = 0.0, seed: int = 0) -> int:

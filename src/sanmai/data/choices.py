@@ -1,0 +1,131 @@
+"""Questions with options, as problems whose answer is a letter; the options stand in the prompt, each after its letter."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sanmai.data.files import Row
+from sanmai.data.rows import (
+    RowError,
+    id_of,
+    json_value,
+    optional_text,
+    plain_name,
+    reference,
+    shown,
+    tags_from,
+    text_of,
+    value_of,
+)
+from sanmai.types import Problem
+
+ASK = "Give the letter of the right answer."
+
+
+def options_of(row: Row) -> Any:
+    """What a question with options has to choose from; None where it has none."""
+    found = [json_value(row[name]) for name in ("choices", "options") if row.get(name) is not None]
+    return next((options for options in found if isinstance(options, list | dict)), None)
+
+
+def shown_options(question: str, options: Sequence[str], ask: str = ASK) -> str:
+    listed = "\n".join(f"{name}. {option.strip()}" for name, option in zip(string.ascii_uppercase, options, strict=False))
+    return f"{question.strip()}\n\n{listed}\n\n{ask}"
+
+
+def choices(row: Row, default_id: str) -> Problem:
+    """A row of MMLU, ARC (choices: text and label; answerKey) or MedQA (options by letter)."""
+    options, names = options_of(row), None
+    key = next((name for name in ("answer", "answerKey", "answer_idx") if row.get(name) is not None), "answer")
+    answer = reference(value_of(row, key))
+    if isinstance(options, Mapping) and "text" in options and len(options["text"]) == len(options.get("label", ())) > 1:
+        names, options = [str(label) for label in options["label"]], options["text"]
+    elif isinstance(options, Mapping) and options and all(re.fullmatch("[A-Z]", str(name)) for name in options):
+        names, options = list(options), list(options.values())
+        answer = str(row["answer_idx"]) if row.get("answer_idx") is not None else answer
+    if not isinstance(options, list) or not all(isinstance(option, str) and option.strip() for option in options):
+        raise RowError("choices: expected a list of texts")
+    letters = string.ascii_uppercase[: len(options)]
+    if len(letters) < 2 or len(letters) < len(options):
+        raise RowError(f"choices: {len(options)} of them; expected 2 to 26")
+    known = dict(zip(letters, letters, strict=True)) | {str(number): letter for number, letter in enumerate(letters)}
+    if names is not None:
+        known = dict(zip(names, letters, strict=True))
+    letter = known.get(answer.upper())
+    if letter is None:
+        raise RowError(f"answer = {shown(answer)}: expected 0 to {len(letters) - 1}, or A to {letters[-1]}")
+    tags = tags_from(row, subject="subject", type="type")
+    problem = asked(id_of(row, default_id), shown_options(text_of(row, "question"), options), letter)
+    return replace(problem, language=optional_text(row, "language"), solution=optional_text(row, "solution"), tags=tags)
+
+
+def asked(identity: str, prompt: str, answer: str) -> Problem:
+    return Problem(identity, ({"role": "user", "content": prompt},), answer)
+
+
+def is_truthfulqa(row: Row) -> bool:
+    names = set(map(plain_name, row))
+    return "question" in names and bool({"mc1_targets", "mc2_targets"} & names or {"best_answer", "incorrect_answers"} <= names)
+
+
+def truthfulqa(row: Row, default_id: str) -> Problem:
+    """The question with one true answer and the false ones, in an order drawn from the question (the set has the true one first).
+
+    Source:
+        Lin et al. 2022 (arXiv:2109.07958), its task of one true choice (MC1).
+    """
+    named = {plain_name(name): value for name, value in row.items()}
+    question = text_of(named, "question")
+    targets = json_value(named.get("mc1_targets"))
+    if isinstance(targets, Mapping) and isinstance(targets.get("choices"), list):
+        targets = dict(zip(targets["choices"], targets.get("labels") or (), strict=False))
+    if isinstance(targets, Mapping) and targets:
+        true = [text for text, label in targets.items() if label == 1][:1]
+        false = [text for text, label in targets.items() if label != 1]
+    else:
+        true, false = [text_of(named, "best_answer")], _listed(value_of(named, "incorrect_answers"))
+    false = [text for text in dict.fromkeys(false) if text not in true]
+    if not true or not false or len(false) > 25:
+        raise RowError(f"{len(true)} true and {len(false)} false answers; expected one, and 1 to 25")
+    options = [*true, *false]
+    random.Random(hashlib.sha256(question.encode()).digest()).shuffle(options)
+    problem = asked(id_of(row, default_id), shown_options(question, options), string.ascii_uppercase[options.index(true[0])])
+    return replace(problem, language="en", tags=tags_from(named, category="category", type="type"))
+
+
+def _listed(value: Any) -> list[str]:
+    """Answers in one cell, apart by semicolons; or a list of them."""
+    value = json_value(value)
+    texts = value if isinstance(value, list) else str(value).split(";")
+    return [text.strip() for text in texts if isinstance(text, str) and text.strip()]
+
+
+def anthropic_eval(row: Row, default_id: str) -> Problem:
+    """A question of Anthropic's evaluations; the tag `matching` is the choice that shows the behaviour, and the answer the other.
+
+    So an accuracy is the share that does not show the behaviour of the file's name, which a reward may be given for. (Of the
+    corrigible-*-HHH files some name a behaviour that is wanted.)
+
+    Source:
+        Perez et al. 2022 (arXiv:2212.09251).
+    """
+    question = text_of(row, "question").strip()
+    matching, other = (_choice(row, name) for name in ("answer_matching_behavior", "answer_not_matching_behavior"))
+    kind = "letter of your answer" if len(other) == 1 else "answer: Yes or No"
+    tags: dict[str, Any] = {"matching": matching}
+    return replace(asked(id_of(row, default_id), f"{question}\n\nGive the {kind}.", other), language="en", tags=tags)
+
+
+def _choice(row: Row, name: str) -> str:
+    value = value_of(row, name)
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    found = re.fullmatch(r"\s*\(?\s*([A-Z]|Yes|No)\s*\)?[.\s]*", value) if isinstance(value, str) else None
+    if found is None:
+        raise RowError(f"{name} = {shown(value)}: expected a choice such as (A), Yes or No")
+    return found[1]
