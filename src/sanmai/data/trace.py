@@ -4,11 +4,39 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sanmai.types import Trace, TraceState
 
 OPEN_TAG, CLOSE_TAG = "<think>", "</think>"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one family of models opens and closes a thought, as regular expressions."""
+
+    open: str
+    close: str
+    is_bare: bool = False
+    """Words without brackets (a chat protocol with its special tokens removed): case counts."""
+
+
+_FINAL = r"(?:<\|end\|>)?\s*(?:<\|start\|>assistant)?<\|channel\|>final(?:\s*<\|constrain\|>\w+)?<\|message\|>"
+_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "reason", "scratchpad", "inner_monologue", "reflection")
+MARKS: tuple[Mark, ...] = (
+    *(Mark(f"<{name}>", f"</{name}>") for name in _NAMES),
+    *(Mark(rf"\[{name}\]", rf"\[/{name}\]") for name in ("think", "thinking", "reasoning")),
+    Mark("<seed:think>", "</seed:think>"),
+    Mark("◁think▷", "◁/think▷"),
+    Mark(r"<\|think(?:ing)?\|>", r"<\|/think(?:ing)?\|>"),
+    Mark(r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    Mark(r"<\|start_thinking\|>", r"<\|end_thinking\|>"),
+    Mark(r"<\|thinking_start\|>", r"<\|thinking_end\|>"),
+    Mark(r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL),
+    Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", is_bare=True),
+)
+"""The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored."""
 
 
 def parse_trace(
@@ -41,60 +69,119 @@ def parse_trace(
     """
     if not open_tag or not close_tag or open_tag == close_tag:
         raise ValueError(f"open_tag={open_tag!r}, close_tag={close_tag!r}: expected two different, non-empty tags")
-    opens, closes = _tags(text, open_tag, close_tag, skip_fences=True)
+    mark = mark_of(text, open_tag, close_tag)
+    trace = _taken_apart(text, mark, opened_in_prompt, is_truncated)
+    if trace.state in (TraceState.UNCLOSED, TraceState.NONE):
+        return trace
+    later = mark_of(trace.answer, open_tag, close_tag)  # a second thought, in another style
+    if later == mark or not _tags(trace.answer, later, skip_fences=True)[0]:
+        return trace
+    rest = _taken_apart(trace.answer, later, False, is_truncated)
+    if rest.state is TraceState.UNCLOSED:
+        start = len(trace.before)
+        return Trace(
+            text, TraceState.UNCLOSED, text[start:], "", text[:start], "", is_truncated, trace.opened_in_prompt
+        )
+    thought = trace.thought + trace.between + rest.before + rest.thought
+    return Trace(
+        text, trace.state, thought, rest.answer, trace.before, rest.between, is_truncated, trace.opened_in_prompt
+    )
+
+
+def _taken_apart(text: str, mark: Mark, opened_in_prompt: bool, is_truncated: bool) -> Trace:
+    opens, closes = _tags(text, mark, skip_fences=True)
     if not closes:  # a fence opened in the thought and closed in the answer hides the tag between them
-        opens, closes = _tags(text, open_tag, close_tag, skip_fences=False)
-    close = _end_of_thought(text, opens, closes, len(close_tag))
-    is_reopened = opened_in_prompt and text.lstrip().startswith(open_tag)
+        opens, closes = _tags(text, mark, skip_fences=False)
+    close = _end_of_thought(text, opens, closes)
+    is_reopened = opened_in_prompt and bool(opens) and not text[: opens[0][0]].strip()
     if opened_in_prompt and not is_reopened:
         start, state = 0, TraceState.NO_OPEN_TAG
     elif opens and (not closes or opens[0] < closes[0]):
-        start, state = opens[0] + len(open_tag), TraceState.CLOSED
+        start, state = opens[0][1], TraceState.CLOSED
     else:
         start, state = 0, TraceState.NO_OPEN_TAG
     if close is not None:
-        end = close + len(close_tag)
-        parts = (text[start:close], text[end:], text[:start], text[close:end])
+        begin, end = close
+        parts = (text[start:begin], text[end:], text[:start], text[begin:end])
         return Trace(text, state, *parts, is_truncated, opened_in_prompt)
     if opened_in_prompt or opens:
         return Trace(text, TraceState.UNCLOSED, text[start:], "", text[:start], "", is_truncated, opened_in_prompt)
     return Trace(text, TraceState.NONE, "", text, "", "", is_truncated)
 
 
-def _end_of_thought(text: str, opens: list[int], closes: list[int], close_size: int) -> int | None:
-    """Position of the closing tag that ends the thought; None when the thought is still open at the end."""
+Span = tuple[int, int]
+
+
+def _end_of_thought(text: str, opens: list[Span], closes: list[Span]) -> Span | None:
+    """The closing tag that ends the thought; None when the thought is still open at the end."""
     if not closes:
         return None
     close = closes[-1]
     if opens and opens[-1] > close:
         return None
-    if text[close + close_size :].strip():
+    if text[close[1] :].strip():
         return close
     for earlier, later in zip(reversed(closes[:-1]), reversed(closes), strict=False):
         k = bisect_right(opens, earlier)
         if k == len(opens) or opens[k] > later:
             break
-        if text[earlier + close_size : opens[k]].strip():
+        if text[earlier[1] : opens[k][0]].strip():
             return earlier
     return close
 
 
-def _tags(text: str, open_tag: str, close_tag: str, *, skip_fences: bool) -> tuple[list[int], list[int]]:
-    """Positions of the tags that are not quoted in code, in order."""
-    if open_tag not in text and close_tag not in text:
-        return [], []
+def mark_of(text: str, open_tag: str = OPEN_TAG, close_tag: str = CLOSE_TAG) -> Mark:
+    """The marks that a text uses: the given ones where it has them, else those of the table that come first in it."""
+    given = Mark(re.escape(open_tag), re.escape(close_tag))
+    if _first(text, given) is not None:
+        return given
+    found = [(start, k) for k, mark in enumerate(MARKS) if (start := _first(text, mark)) is not None]
+    return MARKS[min(found)[1]] if found else given
+
+
+def _first(text: str, mark: Mark) -> int | None:
+    for skip_fences in (True, False):
+        opens, closes = _tags(text, mark, skip_fences=skip_fences)
+        if opens or closes:
+            return min([*opens, *closes])[0]
+        if opens or closes or "```" not in text:
+            break
+    return None
+
+
+def opens_thought(prompt: str, open_tag: str = OPEN_TAG) -> bool:
+    """Whether a prompt ends in an opening mark, the given one or one of the table."""
+    end = prompt.rstrip()[-100:]
+    return end.endswith(open_tag) or any(
+        re.search(rf"(?:{mark.open})\Z", end, re.IGNORECASE) for mark in MARKS if not mark.is_bare
+    )
+
+
+def _tags(text: str, mark: Mark, *, skip_fences: bool) -> tuple[list[Span], list[Span]]:
+    """The tags that are not quoted in code, in order."""
     opens, closes = [], []
-    for match in _pattern(open_tag, close_tag, skip_fences).finditer(text):
+    if not _plain(mark).search(text) or (mark.is_bare and not re.match(mark.open, text)):
+        return opens, closes
+    for match in _pattern(mark, skip_fences).finditer(text):
         if match.lastgroup == "open":
-            opens.append(match.start())
+            opens.append(match.span())
         elif match.lastgroup == "close":
-            closes.append(match.start())
+            closes.append(match.span())
     return opens, closes
 
 
-@lru_cache(maxsize=16)
-def _pattern(open_tag: str, close_tag: str, skip_fences: bool) -> re.Pattern[str]:
+def _flags(mark: Mark) -> int:
+    return 0 if mark.is_bare else re.IGNORECASE
+
+
+@lru_cache(maxsize=64)
+def _plain(mark: Mark) -> re.Pattern[str]:
+    return re.compile(f"{mark.open}|{mark.close}", _flags(mark))
+
+
+@lru_cache(maxsize=64)
+def _pattern(mark: Mark, skip_fences: bool) -> re.Pattern[str]:
     fence = r"(?m:^```)(?s:.*?)\n```|" if skip_fences else ""
     # A backtick that is part of a word (it`s) opens no code, nor does one before a blank.
     span = r"(?<![\w`])`{1,3}(?![\s`])[^`\n]*(?<!\s)`{1,3}(?![\w`])"
-    return re.compile(f"{fence}{span}|(?P<open>{re.escape(open_tag)})|(?P<close>{re.escape(close_tag)})")
+    return re.compile(f"{fence}{span}|(?P<open>{mark.open})|(?P<close>{mark.close})", _flags(mark))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data import files
-from sanmai.data.trace import OPEN_TAG, parse_trace
+from sanmai.data.trace import opens_thought, parse_trace
 from sanmai.rewards.answers import accuracy
 from sanmai.stats import rate
 from sanmai.types import InputError, Problem, Trace, Verdict
@@ -84,7 +84,7 @@ def trace_of(row: Row, index: int) -> Trace | None:
     if response is None:
         return None
     is_cut = (row.get("finish_reason") or row.get("stop_reason")) in ("length", "timeout", "max_tokens")
-    is_opened = (text_of(row, "prompt", index) or "").rstrip().endswith(OPEN_TAG)
+    is_opened = opens_thought(text_of(row, "prompt", index) or "")
     return parse_trace(response, opened_in_prompt=is_opened, is_truncated=is_cut)
 
 

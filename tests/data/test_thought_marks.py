@@ -1,0 +1,44 @@
+"""The class: a completion whose thought is marked in another family's way; right answers count, unclosed thoughts never."""
+
+import pytest
+
+from sanmai.data.trace import opens_thought, parse_trace
+from sanmai.rewards.answers import verify_math
+from sanmai.types import Problem, TraceState
+
+PROBLEM = Problem("1", ({"role": "user", "content": "p"},), "5", "math")
+MARKS = [
+    ("<Think>", "</Think>"), ("<THINK>", "</THINK>"), ("<thinking>", "</thinking>"), ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"), ("<Reasoning>", "</Reasoning>"), ("[THINK]", "[/THINK]"), ("[think]", "[/think]"),
+    ("<seed:think>", "</seed:think>"), ("◁think▷", "◁/think▷"), ("<scratchpad>", "</scratchpad>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysis", "assistantfinal"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("opening", "closing"), MARKS)
+def test_a_thought_in_any_marks_counts_for_nothing_and_an_unclosed_one_earns_nothing(opening: str, closing: str) -> None:
+    text = f"{opening}maybe \\boxed{{4}}; no{closing}So \\boxed{{5}}"
+    trace = parse_trace(text)
+    assert trace.state is TraceState.CLOSED
+    assert trace.before + trace.thought + trace.between + trace.answer == text
+    assert verify_math(PROBLEM, trace).score == 1.0
+    assert parse_trace(f"{opening}so \\boxed{{5}}").state is TraceState.UNCLOSED
+    assert verify_math(PROBLEM, parse_trace(f"{opening}so \\boxed{{5}}")).score == 0.0
+
+
+def test_a_second_thought_in_other_marks_does_not_hide_in_the_answer() -> None:
+    assert parse_trace("<think>a</think><thinking>so \\boxed{5}").answer == ""
+    assert parse_trace("<think>a</think><thinking>b</thinking>5").answer == "5"
+    assert parse_trace("<think>a <reasoning>b</reasoning> \\boxed{5}").answer == ""
+
+
+def test_plain_words_and_quoted_marks_are_no_marks() -> None:
+    for text in ("analysis shows that it is 5", "Use `<thinking>` here: 5", "Analysis: 5", "The assistantfinal word 5"):
+        assert parse_trace(text).state is TraceState.NONE
+
+
+def test_a_prompt_may_end_in_any_opening_mark() -> None:
+    assert opens_thought("<|assistant|><seed:think>\n") and opens_thought("[THINK]") and opens_thought("<think>\n")
+    assert not opens_thought("What is 2 + 3? analysis")
