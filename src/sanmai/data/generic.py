@@ -8,6 +8,7 @@ from typing import Any
 
 from sanmai.data.choices import options_of
 from sanmai.data.files import Row
+from sanmai.data.languages import normalise
 from sanmai.data.messages import is_conversation, plain_marks, read_conversation, with_thought
 from sanmai.data.rows import (
     ANSWERS,
@@ -204,12 +205,4 @@ def _tags(row: Row) -> dict[str, Any]:
 
 
 def not_used(names: list[str]) -> str:
-    return f"not used: {'the column' if len(names) == 1 else 'columns'} {', '.join(names)}" if names else ""
-
-
-def normalise(code: str) -> str | None:
-    """A code of a language of people (ISO 639, with or without a region); None for anything else, such as python or cpp."""
-    return code if re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]{2,8})*", code) and code not in _PROGRAMMING else None
-
-
-_PROGRAMMING = {"cpp", "js", "ts", "py", "rs", "go", "sql", "lua", "php", "css", "tex", "vb", "sh"}
+    return f"not used: the {'column' if len(names) == 1 else 'columns'} {', '.join(names)}" if names else ""
