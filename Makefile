@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	$(BIN)/sanmai run zero
+	@echo
+	@echo "The command is $(BIN)/sanmai here. To type sanmai alone, as the README does:  . $(BIN)/activate"
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sanmai.terminal import printable, printable_json
 from sanmai.types import InputError, SanmaiError
 
 # Two OpenMP threads that spin while they wait make a run tens of times slower once another program wants the cores.
@@ -303,8 +304,7 @@ def score(
         found = load_judge(judge, key_variable=judge_key)
     elif judge_key is not None:
         raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
-    json.dump(score_rows(rows, as_, found), sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    typer.echo(printable_json(json.dumps(score_rows(rows, as_, found), ensure_ascii=False, indent=1)))
 
 
 @app.command()
@@ -386,7 +386,7 @@ def main() -> None:
     except SanmaiError as error:
         if debug:
             raise
-        typer.echo(f"sanmai: {error}", err=True)
+        typer.echo(printable(f"sanmai: {error}"), err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except (MemoryError, RuntimeError) as error:
         if debug or not _is_out_of_memory(error):
@@ -407,7 +407,7 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        typer.echo(f"sanmai: {error}", err=True)
+        typer.echo(printable(f"sanmai: {error}"), err=True)
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import importlib
@@ -56,7 +57,9 @@ class Recipe:
 def find_recipe(name: str) -> Recipe:
     """The recipe of that name; InputError names the known ones."""
     if name not in RECIPES:
-        raise InputError(f"recipe {name!r} is not known; expected one of {', '.join(RECIPES)}")
+        near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(f"recipe {name!r} is not known{hint}; expected one of {', '.join(RECIPES)}")
     module_name, config, run = RECIPES[name]
     module = importlib.import_module(module_name)
     return Recipe(name, getattr(module, config), getattr(module, run))

@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from sanmai.safety.energy import EnergyMeter
+from sanmai.terminal import printable
 from sanmai.types import Metrics
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Progress:
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line as it is: paths and file contents may look like markup."""
         if self.console is not None:
-            self.console.print(text, style=style, soft_wrap=True, highlight=False, markup=False, emoji=False)
+            self.console.print(printable(text), style=style, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, status: str) -> None:
         from rich.console import Group

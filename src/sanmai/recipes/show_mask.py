@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.terminal import printable
 from sanmai.types import InputError, Problem, Tokenizer
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _round_trip(tokenizer: Tokenizer, problem: Problem, tokens: Sequence[ShownTo
 def print_mask(file: Path, model: str, row: int, console: Console) -> None:
     """Print `mask_lines`; in colour where the console is a terminal."""
     for text, style in mask_lines(file, model, row):
-        console.print(text, style=style or None, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), style=style or None, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def load_tokenizer(model: str) -> Any:
