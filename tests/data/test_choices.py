@@ -42,6 +42,7 @@ def test_a_question_is_shown_with_its_options_and_asks_for_a_letter(tmp_path, ch
     ({"choices": ["x"] * 27}, "choices: 27 of them"), ({"choices": ["two", ""]}, "choices: expected a list of texts"),
     ({"choices": [1, 2]}, "choices: expected a list of texts"), ({"answer": None}, "no 'answer'"),
     ({"choices": {"text": ["two"], "label": ["A"]}}, "choices: expected a list of texts"),
+    ({"choices": {"text": "two", "label": 3}}, "choices: expected a list of texts"),
 ])  # fmt: skip
 def test_options_that_cannot_be_read_are_refused_in_one_sentence(tmp_path, changes, said):
     with pytest.raises(InputError, match=said) as raised:

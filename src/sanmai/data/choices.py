@@ -44,8 +44,9 @@ def choices(row: Row, default_id: str) -> Problem:
     options, names = options_of(row), None
     key = next((name for name in ("answer", "answerKey", "answer_idx") if row.get(name) is not None), "answer")
     answer = reference(value_of(row, key))
-    if isinstance(options, Mapping) and "text" in options and len(options["text"]) == len(options.get("label", ())) > 1:
-        names, options = [str(label) for label in options["label"]], options["text"]
+    texts, labels = (options.get("text"), options.get("label")) if isinstance(options, Mapping) else (None, None)
+    if isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels) > 1:
+        names, options = [str(label) for label in labels], texts
     elif isinstance(options, Mapping) and options and all(re.fullmatch("[A-Z]", str(name)) for name in options):
         names, options = list(options), list(options.values())
         answer = str(row["answer_idx"]) if row.get("answer_idx") is not None else answer
