@@ -374,3 +374,25 @@ def test_a_run_that_is_refused_before_it_did_anything_leaves_no_folder(tmp_path)
     with pytest.raises(RuntimeError), Run(tmp_path / "e", "zero", Settings()):
         raise RuntimeError("a bug leaves its traces")
     assert (tmp_path / "e" / "config.toml").is_file()
+
+
+@pytest.mark.parametrize("num_made", range(6))
+def test_a_folder_that_holds_only_the_beginnings_of_a_run_is_a_new_run(tmp_path, num_made):
+    """Class: whatever a kill or a full disk leaves between the making of a run folder and its config.toml."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    made = ("rollouts", "evaluations", "checkpoints", "run.lock", ".partial-config.toml")
+    for name in made[:num_made]:
+        (folder / name).mkdir() if "." not in name else (folder / name).write_text("x")
+    with Run(folder, "toy", Settings()) as run:
+        assert run.start_step == 0
+    assert (folder / "config.toml").exists()
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", "rollouts/mine.parquet", "checkpoints/step-000001/model"])
+def test_a_folder_that_holds_anything_else_is_refused_and_left_as_it_is(tmp_path, stray):
+    (tmp_path / stray).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / stray).write_text("mine")
+    with pytest.raises(InputError, match="not a run folder"):
+        Run(tmp_path, "toy", Settings())
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / stray]

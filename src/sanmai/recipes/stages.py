@@ -26,13 +26,15 @@ from sanmai.models.policy import chosen_model, resolve_model
 from sanmai.models.tiny import TINY_PATH
 from sanmai.recipes import RECIPES, find_recipe
 from sanmai.recipes.progress import Progress
-from sanmai.train.runs import holding, storing, write_whole
+from sanmai.train.runs import holding, holds_only, storing, write_whole
 from sanmai.types import InputError
 
 MANIFEST = "stage.json"
 """In a stage's folder once it is finished: what it was made from."""
 GRAPH = "graph.json"
 """In the pipeline's folder: its stages in order, for reports."""
+_BEGINNINGS = frozenset({"run.lock", "config.toml", ".partial-config.toml", f".partial-{GRAPH}"})
+"""What a kill or a full disk can leave of a pipeline's folder before it has its GRAPH."""
 State = Literal["finished", "interrupted", "new"]
 _MAKE_MODELS = ("zero", "sft", "dpo", "merge", "reward", "distill", "pretrain")
 _WHOLE_BYTES = 2**26
@@ -143,7 +145,7 @@ class Graph:
             for stage in self.stages
         ]
         with storing(self.folder):
-            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / GRAPH).exists():
+            if not (self.folder / GRAPH).exists() and not holds_only(self.folder, _BEGINNINGS):
                 raise InputError(f"{self.folder}: not empty, and not the folder of a pipeline; choose another --out")
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / "config.toml", config)

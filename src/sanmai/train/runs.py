@@ -19,7 +19,7 @@ import shutil
 import signal
 import threading
 import tomllib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from sanmai.models.checkpoints import checkpoint_folders, newest_good_checkpoint
 from sanmai.train.records import write_rollouts
 from sanmai.train.writer import Writer
 from sanmai.types import Group, InputError, Metrics, RunError
+
+_BEGINNINGS = frozenset({"run.lock", "rollouts", "evaluations", "checkpoints", ".partial-config.toml"})
+"""What a kill or a full disk can leave of a run folder before it has its config.toml."""
 
 
 class CheckpointsConfig(Config):
@@ -58,7 +61,7 @@ class Run:
         self.interrupted = False
         self._is_new = not self.folder.exists()
         with storing(self.folder):
-            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / "config.toml").exists():
+            if not (self.folder / "config.toml").exists() and not holds_only(self.folder, _BEGINNINGS):
                 raise InputError(
                     f"{self.folder}: not empty, and not a run folder (it has no config.toml); choose another --out"
                 )
@@ -108,11 +111,8 @@ class Run:
 
     def _remove_if_nothing_was_done(self) -> None:
         """Take back the folder of a run that was refused; one that holds anything but its beginnings stays."""
-        beginnings = {"config.toml", "events.jsonl", "run.lock", "rollouts", "evaluations", "checkpoints"}
         with contextlib.suppress(OSError):  # one that cannot be removed stays; what was refused is said all the same
-            paths = list(self.folder.iterdir())
-            is_empty = not any(any(path.iterdir()) for path in paths if path.is_dir())
-            if is_empty and {path.name for path in paths} <= beginnings:
+            if holds_only(self.folder, {*_BEGINNINGS, "config.toml", "events.jsonl"}):
                 shutil.rmtree(self.folder)
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
@@ -317,6 +317,12 @@ def _lock(folder: Path) -> int:
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def holds_only(folder: Path, names: Set[str]) -> bool:
+    """Nothing is in the folder but files and empty folders of these names; true of one that is not there."""
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    return all(path.name in names and not (path.is_dir() and any(path.iterdir())) for path in paths)
 
 
 def write_whole(path: Path, text: str) -> None:
