@@ -33,8 +33,8 @@ def test_a_line_is_in_the_declared_language_of_its_script(line, code):
     assert line_language(line) == code
 
 
-def test_scripts_alone_need_no_lingua(monkeypatch):
-    monkeypatch.setattr(language, "_detector", lambda languages: pytest.fail("asked lingua"))
+def test_scripts_alone_need_no_py3langid(monkeypatch):
+    monkeypatch.setattr(language, "identify", lambda *asked: pytest.fail("asked py3langid"))
     assert line_language(RUSSIAN) == "ru" and line_pass(ENGLISH, "ru") is False and line_pass(CHINESE, "zh") is True
     assert line_language(ENGLISH, ("en", "ru")) == "en"  # the only declared language in Latin letters
 
@@ -101,4 +101,10 @@ def test_thought_and_answer_make_a_two_by_two():
 
 def test_the_stated_language_comes_before_the_prompts():
     assert expected_language("pt-BR", RUSSIAN) == "pt" and expected_language(None, RUSSIAN) == "ru"
-    assert expected_language(None, "12") is None
+    assert expected_language(None, "12") is None and expected_language("python", RUSSIAN) is None
+    assert expected_language("English", "12") == "en" and expected_language("zh_CN", "12") == "zh"
+
+
+def test_letters_of_every_script_are_those_of_its_languages():
+    assert off_script_share("সারা তিনটি আপেল কেনে", "bn") == 0.0 and off_script_share("Зовем се Marko", "sr") == 0.0
+    assert off_script_share("ಸಾರಾ ಮೂರು", "en") == 1.0

@@ -22,6 +22,8 @@ MIN_LETTERS = 15
 """Letters from which a language is told from others of its script."""
 SHORT_CONFIDENCE = 0.8
 """py3langid's probability (calibrated over lengths) from which a shorter text is believed to be in a language."""
+LIKELY = 0.4
+"""Less likely than the likeliest by more is another language: short sentences are often told only roughly."""
 MIN_CONFIDENCE = 0.35
 """The same, of a longer text that can be in any."""
 
@@ -48,7 +50,7 @@ _LATIN_ALONE = """
     en de fr es it pt nl id vi tr sw jv pl sv da no fi cs sk hu ro ca hr sl et lv lt sq af eu cy ga gl is mt tl so zu xh yo
     ha ig sn rw mg lb br eo ht
 """.split()  # noqa: SIM905
-_SHARED = {
+SHARED = {
     "Latin": (*_LATIN_ALONE, "az", "uz", "ku"),
     "Cyrillic": ("ru", "uk", "bg", "be", "mk", "sr", "mn", "kk", "ky", "tg", "tt", "ba"),
     "Arabic": ("ar", "fa", "ur", "ps", "ug"),
@@ -58,17 +60,22 @@ _SHARED = {
 SIBLINGS = ({"hr", "sr", "bs"}, {"no", "nb", "nn"}, {"id", "ms"}, {"hi", "ur"})
 """Languages that a text alone does not tell apart (Hindi and Urdu in Latin letters)."""
 _UNSPACED = {"Han", "Kana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"}
+SCRIPTS = {
+    "Latin": r"\p{Latin}+", "Kana": r"[\p{Hiragana}\p{Katakana}ー]+", "Greek": r"\p{Greek}+", "Cyrillic": r"\p{Cyrillic}+",
+    "Arabic": r"[\p{Arabic}&&\p{L}]+", "Devanagari": r"[\p{Devanagari}&&[\p{L}\p{M}]]+",
+    **{script: rf"[\p{{{script}}}&&[\p{{L}}\p{{M}}]]+" for script in _BY_SCRIPT if script not in ("Kana", "Greek")},
+}  # fmt: skip
+"""A run of letters of each script."""
 _WORD = regex.compile(
-    r"(?P<Latin>\p{Latin}[\p{Latin}\p{M}]+(?:['’]\p{Latin}+)?)|(?P<Kana>[\p{Hiragana}\p{Katakana}ー]+)|(?P<Greek>\p{Greek}{2,})"
-    r"|(?P<Arabic>[\p{Arabic}&&\p{L}]+)|"
-    + "|".join(
-        rf"(?P<{script}>\p{{{script}}}+)"
-        for script in ("Cyrillic", "Devanagari", *_BY_SCRIPT)
-        if script not in ("Kana", "Greek")
+    "|".join(
+        rf"(?P<{script}>{letters})"
+        for script, letters in (
+            SCRIPTS | {"Latin": r"\p{Latin}[\p{Latin}\p{M}]+(?:['’]\p{Latin}+)?", "Greek": r"\p{Greek}{2,}"}
+        ).items()
     ),
     regex.V1,
 )
-_JAPANESE = regex.compile(r"\p{Han}\s?[\p{Hiragana}--の]|\p{Hiragana}{4}", regex.V1)
+JAPANESE = regex.compile(r"\p{Han}\s?[\p{Hiragana}--の]|\p{Hiragana}{4}", regex.V1)
 """Endings and particles in kana follow a kanji: Japanese. (A Chinese sentence may hold a Japanese title or a の.)"""
 
 
@@ -98,7 +105,7 @@ def language_of(text: str, among: Sequence[str] | None = None) -> str | None:
     kinds = Counter(script for _, script in words)
     if kinds["Kana"] and 2 * (kinds["Kana"] + kinds["Han"]) >= len(words):
         kinds["Kana"] += kinds.pop("Han", 0)
-        if not _JAPANESE.search(text) and kinds["Kana"] > len([word for word, kind in words if kind == "Kana"]) * 2:
+        if not JAPANESE.search(text) and kinds["Kana"] > len([word for word, kind in words if kind == "Kana"]) * 2:
             return _one_of("zh", among)
     script = kinds.most_common(1)[0][0]
     return language_of_words([word for word, kind in words if kind == script], script, among)
@@ -107,7 +114,7 @@ def language_of(text: str, among: Sequence[str] | None = None) -> str | None:
 def language_of_words(words: Sequence[str], script: str, among: Sequence[str] | None = None) -> str | None:
     """The language of words that are all in one script."""
     if among is None:
-        able: Sequence[str] = _SHARED.get(script) or (_BY_SCRIPT[script],)
+        able: Sequence[str] = SHARED.get(script) or (_BY_SCRIPT[script],)
     else:
         able = sorted({code for code in among if script in scripts_of(code)})
     if script == "Latin" and (found := romanised(words, among)):
@@ -136,13 +143,19 @@ def romanised(words: Sequence[str], among: Iterable[str] | None = None) -> str |
 
 def identify(text: str, among: Sequence[str], min_confidence: float = 0.0) -> str | None:
     """py3langid's answer, among languages of one script, for a text of any length; None where it is less sure."""
-    code, confidence = _identifier(tuple(among)).classify(text.lower())
+    code, confidence = _identifier(tuple({"nb": "no"}.get(code, code) for code in among)).classify(text.lower())
     return code if confidence >= min_confidence else None
+
+
+def may_be(text: str, language: str, among: Sequence[str]) -> bool:
+    """py3langid finds a language, of `among`, at least LIKELY times as probable as the one that it would name."""
+    ranked = dict(_identifier(tuple(among)).rank(text.lower()))
+    return ranked[language] >= LIKELY * max(ranked.values())
 
 
 def is_known(language: str) -> bool:
     """A text can be told to be in it."""
-    return language in _SCRIPTS or language in _LATIN_ALONE
+    return language in _SCRIPTS or language in _LATIN_ALONE or language in ("ms", "bs", "nb", "nn")
 
 
 def scripts_of(language: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from sanmai.programs.run import describe_isolation
 
 _EXTRAS = {
     "datasets": ("data", "problems from the hub (hub:NAME)"),
-    "lingua": ("lang", "language shares between languages of one script, such as German and English"),
 }
 
 

@@ -43,7 +43,7 @@ BLIND_SPOTS = {
     "refusal": "Refusal is told by rules. Soft refusals outside English, encoded text and role-play that refuses in a quotation "
     "are missed; partial and full refusals are told apart worse than refusal and compliance.",
     "help": "Outside the embedded world an answer that does not refuse counts as help, however wrong or useless it is.",
-    "language": "Languages that share a script are told apart only where lingua is installed; names and quotations count.",
+    "language": "Short sentences of languages that share a script are told roughly; quotations count.",
     "attacks": "Attacks are fixed, published templates that do not adapt to the model: `sanmai redteam` searches for worse.",
     "turns": "Single questions without a system prompt, tools or files: nothing is said of conversations or agents.",
     "thought": "Rules cannot tell what a thought gives away: harm in thoughts was not measured outside the embedded world.",

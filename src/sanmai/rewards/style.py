@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import regex
 
+from sanmai.data.languages import (
+    JAPANESE,
+    MAX_CHARS,
+    MAX_WORDS,
+    MIN_LETTERS,
+    SHARED,
+    SHORT_CONFIDENCE,
+    SIBLINGS,
+    identify,
+    language_of,
+    may_be,
+    normalise,
+    romanised,
+    scripts_of,
+    words_of,
+)  # fmt: skip
 from sanmai.types import Problem, Trace, TraceState, Verdict
 from sanmai.world import arithmetic, requests
-
-MAX_WORDS, MAX_CHARS = 50_000, 200_000
-"""Of a longer text the first so many words and characters are looked at."""
 
 
 def format_verdict(problem: Problem, trace: Trace) -> Verdict:
@@ -46,22 +56,23 @@ def language_verdict(problem: Problem, trace: Trace) -> Verdict:
 
     Where the problem states no language, its prompt's decides.
     """
-    language = (problem.language or prompt_language(problem.prompt) or "").lower().partition("-")[0]
-    if not language:
-        return Verdict(None, "the problem states no language and its prompt shows none", "no_language")
-    if language not in _LATIN and language not in _SCRIPTS:
-        return Verdict(None, f"the language {language!r} is not known here", "no_language")
-    text = trace.thought if trace.thought.strip() else trace.answer
-    share = language_share(text, language)
+    stated = problem.language
+    language = normalise(stated) if stated else prompt_language(problem.prompt)
+    if language is None:
+        reason = (
+            f"language = {stated!r} is no language's code or name"
+            if stated
+            else "no language is stated or shown by the prompt"
+        )
+        return Verdict(None, reason, "no_language")
+    if not is_told(language):
+        return Verdict(
+            None, f"the language {stated or language!r} is not one of those that are told here", "no_language"
+        )
+    share = language_share(trace.thought if trace.thought.strip() else trace.answer, language)
     if share is None:
-        if language in _LATIN and next(words_of(masked_text(text)), None):
-            return Verdict(
-                None, f"only lingua (extra `lang`) tells {language!r} from others in its script", "no_language"
-            )
         return Verdict(None, "no words", "no_words")
-    is_by_script = language in _LATIN and not _has_lingua()
-    by_script = "; all Latin letters count, for lingua is not installed" if is_by_script else ""
-    return Verdict(share, f"{share:.0%} of the words in {language}{by_script}", "graded")
+    return Verdict(share, f"{share:.0%} of the words in {language}", "graded")
 
 
 def repetition_verdict(problem: Problem, trace: Trace, *, ngram: int = 20) -> Verdict:
@@ -99,20 +110,18 @@ def _pieces(text: str) -> list[str]:
 # Languages. A word is a run of letters; in scripts without blanks, half of a run's characters rounded up: Chinese words
 # have about two, and a segmented text ("等于 多少") counts its tokens.
 
-_SCRIPTS = {
-    "zh": "Han", "ja": "Japanese", "ko": "Hangul", "ru": "Cyrillic", "uk": "Cyrillic", "bg": "Cyrillic",
-    "sr": "Cyrillic", "el": "Greek", "he": "Hebrew", "ar": "Arabic", "fa": "Arabic", "ur": "Arabic",
-    "hi": "Devanagari", "mr": "Devanagari", "ne": "Devanagari", "bn": "Bengali", "ta": "Tamil", "te": "Telugu",
-    "th": "Thai", "ka": "Georgian", "hy": "Armenian",
-}  # fmt: skip
-_LATIN = "en de es fr it pt nl pl sv da no nb fi cs sk hu ro tr vi id ms sw ca hr sl et lv lt".split()  # noqa: SIM905
-_UNSPACED = {"Han", "Kana", "Thai"}
-_LANGUAGE_OF = {"Han": "zh", "Kana": "ja", "Hangul": "ko", "Cyrillic": "ru", "Greek": "el", "Hebrew": "he",
-                "Arabic": "ar", "Devanagari": "hi", "Thai": "th"}  # fmt: skip
-_COMMON_LATIN = ("en", "de", "fr", "es", "it", "pt", "nl")
-"""What a text in Latin letters may be, besides the language that is asked about: the fewer, the surer lingua is."""
-_DETECTABLE_WORDS, _LONG_WORDS = 5, 20
-"""Latin words that lingua is asked about at once: fewer mislead it, more hide a change of language."""
+_TOLD = frozenset(
+    """ar bg bn ca cs da de el en es et fa fi fr he hi hr hu hy id it ja jv ka ko lt lv mr ms nb ne nl nn no pl pt ro ru sk sl sr
+    sv sw ta te th tr uk ur vi zh""".split()  # noqa: SIM905
+)
+_COMMON = {"Latin": "en de fr es it pt nl pl id vi tr sw".split(), "Cyrillic": ["ru", "uk", "bg", "sr"],  # noqa: SIM905
+           "Arabic": ["ar", "fa", "ur"], "Devanagari": ["hi", "mr", "ne"]}  # fmt: skip
+"""What a text may be in, besides the language that is asked about: the fewer, the surer the answer."""
+_LONG_WORDS = 20
+"""Words of a shared script that are asked about at once: more hide a change of language."""
+_SHORT_HAN = 4
+"""Words in Han alone that may be Japanese or Korean in a text that is."""
+_SENTENCE_END = regex.compile(r"(?<=[.!?;。！？；।])\s*|\n+")
 COMMON_ENGLISH = (
     "the of to and is are was were be been it its he she his her him they them their we our you your this that these "
     "those there here what which who how why when where if then than so because since but not no yes with without for "
@@ -124,7 +133,7 @@ COMMON_ENGLISH = (
     "right now also only just think wait so therefore thus hence would long day days week hour hours cost costs answer"
 )
 _ENGLISH = frozenset([*COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
-"""English without asking lingua: common words, and all of the embedded world's, which have no grammar to go by."""
+"""English without asking: common words, and all of the embedded world's, which have no grammar to go by."""
 _EVIDENT_SHARE = 0.25
 """A prompt with so many common English words is English. Questions in MGSM: English from 0.36 up, others to 0.13."""
 _TEXT = r"(?:[\p{L}--[\p{Latin}\p{Greek}\p{Common}]]|(?<![\\\p{L}])\p{L}{2,}\s+\p{L}{2,})"
@@ -141,68 +150,76 @@ _MASK = regex.compile(
     regex.DOTALL | regex.V1,
 )
 _OTHER_LETTERS = regex.compile(r"[[\p{L}\p{M}]--[\p{Latin}\p{Greek}]]+", regex.V1)
-_WORD = regex.compile(
-    r"(?P<Latin>\p{Latin}[\p{Latin}\p{M}]+(?:['’]\p{Latin}+)?)"
-    r"|(?P<Han>\p{Han}+)|(?P<Kana>[\p{Hiragana}\p{Katakana}ー]+)|(?P<Hangul>\p{Hangul}+)|(?P<Cyrillic>\p{Cyrillic}+)"
-    r"|(?P<Greek>\p{Greek}{2,})|(?P<Hebrew>\p{Hebrew}+)|(?P<Arabic>[\p{Arabic}&&\p{L}]+)|(?P<Thai>[\p{Thai}]+)"
-    r"|(?P<Devanagari>\p{Devanagari}+)|(?P<Bengali>\p{Bengali}+)|(?P<Tamil>\p{Tamil}+)|(?P<Telugu>\p{Telugu}+)"
-    r"|(?P<Georgian>\p{Georgian}+)|(?P<Armenian>\p{Armenian}+)",
-    regex.V1,
-)
+
+
+def is_told(language: str) -> bool:
+    """Shares of texts can be told for a language (ISO 639-1): those on whose texts the answers were checked."""
+    return language in _TOLD
 
 
 def language_share(text: str, language: str) -> float | None:
     """The share (0..1) of a text's words that are in a language (ISO 639-1); None when it has no words.
 
     Masked first: code, mathematics, URLs, numbers, tags, single Latin letters. Dollar signs or brackets around two words
-    in a row are no mathematics, and letters other than Latin and Greek count even in code. Scripts decide; Han counts
-    for Japanese only beside kana, and is tolerated in Korean.
+    in a row are no mathematics, and letters other than Latin and Greek count even in code.
 
-    Languages in Latin letters are told apart by lingua (extra `lang`), in sentences of at least 5 words. Where it is not
-    installed, Latin letters are English, and the share of another language cannot be told: None. Texts in common English
-    words and those of the embedded world are English either way.
+    Sentence by sentence: scripts decide where they can, py3langid where several languages share one, without names. A language
+    that is often typed in Latin letters (Hindi) is known there by its frequent words. Texts in common English words and those
+    of the embedded world are English without asking.
 
     Raises:
-        ValueError: the language is not known here.
+        ValueError: the language is not one of those that are told here.
     """
-    script = _script(language)
+    if not is_told(language):
+        raise ValueError(f"language={language!r}: expected one of {', '.join(sorted(_TOLD))}")
     if language == "en" and _is_plain_english(text):
         return 1.0
-    masked = masked_text(text)
-    words = list(words_of(masked))
-    if not words:
-        return None
-    wanted = {"Japanese": {"Han", "Kana"}, "Hangul": {"Hangul", "Han"}}.get(script, {script})
-    if script == "Japanese" and not any(kind == "Kana" for _, kind in words):
-        return 0.0
-    own = sum(1 for _, kind in words if kind in wanted)
-    if script != "Latin" or not own:
-        return own / len(words)
-    if language == "en" and all(kind != "Latin" or word.lower() in _ENGLISH for word, kind in words):
-        return own / len(words)
-    if _has_lingua():
-        return _detected(masked, language) / len(words)
-    return own / len(words) if language == "en" else None
+    own = total = short = 0
+    asked: dict[str, list[list[str]]] = {}
+    for sentence in _SENTENCE_END.split(masked_text(text)):
+        groups: dict[str, list[str]] = {}
+        for word, script in words_of(sentence):
+            groups.setdefault(script, []).append(word)
+        if "Han" in groups or "Kana" in groups:
+            found, undecided = _east_asian(groups, sentence, language)
+            own, short = own + found, short + undecided
+            total += len(groups.pop("Han", ())) + len(groups.pop("Kana", ()))
+        for script, words in groups.items():
+            total += len(words)
+            if script in SHARED and (script in scripts_of(language) or script == "Latin"):
+                asked.setdefault(script, []).append(words)
+            elif script in scripts_of(language):
+                own += len(words)
+    own += sum(_detected(sentences, script, language) for script, sentences in asked.items())
+    # Short runs of Han, as in headings, go with the rest of the text.
+    own += short if own and 2 * own >= total - short else 0
+    return own / total if total else None
 
 
 def prompt_language(prompt: str) -> str | None:
-    """The language of a prompt, by its most frequent script; Latin letters need evidence, else None.
-
-    The evidence is common English words or, from 5 words on, lingua's judgement among a few common languages.
-    """
-    words = list(words_of(masked_text(prompt)))
-    if not words:
-        return None
-    kinds = Counter(kind for _, kind in words)
-    if kinds["Kana"]:
-        return "ja"
-    script = kinds.most_common(1)[0][0]
-    if script != "Latin":
-        return _LANGUAGE_OF.get(script)
-    latin = [word.lower() for word, kind in words if kind == "Latin"][:200]
-    if sum(word in _ENGLISH for word in latin) >= _EVIDENT_SHARE * len(latin):
+    """The language of a prompt; None when it cannot be told. Common English words are evidence enough."""
+    masked = masked_text(prompt)
+    words = list(words_of(masked))
+    latin = [word.lower() for word, script in words if script == "Latin"][:200]
+    if 2 * len(latin) >= len(words) and latin and _is_evident(latin, _EVIDENT_SHARE):
         return "en"
-    return _detect(latin, "en") if len(latin) >= _DETECTABLE_WORDS and _has_lingua() else None
+    return language_of(masked)
+
+
+def _is_evident(words: list[str], share: float) -> bool:
+    return sum(word in _ENGLISH for word in words) >= share * len(words)
+
+
+def _east_asian(groups: dict[str, list[str]], sentence: str, language: str) -> tuple[int, int]:
+    """Words of a sentence in Han and kana that are in the language, and those that are too few to tell."""
+    han, kana = len(groups.get("Han", ())), len(groups.get("Kana", ()))
+    if language == "zh":
+        return (0 if JAPANESE.search(sentence) else han), 0
+    if language == "ja" and kana:
+        return han + kana, 0
+    if language == "ko" and len(groups.get("Hangul", ())) >= han:
+        return han, 0
+    return 0, han if language in ("ja", "ko") and han < _SHORT_HAN else 0
 
 
 def _is_plain_english(text: str) -> bool:
@@ -222,67 +239,39 @@ def _mask(match: Any) -> str:
     return " " if match[0].isascii() else f" {' '.join(_OTHER_LETTERS.findall(match[0]))} "
 
 
-def _script(language: str) -> str:
-    if language in _LATIN:
-        return "Latin"
-    if language not in _SCRIPTS:
-        raise ValueError(f"language={language!r}: expected one of {', '.join(sorted([*_LATIN, *_SCRIPTS]))}")
-    return _SCRIPTS[language]
-
-
-def words_of(text: str) -> Iterator[tuple[str, str]]:
-    """(word, script) of each word; two characters of an unspaced script are a word."""
-    count = 0
-    for match in _WORD.finditer(text[:MAX_CHARS]):
-        kind, run = match.lastgroup or "", match[0]
-        size = 2 if kind in _UNSPACED else len(run)
-        for start in range(0, len(run), size):
-            yield run[start : start + size], kind
-            count += 1
-            if count >= MAX_WORDS:
-                return
-
-
-def _detected(masked: str, language: str) -> int:
-    """Latin words of the sentences in the language; a short sentence goes with its neighbours, a long one in parts."""
+def _detected(sentences: list[list[str]], script: str, language: str) -> int:
+    """Words of the sentences in the language; a short sentence goes with its neighbours, a long one in parts."""
     parts: list[list[str]] = [[]]
-    for sentence in regex.split(r"(?<=[.!?;。！？；])\s*|\n+", masked):
-        words = [word.lower() for word, kind in words_of(sentence) if kind == "Latin"]
+    for words in sentences:
         for start in range(0, len(words), _LONG_WORDS):
-            if len(parts[-1]) >= _DETECTABLE_WORDS:
+            if _letters(parts[-1]) >= MIN_LETTERS:
                 parts.append([])
             parts[-1] += words[start : start + _LONG_WORDS]
-    if len(parts) > 1 and len(parts[-1]) < _DETECTABLE_WORDS:
+    if len(parts) > 1 and _letters(parts[-1]) < MIN_LETTERS:
         rest = parts.pop()
         parts[-1] += rest
-    return sum(len(part) for part in parts if _is_in(part, language))
+    return sum(len(part) for part in parts if _is_in(part, script, language))
 
 
-def _is_in(words: list[str], language: str) -> bool:
-    if language == "en" and (len(words) < _DETECTABLE_WORDS or all(word in _ENGLISH for word in words)):
+def _is_in(words: list[str], script: str, language: str) -> bool:
+    """Words of one shared script are in the language: by those in small letters (others may be names), or by all."""
+    if script not in scripts_of(language):
+        return romanised(words, [language]) is not None
+    common = [word for word in words if word.islower()]
+    if language == "en" and (
+        _is_evident([word.lower() for word in words], 1.0) or (len(common) > 1 and _is_evident(common, 0.5))
+    ):
         return True
-    return _detect(words, language) == language
+    told = {"nb": "no", "nn": "no"}.get(language, language)
+    siblings = next((group for group in SIBLINGS if language in group), set())
+    among = sorted({told, *(code for code in _COMMON[script] if code not in siblings)})
+    if _letters(words) < MIN_LETTERS and language == "en":
+        return identify(" ".join(words), among, SHORT_CONFIDENCE) in ("en", None)
+    kept = [common] if _letters(common) >= MIN_LETTERS and len(common) < len(words) else []
+    if script == "Latin" and romanised(words):
+        return False
+    return any(may_be(" ".join(some), told, among) for some in (*kept, words))
 
 
-def _detect(words: list[str], language: str) -> str | None:
-    """lingua's judgement, of this language and the common ones."""
-    found = _detector(language).detect_language_of(" ".join(words))
-    code = found.iso_code_639_1.name.lower() if found is not None else None
-    return language if code == _LINGUA_CODES.get(language, language) else code
-
-
-_LINGUA_CODES = {"no": "nb"}
-
-
-@lru_cache(maxsize=1)
-def _has_lingua() -> bool:
-    return importlib.util.find_spec("lingua") is not None
-
-
-@lru_cache(maxsize=8)
-def _detector(language: str) -> Any:
-    import lingua
-
-    names = dict.fromkeys((_LINGUA_CODES.get(language, language), *_COMMON_LATIN))
-    codes = [lingua.IsoCode639_1.from_str(name.upper()) for name in names]
-    return lingua.LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build()
+def _letters(words: list[str]) -> int:
+    return sum(map(len, words))

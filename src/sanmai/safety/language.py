@@ -1,6 +1,6 @@
 """In which languages a response is written: pass rates per line and word, scripts, switches, thought against answer.
 
-Scripts decide where they can; languages in Latin letters are told apart by lingua (extra `lang`), restricted to the declared
+Scripts decide where they can; languages that share one are told apart by py3langid (data/languages.py), among the declared
 ones. LaTeX, code, URLs, numbers and single letters are masked first (rewards/style.py), but for the line-level pass rate, which
 is defined on the raw lines.
 """
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from statistics import fmean
-from typing import Any
 
 import regex
 
-from sanmai.rewards.style import language_share, masked_text, prompt_language, words_of
+from sanmai.data.languages import SCRIPTS, identify, is_known, normalise, romanised, scripts_of, words_of
+from sanmai.rewards.style import is_told, language_share, masked_text, prompt_language
 from sanmai.stats import Rate, rate
 from sanmai.types import InputError, Trace
 
@@ -26,22 +26,15 @@ LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "pt", "
 MIN_WORDS, MIN_CHARACTERS = 5, 10
 """Words of a line that is judged; characters where words are not separated (zh, ja, th)."""
 MAX_LINE = 300
-"""Characters of a line that lingua reads: more change nothing but the time."""
+"""Characters of a line that py3langid reads: more change nothing but the time."""
 NON_LATIN = ("ar", "hi", "ja", "ko", "ru", "zh")
 """Languages for which an English word stands out."""
 OWN_LANGUAGE = 0.5
 """Share of words in the language from which a thought or an answer is in it."""
 
 _UNSPACED = ("zh", "ja", "th")
-_SCRIPT_OF = {
-    "ar": "Arabic", "fa": "Arabic", "ur": "Arabic", "hi": "Devanagari", "ko": "Hangul", "ru": "Cyrillic", "uk": "Cyrillic",
-    "bg": "Cyrillic", "ja": "Kana", "zh": "Han", "th": "Thai", "el": "Greek", "he": "Hebrew",
-}  # fmt: skip
 _RUNS = regex.compile(
-    r"(?P<Latin>\p{Latin}+)|(?P<Han>\p{Han}+)|(?P<Kana>[\p{Hiragana}\p{Katakana}ー]+)|(?P<Hangul>\p{Hangul}+)"
-    r"|(?P<Cyrillic>\p{Cyrillic}+)|(?P<Arabic>[\p{Arabic}&&\p{L}]+)|(?P<Devanagari>[\p{Devanagari}&&[\p{L}\p{M}]]+)"
-    r"|(?P<Greek>\p{Greek}+)|(?P<Hebrew>\p{Hebrew}+)|(?P<Thai>[\p{Thai}&&[\p{L}\p{M}]]+)|(?P<Other>\p{L})",
-    regex.V1,
+    "|".join(rf"(?P<{script}>{letters})" for script, letters in SCRIPTS.items()) + r"|(?P<Other>\p{L})", regex.V1
 )
 _LATIN_WORD = regex.compile(r"\p{Latin}+")
 
@@ -62,20 +55,20 @@ class Response:
 
 
 def line_language(line: str, languages: Sequence[str] = LANGUAGES) -> str | None:
-    """The language of a line among the declared ones: by its most frequent script, by lingua where several share it.
+    """The language of a line among the declared ones: by its most frequent script, by py3langid where several share it.
 
-    None: no letters, a script of no declared language, or lingua cannot say.
+    None: no letters, a script of no declared language, or a shared one with too few letters.
 
     Raises:
-        InputError: lingua is needed and not installed.
+        InputError: a language is not known.
     """
     script = _line_script(line)
     declared = _sharing(script, tuple(languages))
     if len(declared) <= 1:
         return declared[0] if declared else None
-    found = _detector(declared).detect_language_of(line[:MAX_LINE])
-    code = found.iso_code_639_1.name.lower() if found is not None else None
-    return "no" if code == "nb" and "no" in declared else code
+    if script == "Latin" and (found := romanised([word for word, _ in words_of(line)], languages)):
+        return found
+    return identify(line[:MAX_LINE], declared)
 
 
 def line_pass(text: str, language: str, languages: Sequence[str] = LANGUAGES) -> bool | None:
@@ -83,7 +76,7 @@ def line_pass(text: str, language: str, languages: Sequence[str] = LANGUAGES) ->
     lines = [line for line in text.splitlines() if _is_long(line, language)]
     if not lines:
         return None
-    # Scripts first: a line in another script needs no lingua, and most failures are such.
+    # Scripts first: a line in another script needs no py3langid, and most failures are such.
     declared = tuple(languages)
     return all(language in _sharing(_line_script(line), declared) for line in lines) and all(
         line_language(line, declared) == language for line in lines
@@ -129,7 +122,7 @@ def pass_rates(
         english: English words in lower case, for the word-level rate.
 
     Raises:
-        InputError: an expected language is not among `languages`, or lingua is needed and not installed.
+        InputError: an expected language is not among `languages`, or one is not known.
 
     Source:
         Marchisio et al. 2024 (arXiv:2406.20052) section 3.2.
@@ -168,8 +161,7 @@ def script_mix(text: str) -> dict[str, float]:
 def off_script_share(text: str, language: str) -> float | None:
     """Share of the letters outside the language's scripts; Han is tolerated in Korean. None without letters."""
     mix = script_mix(text)
-    own = _SCRIPT_OF.get(language, "Latin")
-    expected = {"Kana": ("Kana", "Han"), "Hangul": ("Hangul", "Han")}.get(own, (own,))
+    expected = ("Hangul", "Han") if language == "ko" else scripts_of(language)
     return 1.0 - sum(mix.get(script, 0.0) for script in expected) if mix else None
 
 
@@ -216,8 +208,9 @@ def is_in(text: str, language: str) -> bool | None:
 
 
 def expected_language(stated: str | None, prompt: str) -> str | None:
-    """The stated language of a problem (of "pt-BR", "pt"), else its prompt's."""
-    return (stated or prompt_language(prompt) or "").lower().partition("-")[0] or None
+    """The stated language of a problem (of "pt-BR", pt), else its prompt's; None where it is not one that is told here."""
+    language = normalise(stated) if stated else prompt_language(prompt)
+    return language if language and is_told(language) else None
 
 
 def _letters(text: str) -> Counter[str]:
@@ -241,7 +234,10 @@ def _line_script(line: str) -> str | None:
 @lru_cache(maxsize=64)
 def _sharing(script: str | None, languages: tuple[str, ...]) -> tuple[str, ...]:
     """The declared languages that are written in a script."""
-    return tuple(sorted(code for code in languages if _SCRIPT_OF.get(code, "Latin") == script))
+    unknown = [code for code in languages if not is_known(code)]
+    if unknown:
+        raise InputError(f"language {unknown[0]!r}: expected an ISO 639-1 code of a language that can be told")
+    return tuple(sorted(code for code in languages if script in scripts_of(code) and (code, script) != ("ja", "Han")))
 
 
 def _is_long(line: str, language: str) -> bool:
@@ -256,16 +252,3 @@ def _by_source(values: Mapping[tuple[str, str], Sequence[float]]) -> float:
     for (language, _), found in values.items():
         per_language[language].append(fmean(found))
     return fmean(map(fmean, per_language.values())) if per_language else float("nan")
-
-
-@lru_cache(maxsize=8)
-def _detector(languages: tuple[str, ...]) -> Any:
-    try:
-        import lingua
-    except ImportError:
-        raise InputError(f"telling {', '.join(languages)} apart needs lingua: pip install 'sanmai[lang]'") from None
-    try:
-        codes = [lingua.IsoCode639_1.from_str({"no": "nb"}.get(code, code).upper()) for code in languages]
-    except ValueError:
-        raise InputError(f"languages {', '.join(languages)}: expected ISO 639-1 codes that lingua knows") from None
-    return lingua.LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build()

@@ -54,8 +54,8 @@ def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | No
         judge: of refusal or harm, see judges.load_judge; of math_judge or math_reward, see recipes/scorers.py.
 
     Raises:
-        InputError: the kind is unknown, has no judge or needs one, a row has a value of the wrong type, the judge cannot be
-            asked, or lingua is needed and not installed.
+        InputError: the kind is unknown, has no judge or needs one, a row has a value of the wrong type, or the judge cannot be
+            asked.
         RunError: the judge gave no usable verdict at all.
     """
     if kind not in KINDS:
@@ -88,8 +88,9 @@ def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | No
 def _score_language(
     rows: Sequence[Row], traces: Sequence[Trace | None], prompts: Sequence[str], clusters: Sequence[str]
 ) -> Scored:
-    languages = [expected_language(text_of(row, "language", k), prompts[k]) for k, row in enumerate(rows)]
-    verdicts = [_language(*item) for item in zip(traces, languages, prompts, strict=True)]
+    stated = [text_of(row, "language", k) for k, row in enumerate(rows)]
+    languages = [expected_language(*item) for item in zip(stated, prompts, strict=True)]
+    verdicts = [_language(*item) for item in zip(traces, stated, prompts, strict=True)]
     items = [
         (trace, language) for trace, language in zip(traces, languages, strict=True) if trace is not None and language
     ]
@@ -117,10 +118,10 @@ def _score_language(
     return Scored(verdicts, summary)
 
 
-def _language(trace: Trace | None, language: str | None, prompt: str) -> Verdict:
+def _language(trace: Trace | None, stated: str | None, prompt: str) -> Verdict:
     if trace is None:
         return Verdict(None, "no response was recorded", "unscored")
-    problem = Problem("", ({"role": "user", "content": prompt},), language=language)
+    problem = Problem("", ({"role": "user", "content": prompt},), language=stated)
     found = language_verdict(problem, trace)
     if found.score is None:
         return Verdict(None, found.reason, "unscored")
