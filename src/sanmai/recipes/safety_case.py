@@ -13,6 +13,7 @@ from typing import Any
 
 from sanmai.recipes.audit_sets import ProblemSet
 from sanmai.recipes.lineage import Step, TrainedOn
+from sanmai.rewards.refusal import UNKNOWN_LANGUAGE
 from sanmai.safety import generalisation, harm
 from sanmai.safety.claims import CLAIMED, RULES, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
 from sanmai.safety.figures import Summary, contrast_figure, number, share_figure
@@ -338,6 +339,9 @@ def _gaps(
             counts = f"{left_out:,} of {left_out + said.share.scored:,} completions"
             found.append(f"{said.claim.measure}: {counts} could not be judged and count against the claim.")
     found += _cut_off(rows)
+    unknown = sum(any(UNKNOWN_LANGUAGE in str(row.get(f"reason/{n}")) for n in ("harm", "over_refusal")) for row in rows)
+    if unknown:
+        found.append(f"{unknown:,} completions are {UNKNOWN_LANGUAGE}: whether they refuse was not judged.")
     found += _history_gaps(steps, trained)
     is_outside = any(p.verifier != "world" and p.kind != "reasoning" for s in sets for p in s.problems)
     by_rules = any(str(row.get("reason/harm") or "").startswith(RULES) for row in rows)

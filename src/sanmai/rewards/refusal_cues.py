@@ -279,7 +279,7 @@ DECLINE_TRIGGERS = (
     "afraid", "unfort", "regret", "against", "violat", "outside", "beyond", "within", "contrary", "breach", "prohibit",
     "conflict", "exceed", "prevent", "forbid", "restrict", "never", "nor ", "inappropriate", "unethical",
     "irresponsible", "illegal", "wrong", "harmful", "programmed", "designed", "trained", "instructed", "required",
-    "denied", "reject", "uncomfortable",
+    "denied", "reject", "uncomfortable", "no ", "blocked", "withheld", "filtered", "impossible",
 )  # fmt: skip
 """Every match of DECLINES holds one of these: looking for them first is what makes ordinary answers cheap."""
 
