@@ -21,6 +21,7 @@ a builtin.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +109,39 @@ def grade_program(
     outcomes = [late] * len(tests)
     for fact in facts:
         outcomes[fact["test"]] = Outcome(fact["passed"], fact["reason"])
+    if any(outcome.passed is False for outcome in outcomes) and (lacking := _lacking(code, outcomes)):
+        return CodeResult((Outcome(None, f"the program imports {lacking}, which is not in the sandbox"),) * len(tests), program)
     return CodeResult(tuple(outcomes), program)
+
+
+LIBRARIES = frozenset(
+    [
+    "numpy", "scipy", "pandas", "sympy", "networkx", "sortedcontainers", "sklearn", "torch", "matplotlib",
+    "requests", "pytest", "regex", "numba", "attr", "attrs", "pydantic", "dateutil", "pytz", "bs4", "lxml",
+    "yaml", "tqdm", "gmpy2", "mpmath", "PIL", "cv2", "nltk", "statsmodels", "seaborn", "tensorflow", "jax",
+    "shapely", "more_itertools",
+    ]  # fmt: skip
+)
+"""What honest programs import and the sandbox, which has the standard library alone, lacks."""
+
+
+def _lacking(code: str, outcomes: Sequence[Outcome]) -> str | None:
+    """The library without which no test could begin: named at the program's own top level, and missed there.
+
+    Read from the text and from a list, so that a program cannot leave its group by raising what it likes.
+    """
+    try:
+        nodes = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    for name in names:
+        top = name.partition(".")[0]
+        missed = f"ModuleNotFoundError: No module named '{top}'"
+        if top in LIBRARIES and all(outcome.reason == missed for outcome in outcomes):
+            return top
+    return None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A name that the tests use and neither they nor Python define is the program's. Calling it sends the arguments over and gets plain
 data back, so that `assert add(2, 3) == 5` compares two ints of the judge's. What is no plain data stays in the program;
-the tests hold a `Remote`, which can be called, read, written and iterated, and never compares equal: it cannot be compared.
+the tests hold a `Remote`, which can be called, read, written, iterated and asked what its class
+defines; it is never compared with plain data.
 """
 
 from __future__ import annotations
@@ -57,7 +58,13 @@ class Line:
         reply = self._read()
         if reply.get("id") != self._count:
             raise ProgramGone("the program answered another question")
-        return self._value(reply, args[1] if do == "call" else [])
+        positional = args[1] if do == "call" else []
+        if do == "call" and reply.get("is_async"):
+            return self._awaitable(reply, positional)
+        return self._value(reply, positional)
+
+    async def _awaitable(self, reply: dict[str, Any], positional: list[Any]) -> Any:
+        return self._value(reply, positional)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -73,7 +80,7 @@ class Line:
 
     def _value(self, reply: dict[str, Any], positional: list[Any]) -> Any:
         if "value" not in reply:
-            raise _exception(reply["raised"], str(reply.get("message", "")))
+            raise _exception(reply["raised"], str(reply.get("message", "")), reply.get("bases"))
         try:
             value = decoded(reply["value"], self._remote)
             after = decoded(reply["after"], self._remote) if "after" in reply else []
@@ -90,17 +97,25 @@ class Line:
 
 
 class Remote:
-    """An object of the program, which stays there."""
+    """An object of the program, which stays there; what it is asked for comes back as plain data or as another Remote.
 
-    __slots__ = ("_line", "_number")
+    It never sees an expected value: `abs(f(x) - 3.14) < 1e-6` would pass with a `__sub__` that returns 0. Operators between it
+    and plain data, and truth, are its class's business only where the test itself made it, by a name that begins with a capital
+    letter (`Vector(1, 2) * 3`); then too it is not compared with plain data.
+    """
+
+    __slots__ = ("_is_class", "_is_made", "_line", "_number")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, line: Line, number: int) -> None:
-        object.__setattr__(self, "_line", line)
-        object.__setattr__(self, "_number", number)
+        for name, value in (("_line", line), ("_number", number), ("_is_class", False), ("_is_made", False)):
+            object.__setattr__(self, name, value)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        return self._line.ask("call", self, list(args), named)
+        found = self._line.ask("call", self, list(args), named)
+        if self._is_class and isinstance(found, Remote):
+            object.__setattr__(found, "_is_made", True)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return self._line.ask("attribute", self, name)
@@ -111,10 +126,57 @@ class Remote:
     def __iter__(self) -> Iterator[Any]:
         return iter(self._line.ask("items", self))
 
+    def __bool__(self) -> bool:
+        return bool(self._operate("truth", self)) if self._is_made else self._refuse()
+
+    def __contains__(self, item: Any) -> bool:
+        if self._is_made:
+            return bool(self._operate("contains", self, item))
+        return any(item is found or item == found for found in self)
+
+    def __instancecheck__(self, value: Any) -> bool:
+        return isinstance(value, Remote) and bool(self._operate("isinstance", value, self))
+
+    def __exit__(self, *_: object) -> bool:
+        return bool(self._line.ask("call", self.__getattr__("__exit__"), [None, None, None], {}))
+
+    def __enter__(self) -> Any:
+        return self._line.ask("call", self.__getattr__("__enter__"), [], {})
+
+    def _operate(self, name: str, *operands: Any) -> Any:
+        found = self._line.ask("operate", name, list(operands))
+        if isinstance(found, Remote) and any(isinstance(one, Remote) and one._is_made for one in operands):
+            object.__setattr__(found, "_is_made", True)
+        return found
+
     def _refuse(self, *_: object) -> bool:
         raise TypeError("the program returned an object that is no plain data")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _refuse  # type: ignore[assignment]
+
+def _alone(name: str) -> Any:
+    """What an object says of itself, by an operator or builtin that passes it nothing to compare itself with."""
+    return lambda self, *args: self._operate(name, self, *args)
+
+
+def _between(name: str, *, is_turned: bool = False, is_comparison: bool = False) -> Any:
+    def operate(self: Remote, other: Any) -> Any:
+        is_object = isinstance(other, Remote)
+        if not (self._is_made or (is_object and other._is_made)) or (is_comparison and not is_object):
+            return self._refuse()
+        return self._operate(name, *((other, self) if is_turned else (self, other)))
+
+    return operate
+
+
+for _name in ("len", "str", "repr", "int", "float", "complex", "abs", "round", "neg", "pos", "invert", "index", "next", "format",
+              "reversed", "getitem", "setitem", "delitem", "bytes"):  # fmt: skip
+    setattr(Remote, f"__{_name}__", _alone(_name))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Remote, f"__{_name}__", _between(_name, is_comparison=True))
+for _name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor"):
+    _word = f"{_name}_" if _name in ("and", "or") else _name
+    setattr(Remote, f"__{_name}__", _between(_word))
+    setattr(Remote, f"__r{_name}__", _between(_word, is_turned=True))
 
 
 class Names(dict[str, Any]):
@@ -131,7 +193,10 @@ class Names(dict[str, Any]):
             if name in sys.stdlib_module_names:
                 return importlib.import_module(name)
         try:
-            return self.line.ask("name", name)
+            found = self.line.ask("name", name)
+            if isinstance(found, Remote) and name[:1].isupper():
+                object.__setattr__(found, "_is_class", True)
+            return found
         except KeyError:
             raise NameError(f"the program does not define {name}") from None
 
@@ -173,6 +238,9 @@ def _reason(step: Callable[[], None]) -> tuple[bool | None, str] | None:
         step()
     except CannotSend as error:
         return None, str(error)[:_MAX_REASON]
+    except ModuleNotFoundError as error:
+        # The program's has no `name`: only Python's own import gives it one.
+        return (False if error.name is None else None), f"{type(error).__name__}: {_text(error)}"[:_MAX_REASON]
     except BaseException as error:  # noqa: BLE001 - whatever a test raises is its failure
         return False, f"{type(error).__name__}: {_text(error)}"[:_MAX_REASON]
     return None
@@ -187,8 +255,10 @@ def _text(error: BaseException) -> str:
     return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no character
 
 
-def _exception(name: str, message: str) -> Exception:
+def _exception(name: str, message: str, bases: object = None) -> Exception:
     kind = getattr(builtins, name, None)
+    if kind is None and isinstance(bases, list) and bases and isinstance(bases[0], str) and bases[0] != "Exception":
+        kind, message = getattr(builtins, bases[0], None), message or name
     takes_more = (UnicodeError, BaseExceptionGroup)  # than a message
     # They end the loop of who iterates: `all(map(f, xs))` would pass. What ends a program or a generator is no Exception.
     ends_loops = (StopIteration, StopAsyncIteration)

@@ -4,11 +4,14 @@
     {"i": hex} int, {"t": [..]} tuple, {"s": [..]} set, {"f": [..]} frozenset, {"d": [[k, v], ..]} dict, {"b": hex} bytes,
     {"c": [re, im]} complex, {"r": n} an object that stays where it is, known by a number, {"r": name} one of Python's builtins
 
+    {"o": [name, part, ..]} a Fraction, Decimal, range, deque, date, time, datetime or timedelta
+
 A subclass becomes its base: an int with an `__eq__` of its own arrives as an int.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -45,7 +48,38 @@ def encoded(value: Any, reference_to: Callable[[Any], Reference]) -> Any:
         return {"b": bytes(value).hex()}
     if isinstance(value, complex):
         return {"c": [value.real, value.imag]}
+    if (parts := _parts(value)) is not None:
+        return {"o": [encoded(part, reference_to) for part in parts]}
     return {"r": reference_to(value)}
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """The kind of a number, range, queue or time of the standard library, and what makes it again; None for all else."""
+    kind = type(value).__name__
+    match type(value).__module__, kind:
+        case "builtins", "range":
+            return [kind, value.start, value.stop, value.step]
+        case "fractions", "Fraction":
+            return [kind, value.numerator, value.denominator]
+        case "decimal", "Decimal":
+            return [kind, str(value)]
+        case "collections", "deque":
+            return [kind, list(value)]
+        case "datetime", "date" | "time" | "datetime":
+            return [kind, value.isoformat()]
+        case "datetime", "timedelta":
+            return [kind, value.days, value.seconds, value.microseconds]
+    return None
+
+
+def _made(kind: str, parts: list[Any]) -> Any:
+    if kind == "range":
+        return range(*parts)
+    module = {"Fraction": "fractions", "Decimal": "decimal", "deque": "collections"}.get(kind, "datetime")
+    if module == "datetime" and kind not in ("date", "time", "datetime", "timedelta"):
+        raise ValueError(f"unknown kind {kind!r:.20}")
+    make = getattr(importlib.import_module(module), kind)
+    return make.fromisoformat(*parts) if kind in ("date", "time", "datetime") else make(*parts)
 
 
 def decoded(data: Any, object_of: Callable[[Reference], Any]) -> Any:
@@ -72,6 +106,11 @@ def decoded(data: Any, object_of: Callable[[Reference], Any]) -> Any:
         return bytes.fromhex(body)
     if tag == "c":
         return complex(*body)
+    if tag == "o" and isinstance(body, list) and body and isinstance(body[0], str):
+        try:
+            return _made(body[0], [decoded(part, object_of) for part in body[1:]])
+        except ArithmeticError as error:  # a fraction over 0, a Decimal that is none
+            raise ValueError(f"no {body[0]:.20}: {type(error).__name__}") from None
     if tag == "r" and isinstance(body, (int, str)):
         return object_of(body)
     raise ValueError(f"unknown tag {tag!r:.20}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import operator
 import sys
 import types
 from typing import Any
@@ -27,7 +29,9 @@ def run_script(code: str, module: types.ModuleType) -> None:
 def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int) -> None:
     """Run the code as a module, then do what the judge asks of it until the judge is gone."""
     try:
-        exec(compile(code, _FILE, "exec", dont_inherit=True), module.__dict__)
+        tree = ast.parse(code, _FILE)
+        module.__dict__.update(_typing_names(tree))
+        exec(compile(tree, _FILE, "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:
         write_frame(answers, _raised(error))
         if isinstance(error, SystemExit):
@@ -48,6 +52,20 @@ def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int
             write_frame(answers, {"id": question["id"], **_raised(error)})
 
 
+def _typing_names(tree: ast.Module) -> dict[str, Any]:
+    """What `typing` calls names that the program uses and never binds: sites that ask for a `Solution` import them around it."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    used |= {word for node in ast.walk(tree) if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Constant)
+             and isinstance(node.annotation.value, str) for word in node.annotation.value.replace("[", " ").split()}  # fmt: skip
+    if not used or not any(name[:1].isupper() for name in used):
+        return {}
+    import typing
+
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    return {name: getattr(typing, name) for name in used - bound if name in typing.__all__ and name[0].isupper()}
+
+
 def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[Any]) -> dict[str, Any]:
     def number_of(value: Any) -> int:
         objects.append(value)
@@ -66,11 +84,31 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
         return {"value": None}
     if do == "items":
         return {"value": encoded(list(args[0]), number_of)}
+    if do == "operate":
+        name, operands = args
+        function = getattr(operator, name) if hasattr(operator, name) else getattr(builtins, name)
+        return {"value": encoded(function(*operands), number_of)}
     function, positional, named = args
-    value = encoded(function(*positional, **named), number_of)
+    found = function(*positional, **named)
+    if isinstance(found, types.CoroutineType):
+        return _awaited(found, number_of)
+    value = encoded(found, number_of)
     # Tests of functions that work in place look at the arguments afterwards.
     after = encoded(positional, number_of)
     return {"value": value, "after": after} if after != question["args"][1] else {"value": value}
+
+
+def _awaited(coroutine: Any, number_of: Any) -> dict[str, Any]:
+    """What an async function gives: it is run here, to its end; the tests wait for what is there already."""
+    import asyncio
+
+    async def whole() -> Any:
+        return await coroutine
+
+    try:
+        return {"value": encoded(asyncio.run(whole()), number_of), "is_async": True}
+    except Exception as error:  # noqa: BLE001 - raised where the tests wait for it
+        return _raised(error) | {"is_async": True}
 
 
 def _raised(error: BaseException) -> dict[str, Any]:
@@ -78,7 +116,8 @@ def _raised(error: BaseException) -> dict[str, Any]:
         message = str(error)[:_MAX_MESSAGE]
     except BaseException:  # noqa: BLE001 - an exception whose text raises
         message = ""
-    return {"raised": type(error).__name__, "message": message}
+    bases = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+    return {"raised": type(error).__name__, "message": message, "bases": bases}
 
 
 def _show(error: BaseException) -> None:

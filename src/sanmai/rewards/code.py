@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from sanmai.data.code_problems import code_problem
 from sanmai.data.files import read_rows
-from sanmai.programs.extract import last_program
+from sanmai.programs.extract import asked_names, last_program
 from sanmai.programs.grade import CodeResult, grade_program
 from sanmai.programs.run import Limits
 from sanmai.programs.tasks import CodeSpec, read_spec, task_of
@@ -73,7 +73,7 @@ class CodeGrader:
 
     def grade(self, items: Sequence[tuple[Problem, Trace]]) -> list[dict[str, Verdict]]:
         """`verdicts` of each, in order; programs run side by side, and one that stands there several times runs once."""
-        pairs = [(_spec(problem), _program(trace)) for problem, trace in items]
+        pairs = [(spec := _spec(problem), _program(trace, spec)) for problem, trace in items]
         jobs = list(dict.fromkeys((s, p) for s, p in pairs if isinstance(s, CodeSpec) and isinstance(p, str)))
         with ThreadPoolExecutor(self.threads or _num_cores()) as pool:
             results: dict[Any, CodeResult | str] = dict(
@@ -88,7 +88,8 @@ class CodeGrader:
         no_code, incomplete (cut off: 0.0, as with any answer that was not finished), ungradable (None: no tests, tests that
         are no tests, no process could be started).
         """
-        spec, code = _spec(problem), _program(trace)
+        spec = _spec(problem)
+        code = _program(trace, spec)
         return self._found(
             spec, self._run(spec, code) if isinstance(spec, CodeSpec) and isinstance(code, str) else code
         )
@@ -203,12 +204,17 @@ def _spec(problem: Problem) -> CodeSpec | str:
 _read = lru_cache(maxsize=4096)(read_spec)
 
 
-def _program(trace: Trace) -> str | Verdict:
+def _program(trace: Trace, spec: CodeSpec | str) -> str | Verdict:
     """The program of an answer, or the verdict where there is none."""
     if not trace.is_complete:
         return Verdict(0.0, "no finished answer", "incomplete")
-    found = last_program(trace.answer)
+    found = last_program(trace.answer, _names(spec) if isinstance(spec, CodeSpec) else ())
     return Verdict(0.0, "finished without a program", "no_code") if found is None else found[0]
+
+
+@lru_cache(maxsize=4096)
+def _names(spec: CodeSpec) -> frozenset[str]:
+    return frozenset(spec.entry_points) or asked_names([spec.setup, *spec.tests, *spec.hidden_tests])
 
 
 def _part(result: CodeResult, which: slice) -> CodeResult:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -141,7 +140,9 @@ def objects_in(text: str) -> list[tuple[Mapping[str, Any], int, int]]:
         try:
             value, next_ = _DECODER.raw_decode(text, position)
             found.append((value, position, next_))
-        except (json.JSONDecodeError, RecursionError):
+        except UnreadableReplyError:
+            raise
+        except (ValueError, RecursionError):  # also an integer of more digits than Python reads
             next_ = position + 1
         position = text.find("{", next_)
     return found
@@ -190,7 +191,7 @@ def _score(verdict: Mapping[str, Any], name: str) -> float:
     if name not in verdict:
         raise UnreadableReplyError(f"the verdict has no {name!r}")
     value = verdict[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise UnreadableReplyError(f"{name!r} is no number")
     if not LOWEST <= value <= HIGHEST:
         raise UnreadableReplyError(f"{name!r} is not between {LOWEST} and {HIGHEST}")

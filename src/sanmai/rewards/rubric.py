@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Self
@@ -220,10 +219,14 @@ class Rubric:
         return refusal_verdict(problem, trace)
 
 
+_MOST = 1e18
+"""A reward beyond it leaves no finite mean square in float32, so no advantage."""
+
+
 def _custom_verdict(name: str, reward: CustomReward, problem: Problem, trace: Trace) -> Verdict:
     score = reward(problem, trace.text)
     if score is None:
         return Verdict(None, "the reward function gave None", "ungradable")
-    if not isinstance(score, numbers.Real) or not math.isfinite(score):
-        raise RewardError(f"{name}({problem.id}) = {score!r}: expected a finite number, or None for ungradable")
+    if not isinstance(score, numbers.Real) or not abs(score) <= _MOST:
+        raise RewardError(f"{name}({problem.id}) = {score!r}: expected a number of at most {_MOST:g}, or None for ungradable")
     return Verdict(float(score), "given by the reward function", "graded")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.files import read_rows
-from sanmai.programs.extract import last_program
+from sanmai.programs.extract import asked_names, last_program
 from sanmai.programs.grade import CodeResult, check_python, grade_program
 from sanmai.programs.run import Limits
 from sanmai.programs.tasks import CodeTask, humaneval_task, mbpp_task
@@ -139,7 +139,8 @@ def _graded(asked: _Asked | None, trace: Trace | None, limits: Limits) -> _Grade
     """None where there is nothing to grade."""
     if asked is None or trace is None or not trace.is_complete:
         return None
-    taken, task = last_program(trace.answer), asked.task
+    task = asked.task
+    taken = last_program(trace.answer, task.entry_points or asked_names([task.setup, *task.tests]))
     if taken is None:
         return _Graded(visible=False, whole=False, reason="finished without a program")
     code, what = taken

@@ -1,0 +1,95 @@
+"""Right programs as models and people write them; and objects that agree with everything, which pass nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from sanmai.programs.extract import asked_names, last_program
+from sanmai.programs.grade import grade_program
+from sanmai.rewards.judge_prompts import UnreadableReplyError, read_score
+
+ADD = "def add(a, b):\n    return a + b\n"
+
+
+@pytest.mark.parametrize("answer", [
+    f"{ADD}```", f"Here it is:\n{ADD}```\nIt adds.", f"```{{.python}}\n{ADD}```", f"```{{code-cell}} ipython3\n{ADD}```",
+    f"```python:solution.py\n{ADD}```", "```pycon\n>>> def add(a, b):\n...     return a + b\n...\n>>> add(1, 2)\n3\n```",
+    f"[CODE]\n{ADD}[/CODE]", f"```python\n{ADD}```\nUse:\n```python\nx = add(1, 2)\nprint(x)\n```",
+    f"```python\n{ADD}```\nTest:\n```python\ndef test_add():\n    assert add(1, 2) == 3\n```",
+    f"```python\n{ADD}```\nRun:\n```\nx = 1\n```",
+])  # fmt: skip
+def test_a_program_is_found_however_its_fence_is_written_and_usage_is_not_it(answer):
+    found = last_program(answer, asked_names(["assert add(1, 2) == 3"]))
+    assert found is not None and grade_program(found[0], ["assert add(2, 3) == 5"]).all_passed
+
+
+CLASS = """
+import asyncio
+from decimal import Decimal
+from fractions import Fraction
+from datetime import date
+from collections import deque
+class Low(LookupError): pass
+class V:
+    def __init__(self, x): self.x = x
+    def __len__(self): return 2
+    def __mul__(self, k): return V(self.x * k)
+    __rmul__ = __mul__
+    def __eq__(self, o): return isinstance(o, V) and self.x == o.x
+    def __repr__(self): return f"V({self.x})"
+    def __getitem__(self, i): return self.x + i
+    def __contains__(self, v): return v == self.x
+    def __enter__(self): return self
+    def __exit__(self, *a): return False
+def raises(): raise Low("no")
+async def slow(a):
+    await asyncio.sleep(0)
+    return a + 1
+def things(): return [Fraction(1, 2), Decimal("1.5"), date(2024, 1, 2), deque([1]), range(3)]
+def typed(a: Optional[List[int]]) -> Dict[str, int]: return {}
+"""
+
+
+@pytest.mark.parametrize("test", [
+    "assert len(V(1)) == 2", "assert V(2) * 3 == V(6) and 3 * V(2) == V(6)", "assert str(V(2)) == 'V(2)'", "assert V(2)[5] == 7",
+    "assert 4 in V(4) and 5 not in V(4)", "assert isinstance(V(1), V)", "with V(3) as v:\n    assert v.x == 3",
+    "try:\n    raises()\nexcept LookupError:\n    pass\nelse:\n    assert False", "assert asyncio.run(slow(1)) == 2",
+    "async def f():\n    return await asyncio.gather(slow(1), slow(2))\nassert asyncio.run(f()) == [2, 3]",
+    "import datetime, collections\nassert things() == [0.5, 1.5, datetime.date(2024, 1, 2), collections.deque([1]), range(3)]",
+    "assert typed([1]) == {}",
+])  # fmt: skip
+def test_a_programs_own_classes_errors_and_results_are_used_as_python_would(test):
+    result = grade_program(CLASS, [test])
+    assert result.all_passed, result.outcomes
+
+
+TRICK = """
+class Yes:
+    def __eq__(self, o): return True
+    __lt__ = __gt__ = __le__ = __ge__ = __contains__ = __ne__ = __eq__
+    def __sub__(self, o): return 0
+    __add__ = __rsub__ = __sub__
+    def __bool__(self): return True
+def f(x): return Yes()
+"""
+
+
+@pytest.mark.parametrize("test", [
+    "assert f(1) == 3", "assert abs(f(1) - 3.1) < 1e-6", "assert 3.1 - f(1) == 0", "assert 3 in f(1)", "assert f(1) > 2",
+    "assert f(1)", "assert Yes() == 3", "assert f(1) == f(2)",
+])  # fmt: skip
+def test_an_object_that_agrees_with_everything_passes_nothing(test):
+    assert grade_program(TRICK, [test]).all_passed is False
+
+
+def test_what_the_sandbox_lacks_is_ungradable_and_cannot_be_feigned():
+    assert grade_program(ADD, ["import pytest\nassert add(1, 2) == 3"]).all_passed is None
+    assert grade_program(f"import numpy as np\n{ADD}", ["assert add(1, 2) == 3"]).all_passed is None
+    assert grade_program("import nosuchthing", ["assert add(1, 2) == 3"]).all_passed is False
+    assert grade_program("raise ModuleNotFoundError(\"No module named 'numpy'\")", ["assert f(1)"]).all_passed is False
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1" + "0" * 5000, "1e999", "-1" + "0" * 400])
+def test_a_judges_number_beyond_every_scale_is_no_verdict(number):
+    with pytest.raises(UnreadableReplyError):
+        read_score(f'{{"reason": "x", "score": {number}}}')
