@@ -115,12 +115,8 @@ def grade_program(
 
 
 LIBRARIES = frozenset(
-    [
-    "numpy", "scipy", "pandas", "sympy", "networkx", "sortedcontainers", "sklearn", "torch", "matplotlib",
-    "requests", "pytest", "regex", "numba", "attr", "attrs", "pydantic", "dateutil", "pytz", "bs4", "lxml",
-    "yaml", "tqdm", "gmpy2", "mpmath", "PIL", "cv2", "nltk", "statsmodels", "seaborn", "tensorflow", "jax",
-    "shapely", "more_itertools",
-    ]  # fmt: skip
+    """numpy scipy pandas sympy networkx sortedcontainers sklearn torch matplotlib requests pytest regex numba attr attrs pydantic
+    dateutil pytz bs4 lxml yaml tqdm gmpy2 mpmath PIL cv2 nltk statsmodels seaborn tensorflow jax shapely more_itertools""".split()
 )
 """What honest programs import and the sandbox, which has the standard library alone, lacks."""
 
