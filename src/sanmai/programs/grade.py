@@ -114,10 +114,11 @@ def grade_program(
     return CodeResult(tuple(outcomes), program)
 
 
-LIBRARIES = frozenset(
-    """numpy scipy pandas sympy networkx sortedcontainers sklearn torch matplotlib requests pytest regex numba attr attrs pydantic
-    dateutil pytz bs4 lxml yaml tqdm gmpy2 mpmath PIL cv2 nltk statsmodels seaborn tensorflow jax shapely more_itertools""".split()
-)
+LIBRARIES = frozenset([
+    "numpy", "scipy", "pandas", "sympy", "networkx", "sortedcontainers", "sklearn", "torch", "matplotlib", "requests", "pytest",
+    "regex", "numba", "attr", "attrs", "pydantic", "dateutil", "pytz", "bs4", "lxml", "yaml", "tqdm", "gmpy2", "mpmath", "PIL",
+    "cv2", "nltk", "statsmodels", "seaborn", "tensorflow", "jax", "shapely", "more_itertools",
+])  # fmt: skip
 """What honest programs import and the sandbox, which has the standard library alone, lacks."""
 
 
