@@ -228,5 +228,6 @@ def _custom_verdict(name: str, reward: CustomReward, problem: Problem, trace: Tr
     if score is None:
         return Verdict(None, "the reward function gave None", "ungradable")
     if not isinstance(score, numbers.Real) or not abs(score) <= _MOST:
-        raise RewardError(f"{name}({problem.id}) = {score!r}: expected a finite number of at most {_MOST:g}, or None for ungradable")
+        expected = f"expected a finite number of at most {_MOST:g}, or None for ungradable"
+        raise RewardError(f"{name}({problem.id}) = {score!r}: {expected}")
     return Verdict(float(score), "given by the reward function", "graded")
