@@ -15,6 +15,12 @@ from collections.abc import Collection, Sequence
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(.*)")
 _PYTHON = re.compile(r"(i|c|micro)?py(thon)?[\d.]*(w|con|-?repl)?|python-?code|sage(math)?|jupyter(-python)?|code-cell|tool_code")
+_OTHER = frozenset({
+    "bash", "sh", "shell", "zsh", "console", "shell-session", "powershell", "cmd", "bat", "json", "yaml", "toml", "xml", "html",
+    "css", "sql", "c", "cpp", "c++", "csharp", "c#", "java", "javascript", "js", "typescript", "ts", "go", "rust", "ruby", "php",
+    "kotlin", "swift", "scala", "haskell", "perl", "lua", "r", "julia", "matlab", "latex", "tex", "markdown", "md", "diff", "dockerfile",
+})  # fmt: skip
+"""Marks of blocks that are no Python whatever is in them."""
 _TAGS = re.compile(r"(?is)\[(python|code)\]\s*?\n(.*?)(?:\[/\1\]|\Z)|<(python|code)>\s*?\n(.*?)(?:</\3>|\Z)")
 _CODE_LINE = re.compile(r"(async def|def|class|import|from|@)\b|@")
 _PROMPT = re.compile(r"(?:>>>|\.\.\.)(?: |$)")
@@ -32,7 +38,7 @@ def last_program(answer: str, names: Collection[str] = ()) -> tuple[str, str] | 
     blocks = _blocks(answer)
     tagged = [_plain(match[2] or match[4] or "") for match in _TAGS.finditer(answer)] if not blocks else []
     marked = [code for mark, code in blocks if _PYTHON.fullmatch(mark) and code.strip()] or tagged
-    unmarked = [code for _, code in blocks if code.strip()]
+    unmarked = [code for mark, code in blocks if code.strip() and mark not in _OTHER]
     for what, found in (("python block", marked), ("unmarked block", unmarked)):
         for code in reversed(found):
             if names and not _defined(code).isdisjoint(names):
