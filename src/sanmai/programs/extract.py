@@ -16,9 +16,10 @@ from collections.abc import Collection, Sequence
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(.*)")
 _PYTHON = re.compile(r"(i|c|micro)?py(thon)?[\d.]*(w|con|-?repl)?|python-?code|sage(math)?|jupyter(-python)?|code-cell|tool_code")
 _OTHER = frozenset({
-    "bash", "sh", "shell", "zsh", "console", "shell-session", "powershell", "cmd", "bat", "json", "yaml", "toml", "xml", "html",
-    "css", "sql", "c", "cpp", "c++", "csharp", "c#", "java", "javascript", "js", "typescript", "ts", "go", "rust", "ruby", "php",
-    "kotlin", "swift", "scala", "haskell", "perl", "lua", "r", "julia", "matlab", "latex", "tex", "markdown", "md", "diff", "dockerfile",
+    "bash", "sh", "shell", "zsh", "console", "shell-session", "powershell", "cmd", "bat", "json", "yaml", "toml",
+    "xml", "html", "css", "sql", "c", "cpp", "c++", "csharp", "c#", "java", "javascript", "js", "typescript", "ts",
+    "go", "rust", "ruby", "php", "kotlin", "swift", "scala", "haskell", "perl", "lua", "r", "julia", "matlab",
+    "latex", "tex", "markdown", "md", "diff", "dockerfile",
 })  # fmt: skip
 """Marks of blocks that are no Python whatever is in them."""
 _TAGS = re.compile(r"(?is)\[(python|code)\]\s*?\n(.*?)(?:\[/\1\]|\Z)|<(python|code)>\s*?\n(.*?)(?:</\3>|\Z)")
