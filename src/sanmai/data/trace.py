@@ -18,6 +18,8 @@ class Mark:
 
     open: str
     close: str
+    hints: tuple[str, ...]
+    """One of these, in lower case, is in every text that has an opening or a closing mark: megabytes are not searched in vain."""
     is_bare: bool = False
     """Words without brackets (a chat protocol with its special tokens removed): case counts."""
 
@@ -25,16 +27,18 @@ class Mark:
 _FINAL = r"(?:<\|end\|>)?\s*(?:<\|start\|>assistant)?<\|channel\|>final(?:\s*<\|constrain\|>\w+)?<\|message\|>"
 _NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "reason", "scratchpad", "inner_monologue", "reflection")
 MARKS: tuple[Mark, ...] = (
-    *(Mark(f"<{name}>", f"</{name}>") for name in _NAMES),
-    *(Mark(rf"\[{name}\]", rf"\[/{name}\]") for name in ("think", "thinking", "reasoning")),
-    Mark("<seed:think>", "</seed:think>"),
-    Mark("◁think▷", "◁/think▷"),
-    Mark(r"<\|think(?:ing)?\|>", r"<\|/think(?:ing)?\|>"),
-    Mark(r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
-    Mark(r"<\|start_thinking\|>", r"<\|end_thinking\|>"),
-    Mark(r"<\|thinking_start\|>", r"<\|thinking_end\|>"),
-    Mark(r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL),
-    Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", is_bare=True),
+    *(Mark(f"<{name}>", f"</{name}>", (f"{name}>",)) for name in _NAMES),
+    *(Mark(rf"\[{name}\]", rf"\[/{name}\]", (f"{name}]",)) for name in ("think", "thinking", "reasoning")),
+    Mark("<seed:think>", "</seed:think>", ("seed:think>",)),
+    Mark("◁think▷", "◁/think▷", ("think▷",)),
+    Mark(r"<\|think(?:ing)?\|>", r"<\|/think(?:ing)?\|>", ("think|>", "thinking|>")),
+    Mark(r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>", ("_of_thought|>",)),
+    Mark(r"<\|start_thinking\|>", r"<\|end_thinking\|>", ("_thinking|>",)),
+    Mark(r"<\|thinking_start\|>", r"<\|thinking_end\|>", ("<|thinking_",)),
+    Mark(
+        r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
+    ),
+    Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", ("analysis",), is_bare=True),
 )
 """The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored."""
 
@@ -132,10 +136,12 @@ def _end_of_thought(text: str, opens: list[Span], closes: list[Span]) -> Span | 
 
 def mark_of(text: str, open_tag: str = OPEN_TAG, close_tag: str = CLOSE_TAG) -> Mark:
     """The marks that a text uses: the given ones where it has them, else those of the table that come first in it."""
-    given = Mark(re.escape(open_tag), re.escape(close_tag))
+    given = Mark(re.escape(open_tag), re.escape(close_tag), (open_tag.lower(), close_tag.lower()))
     if _first(text, given) is not None:
         return given
-    found = [(start, k) for k, mark in enumerate(MARKS) if (start := _first(text, mark)) is not None]
+    low = text.lower()
+    hinted = [(k, mark) for k, mark in enumerate(MARKS) if _is_hinted(low, mark)]
+    found = [(start, k) for k, mark in hinted if (start := _first(text, mark)) is not None]
     return MARKS[min(found)[1]] if found else given
 
 
@@ -144,7 +150,7 @@ def _first(text: str, mark: Mark) -> int | None:
         opens, closes = _tags(text, mark, skip_fences=skip_fences)
         if opens or closes:
             return min([*opens, *closes])[0]
-        if opens or closes or "```" not in text:
+        if "```" not in text:
             break
     return None
 
@@ -160,7 +166,7 @@ def opens_thought(prompt: str, open_tag: str = OPEN_TAG) -> bool:
 def _tags(text: str, mark: Mark, *, skip_fences: bool) -> tuple[list[Span], list[Span]]:
     """The tags that are not quoted in code, in order."""
     opens, closes = [], []
-    if not _plain(mark).search(text) or (mark.is_bare and not re.match(mark.open, text)):
+    if not _is_hinted(text.lower(), mark) or (mark.is_bare and not re.match(mark.open, text)):
         return opens, closes
     for match in _pattern(mark, skip_fences).finditer(text):
         if match.lastgroup == "open":
@@ -170,13 +176,12 @@ def _tags(text: str, mark: Mark, *, skip_fences: bool) -> tuple[list[Span], list
     return opens, closes
 
 
+def _is_hinted(low: str, mark: Mark) -> bool:
+    return any(hint in low for hint in mark.hints)
+
+
 def _flags(mark: Mark) -> int:
     return 0 if mark.is_bare else re.IGNORECASE
-
-
-@lru_cache(maxsize=64)
-def _plain(mark: Mark) -> re.Pattern[str]:
-    return re.compile(f"{mark.open}|{mark.close}", _flags(mark))
 
 
 @lru_cache(maxsize=64)
