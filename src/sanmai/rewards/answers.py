@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from sanmai.rewards import answer_phrases
+from sanmai.rewards.answer_forms import choice, combined, ended, stated
 from sanmai.rewards.math import MAX_CHARS, closing_brace, compare, normalise, number, split_name, split_unit
 from sanmai.types import InputError, Problem, Trace, Verdict
 
@@ -35,14 +37,16 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(trace.answer) > MAX_ANSWER_CHARS:
         return Verdict(0.0, f"the answer part is longer than {MAX_ANSWER_CHARS} characters", "no_answer")
     reference = final_reference(problem.answer)
+    answer = ended(trace.answer)
     try:
-        candidates = final_answers(trace.answer)
+        candidates = final_answers(answer)
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
     if not candidates:
         return Verdict(0.0, "no final answer is marked", "no_answer")
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
+    candidates = list(dict.fromkeys(choice(text, reference) or stated(text) for text in candidates))
     is_percentage_asked = bool(re.search(r"percent|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
     verdicts: list[Verdict] = []
     for candidate in candidates:
@@ -52,6 +56,9 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
         if verdicts[-1].score is None:
             return verdicts[-1]
     wrong = next((v for v in verdicts if v.score != 1.0), None)
+    together = combined(answer, candidates, reference) if wrong is not None and len(candidates) > 1 else None
+    if together is not None:
+        return compare(reference, together, timeout_seconds=timeout_seconds, is_percentage_asked=is_percentage_asked)
     if wrong is not None and any(v.score == 1.0 for v in verdicts):
         return Verdict(0.0, "several different final answers", "ambiguous")
     return wrong or verdicts[0]
@@ -69,7 +76,7 @@ def final_reference(text: str) -> str:
     except TakenBackError:
         return text  # too long for compare(), which says so
     boxes = [mark for mark in marks if mark.is_box]
-    return (boxes or marks)[-1].text.strip() if marks else text.strip()
+    return stated((boxes or marks)[-1].text.strip() if marks else text.strip())
 
 
 class TakenBackError(ValueError):
@@ -101,6 +108,8 @@ def final_answers(answer: str) -> list[str]:
         if mark is last or not _leads_up(mark):
             stated.append(mark.text)
     reason = _taken_back(answer[last.end :], last.text)
+    if last.phrase and answer_phrases.rivalled(last.phrase, answer[last.end :], last.text):
+        reason = reason or "another answer stands after a final one"
     if reason:
         raise TakenBackError(reason)
     return list(dict.fromkeys(stated))
@@ -121,6 +130,8 @@ class _Mark:
     """-\\boxed{18}, \\boxed{18} + 1, \\boxed{18} or 19."""
     is_cut: bool = False
     """The next mark cut the clause short."""
+    phrase: str = ""
+    """The words that named it, where they are of another language than English."""
 
 
 _MARK = re.compile(
@@ -128,8 +139,9 @@ _MARK = re.compile(
     r"|(?P<tag><answer>)"
     r"|(?P<line>####|^[^\S\n]{0,3}[*_]{0,3}A[*_]{0,3}[:：])"
     r"|(?P<heading>^[#*_ \t]{0,9}(?i:(?:the |my )?(?:final )?answer)[*_ \t]{0,9}$)"
-    r"|(?P<prose>\b(?i:ans(?:wers?)?)\b(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?[*_\s$]{0,9}"
+    r"|(?P<prose>\b(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))\b(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?[*_\s$]{0,9}"
     r"(?:[:：=]|,?[^\S\n]*\b(?:is|are|equals)\b))"
+    rf"|(?P<said>(?i:{answer_phrases.PHRASE}))"
     r"|(?P<chinese>(?:答案|^[*_\s]{0,9}答(?=[\s*]{0,9}[:：]))(?:应该|就)?(?:等于|是|为|选)?[*\s]{0,9}[:：]?)",
     re.MULTILINE,
 )
@@ -177,6 +189,13 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _PRAISE = re.compile(r"(?:correct|right|confirmed|valid|verified|reasonable|consistent)\b", re.IGNORECASE)
+_ASIDE = re.compile(r"[*_$\\(]{0,4}[$€£]?-?[0-9][0-9,.]*(?:\s+[A-Za-z]+){0,3}[*_$)]{0,3}(?=,\s+[A-Za-z]{2})")
+_UNSURE = re.compile(
+    r"[0-9]|\b(?:or|but|not|n't|if|unless|maybe|perhaps|possibly|probably|plus|minus|times|wrong|although|though|"
+    r"except|half|divided|depending|assuming|either|rather|"
+    r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty)\b",
+    re.IGNORECASE,
+)
 MAX_CLAUSE_CHARS = MAX_CHARS + 100
 
 
@@ -200,11 +219,24 @@ def _marks(text: str) -> Iterator[_Mark]:
             found.append((match, close))
         if len(found) > MAX_MARKS:
             raise TakenBackError(f"more than {MAX_MARKS} marked answers")
+    last_said: re.Match[str] | None = None
     for k, (match, close) in enumerate(found):
         stop = found[k + 1][0].start() if k + 1 < len(found) else len(text)
         before = text[max(0, match.start() - 80) : match.start()]
         before = _SENTENCE_START.split(before)[-1]
         is_denied = _DENIED.search(before) is not None
+        if match["said"]:
+            last_said = match
+            spoken = answer_phrases.said(text, match.start(), match.end(), stop)
+            if spoken:
+                yield _Mark(
+                    match.start(), spoken.end, spoken.value, False, is_denied or spoken.is_spoiled, False,
+                    phrase=match["said"],
+                )  # fmt: skip
+            continue
+        if last_said and not _SENTENCE_START.search(text[last_said.end() : match.start()]):
+            between = text[last_said.start() : match.start()]
+            is_denied = is_denied or answer_phrases.spoils(last_said[0], f"{before} {between}", between)
         if close is not None:
             if match["tag"] and stop < close:
                 continue  # what is marked inside the tag
@@ -244,6 +276,9 @@ def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:
         if match["span"] is None:
             end, is_cut = begin + match.start(), False
             break
+    aside = _ASIDE.match(text, begin, end)  # "72, in total, and more than enough": the number has been said
+    if aside and not _UNSURE.search(text, aside.end(), end):
+        end = aside.end()
     return text[begin:end].strip(" *_\n\t"), end, is_cut
 
 

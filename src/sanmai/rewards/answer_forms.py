@@ -1,0 +1,91 @@
+"""What surrounds a final answer: end-of-turn tokens, an open tag, a sentence, a choice's text, several boxes in a row."""
+
+from __future__ import annotations
+
+import re
+
+from sanmai.rewards.math import closing_brace
+
+_END_TOKEN = (
+    r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
+    r"<\|/?s\|>|</?turn>)"
+)
+_ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
+_BEGUN = re.compile(rf"\A(?:\s*{_END_TOKEN})+")
+
+
+def ended(answer: str) -> str:
+    """The answer without the special tokens around it, an `<answer>` that the stop left open being closed."""
+    answer = _BEGUN.sub("", _ENDED.sub("", answer))
+    start = answer.rfind("<answer>")
+    if start > answer.rfind("</answer>") and answer[start + len("<answer>") :].strip():
+        return answer.rstrip() + "</answer>"
+    return answer
+
+
+_VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?)"
+_STATED = re.compile(
+    r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
+    r"needs?|takes?|took|pays?|paid|spends?|spent|saves?|saved|sells?|sold|bought|eats?|ate|ran|runs?|drove|weighs?|left|"
+    r"totals?|remains?)\s+(?:(?:equal to|a total of|exactly|only|left with|now|in total)\s+)?"
+    rf"(?P<bold>[*_]{{0,3}})(?P<value>{_VALUE})[*_]{{0,3}}(?P<rest>[^\d$\\]*?)[.!]?\s*",
+)
+_SPOILED = re.compile(
+    r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
+    r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
+    r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen)\b|n't|[?^×*/+=<>]|,\s*-?\d",
+    re.IGNORECASE,
+)
+
+
+def stated(text: str) -> str:
+    """The one value that a plain sentence states ("The count is **73**."), else the text itself."""
+    match = _STATED.fullmatch(text.strip())
+    if not match:
+        return text
+    around = text.strip()[: match.start("bold")] + " " + match["rest"]
+    if _SPOILED.search(around):
+        return text
+    value = match["value"]
+    return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
+
+
+_CHOICE = re.compile(
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*[*_]{0,3}(?:(?:Option|Choice)\s+)?"
+    r"(?:\((?P<a>[A-J])\)\s*[:.–—-]?|(?P<b>[A-J])(?:\s*[:.)]\s|\s+[–—-]\s+(?=[A-Za-z(]{2}|[a-z]\s)))[*_]{0,3}\s*(?P<text>\S.*)",
+    re.DOTALL,
+)
+_SECOND_CHOICE = re.compile(r"\b(?:or|and|not)\b\s+\(?[A-J]\b|\([A-J]\)|[,/;]\s*[A-J]\b(?!\w)|\bnot\b|[?]")
+
+
+def choice(text: str, reference: str) -> str | None:
+    """The letter of a choice that stands with its text ("(B) The Nile"), where the reference is a letter."""
+    if not re.fullmatch(r"\(?[A-J]\)?\.?", reference.strip()):
+        return None
+    match = _CHOICE.fullmatch(text)
+    if not match or _SECOND_CHOICE.search(match["text"]):
+        return None
+    return match["a"] or match["b"]
+
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
+_LABEL = r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)"
+_BETWEEN = re.compile(rf"[\s$]*(?:,|;|,?\s*\band\b|,?\s*\bor\b|\\\\)[\s$]*(?:and\b|or\b)?[\s$]*{_LABEL}?[\s$]*")
+
+
+def combined(answer: str, candidates: list[str], reference: str) -> str | None:
+    """Several boxes in a row as one list or tuple, where the reference is one; None where they are no such row."""
+    if "," not in reference:
+        return None
+    spans: list[tuple[int, int, str]] = []
+    for match in _BOX.finditer(answer):
+        close = closing_brace(answer, match.end())
+        if close is None:
+            return None
+        spans.append((match.start(), close + 1, answer[match.end() : close]))
+    if list(dict.fromkeys(text for *_, text in spans)) != candidates or len(spans) != len(candidates):
+        return None
+    if any(not _BETWEEN.fullmatch(answer[a[1] : b[0]]) for a, b in zip(spans[:-1], spans[1:], strict=True)):
+        return None
+    together = ", ".join(candidates)
+    return f"({together})" if reference.strip().lstrip("$\\left").startswith("(") else together
