@@ -1,7 +1,6 @@
 """The classes: what surrounds a final answer (tokens, open tag, sentence, choice text, several boxes, a clause after it)."""
 
 import pytest
-
 from tests.rewards.test_answer_languages import grade
 
 RIGHT = [

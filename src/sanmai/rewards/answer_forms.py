@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from sanmai.rewards.math import closing_brace
 
@@ -38,8 +39,16 @@ _SPOILED = re.compile(
 )
 
 
+_COUNTED = re.compile(r"(?P<value>-?\d[\d,]*(?:\.\d+)?)\s*[一-鿿]{1,3}")
+_CHANGES_VALUE = re.compile(r"[万亿千百十零多余几半约分度角倍折成至到或]")
+
+
 def stated(text: str) -> str:
-    """The one value that a plain sentence states ("The count is **73**."), else the text itself."""
+    """The one value that a plain sentence states ("The count is **73**."), or a number before its unit in Chinese characters;
+    else the text itself."""
+    counted = _COUNTED.fullmatch(text.strip().rstrip("。."))
+    if counted and not _CHANGES_VALUE.search(text):
+        return counted["value"]
     match = _STATED.fullmatch(text.strip())
     if not match:
         return text
@@ -85,7 +94,7 @@ def combined(answer: str, candidates: list[str], reference: str) -> str | None:
         spans.append((match.start(), close + 1, answer[match.end() : close]))
     if list(dict.fromkeys(text for *_, text in spans)) != candidates or len(spans) != len(candidates):
         return None
-    if any(not _BETWEEN.fullmatch(answer[a[1] : b[0]]) for a, b in zip(spans[:-1], spans[1:], strict=True)):
+    if any(not _BETWEEN.fullmatch(answer[a[1] : b[0]]) for a, b in pairwise(spans)):
         return None
     together = ", ".join(candidates)
     return f"({together})" if reference.strip().lstrip("$\\left").startswith("(") else together

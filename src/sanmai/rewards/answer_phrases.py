@@ -93,8 +93,36 @@ def _words(words: str, languages: frozenset[str], language: str, *, is_phrase: b
 
 _SPOILED = {code: re.compile(_words(spoil, ENDINGS, code), re.I) for code, (_, spoil) in PHRASES.items()}
 _NAMED = {code: re.compile(_words(named, ENDINGS, code, is_phrase=True), re.I) for code, (named, _) in PHRASES.items()}
-PHRASE = "|".join(pattern.pattern for pattern in _NAMED.values())
-"""A regular expression, case to be ignored: any phrase of any language."""
+_ANY = re.compile("|".join(pattern.pattern for pattern in _NAMED.values()), re.IGNORECASE)
+
+
+_BOLD = re.compile(r"\*\*|__|(?<!\d)\*(?=[-$\d])|(?<=\d)\*(?!\s*\d)")
+_ARTICLE = re.compile(r"(?<![^\W\d_])o\s+\Z", re.IGNORECASE)
+"""Portuguese for "the", Spanish for "or"."""
+MAX_TAIL = 2_000
+"""Characters at the end of an answer in which a phrase is looked for."""
+
+
+def last_said(answer: str) -> str | None:
+    """The number that an answer without any other mark states after a phrase; None where none does, or not plainly.
+
+    Example:
+        last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
+    """
+    text = answer[-MAX_TAIL:]
+    found = list(_ANY.finditer(text))
+    stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
+    stated = [(match, said(text, match.start(), match.end(), stop)) for match, stop in zip(found, stops, strict=True)]
+    numbers = [(match, spoken) for match, spoken in stated if spoken is not None]
+    if not numbers or any(spoken.is_spoiled for _, spoken in numbers) or len({s.value for _, s in numbers}) > 1:
+        return None
+    match, spoken = numbers[-1]
+    return None if rivalled(match[0], text[spoken.end :], spoken.value) else spoken.value
+
+
+def denies(before: str) -> bool:
+    """Whether what a sentence says before its answer names it in some language and denies it there: "La respuesta no es"."""
+    return any(spoils(match[0], before, before[match.end() :]) for match in _ANY.finditer(before))
 
 
 @dataclass(frozen=True)
@@ -114,7 +142,8 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
     finish = _END.search(text, min(end + 1, limit) if text[end : end + 1] == "\n" else end, limit)
     close = finish.start() if finish else limit
     head, rest = text[begin:start], text[end:close]
-    spoken = digits(rest)
+    head = _ARTICLE.sub("", head)
+    spoken = _BOLD.sub(" ", digits(rest))
     spoken = re.sub(r"[-+*/×·÷()\d.,\s$]*\d[\d)\s$]*=\s*(?=[-$]?\d)", " ", spoken)  # 5 + 6 = 11
     numbers = _NUMBER.findall(spoken)
     if not numbers:

@@ -92,6 +92,9 @@ def final_answers(answer: str) -> list[str]:
     """
     marks = list(_marks(answer))
     if not marks:
+        said = answer_phrases.last_said(answer)
+        if said is not None:
+            return [said]
         bare = answer.strip()
         return [bare] if bare and "\n" not in bare and len(bare) <= 200 else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
@@ -108,8 +111,8 @@ def final_answers(answer: str) -> list[str]:
         if mark is last or not _leads_up(mark):
             stated.append(mark.text)
     reason = _taken_back(answer[last.end :], last.text)
-    if last.phrase and answer_phrases.rivalled(last.phrase, answer[last.end :], last.text):
-        reason = reason or "another answer stands after a final one"
+    if answer_phrases.denies(_SENTENCE_START.split(answer[max(0, last.start - 80) : last.start])[-1]):
+        reason = "a final answer is denied, asked or hypothetical"
     if reason:
         raise TakenBackError(reason)
     return list(dict.fromkeys(stated))
@@ -130,8 +133,6 @@ class _Mark:
     """-\\boxed{18}, \\boxed{18} + 1, \\boxed{18} or 19."""
     is_cut: bool = False
     """The next mark cut the clause short."""
-    phrase: str = ""
-    """The words that named it, where they are of another language than English."""
 
 
 _MARK = re.compile(
@@ -139,9 +140,9 @@ _MARK = re.compile(
     r"|(?P<tag><answer>)"
     r"|(?P<line>####|^[^\S\n]{0,3}[*_]{0,3}A[*_]{0,3}[:：])"
     r"|(?P<heading>^[#*_ \t]{0,9}(?i:(?:the |my )?(?:final )?answer)[*_ \t]{0,9}$)"
-    r"|(?P<prose>\b(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))\b(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?[*_\s$]{0,9}"
+    r"|(?P<prose>\b(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))\b"
+    r"(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?[*_\s$]{0,9}"
     r"(?:[:：=]|,?[^\S\n]*\b(?:is|are|equals)\b))"
-    rf"|(?P<said>(?i:{answer_phrases.PHRASE}))"
     r"|(?P<chinese>(?:答案|^[*_\s]{0,9}答(?=[\s*]{0,9}[:：]))(?:应该|就)?(?:等于|是|为|选)?[*\s]{0,9}[:：]?)",
     re.MULTILINE,
 )
@@ -219,24 +220,11 @@ def _marks(text: str) -> Iterator[_Mark]:
             found.append((match, close))
         if len(found) > MAX_MARKS:
             raise TakenBackError(f"more than {MAX_MARKS} marked answers")
-    last_said: re.Match[str] | None = None
     for k, (match, close) in enumerate(found):
         stop = found[k + 1][0].start() if k + 1 < len(found) else len(text)
         before = text[max(0, match.start() - 80) : match.start()]
         before = _SENTENCE_START.split(before)[-1]
         is_denied = _DENIED.search(before) is not None
-        if match["said"]:
-            last_said = match
-            spoken = answer_phrases.said(text, match.start(), match.end(), stop)
-            if spoken:
-                yield _Mark(
-                    match.start(), spoken.end, spoken.value, False, is_denied or spoken.is_spoiled, False,
-                    phrase=match["said"],
-                )  # fmt: skip
-            continue
-        if last_said and not _SENTENCE_START.search(text[last_said.end() : match.start()]):
-            between = text[last_said.start() : match.start()]
-            is_denied = is_denied or answer_phrases.spoils(last_said[0], f"{before} {between}", between)
         if close is not None:
             if match["tag"] and stop < close:
                 continue  # what is marked inside the tag
