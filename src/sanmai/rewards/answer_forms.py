@@ -12,14 +12,21 @@ _END_TOKEN = (
     r"<\|/?s\|>|</?turn>)"
 )
 _ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
+MAX_END = 500
+"""Characters at the end of an answer in which such tokens are looked for."""
 _BEGUN = re.compile(rf"\A(?:\s*{_END_TOKEN})+")
 
 
-def ended(answer: str) -> str:
-    """The answer without the special tokens around it, an `<answer>` that the stop left open being closed."""
-    answer = _BEGUN.sub("", _ENDED.sub("", answer))
+def ended(answer: str, *, closes_tag: bool) -> str:
+    """The answer without the special tokens around it.
+
+    Args:
+        closes_tag: close an `<answer>` that the stop left open, as after a thought it is.
+    """
+    body, tail = answer[:-MAX_END], answer[-MAX_END:]
+    answer = _BEGUN.sub("", body + _ENDED.sub("", tail))
     start = answer.rfind("<answer>")
-    if start > answer.rfind("</answer>") and answer[start + len("<answer>") :].strip():
+    if closes_tag and start > answer.rfind("</answer>") and answer[start + len("<answer>") :].strip():
         return answer.rstrip() + "</answer>"
     return answer
 
@@ -39,15 +46,20 @@ _SPOILED = re.compile(
 )
 
 
-_COUNTED = re.compile(r"(?P<value>-?\d[\d,]*(?:\.\d+)?)\s*[一-鿿]{1,3}")
-_CHANGES_VALUE = re.compile(r"[万亿千百十零多余几半约分度角倍折成至到或]")
-
+_UNITS = (
+    "元 美元 欧元 日元 英镑 块 块钱 个 个人 人 天 小时 分钟 秒 岁 页 本 只 条 米 公里 千米 厘米 毫米 "
+    "英里 英尺 英寸 公斤 千克 克 磅 斤 升 毫升 次 张 件 名 位 双 辆 棵 朵 瓶 盒 袋 箱 颗 支 杯 周 "
+    "星期 个月 年 枚 根 匹 头 架 台 家 场 部 首 份 包 套 层 排 行 步 片 平方米 立方米 平方厘米 个苹果 "
+    "名学生 个学生 本书 "
+)
+_COUNTED = re.compile(rf"(?P<value>-?\d[\d,]*(?:\.\d+)?)\s*(?:{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})")
+"""A number before its counter or unit in Chinese; 18万 and 18左右 are other numbers."""
 
 def stated(text: str) -> str:
     """The one value that a plain sentence states ("The count is **73**."), or a number before its unit in Chinese characters;
     else the text itself."""
     counted = _COUNTED.fullmatch(text.strip().rstrip("。."))
-    if counted and not _CHANGES_VALUE.search(text):
+    if counted:
         return counted["value"]
     match = _STATED.fullmatch(text.strip())
     if not match:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from sanmai.rewards import answer_phrases
 from sanmai.rewards.answer_forms import choice, combined, ended, stated
 from sanmai.rewards.math import MAX_CHARS, closing_brace, compare, normalise, number, split_name, split_unit
-from sanmai.types import InputError, Problem, Trace, Verdict
+from sanmai.types import InputError, Problem, Trace, TraceState, Verdict
 
 MAX_ANSWER_CHARS = 100_000
 """An answer part longer than this holds no final answer that anybody would look for."""
@@ -37,7 +37,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(trace.answer) > MAX_ANSWER_CHARS:
         return Verdict(0.0, f"the answer part is longer than {MAX_ANSWER_CHARS} characters", "no_answer")
     reference = final_reference(problem.answer)
-    answer = ended(trace.answer)
+    answer = ended(trace.answer, closes_tag=trace.state is not TraceState.NONE)
     try:
         candidates = final_answers(answer)
     except TakenBackError as error:
