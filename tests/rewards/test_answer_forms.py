@@ -5,7 +5,8 @@ from tests.rewards.test_answer_languages import grade
 
 RIGHT = [
     ("#### 5</s>", "5"), ("The answer is 5<|im_end|>", "5"), ("#### 42<|eot_id|>\n", "42"), ("\\boxed{5}<|endoftext|>", "5"),
-    ("The answer is 5<end_of_turn>", "5"), ("Answer: 7<｜end▁of▁sentence｜>", "7"), ("<think>2+3</think><answer>5", "5"), ("<think>a</think>\n<answer>\n12\n", "12"),
+    ("The answer is 5<end_of_turn>", "5"), ("Answer: 7<｜end▁of▁sentence｜>", "7"), ("<think>2+3</think><answer>5", "5"),
+    ("<think>a</think>\n<answer>\n12\n", "12"),
     ("The answer is 45, and that is the total cost.", "45"), ("The answer is $18, in total.", "18"),
     ("**Final Answer**: The count is **73**.", "73"), ("<answer>The total cost is $45.</answer>", "45"),
     ("**Final Answer**\nThe area is $\\frac{3}{4}$.", "3/4"), ("So \\boxed{E: A polygenic score}.", "E"),
