@@ -6,7 +6,8 @@ import pytest
 
 from sanmai.data.chat import R1_ZERO_SYSTEM, demonstration, opened_in_prompt, render_demonstration, render_prompt
 from sanmai.data.problems import load_problems
-from sanmai.types import InputError, Problem
+from sanmai.data.trace import parse_trace
+from sanmai.types import InputError, Problem, TraceState
 
 USER = ({"role": "user", "content": "2+3?"},)
 
@@ -47,6 +48,13 @@ def test_a_chat_template_that_opens_the_thought_is_noticed():
     assert opened_in_prompt(opening, render_prompt(opening, USER))
     assert not opened_in_prompt(plain, render_prompt(plain, USER))
     assert not opened_in_prompt(plain, [])
+
+
+@pytest.mark.parametrize("mark", ["[THINK]", "<seed:think>", "<|START_THINKING|>", "<thinking>\n", "◁think▷"])
+def test_a_template_that_opens_the_thought_with_any_known_mark_is_noticed_and_an_unclosed_one_answers_nothing(mark):
+    opening = Characters(mark)
+    is_open = opened_in_prompt(opening, render_prompt(opening, USER))
+    assert is_open and parse_trace("so \\boxed{5}", opened_in_prompt=is_open).state is TraceState.UNCLOSED
 
 
 def test_a_demonstration_fits_its_template_and_ends_with_the_stop_token():

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.data.trace import CLOSE_TAG, LONGEST_MARK, OPEN_TAG, opens_thought
 from sanmai.types import IMAGE_MARK, InputError, Message, Problem, Tokenizer, images_of
 
 R1_ZERO_SYSTEM = (
@@ -85,9 +85,9 @@ def _with_parts(message: Message) -> dict[str, Any]:
 
 
 def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_tag: str = OPEN_TAG) -> bool:
-    """Whether the rendered prompt ends with the opening tag, so that completions start inside the thought."""
-    end = tokenizer.decode(list(prompt_tokens[-4 * len(open_tag) :]), skip_special_tokens=False)
-    return end.rstrip().endswith(open_tag)
+    """Whether the rendered prompt ends with an opening mark, the given or a known one: completions start inside the thought."""
+    end = tokenizer.decode(list(prompt_tokens[-max(4 * len(open_tag), LONGEST_MARK) :]), skip_special_tokens=False)
+    return opens_thought(end, open_tag)
 
 
 def demonstration(

@@ -41,6 +41,8 @@ MARKS: tuple[Mark, ...] = (
     Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", ("analysis",), is_bare=True),
 )
 """The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored."""
+LONGEST_MARK = 100
+"""Characters, and so tokens, that an opening mark has at most."""
 
 
 def parse_trace(
@@ -157,7 +159,7 @@ def _first(text: str, mark: Mark) -> int | None:
 
 def opens_thought(prompt: str, open_tag: str = OPEN_TAG) -> bool:
     """Whether a prompt ends in an opening mark, the given one or one of the table."""
-    end = prompt.rstrip()[-100:]
+    end = prompt.rstrip()[-LONGEST_MARK:]
     return end.endswith(open_tag) or any(
         re.search(rf"(?:{mark.open})\Z", end, re.IGNORECASE) for mark in MARKS if not mark.is_bare
     )
