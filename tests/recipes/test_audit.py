@@ -274,7 +274,7 @@ def test_a_malformed_line_names_no_setting_that_the_audit_does_not_have(tmp_path
     file = write(tmp_path / "x.jsonl", {"prompt": ["SECRET"]})
     with pytest.raises(InputError) as error:
         problem_sets(SourcesConfig(safety=(file,)), (), limit=9, seed=0, twins=True, trained=TrainedOn(), on_warning=print)
-    assert str(error.value) == f"{file}, line 1: prompt: expected text, found list"
+    assert str(error.value) == f"{file}, line 1: prompt: expected text, found list (or messages, as a list of objects)"
 
 
 def test_uplift_compares_a_dressed_prompt_with_its_own_plain_words_and_not_with_translations():
