@@ -429,6 +429,7 @@ def _run(
     """
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.recipes.progress import Progress
+    from sanmai.train.stops import TERMINATED, Terminated, ending_at_sigterm
 
     chosen = find_recipe(recipe)
     if stages and not chosen.has_stages:
@@ -439,17 +440,19 @@ def _run(
     progress = Progress(_console())
     progress.say(f"Run folder: {folder}")
     try:
-        chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
-    except KeyboardInterrupt:  # outside a step, or the second one
+        with ending_at_sigterm():
+            chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
+    except (KeyboardInterrupt, Terminated) as stop:
         progress.close()
-        progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
-        raise typer.Exit(130) from None
+        if not progress.was_interrupted:  # outside a step, or the second signal
+            progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
+        elif isinstance(stop, KeyboardInterrupt):  # who sends SIGTERM waits for no report
+            progress.say(f"Report: {_write_report(folder, recipe)}")
+        # So that a shell's `&&` does not take it for finished.
+        raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else 130) from None
     finally:
         progress.close()
-    report_path = _write_report(folder, recipe)
-    progress.say(f"Report: {report_path}")
-    if progress.was_interrupted:
-        raise typer.Exit(130)  # so that a shell's `&&` does not take it for finished
+    progress.say(f"Report: {_write_report(folder, recipe)}")
     return folder
 
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -127,11 +128,12 @@ class _Child:
 
     def __init__(self, memory_bytes: int) -> None:
         boot = _BOOT.format(path=[p for p in sys.path if p], memory=memory_bytes)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", boot],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            start_new_session=True, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
+        with deaf_to_stops():
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", boot],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+                start_new_session=True, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
@@ -199,6 +201,19 @@ class _Child:
                 raise EOFError("the child process ended")
             data += part
         return bytes(data)
+
+
+@contextlib.contextmanager
+def deaf_to_stops() -> Generator[None]:
+    """A process started within never hears SIGINT or SIGTERM.
+
+    Slurm and Kubernetes may send them to every process of a job. The parent finishes its step then, and needs its children.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # of this thread; children inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(child: _Child | None) -> None:

@@ -97,6 +97,7 @@ def _be_program(request: dict, parts: dict[str, bool], warden: int, asks: int, a
     if request["is_script"]:
         os.close(asks)
         os.close(answers)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # as anywhere, from here on
     is_counted = parts["process_limit"] and not parts["alone"]
     limit_program(cpu_seconds=request["cpu_seconds"], processes=request["processes"] if is_counted else None)
     if parts["alone"]:

@@ -210,6 +210,8 @@ class _Session:
         self._report, write_report = os.pipe()
         here = Path(__file__).parent
         boot = _BOOT.format(sanmai=str(here.parent), programs=str(here), control=read_control, report=write_report)
+        # Who asks the parent to stop may tell all processes of its job. It finishes its step then, and needs this one.
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # of this thread; inherited
         try:
             self._process = subprocess.Popen(
                 [os.path.realpath(sys.executable), "-s", "-S", "-P", "-c", boot],
@@ -221,6 +223,7 @@ class _Session:
             os.close(self._report)
             raise RunError(f"no process for a program could be started: {error}") from error
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             os.close(read_control)
             os.close(write_report)
         assert self._process.stdout and self._process.stderr

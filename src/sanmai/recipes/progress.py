@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections import deque
 from collections.abc import Generator, Mapping
@@ -55,6 +56,8 @@ class Progress:
         self._live = None
         self._mark = self._began = 0.0
         self._first = self._last = 0
+        self.was_interrupted = False
+        """A signal ended the run before its last step, and what was done is saved."""
 
     @staticmethod
     def silent() -> Progress:
@@ -132,21 +135,26 @@ class Progress:
             self.say(f"Warning: {warning}", style="yellow")
         self._run.warnings.clear()
 
-    @property
-    def was_interrupted(self) -> bool:
-        """Ctrl-C ended the run before its last step."""
-        return self._run is not None and self._run.interrupted
-
     def interrupting(self, step: int) -> None:
-        self.say(f"Ctrl-C: finishing step {step} and saving. Press again to stop at once and lose it.")
+        stop = self._run.stop if self._run is not None else None
+        if stop is not None and stop.signal == signal.SIGTERM:
+            self.say(f"SIGTERM: finishing step {step} and saving, within {stop.grace_seconds:g} s. A second one stops at once.")
+        else:
+            self.say(f"Ctrl-C: finishing step {step} and saving. Press again to stop at once and lose it.")
 
     def end(self, run: Run) -> None:
-        """No more steps."""
+        """No more steps.
+
+        Raises:
+            KeyboardInterrupt, Terminated: the run was interrupted; a caller must not take it for finished.
+        """
         self.close()
         if not run.interrupted:
             run.event("finish")
-        else:
-            self.say(f"Stopped and saved. Repeat the same command to go on from {run.checkpoint}.")
+            return
+        self.was_interrupted = True
+        self.say(f"Stopped and saved. Repeat the same command to go on from {run.checkpoint}.")
+        raise run.stop.error()
 
     def close(self) -> None:
         """Give the terminal back; safe to call at any time."""

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import signal
-import threading
 import tomllib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from pydantic import Field
 from sanmai.config import Config, differing_keys
 from sanmai.models.checkpoints import checkpoint_folders, newest_good_checkpoint, step_of, sync, write_checkpoint
 from sanmai.train.records import write_rollouts
+from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
 from sanmai.types import Group, InputError, Metrics, RunError
 
@@ -58,7 +58,8 @@ class Run:
             InputError: not writable, in use by another process, or made by another recipe or with other settings.
         """
         self.folder, self.recipe = Path(folder), recipe
-        self.interrupted = False
+        self.interrupted, self.stop = False, Stop()
+        self._left_open: int | None = None
         self._is_new = not self.folder.exists()
         with storing(self.folder):
             if not (self.folder / "config.toml").exists() and not holds_only(self.folder, _BEGINNINGS):
@@ -100,6 +101,7 @@ class Run:
         try:
             failure = self._writer.close()
         finally:
+            self.stop.end()
             if not self._writer.is_alive:  # a write that hangs keeps the folder until the process ends
                 os.close(self._lock)
         if self._is_new and isinstance(error, InputError):
@@ -116,21 +118,25 @@ class Run:
                 shutil.rmtree(self.folder)
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
-        """Step numbers still to be done, counted from 1. After Ctrl-C the step at hand is the last one.
+        """Step numbers still to be done, counted from 1. After Ctrl-C or SIGTERM the step at hand is the last one.
+
+        If it came too late for that step's checkpoint, the next one is the last.
 
         Args:
-            on_interrupt: told the step at hand when the first Ctrl-C comes; a second one stops at once.
+            on_interrupt: told the step at hand when the first signal comes; a second one stops at once.
         """
         for step in range(self.start_step + 1, num_steps + 1):
             with self._catching_interrupt(step, on_interrupt):
                 yield step
-            if self.interrupted:
+            if self.interrupted and self._left_open != step:
                 self.event("interrupt", step=step)
                 return
 
     def commits(self, step: int, num_steps: int, config: CheckpointsConfig) -> bool:
         """A checkpoint is due after this step."""
-        return step % config.every == 0 or step == num_steps or self.interrupted
+        is_due = step % config.every == 0 or step == num_steps or self.interrupted
+        self._left_open = None if is_due else step
+        return is_due
 
     def log_environment(self, facts: Mapping[str, Any]) -> None:
         """Write environment.json on the first start; afterwards compare.
@@ -257,24 +263,15 @@ class Run:
         if lost:
             self.warn(f"metrics.jsonl lacks {len(lost)} of the steps that are committed, the first {lost[0]}")
 
-    @contextlib.contextmanager
-    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> Generator[None]:
-        """Within, the first SIGINT only asks for a stop after the step. Outside the main thread nothing changes."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> contextlib.AbstractContextManager[None]:
+        """Within, the first SIGINT or SIGTERM only asks for a stop after the step."""
 
-        def handle(signum: int, frame: Any) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-            on_interrupt(step)
+        def handle(number: int) -> None:
+            if self.stop.hear(number):
+                self.interrupted = True
+                on_interrupt(step)
 
-        before = signal.signal(signal.SIGINT, handle)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+        return handling(handle, signal.SIGINT, signal.SIGTERM)
 
 
 def _is_kept(line: str, step: int) -> bool:
