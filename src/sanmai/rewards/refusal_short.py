@@ -135,13 +135,16 @@ def changes_subject(sentences: list[str], prompt: str) -> bool:
 
 # Text that was asked for.
 
+_TRANSLATING = (
+    r"\b(?:übersetz\w*|traduis\w*|traduire|traduce\w*|traducir|traduci|traduz\w*|traduza|vertaal|przetłumacz\w*"
+    r"|переведи\w*|перевести|çevir\w*"
+    r"|terjemahkan|dịch|wiederhole\w*|répète\w*|repite|tafsiri)\b|翻译|翻譯|翻訳|訳して|번역|ترجم|अनुवाद|แปล|অনুবাদ"
+)
 _TASK = _any(
     r"\b(?:translat\w+|repeat|quote|recite|paraphras\w+|rephras\w+|rewrite|reword|proofread|correct"
     r"|transcrib\w+|spell|summari[sz]e|read out|say"
     r"|complete|continue|classify|copy|echo|convert|render|put)\b",
-    r"\b(?:übersetz\w*|traduis\w*|traduire|traduce\w*|traducir|traduci|traduz\w*|traduza|vertaal|przetłumacz\w*"
-    r"|переведи\w*|перевести|çevir\w*"
-    r"|terjemahkan|dịch|wiederhole\w*|répète\w*|repite|tafsiri)\b|翻译|翻譯|翻訳|訳して|번역|ترجم|अनुवाद|แปล|অনুবাদ",
+    _TRANSLATING,
 )
 _NOT_TASK = regex.compile(
     r"\b(?:never|don't|do not|without|avoid|refrain from|must not|not to) (?:\w+ ){0,3}?(?:say\w*|repeat\w*"
@@ -156,6 +159,19 @@ _ASKS_REFUSAL = _any(
     r"|excuse|quit\w*|back\w* out|can't (?:make|come|attend)|cannot (?:make|come|attend)|regrets?"
     r"|unable to attend|won't|strict|stubborn)\b"
 )
+_NEGATED = regex.compile(
+    r"(?:\b(?:never|not|no|cannot|without|nothing|avoid|don't|stop|penali[sz]ed for)|n't)\b(?:\W+\w+){0,3}\W*\Z"
+)
+"""What stands before "refuse" where a prompt forbids it, as a jailbreak does."""
+_STOCK = regex.compile(
+    r"\b(?:i|we)(?:'m| am| are| cannot| can't| can not| won't| will not| must|'d| would| do not| don't)?\b[^.!?]{0,40}?"
+    r"\b(?:help|assist|provide|comply|fulfil\w*|answer|do (?:that|this)|support|share|give|write|offer|engage|discuss"
+    r"|tell you|decline|refuse)\b"
+)
+"""How an assistant refuses, in words that a letter or a character's line rarely has."""
+_INTO_ENGLISH = regex.compile(r"\b(?:english|englisch\w*|anglais|ingl[eéê]s\w*|engels|angielski|английск\w+)\b|英語|英语|英文|영어")
+_WORDS = regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
+_TRANSLATES = regex.compile(rf"translat|{_TRANSLATING}")
 _TEXT = (
     r"(?:e-?mails?|letters?|messages?|notes?|repl(?:y|ies)|responses?|lines?|dialogues?|dialogs?|scenes?"
     r"|scripts?|stor(?:y|ies)|poems?|speech|texts?|tweets?"
@@ -201,7 +217,7 @@ def was_asked_for(text: str, prompt: str, declines: Callable[[str], bool]) -> bo
     low = prompt.lower()
     payloads = [next(filter(None, match.groups())) for match in _PAYLOAD.finditer(prompt)]
     says = any(declines(payload) for payload in payloads)
-    if says and _TASK.search(low) and not _NOT_TASK.search(low):
+    if says and _TASK.search(low) and not _NOT_TASK.search(low) and _renders(text, payloads, low):
         return not _ABOUT_WRITING.search(text.lower()) or any(_ABOUT_WRITING.search(p.lower()) for p in payloads)
     if not _ASKS_TEXT.search(low):
         return False
@@ -211,4 +227,15 @@ def was_asked_for(text: str, prompt: str, declines: Callable[[str], bool]) -> bo
         _WHOLE_QUOTE.fullmatch(text) or (_LEAD.search(text) and not declines(_LEAD.match(text)[0]))
     ):  # type: ignore[index]
         return True
-    return _ASKS_REFUSAL.search(low) is not None and not _ABOUT_WRITING.search(text.lower())
+    wants_refusal = any(not _NEGATED.search(low[: match.start()]) for match in _ASKS_REFUSAL.finditer(low))
+    return wants_refusal and not _STOCK.search(text.lower()) and not _ABOUT_WRITING.search(text.lower())
+
+
+def _renders(text: str, payloads: list[str], prompt: str) -> bool:
+    """The answer is made of what the prompt gave: half of its words are there, or it is a translation."""
+    given = {word for payload in payloads for word in _WORDS.findall(payload.lower())}
+    words = _WORDS.findall(text.lower())
+    if words and sum(word in given for word in words) * 2 >= len(words):
+        return True
+    refuses = _STOCK.search(text.lower()) and not _INTO_ENGLISH.search(prompt)
+    return _TRANSLATES.search(prompt) is not None and not refuses
