@@ -169,7 +169,10 @@ _STOCK = regex.compile(
     r"|tell you|decline|refuse)\b"
 )
 """How an assistant refuses, in words that a letter or a character's line rarely has."""
-_INTO_ENGLISH = regex.compile(r"\b(?:english|englisch\w*|anglais|ingl[eéê]s\w*|engels|angielski|английск\w+)\b|英語|英语|英文|영어")
+_INTO_ENGLISH = regex.compile(
+    r"\b(?:english|englisch\w*|anglais|ingl[eéê]s\w*|engels|angielski|английск\w+)\b"
+    r"|英語|英语|英文|영어"
+)
 _WORDS = regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
 _TRANSLATES = regex.compile(rf"translat|{_TRANSLATING}")
 _TEXT = (
