@@ -13,7 +13,8 @@ from sanmai import world
 from sanmai.cli import app
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.exploits import WHOLE, as_json, examine_rewards, summary_lines, try_exploits
-from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
+from sanmai.rewards.custom import RewardError
+from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.types import InputError, Problem
 
 HACKABLE = ["rewards.refusal=1", 'rewards.refusal_from="keywords"', "rewards.helpfulness=1", 'rewards.helpfulness_from="recipe"',

@@ -15,7 +15,8 @@ from sanmai.data import languages
 from sanmai.data.trace import parse_trace
 from sanmai.rewards import style
 from sanmai.rewards.answers import accuracy
-from sanmai.rewards.rubric import RewardError, RewardsConfig, Rubric
+from sanmai.rewards.custom import RewardError
+from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rewards.score import read_rows, score
 from sanmai.rewards.style import (
     format_verdict,
@@ -288,7 +289,10 @@ def test_a_callable_replaces_accuracy_which_is_still_kept():
     assert Rubric(RewardsConfig(), {"reward": lambda p, text: None}).grade(problem(), RIGHT)[1] is None
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", [1], 1j])
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, -math.inf, "1", [1], 1j, 1e19, -1e300, 1e308, 10**400, pytest.param(10**5000, id="huge")],
+)
 def test_a_callable_that_gives_no_finite_number_is_a_typed_error(value):
     with pytest.raises(RewardError, match=r"reward\(x\) = .*expected a finite number"):
         Rubric(RewardsConfig(), {"reward": lambda p, text: value}).grade(problem(), RIGHT)

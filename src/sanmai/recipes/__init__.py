@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
 import importlib
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sanmai.config import Config, load_values, merge
+from sanmai.recipes.reward_source import name_of as name_of
 from sanmai.types import InputError
 
 RECIPES = {
@@ -96,25 +95,6 @@ def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
         return Path("runs") / recipe.name
     digest = hashlib.sha256((config.to_toml() + salt).encode()).hexdigest()[:8]
     return Path("runs") / f"{recipe.name}-{digest}"
-
-
-def name_of(reward: Callable | None) -> str | None:
-    """What a reward function is recorded as: its name, and a digest of its source and of the plain values it closes over."""
-    if reward is None:
-        return None
-    if isinstance(reward, functools.partial):
-        return f"{name_of(reward.func)}{(reward.args, sorted(reward.keywords.items()))!r}"
-    function = reward if inspect.isfunction(reward) else type(reward).__call__
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):  # typed at a prompt, or not written in Python
-        code = getattr(function, "__code__", None)
-        text = repr((code.co_code, code.co_names, [c for c in code.co_consts if not inspect.iscode(c)])) if code else ""
-    closed_over = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    held = [*closed_over, *sorted(vars(reward).items())] if hasattr(reward, "__dict__") else closed_over
-    text += repr([value for value in held if isinstance(value, str | int | float | bool | tuple | None)])
-    name = getattr(reward, "__qualname__", type(reward).__qualname__)
-    return f"{getattr(reward, '__module__', '')}.{name}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _preset_or_file(file: Path | None) -> Path | None:

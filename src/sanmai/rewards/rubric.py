@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -10,19 +9,12 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.rewards.answers import accuracy
+from sanmai.rewards.custom import Custom, CustomReward
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.proxies import keyword_refusal_verdict
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
-from sanmai.types import BatchGrader, Grader, Group, Problem, Rollout, SanmaiError, Trace, Verdict
-
-CustomReward = Callable[[Problem, str], float | None]
-"""A user's reward: (problem, completion text) to a finite number, or None when it cannot be graded."""
-
-
-class RewardError(SanmaiError, ValueError):
-    """A user's reward function gave something that is neither a finite number nor None."""
-
+from sanmai.types import BatchGrader, Grader, Group, Problem, Rollout, Trace, Verdict
 
 if TYPE_CHECKING:
     from sanmai.rewards.code import CodeGrader
@@ -73,6 +65,8 @@ class RewardsConfig(Config):
     """The tests that are rewarded; "visible" leaves the hidden ones as a measure of cheating (score/tests_hidden)."""
     code_seconds: float = Field(5.0, gt=0, le=3600)
     """CPU time of a program, all its tests together."""
+    custom_budget: float = Field(0.9, ge=0, le=1)
+    """Share of completions for which a reward function that is given from Python may say None before the run stops."""
     repetition_ngram: int = Field(20, ge=2)
     """Words in a row that count as repeated when they occur twice."""
     length_full_words: int = Field(1000, ge=1)
@@ -130,7 +124,8 @@ class Rubric:
         watched: graders whose verdicts are stored and never rewarded: the gold beside the proxies.
         """
         self.config = config
-        self.custom, self.together, self.watched = dict(custom or {}), dict(together or {}), dict(watched or {})
+        self.custom = {name: Custom(name, reward, budget=config.custom_budget) for name, reward in (custom or {}).items()}
+        self.together, self.watched = dict(together or {}), dict(watched or {})
         self.judge_gold: Callable[[Sequence[Group]], None] | None = None
         """Writes the verdicts of gold graders that a run names onto the rollouts of an evaluation; see recipes/gold.py."""
         if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
@@ -167,6 +162,11 @@ class Rubric:
                 r.verdicts[name] = verdict
                 r.reward = self.reward(problem, r.trace, r.verdicts)
 
+    def check(self) -> None:
+        """Stop where a custom reward gives nothing for nearly everything; RunError, see rewards/custom.py."""
+        for reward in self.custom.values():
+            reward.check()
+
     def reward(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> float | None:
         """The weighted sum of a completion's verdicts; None when a part of it cannot be graded."""
         scores = self.scores(problem, trace, verdicts)
@@ -200,7 +200,7 @@ class Rubric:
         verdicts |= {name: grader(problem, trace) for name, grader in self.watched.items()}
         if problem.kind != "reasoning":
             verdicts = {"refusal": self._refusal(problem, trace)} | verdicts
-        custom = {name: _custom_verdict(name, reward, problem, trace) for name, reward in self.custom.items()}
+        custom = {name: reward.verdict(problem, trace) for name, reward in self.custom.items()}
         if problem.answer is None and (self.custom or problem.kind != "reasoning"):
             return custom | verdicts
         if problem.verifier == "code":
@@ -218,16 +218,3 @@ class Rubric:
             return keyword_refusal_verdict(problem, trace, self.config.refusal_keywords)
         return refusal_verdict(problem, trace)
 
-
-_MOST = 1e18
-"""A reward beyond it leaves no finite mean square in float32, so no advantage."""
-
-
-def _custom_verdict(name: str, reward: CustomReward, problem: Problem, trace: Trace) -> Verdict:
-    score = reward(problem, trace.text)
-    if score is None:
-        return Verdict(None, "the reward function gave None", "ungradable")
-    if not isinstance(score, numbers.Real) or not abs(score) <= _MOST:
-        expected = f"expected a finite number of at most {_MOST:g}, or None for ungradable"
-        raise RewardError(f"{name}({problem.id}) = {score!r}: {expected}")
-    return Verdict(float(score), "given by the reward function", "graded")

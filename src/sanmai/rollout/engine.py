@@ -91,6 +91,7 @@ def rollout(
             graders.submit(problem, rollout_)
     graders.finish()
     _check_budget(graders.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+    rubric.check()
     rubric.grade_together([(group.problem, r) for group in groups for r in group.rollouts])
     for group in groups:
         group.rollouts.sort(key=lambda r: r.sample)
@@ -148,6 +149,7 @@ def continue_rollouts(
     graded = [(g.problem, r) for g in groups for r in g.rollouts if r.stop_reason is not StopReason.TIMEOUT]
     stats.failures = grade(graded, rubric, grading)
     _check_budget(stats.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+    rubric.check()
     stats.seconds = time.monotonic() - start
     return groups, stats
 
