@@ -357,7 +357,7 @@ def _update_seconds(policy: Policy, config: ZeroConfig) -> float:
 
 def _saving_seconds(config: ZeroConfig, rollouts: Sequence[Rollout], problem: Problem, out: Path) -> Coefficients:
     """Seconds to record a step of the configured size, and per byte of a checkpoint; in a folder that is removed again."""
-    there = next(p for p in (out, *out.resolve().parents) if p.is_dir())
+    there = next(p for p in out.resolve().parents if p.is_dir())  # not in `out`, which may hold a run
     try:
         scratch = tempfile.TemporaryDirectory(prefix=".sanmai-plan-", dir=there)
     except OSError:  # a plan may be made for a folder that cannot be written to from here

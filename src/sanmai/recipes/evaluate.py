@@ -49,7 +49,7 @@ def run_evaluate(
     reward: Callable[[Problem, str], float | None] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Run the recipe in a run folder; the folder. A finished one is done again, with the same result.
+    """Run the recipe in a run folder; the folder. A finished one is left as it is.
 
     Args:
         problems: instead of config.problems.source.
@@ -65,6 +65,9 @@ def run_evaluate(
                 policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=name_of(reward)
             )
         )
+        progress.begin(run, 0)
+        if run.is_finished:
+            return run.folder
         rubric = make_rubric(
             config.rewards, reward, [], held_out=chosen, device=config.model.device, gold=config.gold
         )
@@ -74,7 +77,6 @@ def run_evaluate(
             grading=config.grading,
             evaluation=EvaluationConfig(samples=config.samples, temperature=config.sampling.temperature),
         )
-        progress.begin(run, 0)
         run.log_step(0, evaluate(run, 0, policy, chosen, rubric, settings, progress))
         progress.step(0, {})
         progress.end(run)

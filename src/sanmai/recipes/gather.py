@@ -26,7 +26,7 @@ from sanmai.config import Config
 from sanmai.data.chat import demonstration
 from sanmai.data.problems import OnError, load_problems, normalised_prompt, split
 from sanmai.recipes.progress import Progress
-from sanmai.train.runs import Run, storing
+from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 
 Kind = str
@@ -97,7 +97,8 @@ def run_gather(
             for name, found in files.items()
         }
         with storing(run.folder):
-            (run.folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+            write_whole(run.folder / "card.json", json.dumps(card, indent=1) + "\n")
+        run.event("finish")
         for warning in run.warnings:
             (progress or Progress.silent()).say(f"Warning: {warning}", style="yellow")
     return run.folder
@@ -141,10 +142,8 @@ def _check_probe(probe: Sequence[Problem], evaluation: Sequence[Problem], share:
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
     """Problems as a generic JSONL file (docs/recipes.md), whole or not at all; demonstrations end their `messages`."""
-    partial = path.with_name(f".partial-{path.name}")
     with storing(path):
-        partial.write_text("".join(json.dumps(_row(p), ensure_ascii=False) + "\n" for p in problems), encoding="utf-8")
-        partial.rename(path)
+        write_whole(path, "".join(json.dumps(_row(p), ensure_ascii=False) + "\n" for p in problems))
 
 
 def _row(problem: Problem) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class _Parts:
         if stage.name in self._graph.digests:
             return True
         self._graph = Graph([*self._graph.stages, stage], self.out)
-        self._graph.write(self._settings)
+        self._graph.write(self._settings, is_whole=False)
         if self._graph.state(stage.name) != "finished":
             with storing(self.out):
                 (self.out / DECISION).unlink(missing_ok=True)  # it was taken with another part in this one's place
@@ -290,7 +290,7 @@ def _record(config: GuardedConfig, parts: _Parts, attempts: Sequence[Attempt]) -
         ],
     }
     path = parts.out / DECISION
-    with holding(parts.out), storing(path):
+    with holding(parts.out, signed=False), storing(path):
         write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 

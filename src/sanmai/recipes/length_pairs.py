@@ -77,6 +77,7 @@ def run_length_pairs(
                 run.folder / "pairs.jsonl", "".join(f"{json.dumps(_row(p), ensure_ascii=False)}\n" for p in pairs)
             )
             write_whole(run.folder / "card.json", json.dumps(_card(groups, pairs), indent=1) + "\n")
+        run.event("finish")
         (progress or Progress.silent()).say(
             f"{len(pairs):,} pairs from {len(groups):,} problems: {run.folder / 'pairs.jsonl'}"
         )

@@ -59,6 +59,7 @@ def run_long_chains(
         raise InputError("long_chains writes sums of the embedded world and takes neither problems nor a reward")
     with Run(out, "long_chains", config) as run:
         write_problems(run.folder / "demonstrations.jsonl", long_chains(config))
+        run.event("finish")
     return run.folder
 
 

@@ -102,6 +102,6 @@ def run_pipeline(
     for name in models:
         resolve_model(name)
     # A process that is refused the folder must not say there what its own stages would have been.
-    with holding(graph.folder) if (graph.folder / GRAPH).is_file() else nullcontext():
+    with holding(graph.folder, signed=False) if (graph.folder / GRAPH).is_file() else nullcontext():
         graph.write(f'recipe = "{recipe}"\n{config.to_toml()}')
     run_graph(graph, progress, since=since, until=until, only=only)

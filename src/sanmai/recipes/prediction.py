@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sanmai.config import differing_keys
 from sanmai.models.checkpoints import checkpoint_folders
 from sanmai.models.timing import sampling_work, seconds, training_work
 from sanmai.recipes.calibration import Calibration
 from sanmai.recipes.zero import ZeroConfig
+from sanmai.train.runs import write_whole
 
 FILE = "prediction.json"
 
@@ -101,7 +99,7 @@ def predict(
 
 
 def keep(calibration: Calibration, bound: Prediction, config: ZeroConfig, out: Path) -> str:
-    """Write `prediction.json` into the run folder, unless it holds another run; a sentence on what was done.
+    """Write `prediction.json` into the run folder, unless a run has begun there; a sentence on what was done.
 
     The report evaluates the coefficients at the lengths that came out, so that not the guess of the lengths is judged but
     the measurement.
@@ -111,17 +109,16 @@ def keep(calibration: Calibration, bound: Prediction, config: ZeroConfig, out: P
     metrics = out / "metrics.jsonl"
     try:
         has_run = (metrics.exists() and metrics.stat().st_size > 0) or bool(checkpoint_folders(out))
-        if has_run and (not _holds(out / "config.toml", values) or (out / FILE).exists()):
+        if has_run:
             return f"Not kept: {out} has steps already" + (
                 ", and a prediction from before them."
                 if (out / FILE).exists()
-                else " that were made with other settings."
+                else ": what is predicted now would be no forecast of them."
             )
         if out.is_dir() and any(out.iterdir()) and not (out / "config.toml").exists():
             return f"Not kept: {out} is not empty, and not a run folder."
         out.mkdir(parents=True, exist_ok=True)
-        if not has_run:  # a folder that holds a configuration alone is a run that has not begun
-            _write_whole(out / "config.toml", text)
+        write_whole(out / "config.toml", text)  # a folder that holds a configuration alone is a run that has not begun
         facts = {
             "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "machine": calibration.machine,
@@ -130,7 +127,7 @@ def keep(calibration: Calibration, bound: Prediction, config: ZeroConfig, out: P
             "bound": asdict(bound),
             "config": values,
         }
-        _write_whole(out / FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        write_whole(out / FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         return f"Not kept: {out} cannot be written to ({os.strerror(error.errno) if error.errno else error})."
     return f"Kept in {out / FILE}: the report of the run with these settings compares it with what happened."
@@ -151,16 +148,3 @@ def observed_lengths(out: Path, count: int = 20) -> tuple[float, float] | None:
             continue  # an evaluation before the first step, or cut off by a kill
     last = found[-count:]
     return (sum(m for m, _ in last) / len(last), sum(x for _, x in last) / len(last)) if last else None
-
-
-def _holds(path: Path, values: Mapping[str, Any]) -> bool:
-    try:
-        return not differing_keys(tomllib.loads(path.read_text(encoding="utf-8")), values)
-    except (OSError, ValueError):
-        return False
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.rename(path)

@@ -113,7 +113,8 @@ def run_preferences(
             run.log_step(step, metrics, groups)
             run.save(step, lambda folder, step=step: _mark(folder, step), CheckpointsConfig())
             progress.step(step, metrics)
-        if not run.interrupted:
+        is_there = run.is_finished and all((run.folder / name).exists() for name in ("pairs.parquet", "card.json"))
+        if not run.interrupted and not is_there:
             num_kept = write_pairs(run.folder, num_steps)
             progress.say(f"{num_kept} pairs are kept: {run.folder / 'pairs.parquet'}")
             write_card(run.folder, num_steps, config, answers.counts)

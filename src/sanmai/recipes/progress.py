@@ -68,7 +68,9 @@ class Progress:
         self._run, self._first, self._last = run, run.start_step, num_steps
         self._began = self._mark = time.monotonic()
         self._energy = EnergyMeter()
-        if run.start_step and run.start_step < num_steps:
+        if run.is_finished:
+            self.say("This run is finished: nothing is done again.")
+        elif run.start_step and run.start_step < num_steps:
             self.say(f"Going on after step {run.start_step} of {num_steps}.")
         elif run.start_step:
             self.say("This run is finished: nothing is done again.")

@@ -126,6 +126,9 @@ def run_sample(
             for start in range(0, len(chosen), config.prompts_per_chunk)
         ]
         _sample(run, policy, chunks, rubric, config, progress)
+        if run.is_finished and all((run.folder / name).exists() for name in ("data.parquet", "card.json", "card.md")):
+            progress.end(run)
+            return run.folder
         if not run.interrupted:
             card = _finish(run, policy, chunks, rubric, config, digest, len(held_out), rewrite)
             kept = card["kept"]["samples"]

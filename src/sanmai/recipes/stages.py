@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -126,8 +126,12 @@ class Graph:
             self._with_paths(stage.config.model_dump(mode="json")), source=f"stage {stage.name}"
         )
 
-    def write(self, config: str) -> None:
+    def write(self, config: str, *, is_whole: bool = True) -> None:
         """Say in GRAPH what hangs on what, for whoever reads the folder, and in config.toml with which settings.
+
+        Args:
+            config: text of config.toml.
+            is_whole: false where more stages may follow: a graph that begins with these is then left as it is.
 
         Raises:
             InputError: the folder holds something else, or cannot be written to.
@@ -148,8 +152,17 @@ class Graph:
             if not (self.folder / GRAPH).exists() and not holds_only(self.folder, _BEGINNINGS):
                 raise InputError(f"{self.folder}: not empty, and not the folder of a pipeline; choose another --out")
             self.folder.mkdir(parents=True, exist_ok=True)
+            if not is_whole and self._begins_with(rows, config):
+                return
             write_whole(self.folder / "config.toml", config)
             write_whole(self.folder / GRAPH, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+    def _begins_with(self, rows: list[dict[str, Any]], config: str) -> bool:
+        try:
+            found = json.loads((self.folder / GRAPH).read_text(encoding="utf-8"))[: len(rows)]
+            return found == rows and (self.folder / "config.toml").read_text(encoding="utf-8") == config
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
 
     def finish(self, stage: Stage) -> None:
         """Record that a stage is done. No time in it: doing it again gives the same file."""
@@ -201,25 +214,30 @@ def run_graph(
         for name in stage.inputs:
             if name not in names and graph.state(name) != "finished":
                 raise InputError(f"stage {stage.name} needs {name}, which is not finished and is not among those chosen")
-    with holding(graph.folder):
+    with holding(graph.folder, signed=since is not None) as sign:
         if since is not None:
             progress.say(f"Doing {since} again, and what hangs on it. To go on after an interruption, leave --from out.")
             for stage in chosen:
                 if stage.name == since or graph.depends_on(stage.name, since):
                     _remove(graph.path(stage.name))
         for k, stage in enumerate(chosen, start=1):
-            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress):
+            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress, sign):
                 return False
     return True
 
 
-def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress) -> bool:
-    """Do a stage, or go on with it; whether it is finished."""
+def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign: Callable[[], None]) -> bool:
+    """Do a stage, or go on with it; whether it is finished.
+
+    Args:
+        sign: called before anything is written.
+    """
     state, path = graph.state(stage.name), graph.path(stage.name)
     said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
     progress.say(f"{title} ({said})", style="bold")
     if state == "finished":
         return True
+    sign()
     recipe, config = find_recipe(stage.recipe), graph.resolved(stage)
     if (path / "config.toml").is_file():
         # The digest says that the settings are the same. The folder may have been moved, or be called by another name.

@@ -11,7 +11,7 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.curves import AREAS, Curve, curves
-from sanmai.report.load import RunData, find, flatten, is_number, load_run
+from sanmai.report.load import RunData, event_time, find, flatten, is_number, load_run
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.report.samples import paired_samples, training_samples
 from sanmai.report.speed import Speed, speed
@@ -20,7 +20,6 @@ from sanmai.report.summary import (
     Measure,
     compare_evaluations,
     cost,
-    event_time,
     planned_steps,
     status,
     verdict,

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,15 @@ def _step_files(folder: Path) -> dict[int, Path]:
     except OSError:
         return {}
     return {int(match[1]): path for path in found if (match := _STEP_FILE.fullmatch(path.name))}
+
+
+def event_time(event: dict[str, Any]) -> datetime | None:
+    """When an event happened; None where it does not say so with a time zone."""
+    try:
+        time = datetime.fromisoformat(str(event.get("time")))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
 
 
 def is_number(value: Any) -> bool:

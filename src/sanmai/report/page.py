@@ -7,6 +7,7 @@ scripts set it as text, and a content security policy lets nothing run or load b
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -61,11 +62,14 @@ def resource(name: str) -> str:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Writes a text in one rename and returns its path.
+    """Writes a text in one rename and returns its path; a file that holds it already is left alone.
 
     Raises:
         OSError: it cannot be written there.
     """
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == text.encode("utf-8", "replace"):
+            return path
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sanmai.models.timing import sampling_work, seconds, training_work
 from sanmai.report import format as fmt
-from sanmai.report.load import RunData, is_number
+from sanmai.report.load import RunData, event_time, is_number
 
 PHASES = ("sampling", "training", "evaluation", "saving")
 _TOKENS = {"sampling": "sampled", "training": "trained"}
@@ -150,6 +150,11 @@ def _predicted(run: RunData, steps: Mapping[int, _Step]) -> tuple[dict[str, floa
         return {}, "Nothing was predicted; `sanmai plan` with the same settings, before the run, does."
     if plan.get("config") != run.config:
         return {}, "The plan in this folder was made for other settings, so it is not compared."
+    if _is_after_the_fact(plan, run):
+        return {}, (
+            f"The plan in this folder was made ({plan.get('made')}) after the run had begun, so it is no forecast and is not "
+            "compared."
+        )
     try:
         found = _evaluate(plan, run, steps)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -158,6 +163,13 @@ def _predicted(run: RunData, steps: Mapping[int, _Step]) -> tuple[dict[str, floa
         f"Predicted by `sanmai plan` ({plan.get('made')}) from some seconds of measurement, for the number and lengths of "
         "completions that came out. A ratio above 1 is slower than predicted."
     )
+
+
+def _is_after_the_fact(plan: Mapping[str, Any], run: RunData) -> bool:
+    """The plan was made after the run's first event; one that does not say when is taken for a forecast."""
+    made = event_time({"time": plan.get("made")})
+    times = [time for event in run.events if (time := event_time(event))]
+    return made is not None and bool(times) and made > min(times)
 
 
 def _evaluate(plan: Mapping[str, Any], run: RunData, steps: Mapping[int, _Step]) -> dict[str, float]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.report import format as fmt
-from sanmai.report.load import Row, RunData, find, is_number, load_run
+from sanmai.report.load import Row, RunData, event_time, find, is_number, load_run
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
 from sanmai.safety.measures import tags_and_language
@@ -230,15 +229,6 @@ def cost(run: RunData) -> Cost:
         num_parameters=parameters if is_number(parameters) else None,
         wall_seconds=(max(times) - min(times)).total_seconds() if len(times) > 1 else None,
     )
-
-
-def event_time(event: dict[str, Any]) -> datetime | None:
-    """When an event happened; None where it does not say so with a time zone."""
-    try:
-        time = datetime.fromisoformat(str(event.get("time")))
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
 
 
 def quality_column(rows: Sequence[Row]) -> str:

@@ -60,6 +60,9 @@ class Run:
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted, self.stop = False, Stop()
         self._left_open: int | None = None
+        self.is_finished = False
+        """It was at its end when it was opened, and nothing has been recorded since: the folder is as it was."""
+        self._held: list[str] = []
         self._is_new = not self.folder.exists()
         with storing(self.folder):
             if not (self.folder / "config.toml").exists() and not holds_only(self.folder, _BEGINNINGS):
@@ -72,6 +75,7 @@ class Run:
         self._writer = Writer()
         try:
             with storing(self.folder):
+                self.is_finished = says_finished(self.folder)
                 self._write_config(config)
             with storing(self.folder):
                 self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
@@ -81,8 +85,12 @@ class Run:
                     f"{self.folder / 'checkpoints'}: none of the checkpoints is whole ({'; '.join(self.warnings)}); nothing "
                     "was changed: restore one, or move the folder away to begin again"
                 )
-            with storing(self.folder):
-                self._drop_after(self.start_step)
+            if self.is_finished and not self._is_whole():
+                self._wake()
+            if not self.is_finished:
+                with storing(self.folder):
+                    _sign(self._lock)
+                    self._drop_after(self.start_step)
             self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
             self._writer.drain()
         except BaseException as error:
@@ -103,7 +111,7 @@ class Run:
         finally:
             self.stop.end()
             if not self._writer.is_alive:  # a write that hangs keeps the folder until the process ends
-                os.close(self._lock)
+                _release(self._lock)
         if self._is_new and isinstance(error, InputError):
             self._remove_if_nothing_was_done()
         if failure is not None and error is None:
@@ -146,7 +154,7 @@ class Run:
         """
         path = self.folder / "environment.json"
         facts = json.loads(json.dumps(facts, default=str))
-        if self.start_step and path.exists():
+        if (self.start_step or self.is_finished) and path.exists():
             try:
                 before = dict(json.loads(path.read_text()))
             except (OSError, ValueError, TypeError):
@@ -167,19 +175,23 @@ class Run:
 
         Blocks while two steps wait to be written. Raises what writing an earlier one raised.
         """
+        self._wake()
         line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
         self._writer.put(functools.partial(self._write_step, step, line, groups), is_record=True)
 
     def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
         """Store the rollouts of an evaluation, as `log_step` does."""
+        self._wake()
         self._writer.put(functools.partial(self._write_evaluation, step, groups), is_record=True)
 
     def log_probe(self, step: int, groups: Sequence[Group]) -> None:
         """Store the rollouts of a probe before a step, as `log_step` does."""
+        self._wake()
         self._writer.put(functools.partial(self._write_probe, step, groups), is_record=True)
 
     def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
         """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
+        self._wake()
         self._writer.drain()
         with storing(self.folder):
             for name in ("events.jsonl", "rollouts", "evaluations", "probes", "."):  # the rest is synced when it is written
@@ -189,16 +201,44 @@ class Run:
             self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
 
     def event(self, event: str, **facts: Any) -> None:
-        """Append a line to events.jsonl, with the time."""
+        """Append a line to events.jsonl, with the time; of a finished run only once something is recorded."""
         line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
         text = json.dumps(line, ensure_ascii=False, default=str)
-        self._writer.put(functools.partial(self._write_event, text), is_record=False)
+        if self.is_finished:
+            self._held.append(text)
+        else:
+            self._writer.put(functools.partial(self._write_event, text), is_record=False)
 
     def warn(self, message: str) -> None:
         self.event("warning", message=message)
         self.warnings.append(message)
 
     warnings: list[str]
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the result whole, unless it holds this text already."""
+        path = self.folder / name
+        if not _holds_text(path, text):
+            self._wake()
+            with storing(path):
+                write_whole(path, text)
+
+    def _wake(self) -> None:
+        """Something is recorded in a run that was finished: what it has said so far is written after all."""
+        if self.is_finished:
+            self.is_finished = False
+            with storing(self.folder):
+                _sign(self._lock)
+            for text in self._held:
+                self._writer.put(functools.partial(self._write_event, text), is_record=False)
+            self._held.clear()
+
+    def _is_whole(self) -> bool:
+        """What a finished run has left is there: its newest checkpoint, or no step that wanted one."""
+        if self.checkpoint is not None:
+            return self.checkpoint == checkpoint_folders(self.folder)[0]
+        metrics = self.folder / "metrics.jsonl"
+        return not metrics.exists() or not any(_step_in(line) for line in metrics.read_text("utf-8", "replace").splitlines())
 
     def _write_step(self, step: int, line: str, groups: Sequence[Group]) -> None:
         with storing(self.folder / "metrics.jsonl"):
@@ -238,6 +278,8 @@ class Run:
                     "repeat the command with the old ones to go on, or choose another --out"
                 )
         else:
+            if self.is_finished and path.exists() and differing_keys(_read_config(path), new):
+                self._wake()
             write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
 
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
@@ -275,10 +317,33 @@ class Run:
 
 
 def _is_kept(line: str, step: int) -> bool:
+    found = _step_in(line)
+    return step > 0 and found is not None and found <= step  # None: cut off by a kill, and its step is done again
+
+
+def _step_in(line: str) -> int | None:
+    """The step that a line of metrics.jsonl is of; None where it cannot be read."""
     try:
-        return step > 0 and json.loads(line)["step"] <= step
-    except (ValueError, KeyError, TypeError):
-        return False  # cut off by a kill: its step is done again
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return step if isinstance(step, int) else None
+
+
+def says_finished(folder: Path) -> bool:
+    """The last that its events say of where the run stands is that it is finished."""
+    try:
+        lines = (folder / "events.jsonl").read_bytes().splitlines()
+    except OSError:
+        return False  # not there; or whoever writes the first event says what is wrong
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)["event"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # cut off by a kill
+        if event in ("finish", "start", "resume", "step", "interrupt"):
+            return event == "finish"
+    return False
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -289,15 +354,22 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def holding(folder: Path) -> Generator[None]:
-    """Within, no other process can hold the folder; InputError if one does."""
+def holding(folder: Path, *, signed: bool = True) -> Generator[Callable[[], None]]:
+    """Within, no other process can hold the folder; InputError if one does.
+
+    Args:
+        signed: say in the lock which process it is, so that another one can name it; else that is done when what is given is
+            called, and nothing is written before.
+    """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = _lock(folder)
+        if signed:
+            _sign(handle)
     try:
-        yield
+        yield functools.partial(_sign, handle)
     finally:
-        os.close(handle)
+        _release(handle)
 
 
 def _lock(folder: Path) -> int:
@@ -311,9 +383,20 @@ def _lock(folder: Path) -> int:
         raise InputError(
             f"{folder}: another process (pid {owner or 'unknown'}) is working on this run folder"
         ) from None
+    return handle
+
+
+def _sign(handle: int) -> None:
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return handle
+
+
+def _release(handle: int) -> None:
+    """Let go of a folder; its lock names nobody any more."""
+    with contextlib.suppress(OSError):
+        if os.pread(handle, 32, 0) == str(os.getpid()).encode():
+            os.ftruncate(handle, 0)
+    os.close(handle)
 
 
 def holds_only(folder: Path, names: Set[str]) -> bool:
@@ -323,10 +406,19 @@ def holds_only(folder: Path, names: Set[str]) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file in one rename: whole or not at all."""
+    """Write a file in one rename: whole or not at all. One that holds this text already is left alone."""
+    if _holds_text(path, text):
+        return
     partial = path.with_name(f".partial-{path.name}")
     partial.write_text(text, encoding="utf-8")
     partial.rename(path)
+
+
+def _holds_text(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except (OSError, UnicodeEncodeError):
+        return False
 
 
 @contextlib.contextmanager
