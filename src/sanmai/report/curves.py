@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sanmai.report.load import RunData, is_number
+from sanmai.report.load import RunData, clusters_of, is_number
 from sanmai.report.summary import quality_column
 from sanmai.stats import rate
 
@@ -117,13 +117,15 @@ def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
 def _accuracy(run: RunData) -> Curve:
     """Held-out accuracy with its interval from the evaluation files, without one where only the metric is left."""
     column = quality_column([row for rows in run.evaluations.values() for row in rows[:1]])
+    alike = clusters_of([row for rows in run.evaluations.values() for row in rows if row.get("prompt")])
     points: list[Point] = []
     low: list[float] = []
     high: list[float] = []
     for step, rows in sorted(run.evaluations.items()):
         graded = [row for row in rows if row.get(column) is not None]
         if graded and all(0 <= row[column] <= 1 for row in graded):
-            estimate = rate([float(row[column]) for row in graded], [row.get("problem_id") for row in graded])
+            problems = [str(row.get("problem_id")) for row in graded]
+            estimate = rate([float(row[column]) for row in graded], [alike.get(name, name) for name in problems])
             points.append((step, estimate.value))
             low.append(estimate.low)
             high.append(estimate.high)

@@ -91,6 +91,11 @@ def read_rows(path: Path, problems: list[str], columns: Sequence[str] | None = N
         return []
 
 
+def clusters_of(rows: Sequence[Row]) -> dict[str, str]:
+    """By problem, what it shares with problems that are not independent of it: its prompt, or its id where that is not stored."""
+    return {str(row.get("problem_id")): str(row.get("prompt") or row.get("problem_id")) for row in rows}
+
+
 def find(values: Mapping[str, Any], *names: str) -> Any:
     """The first value under any of names, shallowest first; None where there is none."""
     level: list[Mapping[str, Any]] = [values]

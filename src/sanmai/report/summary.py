@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.report import format as fmt
-from sanmai.report.load import Row, RunData, event_time, find, is_number, load_run
+from sanmai.report.load import Row, RunData, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
 from sanmai.safety.measures import tags_and_language
@@ -19,6 +19,8 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
+_SCORERS = ("reward",)
+"""Recipes whose model writes nothing: what it scores says nothing of how it thinks, or at what length."""
 _DATA_RECIPES = ("sample", "preferences", "gather", "curate")
 
 
@@ -147,6 +149,9 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     column = quality_column(before + after)
     name = column.removeprefix("score/")
     label = "Accuracy" if name == "accuracy" else f"Score: {name}"
+    writes = find(run.config, "recipe") not in _SCORERS
+    if not writes:  # the second response of a pair has no verdict of its own
+        before, after = ([row for row in rows if row.get(column) is not None] for rows in (before, after))
     measures = [_measure(name, label, before, after, lambda row: row.get(column), 1)]
     for tag, value in tag_values(before + after):
         chosen = [[row for row in rows if tags_and_language(row).get(tag) == value] for rows in (before, after)]
@@ -157,7 +162,8 @@ def compare_evaluations(run: RunData) -> list[Measure]:
         ("length_mean", "Length in tokens", _length, 0),
         ("truncated", "Cut off before the end", _is_cut, -1),
     ]
-    measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
+    if writes:
+        measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
     return [measure for measure in measures if measure.before or measure.after]
 
 
@@ -284,12 +290,15 @@ def _measure(
     value: Callable[[Row], float | None],
     direction: int,
 ) -> Measure:
-    sides = [_values_by_problem(rows, value) for rows in (before, after)]
+    sides, clusters = [_values_by_problem(rows, value) for rows in (before, after)], clusters_of([*before, *after])
     is_share = name != "length_mean" and all(0 <= x <= 1 for side in sides for xs in side.values() for x in xs)
-    estimates = [estimate(side, len(rows), is_share) for side, rows in zip(sides, (before, after), strict=True)]
+    estimates = [
+        estimate(side, len(rows), is_share, clusters) for side, rows in zip(sides, (before, after), strict=True)
+    ]
     shared = [problem for problem in sides[0] if problem in sides[1]]
     means = [[fsum(side[problem]) / len(side[problem]) for problem in shared] for side in sides]
-    change = paired_difference(means[0], means[1]) if shared else None
+    change = paired_difference(*means, clusters=[clusters[problem] for problem in shared]) if shared else None
+    change = replace(change, n=len(shared)) if change else None
     return Measure(name, label, is_share, direction, estimates[0], estimates[1], change)
 
 
@@ -302,22 +311,25 @@ def _values_by_problem(rows: Sequence[Row], value: Callable[[Row], float | None]
     return values
 
 
-def estimate(values: Mapping[str, Sequence[float]], num_rows: int, is_share: bool) -> Estimate | None:
+def estimate(
+    values: Mapping[str, Sequence[float]], num_rows: int, is_share: bool, clusters: Mapping[str, str] | None = None
+) -> Estimate | None:
     """The mean over all values with its interval; None without any.
 
     Args:
         values: of the rollouts of each problem.
         num_rows: rollouts that were asked.
         is_share: every value is within 0..1.
+        clusters: by problem; problems of one cluster are not independent. None: each is its own.
     """
     flat = [x for xs in values.values() for x in xs]
     if not flat:
         return None
-    clusters = [problem for problem, xs in values.items() for _ in xs]
+    alike = [clusters[problem] if clusters else problem for problem, xs in values.items() for _ in xs]
     if is_share:
-        share = rate(flat, clusters)
-        return Estimate(share.value, share.low, share.high, share.n, num_rows - len(flat))
-    low, high = clustered_interval(flat, clusters)
+        share = rate(flat, alike)
+        return Estimate(share.value, share.low, share.high, len(values), num_rows - len(flat))
+    low, high = clustered_interval(flat, alike)
     return Estimate(fsum(flat) / len(flat), low, high, len(values), num_rows - len(flat))
 
 
