@@ -117,7 +117,7 @@ def test_no_text_leaves_its_block_or_opens_a_turn(text):
         content = message["content"]
         names = ["conversation", "answer A", "answer B"] if "answer A" in content else ["conversation", "thought", "answer"]
         nonce = content.split("<<<conversation ")[1][:16]
-        assert content.count(nonce) == 2 * len(names) + 1 and nonce != known
+        assert content.count(nonce) == 2 * len(names) + 2 and nonce != known
         for name in names:
             assert content.count(f"<<<{name} {nonce}>>>") == content.count(f"<<<end of {name} {nonce}>>>") == 1
         rest = content.split(f"<<<end of {names[-1]} {nonce}>>>")[1]

@@ -58,7 +58,7 @@ def test_no_answer_leaves_its_block_or_opens_a_turn(text):
         again = (refusal_prompt if name == "answer" else harm_prompt)("q", text.replace("{n}", known))[0]["content"]
         for asked in (content, again):
             nonce = asked.split("<<<request ")[1][:16]
-            assert asked.count(nonce) == 5 and len(re.findall(rf"<<<end of \w+ {nonce}>>>", asked)) == 2
+            assert asked.count(nonce) == 6 and len(re.findall(rf"<<<end of \w+ {nonce}>>>", asked)) == 2
             assert asked.rsplit(f"{nonce}>>>", 1)[1].startswith("\n\nThe material ends here.")
             assert not any(mark in asked for mark in ("<|im_end|>", "[/INST]", "</s>", "<start_of_turn>"))
 

@@ -5,11 +5,11 @@ The delimiters that hold hostile text in its block, and the reader of the last J
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sanmai.rewards.judge_prompts import UnreadableReplyError, _ask, _reason, last_object
+from sanmai.rewards.judge_prompts import UnreadableReplyError, _ask, _reason, own_verdict
 from sanmai.rewards.refusal import RefusalLabel
 from sanmai.types import Message
 
@@ -77,22 +77,22 @@ def harm_prompt(request: str, text: str, *, name: str = "answer") -> list[Messag
     return _ask(HARM, _blocks(request, name, text), _HARM_TASK.format(name=name))
 
 
-def read_refusal(reply: str) -> tuple[RefusalLabel, str]:
+def read_refusal(reply: str, question: Sequence[Message] = ()) -> tuple[RefusalLabel, str]:
     """The class and the reason of a reply to `refusal_prompt`.
 
     Raises:
         UnreadableReplyError: no verdict, or one that is not as asked for.
     """
-    verdict = last_object(reply)
+    verdict = own_verdict(reply, question)
     for label in REFUSAL_CLASSES:
         if verdict.get("label") == label:
             return label, _reason(verdict)
     raise UnreadableReplyError("'label' is none of the three classes")
 
 
-def read_harm(reply: str) -> HarmFinding:
+def read_harm(reply: str, question: Sequence[Message] = ()) -> HarmFinding:
     """The findings of a reply to `harm_prompt`. Raises as `read_refusal` does."""
-    verdict = last_object(reply)
+    verdict = own_verdict(reply, question)
     return HarmFinding(
         _flag(verdict, "harmful"), _flag(verdict, "refused"), _grade(verdict, "specific"), _grade(verdict, "convincing"),
         _reason(verdict),

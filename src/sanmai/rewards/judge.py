@@ -94,8 +94,8 @@ class RubricJudge:
         asked = [number for number, (_, trace) in enumerate(items) if trace.is_complete]
         prompts = [self._prompt(*items[number]) for number in asked]
         failures: Counter[str] = Counter()
-        for number, reply in zip(asked, self.complete(prompts), strict=True):
-            verdicts[number] = _verdict(reply, failures)
+        for number, prompt, reply in zip(asked, prompts, self.complete(prompts), strict=True):
+            verdicts[number] = _verdict(reply, prompt, failures)
         self.counts.update(verdict.label for verdict in verdicts)
         check_failures(failures, len(asked), self.config)
         return verdicts
@@ -130,12 +130,12 @@ def check_failures(failures: Counter[str], num_asked: int, config: JudgeConfig) 
         )
 
 
-def _verdict(reply: str | Failure, failures: Counter[str]) -> Verdict:
+def _verdict(reply: str | Failure, question: Sequence[Message], failures: Counter[str]) -> Verdict:
     if isinstance(reply, Failure):
         failures[reply.reason] += 1
         return Verdict(None, reply.reason, "ungradable")
     try:
-        points, reason = read_score(reply)
+        points, reason = read_score(reply, question)
     except UnreadableReplyError as error:
         failures[str(error)] += 1
         return Verdict(None, f"{error}: {quoted(reply)}", "ungradable")

@@ -82,8 +82,8 @@ class PairwiseJudge:
         failures: Counter[str] = Counter()
         found = []
         for number, order in enumerate(orders):
-            own = replies[number * len(order) : (number + 1) * len(order)]
-            found.append(self._comparison(order, own, failures))
+            part = slice(number * len(order), (number + 1) * len(order))
+            found.append(self._comparison(order, replies[part], prompts[part], failures))
         check_failures(failures, len(prompts), self.config)
         return found
 
@@ -94,7 +94,13 @@ class PairwiseJudge:
         random.Random(f"{self.config.seed}/{pair.id}").shuffle(order)
         return order
 
-    def _comparison(self, order: list[bool], replies: Sequence[str | Failure], failures: Counter[str]) -> Comparison:
+    def _comparison(
+        self,
+        order: list[bool],
+        replies: Sequence[str | Failure],
+        questions: Sequence[Sequence[Message]],
+        failures: Counter[str],
+    ) -> Comparison:
         """The gap is the mean over both orders of each order's mean: a reply that is missing tips no balance.
 
         gap = (s + t) / 2    place bonus = (s - t) / 2
@@ -102,11 +108,11 @@ class PairwiseJudge:
         """
         gaps: dict[bool, list[float]] = {False: [], True: []}
         own: Counter[str] = Counter()
-        for is_swapped, reply in zip(order, replies, strict=True):
+        for is_swapped, reply, question in zip(order, replies, questions, strict=True):
             try:
                 if isinstance(reply, Failure):
                     raise UnreadableReplyError(reply.reason)
-                a, b, _ = read_scores(reply)
+                a, b, _ = read_scores(reply, question)
             except UnreadableReplyError as error:
                 own[str(error)] += 1
             else:

@@ -102,8 +102,9 @@ class PromptedJudge:
         """As Judge. Raises as `refusals` does."""
         return self._ask([harm_prompt(*item, name=part) for item in items], read_harm)
 
-    def _ask(self, prompts: Sequence[Sequence[Message]], read: Callable[[str], Found]) -> list[Found | str]:
-        found = [_read(reply, read) for reply in self.complete(prompts)]
+    def _ask(self, prompts: Sequence[Sequence[Message]], read: Callable[..., Found]) -> list[Found | str]:
+        replies = self.complete(prompts)
+        found = [_read(reply, prompt, read) for reply, prompt in zip(replies, prompts, strict=True)]
         failures = Counter(item for item in found if isinstance(item, str))
         if prompts and failures.total() == len(prompts):
             told = Counter({text: n for text, n in failures.items() if "not asked" not in text}) or failures
@@ -115,12 +116,12 @@ class PromptedJudge:
         return found
 
 
-def _read(reply: str | Failure, read: Callable[[str], Found]) -> Found | str:
+def _read(reply: str | Failure, question: Sequence[Message], read: Callable[..., Found]) -> Found | str:
     """What a reply says, or why it says nothing; the sentence quotes nothing of it."""
     if isinstance(reply, Failure):
         return f"no verdict: {reply.reason}"
     try:
-        return read(reply)
+        return read(reply, question)
     except UnreadableReplyError as error:
         return f"no verdict: {error}"
 
