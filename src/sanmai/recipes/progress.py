@@ -74,6 +74,8 @@ class Progress:
             self.say(f"Going on after step {run.start_step} of {num_steps}.")
         elif run.start_step:
             self.say("This run is finished: nothing is done again.")
+        if run.lengthened:
+            self.say(f"{run.lengthened}.")
         for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()

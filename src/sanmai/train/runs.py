@@ -63,6 +63,8 @@ class Run:
         self.is_finished = False
         """It was at its end when it was opened, and nothing has been recorded since: the folder is as it was."""
         self._held: list[str] = []
+        self.lengthened = ""
+        """What was raised, and what that does, where it goes on with a run that was made shorter."""
         self._is_new = not self.folder.exists()
         with storing(self.folder):
             if not (self.folder / "config.toml").exists() and not holds_only(self.folder, _BEGINNINGS):
@@ -91,6 +93,12 @@ class Run:
                 with storing(self.folder):
                     _sign(self._lock)
                     self._drop_after(self.start_step)
+            if self.lengthened:
+                self.lengthened = (
+                    f"{self.lengthened}: the {self.start_step} steps that are done stay as they are, and later ones are done "
+                    f"as in a run of the new length; {_promise(config)}"
+                )
+                self.event("lengthened", step=self.start_step, message=self.lengthened)
             self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
             self._writer.drain()
         except BaseException as error:
@@ -272,7 +280,11 @@ class Run:
         if path.exists() and ((metrics.exists() and metrics.stat().st_size) or checkpoint_folders(self.folder)):
             old = _read_config(path)
             changed = differing_keys(old, new)
-            if changed:
+            if changed and (raised := _raised(old, new)):
+                self.lengthened = raised
+                self.is_finished = False
+                write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
+            elif changed:
                 raise InputError(
                     f"{self.folder}: this run folder was made with other settings ({'; '.join(changed)}); "
                     "repeat the command with the old ones to go on, or choose another --out"
@@ -314,6 +326,45 @@ class Run:
                 on_interrupt(step)
 
         return handling(handle, signal.SIGINT, signal.SIGTERM)
+
+
+_LENGTHS = ("num_steps", "epochs", "token_budget")
+"""Settings that may be raised of a run that there is; all others stay as they were."""
+
+
+def _raised(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What differs, if that is lengths alone and each was raised; else nothing."""
+    names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+    both = [(name, old.get(name), new.get(name)) for name in sorted(names)]
+    is_number = all(isinstance(x, int | float) and isinstance(y, int | float) for _, x, y in both)
+    if not set(names) <= set(_LENGTHS) or not is_number or not all(x < y for _, x, y in both):
+        return ""
+    return ", ".join(f"{name} raised from {x} to {y}" for name, x, y in both)
+
+
+def _promise(config: Config) -> str:
+    """Whether what comes of a lengthened run is what a run of that length gives: not where a setting spans the whole run."""
+    values = config.model_dump(mode="json")
+
+    def value(part: str, name: str) -> Any:
+        found = values.get(part)
+        return found.get(name) if isinstance(found, dict) else None
+
+    spanning = [
+        name
+        for name, spans in (
+            ("optimizer.schedule", value("optimizer", "schedule") not in (None, "constant")),
+            ("mixture.scenarios_from", value("mixture", "scenarios_from")),
+            ("curriculum.hard_from", value("curriculum", "order") == "hard_later"),
+            ("length.warmup", value("length", "weight") and value("length", "warmup")),
+            ("length.ramp", value("length", "weight") and value("length", "ramp")),
+            ("anchor.final_weight", value("anchor", "final_weight") is not None),
+        )
+        if spans
+    ]
+    if spanning:
+        return f"{', '.join(spanning)} spans the whole run, so the result is not that of such a run from its start"
+    return "weights and rollouts come out as those of such a run from its start, which has no evaluation where this one ended"
 
 
 def _is_kept(line: str, step: int) -> bool:
