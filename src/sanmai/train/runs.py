@@ -63,7 +63,7 @@ class Run:
         self.is_finished = False
         """It was at its end when it was opened, and nothing has been recorded since: the folder is as it was."""
         self._held: list[str] = []
-        self.lengthened = ""
+        self.lengthened: str = ""
         """What was raised, and what that does, where it goes on with a run that was made shorter."""
         self._is_new = not self.folder.exists()
         with storing(self.folder):
@@ -78,7 +78,7 @@ class Run:
         try:
             with storing(self.folder):
                 self.is_finished = says_finished(self.folder)
-                self._write_config(config)
+                self.lengthened = self._write_config(config)
             with storing(self.folder):
                 self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
             self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
@@ -272,7 +272,8 @@ class Run:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _write_config(self, config: Config) -> None:
+    def _write_config(self, config: Config) -> str:
+        """Write the settings, or compare them with those that there are; what was raised of them, if anything."""
         path = self.folder / "config.toml"
         self.warnings = []
         new = {"recipe": self.recipe, **config.model_dump(mode="json", exclude_none=True)}
@@ -281,9 +282,9 @@ class Run:
             old = _read_config(path)
             changed = differing_keys(old, new)
             if changed and (raised := _raised(old, new)):
-                self.lengthened = raised
                 self.is_finished = False
                 write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
+                return raised
             elif changed:
                 raise InputError(
                     f"{self.folder}: this run folder was made with other settings ({'; '.join(changed)}); "
@@ -293,6 +294,7 @@ class Run:
             if self.is_finished and path.exists() and differing_keys(_read_config(path), new):
                 self._wake()
             write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
+        return ""
 
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
         self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")
@@ -335,11 +337,11 @@ _LENGTHS = ("num_steps", "epochs", "token_budget")
 def _raised(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """What differs, if that is lengths alone and each was raised; else nothing."""
     names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
-    both = [(name, old.get(name), new.get(name)) for name in sorted(names)]
-    is_number = all(isinstance(x, int | float) and isinstance(y, int | float) for _, x, y in both)
-    if not set(names) <= set(_LENGTHS) or not is_number or not all(x < y for _, x, y in both):
-        return ""
-    return ", ".join(f"{name} raised from {x} to {y}" for name, x, y in both)
+    for name in names:
+        x, y = old.get(name), new.get(name)
+        if name not in _LENGTHS or not isinstance(x, int | float) or not isinstance(y, int | float) or x >= y:
+            return ""
+    return ", ".join(f"{name} raised from {old[name]} to {new[name]}" for name in sorted(names))
 
 
 def _promise(config: Config) -> str:
