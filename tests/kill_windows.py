@@ -27,7 +27,7 @@ COMMANDS = {
              "sampling.max_tokens=12", "evaluation.every=2", "checkpoints.every=1"],
     "r1": ["run", "r1", "--until", "zero", "data.cold_start_limit=8", "data.reasoning_limit=8", "data.demonstrations_limit=8",
            "data.evaluation_limit=2", "reasoning.num_steps=2", "reasoning.prompts_per_step=2", "reasoning.rollouts_per_prompt=2",
-           "reasoning.problems.evaluation_limit=2", "reasoning.sampling.max_tokens=12", "sampling.max_tokens=12"],
+           "reasoning.problems.evaluation_limit=2", "reasoning.sampling.max_tokens=12"],
 }  # fmt: skip
 WAYS = ("before", "torn", "full disk")
 _CHANGES = {"os.mkdir": 0, "os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.link": 1, "os.symlink": 1}
