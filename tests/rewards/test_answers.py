@@ -222,11 +222,12 @@ def test_a_reference_may_be_a_sentence():
 
 
 def test_who_breaks_the_grader_is_wrong_and_a_reference_that_does_is_ungradable():
-    for candidate in ("9^{9^{9^9}}", "2^{10000}", "10000!"):
-        assert (compare("18", candidate).score, compare("18", candidate).label) == (0.0, "too_large")
+    labels = {"9^{9^{9^9}}": "too_large", "99999999!": "too_large", "2^{10000}": "wrong", "10000!": "wrong"}
+    for candidate, label in labels.items():
+        assert (compare("18", candidate).score, compare("18", candidate).label) == (0.0, label)
     verdict = compare("18", "(x+1)^{999}(x-1)^{999}", timeout_seconds=0.5)
     assert (verdict.score, verdict.label) == (0.0, "timed_out")
-    assert compare("2^{10000}", "7").score is None
+    assert compare("9^{9^{9^9}}", "7").score is None and compare("2^{10000}", "7").score == 0.0
 
 
 @pytest.mark.parametrize("reference", [None, "", "nan", "１８", "\\frac{", "x" * 2000, "?"])

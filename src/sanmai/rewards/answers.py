@@ -11,6 +11,7 @@ from functools import lru_cache
 from sanmai.rewards import answer_phrases
 from sanmai.rewards.answer_forms import choice, combined, ended, stated
 from sanmai.rewards.math import MAX_CHARS, closing_brace, compare, normalise, number, split_name, split_unit
+from sanmai.rewards.statements import positive_variables
 from sanmai.types import InputError, Problem, Trace, TraceState, Verdict
 
 MAX_ANSWER_CHARS = 100_000
@@ -47,11 +48,18 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
     candidates = list(dict.fromkeys(choice(text, reference) or stated(text) for text in candidates))
-    is_percentage_asked = bool(re.search(r"percent|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
+    is_percentage_asked = bool(re.search(r"percent|\bpct\b|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
+    positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
     verdicts: list[Verdict] = []
     for candidate in candidates:
         verdicts.append(
-            compare(reference, candidate, timeout_seconds=timeout_seconds, is_percentage_asked=is_percentage_asked)
+            compare(
+                reference,
+                candidate,
+                timeout_seconds=timeout_seconds,
+                is_percentage_asked=is_percentage_asked,
+                positive=positive,
+            )
         )
         if verdicts[-1].score is None:
             return verdicts[-1]

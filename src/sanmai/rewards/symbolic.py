@@ -6,12 +6,15 @@ import logging
 import re
 import signal
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 from typing import Any
 
+import sympy
 from math_verify import LatexExtractionConfig, parse, verify
 
-from sanmai.rewards.math import number, split_list, split_matrix
+from sanmai.rewards.expressions import equal_parts
+from sanmai.rewards.notation import DEGREE
+from sanmai.rewards.quantities import number
 
 logging.disable(logging.WARNING)  # it warns that it sets no time limit of its own; our parent process has one
 
@@ -20,56 +23,25 @@ logging.disable(logging.WARNING)  # it warns that it sets no time limit of its o
 _CONFIG = LatexExtractionConfig(normalization_config=replace(LatexExtractionConfig().normalization_config, units=False))
 
 
-def equal_within(reference: str, candidate: str, cpu_seconds: float) -> bool | None:
+def equal_within(reference: str, candidate: str, cpu_seconds: float, positive: str = "") -> bool | None:
     """equal(); the process dies of SIGPROF after so many seconds of processor time."""
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     try:
-        return equal(reference, candidate)
+        return equal(reference, candidate, positive)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 
-def equal(reference: str, candidate: str) -> bool | None:
-    """Whether two LaTeX expressions are equal; None when the reference is not one."""
-    rows, other_rows = split_matrix(reference), split_matrix(candidate)
-    if rows and other_rows:
-        if [len(row) for row in rows] != [len(row) for row in other_rows]:
-            return False
-        entries = zip(chain.from_iterable(rows), chain.from_iterable(other_rows), strict=True)
-        verdicts = [equal(a, b) for a, b in entries]
-        return None if None in verdicts else all(verdicts)
-    left, items, right = split_list(reference)
-    other_left, others, other_right = split_list(candidate)
-    is_same_kind = (other_left, other_right) == (left, right)
-    if len(items) == 1:
-        return False if len(others) > 1 and not _is_double(reference) else _equal_one(reference, candidate)
-    if len(others) != len(items):
-        return _equal_one(reference, candidate) if r"\pm" in candidate else False
-    if left in ("", r"\{"):
-        return other_left in ("", r"\{") and _equal_unordered(items, others)
-    if not is_same_kind and other_left:
-        return False
-    verdicts = [equal(a, b) for a, b in zip(items, others, strict=True)]
-    return None if None in verdicts else all(verdicts)
+def equal(reference: str, candidate: str, positive: str = "") -> bool | None:
+    """Whether two LaTeX expressions are equal; None when the reference is not one.
+
+    Args:
+        positive: variables that are known to be positive, "a,b"; "*" is all.
+    """
+    return equal_parts(reference, candidate, partial(_equal_one, positive=positive))
 
 
-def _is_double(text: str) -> bool:
-    return r"\pm" in text or r"\mp" in text
-
-
-def _equal_unordered(items: list[str], others: list[str]) -> bool | None:
-    rest = list(others)
-    for item in items:
-        verdicts = [equal(item, other) for other in rest]
-        if None in verdicts:
-            return None
-        if True not in verdicts:
-            return False
-        del rest[verdicts.index(True)]
-    return True
-
-
-def _equal_one(reference: str, candidate: str) -> bool | None:
+def _equal_one(reference: str, candidate: str, positive: str) -> bool | None:
     exact, given = number(reference), number(candidate)
     if exact and given:
         return exact[0] == given[0]
@@ -77,15 +49,39 @@ def _equal_one(reference: str, candidate: str) -> bool | None:
     if gold is None:
         return None
     target = _parse(candidate)
+    if target is None:
+        return False
     # 50 of 80 digits: a decimal is not pi, two forms of one irrational number are equal.
-    return target is not None and bool(
+    return (
         verify(
             gold, target, float_rounding=50, numeric_precision=80, allow_set_relation_comp=False, timeout_seconds=None
         )
+        or _is_same_equation(gold[0], target[0])
+        or bool(positive and _equal_where_positive(gold[0], target[0], positive))
     )
 
 
+def _is_same_equation(gold: Any, target: Any) -> bool:
+    """Whether two equations in several variables are one, solved for another of them: 2x + 4y = 3, y = 3/4 - x/2."""
+    if not (isinstance(gold, sympy.Eq) and isinstance(target, sympy.Eq)) or len(gold.free_symbols) < 2:
+        return False
+    numerators = [sympy.together(side.lhs - side.rhs).as_numer_denom()[0] for side in (gold, target)]
+    ratio = sympy.cancel(numerators[0] / numerators[1]) if numerators[1] != 0 else sympy.S.Zero
+    return bool(ratio.is_number and ratio.is_finite and ratio != 0)
+
+
+def _equal_where_positive(gold: Any, target: Any, positive: str) -> bool:
+    if not (isinstance(gold, sympy.Expr) and isinstance(target, sympy.Expr)):
+        return False
+    names, symbols = positive.split(","), gold.free_symbols | target.free_symbols
+    known = {s: sympy.Symbol(s.name, positive=True) for s in symbols if positive == "*" or s.name in names}
+    difference = gold.xreplace(known) - target.xreplace(known)
+    return bool(known) and sympy.simplify(sympy.expand_log(difference)) == 0
+
+
 def _parse(text: str) -> Any | None:
+    text = re.sub(r"([0-9.]+|[A-Za-z])\s*\^\{\\circ\}", r"(\1\\cdot\\frac{\\pi}{180})", text)
+    text = text.replace(DEGREE, r"\cdot\frac{\pi}{180}")
     text = re.sub(r"([0-9]+)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{{10 ** len(m[2])}}}", text)
     found = parse(
         f"${text}$", [_CONFIG], fallback_mode="no_fallback", extraction_mode="first_match",

@@ -1,0 +1,197 @@
+"""One notation for mathematics: LaTeX, plain text and Unicode that say the same become the same LaTeX."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_CHARS = 1000
+"""Longer answers are not final answers; nothing slower than linear ever sees more."""
+
+DEGREE = r"^{\circ}"
+
+# Unicode: single characters, then runs of raised and lowered digits.
+_CHARACTERS = str.maketrans({
+    "−": "-", "–": "-", "－": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": "/", "∕": "/",
+    "⁄": "/", "±": r"\pm ", "∓": r"\mp ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ",
+    "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ø": r"\emptyset ",
+    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "ℕ": r"\mathbb{N}",
+    "∀": r"\forall ", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "°": DEGREE, "º": DEGREE,
+    "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "φ": r"\phi ", "ω": r"\omega ",
+    "λ": r"\lambda ", "μ": r"\mu ", "σ": r"\sigma ", "℃": DEGREE + "C", "℉": DEGREE + "F", "∖": r"\setminus ",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "\u00a0": " ", "\u202f": " ",
+    "\u2009": " ", "∶": ":",
+})  # fmt: skip
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ", "0123456789+-nxi")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₙ", "0123456789n")
+_VULGAR = {
+    character: "\\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", character).split("⁄"))
+    for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+}
+_TEXT = r"\\(?:text(?:rm|sf|tt|bf|it|normal)?|mathrm|mathbf|mathit|mathsf|mbox|operatorname)\s*(?=\{)"
+
+_REPLACEMENTS = [
+    (re.compile(r"(?<=[\w)}\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ]+"), lambda m: f"^{{{m[0].translate(_RAISED)}}}"),
+    (re.compile(r"(?<=[A-Za-z0-9)}])[₀-₉ₙ]+"), lambda m: f"_{{{m[0].translate(_LOWERED)}}}"),
+    (re.compile(f"[{''.join(_VULGAR)}]"), lambda m: _VULGAR[m[0]]),
+    (re.compile(r"([0-9])\u0305"), r"\\overline{\1}"),
+    (re.compile(r"∛\s*([0-9A-Za-z]+)"), r"\\sqrt[3]{\1}"),
+    (re.compile(r"√\s*(?=[({])"), r"\\sqrt"),
+    (re.compile(r"√\s*([0-9]+|[A-Za-z])"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<=\d)(?:\\[,!;: ]|\{,\}|,\\!)(?=\d{3})"), lambda m: "," if "," in m[0][-2:] else ""),
+    (re.compile(r"\\(?:left|right|displaystyle|[bB]ig[lrm]?|[bB]igg[lrm]?)(?![A-Za-z])"), ""),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"\\mathrm\s*\{\s*([ei])\s*\}"), r"\1"),
+    (
+        re.compile(
+            r"(?:\\(?:hat|vec|mathbf|boldsymbol|bold|bm)(?![A-Za-z])\s*\{?\s*){1,2}(?:\\([ij])math|([ijk]))(?![A-Za-z])\}{0,2}"
+        ),
+        lambda m: f"\\hat{{{m[1] or m[2]}}}",
+    ),
+    (re.compile(r"\\(?:Bbb|mathbf|bf)\s*\{?([RZQCN])\}?(?![A-Za-z])"), r"\\mathbb{\1}"),
+    (re.compile(_TEXT), r"\\text"),
+    (re.compile(r"\\mathbb\s*([RZQCN])"), r"\\mathbb{\1}"),
+    (
+        re.compile(r"\s*(?:\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree(?![A-Za-z])|\\text\{\s*°\s*\})"),
+        DEGREE.replace("\\", "\\\\"),
+    ),
+    (re.compile(r"\\%"), "%"),
+    (
+        re.compile(
+            r"(?<=[\d}])\s*(?:percent|per\s?cent|pct\.?|\\text\s*\{\s*(?:percent|per\s?cent|pct\.?)\s*\})\Z", re.I
+        ),
+        "%",
+    ),
+    (re.compile(r"(?<=[,(\[])\s*\+\s*(?=\\infty)|\A\+\s*(?=\\infty\s*\Z)"), ""),
+    (re.compile(r"\\\$"), "$"),
+    (re.compile(r"(?<!\\)\\[,!;: ]|(?<=\S)~|\\q?quad(?![A-Za-z])"), " "),
+    (re.compile(r"\\begin\{array\}\s*\{[clr| ]*\}|\\begin\{[bB]?matrix\}"), r"\\begin{pmatrix}"),
+    (re.compile(r"\\end\{(?:array|[bB]?matrix)\}"), r"\\end{pmatrix}"),
+    (re.compile(r"\\langle(?![A-Za-z])\s*"), "("),
+    (re.compile(r"\s*\\rangle(?![A-Za-z])"), ")"),
+    (re.compile(r"\A<([^<>=]*,[^<>=]*)>\Z"), r"(\1)"),
+    (re.compile(r"\\leq?(?:slant)?(?![A-Za-z])|\\leqq(?![A-Za-z])|<=|=<"), r"\\le "),
+    (re.compile(r"\\geq?(?:slant)?(?![A-Za-z])|\\geqq(?![A-Za-z])|>="), r"\\ge "),
+    (re.compile(r"\\neq?(?![A-Za-z])|!="), r"\\ne "),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (re.compile(r"\{\s*([^{}]{1,99})\\over(?![A-Za-z])\s*([^{}]{1,99})\}"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\A([^{}]{1,99})\\over(?![A-Za-z])\s*([^{}]{1,99})\Z"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\frac\s*(\d)\s*\{"), r"\\frac{\1}{"),
+    (re.compile(r"(\\frac\{[^{}]*\})\s*(\d)"), r"\1{\2}"),
+    (re.compile(r"\\sqrt\s*(\d)"), r"\\sqrt{\1}"),
+    (re.compile(r"(\\(?:sin|cos|tan|cot|sec|csc|log|ln))\s*\^\s*([0-9])(?![0-9])\s*"), r"\1^{\2} "),
+    # Plain text, as programs and keyboards write it.
+    (re.compile(r"(?<=[\w)}\]])\s*\*\*\s*(?=[\w({-])"), "^"),
+    (re.compile(r"\^\s*(-?[0-9]{2,}|-[0-9])(?![0-9])"), r"^{\1}"),
+    (re.compile(r"(?<![\\A-Za-z])(?:\\ )?\b(pi|theta|alpha|beta|gamma|phi|lambda|omega)(?![A-Za-z])"), r"\\\1 "),
+    (re.compile(r"(?<=[0-9])pi(?![A-Za-z])"), r"\\pi "),
+    (re.compile(r"(?<![\\A-Za-z])sqrt\s*(?=[0-9({])"), r"\\sqrt"),
+    (
+        re.compile(
+            r"(?<![\\A-Za-z])(sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?=\s*[({_]|\s+[0-9A-Za-z\\](?![a-z]))"
+        ),
+        r"\\\1",
+    ),
+    (re.compile(r"\\sqrt\s*([0-9]+)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<![\\A-Za-z])abs\(([^()]*)\)"), r"|\1|"),
+    (re.compile(r"(?<![\\A-Za-z])a(sin|cos|tan)(?=\s*\()"), r"\\arc\1"),
+    (re.compile(r"\A(?:\\text\{\s*answer\s*[:=]\s*\}|answer\s*[:=]|=)", re.IGNORECASE), ""),
+    (re.compile(r"\s+"), " "),
+]
+_AND_OR = [
+    (re.compile(r"\s*(?:\\text\{\s*(?:or|and)\s*\}|\\(?:lor|land|vee|wedge)(?![A-Za-z])|\b(?:or|and)\b)\s*"), ", "),
+    (re.compile(r",\s*,"), ","),
+]
+_WRAPPERS = [
+    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("{", "}"), ('"', '"'),
+    ("'", "'"), ("“", "”"), ("‘", "’"),
+]  # fmt: skip
+_INLINE = re.compile(r"(?<![\\$])\$((?:\\.|[^$\\]){1,200})(?<!\s)\$(?![0-9$])")
+
+
+def normalise(text: str) -> str:
+    """One notation for what looks the same: wrappers, spaces, fractions, matrices, degrees, signs; "or" is a comma."""
+    return with_commas(one_notation(text))
+
+
+def with_commas(text: str) -> str:
+    """Commas for "and" and "or"."""
+    for pattern, replacement in _AND_OR:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def one_notation(text: str) -> str:
+    """normalise() that leaves "and" and "or" as they are."""
+    text = text[: MAX_CHARS + 1].strip()
+    for _ in range(6):
+        before, text = text, _unwrap(re.sub(r"(?<!\\)(?:[.,。]\s*){1,5}\Z", "", text.strip()).strip())
+        if text == before:
+            break
+    text = _INLINE.sub(r"\1", text).translate(_CHARACTERS)
+    for pattern, replacement in _REPLACEMENTS:
+        text = pattern.sub(replacement, text)
+    text = _braced(text.strip())
+    matrix = re.fullmatch(r"[(\[]\s*(\\begin\{pmatrix\}[^()\[\]]*\\end\{pmatrix\})\s*[)\]]", text)
+    return matrix[1] if matrix else text
+
+
+def _braced(text: str) -> str:
+    r"""\sqrt(2) is \sqrt{2}, \exp(x) and e^(x) are e^{x}, x^(n) is x^{n}."""
+    for _ in range(20):
+        match = re.search(r"\\sqrt\s*(?=\()|\\exp\s*(?=[({])|\^\s*(?=\()", text)
+        end = closing_bracket(text, match.end()) if match else None
+        if match is None or end is None:
+            return text
+        head = {"s": r"\sqrt", "e": "e^"}.get(match[0][1:2], "^")
+        text = f"{text[: match.start()]}{head}{{{text[match.end() + 1 : end]}}}{text[end + 1 :]}"
+    return text
+
+
+def closing_bracket(text: str, start: int) -> int | None:
+    """Position of the bracket that closes the ( or { at `start`; None when there is none."""
+    left, right = text[start], {"(": ")", "{": "}"}[text[start]]
+    depth = 0
+    for k in range(start, len(text)):
+        depth += (text[k] == left) - (text[k] == right)
+        if depth == 0:
+            return k
+    return None
+
+
+def _unwrap(text: str) -> str:
+    for left, right in _WRAPPERS:
+        if text.startswith(left) and text.endswith(right) and len(text) >= len(left) + len(right):
+            inner = text[len(left) : len(text) - len(right)]
+            bare = inner.replace(r"\$", "")
+            if left not in bare and right not in bare and not inner.endswith("\\"):
+                return inner
+    for command in (r"\boxed{", r"\fbox{", r"\text{", r"\mathrm{", r"\textbf{", r"\mathbf{", r"\texttt{", r"\textrm{"):
+        if text in (r"\mathbf{R}", r"\mathbf{Z}"):
+            break
+        if text.startswith(command) and closing_brace(text, len(command)) == len(text) - 1:
+            return text[len(command) : -1]
+    return text
+
+
+def closing_brace(text: str, start: int) -> int | None:
+    """Position of the brace that closes the one opened just before `start`; None when there is none."""
+    depth = 1
+    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.start()
+    return None
+
+
+def has_foreign_digits(text: str) -> bool:
+    """Whether there is a digit, numeral, superscript or vulgar fraction outside ASCII."""
+    return not text.isascii() and any(ord(c) > 127 and unicodedata.category(c).startswith("N") for c in text)
+
+
+def squeeze(text: str) -> str:
+    """Without the spaces that mean nothing."""
+    return re.sub(r"(?<![\w])\s+|\s+(?![\w])", "", text)
