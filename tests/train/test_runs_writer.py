@@ -275,5 +275,5 @@ def test_a_run_written_in_the_background_has_the_bytes_of_one_that_waits_after_e
                 if run.commits(step, 7, config):
                     run.save(step, weights(step), config)
     files = [p for p in sorted((tmp_path / "a").rglob("*")) if p.is_file() and p.name not in ("events.jsonl", "run.lock")]
-    assert len(files) == 7 + 7 + 2 * 2 + 2
+    assert len(files) == 7 + 7 + 2 * 2 + 3  # with config.toml, metrics.jsonl and digests.jsonl
     assert [p for p in files if p.read_bytes() != (tmp_path / "b" / p.relative_to(tmp_path / "a")).read_bytes()] == []

@@ -1,7 +1,8 @@
 """Checkpoints on disk: written whole or not at all, and read only when every byte is what was written.
 
 A checkpoint is a plain `transformers` folder with two files beside it: `training_state.safetensors` (optimizer moments and
-the reference policy) and `manifest.json` (step, and size and SHA-256 of every other file).
+the reference policy) and `manifest.json` (step, size and SHA-256 of every other file, and the same of the run's digests of
+its evidence as they were at the commit; train/digests.py).
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "manifest.json"
 
 
-def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, keep: int) -> Path:
+def write_checkpoint(
+    run: Path, step: int, write: Callable[[Path], None], *, keep: int, digests: Mapping[str, Any] | None = None
+) -> Path:
     """Write checkpoints/step-NNNNNN under a run folder by an atomic rename, then drop all but the newest `keep`.
 
     Args:
         write: puts the files into the folder it is given.
+        digests: size and SHA-256 of what commits the run's evidence.
 
     Raises:
         OSError: disk full or not writable; what was there before is untouched.
@@ -34,8 +39,10 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None], *, kee
         partial.mkdir(parents=True)
         with io_errors_as_oserror():
             write(partial)
-        files = {p.name: {"bytes": p.stat().st_size, "sha256": _digest(p)} for p in sorted(partial.iterdir())}
-        (partial / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n")
+        manifest: dict[str, Any] = {"step": step, "files": {p.name: file_stamp(p) for p in sorted(partial.iterdir())}}
+        if digests is not None:
+            manifest["digests"] = dict(digests)
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
         for path in partial.iterdir():
             sync(path)
         shutil.rmtree(folder, ignore_errors=True)  # only ever an older run's or a corrupted one
@@ -63,13 +70,14 @@ def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lamb
 def defect(folder: Path) -> str | None:
     """What is wrong with a checkpoint folder, or None; OSError when that cannot be told because reading fails."""
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
-        for name, expected in files.items():
-            path = folder / name
-            if path.stat().st_size != expected["bytes"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-            if _digest(path) != expected["sha256"]:
-                return f"{name} is not what was written (SHA-256 differs)"
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if unknown := manifest.keys() - {"step", "files", "digests"}:  # one flipped bit in "digests" would hide them
+            return f"{MANIFEST} has an unknown part {min(unknown)!r}"
+        if "digests" in manifest:
+            int(manifest["digests"]["bytes"]), str(manifest["digests"]["sha256"])
+        for name, expected in manifest["files"].items():
+            if why := stamp_differs(folder / name, expected):
+                return f"{name} {why}"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -101,9 +109,26 @@ def io_errors_as_oserror() -> Generator[None]:
         raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
-def _digest(path: Path) -> str:
+def stamp(content: bytes) -> dict[str, Any]:
+    """Size and SHA-256."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def file_stamp(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def stamp_differs(path: Path, expected: Mapping[str, Any]) -> str | None:
+    """What is wrong with a file that should have this size and digest, or None; OSError when it cannot be read."""
+    try:
+        size = path.stat().st_size
+        if size != expected["bytes"]:
+            return f"has {size} bytes instead of {expected['bytes']}"
+        return None if file_stamp(path)["sha256"] == expected["sha256"] else "is not what was written (SHA-256 differs)"
+    except FileNotFoundError:
+        return "is missing"
 
 
 def sync(path: Path) -> None:

@@ -13,6 +13,7 @@ from sanmai.config import Config
 from sanmai.recipes.gold import GoldConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.safety.hacking import Evaluation, proxy_gold_alarm
+from sanmai.train.digests import require_whole
 from sanmai.train.runs import Run
 from sanmai.types import Group, Metrics, Problem
 
@@ -59,6 +60,8 @@ class HackingAlarm:
         self._seen: dict[str, list[Evaluation]] = {kind: [] for kind in self._gold}
         self._items: dict[str, list[tuple[str, int]]] = {}
         self._is_flagged: set[str] = set()
+        if run.start_step:
+            require_whole(run.folder, "evaluations/")
         for path in sorted((run.folder / "evaluations").glob("step-*.parquet")) if run.start_step else ():
             self._add(int(path.stem.removeprefix("step-")), _stored(path, [name for name, _ in self._gold.values()]))
         for kind, seen in self._seen.items():  # what was said before a resume is not said again

@@ -40,6 +40,7 @@ from sanmai.safety.claims import CLAIMED, Claim
 from sanmai.safety.harm import HARMFUL
 from sanmai.safety.judges import Judge, load_judge
 from sanmai.safety.measures import Row
+from sanmai.train.digests import defect_of
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
@@ -350,6 +351,8 @@ def _protocol(config: AuditConfig, facts: dict[str, Any]) -> dict[str, Any]:
 def _rows(folder: Path, step: int, name: str) -> list[Row]:
     """The completions of a set, without their texts."""
     path = folder / "evaluations" / f"step-{step:06d}.parquet"
+    if why := defect_of(path):
+        raise InputError(f"{path} {why}; restore it, or remove {folder / 'checkpoints'} to ask again")
     try:
         columns = [column for column in pq.read_schema(path).names if column not in _HEAVY]
         return [{**row, "audit_set": name} for row in pq.read_table(path, columns=columns).to_pylist()]

@@ -20,6 +20,7 @@ from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
 from sanmai.rollout.measure import training_metrics
 from sanmai.rollout.sampler import SamplingConfig
+from sanmai.train.digests import require_whole
 from sanmai.types import Group, InputError, Metrics, Problem, Rollout, Verdict
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def read_answers(folder: Path, num_steps: int) -> dict[str, dict[str, Asked]]:
     found: dict[str, dict[str, Asked]] = {"reasoned": {}, "guess": {}}
     for step in range(1, num_steps + 1):
         path = folder / "rollouts" / f"step-{step:06d}.parquet"
+        require_whole(folder, f"rollouts/{path.name}")
         try:
             columns = pq.read_schema(path).names
             wanted = ["problem_id", "num_tokens", *(c for c in columns if c.endswith(("/reasoned", "/guess")))]

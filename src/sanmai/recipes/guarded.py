@@ -36,6 +36,7 @@ from sanmai.recipes.stages import Graph, Stage, run_graph
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.safety.gates import Gate, Margin, decide, describe
 from sanmai.safety.measures import Row, find_measure
+from sanmai.train.digests import defect_of
 from sanmai.train.runs import holding, storing, write_whole
 from sanmai.types import InputError, Problem, RunError
 
@@ -254,6 +255,8 @@ def _examine(config: GuardedConfig, parts: _Parts, attempt: Attempt) -> bool:
 def _rows(folder: Path) -> list[Row]:
     """The completions of an evaluation, without their texts."""
     path = folder / "evaluations" / "step-000000.parquet"
+    if why := defect_of(path):
+        raise RunError(f"{path} {why}; remove {folder} and repeat the command")
     try:
         file = pq.ParquetFile(path)
         return file.read(columns=[name for name in file.schema_arrow.names if name not in _HEAVY]).to_pylist()

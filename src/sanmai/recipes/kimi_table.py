@@ -21,6 +21,7 @@ from sanmai.recipes.length_table import (
 )
 from sanmai.recipes.progress import Progress
 from sanmai.safety.measures import Row, values_of
+from sanmai.train.digests import require_whole
 from sanmai.types import InputError
 
 _ALL = "kimi"
@@ -126,6 +127,7 @@ def write_arms(
 
 def _read_metrics(run: Path) -> list[dict[str, Any]]:
     path = run / "metrics.jsonl"
+    require_whole(run, path.name)
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:

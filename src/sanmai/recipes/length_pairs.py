@@ -26,6 +26,7 @@ from sanmai.recipes.progress import Progress
 from sanmai.recipes.sample_files import read_samples
 from sanmai.recipes.sources import ProblemsConfig, load_splits
 from sanmai.rollout.engine import GradingConfig
+from sanmai.train.digests import require_whole
 from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 
@@ -99,6 +100,7 @@ def _groups(config: LengthPairsConfig, problems: _Known) -> list[list[Sample]]:
         raise InputError(
             f"samples = {config.samples!r}: expected a run folder of `sanmai run sample`, with rollouts in it"
         )
+    require_whole(folder.parent, "rollouts/")
     tokenizer = load_policy(config.model, for_training=False).tokenizer
     found: dict[str, list[Sample]] = defaultdict(list)
     for path in files:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from sanmai.safety.measures import MEASURES, Row, RowMeasure, num_tokens, values_of
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
+from sanmai.train.digests import defect_of
 from sanmai.train.runs import storing, write_whole
 from sanmai.types import InputError
 
@@ -146,6 +147,8 @@ def read_evaluation(folder: Path, step: int = 0) -> list[Row]:
         InputError: the file is missing or damaged.
     """
     path = folder / "evaluations" / f"step-{step:06d}.parquet"
+    if why := defect_of(path):
+        raise InputError(f"{path} {why}; restore it, or do the stage again with --from")
     try:
         known = pq.read_schema(path).names
         return pq.read_table(path, columns=[name for name in _COLUMNS if name in known]).to_pylist()

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.models.checkpoints import sync
+from sanmai.train.digests import require_whole
 from sanmai.train.runs import storing
 from sanmai.types import InputError, Problem, StopReason, Tokenizer, Verdict
 
@@ -59,6 +60,7 @@ def read_samples(path: Path, problems: Mapping[str, Problem], tokenizer: Tokeniz
     Raises:
         InputError: the file is missing or damaged.
     """
+    require_whole(path.parent.parent, f"{path.parent.name}/{path.name}")
     try:
         rows = pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowException) as error:

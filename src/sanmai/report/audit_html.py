@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
-from sanmai.report.load import as_list, as_mapping, as_number, flatten, is_number, read_lines, read_rows, read_whole
+from sanmai.report.load import as_list, as_mapping, as_number, flatten, is_number, read_checked, read_lines, read_whole
 from sanmai.report.page import render_page, resource, write_whole
 
 _CASE = "audit.json"
@@ -276,7 +276,7 @@ def _texts(folder: Path, case: Mapping[str, Any], problems: list[str]) -> dict[t
     found = {}
     for step in sorted({key[0] for key in wanted if isinstance(key[0], int)}):
         path = folder / "evaluations" / f"step-{step:06d}.parquet"
-        for row in read_rows(path, problems, ["problem_id", "sample", "prompt", "text"]):
+        for row in read_checked(path, problems, ["problem_id", "sample", "prompt", "text"]):
             key = (step, str(row.get("problem_id")), row.get("sample"))
             if key in wanted:
                 found[key] = (shown_text(row.get("prompt")), shown_text(row.get("text")))

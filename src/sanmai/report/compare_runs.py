@@ -14,7 +14,7 @@ from sanmai.report import format as fmt
 from sanmai.report.budgets import Spent, spent_by
 from sanmai.report.comparison_text import LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
 from sanmai.report.findings import COMPARED, Finding, Measured, compare_with
-from sanmai.report.load import Row, read_rows, read_whole
+from sanmai.report.load import Row, read_checked, read_whole
 from sanmai.report.pipeline import is_pipeline
 from sanmai.safety.cost import cost_of, read_run_files
 from sanmai.safety.measures import key_of
@@ -79,7 +79,7 @@ def load_evaluated(folder: Path) -> EvaluatedRun:
     if not files:
         raise InputError(f"{folder}: no evaluation on held-out problems to compare")
     problems: list[str] = []
-    rows = read_rows(files[-1], problems, _COLUMNS)
+    rows = read_checked(files[-1], problems, _COLUMNS)
     config = read_whole(folder / "config.toml", tomllib.loads, problems)
     if problems or not rows:
         raise InputError(f"{folder}: {problems[0] if problems else f'{files[-1].name} has no completions'}")

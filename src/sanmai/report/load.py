@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sanmai.train.digests import Evidence, check, defect_of
+
 Row = dict[str, Any]
 """One rollout by the schema of docs/architecture.md, without `tokens` and `sampling_logp`."""
 
@@ -62,11 +64,15 @@ def load_run(run_folder: Path) -> RunData:
     if (folder / "prediction.json").exists():
         run.prediction = read_whole(folder / "prediction.json", json.loads, run.problems)
     lines = read_lines(folder / "metrics.jsonl", run.problems)
+    evidence = check(folder)
+    run.problems += evidence.sentences
     by_step = {int(line["step"]): _numbers(line) for line in lines if is_number(line.get("step"))}
+    for step in evidence.damaged_steps:
+        by_step.pop(step, None)
     run.metrics = [by_step[step] for step in sorted(by_step)]
     run.events = read_lines(folder / "events.jsonl", run.problems)
-    run.rollout_files = _step_files(folder / "rollouts")
-    run.evaluations = _read_evaluations(_step_files(folder / "evaluations"), run.problems)
+    run.rollout_files = _whole_files(folder / "rollouts", evidence)
+    run.evaluations = _read_evaluations(_whole_files(folder / "evaluations", evidence), run.problems)
     return run
 
 
@@ -89,6 +95,14 @@ def read_rows(path: Path, problems: list[str], columns: Sequence[str] | None = N
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         problems.append(f"{path.parent.name}/{path.name} cannot be read: {reason}")
         return []
+
+
+def read_checked(path: Path, problems: list[str], columns: Sequence[str] | None = None) -> list[Row]:
+    """As `read_rows`, and none of a file that is not what the run wrote."""
+    if why := defect_of(path):
+        problems.append(f"{path.parent.name}/{path.name} {why}")
+        return []
+    return read_rows(path, problems, columns)
 
 
 def clusters_of(rows: Sequence[Row]) -> dict[str, str]:
@@ -177,6 +191,12 @@ def _read_evaluations(files: Mapping[int, Path], problems: list[str]) -> dict[in
         if rows := read_rows(files[step], problems, ("problem_id", "score/")):
             found[step] = rows
     return dict(sorted(found.items()))
+
+
+def _whole_files(folder: Path, evidence: Evidence) -> dict[int, Path]:
+    """Those that are not known to be damaged: no figure is made of the others."""
+    files = _step_files(folder)
+    return {step: path for step, path in files.items() if f"{folder.name}/{path.name}" not in evidence.damaged}
 
 
 def _step_files(folder: Path) -> dict[int, Path]:

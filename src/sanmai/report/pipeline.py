@@ -15,8 +15,9 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from sanmai.report.lengths import LengthTable, read_lengths
-from sanmai.report.load import Row, RunData, find, is_number, read_lines, read_rows, read_whole
+from sanmai.report.load import Row, RunData, find, is_number, read_checked, read_lines, read_whole
 from sanmai.report.summary import cost, planned_steps
+from sanmai.train.digests import check
 
 State = Literal["finished", "begun", "to do"]
 
@@ -239,11 +240,12 @@ def _read_stage(stage: Stage, folder: Path, problems: list[str]) -> None:
     stage.num_planned = planned_steps(RunData(stage.name, stage.config))
     stage.has_report = (folder / "report.html").is_file()
     if stage.scores is not None and stage.state == "finished":
-        stage.rows = read_rows(folder / "evaluations" / "step-000000.parquet", problems, _COLUMNS)
+        stage.rows = read_checked(folder / "evaluations" / "step-000000.parquet", problems, _COLUMNS)
     stage.decision = _decision(folder, problems)
     if stage.recipe == "sample" and (folder / "card.json").exists():
         stage.card = read_whole(folder / "card.json", json.loads, problems)
     parts = sorted(folder.glob("stages/*/")) if stage.recipe == "guarded" else [folder]
+    problems += [sentence for part in parts for sentence in check(part).sentences]
     events = [event for part in parts for event in read_lines(part / "events.jsonl", problems)]
     stage.cost = _stage_cost(events, stage.rows)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.models.checkpoints import sync
+from sanmai.models.checkpoints import file_stamp, sync
 from sanmai.types import Group
 
 
-def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
-    """Write rollouts as one Parquet file, whole or not at all, and on the disk when this returns.
+def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> dict[str, Any]:
+    """Write rollouts as one Parquet file, whole or not at all, and on the disk when this returns; its size and SHA-256.
 
     Raises:
         OSError, pyarrow.ArrowException: disk full or not writable; nothing is left behind.
@@ -23,10 +24,12 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> None:
     try:
         pq.write_table(rollout_table(step, groups), partial, compression="zstd")
         sync(partial)
+        written = file_stamp(partial)
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    return written
 
 
 def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:

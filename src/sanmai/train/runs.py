@@ -3,7 +3,8 @@
 Everything that a rerun must reproduce bit for bit (weights, metrics, rollouts) is kept apart from what it cannot (clock times,
 in events.jsonl). A step is committed by its checkpoint: on resume, whatever is newer than the newest good checkpoint is
 dropped and done again, with the same result because all randomness is keyed by step (laws 6 and 7). Metrics, rollouts and
-events are written in the background, in order; a checkpoint waits until all that was recorded before it is on the disk.
+events are written in the background, in order; a checkpoint waits until all that was recorded before it is on the disk, and seals
+the digests of it (train/digests.py).
 """
 
 from __future__ import annotations
@@ -27,7 +28,16 @@ import pyarrow as pa
 from pydantic import Field
 
 from sanmai.config import Config, differing_keys
-from sanmai.models.checkpoints import checkpoint_folders, newest_good_checkpoint, step_of, sync, write_checkpoint
+from sanmai.models.checkpoints import (
+    checkpoint_folders,
+    newest_good_checkpoint,
+    stamp,
+    step_of,
+    sync,
+    write_checkpoint,
+)
+from sanmai.train import digests
+from sanmai.train.digests import step_in
 from sanmai.train.records import write_rollouts
 from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
@@ -76,6 +86,7 @@ class Run:
             self._lock = _lock(self.folder)
         self._writer = Writer()
         try:
+            self._digests, self._sealed_at_end = digests.Digests(self.folder), None
             with storing(self.folder):
                 self.is_finished = says_finished(self.folder)
                 self.lengthened = self._write_config(config)
@@ -89,10 +100,11 @@ class Run:
                 )
             if self.is_finished and not self._is_whole():
                 self._wake()
-            if not self.is_finished:
-                with storing(self.folder):
+            with storing(self.folder):
+                found = self._check_evidence()
+                if not self.is_finished:
                     _sign(self._lock)
-                    self._drop_after(self.start_step)
+                    self._drop_after(self.start_step, found.damaged_steps)
             if self.lengthened:
                 self.lengthened = (
                     f"{self.lengthened}: the {self.start_step} steps that are done stay as they are, and later ones are done "
@@ -195,21 +207,25 @@ class Run:
     def log_probe(self, step: int, groups: Sequence[Group]) -> None:
         """Store the rollouts of a probe before a step, as `log_step` does."""
         self._wake()
-        self._writer.put(functools.partial(self._write_probe, step, groups), is_record=True)
+        self._writer.put(functools.partial(self._write_evaluation, step, groups, "probes"), is_record=True)
 
     def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
         """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
         self._wake()
         self._writer.drain()
         with storing(self.folder):
-            for name in ("events.jsonl", "rollouts", "evaluations", "probes", "."):  # the rest is synced when it is written
+            # The rest is synced when it is written.
+            for name in ("events.jsonl", digests.FILE, "rollouts", "evaluations", "probes", "."):
                 if (self.folder / name).exists():
                     sync(self.folder / name)
         with storing(self.folder / "checkpoints"):
-            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep)
+            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep, digests=self._digests.seal())
 
     def event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl, with the time; of a finished run only once something is recorded."""
+        if event == "finish" and not self.is_finished:
+            self._writer.drain()
+            facts["digests"] = self._digests.seal()
         line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "event": event, **facts}
         text = json.dumps(line, ensure_ascii=False, default=str)
         if self.is_finished:
@@ -237,6 +253,8 @@ class Run:
             self.is_finished = False
             with storing(self.folder):
                 _sign(self._lock)
+                if self._sealed_at_end is not None:
+                    self._keep_digests(max(self.start_step, 1), self._sealed_at_end)
             for text in self._held:
                 self._writer.put(functools.partial(self._write_event, text), is_record=False)
             self._held.clear()
@@ -246,27 +264,27 @@ class Run:
         if self.checkpoint is not None:
             return self.checkpoint == checkpoint_folders(self.folder)[0]
         metrics = self.folder / "metrics.jsonl"
-        return not metrics.exists() or not any(_step_in(line) for line in metrics.read_text("utf-8", "replace").splitlines())
+        return not metrics.exists() or not any(step_in(line) for line in metrics.read_text("utf-8", "replace").splitlines())
 
     def _write_step(self, step: int, line: str, groups: Sequence[Group]) -> None:
         with storing(self.folder / "metrics.jsonl"):
+            written = {}
             if groups:
-                write_rollouts(self.folder / "rollouts" / f"step-{step:06d}.parquet", step, groups)
-            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+                name = f"rollouts/step-{step:06d}.parquet"
+                written[name] = write_rollouts(self.folder / name, step, groups)
+            content = line.encode()
+            with (self.folder / "metrics.jsonl").open("ab") as file:
+                file.write(content + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+            self._digests.add(step, {**written, digests.METRICS: stamp(content)})
 
-    def _write_evaluation(self, step: int, groups: Sequence[Group]) -> None:
-        path = self.folder / "evaluations" / f"step-{step:06d}.parquet"
-        with storing(path):
-            write_rollouts(path, step, groups)
-
-    def _write_probe(self, step: int, groups: Sequence[Group]) -> None:
-        path = self.folder / "probes" / f"step-{step:06d}.parquet"
+    def _write_evaluation(self, step: int, groups: Sequence[Group], kind: str = "evaluations") -> None:
+        path = self.folder / kind / f"step-{step:06d}.parquet"
         with storing(path):
             path.parent.mkdir(exist_ok=True)
-            write_rollouts(path, step, groups)
+            written = write_rollouts(path, step, groups)
+            self._digests.add(step, {f"{kind}/{path.name}": written})
 
     def _write_event(self, line: str) -> None:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
@@ -299,7 +317,27 @@ class Run:
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
         self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")
 
-    def _drop_after(self, step: int) -> None:
+    def _check_evidence(self) -> digests.Evidence:
+        """Warn of what is committed and is not as it was written. It stays: who reads it again refuses it."""
+        if not self.start_step and not self.is_finished:
+            return digests.Evidence()  # nothing is committed
+        if self.is_finished:
+            self._sealed_at_end = digests.newest_seal(self.folder)
+            found = digests.check(self.folder, sealed=self._sealed_at_end)
+        else:
+            found = digests.check(self.folder, sealed=self._seal(), until=self.start_step)
+        for sentence in found.sentences:
+            self.warn(sentence)
+        return found
+
+    def _seal(self) -> dict[str, Any] | None:
+        return digests.seal_of(self.checkpoint) if self.checkpoint is not None else None
+
+    def _keep_digests(self, step: int, sealed: Mapping[str, Any] | None) -> None:
+        _replace(self.folder / digests.FILE, self._digests.kept(step, sealed))
+        self._digests = digests.Digests(self.folder)
+
+    def _drop_after(self, step: int, damaged_steps: Set[int] | Mapping[int, str]) -> None:
         """Remove what was recorded after the newest good checkpoint."""
         for kind in ("rollouts", "evaluations", "probes"):
             for path in (self.folder / kind).iterdir() if (self.folder / kind).is_dir() else ():
@@ -310,11 +348,14 @@ class Run:
         for path in unwanted:
             if path.name.startswith(".partial-") or step_of(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
-        metrics, kept = self.folder / "metrics.jsonl", []
-        if metrics.exists():
-            kept = [line for line in metrics.read_text("utf-8", "replace").splitlines(True) if _is_kept(line, step)]
-            write_whole(metrics, "".join(kept))
-        recorded = {json.loads(line)["step"] for line in kept}
+        self._keep_digests(step, self._seal())
+        metrics = self.folder / "metrics.jsonl"
+        lines = metrics.read_bytes().splitlines(keepends=True) if metrics.exists() else []
+        steps = [step_in(line) for line in lines]
+        committed = [k for k, found in enumerate(steps) if step > 0 and found is not None and found <= step]
+        end = committed[-1] if committed else -1  # one that cannot be read is damage before this, and cut off by a kill after it
+        _replace(metrics, b"".join(line for k, line in enumerate(lines) if k in {*committed} or (k < end and steps[k] is None)))
+        recorded = {steps[k] for k in committed} | {*damaged_steps}
         lost = [s for s in range(1, step + 1) if s not in recorded]
         if lost:
             self.warn(f"metrics.jsonl lacks {len(lost)} of the steps that are committed, the first {lost[0]}")
@@ -369,34 +410,9 @@ def _promise(config: Config) -> str:
     return "weights and rollouts come out as those of such a run from its start, which has no evaluation where this one ended"
 
 
-def _is_kept(line: str, step: int) -> bool:
-    found = _step_in(line)
-    return step > 0 and found is not None and found <= step  # None: cut off by a kill, and its step is done again
-
-
-def _step_in(line: str) -> int | None:
-    """The step that a line of metrics.jsonl is of; None where it cannot be read."""
-    try:
-        step = json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return step if isinstance(step, int) else None
-
-
 def says_finished(folder: Path) -> bool:
     """The last that its events say of where the run stands is that it is finished."""
-    try:
-        lines = (folder / "events.jsonl").read_bytes().splitlines()
-    except OSError:
-        return False  # not there; or whoever writes the first event says what is wrong
-    for line in reversed(lines):
-        try:
-            event = json.loads(line)["event"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue  # cut off by a kill
-        if event in ("finish", "start", "resume", "step", "interrupt"):
-            return event == "finish"
-    return False
+    return digests.last_state(folder).get("event") == "finish"
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -460,10 +476,19 @@ def holds_only(folder: Path, names: Set[str]) -> bool:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file in one rename: whole or not at all. One that holds this text already is left alone."""
-    if _holds_text(path, text):
-        return
+    if not _holds_text(path, text):
+        _write_renamed(path, text.encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Give a file that there may be this content; none is made to hold nothing."""
+    if content != (path.read_bytes() if path.exists() else b""):
+        _write_renamed(path, content)
+
+
+def _write_renamed(path: Path, content: bytes) -> None:
     partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(content)
     partial.rename(path)
 
 
