@@ -16,6 +16,7 @@ from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
 class FakeRun:
     def __init__(self, folder, start_step=0):
         self.folder, self.start_step, self.said = folder, start_step, []
+        self.is_finished = False
         (folder / "evaluations").mkdir(exist_ok=True)
 
     def warn(self, message):

@@ -135,6 +135,10 @@ def test_damaged_evidence_that_is_read_again_stops_who_reads_it(tmp_path):
     with pytest.raises(InputError, match=r"evaluations/step-000002\.parquet is not what was written"):
         read_evaluation(tmp_path, 2)
     assert len(read_evaluation(tmp_path, 3)) == 3
+    work(tmp_path, 3, finishes=True)
+    with Run(tmp_path, "toy", Settings()) as run:  # finished: nothing is judged any more, the warning is enough
+        HackingAlarm(AlarmConfig(), run, {"accuracy": 1.0}, None)
+        assert [w.split()[0] for w in run.warnings] == ["evaluations/step-000002.parquet", "rollouts/step-000001.parquet"]
     flip_in_line_of_step_2(tmp_path / "metrics.jsonl")
     with pytest.raises(InputError, match=r"metrics\.jsonl is damaged \(the line of step 2 is not what was written"):
         require_whole(tmp_path, "metrics.jsonl")

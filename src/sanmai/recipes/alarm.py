@@ -60,9 +60,10 @@ class HackingAlarm:
         self._seen: dict[str, list[Evaluation]] = {kind: [] for kind in self._gold}
         self._items: dict[str, list[tuple[str, int]]] = {}
         self._is_flagged: set[str] = set()
-        if run.start_step:
+        goes_on = run.start_step > 0 and not run.is_finished
+        if goes_on:
             require_whole(run.folder, "evaluations/")
-        for path in sorted((run.folder / "evaluations").glob("step-*.parquet")) if run.start_step else ():
+        for path in sorted((run.folder / "evaluations").glob("step-*.parquet")) if goes_on else ():
             self._add(int(path.stem.removeprefix("step-")), _stored(path, [name for name, _ in self._gold.values()]))
         for kind, seen in self._seen.items():  # what was said before a resume is not said again
             if self._flag(kind, seen) is not None:
