@@ -107,7 +107,7 @@ def test_time_that_the_program_takes_is_its_own_and_a_process_that_does_not_star
     def broken(*_, **__):
         raise RunError("no process for a program could be started: out of memory")
 
-    monkeypatch.setattr(code, "grade_program", broken)
+    monkeypatch.setattr(code, "grade_tests", broken)
     found = QUICK.grade([(problem(), answer(SQUARE)), (problem(), parse_trace("no"))])
     assert labels(found[0]) == dict.fromkeys(("accuracy", "tests_visible", "tests_hidden"), (None, "ungradable"))
     assert "out of memory" in found[0]["accuracy"].reason and found[1]["accuracy"].label == "no_code"
@@ -115,8 +115,8 @@ def test_time_that_the_program_takes_is_its_own_and_a_process_that_does_not_star
 
 def test_a_batch_is_in_order_and_runs_each_program_once(monkeypatch):
     ran = []
-    real = code.grade_program
-    monkeypatch.setattr(code, "grade_program", lambda text, *rest, **named: ran.append(text) or real(text, *rest, **named))
+    real = code.grade_tests
+    monkeypatch.setattr(code, "grade_tests", lambda text, *rest, **named: ran.append(text) or real(text, *rest, **named))
     programs = [f"def f(x): return x * x if x < {n} else 0" for n in (1, 2, 3, 9)] * 5
     other = CodeSpec(("assert f(0) == 0",), (), "", ("f",))
     items = [(problem(other.text if i == 7 else SPEC.text), answer(text)) for i, text in enumerate(programs)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sanmai.data.choices import anthropic_eval, choices, is_truthfulqa, options_of, truthfulqa
-from sanmai.data.code_problems import code_problem
+from sanmai.data.code_problems import STATEMENTS, code_problem, public_problem
 from sanmai.data.files import Row
 from sanmai.data.generic import generic, not_used
 from sanmai.data.messages import with_thought
@@ -32,6 +32,7 @@ from sanmai.data.rows import (
     tags_from,
     text_of,
 )  # fmt: skip
+from sanmai.programs.public_tests import has_public_tests
 from sanmai.programs.tasks import task_of
 from sanmai.types import InputError, Message, Problem
 
@@ -123,11 +124,14 @@ def _svamp(row: Row, default_id: str) -> Problem:
     return Problem(id_of(row, default_id), messages, reference(row.get("Answer")), language="en", tags=tags)
 
 
-def _code(row: Row, default_id: str) -> Problem:
+def _code(row: Row, default_id: str) -> tuple[Problem, list[str]]:
     try:
+        if has_public_tests(row):
+            return public_problem(row, default_id)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the programs, about their own text
-            return code_problem(task_of(row))
+            problem = code_problem(task_of(row))
+            return problem, [not_used([])]
     except InputError as error:
         raise RowError(str(error)) from None
 
@@ -208,6 +212,8 @@ def _is_xstest(row: Row) -> bool:
 
 
 def _is_code(row: Row) -> bool:
+    if has_public_tests(row) and bool({*STATEMENTS} & set(row)):
+        return True
     return {"entry_point", "test"} <= set(row) or ("test_list" in row and bool({"code", "text"} & set(row)))
 
 
@@ -230,7 +236,10 @@ FORMATS: dict[str, Format] = {
         "prompt or question, and risk_area", lambda row: "risk_area" in row and bool({"prompt", "question"} & set(row)),
         plain(_do_not_answer, "prompt", "question"),
     ),
-    "code": Format("text or prompt with tests (test_list; entry_point and test)", _is_code, plain(_code, "prompt")),
+    "code": Format(
+        "text, prompt or question with tests (test_list; entry_point and test; input_output; public_test_cases; official_tests)",
+        _is_code, _code,
+    ),
     "anthropic_evals": Format(
         "question and answer_matching_behavior", has("question", "answer_matching_behavior"), plain(anthropic_eval, "question")
     ),

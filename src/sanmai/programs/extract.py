@@ -27,11 +27,12 @@ _CODE_LINE = re.compile(r"(async def|def|class|import|from|@)\b|@")
 _PROMPT = re.compile(r"(?:>>>|\.\.\.)(?: |$)")
 
 
-def last_program(answer: str, names: Collection[str] = ()) -> tuple[str, str] | None:
+def last_program(answer: str, names: Collection[str] = (), *, reads_input: bool = False) -> tuple[str, str] | None:
     """The program of an answer and what it was taken from; None where there is none.
 
     Args:
         names: what the tests ask the program for; a block that shows how to use it defines none of them.
+        reads_input: the tests are by standard input: the last block that reads it goes before those that define something.
 
     Example:
         last_program("So:\\n```python\\nx = 1\\n```") == ("x = 1\\n", "python block")
@@ -42,7 +43,7 @@ def last_program(answer: str, names: Collection[str] = ()) -> tuple[str, str] | 
     unmarked = [code for mark, code in blocks if code.strip() and mark not in _OTHER]
     for what, found in (("python block", marked), ("unmarked block", unmarked)):
         for code in reversed(found):
-            if names and not _defined(code).isdisjoint(names):
+            if (names and not _defined(code).isdisjoint(names)) or (reads_input and _reads(code)):
                 return code, what
     if marked:
         return next((code for code in reversed(marked) if _defined(code)), marked[-1]), "python block"
@@ -110,6 +111,13 @@ def _defined(code: str) -> set[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found |= {target.id for target in targets if isinstance(target, ast.Name)}
     return found
+
+
+def _reads(code: str) -> bool:
+    """Whether it mentions what reads standard input."""
+    tree = _parsed(code)
+    words = [getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in ast.walk(tree)] if tree else []
+    return not {"input", "stdin", "open"}.isdisjoint(words)
 
 
 def _plain(code: str) -> str:

@@ -109,8 +109,8 @@ def grade_program(
     outcomes = [late] * len(tests)
     for fact in facts:
         outcomes[fact["test"]] = Outcome(fact["passed"], fact["reason"])
-    if any(outcome.passed is False for outcome in outcomes) and (lacking := _lacking(code, outcomes)):
-        return CodeResult((Outcome(None, f"the program imports {lacking}, which is not in the sandbox"),) * len(tests), program)
+    if any(outcome.passed is False for outcome in outcomes) and (missing := lacking(code, outcomes)):
+        return CodeResult((Outcome(None, f"the program imports {missing}, which is not in the sandbox"),) * len(tests), program)
     return CodeResult(tuple(outcomes), program)
 
 
@@ -122,7 +122,7 @@ LIBRARIES = frozenset([
 """What honest programs import and the sandbox, which has the standard library alone, lacks."""
 
 
-def _lacking(code: str, outcomes: Sequence[Outcome]) -> str | None:
+def lacking(code: str, outcomes: Sequence[Outcome]) -> str | None:
     """The library without which no test could begin: named at the program's own top level, and missed there.
 
     Read from the text and from a list, so that a program cannot leave its group by raising what it likes.

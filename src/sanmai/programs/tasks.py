@@ -11,6 +11,7 @@ from typing import Any
 
 from sanmai.programs.grade import CodeResult, grade_program
 from sanmai.programs.run import Limits
+from sanmai.programs.stdio import IoTest, Test, reads_input
 from sanmai.types import InputError
 
 
@@ -53,9 +54,9 @@ class CodeSpec:
             '{"tests": ["assert f(2) == 4"], "hidden_tests": ["assert f(3) == 9"], "setup": "", "entry_points": ["f"]}')
     """
 
-    tests: tuple[str, ...]
-    """Those that the prompt may show; at least one."""
-    hidden_tests: tuple[str, ...] = ()
+    tests: tuple[Test, ...]
+    """Those that the prompt may show; at least one. With the hidden ones all Python, or all by standard input."""
+    hidden_tests: tuple[Test, ...] = ()
     """Those that it must not show."""
     setup: str = ""
     entry_points: tuple[str, ...] = ()
@@ -63,7 +64,7 @@ class CodeSpec:
     @property
     def text(self) -> str:
         """The JSON; `read_spec` gives the spec again."""
-        return json.dumps(vars(self), ensure_ascii=False)
+        return json.dumps(vars(self), ensure_ascii=False, default=vars)
 
     @classmethod
     def of(cls, task: CodeTask, *, hidden_share: float = 0.0, seed: int = 0) -> CodeSpec:
@@ -93,20 +94,36 @@ def read_spec(text: str) -> CodeSpec:
         raise InputError(f"answer of a code problem: expected a JSON object with tests: {error}") from None
     if not isinstance(fields, dict) or not set(fields) <= set(CodeSpec.__dataclass_fields__):
         raise InputError(f"answer of a code problem: expected an object of {', '.join(CodeSpec.__dataclass_fields__)}")
-    lists = {}
-    for name in ("tests", "hidden_tests", "entry_points"):
-        lists[name] = fields.get(name, [])
-        if not isinstance(lists[name], list) or not all(isinstance(value, str) for value in lists[name]):
-            raise InputError(f"answer of a code problem: {name} = {lists[name]!r:.60}: expected a list of texts")
+    tests, hidden = (read_tests(fields.get(name, []), f"answer of a code problem: {name}") for name in ("tests", "hidden_tests"))
+    names = fields.get("entry_points", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"answer of a code problem: entry_points = {names!r:.60}: expected a list of texts")
     setup = fields.get("setup", "")
     if not isinstance(setup, str):
         raise InputError(f"answer of a code problem: setup = {setup!r:.60}: expected text")
-    if not lists["tests"]:
+    if not tests:
         raise InputError("answer of a code problem: tests = []: expected at least one")
-    for name in lists["entry_points"]:
+    if reads_input((*tests, *hidden)) and any(isinstance(test, str) for test in (*tests, *hidden)):
+        raise InputError("answer of a code problem: some tests are Python and some by standard input: expected one kind")
+    for name in names:
         if not name.isidentifier():
             raise InputError(f"answer of a code problem: entry_points has {name!r:.60}: expected names")
-    return CodeSpec(tuple(lists["tests"]), tuple(lists["hidden_tests"]), setup, tuple(lists["entry_points"]))
+    return CodeSpec(tests, hidden, setup, tuple(names))
+
+
+def read_tests(values: Any, where: str) -> tuple[Test, ...]:
+    """Tests as they stand in JSON: Python sources, or objects of the texts input and output.
+
+    Raises:
+        InputError: they are no list of these.
+    """
+    if not isinstance(values, list) or not all(isinstance(value, str) or _is_io(value) for value in values):
+        raise InputError(f"{where} = {str(values)[:80]}: expected a list of texts (or of {{input, output}} objects of texts)")
+    return tuple(value if isinstance(value, str) else IoTest(value["input"], value["output"]) for value in values)
+
+
+def _is_io(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(value.get(name), str) for name in ("input", "output"))
 
 
 def task_of(row: Mapping[str, Any]) -> CodeTask:

@@ -25,8 +25,9 @@ from typing import Any, Literal
 from sanmai.data.code_problems import code_problem
 from sanmai.data.files import read_rows
 from sanmai.programs.extract import asked_names, last_program
-from sanmai.programs.grade import CodeResult, grade_program
+from sanmai.programs.grade import CodeResult
 from sanmai.programs.run import Limits
+from sanmai.programs.stdio import grade_tests, python_tests, reads_input
 from sanmai.programs.tasks import CodeSpec, read_spec, task_of
 from sanmai.types import InputError, Problem, RunError, Trace, Verdict
 
@@ -55,7 +56,7 @@ class CodeGrader:
     rewarded: Rewarded = "all"
     """The tests that count for the reward: all, or the visible alone, which leaves the hidden ones as a measure of cheating."""
     limits: Limits = field(default_factory=code_limits)
-    """For all tests of one program together."""
+    """For all tests of one program together; for each of those by standard input, see grade_stdio."""
     threads: int = 0
     """Programs that run at a time in a batch; 0 is as many as there are cores."""
 
@@ -100,7 +101,7 @@ class CodeGrader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # those of programs and tests, about their own text
                 tests = (*spec.tests, *spec.hidden_tests)
-                return grade_program(code, tests, setup=spec.setup, entry_points=spec.entry_points, limits=self.limits)
+                return grade_tests(code, tests, setup=spec.setup, entry_points=spec.entry_points, limits=self.limits)
         except (RunError, ValueError) as error:  # no process, or a program larger than any that is read
             return str(error)
 
@@ -208,13 +209,16 @@ def _program(trace: Trace, spec: CodeSpec | str) -> str | Verdict:
     """The program of an answer, or the verdict where there is none."""
     if not trace.is_complete:
         return Verdict(0.0, "no finished answer", "incomplete")
-    found = last_program(trace.answer, _names(spec) if isinstance(spec, CodeSpec) else ())
+    if isinstance(spec, CodeSpec):
+        found = last_program(trace.answer, _names(spec), reads_input=reads_input(spec.tests))
+    else:
+        found = last_program(trace.answer)
     return Verdict(0.0, "finished without a program", "no_code") if found is None else found[0]
 
 
 @lru_cache(maxsize=4096)
 def _names(spec: CodeSpec) -> frozenset[str]:
-    return frozenset(spec.entry_points) or asked_names([spec.setup, *spec.tests, *spec.hidden_tests])
+    return frozenset(spec.entry_points) or asked_names([spec.setup, *python_tests((*spec.tests, *spec.hidden_tests))])
 
 
 def _part(result: CodeResult, which: slice) -> CodeResult:
