@@ -261,10 +261,11 @@ class Run:
 
     def _is_whole(self) -> bool:
         """What a finished run has left is there: its newest checkpoint, or no step that wanted one."""
-        if self.checkpoint is not None:
-            return self.checkpoint == checkpoint_folders(self.folder)[0]
+        if self.checkpoint is not None and self.checkpoint != checkpoint_folders(self.folder)[0]:
+            return False
         metrics = self.folder / "metrics.jsonl"
-        return not metrics.exists() or not any(step_in(line) for line in metrics.read_text("utf-8", "replace").splitlines())
+        lines = metrics.read_bytes().splitlines() if metrics.exists() else []
+        return all((step_in(line) or 0) <= self.start_step for line in lines)
 
     def _write_step(self, step: int, line: str, groups: Sequence[Group]) -> None:
         with storing(self.folder / "metrics.jsonl"):
