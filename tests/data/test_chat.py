@@ -61,7 +61,8 @@ def test_a_demonstration_fits_its_template_and_ends_with_the_stop_token():
     solved = Problem("a", USER, "5", solution="2+3=5")
     for tokenizer, completion in [
         (Characters("|"), "<think>\n2+3=5\n</think>\n5"),
-        (Characters("<think>\n"), "\n2+3=5\n</think>\n5"),
+        (Characters("<think>\n"), "2+3=5\n</think>\n5"),
+        (Characters("<think>"), "\n2+3=5\n</think>\n5"),
         (Characters(), "<think>\n2+3=5\n</think> <answer>5</answer>"),
     ]:
         prompt, tokens = render_demonstration(tokenizer, solved)

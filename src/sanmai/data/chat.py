@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from sanmai.data.trace import CLOSE_TAG, LONGEST_MARK, OPEN_TAG, opens_thought
+from sanmai.data.turns import continues, lacks_thought, turn_end, without_reopening
 from sanmai.types import IMAGE_MARK, InputError, Message, Problem, Tokenizer, images_of
 
 R1_ZERO_SYSTEM = (
@@ -48,14 +49,13 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, carries_
         )
     if messages[-1]["role"] == "assistant":
         before = render_prompt(tokenizer, messages[:-1], carries_images=carries_images)
-        words = messages[-1]["content"]
-        words = words.removeprefix(OPEN_TAG) if opened_in_prompt(tokenizer, before) else words
+        words = without_reopening(messages[-1]["content"], prompt_end(tokenizer, before), OPEN_TAG)
         return [*before, *tokenizer.encode(words, add_special_tokens=False)]
     if tokenizer.chat_template:
         conversation = [_with_parts(message) for message in messages]
         try:
             tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, MemoryError, RecursionError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             # No words of theirs: they may ask for something harmful.
             turns = ", ".join(f"{m['role']} ({len(str(m['content'])):,} characters)" for m in messages)
@@ -86,8 +86,12 @@ def _with_parts(message: Message) -> dict[str, Any]:
 
 def opened_in_prompt(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_tag: str = OPEN_TAG) -> bool:
     """Whether the rendered prompt ends with an opening mark, the given or a known one: completions start inside the thought."""
-    end = tokenizer.decode(list(prompt_tokens[-max(4 * len(open_tag), LONGEST_MARK) :]), skip_special_tokens=False)
-    return opens_thought(end, open_tag)
+    return opens_thought(prompt_end(tokenizer, prompt_tokens, open_tag), open_tag)
+
+
+def prompt_end(tokenizer: Tokenizer, prompt_tokens: Sequence[int], open_tag: str = OPEN_TAG) -> str:
+    """The prompt's end as text, long enough for any opening tag."""
+    return tokenizer.decode(list(prompt_tokens[-max(4 * len(open_tag), LONGEST_MARK) :]), skip_special_tokens=False)
 
 
 def demonstration(
@@ -114,21 +118,47 @@ def render_demonstration(
     thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG),
     *,
     carries_images: bool = False,
+    may_stay_open: bool = False,
 ) -> tuple[list[int], list[int]]:
-    """Prompt tokens, and completion tokens that end with the stop token.
+    """Prompt tokens, and completion tokens that end with the token that ends a turn (`turn_end`).
+
+    Where the prompt opens the thought, the completion begins inside it; a demonstration without a thought closes it at once.
 
     Args:
         carries_images: as of `render_prompt`.
+        may_stay_open: as of `continues`.
 
     Raises:
-        InputError: the problem has no demonstration, or the tokenizer no stop token.
+        InputError: the problem has no demonstration, or an unclosed thought where the prompt opens one, or the tokenizer has no
+            stop token.
     """
     text = demonstration(problem, thought_tags=thought_tags, with_answer_tags=not tokenizer.chat_template)
     if text is None:
         raise InputError(f"problem {problem.id}: has no worked solution to imitate; expected a file with solutions")
-    if tokenizer.eos_token_id is None:
+    if (end := turn_end(tokenizer)) is None:
         raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
     prompt = render_prompt(tokenizer, problem.messages, carries_images=carries_images)
-    if opened_in_prompt(tokenizer, prompt, thought_tags[0]):
-        text = text.removeprefix(thought_tags[0])
-    return prompt, [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]
+    try:
+        end_of_prompt = prompt_end(tokenizer, prompt, thought_tags[0])
+        text = continues(text, end_of_prompt, thought_tags, may_stay_open=may_stay_open)
+    except ValueError as error:
+        raise InputError(f"problem {problem.id}: the prompt opens the thought, and the demonstration: {error}") from None
+    return prompt, [*tokenizer.encode(text, add_special_tokens=False), end]
+
+
+def closed_at_once(
+    tokenizer: Tokenizer, problems: Sequence[Problem], thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
+) -> str | None:
+    """A warning where the template opens the thought and demonstrations have none: they are trained with an empty one."""
+    if not problems or not opened_in_prompt(
+        tokenizer, render_prompt(tokenizer, problems[0].messages, carries_images=True), thought_tags[0]
+    ):
+        return None
+    texts = [(p, demonstration(p, thought_tags=thought_tags)) for p in problems]
+    bare = [p for p, text in texts if text is not None and lacks_thought(text, thought_tags)]
+    if not bare:
+        return None
+    return (
+        f"the chat template opens a thought, and {len(bare)} of {len(texts)} demonstrations have none (the first is "
+        f"{bare[0].id}): there the model learns to close an empty one and answer at once"
+    )

@@ -159,10 +159,17 @@ def _first(text: str, mark: Mark) -> int | None:
 
 def opens_thought(prompt: str, open_tag: str = OPEN_TAG) -> bool:
     """Whether a prompt ends in an opening mark, the given one or one of the table."""
+    return opened_tag(prompt, open_tag) is not None
+
+
+def opened_tag(prompt: str, open_tag: str = OPEN_TAG) -> str | None:
+    """The opening mark that a prompt ends in, as it is written there; None where it ends in none."""
     end = prompt.rstrip()[-LONGEST_MARK:]
-    return end.endswith(open_tag) or any(
-        re.search(rf"(?:{mark.open})\Z", end, re.IGNORECASE) for mark in MARKS if not mark.is_bare
-    )
+    if end.endswith(open_tag):
+        return open_tag
+    patterns = (mark.open for mark in MARKS if not mark.is_bare)
+    found = (re.search(rf"(?:{pattern})\Z", end, re.IGNORECASE) for pattern in patterns)
+    return next((match[0] for match in found if match), None)
 
 
 def _tags(text: str, mark: Mark, *, skip_fences: bool) -> tuple[list[Span], list[Span]]:

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sanmai.config import Config
+from sanmai.data.turns import turn_end
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
@@ -503,7 +504,7 @@ def _merged_state(model: Any) -> dict[str, Tensor]:
 
 def _stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     configured: Any = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    candidates = [*(configured if isinstance(configured, list) else [configured]), tokenizer.eos_token_id]
+    candidates = [*(configured if isinstance(configured, list) else [configured]), tokenizer.eos_token_id, turn_end(tokenizer)]
     found = {int(token) for token in candidates if token is not None}
     if not found:
         raise InputError(

@@ -23,8 +23,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.data.turns import tags_opened, turn_end
 from sanmai.models.policy import (
     _DTYPES,
     _SPLIT_ROLLOUTS_BELOW,
@@ -149,14 +150,15 @@ class RewardModel:
             ValueError: as encode_prompt.
         """
         prompt = self.encode_prompt(messages, reference)
-        is_open = opened_in_prompt(self.tokenizer, prompt)
+        tags = tags_opened(prompt_end(self.tokenizer, prompt), (OPEN_TAG, CLOSE_TAG))
         if self.reads == "answer":
             if not trace.is_complete:
                 return None
-            text = f"{CLOSE_TAG}\n{trace.answer.strip()}" if is_open else trace.answer.strip()
+            text = f"{tags[1]}\n{trace.answer.strip()}" if tags else trace.answer.strip()
         else:
-            text = trace.text.removeprefix(OPEN_TAG) if is_open else trace.text
-        stop = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
+            text = trace.text.removeprefix(tags[0]) if tags else trace.text
+        end = turn_end(self.tokenizer)
+        stop = [] if end is None else [end]
         return [*prompt, *self.tokenizer.encode(text, **self._as_text), *stop]
 
     def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:

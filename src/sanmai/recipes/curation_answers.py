@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample, is_correct
 from sanmai.data.trace import parse_trace
+from sanmai.data.turns import continues
 from sanmai.models.policy import Policy
 from sanmai.recipes.sources import check_positions
 from sanmai.rewards.math import closing_brace
@@ -50,8 +51,8 @@ def answer_start(policy: Policy, problem: Problem, config: CurateConfig) -> str:
         return config.guess.prefill
     open_tag, close_tag = config.grading.thought_tags
     tokenizer = policy.tokenizer
-    is_open = opened_in_prompt(tokenizer, render_prompt(tokenizer, problem.messages), open_tag)
-    empty = f"{'' if is_open else open_tag}\n\n{close_tag}\n\n"
+    end = prompt_end(tokenizer, render_prompt(tokenizer, problem.messages), open_tag)
+    empty = continues(f"{open_tag}\n\n{close_tag}\n\n", end, config.grading.thought_tags)
     words = _MATH_WORDS if problem.verifier == "math" else ""
     written = tokenizer.decode(tokenizer.encode(words, add_special_tokens=False), skip_special_tokens=False)
     return empty + words if _BOX in written.replace(" ", "") else empty

@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sanmai.config import Config
-from sanmai.data.chat import render_demonstration
+from sanmai.data.chat import closed_at_once, render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.data.problems import OnError, split
@@ -274,6 +274,9 @@ def encode_pairs(
     room = _room(policy, config)
     kept: list[EncodedPair] = []
     num_long = num_empty = num_alike = 0
+    chosen_ones = [Problem(item.id, item.messages, demonstration=item.chosen) for item in items]
+    if bare := closed_at_once(policy.tokenizer, chosen_ones, config.grading.thought_tags):
+        on_warning(f"{what}: {bare}")
     for item in items:
         prompt, chosen, rejected = _encode(policy, item, config.grading.thought_tags)
         if chosen == rejected:  # texts that differ may not, to a tokenizer that does not know their words
@@ -415,7 +418,12 @@ def _check_source(config: DpoConfig) -> None:
 def _encode(policy: Policy, item: Pair, thought_tags: tuple[str, str]) -> tuple[list[int], list[int], list[int]]:
     """Prompt, chosen and rejected tokens; a response is a demonstration that is written as it stands."""
     (prompt, chosen), (_, rejected) = (
-        render_demonstration(policy.tokenizer, Problem(item.id, item.messages, demonstration=text), thought_tags)
+        render_demonstration(
+            policy.tokenizer,
+            Problem(item.id, item.messages, demonstration=text),
+            thought_tags,
+            may_stay_open=text is item.rejected,  # pairs with samples that were cut off are wanted
+        )
         for text in (item.chosen, item.rejected)
     )
     return prompt, chosen, rejected

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from sanmai.config import Config
 from sanmai.data.filters import Filter, Sample
 from sanmai.data.trace import parse_trace
+from sanmai.data.turns import turn_end
 from sanmai.rewards.judge import Complete, JudgeConfig, check_failures
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, grade
@@ -162,7 +163,7 @@ class Rewriter:
         open_tag, close_tag = self.grading.thought_tags
         rollouts = []
         for sample, text in texts:
-            tokens = [*self.tokenizer.encode(text, add_special_tokens=False), self.tokenizer.eos_token_id or 0]
+            tokens = [*self.tokenizer.encode(text, add_special_tokens=False), turn_end(self.tokenizer) or 0]
             trace = parse_trace(text, open_tag=open_tag, close_tag=close_tag)
             rollout = Rollout(
                 sample.problem.id, sample.number, [], tokens, [0.0] * len(tokens), StopReason.STOP, 0, text, trace

@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config
 from sanmai.data.chat import render_demonstration
 from sanmai.data.filters import Choice, FilterConfig, Funnel, Sample, make_filters, with_pass_rates
+from sanmai.data.turns import turn_end
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes import name_of
 from sanmai.recipes.datacard import Card, write_card
@@ -107,7 +108,7 @@ def run_sample(
     with Run(out, "sample", config) as run:
         chosen, held_out = _problems(config, problems, run.warn, has_reward=reward is not None)
         policy = load_policy(config.model, for_training=False)
-        if policy.tokenizer.eos_token_id is None:
+        if turn_end(policy.tokenizer) is None:
             raise InputError(
                 "the tokenizer has no stop token (eos_token_id); nobody could learn to stop from its completions"
             )
@@ -288,5 +289,5 @@ def _finish(
 def _is_retokenized(sample: Sample, policy: Policy, tags: tuple[str, str]) -> bool:
     """The demonstration that the sample becomes has other tokens than were sampled, up to the stop token."""
     problem = replace(sample.problem, demonstration=sample.completion)
-    _, tokens = render_demonstration(policy.tokenizer, problem, tags)
+    _, tokens = render_demonstration(policy.tokenizer, problem, tags, may_stay_open=True)
     return tokens[:-1] != list(sample.tokens[:-1])

@@ -25,8 +25,9 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample
+from sanmai.data.trace import opened_tag
 from sanmai.models.checkpoints import sync
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import storing
@@ -66,18 +67,18 @@ def read_samples(path: Path, problems: Mapping[str, Problem], tokenizer: Tokeniz
     except (OSError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{path}: cannot be read ({reason}); restore it, or sample again into another --out") from None
-    is_open: dict[str, bool] = {}
+    opened: dict[str, str] = {}
     samples = []
     for row in rows:
         problem = problems[row["problem_id"]]
-        if problem.id not in is_open:
+        if problem.id not in opened:
             prompt = render_prompt(tokenizer, problem.messages)
-            is_open[problem.id] = opened_in_prompt(tokenizer, prompt, open_tag)
+            opened[problem.id] = opened_tag(prompt_end(tokenizer, prompt, open_tag), open_tag) or ""
         samples.append(
             Sample(
                 problem,
                 row["sample"],
-                (open_tag if is_open[problem.id] else "") + row["text"],
+                opened[problem.id] + row["text"],
                 row["tokens"],
                 StopReason(row["stop_reason"]),
                 _verdicts(row),

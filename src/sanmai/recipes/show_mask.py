@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanmai.data.chat import demonstration, render_demonstration
+from sanmai.data.chat import demonstration, prompt_end, render_demonstration
 from sanmai.data.problems import load_problems
-from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, opened_tag
+from sanmai.data.turns import continues, lacks_thought
 from sanmai.terminal import printable
 from sanmai.types import InputError, Problem, Tokenizer
 
@@ -94,10 +95,14 @@ def _round_trip(tokenizer: Tokenizer, problem: Problem, tokens: Sequence[ShownTo
     numbers = [token.number for token in tokens if token.is_trained and not token.is_stop]
     text = tokenizer.decode(numbers, skip_special_tokens=False)
     wanted = demonstration(problem, with_answer_tags=not tokenizer.chat_template) or ""
+    end = prompt_end(tokenizer, [token.number for token in tokens if not token.is_trained])
+    completion = continues(wanted, end, (OPEN_TAG, CLOSE_TAG))
     if text == wanted:
         yield "Decoded, the trained tokens are the demonstration's text, character for character.", ""
-    elif wanted.endswith(text) and wanted.removesuffix(text).strip() == OPEN_TAG:
-        yield f"The prompt ends with {OPEN_TAG}; decoded, the trained tokens are the rest of the demonstration.", ""
+    elif text == completion and lacks_thought(wanted, (OPEN_TAG, CLOSE_TAG)):
+        yield f"The prompt opens the thought and the demonstration has none: an empty one is closed, as {text!r}.", "bold"
+    elif text == completion:
+        yield f"The prompt ends with {opened_tag(end)}; decoded, the trained tokens are the rest of the demonstration.", ""
     else:
         yield f"Decoded, the trained tokens are not the demonstration's text but {text!r}", "bold"
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sanmai.config import Config
+from sanmai.data.turns import turn_end
 from sanmai.losses import distillation_loss, token_divergence
 from sanmai.models.policy import _CHUNK_LOGITS, ModelConfig, Policy, load_policy, resolve_model
 from sanmai.train.step import Component, Scored, score_all
@@ -70,11 +71,11 @@ def check_shares_tokenizer(student: Policy, teacher: Policy) -> None:
         )
     if odd_ones := set(student.tokenizer.all_special_tokens) ^ set(teacher.tokenizer.all_special_tokens):
         raise InputError(f"teacher and student have different special tokens ({min(odd_ones)!r}): {said}")
-    ends = [tokenizer.eos_token for tokenizer in (teacher.tokenizer, student.tokenizer)]
+    ends = [t.convert_ids_to_tokens(turn_end(t)) for t in (teacher.tokenizer, student.tokenizer)]
     if ends[0] != ends[1]:
         raise InputError(
             f"the teacher ends a completion with {ends[0]!r} and the student with {ends[1]!r}, which it would unlearn: set "
-            "eos_token in the student's tokenizer to the teacher's"
+            "eos_token (and the chat template) in the student's tokenizer to the teacher's"
         )
 
 
