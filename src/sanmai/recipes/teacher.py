@@ -71,8 +71,10 @@ def check_shares_tokenizer(student: Policy, teacher: Policy) -> None:
         )
     if odd_ones := set(student.tokenizer.all_special_tokens) ^ set(teacher.tokenizer.all_special_tokens):
         raise InputError(f"teacher and student have different special tokens ({min(odd_ones)!r}): {said}")
-    ends = [t.convert_ids_to_tokens(turn_end(t)) for t in (teacher.tokenizer, student.tokenizer)]
-    if ends[0] != ends[1]:
+    both = (teacher.tokenizer, student.tokenizer)
+    turns, texts = [t.convert_ids_to_tokens(turn_end(t)) for t in both], [t.eos_token for t in both]
+    if turns[0] != turns[1] or texts[0] != texts[1]:
+        ends = turns if turns[0] != turns[1] else texts
         raise InputError(
             f"the teacher ends a completion with {ends[0]!r} and the student with {ends[1]!r}, which it would unlearn: set "
             "eos_token (and the chat template) in the student's tokenizer to the teacher's"
