@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import TemplateError
-
 from sanmai.data.trace import CLOSE_TAG, LONGEST_MARK, OPEN_TAG, opens_thought
 from sanmai.data.turns import continues, lacks_thought, turn_end, without_reopening
 from sanmai.types import IMAGE_MARK, InputError, Message, Problem, Tokenizer, images_of
@@ -55,7 +53,7 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, carries_
         conversation = [_with_parts(message) for message in messages]
         try:
             tokens = list(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False))
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, MemoryError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - a template is a foreign program
             reason = (str(error) or type(error).__name__).splitlines()[0]
             # No words of theirs: they may ask for something harmful.
             turns = ", ".join(f"{m['role']} ({len(str(m['content'])):,} characters)" for m in messages)

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from sanmai.models.policy import _first_line, quiet_transformers
+from sanmai.models.loading import check_folder, loading
+from sanmai.models.policy import quiet_transformers
 from sanmai.models.reward import similar_lengths
 from sanmai.types import InputError
 
@@ -96,24 +97,18 @@ class TextClassifier:
 
 def _load(folder: str) -> tuple[Any, Any]:
     """Tokenizer, and the model with what was found of its weights; the settings are looked at first."""
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        with quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
-            config = AutoConfig.from_pretrained(folder, **options)
-            _check(folder, config)
-            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            loaded = AutoModelForSequenceClassification.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
-            )
-    except InputError:
-        raise
-    except (
-        OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
-    ) as error:  # fmt: skip
-        raise InputError(f"{folder!r}: cannot load it as a sequence classifier: {_first_line(error)}") from error
+    check_folder(folder, Path(folder))
+    failed = f"{folder!r}: cannot load it as a sequence classifier"
+    with loading(failed), quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
+        config = AutoConfig.from_pretrained(folder, **options)
+        _check(folder, config)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        loaded = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+        )
     return tokenizer, loaded
 
 

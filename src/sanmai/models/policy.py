@@ -26,6 +26,7 @@ from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.models.dense import DenseModel, Layout
+from sanmai.models.loading import check_folder, check_template, loading
 from sanmai.models.vision import ARCHITECTURES, Vision
 from sanmai.types import Image, InputError, TokenBatch
 
@@ -94,6 +95,8 @@ class Policy:
 
     def __init__(self, model: Any, tokenizer: Any, config: ModelConfig, vision: Vision | None = None) -> None:
         self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.notes: tuple[str, ...] = ()
+        """What a user should know of the model's chat template; warnings of whoever loads it."""
         self.vision = vision
         """How pictures come into prompts; None of a model that reads text alone."""
         self.device = next(model.parameters()).device
@@ -309,42 +312,28 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     Raises:
         InputError: no such folder or hub model, no safetensors weights, no tokenizer, or no such device.
     """
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
     name = resolve_model(config.name)
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
     frozen_base = config.lora_rank > 0 or not for_training
-    try:
-        if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-            raise InputError(f"model.name = {config.name!r}: no config.json in that folder; expected a transformers model's")
-        with quiet_transformers():
-            tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
-            has_vision = AutoConfig.from_pretrained(name, **options).model_type in ARCHITECTURES
-            architectures = AutoModelForImageTextToText if has_vision else AutoModelForCausalLM
-            loaded: Any = architectures.from_pretrained(
-                name,
-                dtype=_DTYPES[config.dtype] if frozen_base else torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                **options,
-            )
-            vision = Vision.of(name, loaded[0], tokenizer, options) if has_vision else None
-    except InputError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:
-        raise InputError(
-            f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer: {_first_line(error)}"
-        ) from error
+    failed = f"model.name = {config.name!r}: cannot load it as a causal language model with a tokenizer"
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise InputError(f"model.name = {config.name!r}: no config.json in that folder; expected a transformers model's")
+    check_folder(config.name, Path(name))
+    with loading(f"model.name = {config.name!r}: cannot load its tokenizer"), quiet_transformers():
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
+    with loading(failed), quiet_transformers():
+        has_vision = AutoConfig.from_pretrained(name, **options).model_type in ARCHITECTURES
+        architectures = AutoModelForImageTextToText if has_vision else AutoModelForCausalLM
+        loaded: Any = architectures.from_pretrained(
+            name,
+            dtype=_DTYPES[config.dtype] if frozen_base else torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+        vision = Vision.of(name, loaded[0], tokenizer, options) if has_vision else None
     model, found = loaded
     # `transformers` fills what a folder lacks with random weights and an empty vocabulary.
     if missing := sorted(found["missing_keys"]):
@@ -371,7 +360,11 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         raise InputError(
             f"model.name = {config.name!r}: its tokenizer has {tokenizer.vocab_size} words, more than its embedding"
         )
-    return Policy(model, tokenizer, config, vision)
+    notes = check_template(config.name, tokenizer)
+    with loading(failed):  # it is tried on a few tokens
+        policy = Policy(model, tokenizer, config, vision)
+    policy.notes = notes
+    return policy
 
 
 def resolve_model(name: str) -> str:

@@ -26,6 +26,7 @@ from torch import Tensor
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.data.turns import tags_opened, turn_end
+from sanmai.models.loading import check_folder, check_template, loading
 from sanmai.models.policy import (
     _DTYPES,
     _SPLIT_ROLLOUTS_BELOW,
@@ -67,6 +68,8 @@ class RewardModel:
         self.reads: Reads = reads
         self.center = 0.0
         """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of the others."""
+        self.notes: tuple[str, ...] = ()
+        """As of a policy."""
         self.counts: Counter[str] = Counter()
         """Since the start: "sequences" scored, and their "tokens"."""
         self.device = next(model.parameters()).device
@@ -274,7 +277,9 @@ def load_reward_model(
         raise InputError(f"model.lora_rank = {config.lora_rank}: reward models train all weights; expected 0")
     name = resolve_model(config.name)
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "revision": config.revision or "main"}
-    with _loading(config), quiet_transformers():
+    failed = f"model.name = {config.name!r}: cannot load it as a reward model with a tokenizer"
+    check_folder(config.name, Path(name))
+    with loading(failed), quiet_transformers():
         settings = AutoConfig.from_pretrained(name, **options)
     is_classifier = any("ForSequenceClassification" in a for a in settings.architectures or ())
     if not is_classifier and seed is None:
@@ -303,6 +308,7 @@ def load_reward_model(
     # Dropout would give one completion many scores; eval() turns it off for good.
     model.eval().requires_grad_(for_training)
     reward_model = RewardModel(model, tokenizer, config, objective=chosen_objective, reads=chosen_reads)
+    reward_model.notes = check_template(config.name, tokenizer)
     reward_model.center = float(recorded.get("center", 0.0))
     return reward_model
 
@@ -311,7 +317,8 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
     """Model on its device, tokenizer, and the names of weights that the folder lacks."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    with _loading(config), quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
+    failed = f"model.name = {config.name!r}: cannot load it as a reward model with a tokenizer"
+    with loading(failed), quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
         tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
             name, num_labels=1, dtype=torch.float32 if for_training else _DTYPES[config.dtype], use_safetensors=True,
@@ -325,23 +332,6 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _loading(config: ModelConfig) -> Generator[None]:
-    """What can go wrong in `transformers` while it loads, as one sentence."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except InputError:
-        raise
-    except (
-        OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
-    ) as error:  # fmt: skip
-        raise InputError(
-            f"model.name = {config.name!r}: cannot load it as a reward model with a tokenizer: {_first_line(error)}"
         ) from error
 
 

@@ -42,6 +42,8 @@ def converse(model: str, *, temperature: float, max_tokens: int, device: str, se
 
     policy = load_policy(ModelConfig(name=model, device=device), for_training=False)
     config = SamplingConfig.read({"temperature": temperature, "max_tokens": max_tokens}, source="chat")
+    for note in policy.notes:
+        console.print(printable(f"({note})"), style="yellow", markup=False, highlight=False)
     is_terminal, is_of_world = sys.stdin.isatty(), knows_world(model)
     if is_terminal:
         console.print(f"{_hint(is_of_world)}Each line is a new conversation. End with Ctrl-D.", style="dim")

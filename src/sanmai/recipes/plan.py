@@ -110,7 +110,7 @@ def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str
     if not policy.scores_in_chunks:
         yield "Its output head is of a kind that is not known here, so whole logits are kept while scoring: more memory."
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
-    yield from (f"Warning: {warning}" for warning in warnings)
+    yield from (f"Warning: {warning}" for warning in [*warnings, *policy.notes])
     yield from {"zero": _zero, "distill": _distill}.get(recipe, _sft)(config, policy, train)
     yield (
         f"A checkpoint every {config.checkpoints.every} steps, of about {_size(_checkpoint_bytes(policy, config))}; "

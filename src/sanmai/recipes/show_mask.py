@@ -70,7 +70,8 @@ def mask_lines(file: Path, model: str, row: int) -> Iterator[tuple[str, str]]:
         raise InputError(
             f"--row {row}: {file} has {len(found)} demonstrations; expected a number from 0 to {len(found) - 1}"
         )
-    tokenizer, problem = load_tokenizer(model), found[row]
+    (tokenizer, notes), problem = load_tokenizer(model), found[row]
+    yield from ((f"Warning: {note}", "bold") for note in notes)
     tokens = shown_tokens(tokenizer, problem)
     num_trained = sum(token.is_trained for token in tokens)
     yield f"Demonstration {row} of {file}: {problem.id}", "bold"
@@ -113,20 +114,19 @@ def print_mask(file: Path, model: str, row: int, console: Console) -> None:
         console.print(printable(text), style=style or None, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-def load_tokenizer(model: str) -> Any:
-    """The tokenizer of what model.name takes, without its weights.
+def load_tokenizer(model: str) -> tuple[Any, tuple[str, ...]]:
+    """The tokenizer of what model.name takes, without its weights, and warnings about its chat template.
 
     Raises:
         InputError: no such model, or it has no tokenizer.
     """
     from transformers import AutoTokenizer
 
+    from sanmai.models.loading import check_folder, check_template, loading
     from sanmai.models.policy import quiet_transformers, resolve_model
 
     name = resolve_model(model)
-    try:
-        with quiet_transformers():
-            return AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"--model {model}: its tokenizer cannot be loaded: {reason}") from error
+    check_folder(model, Path(name))
+    with loading(f"--model {model}: its tokenizer cannot be loaded"), quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    return tokenizer, check_template(model, tokenizer)

@@ -48,6 +48,7 @@ def describe_environment(
             "parameters": policy.num_parameters,
             "trained_parameters": sum(p.numel() for p in policy.weights.values()),
             "chunked_scoring": policy.scores_in_chunks,
+            "notes": list(policy.notes),
         },
         "origin": {
             "weights": start_digest,

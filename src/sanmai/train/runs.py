@@ -187,6 +187,8 @@ class Run:
             if changed := differing_keys(before, facts):
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
+            for note in dict(facts.get("model") or {}).get("notes", ()):
+                self.warn(str(note))
             with storing(path):
                 write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
