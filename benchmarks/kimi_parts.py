@@ -38,7 +38,7 @@ GOAL = 0.9
 def run(arm: str, seed: int, steps: int, out: Path) -> list[dict]:
     """The metrics of one run, a dictionary per step."""
     folder = out / f"{list(ARMS).index(arm)}-{seed}-{steps}"
-    settings = (f"seed={seed}", f"num_steps={steps}", "evaluation.every=5", "problems.evaluation_limit=300", *MIRROR, *ARMS[arm])
+    settings = (f"seed={seed}", f"num_steps={steps}", "evaluation.every=5", *MIRROR, *ARMS[arm])
     command = [sys.executable, "-m", "sanmai.cli", "run", "zero", "--out", str(folder)]
     command += [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -188,3 +188,146 @@ def test_every_setting_is_read_somewhere_and_says_what_it_does():
     assert [f for f, (name, _) in fields.items() if name not in read | by_name] == []
     sections = {f for f, (_, info) in fields.items() if isinstance(info.annotation, type) and issubclass(info.annotation, Config)}
     assert {f for f, (_, info) in fields.items() if not info.description} <= sections
+
+
+def value_for(dotted: str, value: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    set_value(made, dotted, value)
+    return made
+
+
+# The class: a setting that is read only while another one is on. Recipe, the setting, and what switches it on.
+IDLE: list[tuple[str, str, Any, dict[str, Any]]] = [
+    ("zero", "problems.evaluation_limit", 8, {"problems": {"source": "a.jsonl"}}),
+    ("zero", "problems.holdout", 0.3, {"problems": {"source": "a.jsonl"}}),
+    ("zero", "problems.kind", "safety", {"problems": {"evaluation": "a.jsonl"}}),
+    ("zero", "problems.on_error", "skip", {"problems": {"source": "a.jsonl"}}),
+    ("sft", "problems.evaluation_limit", 8, {"problems": {"evaluation": "a.jsonl"}}),
+    ("zero", "curriculum.hard_from", 0.5, {"curriculum": {"order": "hard_later"}}),
+    ("zero", "curriculum.below", 0.5, {"curriculum": {"order": "hard_later"}}),
+    ("zero", "curriculum.floor", 0.5, {"curriculum": {"order": "prioritised"}}),
+    ("zero", "curriculum.prior", 0.2, {"curriculum": {"retire_solved": True}}),
+    ("zero", "curriculum.decay", 0.9, {"curriculum": {"order": "prioritised"}}),
+    ("zero", "curriculum.known_tries", 3, {"curriculum": {"order": "prioritised"}}),
+    ("zero", "curriculum.return_after", 3, {"curriculum": {"retire_solved": True}}),
+    ("zero", "length.ngram", 20, {"length": {"weight": 1.0, "reward": "cosine"}}),
+    ("zero", "length.repetition_penalty", -0.1, {"length": {"weight": 1.0, "reward": "cosine"}}),
+    ("zero", "length.reward", "cosine", {"length": {"weight": 1.0}}),
+    ("zero", "length.warmup", 0.5, {"length": {"weight": 1.0}}),
+    ("zero", "length.ramp", 0.5, {"length": {"weight": 1.0}}),
+    ("zero", "partial.earlier", "importance", {"partial": {"segment_tokens": 8}}),
+    ("zero", "partial.loop_tokens", 8, {"partial": {"segment_tokens": 8}}),
+    ("zero", "partial.loop_times", 3, {"partial": {"segment_tokens": 8, "loop_tokens": 4}}),
+    ("zero", "partial.loop_penalty", 0.5, {"partial": {"segment_tokens": 8, "loop_tokens": 4}}),
+    ("zero", "budgets.every", 5, {"budgets": {"kl": {"limit": 0.1, "drives": "kl"}}}),
+    ("zero", "budgets.samples", 4, {"budgets": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"]}}),
+    ("zero", "budgets.judge.retries", 2, {"budgets": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"],
+        "harm_from": "judge", "judge": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}}),
+    ("zero", "anchor.max_tokens", 99, {"anchor": {"source": "a.jsonl", "weight": 0.1}}),
+    ("zero", "anchor.demonstrations_per_update", 9, {"anchor": {"source": "a.jsonl", "weight": 0.1}}),
+    ("zero", "loss.kl_estimator", "k1", {"loss": {"kl_weight": 0.1}}),
+    ("zero", "loss.reference_reset_steps", 9, {"loss": {"kl_weight": 0.1}}),
+    ("sft", "optimizer.final_lr_ratio", 0.3, {"optimizer": {"schedule": "linear"}}),
+    ("zero", "model.lora_alpha", 64, {"model": {"lora_rank": 4}}),
+    ("zero", "rewards.judge.retries", 2, {"rewards": {"helpfulness": 1.0, "helpfulness_from": "judge",
+        "judge": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}}),
+    ("zero", "rewards.judge.calls_per_answer", 3, {"rewards": {"correctness": 1.0, "correctness_from": "judge",
+        "judge": {"model": "m"}}}),
+    ("zero", "rewards.judge.device", "cuda", {"rewards": {"correctness": 1.0, "correctness_from": "judge",
+        "judge": {"model": "m"}}}),
+    ("zero", "rewards.refusal_from", "keywords", {"rewards": {"refusal": 1.0}}),
+    ("zero", "rewards.refusal_keywords", ["no"], {"rewards": {"refusal": 1.0, "refusal_from": "keywords"}}),
+    ("zero", "evaluation.gold.judge.seed", 2, {"evaluation": {"gold": {"harm_from": "judge", "judge": {"model": "m"}}}}),
+    ("sample", "filters.min_reward", 0.5, {"filters": {"correct": True}}),
+    ("curate", "guess.max_tokens", 9, {"guess": {"attempts": 2}}),
+    ("curate", "guess.prefill", "x", {"guess": {"attempts": 2}}),
+    ("reward", "balance_lengths", False, {"objective": "pairwise"}),
+    ("reward", "preferences.on_error", "skip", {"preferences": {"source": "a.jsonl"}}),
+    ("reward", "preferences.world.train", 9, {"preferences": {"source": "world"}}),
+    ("dpo", "on_error", "skip", {"source": "a.jsonl"}),
+    ("distill", "beta", 0.5, {"exact": True}),
+    ("sft", "epochs", 3.0, {"token_budget": None}),
+    ("preferences", "samples", 4, {"recorded": None}),
+    ("audit", "judge_key", "KEY", {"judge": "http://127.0.0.1:1/v1#m"}),
+    ("redteam", "explore", 0.3, {"search": "quality_diversity"}),
+    ("redteam", "holdout_by", "style", {"holdout_cells": 0.2}),
+    ("guarded", "gates.max_doublings", 2, {"gates": {"on_undecided": "more_samples"}}),
+    ("guarded", "gates.lr_factor", 0.2, {"gates": {"repairs": ["lower_lr"]}}),
+    ("guarded", "gates.max_attempts", 4, {"gates": {"repairs": ["lower_lr"]}}),
+    ("r1", "gate_problems", "p.jsonl", {"gates": {"margins": [{"measure": "harm", "rule": "max_rise", "limit": 0.02}]}}),
+    ("r1", "gates.confidence", 0.9, {"gates": {"margins": [{"measure": "harm", "rule": "max_rise", "limit": 0.02}]}}),
+    ("r1", "reasoning.curriculum.hard_from", 0.5, {"reasoning": {"curriculum": {"order": "hard_later"}}}),
+    ("long2short", "merge_weight", 0.2, {"method": ["merge"]}),
+    ("long2short", "budget_share", 0.2, {"method": ["rl"]}),
+    ("compare", "anchor_weight", 0.2, {"arms": ["rl", "hybrid"]}),
+]  # fmt: skip
+OFF: dict[str, dict[str, Any]] = {  # where the recipe's own default has the switch on
+    "guess": {"guess": {"attempts": 0}}, "filters.min_reward": {"filters": {"correct": False}},
+    "balance_lengths": {"objective": "pointwise"}, "on_error": {"source": "world"}, "epochs": {"token_budget": 9999},
+    "samples": {"recorded": "a.jsonl"}, "explore": {"search": "random"}, "holdout_by": {"holdout_cells": 0.0},
+    "preferences.world.train": {"preferences": {"source": "a.jsonl", "evaluation": "b.jsonl"}},
+    "merge_weight": {"method": ["rl"]}, "budget_share": {"method": ["merge"]}, "anchor_weight": {"arms": ["rl"]},
+}  # fmt: skip
+NEEDED: dict[str, dict[str, Any]] = {
+    "guarded": {"gates": {"margins": [{"measure": "accuracy", "rule": "max_fall", "limit": 0.1}]}},
+}
+
+
+@pytest.mark.parametrize(("name", "setting", "value", "on"), IDLE, ids=[f"{name}-{setting}" for name, setting, _, _ in IDLE])
+def test_a_setting_that_would_do_nothing_is_refused_and_one_that_is_read_is_not(name, setting, value, on):
+    from sanmai.recipes import find_recipe
+
+    recipe = find_recipe(name).config
+    needed, stated = NEEDED.get(name, {}), value_for(setting, value)
+    off = next((off for key, off in OFF.items() if setting == key or setting.startswith(f"{key}.")), {})
+    with pytest.raises(InputError, match=rf"{setting} = .* is read only with ") as refused:
+        recipe.read(merge(merge(needed, off), stated))
+    assert "\n" not in str(refused.value)
+    recipe.read(merge(merge(needed, on), stated))
+
+
+def test_one_that_equals_its_default_changes_nothing_and_is_let_be():
+    from sanmai.recipes import find_recipe, resolve
+
+    settings = resolve(find_recipe("zero"), overrides=["curriculum.hard_from=0.25", "length.ngram=40"])
+    assert settings == resolve(find_recipe("zero"))
+
+
+def test_what_a_preset_says_is_not_what_a_person_says():
+    from sanmai.recipes import find_recipe, resolve
+
+    recipe = find_recipe("r1")
+    preset = tomllib.loads((Path(sanmai.__path__[0]) / "recipes" / "presets" / "r1-tiny.toml").read_text())
+    assert preset["sft"]["optimizer"]["schedule"] != "constant" and preset["sft"]["optimizer"]["final_lr_ratio"]
+    resolve(recipe, overrides=["sft.optimizer.schedule=constant"])  # the preset's end of the schedule goes with it
+    with pytest.raises(InputError, match=r"sft.optimizer.final_lr_ratio = 0.5 is read only with sft.optimizer.schedule"):
+        resolve(recipe, overrides=["sft.optimizer.schedule=constant", "sft.optimizer.final_lr_ratio=0.5"])
+
+
+def test_problems_that_the_caller_brings_have_the_settings_of_files():
+    from sanmai.recipes import find_recipe, resolve
+
+    values = {"problems": {"holdout": 0.3, "evaluation_limit": 5}}
+    assert resolve(find_recipe("zero"), values=values, has_problems=True).problems.holdout == 0.3  # ty: ignore
+    with pytest.raises(InputError, match="holdout"):
+        resolve(find_recipe("zero"), values=values)
+
+
+def test_what_a_pipeline_fills_in_later_is_not_judged_now():
+    from sanmai.recipes import find_recipe
+
+    find_recipe("r1").config.read({"reasoning": {"problems": {"evaluation_limit": 8}}})
+
+
+def test_every_condition_names_settings_that_there_are_and_is_shown_with_them():
+    from sanmai.config import describe_settings
+    from sanmai.recipes import find_recipe, resolve
+
+    for made in config_classes():
+        for rule in made.rules():
+            assert {name.split(".")[0] for name in rule.names} <= made.model_fields.keys()
+    shown = {name: meaning for name, _, meaning in describe_settings(resolve(find_recipe("zero")))}
+    assert shown["curriculum.hard_from"].endswith('Read only with curriculum.order = "hard_later".')
+    assert "Read only with rewards.helpfulness_from, harmlessness_from or" in shown["rewards.judge.retries"]
+    assert shown["rewards.judge.retries"].endswith("rewards.judge.base_url.")
+    assert "Read only" not in shown["num_steps"]

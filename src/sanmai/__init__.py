@@ -75,7 +75,7 @@ def run(
             raise InputError("problems: expected a path, settings by name, or a list of sanmai.Problem")
     if reward is not None and not callable(reward):
         raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None")
-    resolved = resolve(chosen, Path(config) if config is not None else None, values=values)
+    resolved = resolve(chosen, Path(config) if config is not None else None, values=values, has_problems=given is not None)
     salt = repr(given) if given is not None else ""
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt + (name_of(reward) or ""))
     chosen.run(resolved, folder, problems=given, reward=reward, **stages)

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sanmai.types import InputError
+
+
+@dataclass(frozen=True)
+class OnlyWith:
+    """Settings of a section that are read only while a condition holds; set to something else meanwhile, they are refused.
+
+    Example:
+        OnlyWith('order = "hard_later"', lambda c: c.order == "hard_later", "hard_from", "below")
+    """
+
+    condition: str
+    """In words; begins with the name of a setting of the same section."""
+    holds: Callable[[Any], object]
+    """Of the section."""
+    names: tuple[str, ...]
+    """Settings, whole sections or "section.setting" in it; () is all of the section."""
+
+    def __init__(self, condition: str, holds: Callable[[Any], object], *names: str) -> None:
+        for name, value in (("condition", condition), ("holds", holds), ("names", names)):
+            object.__setattr__(self, name, value)
 
 
 class Config(BaseModel):
@@ -21,13 +42,33 @@ class Config(BaseModel):
         frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
+    only_with: ClassVar[tuple[OnlyWith, ...]] = ()
+    """What is read only under a condition; a subclass's rules are added to those of its bases."""
+    completed_later: ClassVar[frozenset[str]] = frozenset()
+    """Names of sections, at any depth below, that a pipeline fills in for its stages: what they will hold is not known yet."""
+
     @classmethod
-    def read(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
-        """The configuration with these values; InputError names each bad one, with the nearest known name."""
+    def read(
+        cls, values: Mapping[str, Any], source: str = "configuration", *, stated: Mapping[str, Any] | None = None
+    ) -> Self:
+        """The configuration with these values; InputError names each bad one, with the nearest known name.
+
+        Args:
+            stated: those of the values that a person states, which are refused where they would do nothing; None: all of them.
+                One that equals its default is let be: the config.toml of a run states them all, and it changes nothing.
+        """
         try:
-            return cls.model_validate(values)
+            config = cls.model_validate(values)
         except ValidationError as error:
             raise InputError(f"{source}: " + "; ".join(_explain(cls, e) for e in error.errors())) from None
+        if idle := list(idle_settings(config, values if stated is None else stated)):
+            raise InputError(f"{source}: {'; '.join(idle)}")
+        return config
+
+    @classmethod
+    def rules(cls) -> list[OnlyWith]:
+        """`only_with` of the class and its bases."""
+        return [rule for base in reversed(cls.__mro__) for rule in vars(base).get("only_with", ())]
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
@@ -85,14 +126,74 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str =
     return found
 
 
-def describe_settings(config: Config, prefix: str = "") -> Iterable[tuple[str, Any, str]]:
-    """(dotted name, value, what it does) of every setting, in order."""
+def idle_settings(config: Config, stated: Mapping[str, Any]) -> Iterator[str]:
+    """Of the stated values each that would do nothing, with the condition that it is read under; those equal to a default aside.
+
+    Args:
+        stated: nested values, as `read` takes them.
+    """
+    told: set[str] = set()
+    for name, rule, prefix in _idle_rules(config, _defaults(type(config)), stated, "", frozenset()):
+        if name not in told:
+            told.add(name)
+            yield f"{name} is read only with {prefix}{rule.condition}"
+
+
+def _idle_rules(
+    config: Config, default: Any, stated: Mapping[str, Any], prefix: str, unknown: frozenset[str]
+) -> Iterator[tuple[str, OnlyWith, str]]:
+    """(name and value, rule, prefix of the rule's section) of stated settings that are not read, in `config` and below."""
+    unknown = unknown | type(config).completed_later
+    for rule in type(config).rules():
+        if rule.holds(config):
+            continue
+        for dotted in rule.names or tuple(type(config).model_fields):
+            own = _at(_defaults(type(config)), dotted)
+            found = _changed(_at(config, dotted), (_at(default, dotted), own), _at(stated, dotted), dotted)
+            for name, value in found:
+                yield f"{prefix}{name} = {value!r}", rule, prefix
+    for name in type(config).model_fields:
+        part, given = getattr(config, name), stated.get(name)
+        if isinstance(part, Config) and isinstance(given, Mapping) and name not in unknown:
+            yield from _idle_rules(part, _at(default, name), given, f"{prefix}{name}.", unknown)
+
+
+def _defaults(cls: type[Config]) -> dict[str, Any]:
+    return {name: info.get_default(call_default_factory=True) for name, info in cls.model_fields.items()}
+
+
+def _at(values: Any, dotted: str) -> Any:
+    """What is at "a.b" of nested sections or mappings; None where there is nothing."""
+    for name in dotted.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else getattr(values, name, None)
+    return values
+
+
+def _changed(value: Any, defaults: tuple[Any, ...], stated: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of each stated setting in `value` that is none of its defaults."""
+    if stated is None:
+        return
+    if isinstance(value, Config) and isinstance(stated, Mapping):
+        for key in stated:
+            if key in type(value).model_fields:
+                inner = tuple(getattr(d, key, None) for d in defaults)
+                yield from _changed(getattr(value, key), inner, stated[key], f"{name}.{key}")
+    elif value not in defaults:
+        yield name, value
+
+
+def describe_settings(config: Config, prefix: str = "", condition: str = "") -> Iterable[tuple[str, Any, str]]:
+    """(dotted name, value, what it does and under which condition) of every setting, in order."""
+    rules = type(config).rules()
     for name, info in type(config).model_fields.items():
         value = getattr(config, name)
+        own = [f"{prefix}{rule.condition}" for rule in rules if not rule.names or name in rule.names]
+        read = ", and ".join(dict.fromkeys([*([condition] if condition else []), *own]))
         if isinstance(value, Config):
-            yield from describe_settings(value, f"{prefix}{name}.")
+            yield from describe_settings(value, f"{prefix}{name}.", read)
         else:
-            yield prefix + name, value, " ".join((info.description or "").split())
+            meaning = " ".join((info.description or "").split())
+            yield prefix + name, value, f"{meaning} Read only with {read}." if read else meaning
 
 
 def _parse(text: str) -> Any:

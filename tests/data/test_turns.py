@@ -7,7 +7,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sanmai.data.chat import closed_at_once, render_demonstration, render_prompt
-from sanmai.data.turns import continues, turn_end
+from sanmai.data.trace import parse_trace
+from sanmai.data.turns import continues, opening_of, turn_end
 from sanmai.types import InputError, Problem
 
 CHATML = (
@@ -219,3 +220,16 @@ def test_demonstrations_without_a_thought_are_counted_where_the_template_opens_o
     assert said is not None and "1 of 3 demonstrations have none (the first is b)" in said
     assert closed_at_once(tokenizer_of(CHATML), shown) is None
     assert closed_at_once(tokenizer_of(R1), shown[::2]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "opening"),
+    [
+        ("a</think>5", "<think>"), ("a[/THINK]5", "[THINK]"), ("a◁/think▷5", "◁think▷"), ("a</seed:think>5", "<seed:think>"),
+        ("a<|end_of_thought|>5", "<|begin_of_thought|>"), ("a<|END_THINKING|>5", "<|START_THINKING|>"), ("a", "<think>"),
+    ],
+)  # fmt: skip
+def test_the_tag_that_a_prompt_opened_is_told_from_the_one_that_closes_the_thought(text, opening):
+    trace = parse_trace(text, opened_in_prompt=True)
+    assert opening_of(trace, "<think>") == opening
+    assert continues(opening + text, opening, ("<think>", "</think>"), may_stay_open=True) == text

@@ -204,7 +204,7 @@ def test_a_callers_problems_need_no_answer_and_its_reward_is_recorded(student, t
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"beta": 0.5}, "beta without exact"),
+        ({"beta": 0.5}, "beta = 0.5 is read only with exact"),
         ({"sampling": {"temperature": 0.7}}, r"sampling\.temperature"),
         ({"prompts_per_step": 201}, "only 200 problems"),
         ({"teacher": {"name": "nowhere"}}, "nowhere"),

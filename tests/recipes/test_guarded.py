@@ -41,7 +41,7 @@ GENTLE, RUINOUS = 1e-6, 0.05
 
 
 def values(lr: float = GENTLE, **gates: Any) -> dict[str, Any]:
-    few = {"world": SUMS, "evaluation_limit": 2}
+    few = {"world": SUMS}
     return {
         "zero": {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 2, "sampling": SHORT, "optimizer": {"lr": lr},
                  "problems": few},

@@ -15,7 +15,7 @@ from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 
 FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
-        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40, "evaluation_limit": 8},
+        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40},
         "checkpoints": {"every": 1, "keep": 20}}  # fmt: skip
 PARTIAL = {"segment_tokens": 8}
 
@@ -133,7 +133,8 @@ def test_cosine_takes_the_place_of_accuracy():
 
 @pytest.mark.parametrize(("settings", "said"), [
     ({"partial": {"loop_tokens": 4}}, "segment_tokens"), ({"length": {"weight": 2.0}}, "weight of 2"),
-    ({"curriculum": {"return_after": 3}}, "retire_solved"), ({"curriculum": {"known_tries": 3}}, "known_tries with order"),
+    ({"curriculum": {"return_after": 3}}, "return_after = 3 is read only with curriculum.retire_solved"),
+    ({"curriculum": {"known_tries": 3}}, "known_tries = 3.0 is read only with curriculum.order"),
     ({"loss": {"preset": "dapo", "tau": 0.1}}, "does not read tau"),
     ({"loss": {"preset": "kimi", "normalise_each": True}}, "normalise_each"),
     ({"partial": {"segment_tokens": 8, "loop_penalty": 1}}, "loop_tokens"),

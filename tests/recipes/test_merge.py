@@ -71,7 +71,7 @@ def test_bfloat16_weights_are_summed_in_float32_and_rounded_once():
 
 def test_the_result_is_a_plain_folder_that_every_recipe_loads_and_a_second_call_leaves_alone(tmp_path):
     long = sanmai.run("zero", out=tmp_path / "long", num_steps=2, prompts_per_step=4, rollouts_per_prompt=4,
-                      problems={"limit": 20, "evaluation_limit": 4})  # fmt: skip
+                      problems={"limit": 20})  # fmt: skip
     made = sanmai.run("merge", model=str(long), out=tmp_path / "merge", weight=0.25)
     state = load_file(model_of(made) / "model.safetensors")
     ours, base = load_file(model_of(long) / "model.safetensors"), load_file(TINY_PATH / "model.safetensors")

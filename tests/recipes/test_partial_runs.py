@@ -21,7 +21,7 @@ SETTINGS = {
     "num_steps": 10, "prompts_per_step": 4, "rollouts_per_prompt": 4, "updates_per_step": 2, "sampling": {"max_tokens": 32},
     "partial": {"segment_tokens": 8}, "curriculum": {"order": "prioritised", "retire_solved": True, "return_after": 3},
     "length": {"weight": 0.5, "warmup": 0.3}, "loss": {"preset": "kimi"}, "optimizer": {"reset_each_step": True},
-    "problems": {"limit": 20, "evaluation_limit": 4}, "checkpoints": {"every": 2},
+    "problems": {"limit": 20}, "checkpoints": {"every": 2},
     "model": {"threads": 2},  # whichever process goes on with it
 }  # fmt: skip
 SAME = ("metrics.jsonl", "config.toml", "rollouts/*", "evaluations/*", "checkpoints/*/*.safetensors", "checkpoints/*/*.json")

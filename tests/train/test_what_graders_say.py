@@ -30,7 +30,7 @@ def test_a_reward_that_breaks_with_such_a_text_is_counted_and_the_run_goes_on(tm
 
     run = sanmai.run(
         "zero", out=tmp_path / "run", reward=reward, num_steps=1, prompts_per_step=2, rollouts_per_prompt=4,
-        sampling={"max_tokens": 8}, evaluation={"every": 0}, problems={"limit": 10, "evaluation_limit": 2},
+        sampling={"max_tokens": 8}, evaluation={"every": 0}, problems={"limit": 10, "world": {"heldout": 2}},
         grading={"failure_budget": 0.5},
     )  # fmt: skip
     rows = [row for path in (*run.glob("rollouts/*"), *run.glob("evaluations/*")) for row in pq.read_table(path).to_pylist()]

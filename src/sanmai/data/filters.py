@@ -15,8 +15,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.duplicates import NearDuplicates
+from sanmai.data.turns import opening_of
 from sanmai.types import Problem, Rollout, StopReason, Verdict
 
 Choice = Literal["random", "shortest"]
@@ -46,14 +47,16 @@ class FilterConfig(Config):
     near_duplicates: float | None = Field(None, gt=0, le=1)
     """Leave out what shares this much (Jaccard, runs of 5 words) with a kept completion of another problem; None: nothing."""
 
+    only_with = (
+        OnlyWith("correct = true", lambda c: c.correct, "min_reward"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.min_pass_rate > self.max_pass_rate:
             raise ValueError("min_pass_rate is above max_pass_rate: nothing would be left")
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             raise ValueError("min_tokens is above max_tokens: nothing would be left")
-        if self.min_reward and not self.correct:
-            raise ValueError("min_reward without correct: nothing would read it")
         return self
 
 
@@ -83,11 +86,11 @@ class Sample:
     @classmethod
     def of(cls, problem: Problem, rollout: Rollout, open_tag: str) -> Sample:
         """The sample that a rollout is."""
-        is_open = rollout.trace is not None and rollout.trace.opened_in_prompt
+        opened = opening_of(rollout.trace, open_tag) if rollout.trace and rollout.trace.opened_in_prompt else ""
         return cls(
             problem,
             rollout.sample,
-            (open_tag if is_open else "") + rollout.text,
+            opened + rollout.text,
             rollout.completion_tokens,
             rollout.stop_reason,
             rollout.verdicts,

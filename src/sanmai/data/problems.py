@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.columns import ColumnsConfig, mapped
 from sanmai.data.files import Row, list_files, read_rows, remarks
 from sanmai.data.formats import FORMATS, Format, FormatName, by_language, detect
@@ -57,11 +57,13 @@ class ProblemsConfig(Config):
     limit: int | None = Field(None, ge=1)
     """Use only so many problems, from the start; None for all."""
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        if self.kind is not None and self.source == "world" and self.evaluation in (None, "world"):
-            raise ValueError("kind without a file: the embedded world's problems have theirs")
-        return self
+    only_with = (
+        OnlyWith(
+            "source or evaluation from files",
+            lambda c: c.source != "world" or c.evaluation not in (None, "world"),
+            "format", "columns", "kind", "on_error",
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ def without_reopening(text: str, prompt: str, open_tag: str) -> str:
     return text.removeprefix(ends) if ends else text
 
 
+def opening_of(trace: Trace, open_tag: str) -> str:
+    """The tag that opened a thought in the prompt, told from the one that closes it; `open_tag` where that says nothing."""
+    closed = trace.between.strip()
+    guesses = (closed.replace("/", "", 1), re.sub("end", "begin", closed), re.sub("END", "START", closed))
+    for mark in MARKS:
+        if closed and re.fullmatch(mark.close, closed, re.IGNORECASE):
+            for guess in (*guesses, "<|channel|>analysis<|message|>"):
+                if re.fullmatch(mark.open, guess, re.IGNORECASE):
+                    return guess
+    return open_tag
+
+
 def _words_before(trace: Trace, thought_tags: tuple[str, str]) -> str:
     """What stands before the thought, without the tag that opens it; blanks alone are nothing."""
     mark = mark_of(trace.text, *thought_tags)

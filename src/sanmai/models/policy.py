@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.turns import turn_end
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
@@ -64,10 +64,12 @@ class ModelConfig(Config):
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Off unless you turn it on by name."""
 
+    only_with = (
+        OnlyWith("lora_rank above 0", lambda c: c.lora_rank > 0, "lora_alpha"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.lora_alpha != 32 and not self.lora_rank:
-            raise ValueError("lora_alpha without lora_rank: there are no adapters to scale")
         if self.revision is not None and (self.name == "tiny" or Path(self.name).is_dir()):
             raise ValueError(f"revision of {self.name!r}: only a hub model has revisions")
         return self

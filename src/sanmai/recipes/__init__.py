@@ -65,12 +65,14 @@ def find_recipe(name: str) -> Recipe:
 
 
 def resolve(
-    recipe: Recipe, file: Path | None = None, overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None
+    recipe: Recipe, file: Path | None = None, overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None,
+    *, has_problems: bool = False,
 ) -> Config:
     """The recipe's configuration: defaults, then the preset for the embedded model if it is used, then file, values, overrides.
 
     Args:
         file: a TOML file, or the name of a preset in recipes/presets/ such as "zero-paper".
+        has_problems: the caller brings problems of its own, in place of those that `problems.source` names.
     """
     chosen = load_values(_preset_or_file(file), overrides)
     if values:
@@ -78,12 +80,13 @@ def resolve(
     named = chosen.get("recipe", recipe.name)
     if named != recipe.name:
         raise InputError(f"{file or 'recipe'}: this configuration is for recipe {named!r}, not {recipe.name!r}")
+    stated = {name: value for name, value in chosen.items() if not (has_problems and name == "problems")}
     model = chosen.get("model")
     tiny_preset = PRESETS / f"{recipe.name}-tiny.toml"
     if tiny_preset.exists() and (not isinstance(model, Mapping) or model.get("name", "tiny") == "tiny"):
         chosen = merge(load_values(tiny_preset), chosen)
     chosen.pop("recipe", None)
-    return recipe.config.read(chosen, source=str(file) if file else "settings")
+    return recipe.config.read(chosen, source=str(file) if file else "settings", stated=stated)
 
 
 def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:

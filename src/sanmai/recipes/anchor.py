@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import closed_at_once, demonstration, render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.data.problems import load_problems
@@ -29,6 +29,10 @@ class AnchorConfig(Config):
     """Demonstrations in one optimizer update."""
     max_tokens: int = Field(4096, ge=2)
     """Demonstrations longer than this, prompt included, are left out and counted."""
+
+    only_with = (
+        OnlyWith("source", lambda c: c.source is not None, "demonstrations_per_update", "max_tokens"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

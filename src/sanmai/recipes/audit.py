@@ -21,7 +21,7 @@ from typing import Any, Self
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import ModelConfig, Policy, load_policy, resolve_model
 from sanmai.recipes.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
 from sanmai.recipes.graders import make_rubric
@@ -113,12 +113,14 @@ class AuditConfig(Config):
     sampling: SamplingConfig = SamplingConfig()
     grading: GradingConfig = GradingConfig()
 
+    only_with = (
+        OnlyWith("judge", lambda c: c.judge is not None, "judge_key"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
-        if self.judge_key is not None and self.judge is None:
-            raise ValueError("judge_key without judge: there is no server to give it to")
         for name in self.attacks:
             check_attack(name)
         return self

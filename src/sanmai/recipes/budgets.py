@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import load_problems, normalised_prompt
 from sanmai.losses import group_advantages
 from sanmai.models.policy import Policy
@@ -82,6 +82,13 @@ class BudgetsConfig(Config):
     world, refusal rules elsewhere. It must be none that the policy is rewarded by."""
     judge: JudgeConfig = JudgeConfig()
 
+    only_with = (
+        OnlyWith("limits, such as harm", lambda c: bool(c.limits), "every"),
+        OnlyWith("probe", lambda c: c.probe is not None, "prompts_per_kind", "samples", "temperature"),
+        OnlyWith("harm", lambda c: c.harm is not None, "harm_from"),
+        OnlyWith('harm_from = "judge"', lambda c: c.harm_from == "judge", "judge"),
+    )
+
     @property
     def limits(self) -> dict[str, LimitConfig]:
         return {name: limit for name in MEASURES if (limit := getattr(self, name)) is not None}
@@ -96,8 +103,6 @@ class BudgetsConfig(Config):
             raise ValueError("probe and limits go together: prompts, and harm, over_refusal, unhelped, off_language or length")
         if self.kl is not None and self.kl.drives != "kl":
             raise ValueError('kl.drives: the KL can only drive its own weight; expected "kl"')
-        if self.harm_from is not None and self.harm is None:
-            raise ValueError("harm_from without a limit on harm")
         if (self.harm_from == "judge") != bool(self.judge.model):
             raise ValueError('judge.model and harm_from = "judge" go together')
         return self

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import ModelConfig, resolve_model
 from sanmai.recipes.anchor import AnchorConfig
 from sanmai.recipes.budgets import MEASURES, BudgetsConfig, LimitConfig
@@ -73,6 +73,12 @@ class CompareConfig(Config):
     """The limits of `budgeted`."""
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on the held-out problems."""
+
+    completed_later = frozenset({"problems"})
+    only_with = (
+        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_weight"),
+        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_demonstrations"),
+    )
 
     @model_validator(mode="before")
     @classmethod

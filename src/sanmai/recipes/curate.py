@@ -39,7 +39,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.curation import Curated, CurationStep, beyond_difficulty, curate, difficulty_band, guessed
 from sanmai.data.domains import domain_of
 from sanmai.data.filters import Drop
@@ -72,6 +72,10 @@ class GuessConfig(Config):
     """Their budget in tokens: an answer, with no room for a solution."""
     prefill: str | None = None
     """What they are made to begin with; None: an empty thought, and for the verifier "math" the opening of a box."""
+
+    only_with = (
+        OnlyWith("attempts above 0", lambda c: c.attempts > 0, "draws", "temperature", "max_tokens", "prefill"),
+    )
 
 
 class CurateConfig(Config):

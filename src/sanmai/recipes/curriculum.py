@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.priority import SuccessTracker, draw_curriculum, draw_prioritised, draw_uniform
 from sanmai.rollout.measure import accuracy
 from sanmai.types import Group, InputError, Metrics, Problem, StopReason
@@ -40,13 +40,13 @@ class CurriculumConfig(Config):
     return_after: int | None = Field(None, ge=1)
     """Steps after which such a problem comes back; never when not set."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.known_tries and self.order == "epochs":
-            raise ValueError("known_tries with order = epochs: no success rate decides what is drawn")
-        if self.return_after is not None and not self.retire_solved:
-            raise ValueError("return_after without retire_solved: no problem is left out")
-        return self
+    only_with = (
+        OnlyWith('order = "prioritised" or "hard_later"', lambda c: c.order != "epochs", "known_tries"),
+        OnlyWith('order = "prioritised" or "hard_later", or with retire_solved', lambda c: c.tracks, "prior", "decay"),
+        OnlyWith('order = "prioritised"', lambda c: c.order == "prioritised", "floor"),
+        OnlyWith('order = "hard_later"', lambda c: c.order == "hard_later", "hard_from", "below"),
+        OnlyWith("retire_solved = true", lambda c: c.retire_solved, "return_after"),
+    )
 
     @property
     def tracks(self) -> bool:

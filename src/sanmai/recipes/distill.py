@@ -19,7 +19,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.models.policy import ModelConfig, Policy
@@ -85,10 +85,12 @@ class DistillConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
+    only_with = (
+        OnlyWith("exact = true", lambda c: c.exact, "beta"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.beta != 1 and not self.exact:
-            raise ValueError("beta without exact: only the reverse KL can be estimated from the student's tokens alone")
         if self.sampling.temperature != 1:
             raise ValueError("sampling.temperature: the divergence is taken at 1, so the tokens must be sampled at 1")
         return self

@@ -24,7 +24,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import closed_at_once, render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
@@ -131,6 +131,10 @@ class DpoConfig(Config):
     """For evaluation only, but for the opening thought tag: a response leaves its own out where the prompt ends with it."""
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    only_with = (
+        OnlyWith("source from files", lambda c: c.source != "world", "on_error"),
+    )
 
     @property
     def keeps_reference(self) -> bool:

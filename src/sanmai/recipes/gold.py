@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.recipes.scorers import grader
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
@@ -22,6 +22,10 @@ class GoldConfig(Config):
     helped_from: str | None = None
     """What says whether harmless requests are answered well: the same choices. A score counts as it is, 0..1."""
     judge: JudgeConfig = JudgeConfig()
+
+    only_with = (
+        OnlyWith('harm_from or helped_from = "judge"', lambda c: "judge" in (c.harm_from, c.helped_from), "judge"),
+    )
 
     @property
     def is_named(self) -> bool:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import DECISION, ModelConfig, resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
@@ -66,6 +66,13 @@ class GatesConfig(Config):
     """The repair "sft"; `problems.source` names the safe demonstrations."""
     on_failure: Literal["stop", "roll_back"] = "stop"
     """Without a promoted candidate: an error with the evidence, or go on with the model that the stage started from."""
+
+    only_with = (
+        OnlyWith("margins", lambda c: bool(c.margins)),
+        OnlyWith('on_undecided = "more_samples"', lambda c: c.on_undecided == "more_samples", "max_doublings"),
+        OnlyWith("repairs", lambda c: bool(c.repairs), "max_attempts"),
+        OnlyWith('repairs with "lower_lr"', lambda c: "lower_lr" in c.repairs, "lr_factor"),
+    )
 
     @property
     def num_attempts(self) -> int:

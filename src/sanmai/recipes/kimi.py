@@ -22,7 +22,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, merge
+from sanmai.config import Config, OnlyWith, merge
 from sanmai.models.policy import ModelConfig, resolve_model
 from sanmai.recipes.curate import CurateConfig
 from sanmai.recipes.curriculum import CurriculumConfig
@@ -134,6 +134,11 @@ class KimiConfig(Config):
     shorter."""
     evaluation: EvaluateConfig = EvaluateConfig.read(_OURS["evaluation"])
     """Of every model, on the held-out problems."""
+
+    completed_later = frozenset({"problems"})
+    only_with = (
+        OnlyWith('long other than "none"', lambda c: c.long != "none", "short"),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -281,7 +286,7 @@ def _imitation(loss: LossConfig) -> LossConfig:
     Raises:
         InputError: they do not go with it.
     """
-    return LossConfig.read({**loss.model_dump(), **_IMITATION}, source="arms: rest, of rl.loss")
+    return LossConfig.read({**loss.model_dump(), **_IMITATION}, source="arms: rest, of rl.loss", stated={})
 
 
 def describe_kimi(config: KimiConfig, out: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.rewards.length_reward import cosine_reward, kimi_length_rewards, length_weight, repetition_penalties
 from sanmai.rollout.measure import accuracy
 from sanmai.types import Group, Metrics, Rollout, StopReason, Verdict
@@ -30,6 +30,11 @@ class LengthConfig(Config):
     """Of cosine: tokens in a row that count as repeated, for which long answers pay."""
     repetition_penalty: float = Field(-0.05, le=0)
     """Of cosine: reward of each repeated token."""
+
+    only_with = (
+        OnlyWith("weight above 0", lambda c: c.weight > 0, "reward", "warmup", "ramp", "ngram", "repetition_penalty"),
+        OnlyWith('reward = "cosine"', lambda c: c.reward == "cosine", "ngram", "repetition_penalty"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

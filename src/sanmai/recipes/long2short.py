@@ -21,7 +21,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, merge
+from sanmai.config import Config, OnlyWith, merge
 from sanmai.models.policy import ModelConfig, resolve_model
 from sanmai.recipes.dpo import DpoConfig
 from sanmai.recipes.evaluate import EvaluateConfig
@@ -104,6 +104,12 @@ class Long2ShortConfig(Config):
     """Of `evaluation.sampling.max_tokens`: what a completion may have in rl, so `rl.sampling.max_tokens` is not to be set."""
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on the held-out problems."""
+
+    completed_later = frozenset({"problems"})
+    only_with = (
+        OnlyWith('method with "merge"', lambda c: "merge" in c.method, "short", "merge_weight"),
+        OnlyWith('method with "rl"', lambda c: "rl" in c.method, "budget_share"),
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
@@ -57,6 +57,10 @@ class PreferencesConfig(Config):
     """What is answered; the held-out part is not."""
     sampling: SamplingConfig = SamplingConfig()
     judge: JudgeConfig = JudgeConfig()
+
+    only_with = (
+        OnlyWith("no recorded file", lambda c: c.recorded is None, "kinds", "samples", "thought_tags", "sampling"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.filters import FilterConfig
 from sanmai.models.policy import ModelConfig, load_policy, resolve_model
 from sanmai.recipes.distill import DistillConfig
@@ -100,6 +100,11 @@ class R1Config(Config):
     with the settings of `sft` unless it has its own."""
     gate_problems: str = "@data/evaluation.jsonl"
     """What that gate decides by: a file, of prompts that are not trained on. Those of the default are reported as well."""
+
+    completed_later = frozenset({"problems"})
+    only_with = (
+        OnlyWith("gates.margins", lambda c: bool(c.gates.margins), "gate_problems"),
+    )
 
     def _worldly(self) -> list[str]:
         """Sources that are the embedded world's."""
@@ -261,7 +266,7 @@ def _guarded(config: R1Config, start: ModelConfig) -> GuardedConfig:
         "evaluation": evaluation.model_copy(update=gated),
         "gates": config.gates.model_copy(update={"sft": repair.model_copy(update={"problems": on})}),
     }
-    return GuardedConfig.read(values, source="gates")
+    return GuardedConfig.read(values, source="gates", stated={})
 
 
 def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., Stage]) -> Iterator[Stage]:

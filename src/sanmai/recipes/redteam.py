@@ -27,7 +27,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import OnError, load_problems
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes.graders import make_rubric
@@ -119,6 +119,12 @@ class RedteamConfig(Config):
     """Where objective is "harmlessness": what scores it."""
     grading: GradingConfig = GradingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=5)
+
+    only_with = (
+        OnlyWith('search = "quality_diversity"', lambda c: c.search == "quality_diversity", "explore"),
+        OnlyWith("holdout_cells above 0", lambda c: c.holdout_cells > 0, "holdout_by"),
+        OnlyWith('objective = "harmlessness"', lambda c: c.objective == "harmlessness", "rewards"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

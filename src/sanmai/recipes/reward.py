@@ -18,7 +18,7 @@ from typing import Any, Self, cast
 import torch
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_rm_bench
 from sanmai.losses import binary_cross_entropy, bradley_terry
@@ -73,6 +73,10 @@ class RewardConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig(lr=6e-6)
     evaluation: RewardEvaluationConfig = RewardEvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    only_with = (
+        OnlyWith('objective = "pairwise"', lambda c: c.objective == "pairwise", "balance_lengths"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

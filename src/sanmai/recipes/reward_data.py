@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.balance import balance_lengths
 from sanmai.data.preferences import (
     LabelledAnswer,
@@ -58,13 +57,16 @@ class PreferencesConfig(Config):
     world: WorldPreferencesConfig = WorldPreferencesConfig()
     """Of the embedded world, when source or evaluation is "world"."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if "world" not in (self.source, self.evaluation) and self.world != WorldPreferencesConfig():
-            raise ValueError("world settings, but neither source nor evaluation is 'world'")
-        if self.evaluation is not None and self.holdout != 0.1:
-            raise ValueError("holdout with an evaluation source: nothing is held out of the training source")
-        return self
+    only_with = (
+        OnlyWith("no evaluation source", lambda c: c.evaluation is None, "holdout"),
+        OnlyWith(
+            "source or evaluation from files",
+            lambda c: c.source != "world" or c.evaluation not in (None, "world"),
+            "on_error",
+        ),
+        OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
+    )
+
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.models.policy import Policy
 from sanmai.recipes.curriculum import Curriculum
@@ -38,13 +38,10 @@ class PartialConfig(Config):
     loop_penalty: float = Field(0.0, ge=0)
     """Taken off the reward of a rollout that was stopped for that."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.segment_tokens is None and (self.loop_tokens or self.loop_penalty):
-            raise ValueError("loop_tokens and loop_penalty need segment_tokens: loops are looked for between segments")
-        if self.loop_penalty and not self.loop_tokens:
-            raise ValueError("loop_penalty without loop_tokens: no rollout is stopped for a loop")
-        return self
+    only_with = (
+        OnlyWith("segment_tokens", lambda c: c.segment_tokens is not None, "earlier", "loop_tokens"),
+        OnlyWith("loop_tokens above 0", lambda c: c.loop_tokens > 0, "loop_times", "loop_penalty"),
+    )
 
 
 class StepRollouts:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import closed_at_once, demonstration, render_demonstration
 from sanmai.data.curriculum import draw
 from sanmai.models.policy import ModelConfig
@@ -51,6 +51,10 @@ class SftConfig(Config):
     """For evaluation, but for thought_tags, which demonstrations are written with."""
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
+
+    only_with = (
+        OnlyWith("no token_budget", lambda c: c.token_budget is None, "epochs"),
+    )
 
 
 def run_sft(

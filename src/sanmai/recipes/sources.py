@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from sanmai import world
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
@@ -40,14 +40,24 @@ class ProblemsConfig(FileProblemsConfig):
     world: WorldConfig = WorldConfig()
     """Of the embedded world, when source or evaluation is "world"."""
 
+    only_with = (
+        OnlyWith(
+            "source or evaluation from files (the embedded world has its own held-out sums, world.heldout)",
+            lambda c: c.source != "world" or c.evaluation is not None,
+            "evaluation_limit",
+        ),
+        OnlyWith(
+            "source from files and no evaluation source",
+            lambda c: c.source != "world" and c.evaluation is None,
+            "holdout",
+        ),
+        OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if isinstance(self.source, tuple) and (not self.source or "world" in self.source):
             raise ValueError("source: a list names files, at least one; the world is a source of its own")
-        if "world" not in (self.source, self.evaluation) and self.world != WorldConfig():
-            raise ValueError("world settings, but neither source nor evaluation is 'world'")
-        if self.evaluation is not None and self.holdout != 0.1:
-            raise ValueError("holdout with an evaluation source: nothing is held out of the training source")
         return self
 
 

@@ -123,7 +123,7 @@ class Graph:
     def resolved(self, stage: Stage) -> Config:
         """The stage's settings with folders in place of names."""
         return type(stage.config).read(
-            self._with_paths(stage.config.model_dump(mode="json")), source=f"stage {stage.name}"
+            self._with_paths(stage.config.model_dump(mode="json")), source=f"stage {stage.name}", stated={}
         )
 
     def write(self, config: str, *, is_whole: bool = True) -> None:

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import Field, field_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.rewards.chat_protocol import Failure, read_completion, read_usage, refusal_to_serve, rejection, retry_after
 from sanmai.rewards.reply_cache import ReplyCache, reply_key
 from sanmai.types import InputError, Message
@@ -65,6 +65,14 @@ class EndpointConfig(Config):
     """Folder of replies by question and revision; a question that is answered there is not asked again."""
     seed: int = Field(0, ge=0)
     """Names the jitter of the waits, the order of answers in a pair, and a local model's sampling."""
+
+    only_with = (
+        OnlyWith(
+            "base_url",
+            lambda c: c.base_url is not None,
+            "api_key_variable", "connect_seconds", "timeout_seconds", "retries", "backoff_seconds",
+        ),
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from sanmai.config import OnlyWith
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.endpoint import EndpointConfig
 from sanmai.rewards.judge_prompts import (
@@ -45,6 +46,10 @@ class JudgeConfig(EndpointConfig):
     """A pair with fewer usable replies than this, or with none in one of the orders, is ungradable."""
     calls_per_answer: int = Field(1, ge=1, le=64)
     """Questions whether one answer is right; what more than half of them say stands, else it is ungradable."""
+
+    only_with = (
+        OnlyWith("no base_url", lambda c: c.base_url is None, "device", "dtype"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

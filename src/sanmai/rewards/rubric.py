@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.rewards.answers import accuracy
 from sanmai.rewards.custom import Custom, CustomReward
 from sanmai.rewards.judge import JudgeConfig
@@ -71,6 +71,16 @@ class RewardsConfig(Config):
     """Words in a row that count as repeated when they occur twice."""
     length_full_words: int = Field(1000, ge=1)
     """Words at which the length score reaches -1."""
+
+    only_with = (
+        OnlyWith("refusal (a weight)", lambda c: c.refusal, "refusal_from", "refusal_keywords"),
+        OnlyWith('refusal_from = "keywords"', lambda c: c.refusal_from == "keywords", "refusal_keywords"),
+        OnlyWith(
+            'helpfulness_from, harmlessness_from or correctness_from = "judge"',
+            lambda c: "judge" in (c.helpfulness_from, c.harmlessness_from, c.correctness_from),
+            "judge",
+        ),
+    )
 
     @property
     def weights(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.losses import (
     MIRROR,
     PRESETS,
@@ -67,6 +67,10 @@ class LossConfig(Config):
     """Take ratios to the trainer's own log-probs before the update, and correct the difference to the sampler's by
     importance weights cut off at this cap; costs one more forward pass. Unset: ratios to the sampler's log-probs."""
 
+    only_with = (
+        OnlyWith("kl_weight above 0", lambda c: c.kl_weight > 0, "kl_estimator", "reference_reset_steps"),
+    )
+
     def settings(self) -> PolicyLossSettings:
         """The preset with the replaced parts; ValueError when they do not go together."""
         names = [f.name for f in dataclasses.fields(PolicyLossSettings)]
@@ -80,10 +84,6 @@ class LossConfig(Config):
             raise ValueError("normalise_each divides by deviations, and imitation of the best takes none")
         if self.normalise_each and self.settings().surrogate in MIRROR:
             raise ValueError("normalise_each divides by deviations, and mirror descent takes rewards as they are")
-        if self.kl_estimator != "k3" and not self.kl_weight:
-            raise ValueError("kl_estimator without kl_weight: no KL is estimated")
-        if self.reference_reset_steps and not self.kl_weight:
-            raise ValueError("reference_reset_steps without kl_weight: there is no reference to reset")
         if self.reference_reset_steps == 1:
             raise ValueError("reference_reset_steps = 1 makes the KL a distance of the policy to itself, which is 0")
         return self

@@ -90,7 +90,7 @@ def replay(folder: Path) -> Replay:
     batch = TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, streams, images)
     # The saved model is a folder, with its adapters merged in.
     merged = {"name": str(folder / "model"), "revision": None, "lora_rank": 0, "lora_alpha": 32}
-    policy = load_policy(ModelConfig.read({**facts["model"], **merged}))
+    policy = load_policy(ModelConfig.read({**facts["model"], **merged}, stated={}))
     if reference.keys() != policy.weights.keys():  # of LoRA adapters, which the saved model has merged in
         reference = {}
     components: dict[str, Component] = {"sft": sft_component()}

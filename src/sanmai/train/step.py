@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import Policy
 from sanmai.types import Metrics, RunError, TokenBatch
 
@@ -41,12 +41,14 @@ class OptimizerConfig(Config):
     """Padded tokens in forward and backward passes at a time, shared by the workers: the memory knob. It does not change
     the result."""
 
+    only_with = (
+        OnlyWith('schedule = "linear" or "cosine"', lambda c: c.schedule != "constant", "final_lr_ratio"),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas are decay rates: each at least 0 and below 1")
-        if self.schedule == "constant" and self.final_lr_ratio:
-            raise ValueError("final_lr_ratio with a constant schedule: the learning rate does not fall")
         return self
 
 
