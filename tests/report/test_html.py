@@ -114,3 +114,16 @@ def test_long_texts_stay_within_the_size(tmp_path):
     pairs = paired_samples(RunData(name="run", evaluations=evaluations))
     assert 20 < len(pairs["pairs"]) < 200 and "of 300 problems, chosen evenly" in pairs["note"]
     assert write_report(tmp_path).stat().st_size < 4_500_000
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", "/", "a=b", "=", "kind=", "eval/accuracy/", "eval/accuracy/=", "eval/a=b", "eval/accuracy/a=b/c", "score/", "probe/",
+     "budget/x", "time/\x1b[31m", "policy/\ud800", "length/<b>", "pass@", "eval/pass@x", "%s", "{}", "x" * 3000],
+)  # fmt: skip
+def test_an_edited_metrics_file_with_names_that_nobody_writes_still_gives_a_report(tmp_path, odd):
+    folder = make_run_folder(tmp_path / "run")
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (folder / "metrics.jsonl").write_text("\n".join(json.dumps({**line, odd: 1.0, f"{odd}2": 1e308}) for line in lines) + "\n")
+    write_report(folder)
+    assert (folder / "report.html").stat().st_size > 1000

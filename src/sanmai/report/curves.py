@@ -211,4 +211,4 @@ def _points(run: RunData, name: str) -> list[Point]:
 
 
 def _tail(name: str) -> str:
-    return name.rpartition("/")[2] if "=" not in name else name.split("/", 2)[2]
+    return name.rpartition("/")[2] if "=" not in name else name.split("/", 2)[-1]
