@@ -36,7 +36,7 @@ def by_points(question: str) -> str:
 def settings(server, **changes) -> PreferencesConfig:
     judge = {"base_url": server.url, "model": "j", "retries": 0, "timeout_seconds": 20.0, **changes.pop("judge", {})}
     values = {"judge": judge, "samples": 4, "prompts_per_step": 4, "sampling": {"max_tokens": 48}, "problems": {"holdout": 0.01}}
-    return PreferencesConfig.read({**values, **changes})
+    return PreferencesConfig.read({**values, **changes}, stated={})  # the problems are brought, and the samples may not be needed
 
 
 def run(config: PreferencesConfig, out: Path, **rest) -> dict:

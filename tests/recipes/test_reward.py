@@ -23,8 +23,8 @@ from shared_data import shared_path
 
 FAST = {
     "examples_per_step": 8, "checkpoints": {"every": 1}, "preferences": {"world": {"train": 24, "heldout": 12}},
-    "balance_lengths": False,
 }  # fmt: skip
+PAIRS: dict = {**FAST, "balance_lengths": False}
 OBJECTIVES = ["pairwise", "pointwise", "correctness"]
 
 
@@ -39,7 +39,7 @@ def recorded(run: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_run_that_was_killed_ends_with_the_same_bytes(tmp_path, objective, monkeypatch):
-    settings = FAST | {"objective": objective, "evaluation": {"every": 2}}
+    settings = (PAIRS if objective == "pairwise" else FAST) | {"objective": objective, "evaluation": {"every": 2}}
     whole = sanmai.run("reward", out=tmp_path / "whole", **settings)
     from sanmai.train.runs import Run
 
@@ -64,7 +64,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(tmp_path, objective, mon
 def test_micro_batches_do_not_change_the_update(tmp_path):
     losses = []
     for micro_tokens in (64, 100_000):
-        run = sanmai.run("reward", out=tmp_path / str(micro_tokens), optimizer={"micro_tokens": micro_tokens}, **FAST)
+        run = sanmai.run("reward", out=tmp_path / str(micro_tokens), optimizer={"micro_tokens": micro_tokens}, **PAIRS)
         losses.append([line["loss/pairwise"] for line in metrics_of(run)[1:]])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
@@ -132,14 +132,14 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move_and_names_examp
     monkeypatch.setattr(
         reward.RewardModel, "forward", lambda self, rows: forward(self, rows) * (math.nan if torch.is_grad_enabled() else 1.0))
     with pytest.raises(sanmai.RunError, match=r"step 1: .*loss/pairwise = nan.*among the examples world/helpfulness/seen/"):
-        sanmai.run("reward", out=tmp_path / "run", **FAST)
+        sanmai.run("reward", out=tmp_path / "run", **PAIRS)
     assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_plan_says_what_would_be_trained(tmp_path, objective):
     recipe = find_recipe("reward")
-    config = resolve(recipe, values=FAST | {"objective": objective})
+    config = resolve(recipe, values=(PAIRS if objective == "pairwise" else FAST) | {"objective": objective})
     text = " ".join(describe(recipe, config, tmp_path / "run", measure=True))
     assert "3 updates of 8" in text and ("answer alone" in text) == (objective != "pointwise")
 
@@ -162,7 +162,7 @@ def test_the_run_prints_the_length_only_scorer_beside_the_model(tmp_path):
     # Row 2, 1 7 3 against 3 1 1200: easy 7>3, 3>3, 3>1 = 2/3; normal no, yes, no = 1/3; hard 1>1, no, no = 0/3.
     (tmp_path / "toy.jsonl").write_text("\n".join(map(json.dumps, rows)))
     recipe, text = find_recipe("reward"), io.StringIO()
-    values = FAST | {"evaluation": {"rm_bench": (str(tmp_path / "toy.jsonl"),)}, "examples_per_step": 24}
+    values = PAIRS | {"evaluation": {"rm_bench": (str(tmp_path / "toy.jsonl"),)}, "examples_per_step": 24}
     run = recipe.run(resolve(recipe, values=values), tmp_path / "run", progress=Progress(Console(file=text, width=200)))
     assert "(by length alone 0.833 / 0.333 / 0.000)" in text.getvalue()
     assert "toy: 1 rows hold a response that the model cannot read whole" in text.getvalue()
