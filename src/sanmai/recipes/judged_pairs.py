@@ -140,6 +140,12 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     return kept
 
 
+def check_judged(run: Path, num_steps: int) -> None:
+    """Read what the judge said in every step; RunError where a part of a finished run is lost or damaged."""
+    for _ in _judged(run, num_steps):
+        pass
+
+
 def _judged(run: Path, num_steps: int) -> Iterator[list[Row]]:
     """The rows of every step, in order."""
     for step in range(1, num_steps + 1):

@@ -22,7 +22,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
-from sanmai.recipes.judged_pairs import count_outcomes, judged_rows, write_card, write_judged, write_pairs
+from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
 from sanmai.recipes.local_judge import judge_transport
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.sources import ProblemsConfig
@@ -118,7 +118,9 @@ def run_preferences(
             run.save(step, lambda folder, step=step: _mark(folder, step), CheckpointsConfig())
             progress.step(step, metrics)
         is_there = run.is_finished and all((run.folder / name).exists() for name in ("pairs.parquet", "card.json"))
-        if not run.interrupted and not is_there:
+        if is_there:
+            check_judged(run.folder, num_steps)
+        elif not run.interrupted:
             num_kept = write_pairs(run.folder, num_steps)
             progress.say(f"{num_kept} pairs are kept: {run.folder / 'pairs.parquet'}")
             write_card(run.folder, num_steps, config, answers.counts)
