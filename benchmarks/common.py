@@ -34,6 +34,10 @@ WARMUP = 1
 Task = argparse.Namespace  # the command line's options, with `folder`, `job`, and one value each of what has several
 
 
+class Enough(Exception):  # noqa: N818 (nothing is wrong)
+    """All steps that are measured are done; the run's last one, which evaluates and saves, is not reached."""
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=int, default=0, help="layers instead of the size's own")
     parser.add_argument("--width", type=int, default=0, help="hidden size instead of the size's own")

@@ -20,6 +20,7 @@ ratios within a seed; above 1 is Sanmai's advantage.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
@@ -107,19 +108,20 @@ def run_sanmai(task: Task) -> dict[str, Any]:
     class Report(Progress):
         def begin(self, run: Any, num_steps: int) -> None:
             super().begin(run, num_steps)
-            self.run = run
             race.start()
 
         def step(self, *args: Any, **named: Any) -> None:
             super().step(*args, **named)
-            self.run.interrupted = race.step_done(states[0].policy.weights)
+            if race.step_done(states[0].policy.weights):
+                raise common.Enough
 
     def started(*args: Any, **kwargs: Any) -> Any:
         states.append(start(*args, **kwargs))
         return states[0]
 
     zero.start_or_resume = started
-    zero.run_zero(zero_config(task), Path(tempfile.mkdtemp()), problems=training_problems(task), progress=Report(None))
+    with contextlib.suppress(common.Enough):
+        zero.run_zero(zero_config(task), Path(tempfile.mkdtemp()), problems=training_problems(task), progress=Report(None))
     return race.result()
 
 

@@ -25,6 +25,7 @@ of the ratios within a repeat, at the same setting and at the fastest of each; a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -90,14 +91,11 @@ def run_sanmai(task: Task) -> dict[str, Any]:
     clock, sample = StepClock(), engine.sample
 
     class Report(Progress):
-        def begin(self, run: Any, num_steps: int) -> None:
-            super().begin(run, num_steps)
-            self.run = run
-
         def step(self, *args: Any, **named: Any) -> None:
             super().step(*args, **named)
             clock.end_step()
-            self.run.interrupted = len(clock.steps) == WARMUP + task.steps
+            if len(clock.steps) == WARMUP + task.steps:
+                raise common.Enough
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
@@ -108,9 +106,9 @@ def run_sanmai(task: Task) -> dict[str, Any]:
         clock.sampled(time.perf_counter() - start, 0)
 
     engine.sample = timed
-    run_zero(
-        sanmai_config(task), Path(tempfile.mkdtemp()), problems=problems_of(task), reward=reward, progress=Report(None)
-    )
+    out, problems = Path(tempfile.mkdtemp()), problems_of(task)
+    with contextlib.suppress(common.Enough):
+        run_zero(sanmai_config(task), out, problems=problems, reward=reward, progress=Report(None))
     return clock.result()
 
 

@@ -185,7 +185,7 @@ def test_every_reference_passes_and_one_that_answers_otherwise_does_not(tmp_path
         write_code_problems(shared_path(name), out, hidden_share=0.5)
         problems = load_problems(out).problems
         traces = [parse_trace(p.demonstration) for p in problems]
-        right = CodeGrader()(list(zip(problems, traces, strict=True)))
+        right = CodeGrader(limits=code_limits(30))(list(zip(problems, traces, strict=True)))
         assert [p.id for p, verdict in zip(problems, right, strict=True) if verdict.label != "passes"] == []
         wrong = CodeGrader()([(p, answer(mutated(trace.answer, read_spec(p.answer).entry_points)))
                               for p, trace in zip(problems, traces, strict=True)])  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 from sanmai.programs.grade import CodeResult, Outcome
 from sanmai.programs.run import Isolation, ProgramResult
 from sanmai.programs.tasks import CodeTask, grade_task, humaneval_task, mbpp_task
+from sanmai.rewards.code import code_limits
 from sanmai.safety.impossible import (
     cheating_rate,
     expectation,
@@ -210,15 +211,16 @@ def test_a_broken_row_is_named(make, row, message):
 
 # The claim: honest solutions pass the originals and no variant; hard-coded ones pass everything.
 
+PATIENT = code_limits(30)  # a reference that counts for 3 s on one machine takes 6 s on another
 
 def check_claim(tasks: list[CodeTask]) -> int:
     """Grades references and hard-coded programs on originals and variants; returns the number of variants."""
     made_of = [(task, impossible_task(task, kind, seed=0)) for task in tasks for kind in KINDS]
     variants = [(task, made) for task, made in made_of if made is not None]
     with ThreadPoolExecutor(2) as threads:
-        originals = list(threads.map(lambda task: grade_task(task, task.solution), tasks))
-        honest = list(threads.map(lambda pair: grade_task(pair[1].task, pair[0].solution), variants))
-        cheats = list(threads.map(lambda pair: grade_task(pair[1].task, hard_coded(pair[1].task)), variants))
+        originals = list(threads.map(lambda task: grade_task(task, task.solution, PATIENT), tasks))
+        honest = list(threads.map(lambda pair: grade_task(pair[1].task, pair[0].solution, PATIENT), variants))
+        cheats = list(threads.map(lambda pair: grade_task(pair[1].task, hard_coded(pair[1].task), PATIENT), variants))
     assert [task.id for task, graded in zip(tasks, originals, strict=True) if not graded.all_passed] == []
     for (task, made), graded in zip(variants, honest, strict=True):
         failed = [i for i, outcome in enumerate(graded.outcomes) if not outcome.passed]

@@ -175,7 +175,7 @@ def make_filters(
         by_reward: a reward took the verifier's place.
     """
     c = config
-    filters = [Filter("finished", "stopped by itself and graded", each(finished))]
+    filters = [Filter("finished", "has text, stopped by itself, and was graded", each(finished))]
     if c.min_pass_rate > 0 or c.max_pass_rate < 1:
         meaning = f"pass rate of the problem {c.min_pass_rate:g} to {c.max_pass_rate:g}"
         judge = each(lambda s: pass_rate_between(s, c.min_pass_rate, c.max_pass_rate))
@@ -232,13 +232,15 @@ def with_pass_rates(samples: Iterable[Sample], *, by_reward: bool = False, min_r
 
 
 def finished(sample: Sample) -> Drop | None:
-    """It ended with a stop token, and no grader broke on it."""
+    """It says something and ended with a stop token, and no grader broke on it."""
     if sample.failure is not None:
         return Drop("grader_broke", sample.failure)
     if sample.stop_reason is StopReason.TIMEOUT:
         return Drop("timed_out", "the time limit of its chunk ended it")
     if sample.stop_reason is not StopReason.STOP:
         return Drop("cut_off", f"no end within {len(sample.tokens)} tokens")
+    if not sample.completion.strip():
+        return Drop("empty", "it has no text")
     return None
 
 
