@@ -79,12 +79,12 @@ def stopped_at(folder: Path, number: int, *, step: int = 2, times: int = 1) -> l
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_a_caller_is_told_that_the_run_was_stopped_and_the_step_is_saved(tmp_path, number, raised):
-    before = signal.getsignal(number)
+    before, threads = signal.getsignal(number), set(threading.enumerate())
     with pytest.raises(raised):
         stopped_at(tmp_path, number)
     assert (tmp_path / "checkpoints" / "step-000002").is_dir() and signal.getsignal(number) is before
     assert stopped_at(tmp_path, number) == [3, 4, 5]  # the folder was let go of, and goes on
-    assert threading.active_count() == 1
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_signal_that_comes_after_the_question_for_a_checkpoint_saves_the_next_step(tmp_path):
@@ -99,13 +99,15 @@ def test_a_signal_that_comes_after_the_question_for_a_checkpoint_saves_the_next_
 
 
 def test_sigterm_sent_twice_at_once_is_one_request_and_a_later_one_stops_at_once(tmp_path, monkeypatch):
+    threads = set(threading.enumerate())
     with pytest.raises(Terminated):
         stopped_at(tmp_path / "twice", signal.SIGTERM, times=3)
     assert (tmp_path / "twice" / "checkpoints" / "step-000002").is_dir()
     monkeypatch.setattr(stops, "_SAME_REQUEST_SECONDS", 0.0)
     with pytest.raises(Terminated):
         stopped_at(tmp_path / "later", signal.SIGTERM, times=2)
-    assert not list((tmp_path / "later" / "checkpoints").iterdir()) and threading.active_count() == 1
+    assert not list((tmp_path / "later" / "checkpoints").iterdir())
+    assert set(threading.enumerate()) <= threads
 
 
 def test_terminated_is_exit_code_143_for_a_program_that_does_not_catch_it():
@@ -201,7 +203,7 @@ def test_sigterm_to_the_whole_group_finishes_the_step_and_the_same_command_goes_
 
 def test_sigterm_before_the_first_step_says_what_there_is(tmp_path):
     code, rest = stopped_by([*ZERO, tmp_path / "run"], "Run folder:", lambda process: process.terminate())
-    assert code == 143 and rest == "Stopped. Nothing was saved yet.\n"
+    assert code == 143 and rest.endswith("Stopped. Nothing was saved yet.\n")
 
 
 @pytest.mark.slow

@@ -438,9 +438,9 @@ def _run(
     settings = resolve(chosen, config, overrides or [], values)
     folder = out or default_out(chosen, settings)
     progress = Progress(_console())
-    progress.say(f"Run folder: {folder}")
     try:
         with ending_at_sigterm():
+            progress.say(f"Run folder: {folder}")
             chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
     except (KeyboardInterrupt, Terminated) as stop:
         progress.close()

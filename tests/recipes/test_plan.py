@@ -210,7 +210,7 @@ def test_a_prediction_is_not_put_where_something_else_is(tmp_path):
     other.mkdir()
     (other / "config.toml").write_text('recipe = "sft"\n')
     (other / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n")
-    assert "other settings" in keep(found, bound, config, other) and not (other / "prediction.json").exists()
+    assert "has steps already" in keep(found, bound, config, other) and not (other / "prediction.json").exists()
 
 
 def test_without_measuring_nothing_is_written(tmp_path):

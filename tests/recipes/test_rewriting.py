@@ -87,6 +87,8 @@ def test_a_reply_is_asked_for_once_and_a_missing_one_again(tmp_path):
     first = sample_with(tmp_path / "a", counting)
     once = list(asked)
     asked.clear()
+    assert sample_with(tmp_path / "a", counting) == first and asked == []  # it is finished
+    (tmp_path / "a" / "card.json").unlink()
     assert sample_with(tmp_path / "a", counting) == first
     assert len(set(once)) == len(once) and sorted(asked) == sorted(k for k in once if k % 3 == 2 and k != 11)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import sanmai
 from sanmai.data.chat import render_demonstration, render_prompt
@@ -20,7 +22,9 @@ from sanmai.data.filters import Sample
 from sanmai.data.problems import load_problems
 from sanmai.models.policy import ModelConfig, load_policy, resolve_model
 from sanmai.models.tiny import TINY_PATH, tiny_tokenizer
-from sanmai.recipes.sample import _is_retokenized
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.progress import Progress
+from sanmai.recipes.sample import _is_retokenized, run_sample
 from sanmai.types import InputError, Problem, StopReason
 
 SETTINGS = {"keep": 2, "prompts_per_chunk": 8, "sampling": {"max_tokens": 64}, "filters": {"language_share": 0.0}}
@@ -251,7 +255,11 @@ def test_text_that_gives_other_tokens_than_were_sampled_is_noticed():
 def test_a_rollout_file_that_is_damaged_is_named(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "rollouts" / "step-000003.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"step-000003.parquet: cannot be read"):
+    said, config = io.StringIO(), resolve(find_recipe("sample"), values={"problems": WORLD, **SETTINGS})
+    run_sample(config, folder, progress=Progress(Console(file=said, width=200)))
+    assert "rollouts/step-000003.parquet has 4 bytes instead of" in said.getvalue()
+    (folder / "card.md").unlink()  # so that it is made again
+    with pytest.raises(InputError, match=r"step-000003.parquet has 4 bytes instead of [0-9]+, and what comes next is made"):
         sanmai.run("sample", out=folder, problems=WORLD, **SETTINGS)
     assert (folder / "data.parquet").read_bytes() == (run / "data.parquet").read_bytes()
     assert not list(folder.glob(".partial-*"))

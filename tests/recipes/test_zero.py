@@ -57,7 +57,8 @@ def test_a_reward_that_is_not_a_number_is_a_broken_grader(tmp_path):
 
 
 def test_a_step_in_which_nothing_can_be_graded_teaches_nothing_and_says_so(tmp_path):
-    run = sanmai.run("zero", problems=some_problems(), reward=lambda p, c: None, out=tmp_path / "run", **FAST)
+    settings = FAST | {"rewards": {"custom_budget": 1.0}}
+    run = sanmai.run("zero", problems=some_problems(), reward=lambda p, c: None, out=tmp_path / "run", **settings)
     events = (run / "events.jsonl").read_text()
     assert "no rollout could be graded" in events and "loss/rl" not in metrics_of(run)[1]
 

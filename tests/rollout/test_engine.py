@@ -33,6 +33,9 @@ class Fake:
     def grade_together(self, rollouts: object) -> None:
         """It has no grader that takes many completions at once."""
 
+    def check(self) -> None:
+        """It has no custom reward that could give nothing."""
+
 
 def stopping_policy(template: str = TEMPLATE) -> Policy:
     policy = random_policy()

@@ -23,7 +23,7 @@ from sanmai.types import InputError, RunError, Verdict
 from tiny_models import save_folder
 
 ROWS = [
-    {"id": "a", "prompt": "9 + 9?", "reference": "18", "response": "It is 18", "label": "correct"},
+    {"id": "a", "prompt": "9 + 9?", "reference": "18", "response": "It may be 18", "label": "correct"},
     {"id": "b", "prompt": "9 + 9?", "reference": "18", "response": "The answer is 17", "label": "wrong"},
     {"id": "c", "prompt": "9 + 8?", "reference": 17, "response": '{"correct": true}', "label": 0},
     {"id": "d", "prompt": "9 + 7?", "reference": "16", "response": "<think>16", "is_correct": False},

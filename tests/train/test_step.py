@@ -306,7 +306,7 @@ def test_the_proximal_policy_takes_the_samplers_place_and_the_difference_becomes
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"reference_reset_steps": 5}, "no reference to reset"),
+        ({"reference_reset_steps": 5}, "reference_reset_steps = 5 is read only with kl_weight"),
         ({"reference_reset_steps": 1, "kl_weight": 0.1}, "distance of the policy to itself"),
         ({"preset": "grpo", "ratio_cap": 2.0}, "ratio_cap"), ({"preset": "cispo", "clip_low": 0.2}, "clip_low"),
         ({"preset": "grpo", "normalisation": "sequence"}, "normalisation"), ({"clip_low": -0.1}, "clip_low = -0.1"),

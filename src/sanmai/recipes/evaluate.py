@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from pydantic import Field
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import ModelConfig, load_policy
 from sanmai.recipes import name_of
 from sanmai.recipes.evaluation import EvaluationConfig, evaluate
@@ -39,6 +39,16 @@ class EvaluateConfig(Config):
     gold: GoldConfig = GoldConfig()
     """What tells harm and help outside the embedded world."""
     grading: GradingConfig = GradingConfig()
+
+    only_with = (
+        OnlyWith(
+            "a recipe that trains (here all of problems.source is evaluated on; problems.limit shortens it)",
+            lambda c: False,
+            "problems.evaluation",
+            "problems.evaluation_limit",
+            "problems.holdout",
+        ),
+    )
 
 
 def run_evaluate(

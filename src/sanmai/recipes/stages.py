@@ -121,10 +121,14 @@ class Graph:
         return any(i == other or self.depends_on(i, other) for i in stage.inputs)
 
     def resolved(self, stage: Stage) -> Config:
-        """The stage's settings with folders in place of names."""
-        return type(stage.config).read(
-            self._with_paths(stage.config.model_dump(mode="json")), source=f"stage {stage.name}", stated={}
-        )
+        """The stage's settings with folders in place of names.
+
+        Raises:
+            InputError: a setting cannot work, or one of its problems would do nothing with the sources that it is given.
+        """
+        stated = stage.config.model_dump(exclude_unset=True, include={"problems"})
+        values = self._with_paths(stage.config.model_dump(mode="json"))
+        return type(stage.config).read(values, source=f"stage {stage.name}", stated=stated)
 
     def write(self, config: str, *, is_whole: bool = True) -> None:
         """Say in GRAPH what hangs on what, for whoever reads the folder, and in config.toml with which settings.

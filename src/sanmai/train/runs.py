@@ -153,12 +153,19 @@ class Run:
         Args:
             on_interrupt: told the step at hand when the first signal comes; a second one stops at once.
         """
-        for step in range(self.start_step + 1, num_steps + 1):
-            with self._catching_interrupt(step, on_interrupt):
+        step = self.start_step
+
+        def handle(number: int) -> None:
+            if self.stop.hear(number):
+                self.interrupted = True
+                on_interrupt(step)
+
+        with handling(handle, signal.SIGINT, signal.SIGTERM):  # between two steps as well
+            for step in range(self.start_step + 1, num_steps + 1):
                 yield step
-            if self.interrupted and self._left_open != step:
-                self.event("interrupt", step=step)
-                return
+                if self.interrupted and self._left_open != step:
+                    self.event("interrupt", step=step)
+                    return
 
     def commits(self, step: int, num_steps: int, config: CheckpointsConfig) -> bool:
         """A checkpoint is due after this step."""
@@ -362,16 +369,6 @@ class Run:
         lost = [s for s in range(1, step + 1) if s not in recorded]
         if lost:
             self.warn(f"metrics.jsonl lacks {len(lost)} of the steps that are committed, the first {lost[0]}")
-
-    def _catching_interrupt(self, step: int, on_interrupt: Callable[[int], None]) -> contextlib.AbstractContextManager[None]:
-        """Within, the first SIGINT or SIGTERM only asks for a stop after the step."""
-
-        def handle(number: int) -> None:
-            if self.stop.hear(number):
-                self.interrupted = True
-                on_interrupt(step)
-
-        return handling(handle, signal.SIGINT, signal.SIGTERM)
 
 
 _LENGTHS = ("num_steps", "epochs", "token_budget")
