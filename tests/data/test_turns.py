@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sanmai.data.chat import closed_at_once, render_demonstration, render_prompt
+from sanmai.data.chat import render_demonstration, render_prompt, thought_tags_of, thought_warnings
 from sanmai.data.trace import parse_trace
 from sanmai.data.turns import continues, opening_of, turn_end
 from sanmai.types import InputError, Problem
@@ -216,11 +216,31 @@ def test_demonstrations_without_a_thought_are_counted_where_the_template_opens_o
         Problem("b", USER, demonstration="Five."),
         Problem("c", USER, demonstration="<think>\n\n</think>\n\n5"),
     ]
-    said = closed_at_once(tokenizer_of(R1), shown)
-    assert said is not None and "1 of 3 demonstrations have none (the first is b)" in said
-    assert closed_at_once(tokenizer_of(CHATML), shown) is None
-    assert closed_at_once(tokenizer_of(R1), shown[::2]) is None
+    [said] = thought_warnings(tokenizer_of(R1), shown)
+    assert "1 of 3 demonstrations have none (the first is b)" in said
+    assert list(thought_warnings(tokenizer_of(CHATML), shown)) == []
+    assert list(thought_warnings(tokenizer_of(R1), shown[::2])) == []
 
+
+@pytest.mark.parametrize(
+    ("tokens", "template", "tags"),
+    [
+        (["[THINK]", "[/THINK]"], "", ("[THINK]", "[/THINK]")),
+        ([], "{% if '</seed:think>' in m %}{% endif %}<seed:think>", ("<seed:think>", "</seed:think>")),
+        ([], "{{ '◁think▷' }}{{ '◁/think▷' }}", ("◁think▷", "◁/think▷")),
+        (["<think>", "</think>"], "", ("<think>", "</think>")),
+        (["[THINK]", "[/THINK]"], "<think></think>", None), (["[THINK]"], "", None), ([], "", None),
+        ([], "<|channel|>analysis<|message|> <|channel|>final<|message|>", None),
+    ],
+)  # fmt: skip
+def test_demonstrations_with_other_marks_than_the_model_has_are_named(tokens, template, tags):
+    tokenizer = tokenizer_of("{% for m in messages %}{{ m['content'] }}{% endfor %}{# " + template + " #}")
+    tokenizer.add_special_tokens({"additional_special_tokens": tokens})
+    assert thought_tags_of(tokenizer) == tags
+    shown = [Problem("a", USER, "5", solution="2+3=5")]
+    said = list(thought_warnings(tokenizer, shown))
+    assert len(said) == (tags not in (None, ("<think>", "</think>"))) and all(f"{tags[0]} and {tags[1]}" in text for text in said)
+    assert tags is None or list(thought_warnings(tokenizer, shown, tags)) == []
 
 @pytest.mark.parametrize(
     ("text", "opening"),

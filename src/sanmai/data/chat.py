@@ -5,10 +5,11 @@ Text that was sampled is never tokenized again (law 3): what is rendered here is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sanmai.data.trace import CLOSE_TAG, LONGEST_MARK, OPEN_TAG, opens_thought
+from sanmai.data.trace import CLOSE_TAG, LONGEST_MARK, OPEN_TAG, marks_in, opens_thought
 from sanmai.data.turns import continues, lacks_thought, turn_end, without_reopening
 from sanmai.types import IMAGE_MARK, InputError, Message, Problem, Tokenizer, images_of
 
@@ -144,19 +145,33 @@ def render_demonstration(
     return prompt, [*tokenizer.encode(text, add_special_tokens=False), end]
 
 
-def closed_at_once(
+def thought_warnings(
     tokenizer: Tokenizer, problems: Sequence[Problem], thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
-) -> str | None:
-    """A warning where the template opens the thought and demonstrations have none: they are trained with an empty one."""
-    if not problems or not opened_in_prompt(
-        tokenizer, render_prompt(tokenizer, problems[0].messages, carries_images=True), thought_tags[0]
+) -> Iterator[str]:
+    """What to know of the thoughts in these demonstrations, in sentences.
+
+    The template opens the thought and some have none, so that an empty one is trained; or the model has other marks than those
+    that they are written with.
+    """
+    texts = [(p, text) for p in problems if (text := demonstration(p, thought_tags=thought_tags)) is not None]
+    own = thought_tags_of(tokenizer)
+    if own is not None and own != thought_tags and any(thought_tags[0] in text for _, text in texts):
+        yield (
+            f"this model marks thoughts with {' and '.join(own)}, and the demonstrations are written with "
+            f"{' and '.join(thought_tags)}: grading.thought_tags={json.dumps(own, ensure_ascii=False)} changes that"
+        )
+    if not texts or not opened_in_prompt(
+        tokenizer, render_prompt(tokenizer, texts[0][0].messages, carries_images=True), thought_tags[0]
     ):
-        return None
-    texts = [(p, demonstration(p, thought_tags=thought_tags)) for p in problems]
-    bare = [p for p, text in texts if text is not None and lacks_thought(text, thought_tags)]
-    if not bare:
-        return None
-    return (
-        f"the chat template opens a thought, and {len(bare)} of {len(texts)} demonstrations have none (the first is "
-        f"{bare[0].id}): there the model learns to close an empty one and answer at once"
-    )
+        return
+    if bare := [p for p, text in texts if lacks_thought(text, thought_tags)]:
+        yield (
+            f"the chat template opens a thought, and {len(bare)} of {len(texts)} demonstrations have none (the first is "
+            f"{bare[0].id}): there the model learns to close an empty one and answer at once"
+        )
+
+
+def thought_tags_of(tokenizer: Tokenizer) -> tuple[str, str] | None:
+    """The one pair of known marks that are tokens of their own or stand in the template; None where it has none or several."""
+    template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
+    return marks_in("\n".join([*tokenizer.get_added_vocab(), template]))

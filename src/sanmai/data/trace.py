@@ -172,6 +172,16 @@ def opened_tag(prompt: str, open_tag: str = OPEN_TAG) -> str | None:
     return next((match[0] for match in found if match), None)
 
 
+def marks_in(text: str) -> tuple[str, str] | None:
+    """The one pair of fixed marks of the table that a text has, as they are written there; None where it has none or several."""
+    found = set()
+    for mark in MARKS:
+        opens, closes = (re.search(pattern, text, re.IGNORECASE) for pattern in (mark.open, mark.close))
+        if opens and closes and not mark.is_bare and "message" not in mark.open:  # a channel's name is no fixed mark
+            found.add((opens[0], closes[0]))
+    return found.pop() if len(found) == 1 else None
+
+
 def _tags(text: str, mark: Mark, *, skip_fences: bool) -> tuple[list[Span], list[Span]]:
     """The tags that are not quoted in code, in order."""
     opens, closes = [], []

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
-from sanmai.data.chat import closed_at_once, demonstration, render_demonstration
+from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.problems import load_problems
 from sanmai.models.policy import Policy
@@ -64,8 +64,8 @@ class Anchor:
         loaded = [load_problems(source, needs_answer=False, on_warning=on_warning) for source in sources]
         problems = [p for found in loaded for p in found.problems]
         self.problems = [p for p in problems if demonstration(p) is not None]
-        if bare := closed_at_once(policy.tokenizer, self.problems, thought_tags):
-            on_warning(f"anchor: {bare}")
+        for sentence in thought_warnings(policy.tokenizer, self.problems, thought_tags):
+            on_warning(f"anchor: {sentence}")
         rendered = [
             (*render_demonstration(policy.tokenizer, p, thought_tags, carries_images=True), p.images)
             for p in self.problems

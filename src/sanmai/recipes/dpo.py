@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
-from sanmai.data.chat import closed_at_once, render_demonstration
+from sanmai.data.chat import render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.data.problems import OnError, split
@@ -279,8 +279,8 @@ def encode_pairs(
     kept: list[EncodedPair] = []
     num_long = num_empty = num_alike = 0
     chosen_ones = [Problem(item.id, item.messages, demonstration=item.chosen) for item in items]
-    if bare := closed_at_once(policy.tokenizer, chosen_ones, config.grading.thought_tags):
-        on_warning(f"{what}: {bare}")
+    for sentence in thought_warnings(policy.tokenizer, chosen_ones, config.grading.thought_tags):
+        on_warning(f"{what}: {sentence}")
     for item in items:
         prompt, chosen, rejected = _encode(policy, item, config.grading.thought_tags)
         if chosen == rejected:  # texts that differ may not, to a tokenizer that does not know their words

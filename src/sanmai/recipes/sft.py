@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from sanmai.config import Config, OnlyWith
-from sanmai.data.chat import closed_at_once, demonstration, render_demonstration
+from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.models.policy import ModelConfig
 from sanmai.recipes.evaluation import EvaluationConfig
@@ -89,8 +89,8 @@ def run_sft(
             raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
         tags = config.grading.thought_tags
         tokenizer = state.policy.tokenizer
-        if bare := closed_at_once(tokenizer, train, tags):
-            run.warn(bare)
+        for sentence in thought_warnings(tokenizer, train, tags):
+            run.warn(sentence)
         examples = [(*render_demonstration(tokenizer, p, tags, carries_images=True), p.images) for p in train]
         room = min(config.max_tokens, state.policy.max_positions or config.max_tokens)
         kept = [e for e in examples if len(e[0]) + len(e[1]) <= room]
