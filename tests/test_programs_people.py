@@ -63,6 +63,39 @@ def test_a_programs_own_classes_errors_and_results_are_used_as_python_would(test
     assert result.all_passed, result.outcomes
 
 
+ERRORS = """
+class AppError(Exception):
+    def __init__(self, code, text="no"):
+        super().__init__(text)
+        self.code = code
+class NotFound(AppError): pass
+class Bad(ValueError): pass
+class Ends(StopIteration): pass
+def f(x):
+    if x == 0: raise NotFound(404, "where?")
+    if x == 1: raise Bad("b")
+    if x == 2: raise Ends(5)
+    if x == 3: raise KeyError("k")
+    return x
+"""
+
+
+@pytest.mark.parametrize(("test", "passes"), [
+    ("try:\n    f(0)\n    assert False\nexcept NotFound as e:\n    assert str(e) == 'where?' and e.code == 404", True),
+    ("try:\n    f(0)\n    assert False\nexcept AppError:\n    pass", True),
+    ("try:\n    f(1)\n    assert False\nexcept (AppError, Bad):\n    pass", True),
+    ("import unittest\nunittest.TestCase().assertRaises(Bad, f, 1)", True),
+    ("assert issubclass(NotFound, AppError) and issubclass(Bad, ValueError) and not issubclass(Bad, AppError)", True),
+    ("try:\n    f(1)\nexcept AppError:\n    pass", False),  # another one than was raised
+    ("try:\n    f(4)\n    raised = False\nexcept Bad:\n    raised = True\nassert raised", False),  # none was
+    ("try:\n    f(3)\nexcept Bad:\n    pass", False),
+    ("try:\n    f(0)\nexcept AppError as e:\n    assert e.code == 500", False),
+    ("assert all(map(f, [2]))", False),  # its own end of an iteration ends none of the tests'
+])  # fmt: skip
+def test_a_programs_own_exceptions_are_caught_by_their_names_and_no_others(test, passes):
+    assert grade_program(ERRORS, [test]).all_passed is passes
+
+
 TRICK = """
 class Yes:
     def __eq__(self, o): return True

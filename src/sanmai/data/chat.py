@@ -174,4 +174,5 @@ def thought_warnings(
 def thought_tags_of(tokenizer: Tokenizer) -> tuple[str, str] | None:
     """The one pair of known marks that are tokens of their own or stand in the template; None where it has none or several."""
     template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
-    return marks_in("\n".join([*tokenizer.get_added_vocab(), template]))
+    added = getattr(tokenizer, "get_added_vocab", dict)()
+    return marks_in("\n".join([*added, template]))

@@ -9,6 +9,7 @@ defines; it is never compared with plain data.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import json
 import sys
@@ -40,6 +41,8 @@ class Line:
 
     def __init__(self, questions: int, replies: int) -> None:
         self._questions, self._replies, self._count = questions, replies, 0
+        self._exceptions: dict[str, type[Exception]] = {}
+        """By name of the program's own exceptions: what stands for them here."""
         self.is_gone = False
         """The program's end of a pipe is closed."""
 
@@ -58,6 +61,8 @@ class Line:
         reply = self._read()
         if reply.get("id") != self._count:
             raise ProgramGone("the program answered another question")
+        if do == "name" and "value" in reply and "classes" in reply:
+            return self._exception(reply["classes"])
         positional = args[1] if do == "call" else []
         if do == "call" and reply.get("is_async"):
             return self._awaitable(reply, positional)
@@ -80,7 +85,7 @@ class Line:
 
     def _value(self, reply: dict[str, Any], positional: list[Any]) -> Any:
         if "value" not in reply:
-            raise _exception(reply["raised"], str(reply.get("message", "")), reply.get("bases"))
+            raise self._raised(reply)
         try:
             value = decoded(reply["value"], self._remote)
             after = decoded(reply["after"], self._remote) if "after" in reply else []
@@ -89,6 +94,28 @@ class Line:
         except (ValueError, TypeError, RecursionError) as error:
             raise ProgramGone(f"the program's answer cannot be read: {error}") from None
         return value
+
+    def _exception(self, classes: object) -> type[Exception]:
+        """The judge's class for an exception of the program's, whose own classes have one each, so that `except` can take it.
+
+        Args:
+            classes: names of the class and its bases, in the order in which they are looked through.
+        """
+        names = [name for name in classes if isinstance(name, str)] if isinstance(classes, list) else []
+        if not names or hasattr(builtins, names[0]):
+            return _builtin_exception(names[0] if names else "") or ProgramError
+        name, *bases = names
+        if name not in self._exceptions:
+            kind = self._exception(bases)
+            self._exceptions[name] = type(name, (ProgramError if kind is Exception else kind,), {})
+        return self._exceptions[name]
+
+    def _raised(self, reply: dict[str, Any]) -> Exception:
+        kind, message = self._exception(reply.get("classes", [reply["raised"]])), str(reply.get("message", ""))
+        error = kind(f"{reply['raised']}: {message}" if kind is ProgramError else message)
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            error.__dict__.update(decoded(reply.get("state", {}), self._remote))
+        return error
 
     def _remote(self, reference: Reference) -> Remote:
         if isinstance(reference, str):
@@ -255,16 +282,15 @@ def _text(error: BaseException) -> str:
     return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no character
 
 
-def _exception(name: str, message: str, bases: object = None) -> Exception:
-    kind = getattr(builtins, name, None)
-    if kind is None and isinstance(bases, list) and bases and isinstance(bases[0], str) and bases[0] != "Exception":
-        kind, message = getattr(builtins, bases[0], None), message or name
+def _builtin_exception(name: object) -> type[Exception] | None:
+    """Python's exception of this name, where it can be raised here with a message alone and means no more than an error."""
+    kind = getattr(builtins, name, None) if isinstance(name, str) else None
     takes_more = (UnicodeError, BaseExceptionGroup)  # than a message
     # They end the loop of who iterates: `all(map(f, xs))` would pass. What ends a program or a generator is no Exception.
     ends_loops = (StopIteration, StopAsyncIteration)
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, (*takes_more, *ends_loops)):
-        return kind(message)
-    return ProgramError(f"{name}: {message}")
+        return kind
+    return None
 
 
 def _change(argument: Any, new: Any) -> None:

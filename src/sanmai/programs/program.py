@@ -76,7 +76,9 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
 
     do, args = question["do"], decoded(question["args"], object_of)
     if do == "name":
-        return {"value": encoded(module.__dict__[args[0]], number_of)}
+        found = module.__dict__[args[0]]
+        raises = isinstance(found, type) and issubclass(found, BaseException)
+        return {"value": encoded(found, number_of)} | ({"classes": _classes(found)} if raises else {})
     if do == "attribute":
         return {"value": encoded(getattr(*args), number_of)}
     if do == "assign":
@@ -116,8 +118,20 @@ def _raised(error: BaseException) -> dict[str, Any]:
         message = str(error)[:_MAX_MESSAGE]
     except BaseException:  # noqa: BLE001 - an exception whose text raises
         message = ""
-    bases = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-    return {"raised": type(error).__name__, "message": message, "bases": bases}
+    raised = {"raised": type(error).__name__, "message": message, "classes": _classes(type(error))}
+    try:
+        return raised | {"state": encoded(dict(vars(error)), _refuse)}
+    except Exception:  # noqa: BLE001 - one that carries objects is told by its message
+        return raised
+
+
+def _classes(kind: type) -> list[str]:
+    """Names of an exception's class and its bases, in the order in which they are looked through."""
+    return [base.__name__ for base in kind.__mro__]
+
+
+def _refuse(value: Any) -> Reference:
+    raise TypeError("no plain data")
 
 
 def _show(error: BaseException) -> None:
