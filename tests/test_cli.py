@@ -1,14 +1,17 @@
 """The command line as a user meets it: what it prints, and what it says to bad input."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner
 
 import sanmai as package
-from sanmai.cli import app
+from sanmai.cli import app, main
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.r1 import graph
 from sanmai.types import InputError
@@ -18,6 +21,17 @@ def sanmai(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "sanmai.cli", *arguments], input=stdin, capture_output=True, text=True, timeout=300
     )
+
+
+def sanmai_here(*arguments: str) -> subprocess.CompletedProcess:
+    """As `sanmai`, in this process: no other Python has to start."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with patch("sys.argv", ["sanmai", *arguments]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 SMALL = [
@@ -73,7 +87,7 @@ def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(tmp_path):
 )
 def test_bad_input_gets_one_clear_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
-    done = sanmai(*arguments)
+    done = sanmai_here(*arguments)
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert all(word in done.stderr for word in expected), done.stderr
@@ -105,12 +119,12 @@ def test_a_pipeline_in_place_of_a_model_is_told_where_its_models_are(tmp_path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pipeline" / "stages" / "r1-77").mkdir(parents=True)
     (tmp_path / "pipeline" / "graph.json").write_text("[]")
-    done = sanmai(*command, *folder.split())
+    done = sanmai_here(*command, *folder.split())
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert "'pipeline': this is a pipeline's folder" in done.stderr and "pipeline/stages/NAME-DIGEST" in done.stderr
     assert "r1-77" not in done.stderr  # it is not finished
     (tmp_path / "pipeline" / "stages" / "r1-77" / "stage.json").write_text("{}")
-    assert "r1 is pipeline/stages/r1-77" in sanmai(*command, *folder.split()).stderr
+    assert "r1 is pipeline/stages/r1-77" in sanmai_here(*command, *folder.split()).stderr
 
 
 @pytest.mark.parametrize(("again", "advice"), [([], "The same command goes on"), (["--from", "dev1"], "without --from")])
@@ -146,9 +160,12 @@ def test_python_chooses_stages_of_a_pipeline_as_the_command_line_does(tmp_path):
 @pytest.mark.parametrize("recipe", ["zero", "sft", "pretrain", "evaluate", "preferences", "gather"])
 def test_a_plan_without_measuring_says_what_would_happen_and_writes_nothing(tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)
-    done = sanmai("plan", recipe, "--no-measure")
+    done = sanmai_here("plan", recipe, "--no-measure")
     assert done.returncode == 0, done.stderr
     assert f"Recipe {recipe}" in done.stdout and list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_lists_the_settings():
     assert "num_steps" in sanmai("plan", "zero", "--settings").stdout
 
 

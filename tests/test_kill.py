@@ -1,42 +1,23 @@
 """Law 6: killed with SIGKILL at any moment, the same command ends with the same bytes as a run that was never killed."""
 
+import json
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-COMMAND = [
-    sys.executable,
-    "-m",
-    "sanmai.cli",
-    "run",
-    "zero",
-    "--set",
-    "num_steps=8",
-    "--set",
-    "checkpoints.every=2",
-    "--set",
-    "prompts_per_step=8",
-    "--set",
-    "rollouts_per_prompt=4",
-    "--set",
-    "updates_per_step=2",
-    "--set",
-    "problems.world.heldout=40",
-    "--set",
-    "evaluation.every=4",
-    "--set",
-    "loss.kl_weight=0.01",
-    "--set",
-    "loss.reference_reset_steps=3",
-    "--set",
+from forking import Forking
+
+SETTINGS = (
+    "num_steps=8", "checkpoints.every=2", "prompts_per_step=8", "rollouts_per_prompt=4", "updates_per_step=2",
+    "problems.world.heldout=40", "evaluation.every=4", "loss.kl_weight=0.01", "loss.reference_reset_steps=3",
     "model.threads=2",  # two workers, whichever of them is faster
-    "--out",
-]
+)  # fmt: skip
+COMMAND = ["run", "zero", *(word for setting in SETTINGS for word in ("--set", setting)), "--out"]
 SAME = (
     "metrics.jsonl",
     "config.toml",
@@ -51,36 +32,40 @@ def contents(run: Path) -> dict[str, bytes]:
     return {str(p.relative_to(run)): p.read_bytes() for pattern in SAME for p in sorted(run.glob(pattern))}
 
 
-def finish(run: Path) -> float:
-    start = time.monotonic()
-    done = subprocess.run([*COMMAND, str(run)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return time.monotonic() - start
-
-
-@pytest.mark.parametrize("num_kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_kills", [4, pytest.param(16, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, num_kills):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    seconds = finish(undisturbed)
-    chance = random.Random(num_kills)
-    for _ in range(num_kills):
-        # Most of a short run is start-up: the moments begin where the folder is first touched.
-        process = subprocess.Popen([*COMMAND, str(disturbed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while (
-            not list(disturbed.glob(".partial-*"))
-            and not is_held(disturbed, process.pid)
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.5 * seconds))
-        process.kill()
-        process.wait(timeout=60)
-    finish(disturbed)
-    expected, actual = contents(undisturbed), contents(disturbed)
-    assert expected.keys() == actual.keys()
-    assert [name for name in expected if expected[name] != actual[name]] == []
+    chance, killed = random.Random(num_kills), 0
+    with Forking() as forking:
+        forking.finish([*COMMAND, undisturbed], cwd=tmp_path)
+        seconds = spent_in(undisturbed)
+        while killed < num_kills:
+            command = forking.start([*COMMAND, disturbed], cwd=tmp_path)
+            # The moments begin where the folder is first touched.
+            while not list(disturbed.glob(".partial-*")) and not is_held(disturbed, command.pid) and command.poll() is None:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 0.6 * seconds))
+            command.send_signal(signal.SIGKILL)
+            if command.wait() == 0:  # it was finished before that: what is left of it is compared, and the next one begins
+                assert differing(undisturbed, disturbed) == []
+                shutil.rmtree(disturbed)
+            else:
+                killed += 1
+        forking.finish([*COMMAND, disturbed], cwd=tmp_path)
+    assert differing(undisturbed, disturbed) == []
     assert (disturbed / "report.html").exists()
+
+
+def spent_in(run: Path) -> float:
+    """Seconds from the first event of a run to its last."""
+    times = [json.loads(line)["time"] for line in (run / "events.jsonl").read_text().splitlines()]
+    first, last = (datetime.fromisoformat(text) for text in (times[0], times[-1]))
+    return (last - first).total_seconds()
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    expected, actual = contents(one), contents(other)
+    return sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
 
 
 def is_held(run: Path, pid: int) -> bool:
@@ -91,17 +76,15 @@ def is_held(run: Path, pid: int) -> bool:
 
 def test_ctrl_c_finishes_the_step_saves_and_the_same_command_goes_on_to_the_same_bytes(tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    finish(undisturbed)
-    process = subprocess.Popen([*COMMAND, str(disturbed)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step 3/"):
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.stdout.read()
-    assert process.wait(timeout=120) == 130 and "Repeat the same command" in rest
-    assert (disturbed / "report.html").exists()
-    finish(disturbed)
+    with Forking() as forking:
+        forking.finish([*COMMAND, undisturbed], cwd=tmp_path)
+        command = forking.start([*COMMAND, disturbed], cwd=tmp_path)
+        while "\nstep 3/" not in command.output and command.poll() is None:
+            time.sleep(0.005)
+        command.send_signal(signal.SIGINT)
+        assert command.wait() == 130 and "Repeat the same command" in command.output
+        assert (disturbed / "report.html").exists()
+        forking.finish([*COMMAND, disturbed], cwd=tmp_path)
+    # The step that it stopped at has a checkpoint besides.
     same = ("metrics.jsonl", "rollouts", "evaluations", "checkpoints/step-000008")
-    expected, actual = contents(undisturbed), contents(disturbed)
-    assert [n for n in expected if n.startswith(same) and expected[n] != actual.get(n)] == []
+    assert [name for name in differing(undisturbed, disturbed) if name.startswith(same)] == []

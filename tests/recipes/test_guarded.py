@@ -6,8 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -19,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 
+from forking import Forking
 from sanmai.models.checkpoints import write_checkpoint
 from sanmai.models.policy import chosen_model, resolve_model
 from sanmai.models.tiny import TINY_PATH
@@ -322,16 +321,18 @@ def test_killed_at_random_moments_the_same_command_ends_with_the_same_decision(t
     }  # fmt: skip
     settings = tmp_path / "gates.toml"
     settings.write_text(tomli_w.dumps({"recipe": "guarded", **small}))
-    command = [sys.executable, "-m", "sanmai.cli", "run", "guarded", "--config", str(settings), "--out"]
-    start = time.monotonic()
-    subprocess.run([*command, str(tmp_path / "undisturbed")], check=True, capture_output=True, timeout=600)
-    seconds, chance = time.monotonic() - start, random.Random(2)
-    for _ in range(5):
-        process = subprocess.Popen([*command, str(tmp_path / "disturbed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0.3, 0.8) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
-    subprocess.run([*command, str(tmp_path / "disturbed")], check=True, capture_output=True, timeout=600)
+    command, chance = ["run", "guarded", "--config", settings, "--out"], random.Random(2)
+    with Forking() as forking:
+        forking.finish([*command, tmp_path / "first"], cwd=tmp_path)
+        start = time.monotonic()
+        forking.finish([*command, tmp_path / "undisturbed"], cwd=tmp_path)
+        seconds = time.monotonic() - start
+        for _ in range(5):
+            process = forking.start([*command, tmp_path / "disturbed"], cwd=tmp_path)
+            time.sleep(chance.uniform(0.1, 0.7) * seconds)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        forking.finish([*command, tmp_path / "disturbed"], cwd=tmp_path)
     expected, actual = (
         {p.relative_to(out).as_posix(): p.read_bytes() for pattern in ("decision.json", "graph.json", "stages/*/evaluations/*",
          "stages/*/checkpoints/*/*.safetensors", "stages/*/stage.json") for p in out.glob(pattern)}

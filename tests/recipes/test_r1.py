@@ -3,8 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import tomli_w
 from transformers import AutoModelForCausalLM
 
+from forking import Forking
 from sanmai.models.checkpoints import newest_good_checkpoint
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.progress import Progress
@@ -192,26 +191,25 @@ def contents(out: Path) -> dict[str, bytes]:
 def test_killed_in_every_stage_and_between_them_the_same_command_ends_with_the_same_bytes(tmp_path):
     settings = tmp_path / "mini.toml"
     settings.write_text(tomli_w.dumps({"recipe": "r1", **MINI}))
-    command = [sys.executable, "-m", "sanmai.cli", "run", "r1", "--config", str(settings), "--out", "out"]
+    command = ["run", "r1", "--config", settings, "--out", "out"]
     # What is made says from which model: in folders of one name the texts are the same.
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     undisturbed.mkdir()
     disturbed.mkdir()
-    subprocess.run(command, cwd=undisturbed, check=True, capture_output=True, timeout=1200)
     found = graph(mini(), disturbed / "out")
     chance, killed_in = random.Random(1), set()
-    for name in found.digests:  # once while each is at work; at moments drawn at random, so at times just after it
-        process = subprocess.Popen(command, cwd=disturbed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while not found.path(name).is_dir() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(chance.uniform(0, 1.0))
-        if process.poll() is None:
+    with Forking() as forking:
+        forking.finish(command, cwd=undisturbed)
+        for name in found.digests:  # once while each is at work; at moments drawn at random, so at times just after it
+            process = forking.start(command, cwd=disturbed)
+            while not found.path(name).is_dir() and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 1.0))
             process.send_signal(signal.SIGKILL)
-            killed_in.add(name)
-        process.wait(timeout=60)
-    assert len(killed_in) >= len(found.digests) - 2
-    subprocess.run(command, cwd=disturbed, check=True, capture_output=True, timeout=1200)
+            if process.wait() == -signal.SIGKILL:
+                killed_in.add(name)
+        assert len(killed_in) >= len(found.digests) - 2
+        forking.finish(command, cwd=disturbed)
     expected, actual = contents(undisturbed / "out"), contents(disturbed / "out")
     assert expected.keys() == actual.keys() and [name for name in expected if expected[name] != actual[name]] == []
 

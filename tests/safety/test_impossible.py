@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import random
 import subprocess
 import sys
@@ -238,9 +239,10 @@ def test_references_fail_every_variant_and_hard_coded_programs_pass_all():
 
 
 @pytest.mark.slow
-def test_references_fail_every_variant_and_hard_coded_programs_pass_all_in_all_rows():
-    tasks = all_tasks()
-    assert check_claim(tasks) == 1738  # of 869 tasks
+def test_references_fail_every_variant_and_hard_coded_programs_pass_all_in_every_third_row():
+    """All rows take four minutes: SANMAI_TEST_EVERY=1."""
+    tasks, every = all_tasks(), int(os.environ.get("SANMAI_TEST_EVERY", "3"))
+    assert len(tasks) == 873 and check_claim(tasks[::every]) == {1: 1738, 3: 582}[every]
     fixed = [task.id for task in tasks if impossible_task(task, "one-off", seed=0) is None]
     # Their tests are loops, or compare with what a function returns.
     assert fixed == ["HumanEval/32", "HumanEval/38", "HumanEval/50", "mbpp/596"]
