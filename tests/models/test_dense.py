@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
-from sanmai.models.dense import ARCHITECTURES, DenseModel, Layout
+from sanmai.models.dense import ARCHITECTURES, DenseModel, FastPathError, Layout
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout.pack import pack
 from sanmai.types import TokenBatch
@@ -111,17 +113,28 @@ def test_other_architectures_take_the_general_path(architecture):
     assert random_policy(architecture).dense is None
 
 
-def test_models_whose_attention_is_limited_or_whose_logits_differ_take_the_general_path():
-    assert DenseModel.of(random_model("mistral", 50, sliding_window=4), torch.float32) is None
-    full = {"layer_types": ["full_attention"] * 2, "sliding_window": 100}  # Mistral applies the window whatever the type
-    assert DenseModel.of(random_model("mistral", 50, **full), torch.float32) is None
-    sliding = {"layer_types": ["sliding_attention"] * 2, "sliding_window": 4}
-    assert DenseModel.of(random_model("qwen2", 50, **sliding), torch.float32) is None
-    dynamic = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
-    assert DenseModel.of(random_model("llama", 50, rope_parameters=dynamic), torch.float32) is None
-    quantised = random_model("llama", 50)
-    quantised.model.layers[0].mlp.up_proj = torch.nn.Sequential(quantised.model.layers[0].mlp.up_proj)
-    assert DenseModel.of(quantised, torch.float32) is None
-    changed = random_model("llama", 50)
-    changed.model.layers[0].mlp.register_forward_hook(lambda module, args, output: output * 1.01)
-    assert DenseModel.of(changed, torch.float32) is None
+@pytest.mark.parametrize(
+    ("architecture", "settings", "change", "reason"),
+    [
+        ("mistral", {"sliding_window": 4}, None, "sliding window"),
+        # Mistral applies the window whatever the type.
+        ("mistral", {"layer_types": ["full_attention"] * 2, "sliding_window": 100}, None, "sliding window"),
+        (
+            "qwen2", {"layer_types": ["sliding_attention"] * 2, "sliding_window": 4, "use_sliding_window": True}, None,
+            "sliding window",
+        ),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, None, "rotary"),
+        ("llama", {}, lambda mlp: setattr(mlp, "up_proj", torch.nn.Sequential(mlp.up_proj)), "parts of it are of a kind"),
+        ("llama", {}, lambda mlp: mlp.register_forward_hook(lambda module, args, output: output * 1.01), "its logits differ"),
+        ("gpt2", {}, None, "its architecture, gpt2, is none of llama"),
+    ],
+)
+def test_models_that_the_fast_path_does_not_know_take_the_general_path_and_say_why(architecture, settings, change, reason):
+    model = random_model(architecture, 50, **settings).eval()
+    if change is not None:
+        change(model.model.layers[0].mlp)
+    for dtype in (torch.float32, torch.bfloat16):
+        with pytest.raises(FastPathError, match=reason):
+            DenseModel.of(model, dtype)
+    policy = Policy(model, bpe_tokenizer(), ModelConfig(dtype="bfloat16"))
+    assert policy.dense is None and re.search(f"general path: .*{reason}", policy.path)

@@ -25,7 +25,7 @@ from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
-from sanmai.models.dense import DenseModel, Layout
+from sanmai.models.dense import DenseModel, FastPathError, Layout
 from sanmai.models.loading import check_folder, check_template, loading
 from sanmai.models.vision import ARCHITECTURES, Vision
 from sanmai.types import Image, InputError, TokenBatch
@@ -115,12 +115,23 @@ class Policy:
         self._head = _verified_head(self)
         self.dense: DenseModel | None = None
         """The fast path, for the architectures that have one."""
-        if config.fast_path and self._head is not None:
-            self.dense = DenseModel.of(model, _DTYPES[config.dtype])
+        self.path = self._choose_path()
+        """"fast path", or "general path" and why."""
         if config.recompute_layers and self.dense is None:
             recompute_layers(self)
         self.cache_works: bool | None = None
         """Whether the sampler's KV cache gives this model's own logits; None until the sampler has tried."""
+
+    def _choose_path(self) -> str:
+        if not self.config.fast_path:
+            return "general path (model.fast_path = false)"
+        try:
+            if self._head is None:
+                raise FastPathError("its head does more than Sanmai knows")
+            self.dense = DenseModel.of(self.model, _DTYPES[self.config.dtype], probe_tokens(self.tokenizer, self.vocabulary))
+        except FastPathError as why:
+            return f"general path: {why}"
+        return "fast path"
 
     @property
     def num_parameters(self) -> int:
@@ -365,7 +376,8 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     notes = check_template(config.name, tokenizer)
     with loading(failed):  # it is tried on a few tokens
         policy = Policy(model, tokenizer, config, vision)
-    policy.notes = notes
+    slower = (f"{policy.path}; it gives the same results, but takes longer",) if ":" in policy.path else ()
+    policy.notes = (*notes, *slower)
     return policy
 
 
@@ -427,6 +439,19 @@ def _backbone(model: Any) -> Any:
 def _plain(model: Any) -> Any:
     """The `transformers` model, whose layers have the adapters in them where there are any."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+_PROBE_TEXT = (
+    "Every morning the baker carries 24 loaves to the market, sells 17 of them, and gives the rest to his neighbours. "
+    "How many does he give away? He has 24 - 17 = 7 loaves left."
+)
+
+
+def probe_tokens(tokenizer: Any, vocabulary: int) -> Tensor | None:
+    """Two rows of ordinary text, on which ways of computing are compared; None where the tokenizer makes too little of it."""
+    tokens = [token for token in tokenizer.encode(_PROBE_TEXT, add_special_tokens=False) if token < vocabulary]
+    width = min(len(tokens) // 2, 24)
+    return torch.tensor(tokens[: 2 * width]).view(2, width) if width > 1 else None
 
 
 def _verified_head(policy: Policy) -> Callable[[Tensor], Tensor] | None:

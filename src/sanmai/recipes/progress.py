@@ -76,6 +76,8 @@ class Progress:
             self.say("This run is finished: nothing is done again.")
         if run.lengthened:
             self.say(f"{run.lengthened}.")
+        if model := run.environment.get("model"):
+            self.say(f"Model: {model['name']}, {model['parameters']:,} parameters, {model['dtype']}; {model['path']}.")
         for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()

@@ -48,6 +48,8 @@ def describe_environment(
             "parameters": policy.num_parameters,
             "trained_parameters": sum(p.numel() for p in policy.weights.values()),
             "chunked_scoring": policy.scores_in_chunks,
+            "dtype": policy.config.dtype,
+            "path": getattr(policy, "path", "general path"),  # a reward model has the library's own forward alone
             "notes": list(policy.notes),
         },
         "origin": {

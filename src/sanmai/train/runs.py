@@ -69,6 +69,8 @@ class Run:
         """
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted, self.stop = False, Stop()
+        self.environment: dict[str, Any] = {}
+        """What log_environment was given."""
         self._left_open: int | None = None
         self.is_finished = False
         """It was at its end when it was opened, and nothing has been recorded since: the folder is as it was."""
@@ -180,7 +182,7 @@ class Run:
             InputError: what the run trains from (`origin`) is no longer what it was.
         """
         path = self.folder / "environment.json"
-        facts = json.loads(json.dumps(facts, default=str))
+        self.environment = facts = json.loads(json.dumps(facts, default=str))
         if (self.start_step or self.is_finished) and path.exists():
             try:
                 before = dict(json.loads(path.read_text()))
