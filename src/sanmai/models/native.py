@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sanmai.models.places import cache_folder
+
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "attend.c", "passes.c", "attention.c"))
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
           "-fassociative-math", "-fno-signed-zeros", "-ffp-contract=fast")  # fmt: skip
@@ -69,7 +71,7 @@ def _find_or_build() -> Native:
     compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
         return Native(None, "no C compiler found")
-    kept = _cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
+    kept = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
     try:
         if _is_whole(kept):
             return Native(_load(kept), f"built earlier with {compiler}")
@@ -127,12 +129,6 @@ def _keep(built: Path, kept: Path) -> str:
     except OSError as error:
         return f", and again by each process: {kept.parent}: {error.strerror}"
     return ""
-
-
-def _cache_folder() -> Path:
-    found = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    # Without a home there is no place of one's own: the kernel is built by each process.
-    return (found if found.is_absolute() else Path("/nonexistent")) / "sanmai"
 
 
 def attend(

@@ -26,7 +26,9 @@ from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.models.dense import DenseModel, FastPathError, Layout
+from sanmai.models.gguf_files import gguf_note, is_gguf, unpacked
 from sanmai.models.loading import check_folder, check_template, loading
+from sanmai.models.named import NAMED, fetched
 from sanmai.models.vision import ARCHITECTURES, Vision
 from sanmai.types import Image, InputError, TokenBatch
 
@@ -374,6 +376,8 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
             f"model.name = {config.name!r}: its tokenizer has {tokenizer.vocab_size} words, more than its embedding"
         )
     notes = check_template(config.name, tokenizer)
+    if quantised := gguf_note(Path(name)):
+        notes = (*notes, f"model.name = {config.name!r}: {quantised}")
     with loading(failed):  # it is tried on a few tokens
         policy = Policy(model, tokenizer, config, vision)
     slower = (f"{policy.path}; it gives the same results, but takes longer",) if ":" in policy.path else ()
@@ -388,6 +392,10 @@ def resolve_model(name: str) -> str:
     """
     if name == "tiny":
         return str(tiny.TINY_PATH)
+    if name in NAMED and not Path(name).is_dir():
+        return str(fetched(name))
+    if is_gguf(name):
+        return str(unpacked(Path(name)))
     if (chosen := chosen_model(name)) is not None:
         return resolve_model(chosen)
     if (Path(name) / "graph.json").is_file():

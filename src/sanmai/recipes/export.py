@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from sanmai.models.checkpoints import io_errors_as_oserror
-from sanmai.models.policy import ModelConfig, load_policy, quiet_transformers, resolve_model
+from sanmai.models.gguf_files import write_gguf
+from sanmai.models.policy import ModelConfig, Policy, load_policy, quiet_transformers, resolve_model
 from sanmai.types import InputError, RunError
 
 
@@ -20,8 +22,6 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
         InputError: `out` exists, cannot be written, or dtype is unknown.
         RunError: the folder does not give the same logits (a bug of ours or a broken disk).
     """
-    from transformers import AutoModelForCausalLM
-
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype not in dtypes:
         raise InputError(f"--dtype {dtype}: expected one of {', '.join(dtypes)}")
@@ -34,19 +34,30 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     for parameter in policy.model.parameters():  # buffers, such as rotary frequencies, stay float32 in transformers
         parameter.data = parameter.data.to(dtypes[dtype])
     try:
-        with io_errors_as_oserror():
-            policy.save(partial)
-        (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
-        tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
-        with torch.no_grad():
-            expected_BTV = policy.model(tokens_BT).logits
-            with quiet_transformers():
-                loaded = AutoModelForCausalLM.from_pretrained(partial, dtype=dtypes[dtype])
-            if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
-                raise RunError(f"{out}: the written model does not give the logits of {source}")
+        if out.suffix == ".gguf":
+            write_gguf(policy.model, policy.tokenizer, partial, dtype=dtype)
+            # Read as float32, whatever it is written in.
+            _check_logits(policy, source, out, partial.parent, dtype=torch.float32, gguf_file=partial.name)
+        else:
+            with io_errors_as_oserror():
+                policy.save(partial)
+            (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
+            _check_logits(policy, source, out, partial, dtype=dtypes[dtype])
         partial.rename(out)
     except OSError as error:
         raise InputError(f"{out}: cannot write there ({error.strerror})") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        partial.unlink(missing_ok=True) if partial.is_file() else shutil.rmtree(partial, ignore_errors=True)
     return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
+
+
+def _check_logits(policy: Policy, source: str, out: Path, folder: Path, **options: Any) -> None:
+    """Load what was written with `transformers` alone; RunError where its logits are not the policy's."""
+    from transformers import AutoModelForCausalLM
+
+    tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
+    with torch.no_grad(), quiet_transformers():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        expected_BTV = policy.model.to(options["dtype"])(tokens_BT).logits
+        if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
+            raise RunError(f"{out}: the written model does not give the logits of {source}")
