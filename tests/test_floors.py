@@ -12,8 +12,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "sanmai"
 FLOORS = [
-    {"types", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs"}, {"data"}, {"rewards", "models"},
-    {"rollout", "train"}, {"search", "safety"}, {"recipes", "report"}, {"cli", "__init__"},
+    {"types", "activity", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs"}, {"data"},
+    {"rewards", "models"}, {"rollout", "train"}, {"search", "safety"}, {"recipes", "report"}, {"cli", "__init__"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

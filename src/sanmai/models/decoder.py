@@ -214,12 +214,17 @@ class DenseDecoder:
         self.longest = longest
 
     def keep(self, kept: Tensor, longest: int) -> None:
-        """Only these slots go on, in this order; the longest of them has `longest` tokens."""
-        self.length_S, self._slot_S, self.longest = self.length_S[kept], self._slot_S[: len(kept)], longest
+        """Only these slots go on, in this order; the longest of them has `longest` tokens.
+
+        Slots that stay where they are cost nothing: see `compacted`.
+        """
+        num_kept = len(kept)
+        self.length_S, self._slot_S, self.longest = self.length_S[kept], self._slot_S[:num_kept], longest
+        moved = (kept != torch.arange(num_kept, device=kept.device)).nonzero().squeeze(1)
         for caches in (self._keys, self._values):
             for i, old in enumerate(caches):
-                caches[i] = self._room(len(kept), old.shape[1])
-                caches[i][:, :longest] = old[kept, :longest]
+                caches[i] = old[:num_kept]
+                caches[i][moved, :longest] = old[kept[moved], :longest]
 
     def _grow(self, width: int) -> None:
         if self._keys[0].shape[1] >= width:
@@ -259,6 +264,18 @@ class DenseDecoder:
         model = self.model
         normed = F.rms_norm(x, x.shape[-1:], model.norm.weight.float(), model.eps).to(model.dtype)
         return self.weights.head(normed).float()
+
+
+def compacted(live: Sequence[int]) -> list[int]:
+    """An order of slots in which as many as possible keep their place: the last ones fill the holes.
+
+    Example:
+        compacted([0, 2, 3, 5]) == [0, 5, 2, 3]
+    """
+    num_live = len(live)
+    holes = sorted(set(range(num_live)) - set(live))
+    filling = dict(zip(holes, (slot for slot in live if slot >= num_live), strict=True))
+    return [filling.get(slot, slot) for slot in range(num_live)]
 
 
 @dataclass(frozen=True)

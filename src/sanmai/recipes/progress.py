@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
+from sanmai.activity import NOW
 from sanmai.safety.energy import EnergyMeter
 from sanmai.terminal import printable
 from sanmai.types import Metrics
@@ -38,6 +40,7 @@ COLUMNS = {
     "off-language": ("rollout/off_language", "{:.1%}"),
 }
 _SHOWN_STEPS = 12
+HEARTBEAT_SECONDS = 30.0
 
 
 class Progress:
@@ -56,6 +59,9 @@ class Progress:
         self._live = None
         self._mark = self._began = 0.0
         self._first = self._last = 0
+        self._said, self._closed = time.monotonic(), threading.Event()
+        if console is not None and not console.is_terminal:
+            threading.Thread(target=self._beat, args=(self._closed,), daemon=True, name="heartbeat").start()
         self.was_interrupted = False
         """A signal ended the run before its last step, and what was done is saved."""
 
@@ -91,9 +97,11 @@ class Progress:
     @contextlib.contextmanager
     def phase(self, name: str) -> Generator[None]:
         start = time.monotonic()
+        NOW.begin(name)
         try:
             yield
         finally:
+            NOW.begin("")
             self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
     def step(
@@ -154,7 +162,7 @@ class Progress:
         Raises:
             KeyboardInterrupt, Terminated: the run was interrupted; a caller must not take it for finished.
         """
-        self.close()
+        self._leave_terminal()
         if not run.interrupted:
             run.event("finish")
             return
@@ -163,15 +171,27 @@ class Progress:
         raise run.stop.error()
 
     def close(self) -> None:
-        """Give the terminal back; safe to call at any time."""
+        """Give the terminal back and say nothing by itself any more; safe to call at any time."""
+        self._closed.set()
+        self._leave_terminal()
+
+    def _leave_terminal(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line as it is: paths and file contents may look like markup."""
+        self._said = time.monotonic()
         if self.console is not None:
             self.console.print(printable(text), style=style, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def _beat(self, closed: threading.Event) -> None:
+        """Off a terminal a line says what goes on, wherever nothing else was said for HEARTBEAT_SECONDS."""
+        began = self._said
+        while not closed.wait(min(HEARTBEAT_SECONDS, 1.0)):
+            if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
+                self.say(f"... {_duration(time.monotonic() - began)}: {str(NOW) or 'loading and preparing'}")
 
     def _show(self, status: str) -> None:
         from rich.console import Group

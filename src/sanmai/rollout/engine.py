@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from sanmai.activity import NOW
 from sanmai.config import Config
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
@@ -83,7 +84,8 @@ def rollout(
     ]
     graders = _Graders(rubric, grading)
     groups = [Group(problem, []) for problem in problems]
-    for completion in sample(policy, requests, sampling):
+    num_rollouts = sum(len(request.seeds) for request in requests)
+    for completion in NOW.counted(sample(policy, requests, sampling), num_rollouts, "completions"):
         problem, request = problems[completion.request], requests[completion.request]
         rollout_ = _to_rollout(policy, problem, request, completion, policy_version, grading.thought_tags)
         groups[completion.request].rollouts.append(rollout_)
@@ -129,7 +131,8 @@ def continue_rollouts(
     start = time.monotonic()
     requests = partial.requests(seed)
     stats = RolloutStats(prompt_tokens=sum(len(r.prompt_tokens) - r.written for r in requests))
-    for completion in sample(policy, requests, sampling, segment=segment):
+    num_rollouts = sum(len(request.seeds) for request in requests)
+    for completion in NOW.counted(sample(policy, requests, sampling, segment=segment), num_rollouts, "segments"):
         partial.add(completion, policy_version)
         stats.sampled_tokens += len(completion.tokens)
     if loops is not None:

@@ -15,6 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from sanmai.activity import NOW
 from sanmai.config import Config, OnlyWith
 from sanmai.models.policy import Policy
 from sanmai.types import Metrics, RunError, TokenBatch
@@ -315,8 +316,10 @@ def _backward_in_order(
         total, metrics, means_B = forward(i)
         if policy.workers == 1:
             total.backward()
+            NOW.one_more()
             return metrics, means_B
         grads = torch.autograd.grad(total, weights, allow_unused=True)
+        NOW.one_more()
         with turn:
             turn.wait_for(lambda: next_up == i or is_over)
             if not is_over:
@@ -327,6 +330,7 @@ def _backward_in_order(
                 turn.notify_all()
         return metrics, means_B
 
+    NOW.count(count, "micro-batches")
     return policy.map(part, count, on_error=stop_waiting)
 
 

@@ -1,0 +1,54 @@
+"""Off a terminal, a run that is at work says so: the class is any stretch without a line of its own."""
+
+import io
+import time
+
+from rich.console import Console
+
+from sanmai.activity import Activity
+from sanmai.recipes import find_recipe, progress, resolve
+from sanmai.recipes.progress import Progress
+
+
+def test_it_says_what_and_how_much():
+    now = Activity()
+    assert str(now) == ""
+    now.begin("sampling")
+    assert str(now) == "sampling"
+    for k in now.counted(range(3), 3, "completions"):
+        assert str(now) == f"sampling, {k + 1} of 3 completions"
+    now.count(1200, "micro-batches")
+    now.one_more()
+    assert str(now) == "sampling, 1 of 1,200 micro-batches"
+    now.begin("saving")
+    assert str(now) == "saving"
+
+
+def lines_of(text: io.StringIO) -> list[str]:
+    return [line for line in text.getvalue().splitlines() if line.startswith("... ")]
+
+
+def test_a_silent_stretch_has_a_line_and_a_talking_one_has_none(monkeypatch):
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.3)
+    said = io.StringIO()
+    shown = Progress(Console(file=said, width=200))
+    with shown.phase("judging"):
+        time.sleep(1.0)
+    assert lines_of(said) and all(line.endswith(": judging") for line in lines_of(said))
+    shown.close()
+    count = len(lines_of(said))
+    time.sleep(0.8)
+    assert len(lines_of(said)) == count  # it is over
+
+
+def test_a_run_says_what_it_samples_evaluates_and_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.02)
+    said, recipe = io.StringIO(), find_recipe("zero")
+    config = resolve(recipe, values={
+        "num_steps": 2, "prompts_per_step": 16, "rollouts_per_prompt": 8, "problems": {"world": {"heldout": 60}}})  # fmt: skip
+    shown = Progress(Console(file=said, width=200))
+    recipe.run(config, tmp_path / "run", progress=shown)
+    shown.close()
+    text = "\n".join(lines_of(said))
+    assert "of 60 completions" in text and "sampling, " in text and "of 128 completions" in text
+    assert "Model: tiny, 617,984 parameters, float32; fast path." in said.getvalue()
