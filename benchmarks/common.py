@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -198,13 +199,15 @@ def answer(args: Task, jobs: Mapping[str, Callable[[Task], Any]]) -> None:
 def in_subprocess(args: Task, job: str, **own: Any) -> Any:
     """What a job of the running script returns, computed in a process with `threads` OpenMP threads."""
     task = {**vars(args), **own, "job": job, "json": None}
-    result = Path(args.folder).with_name("result.json")
+    result = Path(tempfile.mkdtemp(prefix="benchmark-")) / "result.json"
     command = [sys.executable, sys.argv[0], "--json", str(result), "--child", json.dumps(task)]
     settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(task["threads"]), "TMPDIR": str(result.parent)}
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
     if done.returncode:
         fail(f"{job} with {own} ended with exit code {done.returncode}:\n{done.stderr[-4000:]}")
-    return json.loads(result.read_text())
+    found = json.loads(result.read_text())
+    shutil.rmtree(result.parent, ignore_errors=True)
+    return found
 
 
 def fail(reason: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
     python benchmarks/vs_generate.py --smoke
     python benchmarks/vs_generate.py                                      # 0.8 M parameters, float32, 1 and 2 threads
+    python benchmarks/vs_generate.py --model FOLDER --prompts 64 --group 1 --max-tokens 48 --contenders generate products
     python benchmarks/vs_generate.py --size small medium --dtype float32 bfloat16 --lengths mixed --json g.json
 
 All contenders complete the same prompts, each as many times as the group is large, with the same random weights at
@@ -11,6 +12,7 @@ prompts x group x max_tokens tokens; with mixed ones any of four ordinary tokens
     Sanmai          `sample`: every completion with its log-probs
     generate        `model.generate`, one batch padded on the left; no log-probs
     manager         continuous batching with one manager that stays alive and few blocks; no log-probs
+    products        the matrix products of the same work alone, on all threads: a bound, not a sampler
     generate_batch  continuous batching with a manager per call and few blocks; no log-probs
     vLLM            `LLM.generate`, with log-probs; only where `import vllm` works, and nothing needs it
 
@@ -33,6 +35,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
@@ -50,6 +53,8 @@ def sanmai(task: Task) -> Iterator[Complete]:
     from sanmai.rollout.sampler import Request, SamplingConfig, sample
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads, dtype=task.dtype))
+    if task.model:
+        policy.stop_tokens = ()  # all complete as many tokens
     config = SamplingConfig(max_tokens=task.max_tokens)
 
     def complete(call: int, with_logp: bool) -> Completions:
@@ -157,8 +162,46 @@ def vllm(task: Task) -> Iterator[Complete]:
     yield complete
 
 
+@contextmanager
+def products(task: Task) -> Iterator[Complete]:
+    """The matrix products of the same work and nothing else: what no sampler that computes them can be faster than."""
+    import torch
+
+    model, rows = load_model(task), task.prompts * task.group
+    weights = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    head, layers = weights.pop(), weights
+    inputs = {(n, w.shape[1]): torch.randn(n, w.shape[1]).to(w.dtype) for w in [*layers, head]
+              for n in {rows, sum(map(len, prompts_of(task)))}}  # fmt: skip
+
+    def multiply(num_tokens: int, num_logits: int) -> None:
+        for weight in layers:
+            torch.nn.functional.linear(inputs[num_tokens, weight.shape[1]], weight)
+        torch.nn.functional.linear(inputs[rows, head.shape[1]][:num_logits], head)
+
+    def complete(call: int, with_logp: bool) -> Completions:
+        with torch.inference_mode():
+            multiply(sum(map(len, prompts_of(task))), task.prompts)
+            for _ in range(task.max_tokens - 1):
+                multiply(rows, rows)
+        return [([0] * task.max_tokens, None)] * rows
+
+    yield complete
+
+
+def texts_of(task: Task) -> list[list[dict[str, str]]]:
+    """Conversations for a model of one's own: a small sum each."""
+    asked = "How much do {} and {} make together? Think about it step by step, then say what the sum is in a sentence of its own."
+    return [[{"role": "user", "content": asked.format(7 * k + 3, 5 * k + 8)}] for k in range(task.prompts)]
+
+
 def prompts_of(task: Task) -> list[list[int]]:
     from sanmai.data.chat import render_prompt
+
+    if task.model:
+        from transformers import AutoTokenizer
+
+        own = AutoTokenizer.from_pretrained(task.model)
+        return [render_prompt(own, messages) for messages in texts_of(task)]
     from sanmai.models.tiny import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
@@ -190,15 +233,18 @@ def batching(task: Task, with_logp: bool) -> Any:
     )
 
 
-def stops_of(task: Task) -> list[int]:
+def stops_of(task: Task) -> list[int] | None:
     from transformers import GenerationConfig
 
+    if task.model:
+        return None
     stops = GenerationConfig.from_pretrained(task.folder).eos_token_id
     return stops if isinstance(stops, list) else [stops]
 
 
-def cut(tokens: list[int], stops: list[int]) -> list[int]:
+def cut(tokens: list[int], stops: list[int] | None) -> list[int]:
     """The tokens up to the first stop token."""
+    stops = stops or []
     return tokens[: next((t + 1 for t, token in enumerate(tokens) if token in stops), len(tokens))]
 
 
@@ -224,6 +270,8 @@ def logp_gaps(task: Task, scored: Completions) -> dict[str, float]:
 
     model = AutoModelForCausalLM.from_pretrained(task.folder, dtype=torch.float32).eval()
     prompts, gaps = prompts_of(task), []
+    if scored[0][1] is None:  # bare products
+        return {"mean": 0.0, "largest": 0.0}
     for row in range(0, len(scored), max(len(scored) // 8, 1)):
         (tokens, logp), prompt = scored[row], prompts[row // task.group]
         with torch.inference_mode():
@@ -235,6 +283,7 @@ def logp_gaps(task: Task, scored: Completions) -> dict[str, float]:
 
 CONTENDERS = {
     "Sanmai": sanmai, "generate": generate, "manager": manager, "generate_batch": generate_batch, "vLLM": vllm,
+    "products": products,
 }  # fmt: skip
 BATCHING = ("manager", "generate_batch")
 JOBS = {"run": run, "write_model": common.write_model}
@@ -281,6 +330,7 @@ def main() -> None:
     parser = common.make_parser(__doc__)
     add = parser.add_argument
     add("--size", nargs="+", choices=common.SIZES, default=["small"], help="0.8 or 4.8 M parameters")
+    add("--model", metavar="FOLDER", help="a model of one's own in place of the sizes; completions are of equal lengths")
     add("--lengths", choices=("equal", "mixed"), default="equal", help="whether completions can stop early")
     add("--prompts", type=int, default=16, help="prompts of a call")
     add("--group", type=int, default=8, help="completions per prompt")
@@ -300,6 +350,8 @@ def main() -> None:
     if args.smoke:
         args.__dict__.update(prompts=4, group=2, max_tokens=8, calls=1, repeats=1, threads=args.threads[:1])
     contenders = list(dict.fromkeys(["Sanmai", *args.contenders]))
+    if args.model:
+        args.size, args.model = [Path(args.model).name], str(Path(args.model).resolve())
     if "vLLM" in contenders and find_spec("vllm") is None:
         print("vllm: not installed")
         contenders.remove("vLLM")
@@ -308,12 +360,13 @@ def main() -> None:
     parameters = {}
     with tempfile.TemporaryDirectory(prefix="vs_generate-") as folder:
         for size in args.size:
-            args.folder = f"{folder}/{size}"
-            parameters[size] = in_subprocess(args, "write_model", size=size, threads=1)
+            args.folder = args.model or f"{folder}/{size}"
+            if not args.model:
+                parameters[size] = in_subprocess(args, "write_model", size=size, threads=1)
         for repeat, size, dtype, threads, contender in itertools.product(
             range(args.repeats), args.size, args.dtype, args.threads, contenders
         ):
-            args.folder = f"{folder}/{size}"
+            args.folder = args.model or f"{folder}/{size}"
             setting = {"contender": contender, "size": size, "dtype": dtype, "threads": threads}
             load = os.getloadavg()[0]
             found = in_subprocess(args, "run", **setting)

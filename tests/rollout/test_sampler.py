@@ -10,7 +10,7 @@ from concurrent.futures import wait
 import pytest
 import torch
 
-from sanmai.models.decoder import DenseDecoder, fuse
+from sanmai.models.decoder import DenseDecoder, compacted, fuse
 from sanmai.models.dense import ARCHITECTURES as FAST
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout import sampler
@@ -298,9 +298,30 @@ def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
 
 def assert_idle(policy: Policy) -> None:
     """Every worker is free at once: each meets the others."""
-    meeting = threading.Barrier(policy.workers)
-    wait([policy.pool.submit(meeting.wait, 5) for _ in range(policy.workers)])
+    meeting = threading.Barrier(policy.sampling_workers)
+    wait([policy.sampling_pool.submit(meeting.wait, 5) for _ in range(policy.sampling_workers)])
     assert not meeting.broken
+
+
+def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeypatch):
+    few = always_stops_at(random_policy(), 1 / 30)
+    asked, config = requests(5), SamplingConfig(max_tokens=30, concurrent=6)
+    expected = by_seed(few, asked, config)
+    monkeypatch.setattr("sanmai.models.policy._SPLIT_ROLLOUTS_BELOW", 0)
+    large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
+    large.stop_tokens = few.stop_tokens
+    assert (large.workers, large.sampling_workers) == (1, 2)
+    assert large.sampling_pool.submit(torch.get_num_threads).result() == 2
+    assert_same(expected, by_seed(large, asked, config))
+    alone = Policy(few.model, few.tokenizer, ModelConfig(threads=5, fast_path=False))
+    assert alone.sampling_workers == 1
+
+
+@pytest.mark.parametrize(("live", "order"), [
+    ([0, 1, 2], [0, 1, 2]), ([0, 2, 3, 5], [0, 5, 2, 3]), ([4], [4]), ([1, 3, 4], [3, 1, 4]), ([], []),
+])  # fmt: skip
+def test_slots_that_go_on_keep_their_place_where_they_can(live, order):
+    assert compacted(live) == order
 
 
 def test_a_worker_that_fails_stops_the_others_and_is_heard(monkeypatch):

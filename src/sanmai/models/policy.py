@@ -38,6 +38,8 @@ _SPLIT_ROLLOUTS_BELOW = 50_000_000
 """Parameters; see Policy.workers."""
 _MOST_WORKERS = 8
 """Each holds a micro-batch and a gradient of its own."""
+_SAMPLING_WORKERS = 2
+"""Of a large model; see Policy.sampling_workers."""
 DECISION = "decision.json"
 """In a guarded stage's folder: what its gate found, and the model that it chose; see recipes/guarded.py."""
 Result = TypeVar("Result")
@@ -150,6 +152,24 @@ class Policy:
         if self.device.type != "cpu" or self.num_parameters >= _SPLIT_ROLLOUTS_BELOW or not self._is_stateless:
             return 1
         return min(self.threads, _MOST_WORKERS)
+
+    @property
+    def sampling_workers(self) -> int:
+        """Threads that each write a part of the rollouts.
+
+        A large model has two on a CPU: while one draws or attends, which takes a core at most, the other multiplies. More would
+        read the weights more often.
+        """
+        if self.workers > 1 or self.device.type != "cpu" or self.dense is None:
+            return self.workers
+        return min(self.threads, _SAMPLING_WORKERS)
+
+    @functools.cached_property
+    def sampling_pool(self) -> ThreadPoolExecutor:
+        """The threads that write rollouts, each with its share of the cores."""
+        count = self.sampling_workers
+        share = max(self.threads // count, 1)
+        return ThreadPoolExecutor(count, "sampling", torch.set_num_threads, (share,))
 
     @functools.cached_property
     def pool(self) -> ThreadPoolExecutor:

@@ -94,7 +94,7 @@ def sample(
         raise ValueError(f"request {pictured[0]} has images, and the policy reads text alone")
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
-    workers = min(policy.workers, config.concurrent, len(rows))
+    workers = min(policy.sampling_workers, config.concurrent, len(rows))
     deadline = time.monotonic() + config.timeout_seconds
     task = _Task(policy, requests, config, deadline, config.concurrent // workers, segment or config.max_tokens)
     fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
@@ -115,7 +115,7 @@ def sample(
     working = []
     try:
         for a, b in itertools.pairwise(bounds):
-            working.append(policy.pool.submit(work, rows[a:b]))
+            working.append(policy.sampling_pool.submit(work, rows[a:b]))
         num_working = workers
         while num_working:
             result = task.results.get()
