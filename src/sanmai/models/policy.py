@@ -9,6 +9,7 @@ import contextlib
 import functools
 import json
 import os
+import platform
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -91,6 +92,15 @@ def available_cores() -> int:
         if granted != "max":
             cores = min(cores, max(round(int(granted) / int(period)), 1))
     return cores
+
+
+def native_bfloat16() -> bool | None:
+    """Whether this CPU has instructions for bfloat16 products; None where that cannot be found out."""
+    found = torch.cpu.get_capabilities()
+    names = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16", "sve_bf16")
+    if any(found.get(name) for name in names):
+        return True
+    return False if platform.machine().lower() in ("x86_64", "amd64") and found else None
 
 
 class Policy:
@@ -400,7 +410,9 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
         notes = (*notes, f"model.name = {config.name!r}: {quantised}")
     with loading(failed):  # it is tried on a few tokens
         policy = Policy(model, tokenizer, config, vision)
-    slower = (f"{policy.path}; it gives the same results, but takes longer",) if ":" in policy.path else ()
+    slower = [f"{policy.path}; it gives the same results, but takes longer"] if ":" in policy.path else []
+    if config.dtype == "bfloat16" and policy.device.type == "cpu" and native_bfloat16() is False:
+        slower.append("this processor has no instructions for bfloat16: products take several times as long as in float32")
     policy.notes = (*notes, *slower)
     return policy
 

@@ -22,8 +22,8 @@ def examine() -> Iterator[str]:
     import torch
 
     from sanmai.models.native import native
-    from sanmai.models.policy import available_cores
-    from sanmai.recipes.machine import malloc_settings, matrix_rate, native_bfloat16
+    from sanmai.models.policy import available_cores, native_bfloat16
+    from sanmai.recipes.machine import malloc_settings, matrix_rate
 
     cores = available_cores()
     yield f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores, {cores} of them for this process"

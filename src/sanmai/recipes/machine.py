@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,15 +58,6 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, cores: int = 1, second
     finally:
         torch.set_num_threads(threads_before)
     return best
-
-
-def native_bfloat16() -> bool | None:
-    """Whether this CPU has instructions for bfloat16 products; None where that cannot be found out."""
-    found = torch.cpu.get_capabilities()
-    names = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16", "sve_bf16")
-    if any(found.get(name) for name in names):
-        return True
-    return False if platform.machine().lower() in ("x86_64", "amd64") and found else None
 
 
 def malloc_settings() -> dict[str, str]:
