@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,10 +17,14 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
+from sanmai.data.stories import make_stories
 from sanmai.models.policy import Policy
 from sanmai.rewards.answers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.arithmetic import Language
+
+GENERATED = ("world", "stories")
+"""Sources that are made, not read."""
 
 
 class WorldConfig(Config):
@@ -34,30 +40,52 @@ class WorldConfig(Config):
     """Held-out sums; they share no pair of operands with the training sums."""
 
 
+class StoriesConfig(Config):
+    kinds: tuple[str, ...] = ("add", "subtract", "multiply", "largest", "gaining", "giving", "groups", "price")
+    """Kinds of small sums that are trained on, of those in data/stories.py."""
+    unseen: tuple[str, ...] = ("sharing", "two_steps", "older", "missing")
+    """Kinds that are evaluated on alone: what is learnt of the others, does it hold there?"""
+    levels: tuple[int, ...] = (1, 2)
+    """Sizes of the numbers, of 1, 2 and 3."""
+    train: int = Field(2000, ge=1)
+    """Training problems."""
+    heldout: int = Field(120, ge=1)
+    """Held-out problems of the kinds that are trained on; half as many of each other kind."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if both := sorted({*self.kinds} & {*self.unseen}):
+            raise ValueError(f"{both[0]!r} is among the kinds and the unseen ones")
+        return self
+
+
 class ProblemsConfig(FileProblemsConfig):
     evaluation_limit: int = Field(600, ge=1)
     """Held-out problems to evaluate on at most; a larger set is thinned out at random, once and for all."""
     world: WorldConfig = WorldConfig()
     """Of the embedded world, when source or evaluation is "world"."""
+    stories: StoriesConfig = StoriesConfig()
+    """Of the small sums in English words, when source or evaluation is "stories"."""
 
     only_with = (
         OnlyWith(
-            "source or evaluation from files (the embedded world has its own held-out sums, world.heldout)",
-            lambda c: c.source != "world" or c.evaluation is not None,
+            "source or evaluation from files (world and stories have held-out problems of their own: world.heldout)",
+            lambda c: c.source not in GENERATED or c.evaluation is not None,
             "evaluation_limit",
         ),
         OnlyWith(
             "source from files and no evaluation source",
-            lambda c: c.source != "world" and c.evaluation is None,
+            lambda c: c.source not in GENERATED and c.evaluation is None,
             "holdout",
         ),
+        OnlyWith('source or evaluation = "stories"', lambda c: "stories" in (c.source, c.evaluation), "stories"),
         OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if isinstance(self.source, tuple) and (not self.source or "world" in self.source):
-            raise ValueError("source: a list names files, at least one; the world is a source of its own")
+        if isinstance(self.source, tuple) and (not self.source or {*GENERATED} & {*self.source}):
+            raise ValueError("source: a list names files, at least one; world and stories are sources of their own")
         return self
 
 
@@ -80,11 +108,11 @@ def load_splits(
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
     """
-    if given is None and config.source == "world" and config.evaluation is None:
-        train, held_out = world_problems(config.world, seed)
+    if given is None and config.source in GENERATED and config.evaluation is None:
+        train, held_out = generated(config.source, config, seed)
         return train[: config.limit], held_out
-    if given is None and config.source == "world":
-        train = world_problems(config.world, seed)[0][: config.limit]
+    if given is None and config.source in GENERATED:
+        train = generated(config.source, config, seed)[0][: config.limit]
     elif given is None:
         train = _load(config.source, config, on_warning, needs_answer, config.limit)
     else:
@@ -93,8 +121,8 @@ def load_splits(
             raise InputError(f"problems: the id {twice[0]!r} is not unique; ids key the random streams")
     if config.evaluation is None:
         train, held_out = split(train, config.holdout, seed)
-    elif config.evaluation == "world":
-        held_out = world_problems(config.world, seed)[1]
+    elif config.evaluation in GENERATED:
+        held_out = generated(config.evaluation, config, seed)[1]
     else:
         held_out = _load(config.evaluation, config, on_warning, needs_answer)
         warn_of_overlap(train, held_out, on_warning)
@@ -130,13 +158,13 @@ def warn_of_overlap(
 
 
 def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
-    """All problems of config.source, or the embedded world's held-out sums; thinned to config.limit.
+    """All problems of config.source, of what is generated the held-out ones; thinned to config.limit.
 
     Raises:
         InputError: a file that cannot be used, or a reasoning problem without an answer.
     """
-    if config.source == "world":
-        return world_problems(config.world, seed)[1][: config.limit]
+    if config.source in GENERATED:
+        return generated(config.source, config, seed)[1][: config.limit]
     return _load(config.source, config, on_warning, True, config.limit)
 
 
@@ -158,6 +186,24 @@ def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int
             f"sampling.max_tokens = {max_tokens}: with the longest prompt ({longest.id}, {length} tokens) that is more than "
             f"the {policy.max_positions} positions of the model"
         )
+
+
+def generated(source: Any, config: ProblemsConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems of a source of GENERATED."""
+    return world_problems(config.world, seed) if source == "world" else story_problems(config.stories, seed)
+
+
+def story_problems(config: StoriesConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out sums in words. The held-out ones are the same for every seed; tag `trained`: of a kind that is."""
+    try:
+        train = make_stories(config.train, seed=seed, kinds=config.kinds, levels=config.levels)
+        seen = make_stories(config.heldout, seed=0, split="heldout", kinds=config.kinds, levels=config.levels)
+        num_unseen = math.ceil(config.heldout / 2 / len(config.kinds)) * len(config.unseen) if config.unseen else 0
+        unseen = make_stories(num_unseen, seed=0, split="heldout", kinds=config.unseen or config.kinds, levels=config.levels)
+    except ValueError as error:
+        raise InputError(f"problems.stories: {error}") from None
+    marked = ((seen, "yes"), (unseen, "no"))
+    return train, [replace(p, tags={**p.tags, "trained": word}) for found, word in marked for p in found]
 
 
 def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
