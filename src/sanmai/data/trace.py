@@ -25,7 +25,10 @@ class Mark:
 
 
 _FINAL = r"(?:<\|end\|>)?\s*(?:<\|start\|>assistant)?<\|channel\|>final(?:\s*<\|constrain\|>\w+)?<\|message\|>"
-_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "reason", "scratchpad", "inner_monologue", "reflection")
+_NAMES = (
+    "think", "thinking", "thought", "thoughts", "reasoning", "reason", "scratchpad", "inner_monologue", "reflection",
+    "analysis", "internal_monologue", "cot", "chain_of_thought", "thought_process", "antthinking", "inner_thoughts",
+)  # fmt: skip
 MARKS: tuple[Mark, ...] = (
     *(Mark(f"<{name}>", f"</{name}>", (f"{name}>",)) for name in _NAMES),
     *(Mark(rf"\[{name}\]", rf"\[/{name}\]", (f"{name}]",)) for name in ("think", "thinking", "reasoning")),
@@ -35,6 +38,11 @@ MARKS: tuple[Mark, ...] = (
     Mark(r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>", ("_of_thought|>",)),
     Mark(r"<\|start_thinking\|>", r"<\|end_thinking\|>", ("_thinking|>",)),
     Mark(r"<\|thinking_start\|>", r"<\|thinking_end\|>", ("<|thinking_",)),
+    Mark(r"<\|inner_prefix\|>", r"<\|inner_suffix\|>", ("<|inner_",)),
+    Mark(r"<unused94>(?:thought\b)?", r"<unused95>", ("<unused9",)),
+    Mark(r"<\|channel>thought\b", r"<channel\|>", ("channel>thought", "<channel|>")),
+    Mark(r"<\|im_start\|>think\b", r"<\|im_start\|>answer\b", ("<|im_start|>",)),
+    Mark(r'<details type="reasoning"[^>\n]{0,80}>', r"</details>", ('<details type="reasoning"',)),
     Mark(
         r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
     ),

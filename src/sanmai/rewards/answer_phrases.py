@@ -10,6 +10,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from sanmai.rewards.answer_changes import is_changed
+
 PHRASES: dict[str, tuple[str, str]] = {
     # language: (phrases that name the answer, words that spoil it), both separated by "|"
     "de": ("antwort|antworten|ergebnis|lösung|endergebnis|gesamtzahl",
@@ -151,6 +153,9 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
     mark = text[close : close + 1]
     is_spoiled = mark in ("?", "？", "؟", ";") or spoils(text[start:end], f"{head} {text[start:end]} {rest}", rest)
     if len({*numbers}) > 1 or re.search(r"\d\s*[-+*/^×÷]|\\[a-z]|\d\s*%", spoken):
+        is_spoiled = True
+    languages = [code for code, named in _NAMED.items() if named.search(text[start:end])]
+    if is_changed(f"{head} {spoken}", languages):
         is_spoiled = True
     sign = "-" if re.search(rf"(?<![\w–—])[-−]\$?{re.escape(numbers[0])}", spoken) else ""
     return Said(sign + plain(numbers[0]), close, is_spoiled)

@@ -169,18 +169,26 @@ _PARTIAL = re.compile(r"\b(?:first|second|third|fourth|part|step|sub\w*|intermed
 _DENIED = re.compile(
     r"\b(?:not|never|cannot|can't|isn't|wasn't|doesn't|don't|except|unless|if|suppose|supposing|assume|"
     r"assuming|whether|wrong|incorrect|false|anything but|other than|rather than|instead of|nicht|doubt|"
-    r"nobody|no one|none|thinks|thought|claims?|claimed|guess(?:ed)?|could it be)\b"
+    r"nobody|no one|none|thinks|thought|claims?|claimed|guess(?:ed)?|could it be|imagine|let's say|some say)\b"
     r"(?:[ \t]+[A-Za-z']+){0,4}[ \t:$*(\\\[]*$"
+    r"|\b(?:less|more|greater|fewer|smaller|larger|lower|higher) than[ \t:$*(\\\[]*$"
     r"|(?:\b(?:neither|nor)|[0-9][\s$,]*\bor)\b[ \t:$*(\\\[]*$"
-    r"|(?:不是|并非|不等于|如果|错误)[^，。\n]{0,6}$",
+    r"|(?:不是|并非|不等于|如果|错误|假设|假設|假如|假定|设|大于|小于|超过|至少|至多|大约|约)[^，。\n]{0,6}$",
     re.IGNORECASE,
 )
 _ASKED = re.compile(r"[^\n.!?;。]{0,60}[?？]")
 # -\boxed{18}, 2 \cdot \boxed{18}, \boxed{18}^2 (but \boxed{18}^\circ is 18), \boxed{18} (or 19)
-_OPERAND = re.compile(r"[-0-9]$|[0-9)}][ \t]*(?:[-+*/^]|\\cdot|\\times)[ \t]*$|[=$(][ \t]*-[ \t]*$")
+# \sqrt{\boxed{5}}, x^{\boxed{5}}, x > \boxed{5} (but n \ge \boxed{5} is how a least n is said)
+_OPERAND = re.compile(
+    r"[-0-9]$|[0-9)}][ \t]*(?:[-+*/^]|\\cdot|\\times)[ \t]*$|[=$(][ \t]*-[ \t]*$"
+    r"|(?:\\(?:sqrt(?:\[[^\]]*\])?|[dtc]?frac|binom|log|ln|exp|sin|cos|tan|lfloor|lceil)|[\^_√])[ \t]*[{(]?[ \t]*$"
+    r"|(?:(?<![\w\"'/])[<>]|≠|\\(?:neq?|lt|gt|not=)\b)[ \t]*$"
+)
 _OPERATOR = re.compile(
     r"[ \t]*\^(?!\s*\{?\s*\\circ)|\.?[0-9]|[ \t]*(?:[-+*/]|\\cdot|\\times)[ \t]*[0-9(\\]"
-    r"|[\s$]*(?:hundred|thousand|\w+illion|dozen)"
+    r"|[\s$]*(?:\\text\{\s*)?(?:hundred|thousand|\w+illion|dozen)"
+    r"|[ \t]*(?:\\(?:pi|sqrt|[dt]?frac|left|log|ln|theta|alpha)\b|[πi√²³])|[a-ce-fj-kn-rt-z](?![A-Za-z])|\\right[)\]][ \t]*\^"
+    r"|\}[ \t]*(?:\{|\^)"
     r"|[\s$]*(?:,|;|/|\||\(?\s*\b(?:or|and)\b)[\s$,]*(?:or\b|and\b)?[\s$]*-?[0-9]"
 )
 # What a clause may hold without ending in it, then its ends.
