@@ -43,6 +43,7 @@ ALL_OF_THEM_ARE_5 = [
     "答案是5。", "답은 5개입니다.", "คำตอบคือ 5", "Cevap 5.",
     "Đáp án là 5.", "Jibu ni 5.", "Ответ: 5 рублей.", "答えは5個です。",
     r"\boxed{5} \text{ apples}", r"$n \ge \boxed{5}$", r"$x = \boxed{5}$",
+    r"So \boxed{5} is right.", r"< think >2+3</ think >\boxed{5}",
     r"\large{\boxed{5}}", r"The answer is \boxed{5}.", r"<answer>\boxed{5}</answer>", r"$\left(\boxed{5}\right)$",
     "<cot>maybe \\boxed{4}</cot>\\boxed{5}", "<antThinking>maybe \\boxed{4}</antThinking>\\boxed{5}",
     "<unused94>thought\nmaybe \\boxed{4}<unused95>\\boxed{5}",

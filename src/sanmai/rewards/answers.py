@@ -182,12 +182,13 @@ _ASKED = re.compile(r"[^\n.!?;。]{0,60}[?？]")
 _OPERAND = re.compile(
     r"[-0-9]$|[0-9)}][ \t]*(?:[-+*/^]|\\cdot|\\times)[ \t]*$|[=$(][ \t]*-[ \t]*$"
     r"|(?:\\(?:sqrt(?:\[[^\]]*\])?|[dtc]?frac|binom|log|ln|exp|sin|cos|tan|lfloor|lceil)|[\^_√])[ \t]*[{(]?[ \t]*$"
-    r"|(?:(?<![\w\"'/])[<>]|≠|\\(?:neq?|lt|gt|not=)\b)[ \t]*$"
+    r"|(?:(?<![A-Za-z</])[A-Za-z][ \t]*[<>]|≠|\\(?:neq?|lt|gt|not=)\b)[ \t]*$"
 )
 _OPERATOR = re.compile(
     r"[ \t]*\^(?!\s*\{?\s*\\circ)|\.?[0-9]|[ \t]*(?:[-+*/]|\\cdot|\\times)[ \t]*[0-9(\\]"
     r"|[\s$]*(?:\\text\{\s*)?(?:hundred|thousand|\w+illion|dozen)"
-    r"|[ \t]*(?:\\(?:pi|sqrt|[dt]?frac|left|log|ln|theta|alpha)\b|[πi√²³])|[a-ce-fj-kn-rt-z](?![A-Za-z])|\\right[)\]][ \t]*\^"
+    r"|[ \t]*(?:\\(?:pi|sqrt|[dt]?frac|left|log|ln|theta|alpha)\b|[π√²³]|i(?![A-Za-z]))"
+    r"|[a-ce-fj-kn-rt-z](?![A-Za-z])|\\right[)\]][ \t]*\^"
     r"|\}[ \t]*(?:\{|\^)"
     r"|[\s$]*(?:,|;|/|\||\(?\s*\b(?:or|and)\b)[\s$,]*(?:or\b|and\b)?[\s$]*-?[0-9]"
 )
