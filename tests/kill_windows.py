@@ -122,8 +122,8 @@ def changes_of(command: list[str], folder: Path, said: Path) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """What has to be the same: all but times, process ids, places and the report, which shows them."""
-    unlike = ("events.jsonl", "run.lock", "report.html", "environment.json")
+    """What has to be the same: all but times, process ids, places, and the report and a pipeline's table, which show them."""
+    unlike = ("events.jsonl", "run.lock", "report.html", "environment.json", "table.md")
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in unlike

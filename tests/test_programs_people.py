@@ -96,6 +96,14 @@ def test_a_programs_own_exceptions_are_caught_by_their_names_and_no_others(test,
     assert grade_program(ERRORS, [test]).all_passed is passes
 
 
+@pytest.mark.parametrize(
+    "test", ["assert is_prime(7)", "assert not is_prime(4) or is_prime(7)", "assert all(map(is_prime, [2, 3]))"]
+)
+def test_an_exception_in_place_of_a_function_passes_nothing(test):
+    for code in ("class is_prime(Exception): pass", "class is_prime(ValueError):\n    __bool__ = lambda self: True"):
+        assert grade_program(code, [test]).all_passed is False
+
+
 TRICK = """
 class Yes:
     def __eq__(self, o): return True

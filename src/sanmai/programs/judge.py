@@ -50,8 +50,13 @@ class Line:
         """Wait until the program's own code has run; raises what it raised."""
         self._value(self._read(), [])
 
-    def ask(self, do: str, *args: Any) -> Any:
-        """What the program answers, or raises; lists, dicts and sets among the arguments are changed as it changed them."""
+    def ask(self, do: str, *args: Any, may_be_exception: bool = False) -> Any:
+        """What the program answers, or raises; lists, dicts and sets among the arguments are changed as it changed them.
+
+        Args:
+            may_be_exception: an exception's class that is asked for by name is one of the judge's, for `except`. Never of a
+                function under test: `assert is_prime(7)` would pass with `class is_prime(Exception)`.
+        """
         self._count += 1
         try:
             write_frame(self._questions, {"id": self._count, "do": do, "args": encoded(list(args), _reference_to)})
@@ -61,7 +66,7 @@ class Line:
         reply = self._read()
         if reply.get("id") != self._count:
             raise ProgramGone("the program answered another question")
-        if do == "name" and "value" in reply and "classes" in reply:
+        if may_be_exception and "value" in reply and "classes" in reply:
             return self._exception(reply["classes"])
         positional = args[1] if do == "call" else []
         if do == "call" and reply.get("is_async"):
@@ -220,8 +225,9 @@ class Names(dict[str, Any]):
             if name in sys.stdlib_module_names:
                 return importlib.import_module(name)
         try:
-            found = self.line.ask("name", name)
-            if isinstance(found, Remote) and name[:1].isupper():
+            is_class = name[:1].isupper()
+            found = self.line.ask("name", name, may_be_exception=is_class and name not in self.entry_points)
+            if isinstance(found, Remote) and is_class:
                 object.__setattr__(found, "_is_class", True)
             return found
         except KeyError:
