@@ -127,3 +127,13 @@ def test_an_edited_metrics_file_with_names_that_nobody_writes_still_gives_a_repo
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps({**line, odd: 1.0, f"{odd}2": 1e308}) for line in lines) + "\n")
     write_report(folder)
     assert (folder / "report.html").stat().st_size > 1000
+
+
+def test_of_the_sources_of_problems_only_those_that_were_used_are_shown():
+    from sanmai.report.html import _problems
+
+    settings = {"source": "world", "holdout": 0.1, "columns": {}, "world": {"digits": [2]}, "stories": {"levels": [1]}}
+    assert _problems(settings) == {"source": "world", "holdout": 0.1, "world": {"digits": [2]}}
+    assert _problems({**settings, "source": "a.jsonl", "evaluation": "stories"}) == {
+        "source": "a.jsonl", "evaluation": "stories", "holdout": 0.1, "stories": {"levels": [1]}}  # fmt: skip
+    assert _problems(None) is None and _problems("a.jsonl") == "a.jsonl"

@@ -103,7 +103,7 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
     facts = [
         ("Recipe", find(run.environment, "recipe") or find(run.config, "recipe")),
         ("Model", _model(model) if isinstance(model, Mapping) else find(run.config, "model")),
-        ("Problems", find(run.config, "problems", "data")),
+        ("Problems", _problems(find(run.config, "problems", "data"))),
         ("Evaluation", _stated(find(run.config, "heldout", "evaluation", "eval"))),
         ("Seed", find(run.config, "seed")),
         ("Started", f"{times[0]:%Y-%m-%d %H:%M} {times[0].tzname()}" if times else None),
@@ -121,6 +121,14 @@ def _stated(settings: Any) -> Any:
     return {name: value for name, value in settings.items() if not isinstance(value, Mapping) and value not in (None, "")}
 
 
+def _problems(settings: Any) -> Any:
+    """The same with the settings of the sources that were used: a part that is named as one is read only with it."""
+    if not isinstance(settings, Mapping):
+        return settings
+    used = [name for key, name in settings.items() if key in ("source", "evaluation") and isinstance(name, str)]
+    return {**_stated(settings), **{name: settings[name] for name in used if isinstance(settings.get(name), Mapping)}}
+
+
 def _named(versions: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in versions.items() if value)
 
@@ -128,7 +136,8 @@ def _named(versions: Mapping[str, Any]) -> str:
 def _model(model: Mapping[str, Any]) -> str:
     parameters = model.get("parameters")
     size = f"{fmt.number(parameters)} parameters" if is_number(parameters) else ""
-    return ", ".join(str(part) for part in (model.get("name"), model.get("architecture"), size) if part)
+    parts = (model.get("name"), model.get("architecture"), size, model.get("dtype"), model.get("path"))
+    return ", ".join(str(part) for part in parts if part)
 
 
 def plain(value: Any) -> str:
