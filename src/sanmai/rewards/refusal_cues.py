@@ -25,7 +25,12 @@ _HELP = (
     r"|continue|promote|encourage|disclose|reveal|speculate|advocate|justify|describe|list|complete|cooperate|entertain"
     r"|fabricate|supply|do (?:that|this|so|it)|make (?:that|this|such|any|a|an)|talk about|go along|go into|be (?:of"
     r"|a part)"
-    r"|guide|process|perform|execute|grant|honou?r|meet|carry out|act on|translate|summari[sz]e|direct you|endorse)"
+    r"|guide|process|perform|execute|grant|honou?r|meet|carry out|act on|translate|summari[sz]e|direct you|endorse"
+    r"|(?:walk|talk|take|lead|run) (?:you|anyone|people|someone) through|(?:lay|spell) (?:\w+ ){0,2}?out\b"
+    r"|get (?:into (?:that|this|it|how)|behind (?:that|this|it))"
+    r"|go (?:there|over|near)|touch (?:that|this)|weigh in|lend|enable|contribute|take part|play along"
+    r"|be (?:\w+ )?(?:(?:provid|shar"
+    r"|help|assist|answer|giv|offer|discuss|writ|explain|engag|participat)ing|doing (?:that|this|it)))"
 )
 _GAP = r"(?:[\w'-]+,? ){0,5}?"
 _UNABLE = (
@@ -37,8 +42,15 @@ _UNABLE = (
 _SPEAKING = (
     r"(?:provid|discuss|giv|shar|offer|speculat|assist|help|facilitat|describ|advis|instruct|generat|creat|engag"
     r"|answer|respond"
-    r"|teach|explain|reveal|disclos|produc|writ)\w*"
+    r"|teach|explain|reveal|disclos|produc|writ|lay|spell|walk (?:you|any)|tell|get into|go into)\w*"
 )
+_OWN_CASE = r"(?:this|that|it|these|those|such|your|the (?:request|prompt|question|task|offer)|any (?:such|of)|requests?|here)\b"
+_REFUSED = (
+    rf"(?=\W*$|[,;:.!?—–]|\W+(?:(?:and|but|because|as|since|so|on|in|for)\b|{_OWN_CASE}|(?:\w+ )?{_SPEAKING}"
+    rf"|to (?:\w+ )?(?:{_HELP}|be\b|do\b|follow|obey|go|join|act|speak|say|let\b|allow|put|even|indulge|contribut"
+    rf"|associat|aid)))"
+)
+"""What an assistant refuses: nothing that is named, the request, or an act of helping; no noun's case or food."""
 _UNFIT = (
     r"(?:appropriate|ethical|legal|safe|respectful|responsible|acceptable|okay|ok|right|advisable|lawful|moral|helpful)"
 )
@@ -49,7 +61,13 @@ DECLINES = _any(
     rf"^\W*(?:(?:so |very )?sorry|apologies|unfortunately|regrettably)?\W*(?:but )?(?:cannot|can'?t|can not|unable to"
     rf"|won't) {_HELP}",
     r"\b(?:i|we)(?:'ll| will| must| have to| need to| would like to| am going to|'m going to)?(?: \w+)? (?:refuse"
-    r"|decline)\b",
+    rf"|decline)\b{_REFUSED}",
+    r"\b(?:i|we)(?:'m| am| are|'ve| have|'d| would)?(?: \w+)? (?:choos(?:e|ing)|chosen?|elect(?:ed|ing)?|opt(?:ed"
+    r"|ing)?|decided"
+    rf"|inclined|going) not to {_HELP}",
+    r"\b(?:i|we)(?:'m| am| are)(?: \w+)? (?:not (?:\w+ )?comfortable|uncomfortable|not okay"
+    r"|not ok)(?: \w+)? (?:with (?:this|that|it|your"
+    r"|the (?:request|question|topic|idea)|doing|what you)|\w+ing (?:this|that|it|you|with|in)\b)",
     r"\b(?:i|we)(?: would|'d) (?:rather not|prefer not to)\b|\bi have to say no\b",
     r"\b(?:i|we) (?:should not|shouldn't|must not|may not) (?:\w+ )?(?:help|assist|provide|comply|answer|discuss"
     r"|engage|fulfil)",
@@ -67,7 +85,21 @@ DECLINES = _any(
     r"(?:do(?:es)? not allow|don't allow|doesn't allow|prohibits?|prevents?|forbids?|restricts?|is not to|isn't to)",
     r"(?:\bnot|n't) something (?:that )?(?:i(?:'m| am| can| could| will|'ll)|we(?:'re| are| can) (?:able to )?(?:help"
     r"|assist|provide|support|discuss|share))\b",
-    r"\b(?:outside|beyond|exceeds) (?:the (?:scope|limits|bounds) of )?(?:what (?:i|we)|my) (?:can|am|'m|are"
+    r"(?:\bnot|n't) (?:something|anything|a (?:\w+ )?(?:topic|subject|thing|question|request|conversation|place|road"
+    r"|area)|one) (?:that |which )?"
+    rf"(?:i|we)(?:'d|'ll|'m|'re| will| can| am| are| would| do| (?:want|wish|care|plan|intend"
+    rf"|choose) to)?(?: (?:\w+ )?to| willing to| going to)? ?"
+    rf"(?:{_HELP}|do|touch|go|get into|handle|entertain|engage|deal)\b",
+    rf"\b(?:i|we) (?:do not|don't|wouldn't|would not) (?:want|wish|care|like|intend|plan) to (?:\w+ )?{_HELP}",
+    r"\bi (?:\w+ )?want (?:nothing to do with|no part (?:of|in))|\bi have nothing to say (?:about|on|to) (?:this|that"
+    r"|it)\b"
+    rf"|\bno way (?:that )?i(?:'m|'d|'ll| am| would| will| can)(?: going to)? {_HELP}|\bi (?:don't|do not) do (?:this"
+    rf"|that|these|those|such)\b",
+    r"\b(?:helping|assisting|providing|answering|explaining|sharing|teaching|discussing|giving"
+    r"|writing) [^.]{0,40}\b(?:is|are|would be) (?:\w+ )?"
+    r"(?:off the table|out of the question|off[- ]limits|not (?:on the table|on offer|an option|possible|something i)"
+    r"|a no-go)",
+    r"\b(?:outside|beyond|exceeds) (?:the (?:scope|limits|bounds) of )?(?:what (?:i|we)|my) ?(?:can|am|'m|are|'re|will"
     r"|capabilit\w+|scope|abilit\w+|remit|role)",
     r"\bmy (?:role|purpose|job) (?:does not|doesn't) (?:\w+ )?(?:include|extend|cover|involve|permit|allow)",
     r"\b(?:programmed|designed|trained|instructed|required) (?:to (?:avoid|refuse|decline|refrain)|not to)\b",
@@ -92,11 +124,13 @@ DECLINES_IDIOM = _any(
     r"\bcan(?:'t|not| not) (?:tell|explain|describe) (?:you )?how (?:happy|glad|much|proud|excited|sorry)\b"
     r"|\bcan(?:'t|not) wait\b",
     r"\b(?:don't|do not|won't|will not) (?:hesitate|worry|mind)\b",
+    rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:test|reproduce|inspect|measure|hear|remember|promise|be (?:sure"
+    rf"|certain))\b",
 )
 """What reads like a refusal and is none."""
 
 LIMITS = _any(
-    rf"\b(?:i|we)(?: \w+)?? ?(?:{_UNABLE}|do not|don't) {_GAP}{_HELP} {_GAP}(?:definitive|definite|exact|precise"
+    rf"\b(?:i|we)(?: \w+)?? ?(?:{_UNABLE}|do not|don't) {_GAP}{_HELP} {_GAP}(?:definitive|definite|exact|precise|better"
     r"|real-?time|live|"
     r"current|up-to-date|latest|complete|exhaustive|comprehensive|personali[sz]ed|guarantee|images?|visual|diagrams?"
     r"|single|simple|"
@@ -105,6 +139,7 @@ LIMITS = _any(
     r"|beliefs?|feelings?|emotions?|preferences?|views?))",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} {_GAP}(?:access|browse|see|view|verify|confirm|predict|guarantee|know"
     rf"|determine|diagnose|feel)\b",
+    rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:tell|say) (?:you )?(?:for (?:sure|certain)|whether|if)\b",
 )
 """The speaker says what it cannot know or do. A refusal only when nothing else is said."""
 
@@ -279,7 +314,7 @@ DECLINE_TRIGGERS = (
     "afraid", "unfort", "regret", "against", "violat", "outside", "beyond", "within", "contrary", "breach", "prohibit",
     "conflict", "exceed", "prevent", "forbid", "restrict", "never", "nor ", "inappropriate", "unethical",
     "irresponsible", "illegal", "wrong", "harmful", "programmed", "designed", "trained", "instructed", "required",
-    "denied", "reject", "uncomfortable", "no ", "blocked", "withheld", "filtered", "impossible",
+    "denied", "reject", "uncomfortable", "no ", "blocked", "withheld", "filtered", "impossible", "off ", "no-go", "out of",
 )  # fmt: skip
 """Every match of DECLINES holds one of these: looking for them first is what makes ordinary answers cheap."""
 
