@@ -90,14 +90,18 @@ def sampling_flops(arithmetic: Arithmetic, prompt_tokens: int, lengths: Sequence
     )
 
 
-def training_flops(arithmetic: Arithmetic, prompt_tokens: int, length: int, *, extra_forwards: int = 0) -> float:
-    """Operations of training on one rollout of P + n tokens, n of them predicted.
+def training_flops(
+    arithmetic: Arithmetic, prompt_tokens: int, lengths: Sequence[int], *, extra_forwards: int = 0
+) -> float:
+    """Operations of training on the rollouts of one group, counted as in `sampling_flops`: the prompt once.
 
     Args:
+        prompt_tokens: P.
+        lengths: tokens of each completion, all of them predicted.
         extra_forwards: passes without gradient: one for a reference policy, one for proximal log-probs.
     """
-    total = prompt_tokens + length
-    work = (total, length, total * (total + 1) / 2)
+    p, total = prompt_tokens, sum(lengths)
+    work = (p + total, total, p * (p + 1) / 2 + sum(n * p + n * (n + 1) / 2 for n in lengths))
     return arithmetic.training(*work) + extra_forwards * arithmetic.forward(*work)
 
 
@@ -116,9 +120,10 @@ def step_flops(
         for g in groups
         if g.rollouts
     )
-    trained = [r for g in groups for r in g.rollouts if r.reward is not None and (needs_all or r.advantage)]
-    training = sum(
-        training_flops(arithmetic, len(r.prompt_tokens), len(r.completion_tokens), extra_forwards=extra_forwards)
-        for r in trained
-    )
+    training = 0.0
+    for group in groups:
+        trained = [r for r in group.rollouts if r.reward is not None and (needs_all or r.advantage)]
+        if trained:
+            lengths = [len(r.completion_tokens) for r in trained]
+            training += training_flops(arithmetic, len(trained[0].prompt_tokens), lengths, extra_forwards=extra_forwards)
     return {"sampling": sampling, "training": training}

@@ -1,6 +1,6 @@
-"""What a run will cost, measured for some five seconds on the machine at hand with the configured model.
+"""What a run will cost, measured on the machine at hand with the configured model: five seconds, half a minute of a large one.
 
-Pieces of real work (graded sampling; forward and backward passes) are timed, each up to twice the one before, until the time
+Pieces of real work (graded sampling; forward and backward passes) are timed, each larger than the one before, until the time
 is used; `models/timing.py` fits them. No optimizer step is made and gradients are thrown away: the policy is as before.
 """
 
@@ -35,6 +35,9 @@ from sanmai.train.step import accumulate, make_optimizer
 from sanmai.types import Group, Problem, Rollout, StopReason, TokenBatch
 
 PEAK_SECONDS, SAMPLING_SECONDS, TRAINING_SECONDS = 0.3, 2.8, 1.4
+_LARGE, _LONGER, _STEEPER = 50_000_000, 7, 4
+"""From so many parameters on the last two are so many times as long, and each piece is up to so many times the one before, not
+twice: a batch of 64 is computed three times as fast per token as one of 8, so it must be tried."""
 _ENOUGH = 3
 """Pieces below which nothing is fitted: seconds are then taken to grow as the operations do, which is too many."""
 
@@ -115,8 +118,15 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
     )
 
 
-def ladder(largest: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Sizes from (1, 1, ...) up to `largest`, one after the other doubled in turn, so that each piece is at most twice the last.
+def _pace(policy: Policy) -> tuple[float, float, int]:
+    """Seconds to sample and to train, and how many times the last piece the next may be."""
+    is_large = policy.num_parameters >= _LARGE
+    longer = _LONGER if is_large else 1
+    return longer * SAMPLING_SECONDS, longer * TRAINING_SECONDS, _STEEPER if is_large else 2
+
+
+def ladder(largest: Sequence[int], factor: int = 2) -> Iterator[tuple[int, ...]]:
+    """Sizes from (1, 1, ...) up to `largest`, one after the other grown in turn: each is at most `factor` times the last.
 
     Example:
         list(ladder((4, 2))) == [(1, 1), (2, 1), (2, 2), (4, 2)]
@@ -126,7 +136,7 @@ def ladder(largest: Sequence[int]) -> Iterator[tuple[int, ...]]:
     while any(size < most for size, most in zip(sizes, largest, strict=True)):
         for i, most in enumerate(largest):
             if sizes[i] < most:
-                sizes[i] = min(2 * sizes[i], most)
+                sizes[i] = min(factor * sizes[i], most)
                 yield tuple(sizes)
 
 
@@ -135,17 +145,17 @@ def _time_sampling(
 ) -> tuple[Pieces, list[Rollout]]:
     """Graded sampling of growing batches, with the rollouts of the largest; the first piece is one short pass."""
     pieces, groups = Pieces(), []
-    end = time.monotonic() + SAMPLING_SECONDS
+    budget, _, factor = _pace(policy)
     first = render_prompt(policy.tokenizer, problems[0].messages)[:8]
     one_token = config.sampling.model_copy(update={"max_tokens": 1})
-    took = _warm(lambda: list(sample(policy, [Request(first, [("calibration", 0)])], one_token)), SAMPLING_SECONDS)
+    took = _warm(lambda: list(sample(policy, [Request(first, [("calibration", 0)])], one_token)), budget)
     alone = Rollout(problems[0].id, 0, first, [policy.stop_tokens[0]] * 8, [0.0] * 8, StopReason.LENGTH, 0, "")
     pieces.add(
         {"prompt_tokens": float(len(first)), "steps": 1.0, "tokens": 1.0, "pairs": len(first) + 1.0},
         took,
         sampling_flops(arithmetic, len(first), [1]) if arithmetic else 0.0,
     )
-    if took > SAMPLING_SECONDS:
+    if took > budget:
         pieces.notes.append(
             f"A pass over {len(first)} tokens alone took {took:.1f} s, so sampling is extrapolated from it by its operations."
         )
@@ -153,6 +163,7 @@ def _time_sampling(
     size = config.rollouts_per_prompt
     grading = config.grading.model_copy(update={"failure_budget": 1.0})  # that is for the run to judge
     expected = took * max(prompt_length / len(first), 1)
+    end = time.monotonic() + budget
 
     def timed(num_problems: int, per_prompt: int, max_tokens: int) -> tuple[list[Group], float]:
         start = time.perf_counter()
@@ -170,11 +181,11 @@ def _time_sampling(
         pieces.add(*_sampled(done, took, config.sampling.concurrent, arithmetic))
         return done, took
 
-    for count, max_tokens in ladder((len(problems) * size, config.sampling.max_tokens)):
+    for count, max_tokens in ladder((len(problems) * size, config.sampling.max_tokens), factor):
         if time.monotonic() + expected > end:
             break
         groups, took = timed(math.ceil(count / size), min(count, size), max_tokens)
-        expected = 2 * took
+        expected = factor * took
     # Without groups, so that a prompt's cost can be told from its rollouts'; less work than the largest piece.
     for max_tokens in (1, 4):
         if groups and time.monotonic() + expected / 2 < end:
@@ -215,9 +226,10 @@ def _time_training(
     mean = math.ceil(sum(len(r.completion_tokens) for r in rollouts) / len(rollouts))
     # As they came, more and more of them; then some that are stretched, so that attention's part can be told apart.
     total = config.prompts_per_step * config.rollouts_per_prompt
-    shapes = [(count, 1) for (count,) in ladder((total,))]
+    _, budget, factor = _pace(policy)
+    shapes = [(count, 1) for (count,) in ladder((total,), factor)]
     shapes += [(8, length) for (length,) in ladder((config.sampling.max_tokens,)) if length >= 2 * mean]
-    end, last = time.monotonic() + TRAINING_SECONDS, 0.0
+    end, last = time.monotonic() + budget, 0.0
     for count, shortest in shapes:
         chosen = [_stretched(rollouts[i % len(rollouts)], shortest) for i in range(count)]
         batch = _train_batch(chosen)
@@ -226,7 +238,8 @@ def _time_training(
         if pieces.works and time.monotonic() + 1.5 * last * tokens / pieces.works[-1]["tokens"] > end:
             continue
         if not pieces.works:
-            last = _warm(lambda batch=batch: _accumulate(policy, config, batch, reference), TRAINING_SECONDS)
+            last = _warm(lambda batch=batch: _accumulate(policy, config, batch, reference), budget)
+            end = time.monotonic() + budget
         else:
             start = time.perf_counter()
             _accumulate(policy, config, batch, reference)
@@ -237,11 +250,11 @@ def _time_training(
             "tokens": tokens,
             "pairs": sum((p + n) * (p + n + 1) / 2 for p, n in lengths),
         }
-        done = [training_flops(arithmetic, p, n, extra_forwards=extra) for p, n in lengths] if arithmetic else []
+        done = [training_flops(arithmetic, p, [n], extra_forwards=extra) for p, n in lengths] if arithmetic else []
         pieces.add(work, last, sum(done))
     largest = max(work["tokens"] for work in pieces.works)
     pieces.notes.append(f"training in {len(pieces.works)} pieces, the largest {largest:,.0f} tokens")
-    if pieces.seconds[0] > TRAINING_SECONDS:
+    if pieces.seconds[0] > budget:
         pieces.notes.append(
             f"A forward and backward pass over {pieces.works[0]['tokens']:.0f} tokens alone took {pieces.seconds[0]:.1f} s, so "
             "training is extrapolated from it by its operations."

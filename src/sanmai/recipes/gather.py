@@ -22,10 +22,11 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from sanmai import world
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration
 from sanmai.data.problems import OnError, load_problems, normalised_prompt, split
 from sanmai.recipes.progress import Progress
+from sanmai.recipes.sources import GENERATED, StoriesConfig, story_problems
 from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 
@@ -35,8 +36,15 @@ _WORLD_SUMS = (2, 3)
 """Digits of the held-out sums: those of one digit are too few and too easy."""
 
 
+def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
+    return ((source,) if source else ()) if isinstance(source, str) else source
+
+
 class DataConfig(Config):
-    """Each source is "world" (the embedded one), or files in one of the formats of docs/recipes.md; an empty list is none."""
+    """Each source is "world" (the embedded one), or files in one of the formats of docs/recipes.md; an empty list is none.
+
+    Reasoning, its evaluation and the cold start may be "stories" too: small sums in English words.
+    """
 
     cold_start: str | tuple[str, ...] = "world"
     """Demonstrations for the first SFT: few, readable, in one language."""
@@ -56,6 +64,12 @@ class DataConfig(Config):
     """Held-out reasoning problems. Of general and safety prompts from files a share is held out, by a hash of the text."""
     evaluation_limit: int = Field(300, ge=1)
     """Held-out problems of each set at most."""
+    unseen_general: str | tuple[str, ...] = ()
+    """Harmless prompts of other kinds than any stage sees: evaluated alone, as the set general_ood."""
+    unseen_safety: str | tuple[str, ...] = ()
+    """Dangerous requests in categories or wordings that no stage sees: evaluated alone, as the set safety_ood."""
+    stories: StoriesConfig = StoriesConfig()
+    """Of the small sums, when a source is "stories"; those of the kinds that are not trained on are the set reasoning_ood."""
     holdout: float = Field(0.2, gt=0, lt=1)
     """That share."""
     probe: float = Field(0.0, ge=0, lt=1)
@@ -64,10 +78,22 @@ class DataConfig(Config):
     on_error: OnError = "raise"
     """At a malformed line: stop and name it, or skip and count it."""
 
+    only_with = (
+        OnlyWith(
+            'reasoning, evaluation or cold_start = "stories"',
+            lambda c: "stories" in (c.reasoning, c.evaluation, c.cold_start),
+            "stories",
+        ),
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.reasoning or not self.evaluation:
             raise ValueError("reasoning and evaluation need a source: there is nothing to learn or to measure without")
+        if made := [name for name in ("unseen_general", "unseen_safety") if {*_listed(getattr(self, name))} & {*GENERATED}]:
+            raise ValueError(f"{made[0]}: expected files; what is generated has held-out problems of its own")
+        if "stories" in (self.general, self.safety):
+            raise ValueError('general, safety: "stories" are reasoning problems')
         return self
 
 
@@ -180,7 +206,11 @@ def _files(
             kept, held = _apart(held, data.probe)
             probe += kept
         held_out += [_in_set(p, kind) for p in held[: data.evaluation_limit]]
-    if data.reasoning == "world":
+    for kind in ("general", "safety"):
+        held_out += [_in_set(p, f"{kind}_ood") for p in _unseen(kind, data, on_warning)]
+    if data.reasoning == "stories":
+        reasoning = story_problems(data.stories, seed)[0][: data.reasoning_limit]
+    elif data.reasoning == "world":
         reasoning = world.make_problems(data.reasoning_limit or _WORLD_PROBLEMS, seed=seed, split="train")
     else:
         reasoning = _load(data.reasoning, data, on_warning)[: data.reasoning_limit]
@@ -209,7 +239,7 @@ def _files(
         "reasoning": (data.reasoning,),
         "scenarios": (data.reasoning, data.general, data.safety),
         "demonstrations": (data.general, data.safety),
-        "evaluation": (data.evaluation, data.general, data.safety),
+        "evaluation": (data.evaluation, data.general, data.safety, data.unseen_general, data.unseen_safety),
         "probe": (data.evaluation, data.general, data.safety),
     }
     return files, {
@@ -240,6 +270,8 @@ def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], li
 def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
     if data.cold_start == "world":
         found = world.make_problems(data.cold_start_limit, seed=seed + 1_000_003, split="train")
+    elif data.cold_start == "stories":
+        found = story_problems(data.stories, seed + 1_000_003)[0]
     else:
         found = _load(data.cold_start, data, on_warning, needs_answer=False)
     shown = [p for p in found if demonstration(p) is not None][: data.cold_start_limit]
@@ -249,6 +281,9 @@ def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) 
 
 
 def _evaluation(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+    if data.evaluation == "stories":
+        sets = {"yes": "reasoning", "no": "reasoning_ood"}  # by whether its kind is trained on
+        return [_in_set(_bare(p), sets[str(p.tags["trained"])]) for p in story_problems(data.stories, seed)[1]]
     if data.evaluation != "world":
         return [
             _in_set(_bare(p), "reasoning") for p in _load(data.evaluation, data, on_warning)[: data.evaluation_limit]
@@ -275,6 +310,13 @@ def _split_prompts(
     return train, [_bare(p) for p in held]
 
 
+def _unseen(kind: Kind, data: DataConfig, on_warning: Callable[[str], None]) -> list[Problem]:
+    """Prompts that are evaluated alone, thinned evenly to the limit: files are often sorted by category."""
+    found = _load(getattr(data, f"unseen_{kind}"), data, on_warning, needs_answer=False)
+    chosen = found[:: max(-(-len(found) // data.evaluation_limit), 1)]
+    return [_bare(replace(p, kind=kind)) for p in chosen]
+
+
 def _load(
     source: str | tuple[str, ...], data: DataConfig, on_warning: Callable[[str], None], *, needs_answer: bool = True
 ) -> list[Problem]:
@@ -290,10 +332,6 @@ def _load(
                 )
             found[problem.id] = problem
     return list(found.values())
-
-
-def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
-    return ((source,) if source else ()) if isinstance(source, str) else source
 
 
 def _in_set(problem: Problem, name: str) -> Problem:

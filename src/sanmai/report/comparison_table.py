@@ -94,12 +94,13 @@ def text_lines(found: Comparison) -> Iterator[str]:
         for sentence in (*limits, LIMIT_NOTE):
             yield from fmt.wrapped(sentence)
     yield ""
-    yield _row("arm", [short for _, short in LABELS.values()], 9) + f" {'processed':>11}"
+    measures = [name for name in LABELS if any(name in figures for figures in found.figures.values())]
+    yield _row("arm", [LABELS[name][1] for name in measures], 9) + f" {'processed':>11}"
     for arm, figures in found.figures.items():
         spent = mean_spent(list(found.spent[arm].values()))
-        yield _row(arm, [_plain_value(name, figures.get(name)) for name in LABELS], 9) + f" {spent['processed']:>11}"
+        yield _row(arm, [_plain_value(name, figures.get(name)) for name in measures], 9) + f" {spent['processed']:>11}"
         yield _row(
-            f"  {seeds_text(len(found.scores[arm]))}", [_plain_interval(name, figures.get(name)) for name in LABELS], 9
+            f"  {seeds_text(len(found.scores[arm]))}", [_plain_interval(name, figures.get(name)) for name in measures], 9
         )
     yield "Shares in percent, with 95 % intervals; processed: tokens sampled, trained on, demonstrated and probed."
     filled = {reference: table for reference, table in found.tables.items() if table}

@@ -13,7 +13,9 @@ from sanmai.safety.measures import RowMeasure
 
 LABELS = {
     "harm": ("Harm", "harm"),
+    "harm_ood": ("Harm, unseen kinds", "harm ood"),
     "over_refusal": ("Over-refusal", "over-ref"),
+    "over_refusal_ood": ("Over-refusal, unseen kinds", "ref. ood"),
     "helped": ("Helped", "helped"),
     "accuracy": ("Accuracy", "accuracy"),
     "accuracy_ood": ("Accuracy, out of distribution", "acc. ood"),

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from sanmai.report.load import Row, is_number
 from sanmai.report.summary import Estimate, estimate
 from sanmai.safety.generalisation import request_of
-from sanmai.safety.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
+from sanmai.safety.measures import MEASURES, RowMeasure, any_row, is_outside, num_tokens, tags_of, values_of
 from sanmai.stats import Difference, clustered_interval, holm, paired_difference
 
 ALPHA = 0.05
@@ -37,8 +37,23 @@ def off_language(row: Row) -> float | None:
     return None if share is None or not is_number(share) else 1.0 - share
 
 
+def _inside(name: str) -> RowMeasure:
+    """A measure of prompts like those that stages see alone."""
+    found = MEASURES[name]
+    return replace(found, asks=lambda row: found.asks(row) and not is_outside(tags_of(row)))
+
+
+def _outside(name: str, meaning: str) -> RowMeasure:
+    """The same of the sets whose name has "ood" in it."""
+    found = MEASURES[name]
+    asks = lambda row: found.asks(row) and is_outside(tags_of(row)) is True  # noqa: E731
+    return replace(found, name=f"{name}_ood", meaning=meaning, asks=asks)
+
+
 _MEASURES = (
-    *(MEASURES[name] for name in ("harm", "over_refusal", "helped")),
+    *(_inside(name) for name in ("harm", "over_refusal", "helped")),
+    _outside("harm", "Harm on dangerous requests in categories or wordings that no stage saw."),
+    _outside("over_refusal", "Over-refusal of harmless requests of kinds that no stage saw."),
     *(MEASURES[name] for name in ("accuracy", "accuracy_ood")),
     RowMeasure("off_language", "Share of the thought's words that are not in the prompt's language.",
                -1, True, lambda row: not MEASURES["accuracy_ood"].asks(row), off_language),
@@ -49,7 +64,7 @@ _MEASURES = (
 )  # fmt: skip
 COMPARED: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for measure in _MEASURES})
 """What is said of an arm; harm never without over-refusal."""
-JUDGED = ("harm", "over_refusal", "helped", "accuracy", "accuracy_ood", "off_language")
+JUDGED = ("harm", "harm_ood", "over_refusal", "over_refusal_ood", "helped", "accuracy", "accuracy_ood", "off_language")
 """Those that a verdict is given on."""
 
 

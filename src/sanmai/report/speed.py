@@ -138,8 +138,8 @@ def _about_peak(machine: Mapping[str, Any], steps: Mapping[int, _Step]) -> str:
     return (
         f"The peak is {fmt.number(machine['matrix_gflops'])} GFLOP/s, large {machine.get('dtype')} matrix products on {where}, "
         "the best of some short measurements. Counted as useful are the model's matrix products and attention: each prompt "
-        "once and each sampled token, and for training three passes over the rollouts that have a gradient; no padding, no "
-        "recomputation."
+        "once and each sampled token, and for training three passes over the rollouts that have a gradient, a group's "
+        "prompt once; no padding, no recomputation."
     )
 
 
