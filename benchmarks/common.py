@@ -89,6 +89,11 @@ def write_model(task: Task, *, vocabulary: int = 0, max_positions: int = 0) -> i
 
 
 def problems_of(task: Task) -> list:
+    """Sums of the embedded world, or in words for a model of one's own."""
+    if getattr(task, "model", None):
+        from sanmai.data.stories import make_stories
+
+        return make_stories(task.prompts, seed=0)
     from sanmai.world import make_problems
 
     return make_problems(task.prompts, seed=0, digits=(1, 2, 3))
@@ -101,11 +106,13 @@ def reward(problem: Any, completion: str) -> float:
 
 def sanmai_config(task: Task, **replaced: Any) -> Any:
     """run_zero's configuration: task.rows rows in a pass; its last step, which evaluates and saves, is one too many."""
+    from transformers import AutoTokenizer
+
     from sanmai.data.chat import render_prompt
-    from sanmai.models.tiny import tiny_tokenizer
     from sanmai.recipes.zero import ZeroConfig
 
-    longest = max(len(render_prompt(tiny_tokenizer(), p.messages)) for p in problems_of(task)) + task.max_tokens
+    tokenizer = AutoTokenizer.from_pretrained(task.folder)
+    longest = max(len(render_prompt(tokenizer, p.messages)) for p in problems_of(task)) + task.max_tokens
     num_steps = WARMUP + task.steps + 1
     settings = {
         "num_steps": num_steps,

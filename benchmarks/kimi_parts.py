@@ -75,11 +75,15 @@ def main() -> None:
     args = parser.parse_args()
     jobs = [(arm, seed) for arm in args.arms for seed in args.seeds]
     with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
-        found = dict(zip(jobs, pool.map(lambda job: measure(run(*job, args.steps, args.out), args.steps), jobs), strict=True))
+        found = dict(
+            zip(jobs, pool.map(lambda job: measure(run(*job, args.steps, args.out), args.steps), jobs), strict=True)
+        )
     names = list(next(iter(found.values())))
     print("| arm | " + " | ".join(names) + " |\n|---" * 1 + "|---" * len(names) + "|")
     for arm in args.arms:
-        print(f"| {arm} | " + " | ".join(cell([found[arm, seed][name] for seed in args.seeds]) for name in names) + " |")
+        print(
+            f"| {arm} | " + " | ".join(cell([found[arm, seed][name] for seed in args.seeds]) for name in names) + " |"
+        )
     for arm in args.arms[1:]:
         changes = {name: [found[arm, s][name] - found[args.arms[0], s][name] for s in args.seeds] for name in names}
         print(f"| {arm}, less {args.arms[0]} | " + " | ".join(cell(values, "+") for values in changes.values()) + " |")

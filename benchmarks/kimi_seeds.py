@@ -69,7 +69,9 @@ def table(found: list[dict[str, Figures]], reference: str) -> list[str]:
     for model in models:
         if model != reference:
             pairs = {c: [seed[model].get(c, math.nan) - seed[reference][c] for seed in found] for c in columns}
-            lines.append(f"| {model}, less {reference} | {' | '.join(cell(values, '+') for values in pairs.values())} |")
+            lines.append(
+                f"| {model}, less {reference} | {' | '.join(cell(values, '+') for values in pairs.values())} |"
+            )
     return lines
 
 

@@ -91,17 +91,37 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     sets = {"world": world_rows(args.train)} | ({"gsm8k": gsm8k_rows(args.gsm8k)} if args.gsm8k else {})
-    print("| answers | grader | kappa | accuracy, % | wrong passed, % | correct flagged, % | ungradable, % | tokens per answer |")
+    print(
+        "| answers | grader | kappa | accuracy, % | wrong passed, % | correct flagged, % | ungradable, % | tokens per answer |"
+    )
     print("|---" * 8 + "|")
     for name, (training, held_out) in sets.items():
-        reward = score(held_out, "math_reward", math_judge("math_reward", str(trained(name, training, args.out))))["summary"]
+        reward = score(held_out, "math_reward", math_judge("math_reward", str(trained(name, training, args.out))))[
+            "summary"
+        ]
         print(cells(name, "rules", reward["rules"], "0"), flush=True)
         cost = reward["judge"]["cost"]
-        print(cells(name, f"reward model, {len(training):,} labels", reward["judge"], f"{cost['tokens'] / len(held_out):.0f}"))
+        print(
+            cells(
+                name,
+                f"reward model, {len(training):,} labels",
+                reward["judge"],
+                f"{cost['tokens'] / len(held_out):.0f}",
+            )
+        )
         if args.judge:
-            told = score(held_out, "math_judge", math_judge("math_judge", args.judge, calls=args.calls))["summary"]["judge"]
+            told = score(held_out, "math_judge", math_judge("math_judge", args.judge, calls=args.calls))["summary"][
+                "judge"
+            ]
             tokens = sum(told["cost"].get(key, 0) for key in ("prompt_tokens", "completion_tokens"))
-            print(cells(name, f"judge, {args.calls} calls", told, f"{tokens / len(held_out):.0f}" if tokens else "not stated"))
+            print(
+                cells(
+                    name,
+                    f"judge, {args.calls} calls",
+                    told,
+                    f"{tokens / len(held_out):.0f}" if tokens else "not stated",
+                )
+            )
         labels = [stated_correct(row) for row in held_out]
         commoner = max(labels.count(True), labels.count(False)) / len(labels)
         print(f"| {name} | always the commoner label | 0 | {100 * commoner:.1f} | | | 0 | 0 |", flush=True)

@@ -36,10 +36,16 @@ def measure(source: Path, per_problem: int, seed: int) -> list[str]:
         jobs += [(problem, m.kind, f"```python\n{m.code}\n```") for m in mutants(program, limit=per_problem, seed=seed)]
     verdicts = CodeGrader()([(p, parse_trace(f"<think></think>{text}")) for p, _, text in jobs])
     seconds = time.monotonic() - start
-    fails = [(p.id, kind, float(v.score == 0.0)) for (p, kind, _), v in zip(jobs, verdicts, strict=True) if v.score is not None]
+    fails = [
+        (p.id, kind, float(v.score == 0.0))
+        for (p, kind, _), v in zip(jobs, verdicts, strict=True)
+        if v.score is not None
+    ]
     share = rate([failed for _, _, failed in fails], [name for name, _, _ in fails])
     kinds = {kind: [failed for _, k, failed in fails if k == kind] for kind in KINDS}
-    by_kind = ", ".join(f"{kind} {sum(found)/len(found):.0%} of {len(found)}" for kind, found in kinds.items() if found)
+    by_kind = ", ".join(
+        f"{kind} {sum(found) / len(found):.0%} of {len(found)}" for kind, found in kinds.items() if found
+    )
     passed = sum(v.score == 1.0 for v in right)
     return [
         source.name,
@@ -57,7 +63,9 @@ def main() -> None:
     parser.add_argument("--per-problem", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print("| file | references that pass | mutants that fail | by kind | ungradable | programs/s |\n|---|---|---|---|---|---|")
+    print(
+        "| file | references that pass | mutants that fail | by kind | ungradable | programs/s |\n|---|---|---|---|---|---|"
+    )
     for file in options.files:
         print(f"| {' | '.join(measure(file, options.per_problem, options.seed))} |", flush=True)
 

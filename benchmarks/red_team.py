@@ -49,7 +49,9 @@ def target_of(seed: int, *, hinted: bool):
 
 def found_by(strategy: str, seed: int, queries: int, *, hinted: bool) -> float:
     space, broken, holes = target_of(seed, hinted=hinted)
-    archive, asked = search(space, broken, num_steps=queries // PER_STEP, queries_per_step=PER_STEP, seed=seed, strategy=strategy)
+    archive, asked = search(
+        space, broken, num_steps=queries // PER_STEP, queries_per_step=PER_STEP, seed=seed, strategy=strategy
+    )
     assert len(asked) == queries
     return sum((elite.objective or 0) > 0.5 for elite in archive.elites.values()) / holes
 
@@ -67,8 +69,11 @@ def main() -> None:
         }
         d = paired_difference(scores["random"], scores["quality_diversity"])
         means = [f"{100 * sum(scores[s]) / len(seeds):.0f} %" for s in ("quality_diversity", "random")]
-        print(f"| {'hinted' if hinted else 'all or nothing'} | {queries:,} | {means[0]} | {means[1]} "
-              f"| {100 * d.value:+.0f} [{100 * d.low:.0f}, {100 * d.high:.0f}] |", flush=True)
+        print(
+            f"| {'hinted' if hinted else 'all or nothing'} | {queries:,} | {means[0]} | {means[1]} "
+            f"| {100 * d.value:+.0f} [{100 * d.low:.0f}, {100 * d.high:.0f}] |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

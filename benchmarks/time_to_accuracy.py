@@ -121,7 +121,9 @@ def run_sanmai(task: Task) -> dict[str, Any]:
 
     zero.start_or_resume = started
     with contextlib.suppress(common.Enough):
-        zero.run_zero(zero_config(task), Path(tempfile.mkdtemp()), problems=training_problems(task), progress=Report(None))
+        zero.run_zero(
+            zero_config(task), Path(tempfile.mkdtemp()), problems=training_problems(task), progress=Report(None)
+        )
     return race.result()
 
 

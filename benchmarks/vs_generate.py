@@ -330,7 +330,9 @@ def main() -> None:
     parser = common.make_parser(__doc__)
     add = parser.add_argument
     add("--size", nargs="+", choices=common.SIZES, default=["small"], help="0.8 or 4.8 M parameters")
-    add("--model", metavar="FOLDER", help="a model of one's own in place of the sizes; completions are of equal lengths")
+    add(
+        "--model", metavar="FOLDER", help="a model of one's own in place of the sizes; completions are of equal lengths"
+    )
     add("--lengths", choices=("equal", "mixed"), default="equal", help="whether completions can stop early")
     add("--prompts", type=int, default=16, help="prompts of a call")
     add("--group", type=int, default=8, help="completions per prompt")

@@ -5,13 +5,15 @@
     python benchmarks/vs_trl.py --size medium --json m.json   # 4.8 M parameters, and everything measured as JSON
     python benchmarks/vs_trl.py --lengths mixed --rows 0 32   # uneven completions; training passes of all rows, and of 32
     python benchmarks/vs_trl.py --dtype float32 bfloat16      # each contender in both (float32 weights, bfloat16 autocast)
+    python benchmarks/vs_trl.py --model FOLDER --prompts 8 --max-tokens 48 --rows 16 --threads 2   # a model of one's own
 
 Needs `pip install -e .[dev]` (for TRL) and downloads nothing: model, tokenizer and prompts are made here.
 
 Both get the same random weights, prompts, group size, token budget, reward function, loss (dapo, no KL) and AdamW settings,
 at temperature 1 without top-k or top-p; each step samples all prompts and makes one update. With equal lengths
 (default) the stop token lies outside the model's output, so that both sample prompts x group x max_tokens tokens a step;
-with mixed ones any of four ordinary tokens stops: of a budget of 128, completions use about 45 on average.
+with mixed ones any of four ordinary tokens stops: of a budget of 128, completions use about 45 on average. A model of one's own
+stops where it stops, so that tokens per step differ a little; it is asked small sums in words.
 
 First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree in float32, and in bfloat16
 the gradients to 5 % of their norm (how far each is from TRL's float32 gradient is printed). Then TRL and Sanmai take
@@ -242,6 +244,7 @@ def main() -> None:
     parser = common.make_parser(__doc__)
     add = parser.add_argument
     add("--size", choices=common.SIZES, default="small", help="0.8 or 4.8 M parameters")
+    add("--model", metavar="FOLDER", help="a model of one's own in place of a size")
     add("--lengths", choices=("equal", "mixed"), default="equal", help="whether completions can stop early")
     add("--prompts", type=int, default=16, help="prompts per step")
     add("--group", type=int, default=8, help="completions per prompt")
@@ -262,9 +265,11 @@ def main() -> None:
     if any(args.prompts * args.group % rows for rows in args.rows):
         parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group")
 
+    if args.model:
+        args.lengths = "own"
     with tempfile.TemporaryDirectory(prefix="vs_trl-") as folder:
-        args.folder = f"{folder}/model"
-        parameters = in_subprocess(args, "write_model", threads=1)
+        args.folder = args.model or f"{folder}/model"
+        parameters = None if args.model else in_subprocess(args, "write_model", threads=1)
         checks = check_same_work(args)
         runs: list[dict[str, Any]] = []
         for repeat, dtype, threads, rows, contender in itertools.product(
