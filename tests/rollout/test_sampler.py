@@ -307,7 +307,7 @@ def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeyp
     few = always_stops_at(random_policy(), 1 / 30)
     asked, config = requests(5), SamplingConfig(max_tokens=30, concurrent=6)
     expected = by_seed(few, asked, config)
-    monkeypatch.setattr("sanmai.models.policy._SPLIT_ROLLOUTS_BELOW", 0)
+    monkeypatch.setattr("sanmai.models.policy.LARGE", 0)
     large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
     large.stop_tokens = few.stop_tokens
     assert (large.workers, large.sampling_workers) == (1, 2)

@@ -24,7 +24,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.turns import turn_end
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
-from sanmai.models.allocator import keep_freed_memory
+from sanmai.models.allocator import keep_freed_memory, return_freed_memory
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.models.dense import DenseModel, FastPathError, Layout
 from sanmai.models.gguf_files import gguf_note, is_gguf, unpacked
@@ -35,8 +35,8 @@ from sanmai.types import Image, InputError, TokenBatch
 
 _CHUNK_LOGITS = 2**23
 """Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
-_SPLIT_ROLLOUTS_BELOW = 50_000_000
-"""Parameters; see Policy.workers."""
+LARGE = 50_000_000
+"""Parameters from which on a CPU's cores share each product; see Policy.workers."""
 _MOST_WORKERS = 8
 """Each holds a micro-batch and a gradient of its own."""
 _SAMPLING_WORKERS = 2
@@ -125,7 +125,7 @@ class Policy:
         self._is_stateless = rotation.get("rope_type") not in ("dynamic", "longrope")
         self.use_threads()
         if self.device.type == "cpu":
-            keep_freed_memory()
+            keep_freed_memory(shared=self.is_large)
         self._head = _verified_head(self)
         self.dense: DenseModel | None = None
         """The fast path, for the architectures that have one."""
@@ -153,13 +153,23 @@ class Policy:
         return sum(p.numel() for p in self.model.parameters())
 
     @property
+    def is_large(self) -> bool:
+        """Its products are large enough to be split over the cores."""
+        return self.num_parameters >= LARGE
+
+    def end_phase(self) -> None:
+        """Sampling and training of a large model each need a GB or more; without this a run would hold both at once."""
+        if self.device.type == "cpu" and self.is_large:
+            return_freed_memory(collect=False)
+
+    @property
     def workers(self) -> int:
         """Threads that each compute a part of the rollouts; more than one for a small model on a CPU.
 
         Its products are too small to be split, and threads that wait for each other at each of them lose all when another
         program wants a core. Above the bound the products are large, and a gradient per worker would cost memory.
         """
-        if self.device.type != "cpu" or self.num_parameters >= _SPLIT_ROLLOUTS_BELOW or not self._is_stateless:
+        if self.device.type != "cpu" or self.is_large or not self._is_stateless:
             return 1
         return min(self.threads, _MOST_WORKERS)
 

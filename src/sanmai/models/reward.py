@@ -29,7 +29,7 @@ from sanmai.data.turns import tags_opened, turn_end
 from sanmai.models.loading import check_folder, check_template, loading
 from sanmai.models.policy import (
     _DTYPES,
-    _SPLIT_ROLLOUTS_BELOW,
+    LARGE,
     ModelConfig,
     _first_line,
     available_cores,
@@ -76,7 +76,7 @@ class RewardModel:
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.vocabulary = model.get_input_embeddings().weight.shape[0]
         # The products of a small model are not worth being split (models/policy.py, Policy.workers).
-        is_small = self.device.type == "cpu" and self.num_parameters < _SPLIT_ROLLOUTS_BELOW
+        is_small = self.device.type == "cpu" and self.num_parameters < LARGE
         self.threads = 1 if is_small else config.threads or available_cores()
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._options = {"use_cache": False} if takes_cache else {}

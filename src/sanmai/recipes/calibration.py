@@ -35,9 +35,9 @@ from sanmai.train.step import accumulate, make_optimizer
 from sanmai.types import Group, Problem, Rollout, StopReason, TokenBatch
 
 PEAK_SECONDS, SAMPLING_SECONDS, TRAINING_SECONDS = 0.3, 2.8, 1.4
-_LARGE, _LONGER, _STEEPER = 50_000_000, 7, 4
-"""From so many parameters on the last two are so many times as long, and each piece is up to so many times the one before, not
-twice: a batch of 64 is computed three times as fast per token as one of 8, so it must be tried."""
+_LARGE_SECONDS, _STEEPER = 20.0, 4
+"""Of a large model the last two are so long each, and each piece is up to so many times the one before, not twice: a
+batch of 64 is computed three times as fast per token as one of 8, so it must be tried."""
 _ENOUGH = 3
 """Pieces below which nothing is fitted: seconds are then taken to grow as the operations do, which is too many."""
 
@@ -120,9 +120,7 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
 
 def _pace(policy: Policy) -> tuple[float, float, int]:
     """Seconds to sample and to train, and how many times the last piece the next may be."""
-    is_large = policy.num_parameters >= _LARGE
-    longer = _LONGER if is_large else 1
-    return longer * SAMPLING_SECONDS, longer * TRAINING_SECONDS, _STEEPER if is_large else 2
+    return (_LARGE_SECONDS, _LARGE_SECONDS, _STEEPER) if policy.is_large else (SAMPLING_SECONDS, TRAINING_SECONDS, 2)
 
 
 def ladder(largest: Sequence[int], factor: int = 2) -> Iterator[tuple[int, ...]]:

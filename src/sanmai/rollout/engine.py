@@ -91,6 +91,7 @@ def rollout(
         groups[completion.request].rollouts.append(rollout_)
         if completion.stop_reason is not StopReason.TIMEOUT:  # a slow machine is no reason for a bad reward
             graders.submit(problem, rollout_)
+    policy.end_phase()
     graders.finish()
     _check_budget(graders.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
     rubric.check()

@@ -163,6 +163,7 @@ def optimizer_step(
     anchor_metrics: Metrics = {}
     if anchor is not None:
         anchor_metrics = add_anchor(policy, anchor, config.micro_tokens)
+    policy.end_phase()
     norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
     is_own = all(math.isfinite(value) for value in result.metrics.values())
     result.metrics.update({**anchor_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
