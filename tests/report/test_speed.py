@@ -76,6 +76,14 @@ def test_predicted_seconds_are_for_the_lengths_that_came_out():
     )
 
 
+@pytest.mark.parametrize("beside, tokens", [({}, 26), ({"loss/entropy": 0.1}, 52), ({"budget/harm": 0.0}, 52)])
+def test_groups_without_signal_are_passed_through_the_model_only_for_another_term(beside, tokens):
+    """Half of the groups have no signal: of 4 rollouts of 13 tokens 2 are passed, or all for an entropy term or a budget."""
+    run = RunData(name="run", config=CONFIG, events=[MACHINE, step(1, 3.2)])
+    run.metrics, run.prediction = [metrics(1) | {"rollout/zero_signal_groups": 0.5} | beside], prediction()
+    assert rows(run)["training"].predicted == pytest.approx(0.01 * tokens)
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [({"config": {}}, "other settings"), ({"coefficients": None}, "cannot be used"), ({"bound": {}}, "cannot be used")],

@@ -172,6 +172,13 @@ def _is_after_the_fact(plan: Mapping[str, Any], run: RunData) -> bool:
     return made is not None and bool(times) and made > min(times)
 
 
+def _share_passed(line: Mapping[str, float]) -> float:
+    """Share of a step's graded rollouts that went through the model: those of groups without signal need not, unless for a term
+    beside the rewards'."""
+    needs_all = any(name in ("loss/kl_to_reference", "loss/entropy") or name.startswith("budget/") for name in line)
+    return 1.0 if needs_all else 1.0 - line.get("rollout/zero_signal_groups", 0.0)
+
+
 def _evaluate(plan: Mapping[str, Any], run: RunData, steps: Mapping[int, _Step]) -> dict[str, float]:
     config, coefficients, prompt = run.config, plan["coefficients"], float(plan["prompt_length"])
     concurrent = config["sampling"]["concurrent"]
@@ -189,7 +196,7 @@ def _evaluate(plan: Mapping[str, Any], run: RunData, steps: Mapping[int, _Step])
         sampling.append(seconds(coefficients["sampling"], work))
         if line.get("tokens/trained"):
             work = training_work(
-                rollouts=line["tokens/trained"] / mean,
+                rollouts=_share_passed(line) * line["tokens/trained"] / mean,
                 prompt_length=length,
                 mean=mean,
                 micro_tokens=config["optimizer"]["micro_tokens"],
