@@ -13,7 +13,8 @@ MARKS = [
     ("<seed:think>", "</seed:think>"), ("◁think▷", "◁/think▷"), ("<scratchpad>", "</scratchpad>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-    ("analysis", "assistantfinal"),
+    ("analysis", "assistantfinal"), ("Here is my thought process:\n", "\n\nHere is my response:\n"),
+    ("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n"), ("## Thinking\n\n", "\n\n## Final Response\n\n"),
 ]  # fmt: skip
 
 
@@ -35,7 +36,8 @@ def test_a_second_thought_in_other_marks_does_not_hide_in_the_answer() -> None:
 
 
 def test_plain_words_and_quoted_marks_are_no_marks() -> None:
-    for text in ("analysis shows that it is 5", "Use `<thinking>` here: 5", "Analysis: 5", "The assistantfinal word 5"):
+    for text in ("analysis shows that it is 5", "Use `<thinking>` here: 5", "Analysis: 5", "The assistantfinal word 5",
+                 "5. Here is my thought process: 2+3", "My steps:\n## Thinking ahead\n5", "Here is my response: 5"):
         assert parse_trace(text).state is TraceState.NONE
 
 

@@ -15,8 +15,8 @@ from sanmai.types import InputError, Problem
 from shared_data import shared_rows
 
 
-def grade(reference, response, **trace):
-    problem = Problem("x", ({"role": "user", "content": "?"},), reference)
+def grade(reference, response, prompt="?", **trace):
+    problem = Problem("x", ({"role": "user", "content": prompt},), reference)
     return verify_math(problem, parse_trace(response, **trace), timeout_seconds=3)
 
 
@@ -44,7 +44,8 @@ def test_every_math500_reference_is_right_by_its_own_solution_and_by_itself():
             (row["answer"], f"**Answer:** {row['answer']}"),
             (row["answer"], f"## Final Answer\n\n\\[\n{row['answer']}\n\\]"),
         ]:
-            assert grade(reference, response).score == 1.0, (row["unique_id"], reference, response[-200:])
+            verdict = grade(reference, response, row["problem"])  # which asks for a percentage, here and there
+            assert verdict.score == 1.0, (row["unique_id"], reference, response[-200:])
 
 
 def test_math500_references_are_wrong_for_each_other():
@@ -156,8 +157,8 @@ NOT_STATED = [
     "\\boxed{18}. Wait, it is 19.", "The answer is 18. No, 19.", "\\boxed{18} is wrong.", "#### 18\nor maybe 19",
     "Answer: 18, or possibly 19", "The answer is 18 hundred", "The answer is 180", "The answer is 1.8",
     "The answer is 118",
-    "\\boxed{-18}", "\\boxed{}", "\\boxed{18", "\\boxed 18}", "<answer>18", "The answer is ?18", "\\boxed{１８}",
-    "\\boxed{¹⁸}", "\\boxed{١٨}", "\\boxed{𝟏𝟖}", "\\boxed{⑱}", "\\boxed{1\u200b8}", "\\boxed{nan}", "\\boxed{inf}",
+    "\\boxed{-18}", "\\boxed{}", "\\boxed{18", "\\boxed 18}", "<answer>18", "The answer is ?18",
+    "\\boxed{¹⁸}", "\\boxed{1８}", "\\boxed{𝟏𝟖}", "\\boxed{⑱}", "\\boxed{1\u200b8}", "\\boxed{nan}", "\\boxed{inf}",
     "\\boxed{print(18)}", "```python\nprint(18)\n```", "\\boxed{int('18')}", "\\boxed{\\text{the answer}}", "True",
     "\\boxed{x}", "\\boxed{18=x=19}", "\\boxed{*}", "\\boxed{.*}", "\\boxed{18 \\quad 19}", "\\boxed{18 \\\\ 19}",
     "\\boxed{18 & 19}", "\\boxed{\\{18\\} \\cup \\{19\\}}", "\\boxed{18 \\phantom{0}}", "\\boxed{18 \\text{ or more}}",

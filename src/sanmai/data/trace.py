@@ -46,6 +46,10 @@ MARKS: tuple[Mark, ...] = (
     Mark(
         r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
     ),
+    # Granite, Apriel and HuatuoGPT say it in plain words, which count at the start of the text only.
+    Mark(r"\A\s*Here is my thought process:", r"Here is my response:", ("here is my thought process",), is_bare=True),
+    Mark(r"\A\s*Here are my reasoning steps:", r"\[BEGIN FINAL RESPONSE\]", ("here are my reasoning steps",), is_bare=True),
+    Mark(r"\A\s*## Thinking[ \t]*\n", r"(?m:^## Final Response\b)", ("## thinking",), is_bare=True),
     Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", ("analysis",), is_bare=True),
 )
 """The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import pairwise
 
 from sanmai.rewards.math import closing_brace
 
 _END_TOKEN = (
-    r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
+    r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
     r"<\|/?s\|>|</?turn>)"
 )
 _ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
@@ -31,6 +32,51 @@ def ended(answer: str, *, closes_tag: bool) -> str:
     return answer
 
 
+_POINTS = str.maketrans({"٫": ".", "٬": ",", "．": ".", "，": ",", "－": "-"})
+
+
+def western(text: str) -> str:
+    """The text with its digits as 0 to 9 where they are all of one living script; other texts as they are.
+
+    Not ¹⁸, ⑱ or 𝟏𝟖, which are typography, nor a number with digits of two scripts.
+    """
+    if text.isascii():
+        return text
+    zeros = {ord(c) - unicodedata.decimal(c) for c in text if unicodedata.category(c) == "Nd"}
+    if len(zeros) != 1 or min(zeros) >= 0x1D7CE or zeros == {ord("0")}:
+        return text
+    digits = (str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+    return "".join(digits).translate(_POINTS)
+
+
+_BAD_SIGNS = "\u2717\u2718\u274c\u274e\u2753\u2754\u26d4\U0001f6ab\U0001f914\U0001f937\U0001f44e"
+_DECORATION = (
+    rf"(?:(?![{_BAD_SIGNS}])[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\u220e\ufe0f\u200d])+"
+)
+_DECORATED = re.compile(rf"\A[\s*_]*{_DECORATION}(?=[\s*_])|(?<=[\s*_.!\w}}$)%]){_DECORATION}[\s*_]*\Z")
+
+
+def undecorated(text: str) -> str:
+    """The text without the ticks, squares, arrows and pictures at its ends; a cross or a question mark stays."""
+    return text if text.isascii() else _DECORATED.sub("", text)
+
+
+_ASIDE = re.compile(
+    r"(?P<value>[*_]{0,3}[$€£]?-?\d[\d,./]*(?:\s[a-z]{2,15})?[*_]{0,3})\s*\((?P<aside>[^()]{2,80})\)[.\s*_]*"
+)
+_PLAIN_ASIDE = re.compile(
+    r"(?:and )?not \$?\d[\d,.]*|rounded(?: (?:up|down|off))?"
+    r"(?: from \$?\d[\d.,]*%?(?: [a-z]+){0,2}| to the [a-z ]+)?|(?:because|since|as|that is|namely|which is)\b.*",
+    re.IGNORECASE,
+)
+
+
+def without_aside(text: str) -> str:
+    """A number without the note in brackets behind it that denies another one, gives a reason, or says how it was rounded."""
+    match = _ASIDE.fullmatch(text)
+    return match["value"] if match and _PLAIN_ASIDE.fullmatch(match["aside"].strip()) else text
+
+
 _VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?)"
 _STATED = re.compile(
     r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
@@ -41,7 +87,9 @@ _STATED = re.compile(
 _SPOILED = re.compile(
     r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
     r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
-    r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen)\b|n't|[?^×*/+=<>]|,\s*-?\d",
+    r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen|intermediate|partial|preliminary|trap|bound|said|says|according|"
+    r"claim\w*|thinks|thought|believes|guess\w*|imagine|suppose|assum\w+|pretend|would|could|might|may)\b|n't|[?^×*/+=<>]|"
+    r",\s*-?\d",
     re.IGNORECASE,
 )
 
