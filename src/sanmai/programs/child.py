@@ -24,7 +24,7 @@ def main(control: int, report: int) -> None:
     """
     request = read_frame(control)
     limit(memory_bytes=request["memory_bytes"], file_bytes=request["file_bytes"])
-    parts = isolate(request["folder"], folder_bytes=request["folder_bytes"])
+    parts = isolate(request["folder"], folder_bytes=request["folder_bytes"], libraries=request["libraries"])
     os.environ |= dict.fromkeys(("HOME", "TMPDIR"), os.getcwd())
     protect()
     if os.getppid() != request["owner"]:

@@ -158,8 +158,12 @@ def evaluate_program(
     setup: str = "",
     entry_points: Sequence[str] = (),
     limits: Limits | None = None,
+    libraries: Sequence[str] = (),
 ) -> list[Value]:
     """What each expression is worth, the program's functions called as by tests; of at most 64 Ki characters as JSON.
+
+    Args:
+        libraries: folders that the program may read beside the standard library.
 
     Example:
         evaluate_program("def f(x): return 2 * x", ["f(1)", "f([])"]) == [Value(2), Value([])]
@@ -174,7 +178,7 @@ def evaluate_program(
     if not expressions:
         return []
     job = {"setup": setup, "tests": list(expressions), "entry_points": list(entry_points), "values": True}
-    program, facts = run_job(code, job, stdin="", limits=limits or Limits())
+    program, facts = run_job(code, job, stdin="", limits=limits or Limits(), libraries=libraries)
     texts, values = [""] * len(expressions), [Value(None, f"no answer: {program.stop}")] * len(expressions)
     for fact in facts:
         number = fact["test"]

@@ -18,6 +18,7 @@ import ctypes
 import os
 import resource
 import sys
+from collections.abc import Sequence
 
 from sanmai.programs.confine import REFUSED, UNWATCHED, hide_files, refuse
 
@@ -41,12 +42,13 @@ _READ_ONLY, _NO_SETUID, _NO_DEVICES = 1, 2, 4
 _SIGKILL = 9
 
 
-def isolate(folder: str, *, folder_bytes: int) -> dict[str, bool]:
+def isolate(folder: str, *, folder_bytes: int, libraries: Sequence[str] = ()) -> dict[str, bool]:
     """Move this process out of reach; returns which of PARTS are in force. The working folder is then an empty one.
 
     Args:
         folder: an empty folder of this user's; becomes the mount point of the new root, or else the working folder.
         folder_bytes: what the new root holds at most, all files together.
+        libraries: folders that may be read besides the system's and Python's, absolute and without links.
 
     Where `alone` is among them, the caller puts `confine.alone` in force in the program: it contains what no namespace does.
 
@@ -65,12 +67,12 @@ def isolate(folder: str, *, folder_bytes: int) -> dict[str, bool]:
     if libc.unshare(own) == 0:
         parts |= {"network": True, "processes": True, "process_limit": not is_root and _map_ids(uid, gid)}
         with contextlib.suppress(OSError):
-            _enter_new_root(libc, folder, folder_bytes)
+            _enter_new_root(libc, folder, folder_bytes, libraries)
             folder, parts["root"], parts["files"] = "/tmp", True, True
     os.chdir(folder)  # the user that it becomes may not be allowed to go there
     if not parts["root"]:
         with contextlib.suppress(OSError):
-            is_hidden = hide_files(_readable(), _DEVICES, folder)
+            is_hidden = hide_files(_readable(libraries), _DEVICES, folder)
     if is_root and (parts["root"] or _is_readable_by_all(os.__file__)):
         parts["user"] = parts["process_limit"] = _become_nobody()
     _drop_capabilities(libc)
@@ -121,17 +123,17 @@ def _map_ids(uid: int, gid: int) -> bool:
     return True
 
 
-def _readable() -> tuple[str, ...]:
+def _readable(libraries: Sequence[str]) -> tuple[str, ...]:
     """The folders and files of the machine that a program may read."""
-    return tuple(dict.fromkeys((*_SHOWN, sys.base_prefix, sys.base_exec_prefix)))
+    return tuple(dict.fromkeys((*_SHOWN, sys.base_prefix, sys.base_exec_prefix, *libraries)))
 
 
-def _enter_new_root(libc: ctypes.CDLL, root: str, folder_bytes: int) -> None:
+def _enter_new_root(libc: ctypes.CDLL, root: str, folder_bytes: int, libraries: Sequence[str]) -> None:
     """Mount the little that a program needs under root and make it the root; nobody else sees the mounts."""
     _checked(libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
     options = f"size={folder_bytes},nr_inodes={_MAX_INODES},mode=755".encode()
     _checked(libc.mount(b"tmpfs", root.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options))
-    for path in _readable():
+    for path in _readable(libraries):
         _show(libc, root, path)
     for path in _DEVICES:
         if os.path.exists(path):

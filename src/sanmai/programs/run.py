@@ -30,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -187,15 +187,19 @@ def describe_isolation() -> list[str]:
 
 
 def run_job(
-    code: str, job: dict[str, Any] | None, *, stdin: str, limits: Limits
+    code: str, job: dict[str, Any] | None, *, stdin: str, limits: Limits, libraries: Sequence[str] = ()
 ) -> tuple[ProgramResult, list[dict[str, Any]]]:
     """The same with a job for the judge (judge.py) and the facts that it reported; without one the code is a script.
+
+    Args:
+        libraries: folders that the program may read too; it puts them on its path itself.
 
     Raises:
         RunError: as above.
     """
     with _to_read(stdin.encode("utf-8", "surrogatepass")) as source, _working_folder() as folder:
-        request = asdict(limits) | {"code": code, "folder": folder, "is_script": job is None, "owner": os.getpid()}
+        shown = {"libraries": [os.path.realpath(path) for path in libraries]}
+        request = asdict(limits) | shown | {"code": code, "folder": folder, "is_script": job is None, "owner": os.getpid()}
         frames = _frame(request) + (b"" if job is None else _frame(job))
         with _Session(frames, source, folder, limits, is_script=job is None) as session:
             return session.run(), session.facts
