@@ -19,12 +19,18 @@ from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
 from sanmai.models.policy import Policy
+from sanmai.recipes.gym_source import GymConfig, check_source, gym_problems, is_gym
 from sanmai.rewards.answers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.arithmetic import Language
 
 GENERATED = ("world", "stories")
-"""Sources that are made, not read."""
+"""Sources that are made, not read; so are those that begin with gym: (recipes/gym_source.py)."""
+
+
+def is_generated(source: Any) -> bool:
+    """Whether a source is made, not read."""
+    return source in GENERATED or is_gym(source)
 
 
 class WorldConfig(Config):
@@ -66,19 +72,22 @@ class ProblemsConfig(FileProblemsConfig):
     """Of the embedded world, when source or evaluation is "world"."""
     stories: StoriesConfig = StoriesConfig()
     """Of the small sums in English words, when source or evaluation is "stories"."""
+    gym: GymConfig = GymConfig()
+    """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
 
     only_with = (
         OnlyWith(
-            "source or evaluation from files (world and stories have held-out problems of their own: world.heldout)",
-            lambda c: c.source not in GENERATED or c.evaluation is not None,
+            "source or evaluation from files (world, stories and gym have held-out problems of their own: world.heldout)",
+            lambda c: not is_generated(c.source) or c.evaluation is not None,
             "evaluation_limit",
         ),
         OnlyWith(
             "source from files and no evaluation source",
-            lambda c: c.source not in GENERATED and c.evaluation is None,
+            lambda c: not is_generated(c.source) and c.evaluation is None,
             "holdout",
         ),
         OnlyWith('source or evaluation = "stories"', lambda c: "stories" in (c.source, c.evaluation), "stories"),
+        OnlyWith('source or evaluation = "gym:NAME"', lambda c: is_gym(c.source) or is_gym(c.evaluation), "gym"),
         OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
     )
 
@@ -86,6 +95,7 @@ class ProblemsConfig(FileProblemsConfig):
     def _check(self) -> Self:
         if isinstance(self.source, tuple) and (not self.source or {*GENERATED} & {*self.source}):
             raise ValueError("source: a list names files, at least one; world and stories are sources of their own")
+        check_source(self.source, self.evaluation, self.gym)
         return self
 
 
@@ -108,11 +118,11 @@ def load_splits(
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
     """
-    if given is None and config.source in GENERATED and config.evaluation is None:
-        train, held_out = generated(config.source, config, seed)
+    if given is None and is_generated(config.source) and config.evaluation is None:
+        train, held_out = generated(config.source, config, seed, on_warning)
         return train[: config.limit], held_out
-    if given is None and config.source in GENERATED:
-        train = generated(config.source, config, seed)[0][: config.limit]
+    if given is None and is_generated(config.source):
+        train = generated(config.source, config, seed, on_warning)[0][: config.limit]
     elif given is None:
         train = _load(config.source, config, on_warning, needs_answer, config.limit)
     else:
@@ -121,8 +131,8 @@ def load_splits(
             raise InputError(f"problems: the id {twice[0]!r} is not unique; ids key the random streams")
     if config.evaluation is None:
         train, held_out = split(train, config.holdout, seed)
-    elif config.evaluation in GENERATED:
-        held_out = generated(config.evaluation, config, seed)[1]
+    elif is_generated(config.evaluation):
+        held_out = generated(config.evaluation, config, seed, on_warning)[1]
     else:
         held_out = _load(config.evaluation, config, on_warning, needs_answer)
         warn_of_overlap(train, held_out, on_warning)
@@ -163,8 +173,8 @@ def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], N
     Raises:
         InputError: a file that cannot be used, or a reasoning problem without an answer.
     """
-    if config.source in GENERATED:
-        return generated(config.source, config, seed)[1][: config.limit]
+    if is_generated(config.source):
+        return generated(config.source, config, seed, on_warning)[1][: config.limit]
     return _load(config.source, config, on_warning, True, config.limit)
 
 
@@ -188,8 +198,12 @@ def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int
         )
 
 
-def generated(source: Any, config: ProblemsConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
-    """Training and held-out problems of a source of GENERATED."""
+def generated(
+    source: Any, config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]
+) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems of a source that `is_generated`."""
+    if is_gym(source):
+        return gym_problems(source, config.gym, seed, on_warning)
     return world_problems(config.world, seed) if source == "world" else story_problems(config.stories, seed)
 
 

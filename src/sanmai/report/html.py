@@ -125,7 +125,9 @@ def _problems(settings: Any) -> Any:
     """The same with the settings of the sources that were used: a part that is named as one is read only with it."""
     if not isinstance(settings, Mapping):
         return settings
-    used = [name for key, name in settings.items() if key in ("source", "evaluation") and isinstance(name, str)]
+    named = [settings.get(key) for key in ("source", "evaluation")]
+    listed = [name for value in named for name in (value if isinstance(value, list | tuple) else [value])]
+    used = dict.fromkeys(name.partition(":")[0] for name in listed if isinstance(name, str))  # gym:chain_sum is of "gym"
     return {**_stated(settings), **{name: settings[name] for name in used if isinstance(settings.get(name), Mapping)}}
 
 

@@ -132,7 +132,28 @@ def _verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float) -> V
     return verify_code(problem, trace, timeout_seconds=timeout_seconds)
 
 
-VERIFIERS: dict[str, Callable[..., Verdict]] = {"math": verify_math, "world": _verify_world, "code": _verify_code}
+def _verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.exact import verify_exact
+
+    return verify_exact(problem, trace)
+
+
+def _verify_expression(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.number_puzzle import verify_expression
+
+    return verify_expression(problem, trace)
+
+
+def _verify_gym(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.gym import verify_gym
+
+    return verify_gym(problem, trace, timeout_seconds=timeout_seconds)
+
+
+VERIFIERS: dict[str, Callable[..., Verdict]] = {
+    "math": verify_math, "world": _verify_world, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
+    "gym": _verify_gym,
+}  # fmt: skip
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
 
 

@@ -17,7 +17,7 @@ from sanmai.models.native import native
 from sanmai.models.policy import Policy
 from sanmai.types import Problem
 
-_PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow")
+_PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow", "reasoning-gym")
 
 
 def describe_environment(
