@@ -37,6 +37,7 @@ from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.stages import Graph, Stage
 from sanmai.recipes.teacher import check_shares_tokenizer
 from sanmai.recipes.zero import ZeroConfig
+from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.sampler import SamplingConfig
 from sanmai.types import InputError, Problem
@@ -167,7 +168,7 @@ def check_models(config: R1Config) -> None:
         for source in (rewards.helpfulness_from, rewards.harmlessness_from):
             if (
                 source
-                and source not in ("judge", "recipe")
+                and source not in ("judge", *HELPFULNESS)
                 and not source.startswith("@")
                 and not Path(source).is_dir()
             ):

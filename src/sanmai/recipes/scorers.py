@@ -9,7 +9,7 @@ from pathlib import Path
 from sanmai.models.reward import RewardModel
 from sanmai.rewards.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
 from sanmai.rewards.math_judge import CorrectnessJudge
-from sanmai.rewards.proxies import recipe_grader
+from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.safety.score_math_judge import MathJudge
 from sanmai.types import BatchGrader, InputError
@@ -25,11 +25,11 @@ def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
             "helpfulness": helpfulness_judge, "harmlessness": harmlessness_judge, "correctness": CorrectnessJudge,
         }  # fmt: skip
         return judges[name](config.judge, judge_transport(config.judge))
-    if source == "recipe" and name == "helpfulness":
-        return recipe_grader
+    if name == "helpfulness" and source in HELPFULNESS:
+        return HELPFULNESS[source]
     if not Path(source).is_dir():
-        known = '"judge" or "recipe"' if name == "helpfulness" else '"judge"'
-        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and not {known}")
+        known = ", ".join(f'"{each}"' for each in ("judge", *(HELPFULNESS if name == "helpfulness" else ())))
+        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and none of {known}")
     model = RewardModel.load(source, device=device)
     _check_objective(model, f"rewards.{name}_from = {source!r}", is_of_correctness=name == "correctness")
     return model
