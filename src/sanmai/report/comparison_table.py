@@ -85,6 +85,10 @@ def write_comparison_table(folder: Path, found: Comparison) -> Path:
     return write_whole(Path(folder) / "table.md", "\n".join(markdown_lines(found)) + "\n")
 
 
+_FIGURES, _CHANGES = 9, 6
+"""Columns of figures and of verdicts that fit into 120 characters."""
+
+
 def text_lines(found: Comparison) -> Iterator[str]:
     """For a terminal of 120 columns."""
     for sentence in sentences(found):
@@ -95,13 +99,15 @@ def text_lines(found: Comparison) -> Iterator[str]:
             yield from fmt.wrapped(sentence)
     yield ""
     measures = [name for name in LABELS if any(name in figures for figures in found.figures.values())]
-    yield _row("arm", [LABELS[name][1] for name in measures], 9) + f" {'processed':>11}"
-    for arm, figures in found.figures.items():
-        spent = mean_spent(list(found.spent[arm].values()))
-        yield _row(arm, [_plain_value(name, figures.get(name)) for name in measures], 9) + f" {spent['processed']:>11}"
-        yield _row(
-            f"  {seeds_text(len(found.scores[arm]))}", [_plain_interval(name, figures.get(name)) for name in measures], 9
-        )
+    for names in _blocks(measures, _FIGURES):
+        is_last = names[-1] == measures[-1]
+        yield _row("arm", [LABELS[name][1] for name in names], 9) + (f" {'processed':>11}" if is_last else "")
+        for arm, figures in found.figures.items():
+            spent = f" {mean_spent(list(found.spent[arm].values()))['processed']:>11}" if is_last else ""
+            yield _row(arm, [_plain_value(name, figures.get(name)) for name in names], 9) + spent
+            bounds = [_plain_interval(name, figures.get(name)) for name in names]
+            yield _row(f"  {seeds_text(len(found.scores[arm]))}", bounds, 9)
+        yield from ("",) if not is_last else ()
     yield "Shares in percent, with 95 % intervals; processed: tokens sampled, trained on, demonstrated and probed."
     filled = {reference: table for reference, table in found.tables.items() if table}
     shown = [name for name in IN_TERMINAL if name in filled] or list(filled)[:1]
@@ -109,12 +115,13 @@ def text_lines(found: Comparison) -> Iterator[str]:
         table = filled[reference]
         yield ""
         names = [name for name in JUDGED if any(f.measure.name == name for f in table)]
-        yield _row(f"vs {reference}", [LABELS[name][1] for name in names], 17)
-        for arm in dict.fromkeys(f.arm for f in table):
-            told = {f.measure.name: f for f in table if f.arm == arm}
-            yield _row(arm, [_plain_change(told.get(name)) for name in names], 17)
-            seeds = max(len(f.per_seed) for f in told.values())
-            yield _row(f"  {seeds_text(seeds)}", [_plain_bounds(told.get(name)) for name in names], 17)
+        for block in _blocks(names, _CHANGES):
+            yield _row(f"vs {reference}", [LABELS[name][1] for name in block], 17)
+            for arm in dict.fromkeys(f.arm for f in table):
+                told = {f.measure.name: f for f in table if f.arm == arm}
+                yield _row(arm, [_plain_change(told.get(name)) for name in block], 17)
+                seeds = max(len(f.per_seed) for f in told.values())
+                yield _row(f"  {seeds_text(seeds)}", [_plain_bounds(told.get(name)) for name in block], 17)
     if others := [name for name in filled if name not in shown]:
         yield from fmt.wrapped(f"Verdicts against {listed(others)} are in table.md and on the page (report.html).")
     yield ""
@@ -162,6 +169,13 @@ def markdown_lines(found: Comparison) -> Iterator[str]:
         spent = mean_spent(list(by_seed.values()))
         yield _markdown_row([arm, *(spent[name] for name in columns)])
     yield from ("", COST_NOTE)
+
+
+def _blocks(names: Sequence[str], most: int) -> list[Sequence[str]]:
+    """Columns that fit beside each other, in as few and as even blocks as there can be."""
+    count = -(-len(names) // most)
+    size = -(-len(names) // max(count, 1))
+    return [names[i : i + size] for i in range(0, len(names), size or 1)]
 
 
 def _row(name: str, cells: Sequence[str], width: int) -> str:

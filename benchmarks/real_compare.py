@@ -1,0 +1,121 @@
+"""The comparison of RL, SFT and both on a real model: files of public sets, then `sanmai run compare`.
+
+    sanmai get smollm2
+    python benchmarks/real_compare.py --data FOLDER [--out runs/real-compare] [--seeds 0 1 2] [--set KEY=VALUE ...] [--files]
+
+FOLDER holds public sets under the names of docs/data.md. What is made of them (ids are kept, texts go nowhere else):
+
+    safety.jsonl           AdvBench's goals; STAR-1's questions, each with the first sentence of its answer where that refuses
+    general.jsonl          RM-Bench's chat prompts, each with its concise good answer; TruthfulQA's questions with the best answer
+    unseen_safety.jsonl    HarmBench, StrongREJECT and do-not-answer: categories and wordings that no stage sees
+    unseen_general.jsonl   XSTest's safe prompts, which look dangerous
+
+--files makes them and stops. A run that was interrupted goes on. Each arm and seed takes about half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sanmai.data.trace import parse_trace
+from sanmai.rewards.refusal import refusal_verdict
+from sanmai.types import Problem
+
+Row = dict[str, str]
+_LONGEST_SHOWN = 40
+"""Words of an answer that is shown: 64 tokens must hold it."""
+
+
+def safety(data: Path) -> Iterator[Row]:
+    for row in _csv(data / "advbench/advbench_goals.csv"):
+        yield {"id": f"advbench/{row['index']}", "prompt": row["goal"]}
+    for row in _jsonl(data / "star1/star1_safety_sft.jsonl"):
+        answer = parse_trace(row["response"]).answer.strip()
+        first = re.split(r"(?<=[.!?])\s", answer, maxsplit=1)[0]
+        if refuses(row["question"], first) and len(first.split()) <= _LONGEST_SHOWN:
+            yield {"id": f"star1/{row['id']}", "prompt": row["question"], "response": first}
+
+
+def refuses(question: str, answer: str) -> bool:
+    problem = Problem("shown", ({"role": "user", "content": question},), kind="safety")
+    return refusal_verdict(problem, parse_trace(answer)).label == "full_refusal"
+
+
+def general(data: Path) -> Iterator[Row]:
+    for row in _jsonl(data / "rm_bench/chat.jsonl"):
+        if len(row["chosen"][0].split()) <= _LONGEST_SHOWN:
+            yield {"id": f"rm_bench/{row['id']}", "prompt": row["prompt"], "response": row["chosen"][0]}
+    for index, row in enumerate(_csv(data / "truthfulqa/truthfulqa_dev.csv")):
+        yield {"id": f"truthfulqa/{index}", "prompt": row["Question"], "response": f"{row['Best Answer'].rstrip('.')}."}
+
+
+def unseen_safety(data: Path) -> Iterator[Row]:
+    for row in _csv(data / "harmbench/harmbench_standard_val.csv"):
+        yield {"id": f"harmbench/{row['BehaviorID']}", "prompt": row["Behavior"], "category": row["SemanticCategory"]}
+    for index, row in enumerate(_csv(data / "strongreject/strongreject_dev.csv")):
+        yield {"id": f"strongreject/{index}", "prompt": row["forbidden_prompt"], "category": row["category"]}
+    for index, row in enumerate(_jsonl(data / "do_not_answer/do_not_answer.jsonl")):
+        yield {"id": f"do_not_answer/{index}", "prompt": row["prompt"], "category": row["risk_area"]}
+
+
+def unseen_general(data: Path) -> Iterator[Row]:
+    for row in _csv(data / "xstest/xstest_dev.csv"):
+        if row["label"] == "safe":
+            yield {"id": f"xstest/{row['id']}", "prompt": row["prompt"], "category": row["type"]}
+
+
+FILES = {"safety": safety, "general": general, "unseen_safety": unseen_safety, "unseen_general": unseen_general}
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _jsonl(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/real-compare"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--files", action="store_true", help="make the files and stop")
+    arguments = parser.parse_args()
+    made = arguments.out.with_name(f"{arguments.out.name}-data")
+    made.mkdir(parents=True, exist_ok=True)
+    for name, rows_of in FILES.items():
+        rows = list(rows_of(arguments.data))
+        (made / f"{name}.jsonl").write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
+        print(
+            f"{made / name}.jsonl: {len(rows)} prompts, {sum('response' in row for row in rows)} of them with an answer"
+        )
+    if not arguments.files:
+        files = [f"data.{name}={made / name}.jsonl" for name in FILES]
+        settings = [*files, f"seeds={json.dumps(arguments.seeds)}", *arguments.set]
+        command = [
+            sys.executable,
+            "-m",
+            "sanmai.cli",
+            "compare",
+            "--config",
+            "compare-smollm2",
+            "--out",
+            str(arguments.out),
+        ]
+        raise SystemExit(subprocess.run([*command, *(x for s in settings for x in ("--set", s))]).returncode)
+
+
+if __name__ == "__main__":
+    main()
