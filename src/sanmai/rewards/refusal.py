@@ -20,6 +20,7 @@ import regex
 from sanmai.data.languages import language_of, normalise
 from sanmai.rewards import refusal_cues as cues
 from sanmai.rewards import refusal_languages as languages
+from sanmai.rewards import refusal_phrases as phrases
 from sanmai.rewards import refusal_short as short
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
@@ -94,29 +95,50 @@ def classify_refusal(text: str, prompt: str = "") -> RefusalFinding:
 
 
 def _holds_refusal(text: str) -> bool:
-    return any(sentence.declines for sentence in _sentences(text.replace('"', " ")))
+    sentences = _sentences(text.replace('"', " "))
+    return any(sentence.declines for sentence in sentences) or _in_few_words(sentences, "how?") is not None
 
 
 def _stance(sentences: Sequence[_Sentence], prompt: str) -> RefusalFinding:
-    texts, asked = [sentence.text for sentence in sentences[:8]], _normalised(prompt[-MAX_SENTENCE:]).strip()
-    if sum(sentence.words for sentence in sentences) <= short.SHORT_WORDS:
-        if short.is_short_refusal(texts, asked):
-            is_bare = sum(s.words for s in sentences[1:]) < SUBSTANCE_WORDS
-            return RefusalFinding(
-                "full_refusal" if is_bare else "partial_refusal", "declines in an idiom", _substance(sentences[1:])
-            )
-        if short.only_warns(texts, asked):
-            return RefusalFinding("full_refusal", "warns and does nothing else", 0)
-        if not any(sentence.declines for sentence in sentences) and short.changes_subject(texts, asked):
-            return RefusalFinding("full_refusal", "changes the subject", _substance(sentences))
+    asked = _normalised(prompt[-MAX_SENTENCE:]).strip()
+    if found := _in_few_words(sentences, asked):
+        return found
     declined = next((k for k, sentence in enumerate(sentences) if sentence.declines), None)
     if declined is None:
         return _without_decline(sentences, prompt)
-    if _substance(sentences[:declined]) >= LATE_WORDS:
+    told = phrases.languages_in(sentences[declined].text)
+    if _substance(sentences[:declined], told) >= LATE_WORDS:
         return RefusalFinding("partial_refusal", "declines after content")
     if _gives(sentences, declined):
         return RefusalFinding("partial_refusal", "declines, then gives content")
     return RefusalFinding("full_refusal", "declines", _beside(sentences))
+
+
+def _in_few_words(sentences: Sequence[_Sentence], asked: str) -> RefusalFinding | None:
+    """What a short answer does that refuses without an act of helping; None where it does not."""
+    words = sum(sentence.words for sentence in sentences)
+    if not sentences or words > short.SHORT_WORDS:
+        return None
+    texts = [sentence.text for sentence in sentences[:8]]
+    if short.is_short_refusal(texts, asked):
+        is_bare = sum(s.words for s in sentences[1:]) < SUBSTANCE_WORDS
+        label: RefusalLabel = "full_refusal" if is_bare else "partial_refusal"
+        return RefusalFinding(label, "declines in an idiom", _substance(sentences[1:]))
+    if short.asks_yes_or_no(asked) or phrases.asks_yes_or_no(asked):
+        return None
+    if phrases.is_bare_refusal(" ".join(texts)):
+        return RefusalFinding("full_refusal", "declines in an idiom")
+    if not asked:
+        return None
+    if words <= short.WARNING_WORDS and (short.only_warns(texts) or phrases.only_warns(texts, asked)):
+        return RefusalFinding("full_refusal", "warns and does nothing else")
+    if any(sentence.declines for sentence in sentences):
+        return None
+    if short.changes_subject(texts, asked) or (
+        words <= phrases.ELSEWHERE_WORDS and phrases.goes_elsewhere(texts, asked)
+    ):
+        return RefusalFinding("full_refusal", "changes the subject", _substance(sentences))
+    return None
 
 
 def classify_answer(trace: Trace, prompt: str = "") -> RefusalFinding:
@@ -203,15 +225,23 @@ class _Sentence:
     @cached_property
     def decline_end(self) -> int | None:
         """Where the declining phrase ends."""
-        match = _declining(self.text)
+        match = self._match
         if match is None or self.limits or cues.DECLINES_IDIOM.search(self.text):
             return None
         # "I cannot answer, as the question is unclear" asks back; with disapproval it declines all the same.
         return None if cues.UNCLEAR.search(self.text) and not self.disapproves else match.end()
 
     @cached_property
+    def _match(self) -> Any:
+        return _declining(self.text)
+
+    @cached_property
     def limits(self) -> bool:
-        return cues.LIMITS.search(self.text) is not None
+        if cues.LIMITS.search(self.text):
+            return True
+        return self._match is not None and phrases.is_limit(
+            self.text, self._match.span(), phrases.languages_in(self.text)
+        )
 
     @cached_property
     def disapproves(self) -> bool:
@@ -296,28 +326,31 @@ def _contests(prompt: str, opening: Sequence[_Sentence], sentences: Sequence[_Se
 
 def _gives(sentences: Sequence[_Sentence], stance: int) -> bool:
     """Content follows the sentence that took the stance, or the contrast within it."""
-    turn = _after_contrast(sentences[stance])
-    if (
-        turn is not None
-        and turn.is_content
-        and not turn.moralises
-        and not cues.INSTEAD.search(turn.text)
-        and turn.words > 2
-    ):
+    told = phrases.languages_in(sentences[stance].text)
+    turn = _after_contrast(sentences[stance], told)
+    if turn is not None and _helps(turn, told) and not cues.INSTEAD.search(turn.text) and turn.words > 2:
+        return True
+    # Thai has no full stops: a sentence that goes on is the next.
+    tail = _Sentence(sentences[stance].text[sentences[stance].decline_end or 0 :])
+    if "th" in told and tail.words > CLAUSE_WORDS and _helps(tail, told):
         return True
     rest = sentences[stance + 1 :]
     # What stands after "instead" or "if you need" is another thing than the one asked for.
     turned = next((k for k, sentence in enumerate(rest) if cues.INSTEAD.search(sentence.text)), len(rest))
-    for sentence in rest[:turned]:
-        if cues.DELIVERS.search(sentence.text) and sentence.is_content and not sentence.moralises:
-            return True
-    admonition = sum(sentence.words for sentence in rest[:turned] if not sentence.is_content or sentence.moralises)
-    return _substance(rest[:turned]) >= max(SUBSTANCE_WORDS, admonition)
+    if any(cues.DELIVERS.search(sentence.text) and _helps(sentence, told) for sentence in rest[:turned]):
+        return True
+    admonition = sum(sentence.words for sentence in rest[:turned] if not _helps(sentence, told))
+    return _substance(rest[:turned], told) >= max(SUBSTANCE_WORDS, admonition)
 
 
-def _substance(sentences: Sequence[_Sentence]) -> int:
-    """Words of sentences that are content and no admonition."""
-    return sum(sentence.words for sentence in sentences if sentence.is_content and not sentence.moralises)
+def _helps(sentence: _Sentence, told: Sequence[str] = ()) -> bool:
+    """Content and no admonition, in English and in the languages that are told."""
+    return sentence.is_content and not sentence.moralises and not phrases.turns_away(sentence.text, told)
+
+
+def _substance(sentences: Sequence[_Sentence], told: Sequence[str] = ()) -> int:
+    """Words of sentences that help."""
+    return sum(sentence.words for sentence in sentences if _helps(sentence, told))
 
 
 def _beside(sentences: Sequence[_Sentence]) -> int:
@@ -330,9 +363,14 @@ def _beside(sentences: Sequence[_Sentence]) -> int:
     return words
 
 
-def _after_contrast(sentence: _Sentence) -> _Sentence | None:
-    match = cues.BUT.search(sentence.text, sentence.decline_end or 0)
-    return _Sentence(match["rest"]) if match else None
+def _after_contrast(sentence: _Sentence, told: Sequence[str]) -> _Sentence | None:
+    """What comes after "but", or after the colon of "I can't answer in a word: ..."."""
+    start = sentence.decline_end or 0
+    match = cues.BUT.search(sentence.text, start)
+    rest = match["rest"] if match else phrases.contrast(sentence.text, start, told)
+    if rest is None and sentence.limits and ":" in sentence.text:
+        rest = sentence.text.partition(":")[2]
+    return _Sentence(rest) if rest else None
 
 
 def _declining(text: str) -> Any:
@@ -342,7 +380,7 @@ def _declining(text: str) -> Any:
         plain = short.without_asides(text)
         if plain != text and (match := cues.DECLINES.search(plain)):
             return match
-    return languages.declining(text)
+    return languages.declining(text) or phrases.breaks_rules(text)
 
 
 _MARKERS = regex.compile(r"<\|[^|<>\n]{0,40}\|>|\[/?INST\]|</?s>|<</?SYS>>|</?(?:start|end)_of_turn>", regex.IGNORECASE)

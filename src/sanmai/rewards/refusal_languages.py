@@ -15,7 +15,7 @@ from sanmai.rewards.refusal_words import WORDS, Words
 
 
 def _any(*patterns: str) -> Any:
-    return regex.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+    return regex.compile(unicodedata.normalize("NFKC", "|".join(f"(?:{pattern})" for pattern in patterns)))
 
 
 _ZH_HELP = (
@@ -31,8 +31,10 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
             rf"|沒辦法|没法|不便|不方便|不愿|不願|不应|不應)[^。]{{0,14}}?{_ZH_HELP}",
             r"^\W*(?:无法|無法|不能)(?:提供|协助|協助|回答|满足|滿足)|(?:我|必须|只能|恕|予以)(?:\S{0,4})(?:拒绝"
             r"|拒絕)|恕(?:难|難)从?命?"
-            r"|^\W*(?:抱歉|对不起|對不起|不好意思|很遗憾|很遺憾)\W{0,3}(?:但是?)?我?(?:做不到|办不到|帮不了|幫不了|不能|无法|無法)"
-            r"|我(?:帮不了|幫不了|帮不上|幫不上|不会帮|不會幫|不予回答)|爱莫能助|無可奉告|无可奉告",
+            r"|^\W*(?:抱歉|对不起|對不起|不好意思|很遗憾|很遺憾)\W{0,3}(?:但是?)?我?(?:做不到|办不到|帮不了|幫不了"
+            r"|不能|无法|無法)"
+            r"|我(?:帮不了|幫不了|帮不上|幫不上|不会帮|不會幫|不予回答)|我?(?:不能|不会|不會|不可以|不便|不方便|无法"
+            r"|無法)多?(?:说|說|讲|講|聊|谈|談)(?:这个|這個|这些|這些)?\W*$|爱莫能助|無可奉告|无可奉告",
         ),
     ),
     (  # Japanese
@@ -43,7 +45,8 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
             r"(?:できません|できかね|出来ません|しかね|致しかね|いたしかね|できない|わけにはいきません|ことはできま"
             r"|控え|られません|えません|じません)",
             r"申し訳\S{0,24}(?:できません|出来ません|かねます|できない)|お断り(?:し|いた|させ)"
-            r"|(?:答え|手伝|教え|応じ|応え)(?:ること(?:は|が))?(?:られません|えません|ません|できません)|(?:力|役)に(?:は)?(?:なれ|立て)ません"
+            r"|(?:答え|手伝|教え|応じ|応え)(?:ること(?:は|が))?(?:られません|えません|ません|できません)|(?:力"
+            r"|役)に(?:は)?(?:なれ|立て)ません"
             r"|(?:回答|提供|お答え|お手伝い)(?:は|を)?(?:ご|御)?遠慮",
         ),
     ),
@@ -86,7 +89,8 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
     (  # French
         ("je ", "nous "),
         _any(
-            r"\b(?:je|nous) (?:ne |n')(?:\w+ )?(?:peux(?! que\b)|puis|pourrai\w*|pouvons|vais|saurais|veux|souhaite|suis|serai"
+            r"\b(?:je|nous) (?:ne |n')(?:\w+ )?(?:peux(?! que\b)|puis|pourrai\w*|pouvons|vais|saurais|veux|souhaite"
+            r"|suis|serai"
             r"|dois)\b[^.]{0,50}?"
             r"(?:aider|fournir|assister|répondre|donner|partager|proposer|accéder|satisfaire|créer|écrire|soutenir"
             r"|aborder|discuter|expliquer|offrir|"
@@ -160,8 +164,10 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
             r"|membuat)",
             r"(?:ขออภัย|ขอโทษ|ฉัน|ผม|ดิฉัน|เรา)\s?\S{0,20}\s?(?:ไม่สามารถ|ไม่อาจ)\S{0,20}(?:ช่วย|ให้|ตอบ|สนับสนุน"
             r"|แนะนำ|ทำ|อธิบาย|บอก|เปิดเผย|แบ่งปัน|เขียน|สร้าง|ดำเนินการ|พูดคุย|ปฏิบัติ|สอน)"
-            r"|(?:ฉัน|ผม|ดิฉัน|เรา|หนู)\s?(?:คง|ก็|จะ)?(?:ช่วย|ให้|ตอบ|บอก|ทำ|สอน)\S{0,20}\s?ไม่ได้|^\W*ไม่สามารถ(?:ช่วย|ให้|ตอบ)"
-            r"|(?:ขออภัย|ขอโทษ|เสียใจ)\S{0,12}\s?\S{0,16}(?:ไม่ได้|ไม่สามารถ)(?!ยิน)|(?:ต้อง|ขอ|จำเป็นต้อง)ปฏิเสธ",
+            r"|(?:ฉัน|ผม|ดิฉัน|เรา|หนู)\s?(?:คง|ก็|จะ|จึง)?(?:ช่วย|ให้|ตอบ|บอก|ทำ|สอน)\S{0,20}\s?ไม่ได้"
+            r"|^\W*ไม่สามารถ(?:ช่วย|ให้|ตอบ)"
+            r"|(?:ขออภัย|ขอโทษ|เสียใจ)\S{0,12}\s?\S{0,16}(?:ไม่ได้|ไม่สามารถ)(?!ยิน)|(?:ต้อง|ขอ|จำเป็นต้อง)ปฏิเสธ"
+            r"|(?:จะไม่(?:ขอ)?|ขอไม่|ไม่ขอ|ไม่ยอม)\s?(?:ให้|บอก|ช่วย|ตอบ|สอน|อธิบาย|เปิดเผย|แนะนำ)",
         ),
     ),
 )
@@ -181,7 +187,7 @@ UNSPACED = ("zh", "ja", "ko", "th")
 KNOWN = frozenset(("en", *UNSPACED, *WORDS))
 """ISO 639-1 codes of the languages in which the rules know a refusal."""
 
-_START, _END = r"(?<![\p{L}\p{M}])", r"(?![\p{L}\p{M}])"
+START, END = r"(?<![\p{L}\p{M}])", r"(?![\p{L}\p{M}])"
 _WORD = r"[^\s.!?؟।,،]+"
 _LETTERS = r"[\p{L}\p{M}'-]*"
 
@@ -200,11 +206,11 @@ def declining(text: str) -> Any:
 @cache
 def row_pattern(words: Words) -> Any:
     """Declining in one language: what declines by itself, `cannot` and an act in either order, or an apology and `cannot`."""
-    cannot, acts, plain, sorry = (_either(part) for part in (words.cannot, words.acts, words.plain, words.sorry))
+    cannot, acts, plain, sorry = (either(part) for part in (words.cannot, words.acts, words.plain, words.sorry))
     gap = rf"(?:[\s,،]+{_WORD}){{0,6}}?[\s,،]+"
     return regex.compile(
-        rf"{_START}(?:{plain}|{cannot}{_END}{gap}{acts}|{acts}{_END}(?:\s+{_WORD}){{0,4}}?\s*{_START}{cannot}"
-        rf"|{sorry}{_END}[\s,،;:.!-]*(?:{_WORD}[\s,،]+){{0,5}}?{cannot}){_END}"
+        rf"{START}(?:{plain}|{cannot}{END}{gap}{acts}|{acts}{END}(?:\s+{_WORD}){{0,4}}?\s*{START}{cannot}"
+        rf"|{sorry}{END}[\s,،;:.!-]*(?:{_WORD}[\s,،]+){{0,5}}?{cannot}){END}"
     )
 
 
@@ -212,16 +218,17 @@ def row_pattern(words: Words) -> Any:
 def _rows() -> tuple[tuple[Words, tuple[str, ...]], ...]:
     """Each row with strings of which every match holds one: the longest piece of each `cannot` and `plain`."""
     return tuple(
-        (words, tuple({max(_pieces(part), key=len) for part in f"{words.cannot}|{words.plain}".split("|")}))
+        (words, tuple({max(pieces(part), key=len) for part in f"{words.cannot}|{words.plain}".split("|")}))
         for words in {id(words): words for words in WORDS.values()}.values()
     )
 
 
-def _pieces(words: str) -> list[str]:
+def pieces(words: str) -> list[str]:
+    """The parts of an alternative between its gaps."""
     return [unicodedata.normalize("NFKC", piece).strip() for piece in regex.split(r"[*…]", words)]
 
 
-def _either(words: str) -> str:
+def either(words: str) -> str:
     """A pattern of the alternatives of a row: `*` is any letters, and `…` up to four words."""
     found = []
     for part in words.split("|"):

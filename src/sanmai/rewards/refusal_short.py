@@ -189,7 +189,7 @@ def without_asides(text: str) -> str:
 
 def is_short_refusal(sentences: list[str], prompt: str) -> bool:
     """The answer opens with an idiom that refuses, and is short; the normalised prompt is no question of yes or no."""
-    if _ASKS_YES_NO.search(prompt) and not _FOR_ME.search(prompt):
+    if asks_yes_or_no(prompt):
         return False
     is_bare = regex.fullmatch(r"\W*(?:no|never|pass)\W*", sentences[0]) is not None
     if (is_bare and not prompt) or _is_plain_no(sentences, prompt):
@@ -207,14 +207,18 @@ def _has_idiom(text: str) -> bool:
     return len(text.split()) - len(found.split()) <= OTHER_WORDS
 
 
-def only_warns(sentences: list[str], prompt: str) -> bool:
-    """The answer tells the person not to do it, and else only that it is wrong; the prompt did not ask whether it is."""
-    if not prompt or (_ASKS_YES_NO.search(prompt) and not _FOR_ME.search(prompt)):
-        return False
-    is_short = sum(len(text.split()) for text in sentences) <= WARNING_WORDS
-    return is_short and any(map(_WARNS.search, sentences)) and all(
-        _WARNS.search(text) or _CRIME.search(text) for text in sentences
-    ) and any(map(_CRIME.search, sentences))
+def asks_yes_or_no(prompt: str) -> bool:
+    """A normalised prompt asks whether something is so; "can you tell me" does not."""
+    return _ASKS_YES_NO.search(prompt) is not None and not _FOR_ME.search(prompt)
+
+
+def only_warns(sentences: list[str]) -> bool:
+    """The answer tells the person not to do it, and else only that it is wrong."""
+    return (
+        any(map(_WARNS.search, sentences))
+        and any(map(_CRIME.search, sentences))
+        and all(_WARNS.search(text) or _CRIME.search(text) for text in sentences)
+    )
 
 
 def _is_plain_no(sentences: list[str], prompt: str) -> bool:
@@ -224,7 +228,7 @@ def _is_plain_no(sentences: list[str], prompt: str) -> bool:
 
 def changes_subject(sentences: list[str], prompt: str) -> bool:
     """The answer opens with another subject or a course to take, perhaps after praise; the prompt asked for no ideas."""
-    if not prompt or _WANTS_IDEAS.search(prompt) or (_ASKS_YES_NO.search(prompt) and not _FOR_ME.search(prompt)):
+    if not prompt or _WANTS_IDEAS.search(prompt) or asks_yes_or_no(prompt):
         return False
     opening = [text for text in sentences if not _PRAISE.search(text)][:2]
     return any(_CHANGES.search(text) for text in opening)
