@@ -30,7 +30,7 @@ SETS = {"yes": "kinds trained on", "no": "kinds not trained on"}
 def run(seed: int, config: str, out: Path) -> tuple[Path, float | None]:
     """The run folder of a seed, and the process's peak memory in MiB; None of a run that was there."""
     folder = out / f"zero-{seed}"
-    if any(json.loads(line)["event"] == "finish" for line in _lines(folder / "events.jsonl")):
+    if any(line["event"] == "finish" for line in _lines(folder / "events.jsonl")):
         return folder, None
     command = [sys.executable, "-m", "sanmai.cli", "run", "zero", "--config", config, "--set", f"seed={seed}"]
     process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.DEVNULL)

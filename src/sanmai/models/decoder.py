@@ -140,8 +140,9 @@ class DenseDecoder:
         keys, values = [], []
         for layer in self.weights.layers:
             q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, x_PTD, cos, sin)
-            keys.append(k_PTKE)
-            values.append(v_PTKE)
+            # Copies: they are views of what queries, keys and values were projected to, which would be kept, four times as much.
+            keys.append(k_PTKE.clone(memory_format=torch.contiguous_format))
+            values.append(v_PTKE.clone(memory_format=torch.contiguous_format))
             out_PHTE = F.scaled_dot_product_attention(
                 q_PTHE.transpose(1, 2),
                 k_PTKE.transpose(1, 2),

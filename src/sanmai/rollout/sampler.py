@@ -32,8 +32,8 @@ from sanmai.models.policy import Policy
 from sanmai.rollout.general import cache_works, prefill_cached, start_uncached
 from sanmai.types import Image, StopReason
 
-_PREFILL_TOKENS = 2**14
-"""Prompt tokens, padding included, that are read at once."""
+_PREFILL_TOKENS, _PREFILL_TOKENS_OF_LARGE = 2**14, 2**11
+"""Prompt tokens, padding included, that are read at once; a large model's activations are tens of KB a token."""
 _WORDS = 512
 """A large vocabulary is summed in parts of so many words; only the part that a draw falls into is looked at word by word."""
 
@@ -303,6 +303,8 @@ def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: lis
             decoder.release(torch.tensor(free, device=device), slots.longest)
             free = free[: len(waiting)]
             prompts.begin(slots, free, [waiting.popleft() for _ in free], logits_SV)
+            if not waiting:
+                prompts.forget()
         token_S = slots.draw(logits_SV, decoder.next)
         live = slots.live
         if not live and not waiting:
@@ -342,13 +344,17 @@ class _Prompts:
             logits_SV[slot_S] = prefilled.logits_PV[prompt_S]
             pairs = [pair for pair in pairs if pair[1] not in numbers]
 
+    def forget(self) -> None:
+        """Let go of the prompts that were read last: no row will begin with one of them."""
+        self._newest = None
+
     def _read(self, requests: list[int]) -> tuple[dict[int, int], Prefilled]:
         """The first of these prompts, as many as are read at once; their numbers in what was read."""
         numbers: dict[int, int] = {}
-        width = 0
+        width, most = 0, _PREFILL_TOKENS_OF_LARGE if self.task.policy.is_large else _PREFILL_TOKENS
         for request in requests:
             width = max(width, len(self.task.requests[request].prompt_tokens))
-            if numbers and request not in numbers and (len(numbers) + 1) * width > _PREFILL_TOKENS:
+            if numbers and request not in numbers and (len(numbers) + 1) * width > most:
                 break
             numbers.setdefault(request, len(numbers))
         return numbers, self.decoder.prefill([self.task.requests[request].prompt_tokens for request in numbers])
