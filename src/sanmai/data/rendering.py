@@ -40,7 +40,7 @@ def rendered(problem: Problem, path: Path, *, font: Path | None = None) -> Probl
     """
     if problem.images:
         raise RenderingError("it has pictures already")
-    if problem.verifier not in ("math", "world"):
+    if problem.verifier not in ("math", "number", "world"):
         raise RenderingError(f"its verifier ({problem.verifier}) reads the question's words")
     if problem.kind != "reasoning":
         raise RenderingError("it is no problem with a right answer")

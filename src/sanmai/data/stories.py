@@ -160,6 +160,7 @@ def _problems(seed: int, split: Split, kind: str, level: int) -> Iterator[Proble
             f"stories/{split}/{seed}/{kind}/{level}/{len(seen) - 1}",
             ({"role": "user", "content": f"{question} {ENDING}"},),
             str(answer),
+            verifier="number",
             language="en",
             demonstration=f"{solution} The answer is {answer}.",
             tags={"kind": kind, "level": level},

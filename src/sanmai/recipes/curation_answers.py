@@ -53,7 +53,7 @@ def answer_start(policy: Policy, problem: Problem, config: CurateConfig) -> str:
     tokenizer = policy.tokenizer
     end = prompt_end(tokenizer, render_prompt(tokenizer, problem.messages), open_tag)
     empty = continues(f"{open_tag}\n\n{close_tag}\n\n", end, config.grading.thought_tags)
-    words = _MATH_WORDS if problem.verifier == "math" else ""
+    words = _MATH_WORDS if problem.verifier in ("math", "number") else ""
     written = tokenizer.decode(tokenizer.encode(words, add_special_tokens=False), skip_special_tokens=False)
     return empty + words if _BOX in written.replace(" ", "") else empty
 

@@ -19,14 +19,14 @@ def same_answer(problem: Problem, first: tuple[float, Trace], second: tuple[floa
     a, b = (_stated(problem, trace) for _, trace in (first, second))
     if a is None or b is None:
         return False
-    return a == b or (problem.verifier == "math" and compare(a, b).score == 1.0)
+    return a == b or (problem.verifier in ("math", "number") and compare(a, b).score == 1.0)
 
 
 def _stated(problem: Problem, trace: Trace) -> str | None:
     """The one final answer of a completion; where only a verifier knows where to look for it, the whole answer part."""
     if not trace.is_complete or not trace.answer.strip():
         return None
-    if problem.verifier != "math":
+    if problem.verifier not in ("math", "number"):
         return " ".join(trace.answer.split())
     try:
         stated = final_answers(trace.answer)

@@ -138,6 +138,12 @@ def _verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float) -> 
     return verify_exact(problem, trace)
 
 
+def _verify_number(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.worked import verify_number
+
+    return verify_number(problem, trace, timeout_seconds=timeout_seconds)
+
+
 def _verify_expression(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
     from sanmai.rewards.number_puzzle import verify_expression
 
@@ -152,7 +158,7 @@ def _verify_gym(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Ve
 
 VERIFIERS: dict[str, Callable[..., Verdict]] = {
     "math": verify_math, "world": _verify_world, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
-    "gym": _verify_gym,
+    "number": _verify_number, "gym": _verify_gym,
 }  # fmt: skip
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
 
