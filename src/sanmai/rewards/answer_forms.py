@@ -6,6 +6,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from sanmai.rewards import answer_denials
 from sanmai.rewards.math import closing_brace
 
 _END_TOKEN = (
@@ -113,7 +114,7 @@ def stated(text: str) -> str:
     if not match:
         return text
     around = text.strip()[: match.start("bold")] + " " + match["rest"]
-    if _SPOILED.search(around):
+    if _SPOILED.search(around) or answer_denials.is_others(text.strip()[: match.start("bold")]):
         return text
     value = match["value"]
     return value if len(value) < 3 or not value.endswith("$") else value[1:-1]

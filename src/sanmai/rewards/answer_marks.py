@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from sanmai.rewards import answer_denials, units
 from sanmai.rewards.answer_forms import undecorated, without_aside
 from sanmai.rewards.math import MAX_CHARS, closing_brace, normalise, number, split_name, split_unit
 
@@ -90,6 +91,7 @@ _OPERAND = re.compile(
     r"|(?:\\(?:sqrt(?:\[[^\]]*\])?|[dtc]?frac|binom|log|ln|exp|sin|cos|tan|lfloor|lceil)|[\^_√])[ \t]*[{(]?[ \t]*$"
     r"|(?:(?<![A-Za-z</])[A-Za-z][ \t]*[<>]|≠|\\(?:neq?|lt|gt|not=)\b)[ \t]*$"
 )
+_UNITLESS = re.compile(r"[\d}]\s*\Z(?<!\\circ\})")
 _PERCENT = re.compile(r"[\s$]*\\?%")
 _OPERATOR = re.compile(
     r"[ \t]*\^(?!\s*\{?\s*\\circ)|\.?[0-9]|[ \t]*(?:[-+*/]|\\cdot|\\times)[ \t]*[0-9(\\]"
@@ -124,8 +126,11 @@ _UNSURE = re.compile(
 MAX_CLAUSE_CHARS = MAX_CHARS + 100
 
 
-def marks_of(text: str) -> Iterator[Mark]:
+def marks_of(text: str, *, takes_bounds: bool = True) -> Iterator[Mark]:
     """Everything that marks an answer, in order; of marks one inside the other the inner one.
+
+    Args:
+        takes_bounds: "at least \\boxed{5}" is an answer; otherwise it is a denied one.
 
     Raises:
         TakenBackError: there are more than MAX_MARKS.
@@ -149,17 +154,21 @@ def marks_of(text: str) -> Iterator[Mark]:
         stop = found[k + 1][0].start() if k + 1 < len(found) else len(text)
         before = text[max(0, match.start() - 80) : match.start()]
         before = SENTENCE_START.split(before)[-1]
-        is_denied = _DENIED.search(before) is not None
+        is_others = answer_denials.is_others(before if match["box"] or match["tag"] else before + match[0])
+        is_denied = is_others or _DENIED.search(before) is not None
+        is_denied = is_denied or (not takes_bounds and answer_denials.is_bound(before))
         if close is not None:
             if match["tag"] and stop < close:
                 continue  # what is marked inside the tag
             end = close + (1 if match["box"] else len(TAGS[match["tag"]]))
             after = text[end : end + 80]
             is_part = bool(match["box"]) and bool(_OPERAND.search(before) or _OPERATOR.match(after))
-            is_denied = is_denied or _ASKED.match(after) is not None
+            is_denied = is_denied or _ASKED.match(after) is not None or answer_denials.is_rejected(after)
             body = text[match.end() : close]
             if match["box"] and (percent := _PERCENT.match(after)):
                 body, end = body + r"\%", end + percent.end()
+            elif match["box"] and _UNITLESS.search(body):
+                body += units.beside(after)
             yield Mark(match.start(), end, body, True, is_denied, is_part)
             continue
         if match["prose"] and not _is_own(before, match["of"]):

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from sanmai.rewards import units
 from sanmai.rewards.answer_changes import is_changed
 
 PHRASES: dict[str, tuple[str, str]] = {
@@ -106,7 +107,7 @@ MAX_TAIL = 2_000
 
 
 def last_said(answer: str) -> str | None:
-    """The number that an answer without any other mark states after a phrase; None where none does, or not plainly.
+    """The number, with its unit, that an answer without any other mark states after a phrase; None where none does so plainly.
 
     Example:
         last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
@@ -119,7 +120,7 @@ def last_said(answer: str) -> str | None:
     if not numbers or any(spoken.is_spoiled for _, spoken in numbers) or len({s.value for _, s in numbers}) > 1:
         return None
     match, spoken = numbers[-1]
-    return None if rivalled(match[0], text[spoken.end :], spoken.value) else spoken.value
+    return None if rivalled(match[0], text[spoken.end :], spoken.value) else spoken.value + spoken.unit
 
 
 def denies(before: str) -> bool:
@@ -129,9 +130,10 @@ def denies(before: str) -> bool:
 
 @dataclass(frozen=True)
 class Said:
-    """What a sentence states after a phrase: its number as plain digits, or that it spoils it."""
+    """What a sentence states after a phrase: its number as plain digits and its unit, or that it spoils it."""
 
     value: str
+    unit: str
     end: int
     is_spoiled: bool
 
@@ -158,7 +160,8 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
     if is_changed(f"{head} {spoken}", languages):
         is_spoiled = True
     sign = "-" if re.search(rf"(?<![\w–—])[-−]\$?{re.escape(numbers[0])}", spoken) else ""
-    return Said(sign + plain(numbers[0]), close, is_spoiled)
+    unit = units.beside(spoken.partition(numbers[0])[2])
+    return Said(sign + plain(numbers[0]), unit, close, is_spoiled)
 
 
 def spoils(phrase: str, sentence: str, rest: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sanmai.rewards import answer_phrases
+from sanmai.rewards import answer_phrases, units
 from sanmai.rewards.answer_after import taken_back
+from sanmai.rewards.answer_denials import asks_bound
 from sanmai.rewards.answer_forms import choice, combined, ended, stated, undecorated, western
 from sanmai.rewards.answer_marks import SENTENCE_START, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.rewards.math import compare
@@ -38,7 +39,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     reference = final_reference(problem.answer)
     answer = ended(trace.answer, closes_tag=trace.state is not TraceState.NONE)
     try:
-        candidates = final_answers(answer)
+        candidates = final_answers(answer, takes_bounds=asks_bound(problem.prompt[-MAX_ANSWER_CHARS:]))
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
     if not candidates:
@@ -48,6 +49,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     candidates = list(dict.fromkeys(choice(text, reference) or stated(western(text)) for text in candidates))
     is_percentage_asked = bool(re.search(r"percent|\bpct\b|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
     positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
+    rates = units.asked_rates(problem.prompt[-MAX_ANSWER_CHARS:])
     verdicts: list[Verdict] = []
     for candidate in candidates:
         verdicts.append(
@@ -57,6 +59,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
                 timeout_seconds=timeout_seconds,
                 is_percentage_asked=is_percentage_asked,
                 positive=positive,
+                asked_rates=rates,
             )
         )
         if verdicts[-1].score is None:
@@ -85,14 +88,17 @@ def final_reference(text: str) -> str:
     return stated((boxes or marks)[-1].text.strip() if marks else text.strip())
 
 
-def final_answers(answer: str) -> list[str]:
+def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
     """The different answers that a text marks as final, in order; the text itself if it is one bare expression.
+
+    Args:
+        takes_bounds: "at least \\boxed{5}" is an answer, as it is to a question for a least number.
 
     Raises:
         TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
             there are more than MAX_MARKS.
     """
-    marks = list(marks_of(answer))
+    marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
         said = answer_phrases.last_said(answer)
         if said is not None:

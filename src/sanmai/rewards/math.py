@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
+from sanmai.rewards import units
+from sanmai.rewards.directions import are_opposed, below_zero
 from sanmai.rewards.expressions import bare_word, equal_parts, is_list, is_mathematics, is_word, split_matrix
 from sanmai.rewards.modular import equal_modulo
 from sanmai.rewards.notation import (
@@ -46,6 +48,7 @@ class _Options:
     timeout_seconds: float
     is_percentage_asked: bool
     positive: str
+    asked_rates: frozenset[str]
 
 
 def compare(
@@ -55,6 +58,7 @@ def compare(
     timeout_seconds: float = 5.0,
     is_percentage_asked: bool = False,
     positive: str = "",
+    asked_rates: frozenset[str] = frozenset(),
 ) -> Verdict:
     r"""Whether a candidate answer equals the reference: correct, wrong, ambiguous, or ungradable (None).
 
@@ -68,6 +72,7 @@ def compare(
 
     Args:
         positive: the variables that the question says to be positive ("a,b"; "*" is all): \sqrt{a^2} is a for these.
+        asked_rates: what the question counts by ("day" of "every day"): "18 dollars" may stand for "18 dollars per day".
     """
     if len(reference) > MAX_CHARS:
         return Verdict(None, f"the reference is longer than {MAX_CHARS} characters", "ungradable")
@@ -85,12 +90,17 @@ def compare(
         return _wrong("for other values")
     if squeeze(reference) == squeeze(candidate):
         return Verdict(1.0, "the same text", "correct")
+    if are_opposed(stated[0], given[0]):
+        return _wrong("the opposite direction")
+    whole, other = units.together(stated[0]), units.together(given[0])
+    if whole and other and max(whole[2], other[2]) > 1:
+        return Verdict(1.0, "the same quantity", "correct") if whole[:2] == other[:2] else _wrong("another quantity")
     if has_foreign_digits(candidate):
         return _wrong("digits that are not ASCII")
     pairs = _pairs(reference, candidate)
     if isinstance(pairs, str):
         return _wrong(pairs)
-    options = _Options(timeout_seconds, is_percentage_asked, positive)
+    options = _Options(timeout_seconds, is_percentage_asked, positive, asked_rates)
     verdicts = [_compare_value(a, b, options) for a, b in pairs]
     return next((v for v in verdicts if v.score != 1.0), verdicts[0])
 
@@ -102,7 +112,7 @@ def _read(text: str) -> tuple[str, str, str]:
 
 def _finished(text: str) -> str:
     """An answer in the one form that answers are compared in."""
-    text = without_ordinal(without_scale(text))
+    text = without_ordinal(without_scale(below_zero(text)))
     return with_commas(as_tuple(as_interval(in_symbols(text))))
 
 
@@ -140,8 +150,12 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
     if time and other_time and (time[3] or other_time[3]):
         return Verdict(1.0, "the same time", "correct") if same_time(time, other_time) else _wrong("another time")
     (reference, unit), (candidate, other_unit) = split_unit(reference), split_unit(candidate)
-    if unit and other_unit and not unit & other_unit:
-        return _wrong("another unit")
+    if not units.agree(unit, other_unit, options.asked_rates):
+        factor = units.factor(unit, other_unit)
+        exact, given = number(reference), number(candidate)
+        if factor is None or exact is None or given is None or exact[0] != given[0] * factor:
+            return _wrong("another unit")
+        return Verdict(1.0, "the same amount", "correct")
     (reference, base), (candidate, other_base) = _split_base(reference), _split_base(candidate)
     if other_base and other_base != (base or "10"):
         return _wrong("another base")
@@ -149,6 +163,8 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
         return Verdict(1.0, "the same text", "correct")
     exact, given = number(reference), number(candidate)
     if exact is not None and given is not None:
+        if (exact[1] and other_unit) or (given[1] and unit):
+            return _wrong("another unit")
         return _equal_numbers(exact, given, options)
     if is_word(reference):
         is_same = bare_word(reference) == bare_word(candidate)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from sanmai.rewards.unit_names import MEASURES
+from sanmai.rewards.units import NO_UNIT, NONE, Unit, parse
+
 MAX_POWER = 999
 """Of ten; larger powers are compared without being written out (rewards/integers.py)."""
 
@@ -108,7 +111,7 @@ _ORDINAL = re.compile(
 def without_ordinal(text: str) -> str:
     r"""12" for "12th", "12^{\text{th}}", "12th grade"; other texts unchanged."""
     match = _ORDINAL.fullmatch(text)
-    return match["number"] if match and not _NO_UNIT.search(match["rest"]) else text
+    return match["number"] if match and not NO_UNIT.search(match["rest"]) else text
 
 
 _CLOCK = re.compile(
@@ -142,47 +145,18 @@ def same_time(first: tuple[int, int, int, str], second: tuple[int, int, int, str
     return bare[1:3] == marked[1:3] and bare[0] in (marked[0], hour)
 
 
-# Canonical unit and its other names. Other units are plural nouns ("18 eggs"); a singular one is known or none.
-_MEASURES: dict[str, str] = {
-    name: names.split()[0]
-    for names in (
-        "dollar usd buck $", "cent ¢", "euro eur €", "pound lb gbp £", "yen ¥ jpy", "yuan 元 rmb cny", "rupee ₹ inr rs",
-        "peso ₱ php mxn",
-        "won ₩ krw", "franc chf", "zloty zł złoty pln złotych", "krona krone kronor kroner kr", "sek", "nok", "dkk",
-        "ruble rouble ₽ rub",
-        "real reais r$ brl",
-        "aud a$", "cad c$", "hkd hk$", "sgd s$", "nzd nz$", "lira ₺",
-        "dong ₫ vnd đ", "baht ฿ thb", "naira ₦ ngn", "hryvnia ₴ uah", "shekel ₪ ils",
-        "forint huf", "koruna kč czk", "rand zar", "ringgit rm myr", "rupiah rp idr", "taka ৳ bdt",
-        "meter metre m 米", "kilometer kilometre km kph kmh 公里 千米", "centimeter centimetre cm 厘米",
-        "millimeter millimetre mm 毫米", "mile mi mph", "foot feet ft", "inch inche in", "yard yd", "gram g 克",
-        "kilogram kg 千克 公斤", "milligram mg", "ounce oz", "ton tonne", "liter litre l 升", "milliliter ml", "gallon",
-        "quart", "pint", "cup", "second sec s 秒", "minute min 分钟", "hour hr h 小时", "day 天", "week", "month",
-        "year 年 岁", "degree deg °", "radian rad", "celsius centigrade", "fahrenheit", "unit",
-        "people person 人", "child children", "man men",
-        "woman women", "mouse mice", "tooth teeth", "fish", "sheep", "egg", "个", "只", "颗", "块", "本", "名",
-    )
-    for name in names.split()
-}  # fmt: skip
-_NO_UNIT = re.compile(
-    r"\b(?:or|and|not?|nor|is|isn't|as|wrong|incorrect|false|maybe|perhaps|possibly|but|if|plus|minus|negative|times|"
-    r"over|point|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|"
-    r"hundredths?|hundreds?|thousands?|thousandths?|\w+illi(?:on|ard)(?:th)?s?|lakhs?|crores?|grand|gross|dozens?|"
-    r"scores?|pairs?|squares|cubes|squared|cubed|factorials?|percentage|less|more|than|to|vs|versus|mod|either|neither|"
-    r"never|about|around|roughly|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|base|powers?|roots?|divided|multiplied)\b"
-    r"|[不没非错误或和与又半十百千万亿点倍约零一二三四五六七八九左右以上下]",
-    re.IGNORECASE,
-)
 _CURRENCIES = (
     "$ € £ ¥ ₹ ₩ ₱ ₽ ₺ ₫ ฿ ₦ ₴ ₪ ৳ ¢ USD EUR GBP JPY CNY INR KRW CHF PLN SEK NOK DKK BRL "  # noqa: SIM905
     "R$ A$ C$ HK$ S$ NZ$ AUD CAD Rs zł kr".split()
 )
 _SIGN = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True))
+_POWER = r"\^\{?-?[1-3]\}?"
+_TEXTS = r"\\text\{(?:[^{}]|\{[^{}]*\})*\}"
+_WORDS = rf"[^\W\d_](?:[^\W\d_]|[/'. *-]|\\cdot(?![a-z])|{_POWER})*"
 _WITH_UNIT = re.compile(
-    r"(?P<value>.*\S)\s*\\text\{\s*(?P<text>[^{}]*?)\s*\}\s*(?P<power>\^\{?[23]\}?)?"
-    r"|(?P<before>.*(?:[\d})%]|\\pi))(?:\s+\(?(?P<words>[A-Za-zÀ-ž][A-Za-zÀ-ž/'. -]*)(?P<power2>\^\{?[23]\}?)?\)?"
-    rf"|\s*(?P<sign>{_SIGN})|\s*(?P<chinese>[\u4e00-\u9fff]{{1,6}}))",
+    rf"(?P<value>.*?[^\s/])\s*(?P<text>/?\s*{_TEXTS}(?:\s|\\cdot|[*/]|{_POWER}|{_TEXTS})*)"
+    rf"|(?P<before>.*?(?:[\d}})%]|\\pi))(?:\s+\(?(?P<words>{_WORDS})\)?|\s*(?P<slash>/\s*[^\W\d_]{{3,}})"
+    rf"|\s*(?P<sign>(?:{_SIGN})(?:\s*(?:/|per\b).*)?)|\s*(?P<chinese>[\u4e00-\u9fff/]{{1,8}}))",
     re.DOTALL,
 )
 _CURRENCY = re.compile(
@@ -202,46 +176,23 @@ def split_degrees(text: str) -> tuple[str, frozenset[str]]:
     return _DEGREES.sub(" ", text).strip(), frozenset(_TEMPERATURES.get(letter, "degree") for letter in found)
 
 
-def split_unit(text: str) -> tuple[str, frozenset[str]]:
-    """("18", {"dollar"}) for "18 dollars per day" and "$18"; the text and no unit when in doubt.
+def split_unit(text: str) -> tuple[str, Unit]:
+    """("18", dollar under day) for "18 dollars per day" and "$18/day"; the text and no unit when in doubt.
 
     Letters that touch the number are factors, never a unit: `2ab`.
     """
     if "=" in text:  # an equation: its last letter is a variable
-        return text, frozenset()
-    text, units = split_degrees(text)
+        return text, NONE
+    text, degrees = split_degrees(text)
+    unit = Unit(degrees)
     if (match := _CURRENCY.fullmatch(text)) and not (match[1] and match[3][0] in "+-"):
-        text, units = match[1] + match[3], frozenset({_MEASURES[match[2].casefold()]})
+        text, unit = match[1] + match[3], Unit(frozenset({MEASURES[match[2].casefold()]}))
     match = _WITH_UNIT.fullmatch(text)
     if match is None:
-        return text, units
-    words = match["text"] or match["words"] or match["sign"] or match["chinese"] or ""
+        return text, unit
+    words = match["text"] or match["words"] or match["slash"] or match["sign"] or match["chinese"] or ""
     is_factor = len(match["words"] or "  ") == 1 and re.search("[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", match["before"]))
-    named = _unit_names(words)
-    if is_factor or not named:  # the h of \pi r^2 h is no hour
-        return text, units
-    power = "".join(re.findall("[23]", (match["power"] or match["power2"]) or ""))
-    return (match["value"] or match["before"]).strip(), units | frozenset(name + power for name in named)
-
-
-_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
-
-
-def _unit_names(words: str) -> frozenset[str]:
-    """The names of a unit ("square feet": foot2), none if the words are no unit."""
-    first, *more = re.split(r"\s+(?:per|an?|each|every|of|in|for)\s+(?=\S)|/", words.strip().casefold())
-    nouns = first.split()
-    if not nouns or len(nouns) > 3 or sum(len(part.split()) for part in more) > 4 or _NO_UNIT.search(words):
-        return frozenset()
-    power = ""
-    if nouns[0].rstrip(".") in _POWERS and len(nouns) > 1:
-        power = _POWERS[nouns.pop(0).rstrip(".")]
-    if re.match(r"[\u4e00-\u9fff]", first):
-        measure = next((_MEASURES[first[:k]] for k in (2, 1) if first[:k] in _MEASURES), None)
-        return frozenset({measure} if measure else ())
-    singular = [noun.rstrip(".").removesuffix("s") or noun for noun in nouns]
-    known = [_MEASURES.get(noun) or _MEASURES.get(one) for noun, one in zip(nouns, singular, strict=True)]
-    is_plural = [len(noun) > 3 and re.search(r"[^sui]s$", noun) is not None for noun in nouns]
-    if not any(a or b for a, b in zip(known[:2], is_plural[:2], strict=True)):
-        return frozenset()
-    return frozenset((name or one) + power for name, one in zip(known, singular, strict=True))
+    named = parse(words)
+    if is_factor or named is None:  # the h of \pi r^2 h is no hour
+        return text, unit
+    return (match["value"] or match["before"]).strip(), unit | named

@@ -1,0 +1,78 @@
+"""What stands beside a marked number and makes it no answer: a bound, somebody else's word for it, a rejection."""
+
+from __future__ import annotations
+
+import re
+
+_BOUND = re.compile(
+    r"\b(?:at (?:the )?(?:least|most|minimum|maximum)|(?:no|not) (?:more|less|fewer|greater|smaller|larger|later|earlier) than|"
+    r"up to|(?:a |the )?(?:minimum|maximum) of|(?:upper|lower) (?:bound|limit|estimate)|bounded (?:above |below )?by|"
+    r"(?:over|under)estimate)"
+    r"(?:\s+(?:of|is|by|for|the|answer|value|it|then|therefore|thus|equal|to|be))*[\s:=$*(\\\[]*\Z"
+    r"|\b(?:exceed(?:s|ing)?|above|below|beyond|under|over)[ \t:$*(]*\Z"
+    r"|\b(?:mindestens|höchstens|al menos|como máximo|como mucho|au moins|au plus|almeno|al massimo|al più|no máximo|pelo menos|"
+    r"ten minste|hoogstens|не менее|не более|как минимум|至少|至多|最多|最少|不超过|不少于|少なくとも|最大で|多くとも|최소|최대)"
+    r"[\s:=$*(\\\[]*\Z",
+    re.IGNORECASE,
+)
+_BOUND_ASKED = re.compile(
+    r"\b(?:at )?(?:least|most)\b|\bminim|\bmaxim|\b(?:smallest|largest|greatest|fewest|lowest|highest|shortest|longest|bounds?|"
+    r"limit|estimate|guarantee\w*|ensure|up to|mindestens|höchstens|kleinste|größte|mínim|máxim|menor|mayor|moins|plus|"
+    r"наименьш|наибольш|минимал|максимал)|最小|最大|最少|最多|至少|至多|최소|최대",
+    re.IGNORECASE,
+)
+
+
+def asks_bound(question: str) -> bool:
+    """Whether a question asks for a least, a greatest or a bound: "at least 5 socks" is an answer to it."""
+    return _BOUND_ASKED.search(question) is not None
+
+
+def is_bound(before: str) -> bool:
+    """Whether the words before a marked number make it a bound: "at least \\boxed{5}", "Upper bound: \\boxed{5}"."""
+    return _BOUND.search(before) is not None
+
+
+_SAYING = (
+    r"(?:said|says?|think|thinks|thought|claims?|claimed|believes?|believed|tells?|told|guess(?:es|ed)?|reckons?|suspects?|"
+    r"argues?|argued|insists?|insisted|wrote|writes?|suggests?|suggested|replied|replies|hoped|hopes|predicts?|"
+    r"predicted|expects?|expected|estimates|estimated|states?|stated)"
+)
+_TOLD = re.compile(
+    rf"\baccording to\b|\b(?!(?:i|we|this|which|that|it|and|so|thus|hence|above|equation|formula|result|step|calculation)\b)"
+    rf"[a-z'-]+\s+{_SAYING}\b(?:\s+(?:that|the|it|he|she|us|me|him|her|them|final|correct|right|an?|its?|our|your|my|is|was|be|answer|result|value|total|,)){{0,6}}[\s:$*(\\\[\"“]*\Z"
+    r"|\b(?!(?:problem|question|exercise|task|today|it|that|this|there|here|what|let|he|she|who|where|how)['’]s)[a-z-]+(?:'s|s'|’s)\s+(?:\w+\s+)?(?:answer|result|guess|claim|solution|idea|"
+    r"estimate|total|attempt)\b[^.!?\n]*\Z"
+    r"|\b(?:trap|decoy|naive|na[iï]ve|tempting|obvious|intuitive|distractor|dummy|sample|example|placeholder|old|outdated|"
+    r"partial|intermediate|preliminary|provisional|tentative|approximate|rough|student|opponent|rival|hypothetical|alleged|"
+    r"supposed|expected|fake|bogus|erroneous|mistaken|common|popular|usual|his|her|their)\s+(?:wrong\s+)?"
+    r"(?:answer|result|guess|choice|value|solution|response)s?\b[^.!?\n]*\Z",
+    re.IGNORECASE,
+)
+
+
+def is_others(before: str) -> bool:
+    """Whether the words of its sentence before a marked number give it as somebody else's or no final one.
+
+    "According to the textbook, the answer is", "Bob's answer is", "My friend said the answer is", "The trap answer is".
+    """
+    return _TOLD.search(before[-300:]) is not None
+
+
+_REJECTED = re.compile(
+    r"[\s$)}*\\\]]*(?:\\text\{)?\s*(?:[(\[]\s*(?:incorrect|wrong|false|no|not|rejected|invalid|impossible|extraneous|discarded)\b"
+    r"|[^.!?\n]{0,20}?\b(?:is|was|seems|looks|would be|turns out to be|appears|are|being)\s+"
+    r"(?:(?:far|way|much|still|a bit|slightly|clearly|obviously|already|also|just|only|merely)\s+)*"
+    r"(?:too\s+\w+|(?:an?|the)\s+(?:upper|lower)\s+(?:bound|limit)|incorrect|wrong|false|invalid|impossible|excluded|insufficient|"
+    r"ruled out|rejected|extraneous|discarded|a trap|a common (?:mistake|error)|tempting|an? (?:over|under)estimate|"
+    r"an approximation|a guess|a placeholder|an? (?:partial|intermediate)\b|not\s+(?:enough|possible|valid|allowed|final|"
+    r"sufficient|an? (?:solution|answer|root)|the (?:final )?(?:answer|solution)|correct|right))"
+    r"|\s*(?:fails|does(?: not|n't) (?:work|fit|satisfy|hold)|cannot be|can't be|must be (?:rejected|excluded|discarded)|"
+    r"would be (?:wrong|incorrect|too \w+)))",
+    re.IGNORECASE,
+)
+
+
+def is_rejected(after: str) -> bool:
+    """Whether the words right after a marked number reject it: "\\boxed{5} is too small", "\\boxed{5} (incorrect)"."""
+    return _REJECTED.match(after) is not None
