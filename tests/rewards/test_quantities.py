@@ -269,8 +269,8 @@ OTHERS = [
     "Wynik pośredni: 5",
 ]
 OURS = [
-    "Today's answer is 5.",
-    "The problem's answer is 5.",
+    r"Today's answer is \boxed{5}.",
+    r"The problem's answer is \boxed{5}.",
     r"That's a total of $\boxed{5}$.",
     r"We said that it is \boxed{5}.",
     "My answer is 5.",

@@ -39,7 +39,9 @@ _SAYING = (
     r"predicted|expects?|expected|estimates|estimated|states?|stated)"
 )
 _TOLD = re.compile(
-    rf"\baccording to\b|\b(?!(?:i|we|this|which|that|it|and|so|thus|hence|above|equation|formula|result|step|calculation)\b)"
+    r"\baccording to (?!(?:the |this |that |our |my |its |these )?(?:\w+ )?(?:formula|theorem|rule|definition|problem|question|"
+    r"above|calculations?|computation|data|table|equation|statement|lemma|law|steps?|figure|diagram|graph|conditions?|pattern)\b)"
+    rf"|\b(?!(?:i|we|this|which|that|it|and|so|thus|hence|above|equation|formula|result|step|calculation)\b)"
     rf"[a-z'-]+\s+{_SAYING}\b(?:\s+(?:that|the|it|he|she|us|me|him|her|them|final|correct|right|an?|its?|our|your|my|is|was|be|answer|result|value|total|,)){{0,6}}[\s:$*(\\\[\"“]*\Z"
     r"|\b(?!(?:problem|question|exercise|task|today|it|that|this|there|here|what|let|he|she|who|where|how)['’]s)[a-z-]+(?:'s|s'|’s)\s+(?:\w+\s+)?(?:answer|result|guess|claim|solution|idea|"
     r"estimate|total|attempt)\b[^.!?\n]*\Z"
@@ -60,14 +62,14 @@ def is_others(before: str) -> bool:
 
 
 _REJECTED = re.compile(
-    r"[\s$)}*\\\]]*(?:\\text\{)?\s*(?:[(\[]\s*(?:incorrect|wrong|false|no|not|rejected|invalid|impossible|extraneous|discarded)\b"
-    r"|[^.!?\n]{0,20}?\b(?:is|was|seems|looks|would be|turns out to be|appears|are|being)\s+"
+    r"[ \t$)}*\\\]]*(?:\\text\{)?[ \t]*(?:[(\[]\s*(?:incorrect|wrong|false|no|not|rejected|invalid|impossible|extraneous|"
+    r"discarded)\b|[^.!?\n]{0,20}?\b(?:is|was|seems|looks|would be|turns out to be|appears|are|being)\s+"
     r"(?:(?:far|way|much|still|a bit|slightly|clearly|obviously|already|also|just|only|merely)\s+)*"
     r"(?:too\s+\w+|(?:an?|the)\s+(?:upper|lower)\s+(?:bound|limit)|incorrect|wrong|false|invalid|impossible|excluded|insufficient|"
     r"ruled out|rejected|extraneous|discarded|a trap|a common (?:mistake|error)|tempting|an? (?:over|under)estimate|"
     r"an approximation|a guess|a placeholder|an? (?:partial|intermediate)\b|not\s+(?:enough|possible|valid|allowed|final|"
     r"sufficient|an? (?:solution|answer|root)|the (?:final )?(?:answer|solution)|correct|right))"
-    r"|\s*(?:fails|does(?: not|n't) (?:work|fit|satisfy|hold)|cannot be|can't be|must be (?:rejected|excluded|discarded)|"
+    r"|[ \t]*(?:fails|does(?: not|n't) (?:work|fit|satisfy|hold)|cannot be|can't be|must be (?:rejected|excluded|discarded)|"
     r"would be (?:wrong|incorrect|too \w+)))",
     re.IGNORECASE,
 )
