@@ -129,6 +129,21 @@ def test_languages_in_latin_letters_are_told_apart():
     assert language_share("Vi legger de andre eggene til kurven og teller dem.", "no") == 1.0
 
 
+@pytest.mark.parametrize(("text", "language", "share"), [
+    # A short English sentence in another language's text counts for what it is: 3 of 9 words, 4 of 9.
+    ("Let us see. Kwanza tunahesabu mayai yote ya leo.", "sw", 6 / 9), ("Now we check. Sara tiene cinco manzanas.", "es", 4 / 7),
+    ("Wait, no. Wir rechnen noch einmal alles nach.", "de", 6 / 8),
+    # The smaller neighbour of a language, which no short list of common ones has.
+    ("Primer calculem el preu de les pomes i després sumem el transport.", "es", 0.0),
+    ("Najprv spočítame vajcia a potom odčítame tie, ktoré zje.", "cs", 0.0),
+    # Names and loan words are the text's own.
+    ("Josep Guardiola vive en Barcelona y come pan.", "es", 1.0), ("Es un iPhone. No. Me da tres dólares y ya está.", "es", 1.0),
+    ("Das ist in der Tat so. Was? Und so?", "de", 1.0), ("Tom na Sarah wana Smart TV tatu nyumbani.", "sw", 1.0),
+])  # fmt: skip
+def test_short_english_and_close_neighbours_are_other_languages(text, language, share):
+    assert language_share(text, language) == pytest.approx(share)
+
+
 LANGUAGES = ["de", "en", "es", "fr", "ja", "ru", "zh"]
 
 

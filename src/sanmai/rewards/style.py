@@ -117,6 +117,12 @@ _TOLD = frozenset(
 _COMMON = {"Latin": "en de fr es it pt nl pl id vi tr sw".split(), "Cyrillic": ["ru", "uk", "bg", "sr"],  # noqa: SIM905
            "Arabic": ["ar", "fa", "ur"], "Devanagari": ["hi", "mr", "ne"]}  # fmt: skip
 """What a text may be in, besides the language that is asked about: the fewer, the surer the answer."""
+_NEIGHBOURS = {"es": ("ca", "gl"), "pt": ("gl", "ca"), "fr": ("ca",), "it": ("ca",), "nl": ("af",), "cs": ("sk",), "sk": ("cs",)}
+"""Languages that are in no short list of common ones, and that pass for one that is."""
+_NEIGHBOUR_CONFIDENCE = 0.9
+"""py3langid's probability from which a part is in one: no question of MGSM in Spanish or French has a part like that."""
+_SHORT_ENGLISH_SHARE = 0.6
+"""Of a sentence's words are common English ones, where it is English in a text in another language."""
 _LONG_WORDS = 20
 """Words of a shared script that are asked about at once: more hide a change of language."""
 _SHORT_HAN = 4
@@ -128,9 +134,11 @@ COMMON_ENGLISH = (
     "from by at on in into up out over after before each every all both more less fewer many much some any other same "
     "new let find compute solve evaluate simplify prove show determine calculate express given positive negative real "
     "number numbers integer integers sum product difference total value equals equal times divided half twice first "
-    "second third next last one two three four five six seven eight nine ten hundred thousand make makes need needs has "
+    "second third next last one two three four five six seven eight nine ten hundred thousand make makes need needs"
+    " has "
     "have had get gets got do does did can could would should will must write wrote add subtract multiply divide left "
-    "right now also only just think wait so therefore thus hence would long day days week hour hours cost costs answer"
+    "right now also only just think us count see wait so therefore thus hence would long day days week hour hours"
+    " cost costs answer"
 )
 _ENGLISH = frozenset([*COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
 """English without asking: common words, and all of the embedded world's, which have no grammar to go by."""
@@ -242,7 +250,7 @@ def _mask(match: Any) -> str:
 def _detected(sentences: list[list[str]], script: str, language: str) -> int:
     """Words of the sentences in the language; a short sentence goes with its neighbours, a long one in parts."""
     parts: list[list[str]] = [[]]
-    for words in sentences:
+    for words in (words for words in sentences if not _is_short_english(words, language)):
         for start in range(0, len(words), _LONG_WORDS):
             if _letters(parts[-1]) >= MIN_LETTERS:
                 parts.append([])
@@ -251,6 +259,19 @@ def _detected(sentences: list[list[str]], script: str, language: str) -> int:
         rest = parts.pop()
         parts[-1] += rest
     return sum(len(part) for part in parts if _is_in(part, script, language))
+
+
+def _is_short_english(words: list[str], language: str) -> bool:
+    """Mostly common English words, in a text that should be in another language: too few letters to be asked about alone."""
+    if language == "en" or len(words) < 2 or not _is_evident([word.lower() for word in words], _SHORT_ENGLISH_SHARE):
+        return False
+    return identify(" ".join(words), sorted({"en", {"nb": "no", "nn": "no"}.get(language, language)})) == "en"
+
+
+def _is_neighbours(words: list[str], told: str) -> bool:
+    """Words that pass for a language are in a smaller one that is close to it."""
+    near = _NEIGHBOURS.get(told, ())
+    return bool(near) and identify(" ".join(words), sorted({told, *near}), _NEIGHBOUR_CONFIDENCE) in near
 
 
 def _is_in(words: list[str], script: str, language: str) -> bool:
@@ -270,7 +291,7 @@ def _is_in(words: list[str], script: str, language: str) -> bool:
     kept = [common] if _letters(common) >= MIN_LETTERS and len(common) < len(words) else []
     if script == "Latin" and romanised(words):
         return False
-    return any(may_be(" ".join(some), told, among) for some in (*kept, words))
+    return any(may_be(" ".join(some), told, among) and not _is_neighbours(some, told) for some in (*kept, words))
 
 
 def _letters(words: list[str]) -> int:
