@@ -138,27 +138,42 @@ CHANGES: dict[str, str] = {
     "zh": "中间|中間|部分|暂时|暫時|临时|臨時|错误|錯誤|零下|第一问|第一問|第一步|小题|"
           "十|百|千|万|萬|亿|億|兆|打|负|負|超过|超過|不到|以上|以下|"
           "大于|小于|多于|少于|至少|至多|最多|最少|约|約|左右|近|将近|差不多|假设|假設|"
-          "假如|假定|设|根据|据|倍|成|百分之|平方|立方|根号|次方",
+          "假如|假定|根据书|据说|据他|倍|百分之|平方|立方|根号|次方",
 }  # fmt: skip
 _GLUED = r"[^\W\d_]"
-_SYMBOLS = re.compile(r"[√∛±≤≥<>≠≈~²³⁴⁵⁶⁷⁸⁹¹⁰ⁿˣ^!‰°]|\d\s*[πᴨ]|\d[a-zA-Z](?![a-zA-Z])|\d\s+[xyznk]\b|\d\s*\(?[xyz]\b")
+_UNSPACED = ("th", "ko", "ja", "zh")
+_SUPPOSED = frozenset(
+    ["仮に", "仮定", "とすると", "としよう", "によれば", "假设", "假設", "假如", "假定",
+     "가정", "라고 하자", "에 따르면", "สมมติ", "สมมุติ", "ตามที่", "百分之"]
+)  # fmt: skip
+_SYMBOLS = re.compile(r"[√∛±≤≥<>≠≈~²³⁴⁵⁶⁷⁸⁹¹⁰ⁿˣ^!‰°]|#\s*[πᴨ]|#[a-zA-Z](?![a-zA-Z])|#\s+[xyznk]\b|#\s*\(?[xyz]\b")
 """Signs, powers and letters beside a number, in every language."""
 
 
-def _pattern(language: str, is_unspaced: bool) -> re.Pattern[str]:
+def _pattern(language: str) -> re.Pattern[str]:
     parts = []
     for word in sorted(CHANGES[language].split("|"), key=len, reverse=True):
-        if is_unspaced:
-            parts.append(re.escape(word))
+        if language in _UNSPACED:
+            parts.append(_beside(word))
         else:
             end = "" if word.endswith("+") else r"(?![^\W\d_]|[\u0900-\u0dff])"
             parts.append(rf"(?<!{_GLUED}){re.escape(word.rstrip('+'))}{end}")
     return re.compile("|".join(parts), re.IGNORECASE)
 
 
-_PATTERNS = {language: _pattern(language, language in ("th", "ko", "ja", "zh")) for language in CHANGES}
+def _beside(word: str) -> str:
+    """A word of a language without spaces: beside the number, the nearer the shorter it is; what supposes may stand anywhere."""
+    if word in _SUPPOSED:
+        return re.escape(word)
+    before, after = (2, 0) if len(word.strip()) == 1 else (8, 4)
+    return rf"{re.escape(word)}[^#]{{0,{before}}}#|#\s?[^#]{{0,{after}}}{re.escape(word)}"
+
+
+_PATTERNS = {language: _pattern(language) for language in CHANGES}
 
 
 def is_changed(sentence: str, languages: list[str]) -> bool:
-    """Whether a sentence holds a sign beside its number, or a word of these languages, that makes another number of it."""
-    return bool(_SYMBOLS.search(sentence)) or any(_PATTERNS[language].search(sentence) for language in languages)
+    """Whether a sentence, its number written "#", holds a sign or a word of these languages that makes another of it."""
+    return bool(_SYMBOLS.search(sentence)) or any(
+        language in CHANGES and _PATTERNS[language].search(sentence) for language in languages
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from itertools import pairwise
 
 from sanmai.rewards import answer_denials
+from sanmai.rewards.answer_numbers import in_figures
 from sanmai.rewards.math import closing_brace
 
 _END_TOKEN = (
@@ -31,23 +31,6 @@ def ended(answer: str, *, closes_tag: bool) -> str:
     if closes_tag and start > answer.rfind("</answer>") and answer[start + len("<answer>") :].strip():
         return answer.rstrip() + "</answer>"
     return answer
-
-
-_POINTS = str.maketrans({"٫": ".", "٬": ",", "．": ".", "，": ",", "－": "-"})
-
-
-def western(text: str) -> str:
-    """The text with its digits as 0 to 9 where they are all of one living script; other texts as they are.
-
-    Not ¹⁸, ⑱ or 𝟏𝟖, which are typography, nor a number with digits of two scripts.
-    """
-    if text.isascii():
-        return text
-    zeros = {ord(c) - unicodedata.decimal(c) for c in text if unicodedata.category(c) == "Nd"}
-    if len(zeros) != 1 or min(zeros) >= 0x1D7CE or zeros == {ord("0")}:
-        return text
-    digits = (str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
-    return "".join(digits).translate(_POINTS)
 
 
 _BAD_SIGNS = "\u2717\u2718\u274c\u274e\u2753\u2754\u26d4\U0001f6ab\U0001f914\U0001f937\U0001f44e"
@@ -101,13 +84,17 @@ _UNITS = (
     "星期 个月 年 枚 根 匹 头 架 台 家 场 部 首 份 包 套 层 排 行 步 片 平方米 立方米 平方厘米 个苹果 "
     "名学生 个学生 本书 "
 )
-_COUNTED = re.compile(rf"(?P<value>-?\d[\d,]*(?:\.\d+)?)\s*(?:{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})")
+_COUNTED = re.compile(
+    rf"[*_]{{0,3}}(?P<value>-?\d[\d,]*(?:\.\d+)?)[*_\s]*"
+    rf"(?:{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})[*_]{{0,3}}"
+)
 """A number before its counter or unit in Chinese; 18万 and 18左右 are other numbers."""
 
 def stated(text: str) -> str:
     """The one value that a plain sentence states ("The count is **73**."), or a number before its unit in Chinese characters;
     else the text itself."""
-    counted = _COUNTED.fullmatch(text.strip().rstrip("。."))
+    bare = text.strip().rstrip("。.")
+    counted = _COUNTED.fullmatch(bare if bare.isascii() else in_figures(bare))
     if counted:
         return counted["value"]
     match = _STATED.fullmatch(text.strip())

@@ -1,136 +1,57 @@
-"""How a final answer is said in many languages: data, and the one reader of it.
+"""How a final answer is said in many languages: the one reader of answer_words.py.
 
-A mark is a phrase ("die Antwort"); what counts is the one number that its sentence states after it. A word that denies,
-asks, hedges or takes back in that language spoils it, and so does a second number: no credit where it is not plain.
+A mark is a phrase ("die Antwort"); what counts is the one number or letter that its sentence states after it, or before it
+("also ist 18 die Antwort"). A word of that language that denies, asks, hedges, attributes or takes back spoils it where it
+touches it, and so does a second number: no credit where it is not plain.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from sanmai.rewards import units
 from sanmai.rewards.answer_changes import is_changed
+from sanmai.rewards.answer_numbers import digits, in_figures, plain
+from sanmai.rewards.answer_owners import is_attributed
+from sanmai.rewards.answer_words import WEST, Words
+from sanmai.rewards.answer_words_east import EAST
 
-PHRASES: dict[str, tuple[str, str]] = {
-    # language: (phrases that name the answer, words that spoil it), both separated by "|"
-    "de": ("antwort|antworten|ergebnis|lösung|endergebnis|gesamtzahl",
-           "nicht|kein|keine|keinen|keineswegs|niemals|oder|vielleicht|möglicherweise|wahrscheinlich|falsch|wenn|falls|moment|"
-           "warte|entweder|weder|sondern|doch|könnte|dürfte|eigentlich|nein|irrtum|fehler|etwa|ungefähr|außer|hälfte"),
-    "es": ("respuesta|resultado|solución|total es",
-           "no|ni|nunca|o|u|quizá|quizás|tal vez|probablemente|posiblemente|incorrecta|incorrecto|falso|falsa|si|espera|podría|"
-           "puede|sino|perdón|error|equivoqué|casi|tampoco|menos|excepto|mitad|doble"),
-    "fr": ("réponse|résultat|la solution",
-           "pas|ni|jamais|ou|peut-être|probablement|faux|fausse|incorrect|incorrecte|si|attends|attendez|pourrait|non|erreur|"
-           "plutôt|mais|presque|environ|sauf|aucun|moitié|double|aucune|aucunement|nullement"),
-    "it": ("risposta|risultato|soluzione",
-           "non|né|mai|o|oppure|forse|probabilmente|sbagliata|sbagliato|falso|se|aspetta|potrebbe|errore|anzi|quasi|ma|no|"
-           "scusa|metà|doppio"),
-    "pt": ("resposta|resultado|solução",
-           "não|nem|nunca|ou|talvez|provavelmente|errada|errado|falso|se|espera|espere|poderia|pode|erro|mas|quase|aliás|"
-           "metade|dobro"),
-    "ca": ("resposta|resultat|solució", "no|ni|o|potser|si|incorrecta|però|error|mai"),
-    "ro": ("răspunsul|raspunsul|rezultatul|soluția", "nu|sau|poate|dacă|greșit|probabil|nici|ci|greșeală"),
-    "nl": ("antwoord|resultaat|oplossing|uitkomst",
-           "niet|geen|nooit|of|misschien|waarschijnlijk|fout|verkeerd|als|wacht|maar|nee|zou|kan|ongeveer|helft"),
-    "sv": ("svaret|svar|resultatet", "inte|ej|eller|kanske|om|fel|vänta|men|nej|aldrig|troligen"),
-    "no": ("svaret|svar|resultatet", "ikke|eller|kanskje|hvis|feil|vent|men|nei|aldri|trolig"),
-    "da": ("svaret|svar|resultatet", "ikke|eller|måske|hvis|forkert|fejl|vent|men|nej|aldrig"),
-    "fi": ("vastaus|vastaukseksi|tulos", "ei|eikä|tai|vai|ehkä|jos|väärä|väärin|mutta|odota|en"),
-    "pl": ("odpowiedź|odpowiedz|wynik|rozwiązanie",
-           "nie|ani|nigdy|lub|albo|może|czy|błędna|błąd|jeśli|jeżeli|czekaj|ale|prawdopodobnie|chyba|lecz|połowa"),
-    "cs": ("odpověď|výsledek|řešení", "není|ne|ani|nebo|možná|pokud|špatně|chyba|ale|počkat|asi|nikdy"),
-    "hu": ("válasz|eredmény|megoldás", "nem|vagy|talán|ha|hibás|hiba|de|várj|sem|lehet"),
-    "tr": ("cevap|cevabı|cevabımız|yanıt|yanıtı|sonuç",
-           "değil|değildir|veya|ya da|yahut|belki|muhtemelen|yanlış|yanlıştır|eğer|bekle|ama|olabilir|hayır|hata|galiba|olamaz"),
-    "vi": ("đáp án|câu trả lời|kết quả|đáp số|trả lời",
-           "không|chẳng|chưa|hoặc|hay|có lẽ|có thể|sai|nếu|khoan|nhưng|nhầm|chắc"),
-    "id": ("jawaban|jawabannya|hasil|hasilnya",
-           "bukan|bukanlah|tidak|atau|mungkin|barangkali|salah|jika|kalau|tunggu|tapi|tetapi|bisa|tak"),
-    "ms": ("jawapan|jawapannya|hasil", "bukan|tidak|atau|mungkin|salah|jika|tunggu|tetapi|tak"),
-    "tl": ("sagot|kasagutan", "hindi|o|siguro|baka|mali|kung|pero|teka"),
-    "jv": ("jawaban|jawabane|wangsulan|wangsulane", "dudu|ora|utawa|mungkin|salah|menawa|nanging"),
-    "sw": ("jibu|majibu", "si|sio|siyo|hapana|au|labda|pengine|huenda|makosa|kosa|ikiwa|kama|subiri|lakini|wala|ama|sivyo"),
-    "ru": ("ответ|ответом|ответа|результат|итог|итого",
-           "не|ни|нет|или|либо|возможно|вероятно|может|неверно|неверный|неправильный|ошибка|если|подожди|стоп|но|наверное|"
-           "неправильно|ошибся|половина|примерно|якобы"),
-    "uk": ("відповідь|відповіддю|результат", "не|ні|або|чи|можливо|якщо|неправильно|помилка|але|мабуть"),
-    "bg": ("отговорът|отговор|резултатът", "не|нито|или|може|ако|грешно|грешка|но"),
-    "el": ("απάντηση|αποτέλεσμα|λύση", "δεν|δε|μην|όχι|ή|ίσως|αν|εάν|λάθος|αλλά|ούτε|μήπως"),
-    "ar": ("الإجابة|الاجابة|الجواب|إجابة|جواب|النتيجة|الناتج",
-           "ليس|ليست|لا|لم|لن|أو|او|أم|ربما|قد|خطأ|خاطئة|إذا|لو|لكن|انتظر|غير|وليس|وليست"),
-    "fa": ("پاسخ|جواب|نتیجه", "نیست|نه|یا|شاید|اگر|اشتباه|غلط|اما|ولی"),
-    "ur": ("جواب", "نہیں|نہ|یا|شاید|اگر|غلط|لیکن"),
-    "he": ("התשובה|תשובה|התוצאה", "לא|אינה|אינו|או|אולי|אם|שגוי|שגויה|טעות|אבל|איננה"),
-    "hi": ("उत्तर|जवाब|परिणाम", "नहीं|न|ना|या|शायद|अगर|यदि|गलत|ग़लत|लेकिन|रुको|संभवतः|सकता"),
-    "mr": ("उत्तर", "नाही|किंवा|कदाचित|जर|चुकीचे|पण"),
-    "bn": ("উত্তর|উত্তরটি|উত্তরটা|উত্তরঃ|জবাব|ফলাফল", "নয়|নয়|না|নেই|বা|অথবা|কিংবা|হয়তো|হয়তো|সম্ভবত|ভুল|যদি|কিন্তু|নাকি"),
-    "te": ("సమాధానం|జవాబు|ఫలితం", "కాదు|లేదు|లేదా|బహుశా|తప్పు|అయితే|కానీ|ఒకవేళ|కావచ్చు"),
-    "ta": ("பதில்|விடை", "இல்லை|அல்ல|அல்லது|ஒருவேளை|தவறு|ஆனால்"),
-    "th": ("คำตอบ|คําตอบ|ผลลัพธ์", "ไม่|หรือ|อาจ|บางที|ผิด|ถ้า|หาก|แต่|เดี๋ยว|มิใช่"),
-    "ko": ("정답|답|답은|답이|정답은|해답|결과",
-           "아니|아닙|아닌|않|또는|혹은|이나|아마|틀|만약|잠깐|하지만|수도|거나|없"),
-    "ja": ("答え|答|こたえ|解答|回答|正解|結果",
-           "ない|ません|ではな|じゃな|または|もしくは|あるいは|か|多分|たぶん|恐らく|おそらく|かも|間違|誤|もし|待|いや|違|しかし|半分"),
-    "zh": ("答案|答案是|答", "不|非|或|可能|也许|大概|如果|错|但|等等|還是|还是|没|並|莫"),
-}  # fmt: skip
+WORDS: dict[str, Words] = {**WEST, **EAST}
 UNSPACED = frozenset({"th", "ko", "ja", "zh"})
 """Written without spaces, or with endings joined on: their words are looked for anywhere."""
 ENDINGS = frozenset({"tr", "hu", "fi", "te", "ta", "bn", "hi", "id", "he", "el", "sw"})
 """A phrase may go on with letters ("cevabınız", "సమాధానము")."""
-SHARED_SPOILERS = re.compile(r"[?？؟;≠~≈]|\b(?:not|or|maybe|perhaps|wrong|wait|if)\b", re.IGNORECASE)
+SHARED_SPOILERS = re.compile(
+    r"[?？؟;≠~≈✗✘❌❎❓❔⛔🚫🤔🤷👎]|\b(?:not|or|maybe|perhaps|wrong|wait|if|said|says|thinks|suppose)\b", re.IGNORECASE
+)
 
 _END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
-_VALUE = re.compile(r"[-−]?\d+(?:[.,٫٬'’   ]\d+)*(?:/\d+)?(?:\^\d+)?(?![\w^]*[\^/])")
-_NUMBER = re.compile(r"\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?")
-
-
-def _words(words: str, languages: frozenset[str], language: str, *, is_phrase: bool = False) -> str:
-    alternatives = "|".join(re.escape(word) for word in sorted(words.split("|"), key=len, reverse=True))
-    if language in UNSPACED:
-        return f"(?:{alternatives})"
-    end = "" if is_phrase and language in languages else r"(?![^\W\d_]|[\u0900-\u0dff])"
-    return rf"(?<![^\W\d_])(?:{alternatives}){end}"
-
-
-_SPOILED = {code: re.compile(_words(spoil, ENDINGS, code), re.I) for code, (_, spoil) in PHRASES.items()}
-_NAMED = {code: re.compile(_words(named, ENDINGS, code, is_phrase=True), re.I) for code, (named, _) in PHRASES.items()}
-_ANY = re.compile("|".join(pattern.pattern for pattern in _NAMED.values()), re.IGNORECASE)
-
-
+_FIGURE = r"[-−]?\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?"
+_NUMBER = re.compile(rf"{_FIGURE}(?:\s?\\?[%％])?")
+_SPAN = re.compile(r"\$\$?(?P<dollars>[^$\n]{1,200})\$\$?|\\\((?P<round>[^\n]{1,200}?)\\\)|\\\[(?P<square>[^\n]{1,200}?)\\\]")
+_LETTER = re.compile(
+    r"(?:^|(?<=[\s:：*_«「『,，]))(?:[*_]{0,2}[(（])?"
+    r"(?P<letter>(?<![^\W_])[A-J](?![A-Za-z0-9_\u00c0-\u024f'’]))(?P<close>[)）])?(?P<after>[*_]*[.:、,，)]?)"
+    r"|(?<=[^\x00-\u024f])(?P<glued>[A-J])(?![^\W_])|(?<=[^\x00-\u024f])(?P<joined>[A-J])(?=[\u3000-\u9fff\uac00-\ud7a3])"
+)
+_WORD = r"[^\W\d_][\w'’]*"
+_PROSE = re.compile(rf"(?<!\\)\b{_WORD}\s+{_WORD}")
+_TEXT = re.compile(r"\\text\s*\{[^}]*\}")
 _BOLD = re.compile(r"\*\*|__|(?<!\d)\*(?=[-$\d])|(?<=\d)\*(?!\s*\d)")
-_ARTICLE = re.compile(r"(?<![^\W\d_])o\s+\Z", re.IGNORECASE)
-"""Portuguese for "the", Spanish for "or"."""
+_BREAK = re.compile(r"[ \t*_#:：]*\n[\s*_#>]*")
 MAX_TAIL = 2_000
 """Characters at the end of an answer in which a phrase is looked for."""
-
-
-def last_said(answer: str) -> str | None:
-    """The number, with its unit, that an answer without any other mark states after a phrase; None where none does so plainly.
-
-    Example:
-        last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
-    """
-    text = answer[-MAX_TAIL:]
-    found = list(_ANY.finditer(text))
-    stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
-    stated = [(match, said(text, match.start(), match.end(), stop)) for match, stop in zip(found, stops, strict=True)]
-    numbers = [(match, spoken) for match, spoken in stated if spoken is not None]
-    if not numbers or any(spoken.is_spoiled for _, spoken in numbers) or len({s.value for _, s in numbers}) > 1:
-        return None
-    match, spoken = numbers[-1]
-    return None if rivalled(match[0], text[spoken.end :], spoken.value) else spoken.value + spoken.unit
-
-
-def denies(before: str) -> bool:
-    """Whether what a sentence says before its answer names it in some language and denies it there: "La respuesta no es"."""
-    return any(spoils(match[0], before, before[match.end() :]) for match in _ANY.finditer(before))
+MAX_SENTENCE = 300
+MAX_PHRASES = 20
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a sentence states after a phrase: its number as plain digits and its unit, or that it spoils it."""
+    """What a sentence states beside a phrase: its answer, the number's unit, and whether it spoils it."""
 
     value: str
     unit: str
@@ -138,64 +59,279 @@ class Said:
     is_spoiled: bool
 
 
-def said(text: str, start: int, end: int, stop: int) -> Said | None:
-    """What the sentence around the phrase text[start:end] states; None when it states no number after it."""
-    limit = min(stop, end + 300)
-    head_ends = [match.end() for match in _END.finditer(text, max(0, start - 200), start)]
-    begin = head_ends[-1] if head_ends else max(0, start - 200)
-    finish = _END.search(text, min(end + 1, limit) if text[end : end + 1] == "\n" else end, limit)
-    close = finish.start() if finish else limit
-    head, rest = text[begin:start], text[end:close]
-    head = _ARTICLE.sub("", head)
-    spoken = _BOLD.sub(" ", digits(rest))
-    spoken = re.sub(r"[-+*/×·÷()\d.,\s$]*\d[\d)\s$]*=\s*(?=[-$]?\d)", " ", spoken)  # 5 + 6 = 11
-    numbers = _NUMBER.findall(spoken)
-    if not numbers:
+def last_said(answer: str) -> str | None:
+    """The answer that a text without any other mark states beside a phrase; None where none does, or not plainly.
+
+    Example:
+        last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
+    """
+    text = answer[-MAX_TAIL:]
+    found = list(_any().finditer(text))[-MAX_PHRASES:]
+    stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
+    stated = [(m, said(text, m.start(), m.end(), stop)) for m, stop in zip(found, stops, strict=True)]
+    numbers = [(match, spoken) for match, spoken in stated if spoken is not None]
+    if not numbers or numbers[-1][1].is_spoiled:
         return None
-    mark = text[close : close + 1]
-    is_spoiled = mark in ("?", "？", "؟", ";") or spoils(text[start:end], f"{head} {text[start:end]} {rest}", rest)
-    if len({*numbers}) > 1 or re.search(r"\d\s*[-+*/^×÷]|\\[a-z]|\d\s*%", spoken):
-        is_spoiled = True
-    languages = [code for code, named in _NAMED.items() if named.search(text[start:end])]
-    if is_changed(f"{head} {spoken}", languages):
-        is_spoiled = True
-    sign = "-" if re.search(rf"(?<![\w–—])[-−]\$?{re.escape(numbers[0])}", spoken) else ""
-    unit = units.beside(spoken.partition(numbers[0])[2])
-    return Said(sign + plain(numbers[0]), unit, close, is_spoiled)
+    match, last = numbers[-1]
+    if any((s.value != last.value and not s.is_spoiled) or (s.value == last.value and s.is_spoiled) for _, s in numbers):
+        return None
+    return None if rivalled(languages_of(match[0], text), text[last.end :], last.value) else last.value + last.unit
 
 
-def spoils(phrase: str, sentence: str, rest: str) -> bool:
-    """Whether a sentence that has a phrase holds a word of the phrase's languages that denies, asks or hedges."""
-    if SHARED_SPOILERS.search(sentence):
-        return True
-    for code, named in _NAMED.items():
-        if named.search(phrase):
-            # Where words are looked for anywhere, only what follows the phrase is looked at, and what denies before it.
-            where = rest if code in UNSPACED else sentence
-            if _SPOILED[code].search(where):
-                return True
+def denies(before: str) -> bool:
+    """Whether what a sentence says before its answer names it in some language and denies it there: "La respuesta no es"."""
+    for match in _any().finditer(before):
+        codes = languages_of(match[0], before)
+        if codes == ["en"]:
+            continue
+        parts = (before[: match.start()], before[match.end() :], "")
+        if is_spoiled(codes, *parts) or is_attributed(before[: match.start()], match[0], before[match.end() :], codes):
+            return True
     return False
 
 
-def rivalled(phrase: str, tail: str, value: str) -> bool:
-    """Whether what follows the sentence names another number, or takes it back in the phrase's language."""
-    numbers = [plain(found) for found in _NUMBER.findall(digits(tail))]
-    return any(number != value.lstrip("-") for number in numbers) or (tail.strip() != "" and spoils(phrase, tail, tail))
+def said(text: str, start: int, end: int, stop: int) -> Said | None:
+    """What the sentence around the phrase text[start:end] states; None when it states no answer."""
+    begin = max([max(0, start - 200), *(m.end() for m in _END.finditer(text, max(0, start - 200), start))])
+    head = text[begin:start]
+    codes = languages_of(text[start:end], text[begin : end + 100])
+    broken = _BREAK.search(text, end, min(stop, end + 60))
+    if broken and not _is_glue(codes, text[end : broken.start()], most=0):
+        broken = None  # the line goes on with more than "the final answer:"
+    body = broken.end() if broken else end
+    limit = min(max(stop, body), end + MAX_SENTENCE)
+    finish = _END.search(text, body, limit)
+    close = finish.start() if finish else limit
+    is_asked = text[close : close + 1] in ("?", "？", "؟", ";") and text[close : close + 1] != ""
+    is_colon = broken is not None or re.match(r"[\s*_]*[:：]", text[end:close]) is not None
+    if "en" not in codes:
+        parts = _parted(codes, text[body:close])
+        if parts is not None:
+            before, value, after = parts
+            spoiled = is_asked or is_spoiled(codes, head, before, after)
+            spoiled |= value.is_several or (not value.is_letter and is_changed(f"{head} | {before}#{after}", codes))
+            spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
+            unit = units.beside(after) if value.is_plain else ""
+            return Said(value.text, unit, close, spoiled)
+    return _inverted(codes, head, text[start:end], text[end:close], close, is_asked)
 
 
-def digits(text: str) -> str:
-    """The text with the digits of every script as 0 to 9."""
-    if text.isascii():
-        return text
-    return "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+@dataclass(frozen=True)
+class _Value:
+    text: str
+    is_letter: bool = False
+    is_several: bool = False
+    is_plain: bool = False
+    """Plain digits, not a formula or a letter."""
 
 
-def plain(number: str) -> str:
-    """A number with either decimal mark, without the marks between its thousands: 1.234,5 and 1,234.5 are 1234.5."""
-    number = re.sub(r"['’٬   ]", "", number).replace("٫", ".")
-    if "." in number and "," in number:
-        last = max(number.rfind("."), number.rfind(","))
-        return re.sub(r"[.,]", "", number[:last]) + "." + number[last + 1 :]
-    if re.fullmatch(r"[1-9]\d{0,2}([.,]\d{3})+", number):
-        return re.sub(r"[.,]", "", number)
-    return number.replace(",", ".")
+def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
+    """(what stands before it, the one value that the rest of a sentence states, what stands behind it)."""
+    rest = _contrast().sub(" ", in_figures(digits(rest)))
+    found = _SPAN.search(rest) or _NUMBER.search(_BOLD.sub(" ", rest))
+    if found is not None and found.re is _NUMBER:
+        rest = _BOLD.sub(" ", rest)
+    if found is None:
+        return _parted_letter(codes, rest)
+    reason = _pattern("why", tuple(codes)).search(rest, found.end())
+    if reason:
+        rest = rest[: reason.start()]
+    rest = _without_asides(codes, rest, found.end())
+    spans = [match for match in _SPAN.finditer(rest) if not _PROSE.search(_TEXT.sub("", match[0]))]
+    if spans:
+        outside = _SPAN.sub(" ", rest)
+        texts = {next(filter(None, m.groups())).strip() for m in spans}
+        value = next(filter(None, spans[-1].groups())).strip()
+        is_several = len(texts) > 1 or _NUMBER.search(outside) is not None
+        return rest[: spans[0].start()], _Value(value, False, is_several), rest[spans[-1].end() :]
+    rest = re.sub(r"[-+*/×·÷()\d.,\s$]*\d[\d)\s$]*=\s*(?=[-$]?\d)", " ", rest)  # 5 + 6 = 11
+    numbers = list(_NUMBER.finditer(rest))
+    values = {_plain(m[0]) for m in numbers}
+    first, last = numbers[0], numbers[-1]
+    is_several = len(values) > 1 or re.search(r"\d\s*[-+*^×÷]|\d\s*/(?!\d)|\\[a-z]|[\d.]/\d+/", rest) is not None
+    option = re.search(r"[(（]([A-J])[)）][\s:.]*$", rest[: first.start()])
+    text = f"({option[1]}) {_plain(first[0])}" if option else _plain(first[0])
+    return rest[: first.start()].rstrip("-−–"), _Value(_sign(rest, first) + text, False, is_several, True), rest[last.end() :]
+
+
+def _sign(rest: str, number: re.Match[str]) -> str:
+    """The minus before a number that the currency stands between."""
+    return "-" if re.search(r"(?<![\w–—])[-−]\$$", rest[: number.start()]) else ""
+
+
+def _plain(number: str) -> str:
+    """Plain digits, with the sign and the percent sign."""
+    body = number.lstrip("-−").rstrip("%％\\ ")
+    return ("-" if number[0] in "-−" else "") + plain(body) + ("%" if number[-1] in "%％" else "")
+
+
+def _parted_letter(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
+    found = [m for m in _LETTER.finditer(rest)]
+    if not found:
+        return None
+    first = found[0]
+    letter = first["letter"] or first["glued"] or first["joined"]
+    before, after = _BOLD.sub(" ", rest[: first.start()]), rest[first.end() :]
+    reason = _pattern("why", tuple(codes)).search(after)
+    is_closed = bool(first["close"] or first["after"] or first["glued"] or first["joined"]) or _is_glue(codes, after)
+    if not is_closed and not (reason and not after[: reason.start()].strip()):
+        return None
+    if len(re.findall(_WORD, before)) > 4:
+        return None
+    if reason:
+        after = after[: reason.start()]
+    others = {m["letter"] or m["glued"] or m["joined"] for m in _LETTER.finditer(after)} - {letter}
+    return before, _Value(letter, True, bool(others)), after
+
+
+def _without_asides(codes: list[str], rest: str, start: int) -> str:
+    """The rest of a sentence without the notes in brackets behind its value that tell how, not how many else."""
+
+    def keep(match: re.Match[str]) -> str:
+        numbers = len(_NUMBER.findall(match[0]))
+        is_doubt = is_spoiled(codes, "", "", match[0]) or re.search(r"[?？=≈~]", match[0])
+        is_note = re.search(r"[^\W\d_]{2}", match[0]) is not None and (numbers == 0 or numbers > 1) and not is_doubt
+        return " " if is_note or _contrast().search(", " + match[0][1:-1]) else match[0]
+
+    return rest[:start] + re.sub(r"[(（][^()（）\n]{1,120}[)）]", keep, rest[start:])
+
+
+def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, is_asked: bool) -> Said | None:
+    """What stands before a phrase that ends its sentence: "also ist 18 die Antwort", 18が答えです."""
+    if not _is_glue(codes, rest) or re.search(r"[:：]", rest):
+        return None
+    head = _BOLD.sub(" ", in_figures(digits(head)))
+    values = list(_NUMBER.finditer(head)) or [m for m in _LETTER.finditer(head) if m["letter"]]
+    if len(values) != 1 or not _is_glue(codes, head[values[0].end() :]):
+        return None
+    before, after = head[: values[0].start()], head[values[0].end() :] + phrase + rest
+    is_letter = values[0].re is _LETTER
+    value = values[0]["letter"] if is_letter else _plain(values[0][0])
+    if not is_letter and re.search(r"[-+*/^=√\\]\s*\$?$|\d$", before):
+        return None
+    spoiled = is_asked or is_spoiled(codes, before, "", after) or (not is_letter and is_changed(f"{before}#{after}", codes))
+    return Said(value, "", close, spoiled)
+
+
+def _is_glue(codes: list[str], text: str, most: int = 1) -> bool:
+    """Whether a text is nothing but copulas, articles and the like, and `most` units or things counted."""
+    text = re.sub(r"[\s*_,.)$€£«»\"'”’]+", " ", text)
+    left = _pattern("glue", tuple(codes)).sub(" ", text).split()
+    if set(codes) & UNSPACED:
+        return len("".join(left)) <= 4 * most
+    return len(left) <= most and all(len(word) < 12 for word in left)
+
+
+def is_spoiled(codes: Iterable[str], head: str, before: str, after: str) -> bool:
+    """Whether the sentence "head PHRASE before VALUE after" denies, doubts, supposes or rivals its value."""
+    codes = tuple(codes)
+    fine = _pattern("fine", codes)
+    head, before, after = (fine.sub(" ", part) for part in (head, before, after))
+    if SHARED_SPOILERS.search(f"{head} {before} {after}"):
+        return True
+    whole = f"{head} | {before}#{after}"
+    if _pattern("spoils", codes).search(whole) or _pattern("turns", codes).search(after) or _pattern("back", codes).search(after):
+        return True
+    either = _pattern("either", codes)
+    if any(len(match[0]) > 1 for match in either.finditer(head)):
+        return True
+    touching = re.search(r"(?:^|.*[\s\d])(\S+)\W*$", before)
+    if touching and either.fullmatch(touching[1]):
+        return True
+    reach = re.match(r".{0,6}" if set(codes) & UNSPACED else rf"(?:\W{{0,4}}{_WORD}){{0,4}}", after)
+    return reach is not None and either.search(reach[0]) is not None
+
+
+_EXPLAINED = re.compile(
+    r"^[\W_]{0,6}(?:erklärung|begründung|probe|überprüfung|rechnung|lösungsweg|comprobación|explicación|verificación|"
+    r"vérification|explication|verifica|spiegazione|verificação|explicação|uitleg|controle|проверка|объяснение|решение|пояснение|перевірка|"
+    r"wyjaśnienie|sprawdzenie|açıklama|kontrol|giải thích|kiểm tra|penjelasan|pembahasan|maelezo|"
+    r"解释|解析|验证|验算|说明|説明|検算|解説|설명|풀이|검산|คำอธิบาย|ตรวจสอบ|व्याख्या|स्पष्टीकरण|ব্যাখ্যা|వివరణ|شرح|التوضيح|توضیح|הסבר|explanation|check)\s*[*_]*\s*[:：\n]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WORKED = re.compile(r"\d\s*\S{0,12}\s*(?:[-+*/=×÷·]|\\times|\\cdot)\s*\$?\(?\d")
+
+
+def rivalled(codes: list[str], tail: str, value: str) -> bool:
+    """Whether a later sentence takes an answer back, or is hardly more than another one: an explanation may follow."""
+    tail = _pattern("fine", tuple(codes)).sub(" ", digits(tail))
+    explanation = _EXPLAINED.search(tail)
+    is_letter = re.fullmatch("[A-J]", value) is not None
+    position = 0
+    for sentence in filter(str.strip, _END.split(tail)):
+        position = tail.find(sentence, position)
+        condemned = re.match(r"\W*(?:\w+\s)?[(（]?(?<![^\W_])([A-J])(?![^\W_])", sentence)
+        if is_letter and condemned and condemned[1] != value and len(sentence.split()) > 2:
+            continue  # "(A) ist falsch, weil ..."
+        if _pattern("back", tuple(codes)).search(sentence) or re.match(r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I):
+            return True
+        is_explained = explanation is not None and position >= explanation.start()
+        if not is_explained and _is_rival(codes, sentence, value, is_letter):
+            return True
+    return False
+
+
+def _is_rival(codes: list[str], sentence: str, value: str, is_letter: bool) -> bool:
+    if is_letter:
+        letters = {m["letter"] or m["glued"] or m["joined"] for m in _LETTER.finditer(sentence)}
+        return bool(letters - {value}) and len(sentence.split()) <= 3
+    numbers = [_plain(found) for found in _NUMBER.findall(sentence)]
+    others = {number for number in numbers if number.lstrip("-") != value.lstrip("-")}
+    if not others:
+        return False
+    is_worked = _WORKED.search(sentence) is not None or len(others) > 1
+    return not is_worked or is_spoiled(codes, "", sentence, "") or _pattern("either", tuple(codes)).search(sentence) is not None
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    """The names of an answer in every language, the longer ones first."""
+    named = [(name, code) for code, words in WORDS.items() for name in words.named.split("|")]
+    ordered = sorted(named, key=lambda pair: -len(pair[0]))
+    return re.compile("|".join(_regex(name, code, is_name=True) for name, code in ordered), re.IGNORECASE)
+
+
+@cache
+def _languages(phrase: str) -> tuple[str, ...]:
+    return tuple(code for code in WORDS if _pattern("named", (code,)).fullmatch(phrase))
+
+
+def languages_of(phrase: str, sentence: str) -> list[str]:
+    """The languages that name an answer so; of several, those whose articles and copulas the sentence has most of."""
+    codes = _languages(phrase.lower())
+    if len(codes) < 2:
+        return list(codes)
+    scores = {code: len({m[0].lower() for m in _pattern("glue", (code,)).finditer(sentence)}) for code in codes}
+    return [code for code in codes if scores[code] == max(scores.values())]
+
+
+@cache
+def _pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
+    """Any word of one kind in these languages; never matches where they have none."""
+    pairs = [(word, code) for code in codes for word in getattr(WORDS[code], kind).split("|") if word]
+    pairs.sort(key=lambda pair: -len(pair[0]))
+    parts = [_regex(word, code, is_name=kind == "named") for word, code in pairs]
+    return re.compile("|".join(parts) or r"(?!)", re.IGNORECASE)
+
+
+def _regex(word: str, code: str, *, is_name: bool = False) -> str:
+    """A word of answer_words.py as a regular expression."""
+    body = re.escape(word.rstrip("+")).replace("…", r"[^.!?\n]{0,60}?\b").replace(r"\#", r"\W{0,3}[#\d]").replace(r"\ ", r"\s+")
+    if code in UNSPACED:
+        return body
+    begin = r"(?<![^\W\d_])" if word[0].isalnum() else ""
+    is_whole = word[-1].isalnum() or unicodedata.category(word[-1]) in ("Mn", "Mc")
+    is_open = word.endswith("+") or (is_name and code in ENDINGS) or not is_whole
+    return begin + body + ("" if is_open else r"(?![^\W\d_]|[\u0900-\u0dff])")
+
+
+@cache
+def _contrast() -> re.Pattern[str]:
+    """Another number that a clause behind the answer denies: "18, nicht 17"."""
+    nots = (
+        r"nicht|no|pas|et non|non|non pas|não|e não|y no|e non|niet|en niet|inte|och inte|ikke|og ikke|nie|"
+        r"a nie|не|а не|і не|ne|nem|değil|không phải(?: là)?|bukan|si|sio|nu|δεν|όχι|"
+        r"وليس|وليست|لا|نه|לא|ולא|不是|而不是|而非|ではなく|아니라"
+    )
+    other = rf"(?:\$?{_FIGURE}|[(（]?[A-J][)）]?)(?![\w.,]*\d)"
+    return re.compile(rf"[,，、]\s*(?:und |y |et |e |en |och |og |i |и |і )?(?:{nots})\s*{other}", re.IGNORECASE)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from sanmai.rewards import answer_phrases, units
 from sanmai.rewards.answer_after import taken_back
 from sanmai.rewards.answer_denials import asks_bound
-from sanmai.rewards.answer_forms import choice, combined, ended, stated, undecorated, western
+from sanmai.rewards.answer_forms import choice, combined, ended, stated, undecorated
 from sanmai.rewards.answer_marks import SENTENCE_START, TakenBackError, leads_up, marks_of, names_answer, speaks
+from sanmai.rewards.answer_numbers import asks_percentage, western
 from sanmai.rewards.math import compare
 from sanmai.rewards.statements import positive_variables
 from sanmai.types import InputError, Problem, Trace, TraceState, Verdict
@@ -47,7 +48,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
     candidates = list(dict.fromkeys(choice(text, reference) or stated(western(text)) for text in candidates))
-    is_percentage_asked = bool(re.search(r"percent|\bpct\b|%|百分", problem.prompt[-MAX_ANSWER_CHARS:], re.I))
+    is_percentage_asked = asks_percentage(problem.prompt[-MAX_ANSWER_CHARS:])
     positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
     rates = units.asked_rates(problem.prompt[-MAX_ANSWER_CHARS:])
     verdicts: list[Verdict] = []
@@ -108,6 +109,10 @@ def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
         marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]
     last = marks[-1]
+    if not last.is_box and answer.startswith(("答", "答案"), last.start) and not speaks(last.text):
+        said = answer_phrases.last_said(answer)
+        if said is not None:
+            return [said]
     stated = []
     for mark in marks:
         if mark.is_denied:
@@ -119,7 +124,8 @@ def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
         if mark is last or not leads_up(mark):
             stated.append(mark.text)
     reason = taken_back(answer[last.end :], last.text)
-    if answer_phrases.denies(SENTENCE_START.split(answer[max(0, last.start - 80) : last.start])[-1]):
+    named = last.start if last.is_box else last.start + len("答案")  # in Chinese; English has its own marks
+    if answer_phrases.denies(SENTENCE_START.split(answer[max(0, last.start - 80) : named])[-1]):
         reason = "a final answer is denied, asked or hypothetical"
     if reason:
         raise TakenBackError(reason)

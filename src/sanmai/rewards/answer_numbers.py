@@ -1,0 +1,94 @@
+"""Numbers as people write them in many languages: digits of other scripts, marks of decimals, percent and scales in words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+
+_PERCENT = re.compile(
+    r"(?<=[\d)])[  ]?(?:prozent|por[ -]?ci?ento|pour[ -]?cent|per ?cento?|la sută|procente?n?t?|procenta|prosenttia?|prosent|"
+    r"процент(?:а|ов|ів|и)?|відсот(?:ок|ки|ків)|százalék|τοις εκατό|phần trăm|persen|peratus|porsiyento|"
+    r"パーセント|퍼센트|프로|เปอร์เซ็นต์|प्रतिशत|टक्के|শতাংশ|శాతం|சதவீதம்|بالمئة|بالمائة|في المئة|في المائة|درصد|فیصد|אחוזים|אחוז|"
+    r"percent)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_SCALES = {
+    10**3: "tausend|mil|mille|mila|duizend|tusen|tusind|tuhatta|tysięcy|tysiące|tisíc|ezer|bin|nghìn|ngàn|ribu|mii|хиляди|"
+           "тысяч|тысячи|тысяча|тисяч|тисячі|हज़ार|हजार|হাজার|వేలు|พัน|천|千|ألف|آلاف|هزار|ہزار|אלף",
+    10**4: "万|萬|만|หมื่น",
+    10**5: "लाख|লাখ|লক্ষ|లక్షలు|แสน|لاکھ",
+    10**6: "millionen|million|millones|millón|millions|milioni|milione|milhões|milhão|milions|milioane|miljoen|miljoner|"
+           "millioner|"
+           "miljoonaa|milionów|miliony|milionů|millió|milyon|triệu|juta|миллионов|миллиона|миллион|мільйонів|мільйони|милиона|"
+           "ล้าน|مليون|ملايين|میلیون|ملین|מיליון|मिलियन",
+    10**7: "करोड़|करोड|কোটি|కోట్లు|کروڑ",
+    10**8: "亿|億|억",
+    10**9: "milliarden|milliarde|milliards|miliardi|bilhões|miljard|miljarder|milliarder|miliardów|milliárd|milyar|tỷ|miliar|"
+           "миллиардов|миллиарда|мільярдів|милиарда|مليار|میلیارد|מיליארד",
+}  # fmt: skip
+_FACTORS = {word: factor for factor, words in _SCALES.items() for word in words.split("|")}
+_SCALED = re.compile(
+    rf"(?<![\d.,^])(?P<number>\d+(?:[.,]\d+)?)\s?(?P<scale>{'|'.join(sorted(_FACTORS, key=len, reverse=True))})"
+    r"(?![A-Za-z\u00c0-\u024f\u0400-\u04ff\u0590-\u0dff]|[  ]?\d|[千百十万億亿만천])",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(
+    r"percent|\bpct\b|%|百分|prozent|porcentaje|por ciento|pourcentage|pour cent|percentual|per cento|por cento|procent|"
+    r"prosent|"
+    r"процент|відсот|százalék|ποσοστ|τοις εκατό|yüzde|phần trăm|persen|peratus|asilimia|パーセント|퍼센트|เปอร์เซ็นต์|ร้อยละ|"
+    r"प्रतिशत|टक्के|শতাংশ|శాతం|சதவீத|نسبة مئوية|النسبة المئوية|بالمئة|بالمائة|درصد|فیصد|אחוז",
+    re.IGNORECASE,
+)
+
+
+def asks_percentage(prompt: str) -> bool:
+    """Whether a question speaks of percent, in any of these languages."""
+    return _ASKED.search(prompt) is not None
+
+
+def in_figures(text: str) -> str:
+    """50 % for "50 Prozent", 5000000 for "5 Millionen"; a number with two scales stays as it is."""
+    return _SCALED.sub(_scaled, _PERCENT.sub("%", text))
+
+
+def _scaled(match: re.Match[str]) -> str:
+    try:
+        value = Fraction(plain(match["number"])) * _FACTORS[match["scale"].lower()]
+    except (ValueError, KeyError):
+        return match[0]
+    return str(value) + " " if value.denominator == 1 else match[0]
+
+
+def digits(text: str) -> str:
+    """The text with the digits of every script as 0 to 9."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+
+
+def plain(number: str) -> str:
+    """A number with either decimal mark, without the marks between its thousands: 1.234,5 and 1,234.5 are 1234.5."""
+    number = re.sub(r"['’٬   ]", "", number).replace("٫", ".")
+    if "." in number and "," in number:
+        last = max(number.rfind("."), number.rfind(","))
+        return re.sub(r"[.,]", "", number[:last]) + "." + number[last + 1 :]
+    if re.fullmatch(r"[1-9]\d{0,2}([.,]\d{3})+", number):
+        return re.sub(r"[.,]", "", number)
+    return number.replace(",", ".")
+
+
+_POINTS = str.maketrans({"٫": ".", "٬": ",", "．": ".", "，": ",", "－": "-"})
+
+
+def western(text: str) -> str:
+    """The text with its digits as 0 to 9 where they are all of one living script; other texts as they are.
+
+    Not ¹⁸, ⑱ or 𝟏𝟖, which are typography, nor a number with digits of two scripts.
+    """
+    if text.isascii():
+        return text
+    zeros = {ord(c) - unicodedata.decimal(c) for c in text if unicodedata.category(c) == "Nd"}
+    if len(zeros) != 1 or min(zeros) >= 0x1D7CE or zeros == {ord("0")}:
+        return text
+    return digits(text).translate(_POINTS)
