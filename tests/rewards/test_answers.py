@@ -164,7 +164,7 @@ NOT_STATED = [
     "\\boxed{18 & 19}", "\\boxed{\\{18\\} \\cup \\{19\\}}", "\\boxed{18 \\phantom{0}}", "\\boxed{18 \\text{ or more}}",
     "\\boxed{18 \\boxed{19}}", "\\boxed{1}\\boxed{8}", "<think>\\boxed{18}", "<think>\\boxed{18}</think>",
     "<think>the answer is 18</think>I do not know.", "答案是17或18", "答案不是18", "\\boxed{\\le 18}", "Answer: > 17",
-    "\\boxed{\\approx 18}", "\\boxed{18 \\ldots}", "\\boxed{\\infty}", "#### eighteen",
+    "\\boxed{\\approx 18}", "\\boxed{18 \\ldots}", "\\boxed{\\infty}",
     "The answer is 18 if x is 1, 19 if 2",
     "the answer is 17 or \\boxed{18}", "\\boxed{18}\\text{ is not the answer}", "-\\boxed{18}", "2 \\cdot \\boxed{18}",
     "100 - \\boxed{18}", "\\boxed{18}^{2}", "\\boxed{18}.5", "\\boxed{18} + 1", "A: 18\n000", "<answer>17 18</answer>",

@@ -97,11 +97,12 @@ def stated(text: str) -> str:
     counted = _COUNTED.fullmatch(bare if bare.isascii() else in_figures(bare))
     if counted:
         return counted["value"]
-    match = _STATED.fullmatch(text.strip())
+    sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
+    match = _STATED.fullmatch(sentence)
     if not match:
         return text
-    around = text.strip()[: match.start("bold")] + " " + match["rest"]
-    if _SPOILED.search(around) or answer_denials.is_others(text.strip()[: match.start("bold")]):
+    before = sentence[: match.start("bold")]
+    if _SPOILED.search(f"{before} {match['rest']}") or answer_denials.is_others(before):
         return text
     value = match["value"]
     return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
@@ -115,10 +116,17 @@ _CHOICE = re.compile(
 _SECOND_CHOICE = re.compile(r"\b(?:or|and|not)\b\s+\(?[A-J]\b|\([A-J]\)|[,/;]\s*[A-J]\b(?!\w)|\bnot\b|[?]")
 
 
+_LETTERED = re.compile(
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*\(?[A-J][).:]+\s*\}|\([A-J]\)|[A-J][).]\s)[\s~\\]*(?P<value>[-$\\(\[]*[\d.].*|\\[a-z].*)"
+)
+
+
 def choice(text: str, reference: str) -> str | None:
-    """The letter of a choice that stands with its text ("(B) The Nile"), where the reference is a letter."""
-    if not re.fullmatch(r"\(?[A-J]\)?\.?", reference.strip()):
-        return None
+    """The letter of a choice that stands with its text ("(B) The Nile"), where the reference is a letter; else its value."""
+    if not re.fullmatch(r"\(?[A-J]\)?\.?", bare := re.sub(r"\\text\{(.*)\}", r"\1", reference.strip())):
+        found = _LETTERED.fullmatch(text)
+        is_one = found and not _SECOND_CHOICE.search(found["value"]) and not re.match(r"\(?[A-J]\b", bare)
+        return found["value"].strip() if found and is_one else None
     match = _CHOICE.fullmatch(text)
     if not match or _SECOND_CHOICE.search(match["text"]):
         return None

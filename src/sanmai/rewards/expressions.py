@@ -132,7 +132,7 @@ def is_list(text: str) -> bool:
 _COMMANDS = frozenset(
     "frac sqrt cdot times div pi pm mp cup cap infty sin cos tan cot sec csc arcsin arccos arctan log ln exp theta "  # noqa: SIM905
     "alpha beta gamma phi omega lambda mu sigma le ge leq geq lt gt in binom begin end pmatrix bmatrix matrix mathbb "
-    "emptyset circ ne setminus overline lfloor rfloor lceil rceil".split()
+    "emptyset circ ne setminus overline lfloor rfloor lceil rceil sum prod".split()
 )
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _FUNCTIONS = {"sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "matrix", "pmatrix", "bmatrix"}

@@ -15,6 +15,7 @@ from sanmai.rewards import units
 from sanmai.rewards.directions import are_opposed, below_zero
 from sanmai.rewards.expressions import bare_word, equal_parts, is_list, is_mathematics, is_word, split_matrix
 from sanmai.rewards.modular import equal_modulo
+from sanmai.rewards.named import is_quantity, same_ratio, sides, without_point_names
 from sanmai.rewards.notation import (
     MAX_CHARS,
     closing_brace,
@@ -24,6 +25,7 @@ from sanmai.rewards.notation import (
     squeeze,
     with_commas,
 )
+from sanmai.rewards.number_words import in_digits, is_rank, said_once
 from sanmai.rewards.quantities import clock, number, same_time, split_unit, without_ordinal, without_scale
 from sanmai.rewards.statements import (
     as_interval,
@@ -32,6 +34,7 @@ from sanmai.rewards.statements import (
     in_order,
     in_symbols,
     letters_of,
+    split_commas,
     split_name,
     split_qualifier,
     with_same_arguments,
@@ -79,13 +82,13 @@ def compare(
     if _NO_ANSWER.fullmatch(normalise(reference)):
         return Verdict(None, f"the reference is no answer: {reference[:80]!r}", "ungradable")
     stated = _read(reference)
-    reference = _finished(stated[0])
+    reference = _finished(stated[0], ranks=True)
     if not reference or has_foreign_digits(reference):
         return Verdict(None, f"the reference is no answer: {reference[:80]!r}", "ungradable")
     if len(candidate) > MAX_CHARS:
         return _wrong(f"longer than {MAX_CHARS} characters")
     given = _read(candidate)
-    candidate = _finished(with_same_letter(stated, given))
+    candidate = _finished(with_same_letter(stated, given), ranks=is_rank(stated[0]))
     if stated[1] and given[1] and stated[1] != given[1]:
         return _wrong("for other values")
     if squeeze(reference) == squeeze(candidate):
@@ -97,6 +100,10 @@ def compare(
         return Verdict(1.0, "the same quantity", "correct") if whole[:2] == other[:2] else _wrong("another quantity")
     if has_foreign_digits(candidate):
         return _wrong("digits that are not ASCII")
+    if reference.startswith("("):
+        candidate = without_point_names(candidate)
+    elif candidate.startswith("("):
+        reference = without_point_names(reference)
     pairs = _pairs(reference, candidate)
     if isinstance(pairs, str):
         return _wrong(pairs)
@@ -110,14 +117,17 @@ def _read(text: str) -> tuple[str, str, str]:
     return split_qualifier(one_notation(text))
 
 
-def _finished(text: str) -> str:
+def _finished(text: str, *, ranks: bool) -> str:
     """An answer in the one form that answers are compared in."""
-    text = without_ordinal(without_scale(below_zero(text)))
+    text = without_ordinal(without_scale(below_zero(said_once(in_digits(text, ranks=ranks)))))
     return with_commas(as_tuple(as_interval(in_symbols(text))))
 
 
 def _pairs(reference: str, candidate: str) -> list[tuple[str, str]] | str:
     """What must be equal for the answers to be: mostly their values without names; or why they are different."""
+    parts = sides(candidate)
+    if "=" not in reference and len(parts) > 1 and is_quantity(parts[0]) and len(split_commas(candidate) or []) == 1:
+        return [(reference, side) for side in parts[1:9]]
     name, value = split_name(reference)
     other_name, other_value = split_name(candidate)
     if value.startswith("(") and (ordered := assignments(candidate, name)):
@@ -136,8 +146,8 @@ def _pairs(reference: str, candidate: str) -> list[tuple[str, str]] | str:
         return f"in the order of {one_name}"
     if ("=" in value and "=" in candidate) or ("=" in other_value and name and "=" in reference):
         return [(reference, candidate)]
-    if "=" in other_value and "=" not in value:
-        return [(value, side.strip()) for side in other_value.split("=")[:8]]
+    if "=" not in value and len(parts := sides(other_value)) > 1:
+        return [(value, side) for side in parts[:8]]
     return [(value, other_value)]
 
 
@@ -149,6 +159,8 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
     time, other_time = clock(reference), clock(candidate)
     if time and other_time and (time[3] or other_time[3]):
         return Verdict(1.0, "the same time", "correct") if same_time(time, other_time) else _wrong("another time")
+    if (same := same_ratio(reference, candidate)) is not None:
+        return Verdict(1.0, "the same ratio", "correct") if same else _wrong("another ratio")
     (reference, unit), (candidate, other_unit) = split_unit(reference), split_unit(candidate)
     if not units.agree(unit, other_unit, options.asked_rates):
         factor = units.factor(unit, other_unit)

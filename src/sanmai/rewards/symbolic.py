@@ -57,6 +57,7 @@ def _equal_one(reference: str, candidate: str, positive: str) -> bool | None:
             gold, target, float_rounding=50, numeric_precision=80, allow_set_relation_comp=False, timeout_seconds=None
         )
         or _is_same_equation(gold[0], target[0])
+        or _is_same_complex(gold[0], target[0])
         or bool(positive and _equal_where_positive(gold[0], target[0], positive))
     )
 
@@ -68,6 +69,17 @@ def _is_same_equation(gold: Any, target: Any) -> bool:
     numerators = [sympy.together(side.lhs - side.rhs).as_numer_denom()[0] for side in (gold, target)]
     ratio = sympy.cancel(numerators[0] / numerators[1]) if numerators[1] != 0 else sympy.S.Zero
     return bool(ratio.is_number and ratio.is_finite and ratio != 0)
+
+
+def _is_same_complex(gold: Any, target: Any) -> bool:
+    r"""Whether two numbers are equal as a + bi: e^{i\pi/3} and 1/2 + \sqrt{3}/2 i."""
+    if not all(isinstance(side, sympy.Expr) for side in (gold, target)) or not (gold.has(sympy.exp) or target.has(sympy.exp)):
+        return False
+    difference = gold - target
+    known = {s: {"i": sympy.I, "pi": sympy.pi}.get(s.name) for s in difference.free_symbols}
+    if sympy.I not in known.values() or None in known.values():
+        return False
+    return sympy.simplify(sympy.expand_complex(difference.xreplace(known))) == 0
 
 
 def _equal_where_positive(gold: Any, target: Any, positive: str) -> bool:
@@ -87,4 +99,6 @@ def _parse(text: str) -> Any | None:
         f"${text}$", [_CONFIG], fallback_mode="no_fallback", extraction_mode="first_match",
         parsing_timeout=0,
     )  # fmt: skip
+    if found and isinstance(found[0], sympy.Expr) and found[0].has(sympy.Sum, sympy.Product):
+        found = [found[0].doit(), *found[1:]]
     return found or None
