@@ -12,7 +12,10 @@ from sanmai.rollout.sampler import Request, SamplingConfig, sample
 from sanmai.types import Group, Problem, Rollout, StopReason
 
 TEXT = "what is 3 plus 4 ? <think> 3 plus 4 is 7 </think> the answer is 7 . the sum of seven and five is twelve . "
-ARCHITECTURES = ["qwen3", "qwen2", "llama", "gemma2", "gemma3", "gpt2"]
+ARCHITECTURES = ["qwen3", "qwen2", "llama", "gemma2", "gemma3_text", "gpt2"]
+NAMES = {
+    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "gemma2": "Gemma2", "gemma3_text": "Gemma3Text",
+    "phi3": "Phi3", "olmo2": "Olmo2", "smollm3": "SmolLM3", "granite": "Granite", "gpt2": "GPT2", "cohere": "Cohere"}
 
 
 def bpe_tokenizer(text: str = TEXT, vocab_size: int = 300) -> Any:
@@ -45,23 +48,26 @@ def random_model(
     }
     if architecture == "mistral":
         config["sliding_window"] = None
-    names = {
-        "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "gemma2": "Gemma2", "gemma3": "Gemma3Text",
-        "gpt2": "GPT2"}
     if architecture == "gpt2":
         config = {
             "vocab_size": vocab_size, "n_embd": 32, "n_layer": layers, "n_head": 4, "n_positions": 256,
             "initializer_range": initializer_range, "bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
-    if architecture in ("llama", "qwen2", "gemma3"):
+    if architecture in ("llama", "qwen2", "gemma3_text"):
         config["tie_word_embeddings"] = False
     if architecture == "gemma2":
         config |= {"final_logit_softcapping": 3.0, "attn_logit_softcapping": 5.0, "query_pre_attn_scalar": 8}
-    if architecture in ("gemma2", "gemma3"):  # one layer that sees 4 tokens back, one that sees all
+    if architecture == "phi3":
+        config["sliding_window"] = 4
+    if architecture == "smollm3":
+        config["no_rope_layer_interval"] = 2
+    if architecture == "granite":
+        config |= {"embedding_multiplier": 3.0, "residual_multiplier": 0.6, "attention_multiplier": 0.25, "logits_scaling": 2.0}
+    if architecture in ("gemma2", "gemma3_text"):  # one layer that sees 4 tokens back, one that sees all
         config |= {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"] * (layers // 2)}
     config |= changes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        settings = getattr(transformers, names[architecture] + "Config")(**config)
+        settings = getattr(transformers, NAMES[architecture] + "Config")(**config)
         return transformers.AutoModelForCausalLM.from_config(settings).float()
 
 

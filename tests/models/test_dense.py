@@ -7,7 +7,8 @@ import re
 import pytest
 import torch
 
-from sanmai.models.dense import ARCHITECTURES, DenseModel, FastPathError, Layout
+from sanmai.models.architectures import ARCHITECTURES, FastPathError
+from sanmai.models.dense import DenseModel, Layout
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout.pack import pack
 from sanmai.types import TokenBatch
@@ -108,7 +109,7 @@ def test_bfloat16_is_near_float32(architecture):
     assert all(g.dtype is torch.float32 for g in gradients.values())
 
 
-@pytest.mark.parametrize("architecture", ["gemma2", "gemma3", "gpt2"])
+@pytest.mark.parametrize("architecture", ["cohere", "gpt2"])
 def test_other_architectures_take_the_general_path(architecture):
     assert random_policy(architecture).dense is None
 
@@ -116,13 +117,13 @@ def test_other_architectures_take_the_general_path(architecture):
 @pytest.mark.parametrize(
     ("architecture", "settings", "change", "reason"),
     [
-        ("mistral", {"sliding_window": 4}, None, "sliding window"),
-        # Mistral applies the window whatever the type.
-        ("mistral", {"layer_types": ["full_attention"] * 2, "sliding_window": 100}, None, "sliding window"),
-        (
-            "qwen2", {"layer_types": ["sliding_attention"] * 2, "sliding_window": 4, "use_sliding_window": True}, None,
-            "sliding window",
-        ),
+        ("llama", {"hidden_act": "gelu"}, None, "its activation is 'gelu'"),
+        ("gemma3_text", {"use_bidirectional_attention": True}, None, "its tokens see those after them"),
+        ("phi3", {"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 4,
+                                      "long_factor": [2.0] * 4, "original_max_position_embeddings": 128}}, None,
+         r"rotary positions \(longrope\) depend on the length"),
+        ("gemma3_text", {"rope_parameters": {"full_attention": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}}, None,
+         r"rotary positions \(dynamic\)"),
         ("llama", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, None, "rotary"),
         ("llama", {}, lambda mlp: setattr(mlp, "up_proj", torch.nn.Sequential(mlp.up_proj)), "parts of it are of a kind"),
         ("llama", {}, lambda mlp: mlp.register_forward_hook(lambda module, args, output: output * 1.01), "its logits differ"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sanmai.models.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
 from sanmai.models.policy import ModelConfig, load_policy
 from sanmai.types import Group, Problem, Rollout, StopReason
+from tiny_models import random_model
 
 SMALL = Arithmetic(body=10, head=5, attention=2)
 
@@ -42,6 +45,24 @@ def test_rollouts_without_a_gradient_are_no_useful_work_unless_a_term_needs_them
     found = step_flops(SMALL, [group], extra_forwards=0, needs_all=False)
     assert found == {"sampling": 72 + 78 + 78 + 38, "training": 450}
     assert step_flops(SMALL, [group], extra_forwards=0, needs_all=True)["training"] == 3 * (72 + 78 + 78)  # the prompt once
+
+
+def test_a_layer_with_a_window_attends_to_that_many_tokens():
+    # Window 2, 7 operations per pair. Prompt of 3 tokens: pairs 1 + 2 + 2 = 5; each completion token has 2.
+    windowed = replace(SMALL, windows=((2, 7),))
+    assert sampling_flops(windowed, 3, [2, 1]) == sampling_flops(SMALL, 3, [2, 1]) + 7 * (5 + 4 + 2)
+    # Training on 3 + 2 tokens: 9 pairs, three passes' worth, and one of a reference.
+    assert training_flops(windowed, 3, [2], extra_forwards=1) == training_flops(SMALL, 3, [2], extra_forwards=1) + 7 * 9 * 4
+
+
+def test_windows_are_those_of_the_models_layers():
+    # Four heads of width 8: 4 x 32 operations per pair and layer.
+    for architecture, settings, full, windows in (
+        ("gemma2", {"layers": 4}, 2, ((4, 2 * 128),)), ("mistral", {"sliding_window": 9}, 0, ((9, 2 * 128),)),
+        ("mistral", {}, 2, ()), ("smollm3", {}, 2, ()), ("phi3", {"sliding_window": None}, 2, ()),
+    ):  # fmt: skip
+        found, _ = arithmetic_of(random_model(architecture, 50, **settings))
+        assert found is not None and (found.attention, found.windows) == (full * 128, windows)
 
 
 @pytest.mark.parametrize("rank", [0, 4])

@@ -210,7 +210,7 @@ def test_a_folder_without_weights_config_or_tokenizer_is_refused(tmp_path):
         folder = save_folder(tmp_path / missing)
         (folder / missing).unlink()
         refusal(folder)
-    for architecture in ("qwen3", "llama", "gemma3"):
+    for architecture in ("qwen3", "llama", "gemma3_text"):
         folder = save_folder(tmp_path / architecture, architecture)
         for path in folder.glob("tokenizer*"):
             path.unlink()

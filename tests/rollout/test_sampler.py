@@ -10,8 +10,8 @@ from concurrent.futures import wait
 import pytest
 import torch
 
+from sanmai.models.architectures import ARCHITECTURES as FAST
 from sanmai.models.decoder import DenseDecoder, compacted, fuse
-from sanmai.models.dense import ARCHITECTURES as FAST
 from sanmai.models.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout import sampler
 from sanmai.rollout.pack import pack
@@ -361,13 +361,12 @@ def test_small_updates_of_adapters_are_sampled_from_in_bfloat16(tmp_path):
         for i, p in enumerate(policy.weights.values()):
             p.copy_(1e-3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(i)))
     assert policy.dense is not None
-    fused, attention = fuse(policy.dense).layers[0], policy.dense.layers[0].self_attn
+    fused, modules = fuse(policy.dense).layers[0], policy.dense.layers[0].qkv
     assert fused.qkv.adapters is not None
     x = torch.randn(3, 32, generator=torch.Generator().manual_seed(9))
     down, up = fused.qkv.adapters
     expected = torch.cat(
-        [m.lora_B["default"](m.lora_A["default"](x)) * m.scaling["default"]
-         for m in (attention.q_proj, attention.k_proj, attention.v_proj)], dim=1)  # fmt: skip
+        [m.lora_B["default"](m.lora_A["default"](x)) * m.scaling["default"] for m in modules], dim=1)
     found = x.bfloat16() @ down.T @ up.T
     assert expected.abs().max() < 1e-3 and (found.float() - expected).norm() < 0.02 * expected.norm()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from sanmai.models import native
 from sanmai.models.dense import DenseModel
-from sanmai.models.kernels import rotate
+from sanmai.models.kernels import attention, causal_mask, rotate
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,28 @@ class Affine:
 
 @dataclass(frozen=True)
 class FusedLayer:
-    attention_norm: Tensor
+    """A layer's weights; norms that an architecture does not have are None. See `Layer` in models/dense.py."""
+
+    attention_before: Tensor | None
     qkv: Affine
     head_norm: Tensor | None
     """(H + K, E): of the query heads, then of the key heads."""
+    projection_norm: tuple[Tensor, Tensor] | None
+    """(H E) of all queries together and (K E) of all keys."""
     output: Affine
-    mlp_norm: Tensor
+    attention_after: Tensor | None
+    mlp_before: Tensor | None
     gate_up: Affine
     down: Affine
+    mlp_after: Tensor | None
+    window: int | None
+    rotation: str | None
 
 
 @dataclass(frozen=True)
 class FusedWeights:
     layers: list[FusedLayer]
+    norm: Tensor
     head: Affine
 
 
@@ -63,29 +73,33 @@ def fuse(model: DenseModel) -> FusedWeights:
     What needs no change is not copied, so nothing may be trained while it is in use.
     """
     joined = lambda *modules: _join(modules, model.dtype)  # noqa: E731
+    weight = lambda norm: None if norm is None else model.weight(norm).float()  # noqa: E731
     layers = []
     for layer in model.layers:
-        attention, mlp = layer.self_attn, layer.mlp
-        head_norm = None
-        if model.has_head_norm:
-            head_norm = torch.cat(
-                [
-                    attention.q_norm.weight.expand(model.num_heads, -1),
-                    attention.k_norm.weight.expand(model.num_kv_heads, -1),
-                ]
-            )
+        head_norm = projection_norm = None
+        if layer.qk_norm is not None:
+            q_norm, k_norm = (model.weight(norm).float() for norm in layer.qk_norm)
+            if model.architecture.head_norm == "projection":
+                projection_norm = q_norm, k_norm
+            else:
+                head_norm = torch.cat([q_norm.expand(model.num_heads, -1), k_norm.expand(model.num_kv_heads, -1)])
         layers.append(
             FusedLayer(
-                layer.input_layernorm.weight.float(),
-                joined(attention.q_proj, attention.k_proj, attention.v_proj),
-                None if head_norm is None else head_norm.float(),
-                joined(attention.o_proj),
-                layer.post_attention_layernorm.weight.float(),
-                joined(mlp.gate_proj, mlp.up_proj),
-                joined(mlp.down_proj),
+                attention_before=weight(layer.attention_before),
+                qkv=joined(*layer.qkv),
+                head_norm=head_norm,
+                projection_norm=projection_norm,
+                output=joined(layer.output),
+                attention_after=weight(layer.attention_after),
+                mlp_before=weight(layer.mlp_before),
+                gate_up=joined(*layer.gate_up),
+                down=joined(layer.down),
+                mlp_after=weight(layer.mlp_after),
+                window=layer.window,
+                rotation=layer.rotation,
             )
         )
-    return FusedWeights(layers, joined(model.head))
+    return FusedWeights(layers, model.weight(model.norm).float(), joined(model.head))
 
 
 def _join(modules: Sequence[Any], dtype: torch.dtype) -> Affine:
@@ -117,6 +131,7 @@ class DenseDecoder:
         self._keys: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
         self._values: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
         self._angles = model.angles(torch.arange(0, device=device))
+        self._gate = F.silu if model.architecture.activation == "silu" else partial(F.gelu, approximate="tanh")
         # The compiled kernel uses the calling thread alone.
         self._compiled = native.native().attend if device.type == "cpu" and torch.get_num_threads() == 1 else None
 
@@ -135,21 +150,22 @@ class DenseDecoder:
             tokens_PT[row, : len(prompt)] = torch.as_tensor(prompt)
         tokens_PT, length_P = tokens_PT.to(device), torch.tensor([len(p) for p in prompts], device=device)
         self._grow(width)
-        cos, sin = (table[:width] for table in self._angles)
-        x_PTD = F.embedding(tokens_PT, model.embedding.weight).float()
+        angles = {key: (cos[:width], sin[:width]) for key, (cos, sin) in self._angles.items()}
+        x_PTD = model.embed(tokens_PT)
         keys, values = [], []
         for layer in self.weights.layers:
-            q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, x_PTD, cos, sin)
+            q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, x_PTD, *angles[layer.rotation])
             # Copies: they are views of what queries, keys and values were projected to, which would be kept, four times as much.
             keys.append(k_PTKE.clone(memory_format=torch.contiguous_format))
             values.append(v_PTKE.clone(memory_format=torch.contiguous_format))
-            out_PHTE = F.scaled_dot_product_attention(
+            is_full = layer.window is None or layer.window >= width
+            out_PHTE = attention(
                 q_PTHE.transpose(1, 2),
                 k_PTKE.transpose(1, 2),
                 v_PTKE.transpose(1, 2),
-                is_causal=True,
                 scale=model.scale,
-                enable_gqa=model.num_heads != model.num_kv_heads,
+                mask=None if is_full else causal_mask(width, layer.window, q_PTHE),
+                cap=model.architecture.score_cap,
             )
             x_PTD = self._rest(layer, x_PTD, out_PHTE.transpose(1, 2).flatten(2))
         last_PD = x_PTD[torch.arange(len(prompts), device=device), length_P - 1]
@@ -170,40 +186,57 @@ class DenseDecoder:
         model = self.model
         self._grow(self.longest + 1)
         self.longest += 1
-        x_SD = F.embedding(token_S, model.embedding.weight).float()
-        attend = self._attend_compiled if self._compiled is not None else self._attending()
+        x_SD = model.embed(token_S)
+        attending = self._attending()
         for layer, keys, values in zip(self.weights.layers, self._keys, self._values, strict=True):
-            x_SD = self._rest(layer, x_SD, attend(layer, x_SD, keys, values))
+            x_SD = self._rest(layer, x_SD, attending(layer, x_SD, keys, values))
         self.length_S += 1
         return self._logits(x_SD)
 
-    def _attend_compiled(self, layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        model = self.model
-        heads_SE = self._heads(layer, x_SD)
-        assert self._compiled is not None
-        return native.attend(
-            self._compiled, heads_SE, layer.head_norm, model.eps, self._angles, self.length_S, keys, values, model.scale
-        )
-
     def _attending(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
-        """The same by PyTorch, for one step of all layers."""
-        model, device = self.model, self.length_S.device
-        cos_S1E, sin_S1E = (table[self.length_S] for table in self._angles)
-        seen_ST = torch.arange(self.longest, device=device) <= self.length_S.unsqueeze(1)
-        mask_S11T = torch.zeros(seen_ST.shape, dtype=model.attention_dtype, device=device)
-        mask_S11T = mask_S11T.masked_fill_(~seen_ST, -torch.inf)[:, None, None]
+        """Attention of one step, of any of its layers; its keys and values are appended to those given."""
+        model, by_pytorch = self.model, None
 
         def attend(layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            q_SHE, k_SKE, v_SKE = self._qkv(layer, x_SD, cos_S1E, sin_S1E)
+            nonlocal by_pytorch
+            window = None if layer.window is None or layer.window >= self.longest else layer.window
+            angles = self._angles[layer.rotation]
+            if self._compiled is not None and model.is_compiled(angles, window):
+                return native.attend(
+                    self._compiled, self._heads(layer, x_SD), layer.head_norm, model.eps, angles, self.length_S, keys, values,
+                    model.scale,
+                )  # fmt: skip
+            by_pytorch = by_pytorch or self._attending_by_pytorch()
+            return by_pytorch(layer, x_SD, keys, values)
+
+        return attend
+
+    def _attending_by_pytorch(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
+        model, device = self.model, self.length_S.device
+        angles = {key: (cos[self.length_S], sin[self.length_S]) for key, (cos, sin) in self._angles.items()}
+        back_ST = self.length_S.unsqueeze(1) - torch.arange(self.longest, device=device)
+        masks: dict[int | None, Tensor] = {}
+
+        def mask_of(window: int | None) -> Tensor:
+            if window not in masks:
+                seen_ST = (back_ST >= 0) if window is None else (back_ST >= 0) & (back_ST < window)
+                mask_ST = torch.zeros(seen_ST.shape, dtype=model.attention_dtype, device=device)
+                mask_S11T = mask_ST.masked_fill_(~seen_ST, -torch.inf)[:, None, None]
+                masks[window] = mask_S11T.expand(-1, -1, model.num_heads // model.num_kv_heads, -1)
+            return masks[window]
+
+        def attend(layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            q_SHE, k_SKE, v_SKE = self._qkv(layer, x_SD, *angles[layer.rotation])
             keys[self._slot_S, self.length_S] = k_SKE
             values[self._slot_S, self.length_S] = v_SKE
             # The queries of a group stand where a sequence's positions stand, so that its keys are read once.
-            out_SKGE = F.scaled_dot_product_attention(
+            out_SKGE = attention(
                 q_SHE.view(len(x_SD), model.num_kv_heads, -1, model.head_width),
                 keys[:, : self.longest].transpose(1, 2),
                 values[:, : self.longest].transpose(1, 2),
-                attn_mask=mask_S11T.expand(-1, -1, model.num_heads // model.num_kv_heads, -1),
                 scale=model.scale,
+                mask=mask_of(layer.window),
+                cap=model.architecture.score_cap,
             )
             return out_SKGE.flatten(1)
 
@@ -238,10 +271,19 @@ class DenseDecoder:
                 caches[i][:, : self.longest] = old[:, : self.longest]
 
     def _heads(self, layer: FusedLayer, x: Tensor) -> Tensor:
-        """Queries, keys and values as they are projected, (..., (H + 2 K) E)."""
+        """Queries, keys and values as they are projected, (..., (H + 2 K) E), with the norm over whole projections."""
         model = self.model
-        normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, model.eps).to(model.dtype)
-        return layer.qkv(normed).to(model.attention_dtype)
+        heads = layer.qkv(self._normed(x, layer.attention_before)).to(model.attention_dtype)
+        if layer.projection_norm is None:
+            return heads
+        widths = [len(weight) for weight in layer.projection_norm]
+        q, k, v = heads.split([*widths, widths[1]], dim=-1)
+        normed = (F.rms_norm(x, x.shape[-1:], w, model.eps) for x, w in zip((q, k), layer.projection_norm, strict=True))
+        return torch.cat([*normed, v], dim=-1)
+
+    def _normed(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """What attention or MLP read."""
+        return (x if weight is None else F.rms_norm(x, x.shape[-1:], weight, self.model.eps)).to(self.model.dtype)
 
     def _qkv(self, layer: FusedLayer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values, (..., heads, E)."""
@@ -255,16 +297,19 @@ class DenseDecoder:
 
     def _rest(self, layer: FusedLayer, x: Tensor, attended: Tensor) -> Tensor:
         """What follows attention in a layer."""
-        model = self.model
-        x = x + layer.output(attended.to(model.dtype))
-        normed = F.rms_norm(x, x.shape[-1:], layer.mlp_norm, model.eps).to(model.dtype)
-        gate, up = layer.gate_up(normed).chunk(2, dim=-1)
-        return x + layer.down(F.silu(gate).mul_(up))
+        x = self._added(x, layer.output(attended.to(self.model.dtype)), layer.attention_after)
+        gate, up = layer.gate_up(self._normed(x, layer.mlp_before)).chunk(2, dim=-1)
+        return self._added(x, layer.down(self._gate(gate).mul_(up)), layer.mlp_after)
+
+    def _added(self, x: Tensor, update: Tensor, weight: Tensor | None) -> Tensor:
+        """x with what attention or MLP have written."""
+        if weight is not None:
+            update = F.rms_norm(update.float(), update.shape[-1:], weight, self.model.eps)
+        scale = self.model.architecture.residual_scale
+        return x + update if scale == 1.0 else torch.add(x, update, alpha=scale)
 
     def _logits(self, x: Tensor) -> Tensor:
-        model = self.model
-        normed = F.rms_norm(x, x.shape[-1:], model.norm.weight.float(), model.eps).to(model.dtype)
-        return self.weights.head(normed).float()
+        return self.model.scaled_logits(self.weights.head(self._normed(x, self.weights.norm)).float())
 
 
 def compacted(live: Sequence[int]) -> list[int]:

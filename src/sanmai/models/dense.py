@@ -1,8 +1,10 @@
-"""The fast path: Llama, Mistral, Qwen2 and Qwen3 run by functions of our own over the weights of the `transformers` model.
+"""The fast path: the architectures of models/architectures.py by functions of our own over the `transformers` model's weights.
 
 Each token is computed once: no padding enters a matrix product, and a prompt that several rollouts share is computed once
 for all of them. `DenseModel.of` takes a model only if its logits are those of `transformers`; any other model goes the
 general way (models/policy.py). Sampling with it is in models/decoder.py.
+
+The compiled attention has no soft cap and turns whole heads; PyTorch computes the layers that need another.
 
 Shape key: B sequences, T tokens, N tokens that are computed, D width, F feed-forward width, H query heads, K key-value
 heads, E head width, V vocabulary.
@@ -20,12 +22,13 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from sanmai.models import compiled
-from sanmai.models.kernels import add_norm, rms_norm, rotate, swiglu
+from sanmai.models.architectures import Architecture, FastPathError, scaled_logits
+from sanmai.models.kernels import add_norm, attention, causal_mask, geglu, rms_norm, rotate, swiglu
 
 _LONGEST_COMPILED = 1024
 """Tokens of a row up to which the compiled attention is known to be faster than PyTorch's."""
-ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
-_FIXED_ROTATIONS = ("default", "linear", "llama3", "yarn")  # the others depend on the length at hand
+Angles = tuple[Tensor, Tensor]
+"""cos and sin of every token's angles, (N, 1, E / 2); fewer where a part of a head is not turned."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +83,67 @@ class Layout:
         return flat if self.is_whole else flat.index_select(0, self.source_N)
 
 
-class FastPathError(Exception):
-    """Why a model takes the general path."""
+@dataclass(frozen=True)
+class Layer:
+    """The modules of one layer, in the order of their use; norms that an architecture does not have are None."""
+
+    attention_before: Any
+    qkv: tuple[Any, ...]
+    """One module, or one each for queries, keys and values."""
+    qk_norm: tuple[Any, Any] | None
+    output: Any
+    attention_after: Any
+    mlp_before: Any
+    gate_up: tuple[Any, ...]
+    down: Any
+    mlp_after: Any
+    window: int | None
+    """Tokens that one sees, itself included; None: all before it."""
+    rotation: str | None
+    """Which of the model's angles turn queries and keys; None: none do."""
+
+    @classmethod
+    def of(cls, layer: Any, architecture: Architecture, number: int) -> Layer:
+        attention, mlp, norms = layer.self_attn, layer.mlp, architecture.norms
+        return cls(
+            attention_before=_named(layer, norms.attention_before),
+            qkv=tuple(getattr(attention, name) for name in architecture.qkv),
+            qk_norm=None if architecture.head_norm == "none" else (attention.q_norm, attention.k_norm),
+            output=attention.o_proj,
+            attention_after=_named(layer, norms.attention_after),
+            mlp_before=_named(layer, norms.mlp_before),
+            gate_up=tuple(getattr(mlp, name) for name in architecture.gate_up),
+            down=mlp.down_proj,
+            mlp_after=_named(layer, norms.mlp_after),
+            window=architecture.windows[number],
+            rotation=architecture.rotations[number],
+        )
+
+
+def _named(module: Any, name: str | None) -> Any:
+    return None if name is None else getattr(module, name)
 
 
 class DenseModel:
-    """A decoder with pre-norm RMSNorm, rotary positions, grouped-query attention and SwiGLU.
+    """What an `Architecture` describes, computed with the modules of a `transformers` model.
 
-    It holds the `transformers` modules, not copies: what the optimizer changes is what it computes with.
+    It holds the modules, not copies: what the optimizer changes is what it computes with.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         config = base.config
-        self.embedding, self.layers, self.norm = base.model.embed_tokens, base.model.layers, base.model.norm
-        self.head, self.rotary = base.lm_head, base.model.rotary_emb
-        attention = self.layers[0].self_attn
+        self.architecture = architecture = Architecture.of(config)
+        decoder = base.model
+        self.embedding, self.norm, self.head, self.rotary = decoder.embed_tokens, decoder.norm, base.lm_head, decoder.rotary_emb
+        self.layers = [Layer.of(layer, architecture, number) for number, layer in enumerate(decoder.layers)]
+        attention = decoder.layers[0].self_attn
         self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.head_width, self.scale = attention.head_dim, attention.scaling
-        self.eps = self.norm.variance_epsilon
-        self.has_head_norm = hasattr(attention, "q_norm")
+        self.head_width, self.scale, self.eps = attention.head_dim, attention.scaling, config.rms_norm_eps
+        self.scaled_logits = scaled_logits(config)
+        self.activation = swiglu if architecture.activation == "silu" else geglu
+        # Rounded as the library rounds it: Gemma's is in the dtype of the weights.
+        self.embedding_scale = float(torch.tensor(architecture.embedding_scale).to(self.embedding.weight.dtype))
         self.dtype = dtype
         # The flash kernel for CPUs is two to three times slower in bfloat16 than in float32 (docs/LOG.md).
         self.attention_dtype = torch.float32 if self.embedding.weight.device.type == "cpu" else dtype
@@ -114,11 +158,10 @@ class DenseModel:
         Raises:
             FastPathError: the model is of another kind, or its logits would differ.
         """
-        _check_kind(model)
         try:
             dense = cls(model, dtype)
             gap, bound = dense._gap(model, probe_BT)
-        except (AttributeError, TypeError, RuntimeError, IndexError) as error:  # quantised, say, or remote code
+        except (AttributeError, TypeError, RuntimeError, LookupError) as error:  # quantised, say, or remote code
             raise FastPathError(f"parts of it are of a kind that the fast path does not know ({error})") from None
         if not gap < bound:
             raise FastPathError(f"its logits differ by {gap:.2%} from those of `transformers`, and {bound:.2%} is allowed")
@@ -138,7 +181,7 @@ class DenseModel:
         layout = Layout.of(probe_BT, torch.ones_like(probe_BT, dtype=torch.bool), torch.zeros(len(probe_BT), dtype=torch.long))
         with torch.no_grad():
             expected_BTV = model(input_ids=probe_BT, use_cache=False).logits.float()
-            actual_NV = linear(exact.head, exact.hidden(layout), weight.dtype).float()
+            actual_NV = self.scaled_logits(linear(exact.head, exact.hidden(layout), weight.dtype).float())
         gap = (actual_NV.view_as(expected_BTV) - expected_BTV).norm() / expected_BTV.norm()
         return float(gap), 1e-4 if weight.dtype is torch.float32 else 0.05
 
@@ -149,7 +192,7 @@ class DenseModel:
             recompute: keep each layer's input alone and compute the layer again in the backward pass.
         """
         angles = self.angles(layout.position_N)
-        x_ND = F.embedding(layout.tokens_N, self.embedding.weight, self.embedding.padding_idx).float()
+        x_ND = self.embed(layout.tokens_N)
         update_ND = None
         for layer in self.layers:
             if recompute and torch.is_grad_enabled():
@@ -157,32 +200,72 @@ class DenseModel:
                 x_ND, update_ND = parts[0] + parts[1], None  # one tensor is kept, not two
             else:
                 x_ND, update_ND = self._layer(layer, x_ND, update_ND, angles, layout)
-        return add_norm(x_ND, update_ND, self.norm.weight, self.eps, self.dtype)[1]
+        return self._before(self.norm, x_ND, update_ND)[1]
 
-    def angles(self, position_N: Tensor) -> tuple[Tensor, Tensor]:
-        """cos and sin of every position's angles, (N, 1, E / 2)."""
+    def embed(self, tokens: Tensor) -> Tensor:
+        """What the first layer reads, (..., D), float32."""
+        x = F.embedding(tokens, self.embedding.weight, self.embedding.padding_idx).float()
+        return x if self.embedding_scale == 1.0 else x * self.embedding_scale
+
+    def angles(self, position_N: Tensor) -> dict[str | None, Angles]:
+        """The angles of every position, for every rotation of the architecture."""
         like = torch.zeros((), dtype=torch.float32, device=position_N.device)
-        found = self.rotary(like, position_N.unsqueeze(0))
-        cos, sin = (x[0, :, : self.head_width // 2].unsqueeze(1).to(self.attention_dtype).contiguous() for x in found)
-        return cos, sin
+        found: dict[str | None, Angles] = {}
+        for key in dict.fromkeys(self.architecture.rotations):
+            if key is None:  # turned by nothing
+                cos = torch.ones(len(position_N), 1, self.head_width // 2, dtype=self.attention_dtype, device=like.device)
+                found[key] = cos, torch.zeros_like(cos)
+                continue
+            pair = self.rotary(like, position_N.unsqueeze(0), *([key] if key else []))
+            half = pair[0].shape[-1] // 2
+            cos, sin = (x[0, :, :half].unsqueeze(1).to(self.attention_dtype).contiguous() for x in pair)
+            found[key] = cos, sin
+        return found
+
+    def weight(self, norm: Any) -> Tensor:
+        """What a norm's output is multiplied by."""
+        offset = self.architecture.norm_offset
+        return norm.weight if offset == 0.0 else norm.weight.float() + offset
 
     def _layer(
-        self, layer: Any, x_ND: Tensor, update_ND: Tensor | None, angles: tuple[Tensor, Tensor], layout: Layout
+        self, layer: Layer, x_ND: Tensor, update_ND: Tensor | None, angles: dict[str | None, Angles], layout: Layout
     ) -> tuple[Tensor, Tensor]:
         """The layer of x + update is the sum of the two that come back: the addition is left to the norm that follows."""
-        attention, mlp = layer.self_attn, layer.mlp
-        x_ND, normed_ND = add_norm(x_ND, update_ND, layer.input_layernorm.weight, self.eps, self.dtype)
-        heads_NE = linears((attention.q_proj, attention.k_proj, attention.v_proj), normed_ND, self.dtype)
-        update_ND = linear(attention.o_proj, self._attend(attention, heads_NE, angles, layout), self.dtype)
-        x_ND, normed_ND = add_norm(x_ND, update_ND, layer.post_attention_layernorm.weight, self.eps, self.dtype)
-        gate_up_NF = linears((mlp.gate_proj, mlp.up_proj), normed_ND, self.dtype)
-        return x_ND, linear(mlp.down_proj, swiglu(gate_up_NF), self.dtype)
+        x_ND, normed_ND = self._before(layer.attention_before, x_ND, update_ND)
+        heads_NE = linears(layer.qkv, normed_ND, self.dtype)
+        attended_NE = self._attend(layer, heads_NE, angles[layer.rotation], layout)
+        update_ND = self._after(layer.attention_after, linear(layer.output, attended_NE, self.dtype))
+        x_ND, normed_ND = self._before(layer.mlp_before, x_ND, update_ND)
+        gate_up_NF = linears(layer.gate_up, normed_ND, self.dtype)
+        return x_ND, self._after(layer.mlp_after, linear(layer.down, self.activation(gate_up_NF), self.dtype))
 
-    def _attend(self, attention: Any, heads_NE: Tensor, angles: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+    def _before(self, norm: Any, x_ND: Tensor, update_ND: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x + update, and what attention or MLP read of it."""
+        if norm is not None:
+            return add_norm(x_ND, update_ND, self.weight(norm), self.eps, self.dtype)
+        total_ND = x_ND if update_ND is None else x_ND + update_ND
+        return total_ND, total_ND.to(self.dtype)
+
+    def _after(self, norm: Any, update_ND: Tensor) -> Tensor:
+        """What is added of that which attention or MLP have written."""
+        if norm is not None:
+            update_ND = add_norm(update_ND.float(), None, self.weight(norm), self.eps, self.dtype)[1]
+        scale = self.architecture.residual_scale
+        return update_ND if scale == 1.0 else update_ND * scale
+
+    def _attend(self, layer: Layer, heads_NE: Tensor, angles: Angles, layout: Layout) -> Tensor:
         """Attention (N, H E) of queries, keys and values side by side, with the norm and rotation before it."""
-        head_norm = (attention.q_norm.weight, attention.k_norm.weight) if self.has_head_norm else None
-        library = compiled.passes(heads_NE)
-        if library is not None and layout.index_BT.shape[1] <= _LONGEST_COMPILED:
+        head_norm = None if layer.qk_norm is None else (self.weight(layer.qk_norm[0]), self.weight(layer.qk_norm[1]))
+        if head_norm is not None and self.architecture.head_norm == "projection":
+            counts = (self.num_heads * self.head_width, self.num_kv_heads * self.head_width)
+            q_NE, k_NE, v_NE = heads_NE.split((*counts, counts[1]), dim=1)
+            q_NE = add_norm(q_NE.float(), None, head_norm[0], self.eps, self.dtype)[1]
+            k_NE = add_norm(k_NE.float(), None, head_norm[1], self.eps, self.dtype)[1]
+            heads_NE, head_norm = torch.cat([q_NE, k_NE, v_NE], dim=1), None
+        width = layout.index_BT.shape[1]
+        window = None if layer.window is None or layer.window >= width else layer.window
+        library = compiled.passes(heads_NE) if self.is_compiled(angles, window) else None
+        if library is not None and width <= _LONGEST_COMPILED:
             return compiled.attention(
                 library, heads_NE, head_norm, angles, (layout.index_BT, layout.start_B, layout.length_B),
                 num_heads=self.num_heads, num_kv_heads=self.num_kv_heads, eps=self.eps, scale=self.scale,
@@ -193,33 +276,16 @@ class DenseModel:
         if head_norm is not None:
             q_NHE = rms_norm(q_NHE, head_norm[0], self.eps, self.attention_dtype)
             k_NKE = rms_norm(k_NKE, head_norm[1], self.eps, self.attention_dtype)
-        out_BHTE = F.scaled_dot_product_attention(
-            layout.spread(rotate(q_NHE, *angles)),
-            layout.spread(rotate(k_NKE, *angles)),
-            layout.spread(v_NKE),
-            is_causal=True,
-            scale=self.scale,
-            enable_gqa=self.num_heads != self.num_kv_heads,
-        )
+        out_BHTE = attention(
+            layout.spread(rotate(q_NHE, *angles)), layout.spread(rotate(k_NKE, *angles)), layout.spread(v_NKE),
+            scale=self.scale, cap=self.architecture.score_cap,
+            mask=None if window is None else causal_mask(width, window, q_NHE),
+        )  # fmt: skip
         return layout.collect(out_BHTE)
 
-
-def _check_kind(model: Any) -> None:
-    """One of the architectures, with every token seeing all before it and positions that do not depend on the length."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    config = base.config
-    if config.model_type not in ARCHITECTURES:
-        raise FastPathError(f"its architecture, {config.model_type}, is none of {', '.join(ARCHITECTURES)}")
-    if config.hidden_act != "silu":
-        raise FastPathError(f"its hidden_act is {config.hidden_act!r}, not 'silu'")
-    if config.model_type in ("qwen2", "qwen3"):  # the window is that of the layers whose type says so
-        sees_all = set(config.layer_types) == {"full_attention"}
-    else:
-        sees_all = getattr(config, "sliding_window", None) is None
-    if not sees_all:
-        raise FastPathError("its attention is limited to a sliding window")
-    if (rotation := base.model.rotary_emb.rope_type) not in _FIXED_ROTATIONS:
-        raise FastPathError(f"its rotary positions ({rotation}) depend on the length at hand")
+    def is_compiled(self, angles: Angles, window: int | None) -> bool:
+        """The compiled attention computes layers like this one."""
+        return window is None and self.architecture.score_cap is None and angles[0].shape[-1] * 2 == self.head_width
 
 
 def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -238,6 +304,8 @@ def linears(modules: Sequence[Any], x: Tensor, dtype: torch.dtype) -> Tensor:
 
     Weights that are copied anyway to be cast, or are smaller than their outputs, are put side by side for one product.
     """
+    if len(modules) == 1:
+        return linear(modules[0], x, dtype)
     is_copied = dtype is not modules[0].weight.dtype or x.shape[1] < len(x)
     if not is_copied or any(hasattr(module, "base_layer") for module in modules):
         return torch.cat([linear(module, x, dtype) for module in modules], dim=1)

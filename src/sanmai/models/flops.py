@@ -7,10 +7,12 @@ rotations are left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sanmai.models.architectures import attention_windows
 from sanmai.types import Group
 
 
@@ -30,6 +32,12 @@ class Arithmetic:
     """Operations for a token and one that it attends to: 4 x heads x head width, summed over layers of full attention."""
     trained_share: float = 1.0
     """Share of body + head whose weights get a gradient; small for LoRA."""
+    windows: tuple[tuple[int, int], ...] = ()
+    """(window, operations as in `attention`) of layers in which a token attends to itself and at most window - 1 before it."""
+
+    def windowed(self, begin: int, end: int) -> float:
+        """Operations of attention in the windowed layers for the tokens begin .. end - 1 of a sequence."""
+        return sum(each * (_pairs(end, window) - _pairs(begin, window)) for window, each in self.windows)
 
     def forward(self, tokens: float, predictions: float, pairs: float) -> float:
         """Operations of a forward pass.
@@ -61,8 +69,10 @@ def arithmetic_of(model: Any) -> tuple[Arithmetic | None, str]:
     heads, layers = getattr(config, "num_attention_heads", None), getattr(config, "num_hidden_layers", None)
     if not (isinstance(heads, int) and isinstance(layers, int)):
         return None, f"the sizes of a {type(model).__name__} are not known here"
-    # Windowed and linear layers do less than full attention; counting none of it can only understate the share.
+    # Linear layers and others of their own kind do less than full attention; counting none of it can only understate the share.
     kinds = getattr(config, "layer_types", None) or ["full_attention"] * layers
+    windows = attention_windows(config) if set(kinds) <= {"full_attention", "sliding_attention"} else ()
+    full = windows.count(None) if windows else kinds.count("full_attention")
     width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     output = model.get_output_embeddings().weight
     looked_up = {
@@ -71,22 +81,32 @@ def arithmetic_of(model: Any) -> tuple[Arithmetic | None, str]:
     body = [p for p in model.parameters() if p.ndim > 1 and id(p) not in looked_up and p is not output]
     head, total = output.numel(), sum(p.numel() for p in body) + output.numel()
     trained = sum(p.numel() for p in [*body, output] if p.requires_grad)
-    attention = 4 * sum(kind == "full_attention" for kind in kinds) * width
-    return Arithmetic(total - head, head, attention, trained / total), ""
+    layers_of = Counter(window for window in windows if window is not None)
+    windowed = tuple((window, 4 * count * width) for window, count in sorted(layers_of.items()))
+    return Arithmetic(total - head, head, 4 * full * width, trained / total, windowed), ""
+
+
+def _pairs(tokens: int, window: int) -> float:
+    """(token, token that it attends to) of a sequence: sum_t min(t, window)."""
+    growing = min(tokens, window)
+    return growing * (growing + 1) / 2 + (tokens - growing) * window
 
 
 def sampling_flops(arithmetic: Arithmetic, prompt_tokens: int, lengths: Sequence[int]) -> float:
     """Operations of sampling one group: its prompt once, then every sampled token against all that stands before it.
 
-    prompt: forward(P, 0, P (P + 1) / 2);  completion of n tokens: forward(n, n, n P + n (n + 1) / 2)
+    prompt: forward(P, 0, P (P + 1) / 2);  completion of n tokens: forward(n, n, n P + n (n + 1) / 2);
+    and windowed(0, P), windowed(P, P + n)
 
     Args:
         prompt_tokens: P.
         lengths: tokens of each completion.
     """
     p = prompt_tokens
-    return arithmetic.forward(p, 0, p * (p + 1) / 2) + sum(
-        arithmetic.forward(n, n, n * p + n * (n + 1) / 2) for n in lengths
+    return (
+        arithmetic.forward(p, 0, p * (p + 1) / 2)
+        + arithmetic.windowed(0, p)
+        + sum(arithmetic.forward(n, n, n * p + n * (n + 1) / 2) + arithmetic.windowed(p, p + n) for n in lengths)
     )
 
 
@@ -102,7 +122,8 @@ def training_flops(
     """
     p, total = prompt_tokens, sum(lengths)
     work = (p + total, total, p * (p + 1) / 2 + sum(n * p + n * (n + 1) / 2 for n in lengths))
-    return arithmetic.training(*work) + extra_forwards * arithmetic.forward(*work)
+    windowed = arithmetic.windowed(0, p) + sum(arithmetic.windowed(p, p + n) for n in lengths)
+    return arithmetic.training(*work) + extra_forwards * arithmetic.forward(*work) + (3 + extra_forwards) * windowed
 
 
 def step_flops(

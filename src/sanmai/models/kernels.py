@@ -1,9 +1,10 @@
-"""The three elementwise parts of a decoder layer, with gradients that keep little and make few passes over memory.
+"""The parts of a decoder layer between its matrix products, with gradients that keep little and make few passes over memory.
 
-PyTorch composes them from five to nine operations each on a CPU. Plain functions of tensors, checked against finite
-differences; where models/compiled.py has a compiled pass for the tensors at hand, that one is taken.
+PyTorch composes the norm, the gate and the rotation from five to nine operations each on a CPU. Plain functions of tensors,
+checked against finite differences; where models/compiled.py has a compiled pass for the tensors at hand, that one is taken.
 
-Shape key: ... any leading axes, D normalised width, F feed-forward width, H head width.
+Shape key: ... any leading axes, D normalised width, F feed-forward width; in attention B sequences, T tokens, H query heads,
+K key-value heads, E head width.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from sanmai.models import compiled
 
@@ -46,8 +48,51 @@ def swiglu(gate_up_NF: Tensor) -> Tensor:
     return _SwiGLU.apply(*gate_up_NF.chunk(2, dim=-1)) if library is None else compiled.swiglu(library, gate_up_NF)
 
 
+def geglu(gate_up_NF: Tensor) -> Tensor:
+    """gelu(gate) * up of the two halves of gate_up (N, 2 F), gelu by its formula with tanh.
+
+    Source:
+        Shazeer 2020 (arXiv:2002.05202) eq. 5; Hendrycks and Gimpel 2016 (arXiv:1606.08415) section 2.
+    """
+    gate_NF, up_NF = gate_up_NF.chunk(2, dim=-1)
+    return F.gelu(gate_NF, approximate="tanh") * up_NF
+
+
+def attention(
+    q_BHTE: Tensor, k_BKTE: Tensor, v_BKTE: Tensor, *, scale: float, mask: Tensor | None, cap: float | None
+) -> Tensor:
+    """softmax(s + mask) v with s = scale q k^T, or its soft cap, cap tanh(s / cap); (B, H, T, E).
+
+    Args:
+        mask: 0 where a token sees another and -inf where not, (T, T) or more axes; None: all before it and itself.
+
+    Source:
+        Gemma Team 2024 (arXiv:2408.00118) section 2, logit soft-capping.
+    """
+    if cap is None:
+        return F.scaled_dot_product_attention(
+            q_BHTE, k_BKTE, v_BKTE, attn_mask=mask, is_causal=mask is None, scale=scale,
+            enable_gqa=q_BHTE.shape[1] != k_BKTE.shape[1],
+        )  # fmt: skip
+    mask = causal_mask(q_BHTE.shape[2], None, q_BHTE) if mask is None else mask
+    groups = q_BHTE.shape[1] // k_BKTE.shape[1]
+    k_BHTE, v_BHTE = k_BKTE.repeat_interleave(groups, dim=1), v_BKTE.repeat_interleave(groups, dim=1)
+    score_BHTT = torch.tanh((q_BHTE * (scale / cap)) @ k_BHTE.mT) * cap
+    return torch.softmax((score_BHTT + mask).float(), dim=-1).to(v_BHTE.dtype) @ v_BHTE
+
+
+def causal_mask(tokens: int, window: int | None, like: Tensor) -> Tensor:
+    """The mask (T, T) under which a token sees itself and those before it, in all at most `window`."""
+    place_T = torch.arange(tokens, device=like.device)
+    back_TT = place_T.unsqueeze(1) - place_T
+    sees_TT = back_TT >= 0 if window is None else (back_TT >= 0) & (back_TT < window)
+    return torch.zeros(sees_TT.shape, dtype=like.dtype, device=like.device).masked_fill_(~sees_TT, -torch.inf)
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position embedding: the halves of the last axis of x (..., H) turned by the angles of cos, sin (..., H / 2).
+
+    Where there are fewer angles, R, the first 2 R numbers are turned and the others stay.
 
     Source:
         Su et al. 2021 (arXiv:2104.09864) eq. 34, in the order of axes that Llama's weights expect.
@@ -77,7 +122,7 @@ class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
         ctx.save_for_backward(gate, up)
-        return torch.nn.functional.silu(gate).mul_(up)
+        return F.silu(gate).mul_(up)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple:
@@ -102,9 +147,11 @@ class _Rotate(torch.autograd.Function):
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    half = x.shape[-1] // 2
-    first, second = x[..., :half], x[..., half:]
+    half = cos.shape[-1]
+    first, second = x[..., :half], x[..., half : 2 * half]
     turned = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, cos.dtype), device=x.device)
     torch.mul(first, cos, out=turned[..., :half]).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=turned[..., half:]).addcmul_(first, sin)
+    torch.mul(second, cos, out=turned[..., half : 2 * half]).addcmul_(first, sin)
+    if 2 * half < x.shape[-1]:
+        turned[..., 2 * half :] = x[..., 2 * half :]
     return turned

@@ -25,8 +25,9 @@ from sanmai.data.turns import turn_end
 from sanmai.losses import token_logp_and_entropy
 from sanmai.models import tiny
 from sanmai.models.allocator import keep_freed_memory, return_freed_memory
+from sanmai.models.architectures import FastPathError, scaled_logits
 from sanmai.models.compiled import logp_and_entropy as compiled_logp_and_entropy
-from sanmai.models.dense import DenseModel, FastPathError, Layout
+from sanmai.models.dense import DenseModel, Layout
 from sanmai.models.gguf_files import gguf_note, is_gguf, unpacked
 from sanmai.models.loading import check_folder, check_template, loading
 from sanmai.models.named import NAMED, fetched
@@ -511,13 +512,10 @@ def _verified_head(policy: Policy) -> Callable[[Tensor], Tensor] | None:
     one is checked, so that an unknown one falls back to the model's own forward instead of training on wrong log-probs.
     """
     model, config = policy.model, policy.model.config.get_text_config()
-    linear = model.get_output_embeddings()
-    cap = getattr(config, "final_logit_softcapping", None)
-    scale = getattr(config, "logit_scale", None) or 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
+    linear, scaled = model.get_output_embeddings(), scaled_logits(config)
 
     def head(hidden_ND: Tensor) -> Tensor:
-        logits_NV = linear(hidden_ND) * scale
-        return torch.tanh(logits_NV / cap) * cap if cap else logits_NV
+        return scaled(linear(hidden_ND))
 
     probe_BT = torch.arange(1, 6, device=policy.device).remainder(policy.vocabulary).unsqueeze(0)
     with torch.no_grad(), policy.autocast():

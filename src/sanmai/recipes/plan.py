@@ -365,8 +365,7 @@ def _joined_bytes(policy: Policy) -> int:
         return 0
     groups: list[list[Any]] = [[dense.head]]
     for layer in dense.layers:
-        a, mlp = layer.self_attn, layer.mlp
-        groups += [[a.q_proj, a.k_proj, a.v_proj], [a.o_proj], [mlp.gate_proj, mlp.up_proj], [mlp.down_proj]]
+        groups += [[*layer.qkv], [layer.output], [*layer.gate_up], [layer.down]]
     total = 0
     for modules in groups:
         bases = [getattr(module, "base_layer", module) for module in modules]
