@@ -54,7 +54,8 @@ def model_of(variant: str, **more: Any) -> Any:
 def policies(variant: str) -> tuple[Policy, Policy]:
     model, tokenizer = model_of(variant), bpe_tokenizer()
     fast, general = Policy(model, tokenizer, ModelConfig()), Policy(model, tokenizer, ModelConfig(fast_path=False))
-    assert (fast.path, general.dense) == ("fast path", None)
+    in_part = "part" in variant  # the compiled attention turns whole heads
+    assert fast.path.startswith("fast path") and ("by PyTorch" in fast.path) is in_part and general.dense is None
     return fast, general
 
 

@@ -138,8 +138,9 @@ START, LENGTH = torch.tensor([0, 3, 0]), torch.tensor([20, 37, 1])
 POSITION = torch.cat([torch.arange(20), torch.arange(3, 37), torch.tensor([0])])
 
 
-def attention_by_definition(heads, cos, sin, num_heads, num_kv_heads, scale, query_norm=None, key_norm=None):
-    """Token by token, over the tokens of its row up to itself."""
+def attention_by_definition(heads, cos, sin, num_heads, num_kv_heads, scale, query_norm=None, key_norm=None, *,
+                            window=99, cap=None):  # fmt: skip
+    """Token by token, over the tokens of its row up to itself, the last `window` of them."""
     q, k, v = heads.unflatten(1, (num_heads + 2 * num_kv_heads, -1)).split((num_heads, num_kv_heads, num_kv_heads), dim=1)
     if query_norm is not None:
         q, k = (F.rms_norm(x, x.shape[-1:], weight, 1e-6) for x, weight in ((q, query_norm), (k, key_norm)))
@@ -148,15 +149,16 @@ def attention_by_definition(heads, cos, sin, num_heads, num_kv_heads, scale, que
     rows = {}
     for row, length in enumerate(LENGTH.tolist()):
         for t in range(START[row], length):
-            seen = INDEX[row, : t + 1]
-            p = (scale * torch.einsum("he,the->ht", q[INDEX[row, t]], k[seen])).softmax(-1)
+            seen = INDEX[row, max(t + 1 - window, 0) : t + 1]
+            score = scale * torch.einsum("he,the->ht", q[INDEX[row, t]], k[seen])
+            p = (score if cap is None else cap * torch.tanh(score / cap)).softmax(-1)
             rows[int(INDEX[row, t])] = torch.einsum("ht,the->he", p, v[seen]).flatten()
     return torch.stack([rows[n] for n in range(len(heads))])
 
 
-def attend(library, heads, angle, num_heads, num_kv_heads, norms=()):
+def attend(library, heads, angle, num_heads, num_kv_heads, norms=(), **more):
     return compiled.attention(library, heads, norms or None, (angle.cos(), angle.sin()), (INDEX, START, LENGTH),
-                              num_heads=num_heads, num_kv_heads=num_kv_heads, eps=1e-6, scale=0.4)  # fmt: skip
+                              num_heads=num_heads, num_kv_heads=num_kv_heads, eps=1e-6, scale=0.4, **more)  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -172,6 +174,17 @@ def test_attention_with_its_norm_and_rotation(library, dtype, width, num_heads, 
         lambda heads, *norms: [attend(library, heads, angle, num_heads, num_kv_heads, norms)],
         lambda heads, *norms: [attention_by_definition(heads, exact.cos(), exact.sin(), num_heads, num_kv_heads, 0.4, *norms)],
         [heads, *norms], dtype)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    "more", [{"window": 1}, {"window": 5}, {"window": 17, "cap": 0.7}, {"window": 36}, {"cap": 50.0}], ids=str)  # fmt: skip
+def test_attention_of_a_window_and_with_a_soft_cap(library, dtype, more):
+    heads, angle = numbers(55, 8 * 12, dtype=dtype), POSITION[:, None, None] / 10 ** torch.linspace(0, 2, 6)
+    exact = angle.double()
+    assert_same(
+        lambda heads: [attend(library, heads, angle, 4, 2, **more)],
+        lambda heads: [attention_by_definition(heads, exact.cos(), exact.sin(), 4, 2, 0.4, **more)], [heads], dtype)  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", BOTH)

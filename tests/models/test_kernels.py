@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sanmai.models.kernels import rms_norm, rotate, swiglu
+from sanmai.models.kernels import attention, causal_mask, geglu, rms_norm, rotate, swiglu
 
 
 def numbers(*shape: int) -> torch.Tensor:
@@ -48,3 +48,25 @@ def test_the_norm_computes_in_the_dtype_of_its_input():
     assert torch.equal(found, F.rms_norm(x, (64,), weight, 1e-6).to(torch.bfloat16))
     found.float().sum().backward()
     assert x.grad is not None and x.grad.dtype is torch.float32 and weight.grad is not None
+
+
+def test_a_soft_cap_bounds_the_scores_and_a_window_what_is_seen():
+    # Two tokens, the second one's scores 0 and 100. Capped at 1: tanh 0 = 0, tanh 100 = 1, e / (1 + e) = 0.731059.
+    # With a window of 1 it sees itself alone.
+    q, k, v = torch.tensor([[0.0], [100.0]]), torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [3.0]])
+    found = lambda window, cap: attention(  # noqa: E731
+        *(x[None, None] for x in (q, k, v)), scale=1.0, mask=causal_mask(2, window, q), cap=cap
+    ).flatten().tolist()  # fmt: skip
+    assert found(None, 1.0) == pytest.approx([2.0, 2.731059]) and found(None, None) == pytest.approx([2.0, 3.0])
+    assert found(1, 1.0) == pytest.approx([2.0, 3.0])
+
+
+def test_fewer_angles_turn_the_beginning_of_a_head():
+    # A quarter turn of (1, 2) is (-2, 1); the rest stays.
+    x, cos, sin = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[0.0]]), torch.tensor([[1.0]])
+    assert rotate(x, cos, sin).tolist() == [[-2.0, 1.0, 3.0, 4.0]]
+
+
+def test_geglu_is_gelu_of_the_gate_times_the_other_half():
+    # gelu(1) = 0.5 (1 + tanh(sqrt(2 / pi) 1.044715)) = 0.841192
+    assert geglu(torch.tensor([[1.0, 0.0, 3.0, 5.0]])).tolist()[0] == pytest.approx([3 * 0.841192, 0.0], abs=1e-5)

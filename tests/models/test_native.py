@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from sanmai.models import native as native_module
-from sanmai.models.kernels import rotate
+from sanmai.models.kernels import attention, rotate
 from sanmai.models.native import _find_or_build, attend, native
 
 
@@ -30,8 +30,8 @@ def needs_compiler() -> None:
 
 @pytest.mark.parametrize("width", [8, 12, 32, 64, 128])
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 2), (3, 1), (2, 2)])
-@pytest.mark.parametrize("normed", [True, False])
-def test_it_computes_what_pytorch_computes(width, heads, kv_heads, normed):
+@pytest.mark.parametrize(("normed", "window", "cap"), [(True, None, None), (False, None, None), (False, 5, None), (True, 8, 2.0)])
+def test_it_computes_what_pytorch_computes(width, heads, kv_heads, normed, window, cap):
     needs_compiler()
     generator = torch.Generator().manual_seed(width + heads)
     slots, capacity = 5, 40
@@ -49,17 +49,18 @@ def test_it_computes_what_pytorch_computes(width, heads, kv_heads, normed):
     expected_keys[torch.arange(slots), length], expected_values[torch.arange(slots), length] = (
         qk[:, heads:], projected[:, heads + kv_heads:])  # fmt: skip
     expected = torch.stack([
-        F.scaled_dot_product_attention(
-            qk[s, :heads].unsqueeze(1), expected_keys[s, : n + 1].transpose(0, 1), expected_values[s, : n + 1].transpose(0, 1),
-            scale=0.3, enable_gqa=True)
-        for s, n in enumerate(length.tolist())])  # fmt: skip
+        attention(*(x[None] for x in (
+            qk[s, :heads].unsqueeze(1), expected_keys[s, first : n + 1].transpose(0, 1),
+            expected_values[s, first : n + 1].transpose(0, 1))), scale=0.3, mask=torch.zeros(1, n + 1 - first), cap=cap)[0]
+        for s, n in enumerate(length.tolist()) for first in [max(n + 1 - (window or 99), 0)]])  # fmt: skip
 
     # What lies beyond a slot's tokens is not read.
     for s, n in enumerate(length.tolist()):
         keys[s, n:], values[s, n:] = float("nan"), float("nan")
     function = native().attend
     assert function is not None
-    found = attend(function, projected.flatten(1), norm, 1e-6, (angle.cos(), angle.sin()), length, keys, values, 0.3)
+    found = attend(function, projected.flatten(1), norm, 1e-6, (angle.cos(), angle.sin()), length, keys, values, 0.3,
+                   window=window, cap=cap)  # fmt: skip
     assert torch.allclose(found, expected.flatten(1), atol=1e-5, rtol=1e-5)
     for s, n in enumerate(length.tolist()):
         assert torch.allclose(keys[s, : n + 1], expected_keys[s, : n + 1], atol=1e-5)

@@ -3,7 +3,8 @@
  *
  *     q = rotate(norm(heads_q))   k = rotate(norm(heads_k))   P = softmax(scale q k^T, keys up to the query's own)   out = P v
  *
- * Each of N tokens is computed once. Sequence b has the tokens index[b, 0 .. length[b]); the first start[b] of them are a
+ * With a window (0: none) the keys are the query's own and the window - 1 before it; with a cap (0: none) scores s become
+ * cap tanh(s / cap) before the softmax. Each of N tokens is computed once. Sequence b has the tokens index[b, 0 .. length[b]); the first start[b] of them are a
  * prompt's that an earlier sequence computes: they are keys here, not queries.
  *
  * Layout: heads (N, H + 2 K, E): queries, keys, values, and out (N, H, E), both bfloat16 (half = 1) or float (half = 0);
@@ -22,9 +23,9 @@ typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 
 typedef struct {
     const float *weight, *cosine, *sine;
-    float eps, scale;
+    float eps, scale, cap;
     const int64_t *index, *start, *length;
-    int64_t N, B, T, H, K, E;
+    int64_t N, B, T, H, K, E, window;
 } Shape;
 
 INLINE int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
@@ -140,34 +141,55 @@ static void pack(const float *ready, const Shape *s, const int64_t *index, int64
         for (int64_t t = 0; t < rows; t++) transposed[e * T + t] = packed[t * width + e];
 }
 
-/* Scores of the queries from i on, of which the keys after its own are ruled out, become probabilities. */
-INLINE void softmax(float *scores, int64_t T, int64_t i, int64_t count, int64_t keys, float *log_total) {
+/* The first key that a query sees. */
+INLINE int64_t first_seen(const Shape *s, int64_t query) {
+    return s->window > 0 && query >= s->window ? query + 1 - s->window : 0;
+}
+
+/* Scores of the queries from i on, of which the keys that they do not see are ruled out, become probabilities. */
+INLINE void softmax(float *scores, const Shape *s, int64_t i, int64_t count, int64_t low, int64_t keys, float *log_total) {
+    int64_t T = padded(s->T);
     for (int64_t r = 0; r < count; r++) {
-        float *p = scores + r * T, h = highest_of(p, i + r + 1), total = 0.0f;
+        int64_t first = first_seen(s, i + r);
+        float *p = scores + r * T, total = 0.0f;
+        if (s->cap > 0.0f)
+            for (int64_t j = first; j <= i + r; j++) p[j] = soft_cap(p[j], s->cap);
+        float h = highest_of(p + first, i + r + 1 - first);
+        for (int64_t j = low; j < first; j++) p[j] = -INFINITY;
         for (int64_t j = i + r + 1; j < keys; j++) p[j] = -INFINITY;
-        for (int64_t j = 0; j < keys; j++) total += p[j] = exp_negative(p[j] - h);
-        for (int64_t j = 0; j < keys; j++) p[j] /= total;
+        for (int64_t j = low; j < keys; j++) total += p[j] = exp_negative(p[j] - h);
+        for (int64_t j = low; j < keys; j++) p[j] /= total;
         log_total[r] = h + logf(total);
     }
 }
 
-/* Scores P' and dP of the queries from i on become P and dP' = P (dP - sum_j P dP); rows without a query become 0. */
-INLINE void softmax_backward_rows(float *scores, float *d_scores, int64_t T, int64_t i, int64_t count, int64_t keys,
-                                  const float *log_total) {
+/* Scores P' and dP of the queries from i on become P and dP' = P (dP - sum_j P dP), times the slope of the cap, which is
+ * 1 - (s / cap)^2 of a capped score s; rows without a query become 0. slope: T numbers of scratch. */
+INLINE void softmax_backward_rows(float *scores, float *d_scores, const Shape *s, int64_t i, int64_t count, int64_t low,
+                                  int64_t keys, const float *log_total, float *restrict slope) {
+    int64_t T = padded(s->T);
     for (int64_t r = 0; r < QUERIES; r++) {
         float *restrict p = scores + r * T, *restrict g = d_scores + r * T, offset = log_total[r], along = 0.0f;
         if (r >= count) {
-            memset(p, 0, (size_t)keys * 4);
-            memset(g, 0, (size_t)keys * 4);
+            memset(p + low, 0, (size_t)(keys - low) * 4);
+            memset(g + low, 0, (size_t)(keys - low) * 4);
             continue;
         }
+        if (s->cap > 0.0f)
+            for (int64_t j = low; j < keys; j++) {
+                p[j] = soft_cap(p[j], s->cap);
+                slope[j] = 1.0f - p[j] / s->cap * (p[j] / s->cap);
+            }
+        for (int64_t j = low; j < first_seen(s, i + r); j++) p[j] = -INFINITY;
         for (int64_t j = i + r + 1; j < keys; j++) p[j] = -INFINITY;
-        for (int64_t j = 0; j < keys; j++) {
+        for (int64_t j = low; j < keys; j++) {
             float d = p[j] - offset;
             p[j] = exp_negative(d > 0.0f ? 0.0f : d); /* rounding may bring it above 0 */
             along += p[j] * g[j];
         }
-        for (int64_t j = 0; j < keys; j++) g[j] = p[j] * (g[j] - along);
+        for (int64_t j = low; j < keys; j++) g[j] = p[j] * (g[j] - along);
+        if (s->cap > 0.0f)
+            for (int64_t j = low; j < keys; j++) g[j] *= slope[j];
     }
 }
 
@@ -186,10 +208,11 @@ INLINE void forward_as(const void *heads, const Shape *s, float *ready, float *s
             }
             for (int64_t i = s->start[b]; i < length; i += QUERIES) {
                 int64_t count = length - i < QUERIES ? length - i : QUERIES, keys = padded(i + count);
+                int64_t low = first_seen(s, i) / 16 * 16; /* no query sees a key before it */
                 pack(ready, s, index + i, count, QUERIES, h, s->scale, q, 0);
-                product(QUERIES, keys, E, q, width, 1, kT, T, scores, T, 0);
-                softmax(scores, T, i, count, keys, total);
-                product(QUERIES, width, i + count, scores, T, 1, v, width, o, width, 0);
+                product(QUERIES, keys - low, E, q, width, 1, kT + low, T, scores + low, T, 0);
+                softmax(scores, s, i, count, low, keys, total);
+                product(QUERIES, width, i + count - low, scores + low, T, 1, v + low * width, width, o, width, 0);
                 for (int64_t r = 0; r < count; r++) {
                     int64_t row = index[i + r] * H + h;
                     log_total[row] = total[r];
@@ -205,7 +228,7 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
     int64_t H = s->H, K = s->K, E = s->E, G = H / K, T = padded(s->T), width = padded(E), stride = (H + 2 * K) * E;
     float *k = scratch, *kT = k + T * width, *v = kT + E * T, *vT = v + T * width, *dk = vT + E * T, *dv = dk + T * width,
           *q = dv + T * width, *dq = q + QUERIES * width, *d_o = dq + QUERIES * width, *scores = d_o + QUERIES * width,
-          *d_scores = scores + QUERIES * T, total[QUERIES];
+          *d_scores = scores + QUERIES * T, *slope = d_scores + QUERIES * T, total[QUERIES];
     prepare(heads, s, ready, half);
     memset(d_ready, 0, (size_t)(s->N * stride) * 4);
     for (int64_t b = 0; b < s->B; b++)
@@ -220,6 +243,7 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
             }
             for (int64_t i = s->start[b]; i < length; i += QUERIES) {
                 int64_t count = length - i < QUERIES ? length - i : QUERIES, keys = padded(i + count);
+                int64_t low = first_seen(s, i) / 16 * 16;
                 pack(ready, s, index + i, count, QUERIES, h, s->scale, q, 0);
                 memset(d_o, 0, (size_t)(QUERIES * width) * 4);
                 for (int64_t r = 0; r < count; r++) {
@@ -227,12 +251,12 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
                     total[r] = log_total[row];
                     for (int64_t e = 0; e < E; e++) d_o[r * width + e] = get(d_out, row * E + e, half);
                 }
-                product(QUERIES, keys, E, q, width, 1, kT, T, scores, T, 0);
-                product(QUERIES, keys, E, d_o, width, 1, vT, T, d_scores, T, 0);
-                softmax_backward_rows(scores, d_scores, T, i, count, keys, total);
-                product(QUERIES, width, i + count, d_scores, T, 1, k, width, dq, width, 0);
-                product(keys, width, QUERIES, scores, 1, T, d_o, width, dv, width, 1);
-                product(keys, width, QUERIES, d_scores, 1, T, q, width, dk, width, 1);
+                product(QUERIES, keys - low, E, q, width, 1, kT + low, T, scores + low, T, 0);
+                product(QUERIES, keys - low, E, d_o, width, 1, vT + low, T, d_scores + low, T, 0);
+                softmax_backward_rows(scores, d_scores, s, i, count, low, keys, total, slope);
+                product(QUERIES, width, i + count - low, d_scores + low, T, 1, k + low * width, width, dq, width, 0);
+                product(keys - low, width, QUERIES, scores + low, 1, T, d_o, width, dv + low * width, width, 1);
+                product(keys - low, width, QUERIES, d_scores + low, 1, T, q, width, dk + low * width, width, 1);
                 for (int64_t r = 0; r < count; r++)
                     for (int64_t e = 0; e < E; e++)
                         d_ready[index[i + r] * stride + h * E + e] = s->scale * dq[r * width + e];
@@ -246,12 +270,13 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
     prepare_backward(heads, s, d_ready, d_heads, d_weight, scratch, half);
 }
 
-#define SHAPE {weight, cosine, sine, eps, scale, index, start, length, N, B, T, H, K, E}
+#define SHAPE {weight, cosine, sine, eps, scale, cap, index, start, length, N, B, T, H, K, E, window}
 #define SHAPED \
-    const float *weight, const float *cosine, const float *sine, float eps, float scale, const int64_t *index, \
-    const int64_t *start, const int64_t *length, int64_t N, int64_t B, int64_t T, int64_t H, int64_t K, int64_t E
+    const float *weight, const float *cosine, const float *sine, float eps, float scale, float cap, \
+    const int64_t *index, const int64_t *start, const int64_t *length, int64_t N, int64_t B, int64_t T, int64_t H, int64_t K, \
+    int64_t E, int64_t window
 
-/* scratch of both, with T and E padded to multiples of 16: 6 T E + 32 T + 48 E numbers. d_weight: NULL where weight is. */
+/* scratch of both, with T and E padded to multiples of 16: 6 T E + 33 T + 48 E numbers. d_weight: NULL where weight is. */
 void attention_forward(const void *heads, SHAPED, float *ready, float *scratch, void *out, float *log_total, int64_t half) {
     Shape shape = SHAPE;
     if (half) forward_as(heads, &shape, ready, scratch, out, log_total, 1);

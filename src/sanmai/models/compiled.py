@@ -65,6 +65,8 @@ def attention(
     num_kv_heads: int,
     eps: float,
     scale: float,
+    window: int | None = None,
+    cap: float | None = None,
 ) -> Tensor:
     """Causal attention, (N, H E), of heads (N, (H + 2 K) E) as they are projected: queries, keys, values.
 
@@ -73,6 +75,8 @@ def attention(
         angles: cos and sin of the tokens' positions, (N, ..., E / 2).
         places: index_BT, the number n of the token at every place of a right-padded batch; start_B, how many tokens at
             the beginning of a row an earlier row computes; length_B, the tokens of a row.
+        window: tokens that one sees, itself included; None: all before it.
+        cap: scores s become cap tanh(s / cap); None: they stay.
     """
     weight_2E = None if head_norm is None else torch.stack(head_norm).float()
     cos_NE, sin_NE = (x.float().contiguous() for x in angles)
@@ -80,7 +84,8 @@ def attention(
         raise ValueError(
             f"angles of shape {tuple(angles[0].shape)} do not belong to heads of shape {tuple(heads_NE.shape)}"
         )
-    return _Attention.apply(library, heads_NE, weight_2E, cos_NE, sin_NE, places, num_heads, num_kv_heads, eps, scale)
+    numbers, sizes = (eps, scale, cap or 0.0), (num_heads, num_kv_heads, window or 0)
+    return _Attention.apply(library, heads_NE, weight_2E, cos_NE, sin_NE, places, numbers, sizes)
 
 
 class _AddNorm(torch.autograd.Function):
@@ -166,12 +171,12 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, library: Any, heads: Tensor, weight: Tensor | None, cos: Tensor, sin: Tensor, places: tuple[Tensor, ...],
-        num_heads: int, num_kv_heads: int, eps: float, scale: float,
+        numbers: tuple[float, ...], sizes: tuple[int, int, int],
     ) -> Tensor:  # fmt: skip
-        heads = heads.contiguous()
+        heads, (num_heads, num_kv_heads, window) = heads.contiguous(), sizes
         width = heads.shape[1] // (num_heads + 2 * num_kv_heads)
-        ctx.library, ctx.numbers = library, (eps, scale)
-        ctx.sizes = (len(heads), *places[0].shape, num_heads, num_kv_heads, width)
+        ctx.library, ctx.numbers = library, numbers
+        ctx.sizes = (len(heads), *places[0].shape, num_heads, num_kv_heads, width, window)
         index, start, length = (x.long().contiguous() for x in places)
         shape = (weight, cos, sin, *ctx.numbers, index, start, length, *ctx.sizes)
         out, log_total = (
@@ -197,13 +202,13 @@ class _Attention(torch.autograd.Function):
             ctx.library.attention_backward, grad, heads, *shape, log_total, ready, d_ready, _scratch(ctx.sizes),
             d_heads, d_weight, DTYPES[heads.dtype],
         )  # fmt: skip
-        return None, d_heads, d_weight, *[None] * 7
+        return None, d_heads, d_weight, *[None] * 5
 
 
 def _scratch(sizes: tuple[int, ...]) -> Tensor:
     """Room for one head's arrays, as attention.c says."""
     tokens, width = (-(-n // 16) * 16 for n in (sizes[2], sizes[5]))
-    return torch.empty(6 * tokens * width + 32 * tokens + 48 * width)
+    return torch.empty(6 * tokens * width + 33 * tokens + 48 * width)
 
 
 def _call(function: Any, *arguments: Tensor | float | None) -> None:

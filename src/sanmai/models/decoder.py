@@ -132,8 +132,9 @@ class DenseDecoder:
         self._values: list[Tensor] = [self._room(num_slots, 0) for _ in weights.layers]
         self._angles = model.angles(torch.arange(0, device=device))
         self._gate = F.silu if model.architecture.activation == "silu" else partial(F.gelu, approximate="tanh")
-        # The compiled kernel uses the calling thread alone.
-        self._compiled = native.native().attend if device.type == "cpu" and torch.get_num_threads() == 1 else None
+        # The compiled kernel uses the calling thread alone, and turns whole heads.
+        can_compile = device.type == "cpu" and torch.get_num_threads() == 1 and model.turns_whole_heads
+        self._compiled = native.native().attend if can_compile else None
 
     def _room(self, num_slots: int, width: int) -> Tensor:
         # Zeros: what is masked is multiplied by 0, and memory as it was found may hold a NaN.
@@ -187,31 +188,22 @@ class DenseDecoder:
         self._grow(self.longest + 1)
         self.longest += 1
         x_SD = model.embed(token_S)
-        attending = self._attending()
+        attend = self._attend_compiled if self._compiled is not None else self._attending()
         for layer, keys, values in zip(self.weights.layers, self._keys, self._values, strict=True):
-            x_SD = self._rest(layer, x_SD, attending(layer, x_SD, keys, values))
+            x_SD = self._rest(layer, x_SD, attend(layer, x_SD, keys, values))
         self.length_S += 1
         return self._logits(x_SD)
 
+    def _attend_compiled(self, layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        model = self.model
+        assert self._compiled is not None
+        return native.attend(
+            self._compiled, self._heads(layer, x_SD), layer.head_norm, model.eps, self._angles[layer.rotation], self.length_S,
+            keys, values, model.scale, window=layer.window, cap=model.architecture.score_cap,
+        )  # fmt: skip
+
     def _attending(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
-        """Attention of one step, of any of its layers; its keys and values are appended to those given."""
-        model, by_pytorch = self.model, None
-
-        def attend(layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            nonlocal by_pytorch
-            window = None if layer.window is None or layer.window >= self.longest else layer.window
-            angles = self._angles[layer.rotation]
-            if self._compiled is not None and model.is_compiled(angles, window):
-                return native.attend(
-                    self._compiled, self._heads(layer, x_SD), layer.head_norm, model.eps, angles, self.length_S, keys, values,
-                    model.scale,
-                )  # fmt: skip
-            by_pytorch = by_pytorch or self._attending_by_pytorch()
-            return by_pytorch(layer, x_SD, keys, values)
-
-        return attend
-
-    def _attending_by_pytorch(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
+        """The same by PyTorch, for one step of all layers."""
         model, device = self.model, self.length_S.device
         angles = {key: (cos[self.length_S], sin[self.length_S]) for key, (cos, sin) in self._angles.items()}
         back_ST = self.length_S.unsqueeze(1) - torch.arange(self.longest, device=device)

@@ -4,7 +4,7 @@ Each token is computed once: no padding enters a matrix product, and a prompt th
 for all of them. `DenseModel.of` takes a model only if its logits are those of `transformers`; any other model goes the
 general way (models/policy.py). Sampling with it is in models/decoder.py.
 
-The compiled attention has no soft cap and turns whole heads; PyTorch computes the layers that need another.
+The compiled attention turns whole heads; PyTorch computes that of a model that turns a part of each.
 
 Shape key: B sequences, T tokens, N tokens that are computed, D width, F feed-forward width, H query heads, K key-value
 heads, E head width, V vocabulary.
@@ -12,6 +12,7 @@ heads, E head width, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -264,11 +265,12 @@ class DenseModel:
             heads_NE, head_norm = torch.cat([q_NE, k_NE, v_NE], dim=1), None
         width = layout.index_BT.shape[1]
         window = None if layer.window is None or layer.window >= width else layer.window
-        library = compiled.passes(heads_NE) if self.is_compiled(angles, window) else None
+        library = compiled.passes(heads_NE) if self.turns_whole_heads else None
         if library is not None and width <= _LONGEST_COMPILED:
             return compiled.attention(
                 library, heads_NE, head_norm, angles, (layout.index_BT, layout.start_B, layout.length_B),
                 num_heads=self.num_heads, num_kv_heads=self.num_kv_heads, eps=self.eps, scale=self.scale,
+                window=window, cap=self.architecture.score_cap,
             )  # fmt: skip
         counts = (self.num_heads, self.num_kv_heads, self.num_kv_heads)
         heads_NHE = heads_NE.to(self.attention_dtype).unflatten(1, (-1, self.head_width))
@@ -283,9 +285,16 @@ class DenseModel:
         )  # fmt: skip
         return layout.collect(out_BHTE)
 
-    def is_compiled(self, angles: Angles, window: int | None) -> bool:
-        """The compiled attention computes layers like this one."""
-        return window is None and self.architecture.score_cap is None and angles[0].shape[-1] * 2 == self.head_width
+    @property
+    def path(self) -> str:
+        """What a run says of it."""
+        return "fast path" if self.turns_whole_heads else "fast path (attention by PyTorch: it turns a part of each head)"
+
+    @functools.cached_property
+    def turns_whole_heads(self) -> bool:
+        """As the compiled attention does."""
+        angles = self.angles(torch.arange(1, device=self.embedding.weight.device))
+        return all(cos.shape[-1] * 2 == self.head_width for cos, _ in angles.values())
 
 
 def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -28,9 +28,9 @@ from sanmai.models.places import cache_folder
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "attend.c", "passes.c", "attention.c"))
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
           "-fassociative-math", "-fno-signed-zeros", "-ffp-contract=fast")  # fmt: skip
-_ATTENTION = "p ppp ff ppp iiiiii"  # heads; weight, angles; eps, scale; index, start, length; N, B, T, H, K, E
+_ATTENTION = "p ppp fff ppp iiiiiii"  # heads; weight, angles; eps, scale, cap; index, start, length; N, B, T, H, K, E, window
 _PARAMETERS = {
-    "attend": "pp f ppppp iiiii f pp",
+    "attend": "pp f ppppp iiiii f i f pp",
     "norm_forward": "ppp f ii ppp i",
     "norm_backward": "ppppp ii pppp i",
     "swiglu_forward": "p ii p i",
@@ -141,6 +141,9 @@ def attend(
     keys_STKE: Tensor,
     values_STKE: Tensor,
     scale: float,
+    *,
+    window: int | None = None,
+    cap: float | None = None,
 ) -> Tensor:
     """Attention of one new token per slot, (S, H * E); its keys and values are appended to the caches.
 
@@ -150,6 +153,8 @@ def attend(
         head_norm: (H + K, E) weights of the norm of queries and keys, if the model has one.
         angles: cos and sin of all positions, (capacity, 1, E / 2).
         length_S: tokens that each slot has, below the capacity.
+        window: tokens that the new one sees, itself included; None: all.
+        cap: scores s become cap tanh(s / cap); None: they stay.
     """
     num_slots, capacity, num_kv_heads, width = keys_STKE.shape
     num_heads = heads_SE.shape[1] // width - 2 * num_kv_heads
@@ -163,7 +168,7 @@ def attend(
     function(
         pointer(heads_SE), pointer(head_norm), eps, pointer(angles[0]), pointer(angles[1]), pointer(length_S),
         pointer(keys_STKE), pointer(values_STKE), num_slots, capacity, num_heads, num_kv_heads, width, scale,
-        pointer(scratch), pointer(out_SE),
+        window or 0, cap or 0.0, pointer(scratch), pointer(out_SE),
     )  # fmt: skip
     return out_SE
 

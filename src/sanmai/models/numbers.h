@@ -51,6 +51,12 @@ INLINE float exp_negative(float x) {
     return x < -87.0f ? 0.0f : p * power;
 }
 
+/* cap tanh(x / cap), to about 1e-7 of the cap. */
+INLINE float soft_cap(float x, float cap) {
+    float e = exp_negative(-2.0f * fabsf(x) / cap), capped = cap * (1.0f - e) / (1.0f + e);
+    return x < 0.0f ? -capped : capped;
+}
+
 /* The greatest of `count` numbers, in 16 strands: compilers do not reorder comparisons, because of NaN. */
 INLINE float highest_of(const float *x, int64_t count) {
     float strand[16], highest = x[0];

@@ -146,7 +146,7 @@ class Policy:
             self.dense = DenseModel.of(self.model, _DTYPES[self.config.dtype], probe_tokens(self.tokenizer, self.vocabulary))
         except FastPathError as why:
             return f"general path: {why}"
-        return "fast path"
+        return self.dense.path
 
     @property
     def num_parameters(self) -> int:
