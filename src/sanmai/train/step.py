@@ -163,7 +163,6 @@ def optimizer_step(
     anchor_metrics: Metrics = {}
     if anchor is not None:
         anchor_metrics = add_anchor(policy, anchor, config.micro_tokens)
-    policy.end_phase()
     norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
     is_own = all(math.isfinite(value) for value in result.metrics.values())
     result.metrics.update({**anchor_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
@@ -174,6 +173,8 @@ def optimizer_step(
         error.is_anchors = is_own and any(name.startswith("loss/") for name in bad)
         raise error
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # a copy of the weights' size that sampling does not need
+    policy.end_phase()
     return result
 
 
