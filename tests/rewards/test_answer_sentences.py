@@ -61,6 +61,8 @@ EIGHTEEN = [
     "La respuesta es 18. ¡Espero que ayude!",
     "Die Antwort ist 18. Ich hoffe, das hilft!", "La réponse est 18. N'hésitez pas si vous avez des questions !",
     "答案是18。希望对你有帮助！", "答えは18です。お役に立てば幸いです。", "Ответ: 18 ✅", "Jawaban: 18. Semoga membantu!",
+    "Vastaus: 18 euroa", "Η απάντηση είναι 18 ευρώ.", "A válasz: 18 forint.", "Ang sagot ay 18.", "Jawabane yaiku 18.",
+    "పాఠం: 9 x 2. సమాధానం: 18 డాలర్లు.", "پاسخ نهایی 18 است.", "התשובה היא 18 שקלים.", "La resposta és 18.",
     "所以，最终答案是：**18**美元。", "¡La respuesta es 18! No dudes en preguntar.",
 ]  # fmt: skip
 NOT_EIGHTEEN = [
@@ -91,6 +93,10 @@ NOT_EIGHTEEN = [
     "Die Antwort ist 18 (vielleicht 19).",
     "La réponse est 18 ou plus.", "Die Antwort ist 18. Es sind 19.", "Die Antwort ist 18, aber sicher ist das nicht.",
     "La respuesta es 18. Me equivoqué.", "Ответ: 18. Это неверно.", "Die Antwort ist 18 ❌", "La respuesta es $18$ o $19$.",
+    "Het antwoord van Bob is 18.", "Stell dir vor, die Antwort ist 18.", "想象答案是18。", "18 ist die halbe Antwort.",
+    "18 ist Bobs Antwort.", "Svaret från Bob är 18.", "Câu trả lời của Nam là 18.", "太郎は答えは18だと言った。",
+    "Die Antwort ist 18. Nach erneuter Rechnung komme ich auf 19.", "Ответ: 18. После проверки получилось 19.",
+    "Η απάντηση δεν είναι 18.", "Відповідь не 18.", "பதில் 18 அல்ல.", "Sagot: hindi 18", "Jawabane dudu 18.",
     "Die Antwort ist 18 Millionen.", "答案是18万。", "La respuesta es 18%.", "Die Antwort ist $18+x$.",
     "Die Antwort ist 18 + 1.",
 ]  # fmt: skip

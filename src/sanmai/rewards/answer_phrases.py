@@ -78,6 +78,11 @@ def last_said(answer: str) -> str | None:
     return None if rivalled(languages_of(match[0], text), text[last.end :], last.value) else last.value + last.unit
 
 
+def names_answer(text: str) -> bool:
+    """Whether a text speaks of an answer in any language: where it states none plainly, it is no bare answer either."""
+    return _any().search(text) is not None
+
+
 def denies(before: str) -> bool:
     """Whether what a sentence says before its answer names it in some language and denies it there: "La respuesta no es"."""
     for match in _any().finditer(before):
@@ -217,6 +222,8 @@ def _is_glue(codes: list[str], text: str, most: int = 1) -> bool:
     """Whether a text is nothing but copulas, articles and the like, and `most` units or things counted."""
     text = re.sub(r"[\s*_,.)$€£«»\"'”’]+", " ", text)
     left = _pattern("glue", tuple(codes)).sub(" ", text).split()
+    if left and set(codes).isdisjoint(UNSPACED) and not text.strip().startswith(left[0]):
+        return False  # "18 Dollar ist die Antwort", but not "18 ist Bobs Antwort"
     if set(codes) & UNSPACED:
         return len("".join(left)) <= 4 * most
     return len(left) <= most and all(len(word) < 12 for word in left)

@@ -45,7 +45,8 @@ WEST: dict[str, Words] = {
         named="antwort|antworten|ergebnis|lösung|endergebnis|gesamtzahl",
         spoils="nicht|kein|keine|keinen|keineswegs|niemals|vielleicht|möglicherweise|wahrscheinlich|wenn|falls|"
                "weder|eigentlich|nein|irrtum|fehler|etwa|ungefähr|außer|hälfte|falsch+|könnte|dürfte|kann…sein|"
-               "kann…lauten|zwischen+|vorläufig+|teil|teilergebnis|laut|sagt|sagte|meint|behauptet|glaubt|angeblich",
+               "kann…lauten|zwischen+|vorläufig+|teil|teilergebnis|laut|stell dir vor|stellen wir uns vor|sagt|sagte|meint|"
+               "behauptet|glaubt|angeblich",
         either="oder|entweder|beziehungsweise|bzw",
         turns="aber|doch|sondern|jedoch|allerdings",
         back="nein|moment|warte|falsch+|irrtum|geirrt|verrechnet|korrektur|korrigier+|fehler|stimmt nicht|"

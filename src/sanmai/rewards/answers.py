@@ -105,7 +105,8 @@ def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
         if said is not None:
             return [said]
         bare = undecorated(answer.strip())
-        return [bare] if bare and "\n" not in bare and len(bare) <= 200 and not names_answer(bare) else []
+        is_bare = bare and "\n" not in bare and len(bare) <= 200
+        return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
         marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]
     last = marks[-1]
