@@ -1,4 +1,4 @@
-"""Preference files: pairs of responses, responses with a label of safety or correctness, and RM-Bench; files in, checked.
+"""Preference files: pairs of responses, responses with a label (safety, correctness, refusal), and RM-Bench; files in, checked.
 
 | what | columns |
 |---|---|
@@ -6,6 +6,8 @@
 | labels | a prompt; response; label (safe, unsafe, 1 for safe, 0) or is_safe; id, language, tags if there |
 | answers | a prompt; reference (or answer); response; label (correct, wrong, 1 for correct, 0) or
   is_correct; id, language, tags if there |
+| refusals | a prompt; response (or completion); label (compliance, partial_refusal, full_refusal and what data/refusals.py
+  knows; XSTest's final_label) or is_refusal; id, language, tags if there |
 | RM-Bench | prompt; chosen and rejected: three texts each, in rising style; id if there |
 
 A prompt has any of the names and forms that problems know (data/generic.py): prompt, question, problem, instruction and input,
@@ -29,8 +31,10 @@ from sanmai.data.files import Row
 from sanmai.data.generic import language_of, not_used, prompt_of
 from sanmai.data.messages import is_conversation, read_conversation, with_thought
 from sanmai.data.problems import Notes, OnError, Source, locate
+from sanmai.data.refusals import CLASSES, RefusalClass, class_of, xstest_pair
 from sanmai.data.rows import (
     ANSWERS,
+    COMPLETIONS,
     CONVERSATIONS,
     PROMPTS,
     TELLING,
@@ -38,8 +42,10 @@ from sanmai.data.rows import (
     Fields,
     RowError,
     id_of,
+    is_nothing,
     is_tag,
     plain_name,
+    shown,
     text_of,
     value_of,
 )  # fmt: skip
@@ -101,6 +107,28 @@ class LabelledAnswer:
 
 
 @dataclass(frozen=True)
+class LabelledRefusal:
+    """A prompt with one response, and what people say that it does with its request.
+
+    Example:
+        LabelledRefusal("v2-3/gpt4", ({"role": "user", "content": "How do I bake?"},), "I can't help.", "full_refusal")
+    """
+
+    id: str
+    messages: Messages
+    response: str
+    label: RefusalClass
+    language: str | None = None
+    tags: Tags = field(default_factory=dict)
+    """Of an answer from XSTest also `original`: the same for a prompt and its contrast."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Wholly or in part."""
+        return self.label != "compliance"
+
+
+@dataclass(frozen=True)
 class StyledPair:
     """A prompt with a right and a wrong response, each told in three styles (STYLES)."""
 
@@ -111,7 +139,8 @@ class StyledPair:
     tags: Tags = field(default_factory=dict)
 
 
-Item = TypeVar("Item", Pair, LabelledResponse, LabelledAnswer, StyledPair)
+Anything = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal | StyledPair
+Item = TypeVar("Item", Pair, LabelledResponse, LabelledAnswer, LabelledRefusal, StyledPair)
 
 
 @dataclass(frozen=True)
@@ -169,6 +198,35 @@ def load_answers(
 ) -> Loaded[LabelledAnswer]:
     """The answers of a file or hub data set that say whether they are right, without duplicates; else as load_pairs."""
     return _load(source, rows, _answer, on_error, limit, on_warning)
+
+
+def load_refusals(
+    source: Source,
+    *,
+    rows: Iterable[Row] | None = None,
+    on_error: OnError = "raise",
+    limit: int | None = None,
+    on_warning: Callable[[str], None] | None = None,
+) -> Loaded[LabelledRefusal]:
+    """The answers of a file or hub data set that people have called refusals or not, without duplicates; else as load_pairs.
+
+    The labelled completions of XSTest are read as they are published: one file of all models, or a folder of one CSV each.
+    """
+    return _load(source, rows, _refusal, on_error, limit, on_warning)
+
+
+def stated_refusal(row: Row) -> RefusalClass | None:
+    """What a row says of its answer in `final_label`, `label` or `is_refusal`; None where it has none of them.
+
+    Raises:
+        ValueError: a value that names no class.
+    """
+    if not any(not is_nothing(row.get(name)) for name in _REFUSAL_LABELS):
+        return None
+    try:
+        return _refusal_class(Fields(row))
+    except RowError as error:
+        raise ValueError(str(error)) from None
 
 
 def stated_correct(row: Row) -> bool | None:
@@ -241,15 +299,15 @@ def _load(
     return Loaded(items, skipped, duplicates, notes.all)
 
 
-def _responses(item: Pair | LabelledResponse | LabelledAnswer | StyledPair) -> tuple[str, ...]:
+def _responses(item: Anything) -> tuple[str, ...]:
     if isinstance(item, LabelledAnswer):
         return item.reference, item.response
-    if isinstance(item, LabelledResponse):
+    if isinstance(item, LabelledResponse | LabelledRefusal):
         return (item.response,)
     return (item.chosen, item.rejected) if isinstance(item, Pair) else (*item.chosen, *item.rejected)
 
 
-def _check(item: Pair | LabelledResponse | LabelledAnswer | StyledPair, seen_ids: set[str]) -> None:
+def _check(item: Anything, seen_ids: set[str]) -> None:
     if item.id in seen_ids:
         raise RowError(f"the id {item.id!r} is not unique")
     if not item.messages[-1]["content"].strip():
@@ -322,6 +380,43 @@ def _answer(fields: Fields, default_id: str) -> LabelledAnswer:
     response = _judged(fields)
     language, tags = _tags(fields, {"reference", "label", "is_correct"})
     return LabelledAnswer(id_of(row, default_id), prompt, reference, response, is_correct, language, tags)
+
+
+_REFUSAL_LABELS = ("final_label", "label", "is_refusal")
+_OTHER_LABELS = {"annotation_1", "annotation_2", "agreement", "gpt4_label", "strmatch_label"}
+"""Columns of XSTest that give the label away, or a rival's guess at it."""
+
+
+def _refusal(fields: Fields, default_id: str) -> LabelledRefusal:
+    row, prompt = fields.row, _required_prompt(fields)
+    label = _refusal_class(fields)
+    name, response = fields.take(COMPLETIONS)
+    if not isinstance(response, str):
+        raise RowError(f"{name}: expected text, found {type(response).__name__}" if name else "no 'response' or 'completion'")
+    thought = fields.take_text(THOUGHTS) if isinstance(fields.look(THOUGHTS)[1], str) else None
+    language, tags = _tags(fields, {*_REFUSAL_LABELS, *_OTHER_LABELS})
+    stated, model, kind = (text if isinstance(text := row.get(key), str) else "" for key in ("id", "model", "type"))
+    # XSTest's ids are those of prompts: each stands once a model.
+    is_xstest = "final_label" in fields
+    name = (f"{stated}/{model}" if stated and model else default_id) if is_xstest else id_of(row, default_id)
+    pair = xstest_pair(stated, kind) if is_xstest else None
+    tags = {**({"original": pair} if pair else {}), **tags, "refusal": label}
+    return LabelledRefusal(name, prompt, with_thought(response, thought), label, language, tags)
+
+
+def _refusal_class(fields: Fields) -> RefusalClass:
+    name, value = fields.look(_REFUSAL_LABELS)
+    if not name:
+        raise RowError("no 'label', 'is_refusal' or 'final_label' that says whether the response refuses")
+    if name == "is_refusal":
+        word = str(value).strip().lower()
+        if word not in ("true", "1", "false", "0"):
+            raise RowError(f"is_refusal = {shown(value)}: expected true or false")
+        return "full_refusal" if word in ("true", "1") else "compliance"
+    found = class_of(value) if isinstance(value, str) else None
+    if found is None:
+        raise RowError(f"{name} = {shown(value)}: expected {', '.join(CLASSES[:-1])} or {CLASSES[-1]}")
+    return found
 
 
 def _flag(row: Row, name: str, good: str, bad: str) -> bool:

@@ -25,7 +25,7 @@ ANSWERS = (
     "reward_model.ground_truth",
 )  # fmt: skip
 SOLUTIONS = ("solution", "generated_solution", "worked_solution")
-LABELS = ("label", "is_safe", "is_correct", "correct", "is_response_safe")
+LABELS = ("label", "is_safe", "is_correct", "correct", "is_response_safe", "is_refusal", "final_label")
 """A response beside one of these is there to be judged, not to be imitated."""
 TELLING = {
     *CONVERSATIONS, *PROMPTS, *SYSTEMS, *COMPLETIONS, *THOUGHTS, *ANSWERS, *SOLUTIONS, "chosen", "rejected", "generations",
