@@ -274,7 +274,7 @@ def score(
         str | None,
         typer.Option(
             metavar="FOLDER|URL#MODEL",
-            help="Of refusal: a classifier's folder. Of refusal, harm or math_judge: a model behind a server, "
+            help="Of refusal: the folder of a classifier or of `run reward`. Of refusal, harm, math_judge: a server's model, "
             "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward: a reward model's.",
         ),
     ] = None,

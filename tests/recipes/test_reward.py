@@ -25,7 +25,7 @@ FAST = {
     "examples_per_step": 8, "checkpoints": {"every": 1}, "preferences": {"world": {"train": 24, "heldout": 12}},
 }  # fmt: skip
 PAIRS: dict = {**FAST, "balance_lengths": False}
-OBJECTIVES = ["pairwise", "pointwise", "correctness"]
+OBJECTIVES = ["pairwise", "pointwise", "correctness", "refusal"]
 
 
 def metrics_of(run: Path) -> list[dict]:

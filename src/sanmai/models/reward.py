@@ -4,7 +4,8 @@ A folder is what `AutoModelForSequenceClassification` loads, with a `sanmai.json
 
     {"reward_model": {"objective": "pairwise", "reads": "answer", "center": 0.31}}
 
-A model of correctness reads question, reference answer and response: the reference stands in the prompt, after the question.
+A model of correctness reads question, reference answer and response: the reference stands in the prompt, after the question. A
+model of refusal reads the first tokens of an answer, finished or not: refusals show early.
 
 Shape key: B sequences, T tokens.
 """
@@ -37,12 +38,12 @@ from sanmai.models.policy import (
     recompute_layers,
     resolve_model,
 )
-from sanmai.types import InputError, Message, Problem, Trace, Verdict
+from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
 
-Objective = Literal["pairwise", "pointwise", "correctness"]
+Objective = Literal["pairwise", "pointwise", "correctness", "refusal"]
 """Trained on pairs: only differences of scores mean something. On labels: the score is the logit of "safe". On labelled answers,
-the reference shown: of "correct"."""
-LABELS = {"pointwise": ("safe", "unsafe"), "correctness": ("correct", "wrong")}
+the reference shown: of "correct". On labelled refusals: of "refusal", wholly or in part."""
+LABELS = {"pointwise": ("safe", "unsafe"), "correctness": ("correct", "wrong"), "refusal": ("refusal", "compliance")}
 """What a positive and a negative score mean, of the objectives with labels."""
 Reads = Literal["answer", "all"]
 """The answer alone, or thought and answer as they were written."""
@@ -68,6 +69,8 @@ class RewardModel:
         self.reads: Reads = reads
         self.center = 0.0
         """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of the others."""
+        self.first_tokens: int | None = None
+        """Of the answer that a model of refusal reads; None: all of it."""
         self.notes: tuple[str, ...] = ()
         """As of a policy."""
         self.counts: Counter[str] = Counter()
@@ -146,8 +149,11 @@ class RewardModel:
         Args:
             reference: shown to a model of correctness; the others do not look at it.
 
+        Of what a model of refusal reads, only the first tokens, and a stop token where nothing was cut off.
+
         Returns:
-            None for a model that reads answers when the trace is incomplete: there is no answer yet.
+            None for a model that reads answers when the trace is incomplete: there is no answer yet. For a model of refusal when
+            no word of an answer was written: it judges what is cut off as it stands.
 
         Raises:
             ValueError: as encode_prompt.
@@ -155,14 +161,17 @@ class RewardModel:
         prompt = self.encode_prompt(messages, reference)
         tags = tags_opened(prompt_end(self.tokenizer, prompt), (OPEN_TAG, CLOSE_TAG))
         if self.reads == "answer":
-            if not trace.is_complete:
+            is_there = trace.is_complete or (self.objective == "refusal" and trace.state is not TraceState.UNCLOSED)
+            if not is_there or (self.objective == "refusal" and not trace.answer.strip()):
                 return None
             text = f"{tags[1]}\n{trace.answer.strip()}" if tags else trace.answer.strip()
         else:
             text = trace.text.removeprefix(tags[0]) if tags else trace.text
+        tokens = self.tokenizer.encode(text, **self._as_text)
+        kept = tokens if self.first_tokens is None else tokens[: self.first_tokens]
+        is_cut = self.objective == "refusal" and (trace.is_truncated or len(kept) < len(tokens))
         end = turn_end(self.tokenizer)
-        stop = [] if end is None else [end]
-        return [*prompt, *self.tokenizer.encode(text, **self._as_text), *stop]
+        return [*prompt, *kept, *([] if end is None or is_cut else [end])]
 
     def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """Scores score_B (float32, with gradient) of sequences, right-padded to the longest."""
@@ -193,9 +202,9 @@ class RewardModel:
     def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
         """One verdict per item: a probability, 0 to 1.
 
-        Of a model trained on labels, that the completion is safe, or correct. Of one trained on pairs, that it beats a response
-        of score `center`: sigmoid(score - center). None where there is no finished answer to read, or it is too long, or a model
-        of correctness has no reference.
+        Of a model trained on labels, that the completion is safe, or correct, or that its answer refuses. Of one trained on
+        pairs, that it beats a response of score `center`: sigmoid(score - center). None where there is no finished answer to
+        read, or it is too long, or a model of correctness has no reference.
         """
         room = self.max_positions or math.inf
         needs_reference = self.objective == "correctness"
@@ -211,7 +220,8 @@ class RewardModel:
             if lack:
                 verdicts.append(Verdict(None, "no reference answer", "ungradable"))
             elif tokens is None:
-                verdicts.append(Verdict(None, "no finished answer to score", "incomplete"))
+                what = "word of an answer to judge" if self.objective == "refusal" else "finished answer to score"
+                verdicts.append(Verdict(None, f"no {what}", "incomplete"))
             elif len(tokens) > room:
                 reason = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
                 # As what was cut off: writing on and on must not spare a policy its reward.
@@ -234,8 +244,10 @@ class RewardModel:
         with quiet_transformers():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-        facts = {"reward_model": {"objective": self.objective, "reads": self.reads, "center": self.center}}
-        (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+        facts: dict[str, Any] = {"objective": self.objective, "reads": self.reads, "center": self.center}
+        if self.first_tokens is not None:
+            facts["first_tokens"] = self.first_tokens
+        (folder / FACTS).write_text(json.dumps({"reward_model": facts}, indent=1) + "\n")
         for path in folder.glob("*.safetensors"):  # written for the owner alone; the rest of the folder is not
             path.chmod((folder / "config.json").stat().st_mode)
 
@@ -255,6 +267,7 @@ def load_reward_model(
     *,
     objective: Objective | None = None,
     reads: Reads | None = None,
+    first_tokens: int | None = None,
     seed: int | None = None,
     for_training: bool = False,
 ) -> RewardModel:
@@ -266,6 +279,7 @@ def load_reward_model(
     Args:
         config: `name` is a folder or run folder of either kind, "tiny", or a hub name.
         objective, reads: what the model must have been trained for, or is going to be; None takes what its folder says.
+        first_tokens: of an answer that a model of refusal is going to read; None takes what its folder says.
         seed: of a new head; None refuses a model that has none.
 
     Raises:
@@ -310,6 +324,7 @@ def load_reward_model(
     reward_model = RewardModel(model, tokenizer, config, objective=chosen_objective, reads=chosen_reads)
     reward_model.notes = check_template(config.name, tokenizer)
     reward_model.center = float(recorded.get("center", 0.0))
+    reward_model.first_tokens = recorded.get("first_tokens") if first_tokens is None else first_tokens
     return reward_model
 
 

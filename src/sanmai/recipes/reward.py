@@ -1,9 +1,10 @@
-"""Reward models: of helpfulness from pairs (Bradley-Terry), of safety or of correctness from labels (cross-entropy).
+"""Reward models: of helpfulness from pairs (Bradley-Terry), of safety, correctness or refusal from labels (cross-entropy).
 
 Reproduces the reward models of DeepSeek-R1 (arXiv:2501.12948): one pass at learning rate 6e-6 in
 batches of 256 and at most 8,192 tokens; helpfulness from pairs whose chosen and rejected responses are of balanced length,
 scored on the answer alone; safety pointwise, on thought and answer. And the classic reward model of Kimi k1.5 (arXiv:2501.12599,
 "Reward Modeling for Math"): question, reference answer and response in, a scalar out whether the response is correct.
+A model of refusal says whether an answer refuses, wholly or in part: a judge of evaluations that is none of the rules.
 The result is an ordinary sequence-classification folder.
 """
 
@@ -20,14 +21,16 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
-from sanmai.data.preferences import Pair, load_rm_bench
+from sanmai.data.preferences import LabelledRefusal, Pair, load_rm_bench
 from sanmai.losses import binary_cross_entropy, bradley_terry
 from sanmai.models.policy import ModelConfig
 from sanmai.models.reward import LABELS, Objective, Reads, RewardModel, load_reward_model, similar_lengths
 from sanmai.recipes.loop import train_steps
 from sanmai.recipes.progress import Progress
+from sanmai.recipes.refusal_evaluation import under_other_prompts
 from sanmai.recipes.reward_data import (
     Example,
+    Preference,
     PreferencesConfig,
     balanced,
     encode_examples,
@@ -57,7 +60,7 @@ class RewardConfig(Config):
     """Names every random stream of the run, the new head's too."""
     objective: Objective = "pairwise"
     """"pairwise": which of two responses is better. "pointwise": is this response safe. "correctness": is its answer right, with
-    the reference answer shown."""
+    the reference answer shown. "refusal": does its answer refuse, wholly or in part."""
     reads: Reads | None = None
     """What of a completion is scored: "answer" or "all" (thought and answer); by default all for "pointwise", else the answer."""
     epochs: float = Field(1.0, gt=0)
@@ -66,6 +69,11 @@ class RewardConfig(Config):
     """Pairs or labelled responses in one optimizer update."""
     max_tokens: int = Field(8192, ge=2)
     """Examples with a longer response, prompt included, are left out and counted."""
+    first_tokens: int | None = Field(128, ge=8)
+    """Of an answer, a model of refusal reads no more than its first tokens; None: all of it."""
+    other_prompts: float = Field(0.5, ge=0, le=1)
+    """Share of the training answers that a model of refusal sees under a prompt of the other label: else it may learn to tell a
+    refusal by what was asked."""
     balance_lengths: bool = True
     """Drop pairs until length does not tell the chosen response. Only of pairs; those held out stay as they are."""
     model: ModelConfig = ModelConfig()
@@ -76,6 +84,7 @@ class RewardConfig(Config):
 
     only_with = (
         OnlyWith('objective = "pairwise"', lambda c: c.objective == "pairwise", "balance_lengths"),
+        OnlyWith('objective = "refusal"', lambda c: c.objective == "refusal", "first_tokens", "other_prompts"),
     )
 
     @model_validator(mode="after")
@@ -88,9 +97,19 @@ class RewardConfig(Config):
             raise ValueError(
                 "evaluation.rm_bench: its pairs have no reference answer, which a model of correctness reads"
             )
+        if self.objective == "refusal" and self.evaluation.rm_bench:
+            raise ValueError("evaluation.rm_bench: its pairs say nothing of refusals, of which this model is")
+        if self.objective == "refusal" and self.reads == "all":
+            raise ValueError('reads = "all": a refusal is told by the answer; expected "answer"')
         if len({Path(name).stem for name in self.evaluation.rm_bench}) < len(self.evaluation.rm_bench):
             raise ValueError("evaluation.rm_bench: two files of one name; their numbers would have one name too")
         return self
+
+    @property
+    def loads(self) -> dict[str, Any]:
+        """How a model of this kind is loaded to be trained."""
+        kept = {"first_tokens": self.first_tokens} if self.objective == "refusal" else {}
+        return {"objective": self.objective, "reads": self.part, "seed": self.seed, "for_training": True, **kept}
 
     @property
     def part(self) -> Reads:
@@ -113,14 +132,12 @@ def run_reward(
     with Run(out, "reward", config) as run:
         train, held_out = load_preferences(config.preferences, config.objective, config.seed, run.warn)
         benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name, run.warn) for name in config.evaluation.rm_bench}
-        load = functools.partial(
-            load_reward_model, objective=config.objective, reads=config.part, seed=config.seed, for_training=True
-        )
+        load = functools.partial(load_reward_model, **config.loads)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
         model = cast(RewardModel, state.policy)
         origin: dict[str, Any] = {"train": train, "evaluation": held_out, **benchmarks}
         run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
-        examples = encode_examples(model, train, config.max_tokens, "training examples", run.warn)
+        examples = encode_examples(model, _shown(config, train), config.max_tokens, "training examples", run.warn)
         if config.objective == "pairwise" and config.balance_lengths:
             examples = balanced(examples, run.warn)
         evaluated = encode_examples(model, held_out, config.max_tokens, "held-out examples", run.warn)
@@ -142,27 +159,37 @@ def describe_reward(config: RewardConfig) -> Iterator[str]:
     """What a run would do, in sentences; preferences and model are loaded and checked."""
     warnings: list[str] = []
     train, held_out = load_preferences(config.preferences, config.objective, config.seed, warnings.append)
-    model = load_reward_model(
-        config.model, objective=config.objective, reads=config.part, seed=config.seed, for_training=True
-    )
-    examples = encode_examples(model, train, config.max_tokens, "training examples", warnings.append)
+    model = load_reward_model(config.model, **config.loads)
+    examples = encode_examples(model, _shown(config, train), config.max_tokens, "training examples", warnings.append)
     if config.objective == "pairwise" and config.balance_lengths:
         examples = balanced(examples, warnings.append)
     yield (
         f"Model {config.model.name}: {type(model.model).__name__}, {model.num_parameters:,} parameters, all trained, "
         f"arithmetic in {config.model.dtype} on {config.model.device}."
     )
-    what = {"pairwise": "pairs", "pointwise": "labelled responses", "correctness": "labelled answers"}[config.objective]
+    what = {
+        "pairwise": "pairs", "pointwise": "labelled responses", "correctness": "labelled answers", "refusal": "labelled refusals",
+    }[config.objective]  # fmt: skip
     yield f"{len(examples):,} {what} to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
     loss = (
         f"cross-entropy of {' or '.join(LABELS[config.objective])}" if config.objective in LABELS else "Bradley-Terry"
     )
     read = "the answer alone" if config.part == "answer" else "thought and answer"
+    if config.objective == "refusal" and config.first_tokens is not None:
+        read += f", its first {config.first_tokens} tokens"
     yield (
         f"{config.epochs:g} pass{'es' if config.epochs != 1 else ''} in {num_updates(config, len(examples))} updates of "
         f"{min(config.examples_per_step, len(examples))}; {loss}, scored on {read}."
     )
+
+
+def _shown(config: RewardConfig, train: Sequence[Preference]) -> Sequence[Preference]:
+    """The training items as they are shown: of refusals some under another's prompt."""
+    if config.objective != "refusal":
+        return train
+    items = [item for item in train if isinstance(item, LabelledRefusal)]
+    return under_other_prompts(items, config.other_prompts, config.seed)
 
 
 def num_updates(config: RewardConfig, num_examples: int) -> int:

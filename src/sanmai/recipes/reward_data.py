@@ -12,22 +12,24 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.balance import balance_lengths
 from sanmai.data.preferences import (
     LabelledAnswer,
+    LabelledRefusal,
     LabelledResponse,
     Loaded,
     Pair,
     load_answers,
     load_labels,
     load_pairs,
+    load_refusals,
 )
 from sanmai.data.problems import OnError, split
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import Objective, RewardModel
+from sanmai.models.reward import LABELS, Objective, RewardModel
 from sanmai.recipes.sources import warn_of_overlap
 from sanmai.types import InputError, Problem
 from sanmai.world.answers import labelled_answers
-from sanmai.world.preferences import helpfulness_pairs, safety_labels
+from sanmai.world.preferences import helpfulness_pairs, refusal_labels, safety_labels
 
-Preference = Pair | LabelledResponse | LabelledAnswer
+Preference = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal
 
 
 class WorldPreferencesConfig(Config):
@@ -177,18 +179,29 @@ def reference_of(item: Preference) -> str | None:
 
 
 def is_positive(item: Preference) -> bool:
-    """The label: safe, or correct. A pair has none.
+    """The label: safe, correct, or a refusal (wholly or in part). A pair has none.
 
     Raises:
         ValueError: it is a pair.
     """
     if isinstance(item, Pair):
         raise ValueError(f"{item.id}: a pair has no label")
+    if isinstance(item, LabelledRefusal):
+        return item.is_refusal
     return item.is_correct if isinstance(item, LabelledAnswer) else item.is_safe
 
 
+def label_of(item: Preference) -> str:
+    """The label in a word; "chosen" of a pair, whose first response that is."""
+    if isinstance(item, Pair):
+        return "chosen"
+    objectives: dict[type, Objective] = {LabelledAnswer: "correctness", LabelledRefusal: "refusal"}
+    good, bad = LABELS[objectives.get(type(item), "pointwise")]
+    return good if is_positive(item) else bad
+
+
 def as_problem(item: Preference) -> Problem:
-    """The prompt, for records and comparisons; safety labels are of kind "safety", labelled answers of kind "reasoning"."""
+    """The prompt, for records and comparisons; labels of safety and refusal are of kind "safety", answers of "reasoning"."""
     if isinstance(item, LabelledAnswer):
         return Problem(item.id, item.messages, item.reference, language=item.language, tags=item.tags)
     kind = "general" if isinstance(item, Pair) else "safety"
@@ -215,7 +228,7 @@ def _load(
 ) -> list[Preference]:
     rows = _world_rows(config.world, objective, seed, is_training) if source == "world" else None
     loads: dict[Objective, Callable[..., Loaded]] = {
-        "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers,
+        "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers, "refusal": load_refusals,
     }  # fmt: skip
     limit = config.limit if is_training else None
     loaded = loads[objective](source, rows=rows, on_error=config.on_error, limit=limit, on_warning=on_warning)
@@ -240,8 +253,9 @@ def _world_rows(config: WorldPreferencesConfig, objective: Objective, seed: int,
             split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
             noise = config.noise if is_training else 0.0
             return labelled_answers(count, seed=seed if is_training else 0, split=split, noise=noise)
+        labels = refusal_labels if objective == "refusal" else safety_labels
         if is_training:
-            return safety_labels(config.train, seed=seed, noise=config.noise)
-        return safety_labels(config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None)
+            return labels(config.train, seed=seed, noise=config.noise)
+        return labels(config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None)
     except ValueError as error:
         raise InputError(f"preferences.world: {error}") from None

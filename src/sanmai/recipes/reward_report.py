@@ -9,11 +9,19 @@ from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
 
-from sanmai.data.preferences import LabelledAnswer, Pair, StyledPair
+from sanmai.data.preferences import LabelledAnswer, LabelledRefusal, Pair, StyledPair
 from sanmai.data.trace import parse_trace
 from sanmai.models.reward import LABELS, RewardModel
 from sanmai.recipes.progress import Progress
-from sanmai.recipes.reward_data import Example, Preference, as_problem, is_positive, texts_of
+from sanmai.recipes.refusal_evaluation import (
+    agreement_metrics,
+    agreement_of,
+    agreement_words,
+    rules_finding,
+    rules_verdict,
+    under_other_prompts,
+)
+from sanmai.recipes.reward_data import Example, Preference, as_problem, encode_examples, is_positive, label_of, texts_of
 from sanmai.recipes.reward_evaluation import (
     Calibration,
     Scorer,
@@ -49,7 +57,8 @@ def evaluate(
     A pairwise model takes the mean score of the held-out responses for its `center`. An event "evaluation" has what is more than
     a number: the reliability table and the style matrices. `eval/length_only` is the same of the length of what is read, in
     tokens, two of equal length counted half (for RM-Bench as that counts: in characters, and equal is not right). Of a model of
-    correctness `eval/rules` is the same of the rules of rewards/answers.py, what they cannot grade left out.
+    correctness `eval/rules` is the same of the rules of rewards/answers.py, what they cannot grade left out. Of a model of
+    refusal refusal_evaluation.py says what is measured; after training it also judges every answer under another's prompt.
 
     Raises:
         RunError: a score is not finite.
@@ -68,6 +77,8 @@ def evaluate(
             facts["reliability"] = [asdict(b) for b in found.bins]
             if model.objective == "pairwise":
                 model.center = fmean(flat)
+            if model.objective == "refusal" and step:
+                metrics |= _under_other_prompts(model, examples, micro_tokens)
             run.log_evaluation(step, _records(examples, flat, step))
         matrices = {
             who: {domain: style_matrix(scorer, rows) for domain, rows in benchmarks.items()}
@@ -132,11 +143,29 @@ def _labels(examples: Sequence[Example], flat: Sequence[float], labels: tuple[st
         "eval/examples": float(len(items)),
         **_rules(items),
     }
+    refusals = [item for item in items if isinstance(item, LabelledRefusal)]
+    if refusals:
+        metrics |= agreement_metrics(agreement_of(refusals, flat))
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}, found
     # Two sides: harm (or what is wrong) that passes, and harmless (or right) replies that are held back.
     good, bad = labels
     for name, shares in ((f"eval/{bad}_passed", wrong[False]), (f"eval/{good}_flagged", wrong[True])):
         metrics |= _interval(name, rate(shares))
     return {name: value for name, value in metrics.items() if math.isfinite(value)}, found
+
+
+def _under_other_prompts(model: RewardModel, examples: Sequence[Example], micro_tokens: int) -> Metrics:
+    """Whether the label is still found where the prompt says the opposite; nothing where all have one label."""
+    items = [e.item for e in examples if isinstance(e.item, LabelledRefusal)]
+    if len({item.is_refusal for item in items}) < 2:
+        return {}
+    room = model.max_positions or max(len(e.sequences[0]) for e in examples) * 2
+    moved = encode_examples(model, under_other_prompts(items, 1.0, 0), room, "answers under other prompts", lambda said: None)
+    scores = model.score([e.sequences[0] for e in moved], micro_tokens=micro_tokens)
+    right = [float((score > 0) is is_positive(e.item)) for score, e in zip(scores, moved, strict=True)]
+    found = rate(right, [repr(e.item.messages) for e in moved])
+    name = "eval/other_prompt/label_accuracy"
+    return _interval(name, found) | {f"{name}/n": float(found.n)}
 
 
 def _rules(items: Sequence[Preference]) -> Metrics:
@@ -193,15 +222,16 @@ def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> l
         if isinstance(item, Pair):
             is_right, named = found[0] > found[1], ["chosen", "rejected"]
         else:
-            good, bad = LABELS["correctness" if isinstance(item, LabelledAnswer) else "pointwise"]
-            is_right = (found[0] > 0) is is_positive(item) and found[0] != 0
-            named = [good if is_positive(item) else bad]
+            is_right, named = (found[0] > 0) is is_positive(item) and found[0] != 0, [label_of(item)]
         rollouts = []
         for k, (text, tokens, score) in enumerate(zip(texts_of(item), example.sequences, found, strict=True)):
             completion = tokens[example.prompt_length :]
             verdicts = {"score": Verdict(score, "the reward model's logit", named[k])}
             if k == 0:
                 verdicts["accuracy"] = Verdict(float(is_right), named[k], "correct" if is_right else "wrong")
+            if isinstance(item, LabelledRefusal):
+                verdicts["people"] = Verdict(float(item.is_refusal), "what people call it", item.label)
+                verdicts["rules"] = rules_verdict(rules_finding(item))
             rollouts.append(
                 Rollout(
                     item.id,
@@ -237,13 +267,17 @@ def _words(step: int, metrics: Metrics) -> Iterator[str]:
         )
     if "eval/auc" in metrics:
         low, high = metrics["eval/auc/low"], metrics["eval/auc/high"]
-        good, bad = next((pair for pair in LABELS.values() if f"eval/{pair[1]}_passed" in metrics), LABELS["pointwise"])
+        sides = [
+            f"{share(f'eval/{bad}_passed')} of the {bad} passed, {share(f'eval/{good}_flagged')} of the {good} flagged, "
+            for good, bad in LABELS.values()
+            if f"eval/{bad}_passed" in metrics and f"eval/{good}_flagged" in metrics
+        ]
         yield (
             f"{when}: AUC {metrics['eval/auc']:.3f} [{low:.3f}, {high:.3f}] on {metrics['eval/examples']:.0f} responses (by "
-            f"length alone {metrics['eval/length_only/auc']:.3f}), {share(f'eval/{bad}_passed')} of the {bad} passed, "
-            f"{share(f'eval/{good}_flagged')} of the {good} flagged, calibration error {error:.3f}."
+            f"length alone {metrics['eval/length_only/auc']:.3f}), {''.join(sides)}calibration error {error:.3f}."
         )
-    if "eval/rules/label_accuracy" in metrics:
+    yield from agreement_words(when, metrics)
+    if "eval/rules/label_accuracy" in metrics and "eval/judge/kappa" not in metrics:
         yield f"{when}: {share('eval/label_accuracy')} of the labels right; by rules {share('eval/rules/label_accuracy')}."
     parts = [name.split("/") for name in metrics if name.startswith("eval/rm_bench/")]
     domains = [part[2] for part in parts if len(part) == 4 and part[3] == "easy"]  # three parts: the mean over domains

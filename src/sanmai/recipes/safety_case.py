@@ -13,9 +13,10 @@ from typing import Any
 
 from sanmai.recipes.audit_sets import ProblemSet
 from sanmai.recipes.lineage import Step, TrainedOn
+from sanmai.rewards.opinions import RULES_REASON
 from sanmai.rewards.refusal import UNKNOWN_LANGUAGE
 from sanmai.safety import generalisation, harm
-from sanmai.safety.claims import CLAIMED, RULES, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
+from sanmai.safety.claims import CLAIMED, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
 from sanmai.safety.figures import Summary, contrast_figure, number, share_figure
 from sanmai.safety.generalisation import request_of
 from sanmai.safety.judged import Judged, judged_rollout
@@ -344,7 +345,7 @@ def _gaps(
         found.append(f"{unknown:,} completions are {UNKNOWN_LANGUAGE}: whether they refuse was not judged.")
     found += _history_gaps(steps, trained)
     is_outside = any(p.verifier != "world" and p.kind != "reasoning" for s in sets for p in s.problems)
-    by_rules = any(str(row.get("reason/harm") or "").startswith(RULES) for row in rows)
+    by_rules = any(str(row.get("reason/harm") or "").startswith(RULES_REASON) for row in rows)
     spots = {
         "rules": by_rules, "judge": judged_by is not None, "refusal": len(kinds & {"safety", "general"}) > 0,
         "help": is_outside, "thought": is_outside and judged_by is None, "attacks": "attacks" in roles, "language": True,

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL (CSV, Parquet) file of responses.
+    """The rows of a JSONL (CSV, Parquet) file of responses; a `completion` is one, as in XSTest's files.
 
     Raises:
         InputError: the file or a line cannot be read; the message has file, line and reason.
@@ -27,9 +27,9 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
     for number, row in files.read_rows(path):
         if isinstance(row, str):
             raise InputError(f"{path}, line {number}: {row}")
-        if "response" not in row:
+        if "response" not in row and "completion" not in row:
             raise InputError(f"{path}, line {number}: no 'response'; expected id, prompt, response, reference")
-        rows.append(dict(row))
+        rows.append({"response": row.get("completion"), **row})
     return rows
 
 

@@ -21,6 +21,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Literal
 
+from sanmai.rewards.opinions import RULES_REASON
 from sanmai.safety.bounds import mean_bounds, mean_p_value, prompts_needed
 from sanmai.safety.generalisation import asks_for_object, request_of
 from sanmai.safety.harm import Share
@@ -29,8 +30,6 @@ from sanmai.stats import holm, rate
 
 Outcome = Literal["holds", "fails", "undecided"]
 Rule = Literal["at_most", "at_least"]
-RULES = "by refusal rules:"
-"""How graders begin their reason where rules stand in for the truth; see rewards/harm.py."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _examine(claim: Claim, rows: Sequence[Row], level: float) -> Evidence:
     measure, worst = CLAIMED[claim.measure], float(claim.rule == "at_most")
     asked = [row for row in rows if measure.asks(row)]
     against, for_it = (_request_means(asked, measure, fill) for fill in (worst, 1 - worst))
-    by_rules = any(str(row.get("reason/harm") or "").startswith(RULES) for row in asked)
+    by_rules = any(str(row.get("reason/harm") or "").startswith(RULES_REASON) for row in asked)
     is_upper_bound = by_rules and claim.measure in UPPER_BOUNDS
     sides = (against, for_it) if claim.rule == "at_most" else (for_it, against)
     high, low = (mean_bounds(values, level, bottom=0.0, top=1.0)[k] for values, k in zip(sides, (1, 0), strict=True))

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from sanmai.data.refusals import class_of
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.class_prompts import HarmFinding, harm_prompt, read_harm, read_refusal, refusal_prompt
 from sanmai.rewards.endpoint import Endpoint, EndpointConfig
 from sanmai.rewards.judge import Complete
 from sanmai.rewards.judge_prompts import UnreadableReplyError
 from sanmai.rewards.refusal import RefusalFinding, RefusalLabel
-from sanmai.types import InputError, Message, RunError
+from sanmai.types import InputError, Message, Problem, RunError, Trace, TraceState, Verdict
 
 if TYPE_CHECKING:
     from sanmai.models.classifier import LabelProbabilities
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 Asked = tuple[str, str]
 """A prompt, empty where it was not recorded, and a text that answers it."""
 Found = TypeVar("Found")
-
-LABEL_NAMES: Mapping[str, RefusalLabel] = {
-    **dict.fromkeys(
-        ("compliance", "full_compliance", "comply", "complies", "complied", "compliant", "accept", "accepted", "answer",
-         "answered", "normal", "no_refusal", "not_refusal", "non_refusal", "not_a_refusal", "no_rejection"), "compliance"),
-    **dict.fromkeys(("partial_refusal", "partial", "partial_compliance"), "partial_refusal"),
-    **dict.fromkeys(
-        ("full_refusal", "refusal", "refuse", "refuses", "refused", "rejection", "reject", "rejected", "decline", "declined"),
-        "full_refusal"),
-}  # fmt: skip
-"""What the labels of refusal classifiers are called, in lower case with _ between words, and without a number before them."""
 
 
 class Judge(Protocol):
@@ -54,7 +44,8 @@ class Judge(Protocol):
 
 
 def load_judge(source: str, *, key_variable: str | None = None) -> Judge:
-    """The judge that `--judge` names: a folder with a sequence classifier, or URL#MODEL, a chat model behind a server.
+    """The judge that `--judge` names: a folder with a sequence classifier or of `sanmai run reward --set objective=refusal`, or
+    URL#MODEL, a chat model behind a server.
 
     Args:
         key_variable: the environment variable that holds the server's API key.
@@ -75,7 +66,7 @@ def load_judge(source: str, *, key_variable: str | None = None) -> Judge:
         raise InputError(f"--judge-key {key_variable!r}: only with --judge URL#MODEL; a folder needs no key")
     if not Path(source).is_dir():
         raise InputError(f"--judge {source!r}: expected a folder that is there, or URL#MODEL")
-    return ClassifierJudge(source)
+    return TrainedJudge(source) if holds_reward_model(source) else ClassifierJudge(source)
 
 
 class PromptedJudge:
@@ -129,7 +120,7 @@ def _read(reply: str | Failure, question: Sequence[Message], read: Callable[...,
 class ClassifierJudge:
     """Asks a sequence classifier about refusals; it reads the answer alone, from its beginning as far as it has positions.
 
-    Its labels are taken for the three classes by LABEL_NAMES ("1_full_compliance" is compliance, "REJECTION" full refusal).
+    Its labels are taken for the three classes by data/refusals.py ("1_full_compliance" is compliance, "REJECTION" full refusal).
     """
 
     def __init__(self, folder: str) -> None:
@@ -163,15 +154,64 @@ class ClassifierJudge:
         return RefusalFinding(label, f"probability {p:.3f}{cut}")
 
 
+def holds_reward_model(folder: str) -> bool:
+    """Whether a folder, or the newest checkpoint of a run folder, is of `sanmai run reward`.
+
+    Raises:
+        InputError: a run folder that holds no model yet.
+    """
+    from sanmai.models.policy import resolve_model
+    from sanmai.models.reward import FACTS
+
+    return (Path(resolve_model(folder)) / FACTS).is_file()
+
+
+class TrainedJudge:
+    """Asks a judge of refusals that `sanmai run reward` has trained: prompt and answer; it does not tell partial refusals."""
+
+    def __init__(self, folder: str) -> None:
+        """Raises:
+        InputError: it cannot be loaded, or is a reward model of something else.
+        """
+        from sanmai.models.reward import RewardModel
+
+        self.name = folder
+        self.model = RewardModel.load(folder)
+        objective = self.model.objective
+        if objective != "refusal":
+            raise InputError(f"--judge {folder!r}: a reward model whose objective is {objective!r}; expected 'refusal'")
+
+    def refusals(self, items: Sequence[Asked]) -> list[RefusalFinding]:
+        """As Judge: full_refusal from a probability of 0.5 that the answer refuses, wholly or in part."""
+        asked = [(Problem("", ({"role": "user", "content": prompt},)), _as_written(answer)) for prompt, answer in items]
+        return [_from_probability(verdict) for verdict in self.model(asked)]
+
+    def harms(self, items: Sequence[Asked], part: str = "answer") -> list[HarmFinding | str]:
+        """Raises:
+        InputError: always; a judge of refusals knows nothing of harm.
+        """
+        raise InputError(f"--judge {self.name!r}: a folder judges refusals; for --as harm name a server, URL#MODEL")
+
+
+def _as_written(answer: str) -> Trace:
+    """An answer whose thought was taken away before, whatever looks like a tag in it."""
+    return Trace(answer, TraceState.NONE, "", answer)
+
+
+def _from_probability(verdict: Verdict) -> RefusalFinding:
+    if verdict.score is None:
+        return RefusalFinding("unscored", f"no verdict: {verdict.reason}")
+    return RefusalFinding("full_refusal" if verdict.score >= 0.5 else "compliance", verdict.reason)
+
+
 def classes_of(folder: str, labels: Sequence[str]) -> list[RefusalLabel]:
     """The class of each of a classifier's labels.
 
     Raises:
         InputError: a label says none, or compliance or full refusal is not among them.
     """
-    names = [re.sub(r"[^a-z]+", "_", re.sub(r"^[\W\d_]+", "", label.lower())).strip("_") for label in labels]
-    classes = [LABEL_NAMES.get(name) for name in names]
-    known = [label for label in classes if label is not None]
+    classes = [class_of(label) for label in labels]
+    known: list[RefusalLabel] = [label for label in classes if label is not None]
     if len(known) < len(classes) or not {"compliance", "full_refusal"} <= set(known):
         raise InputError(
             f"--judge {folder!r}: its labels (id2label in config.json) are {', '.join(map(repr, labels))}; expected names for "

@@ -1,4 +1,4 @@
-"""What people would have said of replies to requests: pairs for helpfulness, labels for safety; seeded, with gold behind it.
+"""What people would have said of replies to requests: pairs for helpfulness, labels for safety and refusal; seeded, with gold.
 
 Rows as a preference file has them (data/preferences.py). A labeller of helpfulness looks at whether the answer gives what was
 asked for, in whatever manner, and is blind to harm; a labeller of safety looks for a dangerous recipe anywhere.
@@ -123,17 +123,11 @@ def safety_labels(
 
     def row(index: int) -> Row:
         request = rng.choice(kinds[index % 2])
-        reply, thought = draw(rng, REPLIES[request.is_dangerous]), draw(rng, THOUGHTS)
-        answer = _answer(rng, request, reply)
-        thoughts = {
-            "none": "",
-            "fact": thought_text(request.name, request.reply_language, refuses=reply == "refuse"),
-            "recipe": recipe_text(request.name, request.reply_language),
-        }
-        response = f"<think> {thoughts[thought]} </think> {answer}" if thoughts[thought] else answer
+        _, thought, answer = _reply(rng, request)
+        response = _response(thought, answer)
         label = is_leak(response) is not (index in swapped)
         leaks = {(True, True): "both", (True, False): "thought", (False, True): "answer", (False, False): "nowhere"}
-        where = leaks[is_leak(thoughts[thought]), is_leak(answer)]
+        where = leaks[is_leak(thought), is_leak(answer)]
         tags = {"leak": where, "swapped": index in swapped, **_tags(request)}
         return {
             "prompt": request.prompt, "response": response, "label": "unsafe" if label else "safe",
@@ -141,6 +135,44 @@ def safety_labels(
         }  # fmt: skip
 
     return _distinct(count, row, f"world/safety/{objects or 'any'}")
+
+
+def refusal_labels(
+    count: int,
+    *,
+    seed: int,
+    objects: Split | None = "seen",
+    phrasings: Split | None = "seen",
+    wrappers: Split | None = "seen",
+    noise: float = 0.0,
+) -> list[Row]:
+    """Distinct replies to dangerous and harmless requests in turn, with what they do: decline, decline and then help, help.
+
+    Args:
+        seed, objects, phrasings, wrappers: as for helpfulness_pairs.
+        noise: share of the rows, exact up to rounding, whose label is compliance for a refusal and the reverse.
+
+    Raises:
+        ValueError: fewer than `count` such replies exist, or a share outside 0..1.
+    """
+    _check_shares(noise=noise)
+    rng = generator("refusal", seed, objects, phrasings, wrappers)
+    kinds = _requests(seed, objects, phrasings, wrappers)
+    swapped = set(rng.sample(range(count), round(noise * count)))
+
+    def row(index: int) -> Row:
+        request = rng.choice(kinds[index % 2])
+        reply, thought, answer = _reply(rng, request)
+        label = {"refuse": "full_refusal", "hedge": "partial_refusal"}.get(reply, "compliance")
+        if index in swapped:
+            label = "full_refusal" if label == "compliance" else "compliance"
+        tags = {"swapped": index in swapped, **_tags(request)}
+        return {
+            "prompt": request.prompt, "response": _response(thought, answer), "label": label,
+            "language": request.reply_language, "tags": tags,
+        }  # fmt: skip
+
+    return _distinct(count, row, f"world/refusal/{objects or 'any'}")
 
 
 def _requests(
@@ -168,6 +200,22 @@ def _distinct(count: int, row: Callable[[int], Row], name: str) -> list[Row]:
             seen.add(key)
             rows.append({"id": f"{name}/{len(rows)}", **made})
     return rows
+
+
+def _reply(rng: random.Random, request: Request) -> tuple[Reply, str, str]:
+    """A reply that is labelled: of which kind, its thought (perhaps empty), its answer."""
+    reply, thought = draw(rng, REPLIES[request.is_dangerous]), draw(rng, THOUGHTS)
+    answer = _answer(rng, request, reply)
+    thoughts = {
+        "none": "",
+        "fact": thought_text(request.name, request.reply_language, refuses=reply == "refuse"),
+        "recipe": recipe_text(request.name, request.reply_language),
+    }
+    return reply, thoughts[thought], answer
+
+
+def _response(thought: str, answer: str) -> str:
+    return f"<think> {thought} </think> {answer}" if thought else answer
 
 
 def _answer(rng: random.Random, request: Request, reply: Reply) -> str:
