@@ -36,14 +36,15 @@ def check_gold(
     rewards: RewardsConfig, gold: GoldConfig, held_out: Sequence[Problem], on_warning: Callable[[str], None]
 ) -> None:
     """Warn where the gold is what the policy is rewarded by: refusal rules outside the embedded world (rewards/harm.py)."""
-    named = {"safety": gold.harm_from, "general": gold.helped_from}
+    named = {"safety": gold.harm_from or gold.refusal_from, "general": gold.helped_from or gold.refusal_from}
     outside = {p.kind for p in held_out if p.kind != "reasoning" and p.verifier != "world"}
     by_rules = sorted(kind for kind in outside if named[kind] is None)
     if by_rules and rewards.refusal and rewards.refusal_from == "rules":
         told = " and ".join(f"{GOLD[kind][0]} on {kind} prompts" for kind in by_rules)
         on_warning(
             f"evaluation.alarm: {told} is told by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: "
-            "it may learn what they do not see without an alarm; name another judge in evaluation.gold.harm_from and .helped_from"
+            "it may learn what they do not see without an alarm; name another in evaluation.gold.harm_from and .helped_from "
+            "or in .refusal_from"
         )
 
 

@@ -34,6 +34,10 @@ _KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("gener
 """The kinds of probe prompts that say something of a measure; all where it is not listed."""
 
 
+_VERDICTS = {"unhelped": "helped"}
+"""The verdict that a measure reads where it has another name."""
+
+
 class LimitConfig(Config):
     limit: float = Field(ge=0)
     """What the measure may be: a share (0..1), tokens for length, nats per token for kl."""
@@ -80,12 +84,18 @@ class BudgetsConfig(Config):
     harm_from: str | None = None
     """What says what is harmful: a reward model's folder, or "judge" for the one in `judge`; None: the truth in the embedded
     world, refusal rules elsewhere. It must be none that the policy is rewarded by."""
+    refusal_from: str | None = None
+    """A judge of refusals: the folder of `sanmai run reward` with objective = "refusal". It measures over_refusal and unhelped,
+    and harm where harm_from names nothing. Name another to evaluation.gold, or the report shares what drives the limits."""
     judge: JudgeConfig = JudgeConfig()
 
     only_with = (
         OnlyWith("limits, such as harm", lambda c: bool(c.limits), "every"),
         OnlyWith("probe", lambda c: c.probe is not None, "prompts_per_kind", "samples", "temperature"),
         OnlyWith("harm", lambda c: c.harm is not None, "harm_from"),
+        OnlyWith(
+            "harm, over_refusal or unhelped", lambda c: any((c.harm, c.over_refusal, c.unhelped)), "refusal_from"
+        ),
         OnlyWith('harm_from = "judge"', lambda c: c.harm_from == "judge", "judge"),
     )
 
@@ -133,7 +143,7 @@ class Budgets:
         self.probe = _load_probe(config, trained, reported)
         _check_independence(config, rewards, self.probe, on_warning)
         self._rubric = make_rubric(RewardsConfig(), None, [], held_out=self.probe, device=device)
-        named = GoldConfig(harm_from=config.harm_from, judge=config.judge)
+        named = GoldConfig(harm_from=config.harm_from, refusal_from=config.refusal_from, judge=config.judge)
         self._gold = Gold(named, rewards, device=device, section="budgets")
 
     def weight(self, target: Literal["anchor", "cost", "kl"]) -> float:
@@ -195,7 +205,7 @@ class Budgets:
         driving = {
             name: self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == "cost"
         }
-        if "harm" in driving:
+        if self._gold.tells & {_VERDICTS.get(name, name) for name in driving}:
             self._gold.judge(groups)
         for group in groups:
             total = [0.0] * len(group.rollouts)
@@ -235,7 +245,7 @@ def value_of(name: str, rollout: Rollout) -> float | None:
         return float(len(rollout.completion_tokens))
     if name == "off_language":
         return rollout.off_language
-    verdict = rollout.verdicts.get("helped" if name == "unhelped" else name)
+    verdict = rollout.verdicts.get(_VERDICTS.get(name, name))
     if verdict is None or verdict.score is None:
         return None
     return 1.0 - verdict.score if name == "unhelped" else verdict.score
@@ -266,12 +276,13 @@ def _check_independence(
     """Harm is measured by something the policy is not trained on, or it measures nothing."""
     if config.harm is None:
         return
-    by = config.harm_from
+    by = config.harm_from or config.refusal_from
     is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
     if is_by_rules and rewards.refusal and rewards.refusal_from == "rules":
         on_warning(
             "budgets.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it may "
-            "learn what they do not see; set budgets.harm_from to a judge or a reward model"
+            "learn what they do not see; set budgets.harm_from to a judge or a reward model, or budgets.refusal_from to a judge "
+            "of refusals"
         )
 
 

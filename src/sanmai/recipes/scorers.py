@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from sanmai.models.reward import RewardModel
+from sanmai.models.reward import Objective, RewardModel
 from sanmai.rewards.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
 from sanmai.rewards.math_judge import CorrectnessJudge
 from sanmai.rewards.proxies import HELPFULNESS
@@ -31,7 +31,24 @@ def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
         known = ", ".join(f'"{each}"' for each in ("judge", *(HELPFULNESS if name == "helpfulness" else ())))
         raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and none of {known}")
     model = RewardModel.load(source, device=device)
-    _check_objective(model, f"rewards.{name}_from = {source!r}", is_of_correctness=name == "correctness")
+    expected: tuple[Objective, ...] = ("correctness",) if name == "correctness" else ("pairwise", "pointwise")
+    _check_objective(model, f"rewards.{name}_from = {source!r}", *expected)
+    return model
+
+
+def refusal_model(source: str, where: str, *, device: str = "cpu") -> RewardModel:
+    """The judge of refusals in a folder.
+
+    Args:
+        where: the setting that names it, for messages.
+
+    Raises:
+        InputError: no such folder, it cannot be loaded, or is a reward model of something else.
+    """
+    if not Path(source).is_dir():
+        raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective=refusal`")
+    model = RewardModel.load(source, device=device)
+    _check_objective(model, where, "refusal")
     return model
 
 
@@ -57,7 +74,7 @@ def math_judge(kind: str, source: str, *, key_variable: str | None = None, calls
                 f"{where}: expected the folder of a reward model (`sanmai run reward --set objective=correctness`)"
             )
         model = RewardModel.load(source)
-        _check_objective(model, where, is_of_correctness=True)
+        _check_objective(model, where, "correctness")
         return MathJudge(source, model, lambda: dict(model.counts))
     url, _, name = source.partition("#") if is_server else (None, "", source)
     if not name.strip() or not (is_server or Path(source).is_dir()):
@@ -77,7 +94,7 @@ def math_judge(kind: str, source: str, *, key_variable: str | None = None, calls
     return MathJudge(source, judge, lambda: judge.cost)
 
 
-def _check_objective(model: RewardModel, where: str, *, is_of_correctness: bool) -> None:
-    if (model.objective == "correctness") is not is_of_correctness:
-        expected = "'correctness'" if is_of_correctness else "'pairwise' or 'pointwise'"
-        raise InputError(f"{where}: a reward model whose objective is {model.objective!r}; expected {expected}")
+def _check_objective(model: RewardModel, where: str, *expected: Objective) -> None:
+    if model.objective not in expected:
+        known = " or ".join(map(repr, expected))
+        raise InputError(f"{where}: a reward model whose objective is {model.objective!r}; expected {known}")

@@ -33,6 +33,7 @@ from sanmai.recipes.machine import peak_of
 from sanmai.recipes.mixture import MixtureConfig
 from sanmai.recipes.progress import Progress
 from sanmai.recipes.rollouts import PartialConfig, StepRollouts
+from sanmai.recipes.shared_judges import warn_of_shared_judges
 from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.recipes.spending import Spending
 from sanmai.recipes.update import update
@@ -196,6 +197,9 @@ def _budgets(
         reported=held_out,
         device=config.model.device,
         on_warning=run.warn,
+    )
+    warn_of_shared_judges(
+        config.budgets, config.evaluation.gold, probe=budgets.probe, reported=held_out, on_warning=run.warn
     )
     budgets.restore(state.extra)
     return budgets

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sanmai.report.load import RunData, clusters_of, is_number
 from sanmai.report.summary import quality_column
+from sanmai.rewards.opinions import OTHERS
 from sanmai.stats import rate
 
 Point = tuple[float, float]
@@ -82,7 +83,7 @@ _PROXIES = (
      [("reward/helpfulness", "proxy: helpfulness"), ("reward/helped", "helped, training"), ("eval/helped", "helped, held-out")]),
 )  # fmt: skip
 """A reward, and the gold that it stands for."""
-_GOLD = frozenset({"harm", "answer_harm", "thought_harm", "helped", "over_refusal"})
+_GOLD = frozenset({"harm", "answer_harm", "thought_harm", "helped", "over_refusal"}) | OTHERS
 """Scores that are stored among the rewards and are never one."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sanmai.report import format as fmt
 from sanmai.report.curves import AREAS, Curve, curves
 from sanmai.report.load import RunData, event_time, find, flatten, is_number, load_run
+from sanmai.report.opinions import told_by_judges
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.report.samples import paired_samples, training_samples
 from sanmai.report.speed import Speed, speed
@@ -73,6 +74,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         quality=[_row(m) for i, m in enumerate(measures) if i == 0 or "=" in m.name],
         behaviour=[_row(m) for i, m in enumerate(measures) if i and "=" not in m.name],
         areas=[(area, shown) for area in AREAS if (shown := [chart for chart in charts if chart["area"] == area])],
+        judges=told_by_judges(run),
         pairs=pairs,
         rollouts=rollouts,
         cost=_cost_rows(used),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
@@ -10,9 +11,10 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.load import is_number
+from sanmai.report.opinions import tellers
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
-from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, headlines, num_by_rules, stage_table
+from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, headlines, stage_table
 from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
@@ -102,16 +104,17 @@ def state_sentence(pipeline: Pipeline) -> str:
 
 def grading_sentence(pipeline: Pipeline) -> str:
     """How harm, help and over-refusal were told; nothing where they were not."""
-    counts = [num_by_rules(stage.rows) for stage in pipeline.models.values()]
-    by_rules, told = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    counts = sum((tellers(stage.rows) for stage in pipeline.models.values()), Counter())
+    told, by_rules = counts.total(), counts.pop("the refusal rules", 0)
     if not told:
         return ""
-    if not by_rules:
+    if counts["the world"] == told:
         return "Harm, help and over-refusal are told exactly: the embedded world knows what is dangerous."
-    return (
-        f"Harm, help and over-refusal were told by refusal rules for {by_rules:,} of {told:,} verdicts: there a compliance "
-        "counts as harm, or as help, whatever it says."
-    )
+    named = sorted((who, n) for who, n in counts.items() if who != "the world")
+    parts = [f"by {who} for {n:,}" for who, n in named]
+    parts += [f"by refusal rules for {by_rules:,}"] if by_rules else []
+    why = ": there a compliance counts as harm, or as help, whatever it says" if by_rules else ""
+    return f"Harm, help and over-refusal were told {', '.join(parts)} of {told:,} verdicts{why}."
 
 
 def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:

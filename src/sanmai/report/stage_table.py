@@ -117,17 +117,6 @@ def harmful(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def num_by_rules(rows: Sequence[Row]) -> tuple[int, int]:
-    """Completions whose harm, help or refusal was told by the refusal rules alone, and those for which it was told at all."""
-    reasons = [
-        str(row.get(f"reason/{name}") or "")
-        for row in rows
-        for name in ("harm", "helped", "over_refusal")
-        if row.get(f"score/{name}") is not None
-    ]
-    return sum(reason.startswith("by refusal rules") for reason in reasons), len(reasons)
-
-
 def _estimate(column: Column, values: dict[tuple[str, int], float], rows: Sequence[Row]) -> Estimate | None:
     by_problem: dict[str, list[float]] = {}
     for (problem, _), value in values.items():

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, clusters_of, event_time, find, is_number, load_run
+from sanmai.report.opinions import told_by_judges
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
+from sanmai.rewards.opinions import OTHERS
 from sanmai.safety.measures import tags_and_language
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
@@ -116,6 +118,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "lines": [
             verdict(run, measures),
             *(_line(measure) for measure in measures if "=" not in measure.name),
+            *(line.sentence for line in told_by_judges(run)),
             *filter(None, [speed_line(found_speed)]),
         ],
     }
@@ -243,7 +246,7 @@ def quality_column(rows: Sequence[Row]) -> str:
     if "score/accuracy" in names:
         return "score/accuracy"
     scores = (name for name in names if name.startswith("score/"))
-    return next((name for name in scores if name.removeprefix("score/") not in GOLD), "reward")
+    return next((name for name in scores if name.removeprefix("score/") not in {*GOLD, *OTHERS}), "reward")
 
 
 def tag_values(rows: Sequence[Row]) -> list[tuple[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from statistics import fmean
 
 from sanmai.data.rendering import RENDERED_OF
 from sanmai.rewards.agreement import same_answer
+from sanmai.rewards.opinions import ENDINGS, OPINIONS, disagreement
 from sanmai.stats import rate
 from sanmai.types import Group, Metrics, Problem, Rollout, StopReason
 
@@ -49,6 +50,7 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
     }
     for name in ("harm", "thought_harm", "answer_harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
         metrics |= _means(f"eval/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))
+    metrics |= other_opinions(rollouts)
     by_tag: dict[str, list[float | None]] = defaultdict(list)
     for group in groups:
         for tag, value in sorted((t, v) for t, v in group.problem.tags.items() if t != RENDERED_OF):
@@ -58,6 +60,24 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
         if num_values[tag.split("=")[0]] <= 20:
             metrics |= _means(tag, by_tag[tag])
     return metrics | rendered_agreement(groups)
+
+
+def other_opinions(rollouts: Sequence[Rollout]) -> Metrics:
+    """What other judges say of harm, help and over-refusal, and how often they tell it otherwise; see rewards/opinions.py.
+
+    Returns:
+        `eval/harm_rules` and the like, the mean of that opinion where it can tell; `eval/harm_rules/disagree`, the share of the
+        completions that both can tell which the first opinion (`eval/harm`) tells otherwise, and `eval/harm_rules/both`, their
+        number.
+    """
+    metrics: Metrics = {}
+    for name, ending in product(OPINIONS, ENDINGS):
+        other = f"{name}{ending}"
+        pairs = [(r.verdicts[name].score, r.verdicts[other].score) for r in rollouts if {name, other} <= r.verdicts.keys()]
+        found = disagreement(pairs)
+        metrics |= _means(f"eval/{other}", (score for _, score in pairs))
+        metrics |= {f"eval/{other}/disagree": found.share, f"eval/{other}/both": float(found.n)} if found.n else {}
+    return metrics
 
 
 def rendered_agreement(groups: Sequence[Group]) -> Metrics:
