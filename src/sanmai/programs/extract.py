@@ -1,6 +1,8 @@
 """The program of an answer: the last block that defines what is asked for, else the last that defines anything, else the last.
 
-Blocks that are marked as Python go before those without a mark, and these before the answer as a whole.
+Blocks that are marked as Python go before those without a mark, these before code between tags and among prose. A block that the
+answer calls wrong, or that holds a bare head of a function, is taken where there is no other. What a block uses and does not
+define is added from those before it: helpers, classes, imports.
 """
 
 from __future__ import annotations
@@ -9,22 +11,30 @@ import ast
 import builtins
 import re
 import sys
-import textwrap
-import warnings
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(.*)")
-_PYTHON = re.compile(r"(i|c|micro)?py(thon)?[\d.]*(w|con|-?repl)?|python-?code|sage(math)?|jupyter(-python)?|code-cell|tool_code")
-_OTHER = frozenset({
-    "bash", "sh", "shell", "zsh", "console", "shell-session", "powershell", "cmd", "bat", "json", "yaml", "toml",
-    "xml", "html", "css", "sql", "c", "cpp", "c++", "csharp", "c#", "java", "javascript", "js", "typescript", "ts",
-    "go", "rust", "ruby", "php", "kotlin", "swift", "scala", "haskell", "perl", "lua", "r", "julia", "matlab",
-    "latex", "tex", "markdown", "md", "diff", "dockerfile",
-})  # fmt: skip
-"""Marks of blocks that are no Python whatever is in them."""
-_TAGS = re.compile(r"(?is)\[(python|code)\]\s*?\n(.*?)(?:\[/\1\]|\Z)|<(python|code)>\s*?\n(.*?)(?:</\3>|\Z)")
-_CODE_LINE = re.compile(r"(async def|def|class|import|from|@)\b|@")
-_PROMPT = re.compile(r"(?:>>>|\.\.\.)(?: |$)")
+from sanmai.programs.blocks import Block, Where, code_blocks, parsed
+
+_REFUTED = re.compile(
+    r"(?i)\b(do not|don['’]?t|never|not to)\s+(do|use|write|try|copy)\b"
+    r"|(?<!to )\bavoid\s+(this|that|doing|writing|using|the following)\b"
+    r"|\b(wrong|incorrect|bad|buggy|broken|faulty|flawed)\s+(code|version|approach|solution|implementation|way|attempt|example"
+    r"|answer|program|one|practice|idea)\b"
+    r"|\b(this|that|it|following|below|which)\s+(is|are|would be)\s+(wrong|incorrect|buggy|broken)\b"
+    r"|^\W*(wrong|incorrect|bad|buggy|not this)\W*$|\banti-?pattern|\b(common|typical|frequent)\s+(mistake|error|pitfall|bug)"
+    r"|\bpitfalls?\b"
+    r"|\b(will|would|does|do) (not|n.t) work\b|❌|no hagas|incorrect[oa]|ne (le )?faites pas|mauvais|falsch|não faça"
+    r"|errad[oa]\b|sbagliat|не делай|неправильн|неверн|不要这样|错误|錯誤|間違|誤った|잘못"
+)
+"""What an answer says of code that is not its solution."""
+_MENDED = re.compile(
+    r"(?i)\b(fix(e[ds])?|corrects?|corrected|correction|right|instead|better|improved|final|solution is|use this)\b"
+)
+
+
+_MAX_HELPERS = 300
+"""Statements of earlier blocks, the last ones, in which a solution's helpers are looked for."""
 
 
 def last_program(answer: str, names: Collection[str] = (), *, reads_input: bool = False) -> tuple[str, str] | None:
@@ -37,111 +47,167 @@ def last_program(answer: str, names: Collection[str] = (), *, reads_input: bool 
     Example:
         last_program("So:\\n```python\\nx = 1\\n```") == ("x = 1\\n", "python block")
     """
-    blocks = _blocks(answer)
-    tagged = [_plain(match[2] or match[4] or "") for match in _TAGS.finditer(answer)] if not blocks else []
-    marked = [code for mark, code in blocks if _PYTHON.fullmatch(mark) and code.strip()] or tagged
-    unmarked = [code for mark, code in blocks if code.strip() and mark not in _OTHER]
-    for what, found in (("python block", marked), ("unmarked block", unmarked)):
-        for code in reversed(found):
-            if (names and not _defined(code).isdisjoint(names)) or (reads_input and _reads(code)):
-                return code, what
-    if marked:
-        return next((code for code in reversed(marked) if _defined(code)), marked[-1]), "python block"
-    if unmarked and (_is_program(unmarked[-1]) or not _whole(answer)):
-        return next((code for code in reversed(unmarked) if _defined(code)), unmarked[-1]), "unmarked block"
-    text = _whole(answer)
-    return (text, "whole answer") if text else None
+    pieces = [_piece(block) for block in code_blocks(answer)]
+    chosen = _fitting(pieces, names, reads_input) or _likely(pieces, answer)
+    if chosen is None:
+        return None
+    earlier = [piece for piece in pieces if piece.block.start < chosen.block.start and not piece.is_refuted and piece.tree]
+    return _completed(chosen, earlier, names), chosen.block.where.words
 
 
 def asked_names(sources: Sequence[str]) -> frozenset[str]:
     """The names that tests use and neither they nor Python define; empty where one of them is no Python."""
-    try:
-        nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    trees = [parsed(source) for source in sources]
+    if not all(trees):
         return frozenset()
-    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    own = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    own |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
-    own |= {(node.asname or node.name).partition(".")[0] for node in nodes if isinstance(node, ast.alias)}
-    own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    read = set[str]().union(*(_read(tree) for tree in trees if tree))
+    own = set[str]().union(*(_bound(tree) for tree in trees if tree))
     return frozenset(n for n in read - own if not hasattr(builtins, n) and n not in sys.stdlib_module_names)
 
 
-def _whole(answer: str) -> str | None:
-    """The answer without fences where it is a program, else what stands before a fence that nothing opened."""
-    text = _plain(answer).strip()
-    if _is_program(text):
-        return text
-    lines = text.splitlines()
-    fences = [i for i, line in enumerate(lines) if _FENCE.fullmatch(line)]
-    if len(fences) != 1:
-        return None
-    lines = lines[: fences[0]]
-    for start, line in enumerate(lines):
-        if _CODE_LINE.match(line):
-            code = "\n".join(lines[start:]) + "\n"
-            return code if _is_program(code) else None
-    code = "\n".join(lines)
-    return code if _is_program(code) else None
+# One block among several.
 
 
-def _parsed(code: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of the text, about itself
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+@dataclass(frozen=True)
+class _Piece:
+    """A block with what its text says."""
+
+    block: Block
+    tree: ast.Module | None
+    defined: frozenset[str]
+    """The functions and classes, and the names given to a lambda, at its top level; bare heads of functions are none."""
+    given: frozenset[str]
+    """Those, and all other names that are given a value there."""
+    is_refuted: bool
+    """The answer says that it is wrong."""
 
 
-def _is_program(code: str) -> bool:
+def _piece(block: Block) -> _Piece:
+    tree = parsed(block.code)
+    nodes = tree.body if tree else []
+    defined = frozenset(name for node in nodes for name in _defines(node))
+    valued = [node for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value]
+    given = frozenset(name for node in valued for name in _targets(node))
+    return _Piece(block, tree, defined, defined | given, _is_refuted(block))
+
+
+def _fitting(pieces: Sequence[_Piece], names: Collection[str], reads_input: bool) -> _Piece | None:
+    """The last block that does what is asked for, of the most telling place that has one."""
+    asked = frozenset(names)
+    fits = [piece for piece in pieces if piece.given & asked or (reads_input and _reads(piece.tree))]
+    for refuted in (False, True):
+        found = [piece for piece in fits if piece.is_refuted is refuted]
+        if found:
+            return min(reversed(found), key=lambda piece: piece.block.where)
+    return None
+
+
+def _likely(pieces: Sequence[_Piece], answer: str) -> _Piece | None:
+    """The last block that defines something, where none of them does what is asked for."""
+    by_place = {where: [piece for piece in pieces if piece.block.where is where] for where in Where}
+    is_fenced = by_place[Where.PYTHON] or by_place[Where.UNMARKED]
+    marked = by_place[Where.PYTHON] or ([] if is_fenced else by_place[Where.TAGS])
+    prose = [piece for piece in by_place[Where.PROSE] if _is_program(piece.tree)]
+    unmarked = by_place[Where.UNMARKED]
+    if not marked and not (unmarked and (_is_program(unmarked[-1].tree) or not prose)):
+        return prose[-1] if prose else None
+    found = marked or unmarked
+    sound = [piece for piece in found if not piece.is_refuted] or found
+    return next((piece for piece in reversed(sound) if piece.defined), sound[-1])
+
+
+def _is_refuted(block: Block) -> bool:
+    """Whether the words right before a block, or its first comment, say that it is no solution."""
+    first = next((line.strip() for line in block.code.splitlines() if line.strip()), "")
+    said = [re.split(r"[.!?;](?:\s|$)", line.strip().rstrip(".!?;:"))[-1] for line in block.lead.splitlines()]
+    said += [first.lstrip("# ")] if first.startswith("#") else []
+    return any(_REFUTED.search(words) and not _MENDED.search(words) for words in said)
+
+
+def _is_program(tree: ast.Module | None) -> bool:
     """`Sorry` and `42` are Python too; a program gives something a name."""
-    tree = _parsed(code)
     return tree is not None and any(not isinstance(node, ast.Expr) for node in tree.body)
 
 
-def _defined(code: str) -> set[str]:
-    """The functions and classes of a program, and the names that it gives values to, at its top level."""
-    tree = _parsed(code)
-    found = set[str]()
-    for node in tree.body if tree else []:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Lambda):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return found
+def _defines(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [] if all(map(_is_idle, node.body)) else [node.name]
+    if isinstance(node, ast.ClassDef):
+        return [node.name]
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Lambda):
+        return _targets(node)
+    return []
 
 
-def _reads(code: str) -> bool:
-    """Whether it mentions what reads standard input."""
-    tree = _parsed(code)
-    words = [getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in ast.walk(tree)] if tree else []
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    """Whether it is what stands in for a body: `...`, `pass`, a docstring."""
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _reads(tree: ast.Module | None) -> bool:
+    """Whether it mentions what reads standard input; one that puts another in its place tests a program."""
+    nodes = ast.walk(tree) if tree else []
+    used = [node for node in nodes if isinstance(getattr(node, "ctx", None), ast.Load) or isinstance(node, ast.alias)]
+    words = [getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in used]
     return not {"input", "stdin", "open"}.isdisjoint(words)
 
 
-def _plain(code: str) -> str:
-    """The code of a session: lines after `>>>` and `...`, without them; any other text as it is."""
-    lines = textwrap.dedent(code).splitlines(keepends=True)
-    if not next((line for line in lines if line.strip()), "").startswith(">>>"):
-        return "".join(lines)
-    return "".join(line[4:] or "\n" for line in lines if _PROMPT.match(line.rstrip("\r\n")))
+# What it takes from the blocks before it.
 
 
-def _blocks(answer: str) -> list[tuple[str, str]]:
-    """The fenced blocks of a text in order: the mark in lower case, and what is in it."""
-    found: list[tuple[str, str]] = []
-    fence, mark, lines = "", "", list[str]()
-    for line in answer.splitlines(keepends=True):
-        match = _FENCE.fullmatch(line.rstrip("\r\n"))
-        if fence and match and match[1].startswith(fence) and not match[2].strip():
-            found.append((mark, _plain("".join(lines))))
-            fence = ""
-        elif fence:
-            lines.append(line)
-        elif match and match[1][0] not in match[2]:
-            words = [word for word in re.split(r"[\s:,;{}=.\[\]()<>]+", match[2].lower()) if word]
-            fence, mark, lines = match[1], (words or [""])[0], []
-    if fence:
-        found.append((mark, _plain("".join(lines))))
+def _completed(chosen: _Piece, earlier: Sequence[_Piece], names: Collection[str]) -> str:
+    """The code of a block after what it, or the tests, ask for and blocks before it define."""
+    if chosen.tree is None:
+        return chosen.block.code
+    known = _bound(chosen.tree)
+    wanted = (_read(chosen.tree) | set(names)) - known
+    nodes = [node for piece in earlier for node in (piece.tree.body if piece.tree else []) if not isinstance(node, ast.Expr)]
+    gives = {node: _bound(node) for node in nodes[-_MAX_HELPERS:]}
+    left, taken = list(gives), list[ast.stmt]()
+    while serving := [node for node in left if gives[node] & wanted or (wanted and _is_star(node))]:
+        left.remove(serving[-1])
+        taken.append(serving[-1])
+        known |= gives[serving[-1]]
+        wanted = (wanted | _read(serving[-1])) - known
+    taken.sort(key=list(gives).index)
+    if not taken:
+        return chosen.block.code
+    body = [*taken, *chosen.tree.body]
+    future = [node for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    try:
+        return ast.unparse(ast.Module([*future, *(node for node in body if node not in future)], [])) + "\n"
+    except RecursionError:
+        return chosen.block.code
+
+
+def _is_star(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+
+
+def _read(tree: ast.AST) -> set[str]:
+    """The names that it reads and Python does not define."""
+    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    return {name for name in names if not hasattr(builtins, name)}
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """The names that it gives a value to, anywhere in it."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(ctx=ast.Store() | ast.Del()):
+                found.add(node.id)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.alias():
+                found.add((node.asname or node.name).partition(".")[0])
+            case ast.arg():
+                found.add(node.arg)
+            case ast.ExceptHandler(name=str()) | ast.MatchAs(name=str()) | ast.MatchStar(name=str()):
+                found.add(str(node.name))
     return found
