@@ -134,3 +134,48 @@ def test_what_the_sandbox_lacks_is_ungradable_and_cannot_be_feigned():
 def test_a_judges_number_beyond_every_scale_is_no_verdict(number):
     with pytest.raises(UnreadableReplyError):
         read_score(f'{{"reason": "x", "score": {number}}}')
+
+
+@pytest.mark.parametrize("code", [
+    f"{ADD}if __name__ == '__main__':\n    print(add(1, 2))\n    exit()\n", f"{ADD}def main():\n    quit()\n",
+    "def add(a, b):\n    if a > 10**6:\n        exit(1)\n    return a + b\n",
+])  # fmt: skip
+def test_ways_to_end_a_program_are_there_as_in_python(code):
+    assert grade_program(code, ["assert add(2, 3) == 5"]).all_passed
+
+
+@pytest.mark.parametrize("code", [
+    "exit()", "quit(0)", "exit", f"exit()\n{ADD}", f"{ADD}exit()", "def add(a, b): exit()", "def add(a, b): quit(0)",
+    "add = exit", "add = quit", "import builtins\nbuiltins.exit = builtins.quit = lambda *a: 5\ndef add(a, b): return exit",
+    "add = exit.__call__", "import atexit\natexit.register(exit)\ndef add(a, b): return None",
+    "class add:\n    __new__ = lambda *a: exit()",
+])  # fmt: skip
+def test_an_early_end_passes_nothing(code):
+    tests = ["assert add(2, 3) == 5", "try:\n    assert add(2, 3) == 5\nexcept Exception:\n    raise",
+             "assert not add(2, 3) != 5"]
+    assert grade_program(code, tests).passed == 0
+
+
+SHAPES = """
+from abc import ABC, abstractmethod
+class Shape(ABC):
+    @abstractmethod
+    def area(self): ...
+class Square(Shape):
+    def __init__(self, a): self.a = a
+    def area(self): return self.a ** 2
+class Liar(type):
+    __instancecheck__ = __subclasscheck__ = lambda *a: True
+class f(metaclass=Liar): pass
+"""
+
+
+@pytest.mark.parametrize(("test", "passes"), [
+    ("assert Square(3).area() == 9", True), ("assert issubclass(Square, Shape)", True),
+    ("assert isinstance(Square(1), Shape)", True),
+    ("assert not issubclass(Shape, Square)", True), ("assert issubclass(Square, (int, Shape))", True),
+    ("assert issubclass(f, int)", False), ("assert issubclass(int, f)", False), ("assert isinstance(5, f)", False),
+    ("assert isinstance(f(), (int, str))", False),
+])  # fmt: skip
+def test_a_programs_classes_are_asked_of_each_other_and_never_of_pythons(test, passes):
+    assert grade_program(SHAPES, [test]).all_passed is passes

@@ -169,6 +169,9 @@ class Remote:
     def __instancecheck__(self, value: Any) -> bool:
         return isinstance(value, Remote) and bool(self._operate("isinstance", value, self))
 
+    def __subclasscheck__(self, kind: Any) -> bool:
+        return isinstance(kind, Remote) and bool(self._operate("issubclass", kind, self))
+
     def __exit__(self, *_: object) -> bool:
         return bool(self._line.ask("call", self.__getattr__("__exit__"), [None, None, None], {}))
 

@@ -17,6 +17,7 @@ _MAX_MESSAGE = 300
 
 def run_script(code: str, module: types.ModuleType) -> None:
     """Run the code as `python program.py` would, traceback and exit code included."""
+    _add_exits()
     try:
         exec(compile(code, _FILE, "exec", dont_inherit=True), module.__dict__)
     except SystemExit:
@@ -28,6 +29,7 @@ def run_script(code: str, module: types.ModuleType) -> None:
 
 def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int) -> None:
     """Run the code as a module, then do what the judge asks of it until the judge is gone."""
+    _add_exits()
     try:
         tree = ast.parse(code, _FILE)
         module.__dict__.update(_typing_names(tree))
@@ -50,6 +52,13 @@ def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int
             write_frame(answers, {"id": question["id"], **answer})
         except BaseException as error:  # noqa: BLE001 - as above
             write_frame(answers, {"id": question["id"], **_raised(error)})
+
+
+def _add_exits() -> None:
+    """Define `exit` and `quit`, which the interpreter takes from its site-packages, and starts without here."""
+    from _sitebuiltins import Quitter
+
+    builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
 
 
 def _typing_names(tree: ast.Module) -> dict[str, Any]:
