@@ -19,7 +19,7 @@ from sanmai.programs.run import Limits
 from sanmai.programs.stdio import IoTest, grade_stdio, same_output
 from sanmai.rewards.code import CodeGrader
 from sanmai.safety.score import score
-from sanmai.types import InputError
+from sanmai.types import InputError, Problem
 
 SUM = "n = int(input())\nprint(sum(map(int, input().split())))\n"
 IO = [{"input": "3\n1 2 3\n", "output": "6\n"}, {"input": "1\n-4\n", "output": "-4\n"}]
@@ -44,6 +44,9 @@ def test_outputs_are_compared_by_lines_and_words_and_only_numbers_with_a_point_h
 
 
 RIGHT = [
+    f"{SUM}exit()\nprint(7)", f"{SUM}quit(0)",
+    f"import sys\n{SUM}sys.exit()", f"{SUM}raise SystemExit",
+    "def main():\n    input()\n    print(sum(map(int, input().split())))\n    exit()\nif __name__ == '__main__': main()\n",
     SUM, f"import sys\n{SUM}sys.exit(0)\n", "import sys\nprint(sum(map(int, sys.stdin.read().split()[1:])))",
     "def main():\n    input()\n    print(sum(map(int, input().split())))\nif __name__ == '__main__':\n    main()\n",
     "import sys\nd = sys.stdin.buffer.read().split()\nsys.stdout.write(str(sum(map(int, d[1:]))))",
@@ -63,6 +66,9 @@ WRONG = {
     "the output of another test": ("print(-4)", "something else"),
     "nothing": ("def main():\n    print(6)\n", "printed nothing"),
     "right, and then an error": (SUM + "1 / 0\n", "ZeroDivisionError"),
+    "an early end": ("exit()\n" + SUM, "printed nothing"),
+    "right, and a code of exit": (SUM + "exit(1)", "exit code 1"),
+    "right, and a complaint": (SUM + "quit('no')", "no"),
     "right, and a code": (SUM + "raise SystemExit(3)", "exit code 3"),
     "killed": (SUM + "import os\nos.kill(os.getpid(), 9)", ""),
     "a flood": ("while True:\n    print('6' * 9999)\n", "wrote too much"),
@@ -124,14 +130,49 @@ def test_tests_that_name_a_function_call_it_or_the_method_of_solution(columns, r
     assert [one["score"] for one in score([row(right, **columns), row(wrong, **columns)], "code")["rows"]] == [1.0, 0.0]
 
 
+LAYOUTS = [
+    {"input": ["3\n1 2 3"], "output": ["6"]}, [{"input": ["3\n1 2 3"], "output": ["6"]}],
+    [{"input": ["3", "1 2 3"], "output": ["6"]}],
+    PAIRS, json.dumps(PAIRS), [PAIRS], LCB, json.loads(LCB), [json.dumps(one) for one in IO], [{"stdin": "1\n6", "stdout": "6"}],
+    [{"type": "stdin_stdout", "input": "1\n6\n", "output": "6\n"}], [{"input": "1\n6", "expected_output": 6}],
+    {"inputs": [["3", "1 2 3"]], "outputs": [["6"]]}, {"inputs": ["1\n6", "1\n7"], "outputs": [6, 7]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tests", LAYOUTS)
+def test_tests_stand_in_their_own_column_in_every_layout_of_the_sets(tests):
+    wrong = "input()\nprint(len(input()))\n"
+    rows = [row(code, tests=tests) for code in (SUM, wrong)]
+    assert [one["label"] for one in score(rows, "code")["rows"]] == ["passes", "fails"]
+    problem = Problem("t", ({"role": "user", "content": "x"},), json.dumps({"tests": tests}), "code")
+    assert CodeGrader().verdicts(problem, parse_trace(f"```python\n{SUM}```"))["accuracy"].score == 1.0
+
+
+CALLED = "def add(a, b):\n    return a + b\n"
+
+
+@pytest.mark.parametrize("tests", [
+    CALLS, json.dumps(CALLS), [{"fn_name": "add", "input": [1, 2], "output": 3, "type": "function_call"}],
+    [{"input": "1\n2", "output": "3", "testtype": "functional", "metadata": {"func_name": "add"}}], "assert add(1, 2) == 3",
+    "for i in range(3):\n    assert add(i, 1) == i + 1\n",
+])  # fmt: skip
+def test_tests_of_a_function_stand_in_that_column_too(tests):
+    rows = [row(code, tests=tests) for code in (CALLED, CALLED.replace("+", "*"))]
+    assert [one["label"] for one in score(rows, "code")["rows"]] == ["passes", "fails"]
+
+
 @pytest.mark.parametrize("columns", [
-    {"tests": [{"input": "1"}]}, {"tests": [{"input": 1, "output": 2}]}, {"tests": ["assert True", IO[0]]},
+    {"tests": [{"input": "1"}]}, {"tests": [{"input": "1", "output": None}]}, {"tests": ["assert True", IO[0]]}, {"tests": 5},
+    {"tests": [{"input": ["1", "2"], "output": ["1", "2"]}]}, {"tests": [CALLS, {**CALLS, "fn_name": "mul"}]}, {"tests": "[1"},
+    {"tests": {**CALLS, "fn_name": "a.b"}},
+    {"tests": [{"input": "1", "output": "1", "testtype": "functional"}]}, {"tests": [[1]]},
     {"input_output": "{"}, {"input_output": {"inputs": ["1"], "outputs": []}}, {"input_output": [1]},
     {"official_tests": IO, "generated_checker": "def check(): ..."}, {"official_tests": IO, "input_mode": "file"},
 ])  # fmt: skip
-def test_tests_of_no_such_layout_are_refused_with_a_sentence(columns):
-    with pytest.raises(InputError, match="row 1"):
-        score([row(SUM, **columns)], "code")
+def test_tests_of_no_such_layout_leave_their_row_ungradable_and_no_other(columns):
+    found = score([row(SUM, tests=IO), row(SUM, **columns), row("x = 1\n", tests=IO)], "code")
+    assert [(one["score"], one["label"]) for one in found["rows"]] == [(1.0, "passes"), (None, "ungradable"), (0.0, "fails")]
+    assert found["rows"][1]["reason"].startswith("row 2 (id 1): ") and found["summary"]["pass_all"] == 0.5
 
 
 FILES = {

@@ -79,7 +79,7 @@ def test_answers_without_a_finished_program_are_wrong():
 
 @pytest.mark.parametrize(("text", "reason"), [
     (None, "no tests"), ("5", "expected an object"), ("{", "expected a JSON object"), ('{"tests": []}', "tests = []"),
-    ('{"tests": "x"}', "expected a list of texts"), ('{"tests": ["1"], "setup": 5}', "setup = 5"),
+    ('{"tests": 7}', "or a list of texts"), ('{"tests": ["1"], "setup": 5}', "setup = 5"),
     ('{"tests": ["1"], "test": []}', "expected an object of tests, hidden_tests, setup, entry_points"),
     ('{"tests": ["1"], "entry_points": ["f()"]}', "expected names"), ('{"tests": ["assert ("]}', "tests[0] is no Python"),
 ])  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -141,19 +142,20 @@ def test_warnings_about_a_programs_text_are_not_shown(recwarn):
 
 
 @pytest.mark.parametrize(("fields", "message"), [
-    ({"tests": "assert f(1)"}, r"row 2 \(id 'a'\): tests = assert f\(1\): expected a list of texts"),
+    ({"tests": 7}, r"row 2 \(id 'a'\): tests = 7: expected inputs and outputs, .* or a list of texts"),
     ({"tests": []}, r"row 2 \(id 'a'\): tests = \[\]: expected at least one"),
     ({"tests": ["assert f(1", "x"]}, r"row 2 \(id 'a'\): tests\[0\] is no Python: '\(' was never closed"),
-    ({"hidden_tests": [1]}, r"row 2 \(id 'a'\): hidden_tests = \[1\]: expected a list of texts"),
+    ({"hidden_tests": [1]}, r"row 2 \(id 'a'\): hidden_tests = \[1\]: expected .* a list of texts"),
     ({"hidden_tests": ["x", "x x"]}, r"row 2 \(id 'a'\): hidden_tests\[1\] is no Python"),
     ({"setup": "("}, r"row 2 \(id 'a'\): setup is no Python"),
     ({"setup": 3}, r"setup = 3: expected text"),
     ({"entry_points": ["f(x)"]}, r"row 2 \(id 'a'\): entry_points has 'f\(x\)': expected names"),
     ({"impossible": "yes"}, r"row 2 \(id 'a'\): impossible = yes: expected true or false"),
 ])  # fmt: skip
-def test_a_row_that_cannot_be_used_is_named_before_anything_runs(fields, message):
-    with pytest.raises(InputError, match=message):
-        score([TASK | {"response": RIGHT}, TASK | {"id": "a", "response": RIGHT} | fields], "code")
+def test_a_row_whose_tests_cannot_be_used_is_named_and_leaves_the_others(fields, message):
+    found = score([TASK | {"response": RIGHT}, TASK | {"id": "a", "response": RIGHT} | fields], "code")["rows"]
+    assert [(one["score"], one["label"]) for one in found] == [(1.0, "passes"), (None, "ungradable")]
+    assert re.match("row 2 ", found[1]["reason"]) and re.search(message, found[1]["reason"])
 
 
 # Impossible tasks.

@@ -4,7 +4,9 @@
     [{"input": .., "output": .., "testtype": ..}, ..]  LiveCodeBench: public_test_cases, private_test_cases; Codeforces: examples,
                                                        official_tests; tests
     {"input": [..], "output": [..]}                    CodeContests: public_tests, private_tests, generated_tests
+    ["assert ..", ..] or one text                      Python sources: tests, hidden_tests
 
+Names of the same meaning are read too (stdin, expected_output, type, ..), and all of it as JSON text.
 With a function's name the tests call it, of the program or of its class Solution. Private cases of LiveCodeBench may be packed
 with pickle, which runs code when it is read: they are never read, and named.
 """
@@ -91,19 +93,46 @@ def _of_columns(row: Mapping[str, Any], names: tuple[str, ...], function: str | 
             packed = "packed with pickle, which runs code when it is read" if name == "private_test_cases" else "no JSON"
             found.notes.append(f"not readable: the column {name} is {packed}; its tests are left out")
             continue
-        value = _parsed(value, name)
-        own = value.get("fn_name") if isinstance(value, Mapping) else None
-        for given, expected, is_function in _cases(value, name):
-            called = own or (function if is_function else None)
-            if called is None:
-                tests.append(IoTest(_lines(given), _lines(expected)))
-                continue
-            if not isinstance(called, str) or not called.isidentifier():
-                raise InputError(f"{name}: fn_name = {str(called)[:60]!r}: expected the name of a function")
-            found.setup, found.entry_points = _SETUP.replace("{name}", called), ("Solution", called)
-            tests.append(_call(given, expected, name, is_text=is_function))
+        tests += _read(_parsed(value, name), name, function, found)
     if len({isinstance(test, str) for test in tests}) > 1:
         raise InputError(f"{names[0]}: some tests call a function and some are by standard input: expected one kind")
+    return tests
+
+
+def read_tests(value: Any, where: str, found: PublicTests) -> tuple[Test, ...]:
+    """Tests in any of these layouts, or as Python sources; where they call a function, what they need is put into `found`.
+
+    Raises:
+        InputError: it is none of them, or there are tests of two kinds.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] not in ("[", "{"):
+        return (value,) if value.strip() else ()
+    value = _parsed(value, where)
+    if isinstance(value, list) and value and all(isinstance(one, str) and one.lstrip()[:1] == "{" for one in value):
+        value = [_parsed(one, where) for one in value]
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if isinstance(value, list) and any(isinstance(one, str) for one in value) and any(isinstance(one, Mapping) for one in value):
+        raise InputError(f"{where}: some tests are Python and some by standard input: expected one kind")
+    return tuple(_read(value, where, None, found))
+
+
+def _read(value: Any, where: str, function: str | None, found: PublicTests) -> list[Test]:
+    tests: list[Test] = []
+    for case in _cases(value, where):
+        called = case.function or (function if case.is_call else None)
+        if called is None:
+            if case.is_call:
+                raise InputError(f"{where}: a function is to be called, and its name is missing: expected fn_name")
+            tests.append(IoTest(_lines(case.input, where), _lines(case.output, where)))
+            continue
+        if not isinstance(called, str) or not called.isidentifier():
+            raise InputError(f"{where}: fn_name = {str(called)[:60]!r}: expected the name of a function")
+        setup = _SETUP.replace("{name}", called)
+        if found.setup not in ("", setup):
+            raise InputError(f"{where}: some tests call another function than {called}: expected one")
+        found.setup, found.entry_points = setup, ("Solution", called)
+        tests.append(_call(case.input, case.output, where, is_text=case.is_call and isinstance(case.input, str)))
     return tests
 
 
@@ -116,18 +145,59 @@ def _function(row: Mapping[str, Any]) -> str | None:
     return metadata.get("func_name") if isinstance(metadata, Mapping) else None
 
 
-def _cases(value: Any, where: str) -> list[tuple[Any, Any, bool]]:
-    """Input, output, and whether it is a function that is called."""
+@dataclass(frozen=True)
+class _Case:
+    input: Any
+    output: Any
+    function: Any = None
+    """Its name, where a function is called and the case says which."""
+    is_call: bool = False
+
+
+_INPUTS, _OUTPUTS = ("input", "stdin", "inputs"), ("output", "expected_output", "stdout", "expected", "outputs")
+_CALLS = ("functional", "function_call", "function", "call_based")
+
+
+def _cases(value: Any, where: str) -> list[_Case]:
+    """The cases of a value: one object with a list of inputs and one of outputs, or a list of objects with one of each."""
     if isinstance(value, Mapping):
-        names = ("inputs", "outputs") if "inputs" in value else ("input", "output")
-        given, expected = (value.get(name) for name in names)
-        if isinstance(given, list) and isinstance(expected, list) and len(given) == len(expected):
-            return [(one, other, False) for one, other in zip(given, expected, strict=True)]
-        if names[0] == "input" and isinstance(given, str) and isinstance(expected, str):
-            return [(given, expected, False)]
-    elif isinstance(value, list) and all(isinstance(case, Mapping) and {"input", "output"} <= set(case) for case in value):
-        return [(case["input"], case["output"], case.get("testtype") == "functional") for case in value]
+        return _of_object(value, where)
+    if isinstance(value, list) and all(isinstance(case, Mapping) for case in value):
+        return [case for one in value for case in _of_listed(one, where, is_only=len(value) == 1)]
+    raise InputError(
+        f"{where} = {str(value)[:80]}: expected inputs and outputs, as many of each, or a list of texts or of {{input, output}}"
+    )
+
+
+def _of_object(value: Mapping[str, Any], where: str) -> list[_Case]:
+    given, expected, function, is_call = _parts(value, where)
+    if isinstance(given, list) and isinstance(expected, list) and len(given) == len(expected):
+        return [_Case(one, other, function, is_call) for one, other in zip(given, expected, strict=True)]
+    if isinstance(given, str) and isinstance(expected, str):
+        return [_Case(given, expected, function, is_call)]
     raise InputError(f"{where}: expected inputs and outputs, as many of each, or a list of {{input, output}}")
+
+
+def _of_listed(value: Mapping[str, Any], where: str, *, is_only: bool) -> list[_Case]:
+    """One object of a list. A list in it holds the lines of one case's text; under `inputs` it holds a case each."""
+    if "inputs" in value:
+        return _of_object(value, where)
+    given, expected, function, is_call = _parts(value, where)
+    is_list = isinstance(given, list) and isinstance(expected, list)
+    if not (is_call or function) and is_list and is_only and len(given) == len(expected) > 1:
+        raise InputError(f"{where}: {len(given)} inputs and outputs in one object: lines of one case, or a case each?")
+    return [_Case(given, expected, function, is_call)]
+
+
+def _parts(value: Mapping[str, Any], where: str) -> tuple[Any, Any, Any, bool]:
+    """Input, output, the name of a function, and whether one is called."""
+    found = [next((value[name] for name in names if name in value), None) for names in (_INPUTS, _OUTPUTS)]
+    if None in found and not all(any(name in value for name in names) for names in (_INPUTS, _OUTPUTS)):
+        raise InputError(f"{where} = {str(value)[:80]}: expected input and output")
+    metadata = value.get("metadata")
+    own = value.get("fn_name") or value.get("func_name") or (metadata.get("func_name") if isinstance(metadata, Mapping) else None)
+    kind = value.get("testtype") or value.get("type")
+    return found[0], found[1], own, kind in _CALLS or bool(own)
 
 
 def _parsed(value: Any, where: str) -> Any:
@@ -139,11 +209,15 @@ def _parsed(value: Any, where: str) -> Any:
         raise InputError(f"{where}: expected JSON of inputs and outputs") from None
 
 
-def _lines(value: Any) -> str:
-    """A text, or one of its lines each."""
+def _lines(value: Any, where: str) -> str:
+    """A text, a number as text, or one of these a line."""
     if isinstance(value, list):
-        return "\n".join(map(_lines, value))
-    return value if isinstance(value, str) else json.dumps(value)
+        return "\n".join(_lines(one, where) for one in value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return json.dumps(value)
+    raise InputError(f"{where}: {str(value)[:60]} as input or output: expected text, or a list of lines")
 
 
 def _call(given: Any, expected: Any, where: str, *, is_text: bool) -> str:

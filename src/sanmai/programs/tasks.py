@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanmai.programs.grade import CodeResult, grade_program
+from sanmai.programs.public_tests import PublicTests, read_tests
 from sanmai.programs.run import Limits
-from sanmai.programs.stdio import IoTest, Test, reads_input
+from sanmai.programs.stdio import Test, reads_input
 from sanmai.types import InputError
 
 
@@ -94,7 +95,9 @@ def read_spec(text: str) -> CodeSpec:
         raise InputError(f"answer of a code problem: expected a JSON object with tests: {error}") from None
     if not isinstance(fields, dict) or not set(fields) <= set(CodeSpec.__dataclass_fields__):
         raise InputError(f"answer of a code problem: expected an object of {', '.join(CodeSpec.__dataclass_fields__)}")
-    tests, hidden = (read_tests(fields.get(name, []), f"answer of a code problem: {name}") for name in ("tests", "hidden_tests"))
+    found = PublicTests()
+    where = "answer of a code problem"
+    tests, hidden = (read_tests(fields.get(name, []), f"{where}: {name}", found) for name in ("tests", "hidden_tests"))
     names = fields.get("entry_points", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"answer of a code problem: entry_points = {names!r:.60}: expected a list of texts")
@@ -108,22 +111,7 @@ def read_spec(text: str) -> CodeSpec:
     for name in names:
         if not name.isidentifier():
             raise InputError(f"answer of a code problem: entry_points has {name!r:.60}: expected names")
-    return CodeSpec(tests, hidden, setup, tuple(names))
-
-
-def read_tests(values: Any, where: str) -> tuple[Test, ...]:
-    """Tests as they stand in JSON: Python sources, or objects of the texts input and output.
-
-    Raises:
-        InputError: they are no list of these.
-    """
-    if not isinstance(values, list) or not all(isinstance(value, str) or _is_io(value) for value in values):
-        raise InputError(f"{where} = {str(values)[:80]}: expected a list of texts (or of {{input, output}} objects of texts)")
-    return tuple(value if isinstance(value, str) else IoTest(value["input"], value["output"]) for value in values)
-
-
-def _is_io(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(value.get(name), str) for name in ("input", "output"))
+    return CodeSpec(tests, hidden, setup + found.setup, tuple(dict.fromkeys((*names, *found.entry_points))))
 
 
 def task_of(row: Mapping[str, Any]) -> CodeTask:
