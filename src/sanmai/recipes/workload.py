@@ -190,7 +190,8 @@ def _reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     prompt_length = mean(len(render_prompt(tokenizer, item.messages)) for item in counted)
     traces = [parse_trace(text) for item in counted for text in texts_of(item)]
     texts = [trace.answer or "" if c.part == "answer" else trace.text for trace in traces]
-    length = 1 + mean(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+    read = (c.first_tokens if c.objective == "refusal" else None) or math.inf
+    length = 1 + mean(min(len(tokenizer.encode(text, add_special_tokens=False)), read) for text in texts)
     each = 2 if c.objective == "pairwise" else 1
     num_steps, per_step = num_updates(c, len(train)), min(c.examples_per_step, len(train))
     w.threads = 1  # its micro-batches are not shared out to workers
