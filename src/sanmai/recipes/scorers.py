@@ -28,8 +28,8 @@ def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
     if name == "helpfulness" and source in HELPFULNESS:
         return HELPFULNESS[source]
     if not Path(source).is_dir():
-        known = ", ".join(f'"{each}"' for each in ("judge", *(HELPFULNESS if name == "helpfulness" else ())))
-        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and none of {known}")
+        known = " or ".join(f'"{each}"' for each in ("judge", *(HELPFULNESS if name == "helpfulness" else ())))
+        raise InputError(f"rewards.{name}_from = {source!r}: no such folder, and not {known}")
     model = RewardModel.load(source, device=device)
     expected: tuple[Objective, ...] = ("correctness",) if name == "correctness" else ("pairwise", "pointwise")
     _check_objective(model, f"rewards.{name}_from = {source!r}", *expected)
