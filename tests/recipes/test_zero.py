@@ -140,13 +140,13 @@ def test_what_is_trained_on_for_its_cost_alone_is_counted():
         return Rollout("p", 0, [1] * 3, [1] * 2, [0.0] * 2, StopReason.STOP, 0, "", reward=reward, advantage=advantage,
                        cost_advantage=cost)  # fmt: skip
 
-    # 5 tokens, 2 of them predicted, 15 pairs: 2 x 10 x 5 + 2 x 5 x 2 + 2 x 15 = 150 for a forward pass, thrice that to train.
+    # The prompt once, 2 x 10 x 3 + 2 x 6 = 72, and for each completion 2 x 10 x 2 + 2 x 5 x 2 + 2 x 9 = 78; thrice to train.
     rollouts = [rollout(1.0, 0.0), rollout(0.0, -0.5), rollout(0.0, 0.0), rollout(None, -0.5, reward=None)]
     groups = [Group(some_problems(1)[0], rollouts)]
     useful = lambda found, **loss: zero._useful_flops(Arithmetic(10, 5, 2), groups, found, LossConfig(**loss))["training"]  # noqa: E731
-    assert useful({"loss/rl": 0.1, "loss/cost": 0.1}) == 2 * 450
-    assert useful({"loss/rl": 0.1, "loss/kl_to_reference": 0.0}) == 3 * 600
-    assert useful({"loss/rl": 0.1, "loss/entropy": 0.0}, importance_cap=2.0) == 3 * 600
+    assert useful({"loss/rl": 0.1, "loss/cost": 0.1}) == 3 * (72 + 2 * 78)
+    assert useful({"loss/rl": 0.1, "loss/kl_to_reference": 0.0}) == 4 * (72 + 3 * 78)
+    assert useful({"loss/rl": 0.1, "loss/entropy": 0.0}, importance_cap=2.0) == 4 * (72 + 3 * 78)
     assert [r.advantage for r in rollouts] == [1.0, 0.0, 0.0, None]
 
 

@@ -159,8 +159,13 @@ class Policy:
         return self.num_parameters >= LARGE
 
     def end_phase(self) -> None:
-        """Sampling and training of a large model each need a GB or more; without this a run would hold both at once."""
+        """Sampling and training of a large model each need a GB or more; without this a run would hold both at once.
+
+        Gradients, a copy of the weights' size that sampling does not need, are let go of too.
+        """
         if self.device.type == "cpu" and self.is_large:
+            for p in self.weights.values():
+                p.grad = None
             return_freed_memory(collect=False)
 
     @property

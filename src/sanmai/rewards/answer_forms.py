@@ -128,8 +128,8 @@ def choice(text: str, reference: str) -> str | None:
         is_one = found and not _SECOND_CHOICE.search(found["value"]) and not re.match(r"\(?[A-J]\b", bare)
         return found["value"].strip() if found and is_one else None
     match = _CHOICE.fullmatch(text)
-    if not match or _SECOND_CHOICE.search(match["text"]):
-        return None
+    if not match or _SECOND_CHOICE.search(match["text"]) or re.match(r"[\s})$]*[\^⁰¹²³⁴⁵⁶⁷⁸⁹]", match["text"]):
+        return None  # "(C)⁸" is a power
     return match["a"] or match["b"]
 
 

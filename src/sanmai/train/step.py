@@ -173,7 +173,6 @@ def optimizer_step(
         error.is_anchors = is_own and any(name.startswith("loss/") for name in bad)
         raise error
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)  # a copy of the weights' size that sampling does not need
     policy.end_phase()
     return result
 
