@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from sanmai.rewards.answer_doubts import is_somebodys
+
 _COPULA = re.compile(
     r"[:：—–=→]|\s-\s|\d|\$|\\|(?<![^\W\d_])(?:ist|lautet|beträgt|sind|es|son|sería|est|sont|vaut|è|sono|sarà|é|são|"
     r"será|is|zijn|bedraagt|luidt|är|blir|er|bliver|on|jest|to|wynosi|brzmi|je|činí|este|e|sunt|és|равен|равна|равно|составляет|это|есть|будет|є|дорівнює|"
@@ -24,9 +26,8 @@ _OF = {
 _THAI_OF = re.compile(r"\s*ของ(?!โจทย์|ข้อ|คำถาม|เรา|ปัญหา|ฉัน|ผม)")
 _CASELESS = frozenset({"hi", "bn", "mr", "te", "ta", "ur", "fa"})
 _CASELESS_OF = re.compile(r"\w[\w\u0900-\u0dff]*\s+(?:का|की|के|चे|کا|کی|کے)\s*$|[\u0980-\u09ff]+র\s*$")
-_QUESTION = re.compile(
-    r"प्रश्न|सवाल|समस्या|हमार|इस|मेर|आपक|প্রশ্ন|সমস্যা|আমাদের|আমার|এর|অঙ্ক|গণিত|সুতরাং|سوال|مسئل|ہمار|میر"
-)
+_TAMIL_QUESTION = re.compile(r"கேள்வி|கணக்கி|சிக்கலி|பிரச்சனை|சமன்பாட்டி|வினாவி|புதிரி")
+_QUESTION = re.compile(r"प्रश्न|सवाल|समस्या|हमार|इस|मेर|आपक|প্রশ্ন|সমস্যা|আমাদের|আমার|এর|অঙ্ক|গণিত|সুতরাং|سوال|مسئل|ہمار|میر")
 _GENITIVE = {
     **dict.fromkeys(("de", "nl", "sv", "no", "da"), re.compile(r"[^\W\d_]+(?:[sxz]|['’]s?)")),
     "tr": re.compile(r"\w+['’]\w+"),
@@ -35,18 +36,25 @@ _GENITIVE = {
 }
 """A name before the answer that owns it, where the language says it so."""
 _NAMELESS = re.compile(
-    r"(?:das|dies|dieses|unser|als|dus|alles|az?|tehát|így|ezért|végső|helyes|deci|oikean?|lopullinen|näin)", re.IGNORECASE
+    r"(?:das|dies|dieses|unser|als|dus|alles|az?|tehát|így|ezért|végső|helyes|deci|oikean?|lopullinen|näin)",
+    re.IGNORECASE,
 )
 
 
 def is_attributed(head: str, phrase: str, between: str, codes: Iterable[str]) -> bool:
     """Whether "head PHRASE between VALUE" names somebody as the owner of the answer ("Bobs Antwort", "la respuesta de Bob")."""
     codes = set(codes)
+    copula = _COPULA.search(between)
+    region = between[: copula.start()] if copula else between if len(between.split()) == 1 else ""
+    if is_somebodys(head, region, codes):
+        return True
     for code in codes & set(_OF):
         owner = re.search(_OF[code], head)
         if owner and not re.search(_OWN[code] + "$", owner[1]):
             return True
     if "th" in codes and _THAI_OF.match(between):
+        return True
+    if "ta" in codes and re.search("\u0bbf\u0ba9\u0bcd\\s*$", head) and not _TAMIL_QUESTION.search(head[-20:]):
         return True
     if codes & _CASELESS:
         owner = _CASELESS_OF.search(head)
@@ -58,7 +66,5 @@ def is_attributed(head: str, phrase: str, between: str, codes: Iterable[str]) ->
     is_name = last is not None and last[1][0].isupper() and not _NAMELESS.fullmatch(last[1])
     if last and is_name and any(_GENITIVE[code].fullmatch(last[1]) for code in codes & set(_GENITIVE)):
         return True
-    copula = _COPULA.search(between)
-    region = between[: copula.start()] if copula else ""
     names = re.findall(r"[^\W\d_][\w'’]+", _GERMAN_NOUNS.sub(" ", region))
     return any(name[0].isupper() for name in names)

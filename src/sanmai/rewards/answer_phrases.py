@@ -15,6 +15,7 @@ from functools import cache
 
 from sanmai.rewards import units
 from sanmai.rewards.answer_changes import is_changed
+from sanmai.rewards.answer_doubts import concluded, is_doubted
 from sanmai.rewards.answer_numbers import digits, in_figures, plain
 from sanmai.rewards.answer_owners import is_attributed
 from sanmai.rewards.answer_words import WEST, Words
@@ -32,7 +33,9 @@ SHARED_SPOILERS = re.compile(
 _END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
 _FIGURE = r"[-−]?\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?"
 _NUMBER = re.compile(rf"{_FIGURE}(?:\s?\\?[%％])?")
-_SPAN = re.compile(r"\$\$?(?P<dollars>[^$\n]{1,200})\$\$?|\\\((?P<round>[^\n]{1,200}?)\\\)|\\\[(?P<square>[^\n]{1,200}?)\\\]")
+_SPAN = re.compile(
+    r"\$\$?(?P<dollars>[^$\n]{1,200})\$\$?|\\\((?P<round>[^\n]{1,200}?)\\\)|\\\[(?P<square>[^\n]{1,200}?)\\\]"
+)
 _LETTER = re.compile(
     r"(?:^|(?<=[\s:：*_«「『,，]))(?:[*_]{0,2}[(（])?"
     r"(?P<letter>(?<![^\W_])[A-J](?![A-Za-z0-9_\u00c0-\u024f'’]))(?P<close>[)）])?(?P<after>[*_]*[.:、,，)]?)"
@@ -73,7 +76,9 @@ def last_said(answer: str) -> str | None:
     if not numbers or numbers[-1][1].is_spoiled:
         return None
     match, last = numbers[-1]
-    if any((s.value != last.value and not s.is_spoiled) or (s.value == last.value and s.is_spoiled) for _, s in numbers):
+    if any(
+        (s.value != last.value and not s.is_spoiled) or (s.value == last.value and s.is_spoiled) for _, s in numbers
+    ):
         return None
     return None if rivalled(languages_of(match[0], text), text[last.end :], last.value) else last.value + last.unit
 
@@ -90,7 +95,7 @@ def denies(before: str) -> bool:
         if codes == ["en"]:
             continue
         parts = (before[: match.start()], before[match.end() :], "")
-        if is_spoiled(codes, *parts) or is_attributed(before[: match.start()], match[0], before[match.end() :], codes):
+        if is_spoiled(codes, *parts) or is_doubted(*parts, codes) or is_attributed(parts[0], match[0], parts[1], codes):
             return True
     return False
 
@@ -113,8 +118,10 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
         parts = _parted(codes, text[body:close])
         if parts is not None:
             before, value, after = parts
-            spoiled = is_asked or is_spoiled(codes, head, before, after)
-            spoiled |= value.is_several or (not value.is_letter and is_changed(f"{head} | {before}#{after}", codes))
+            spoiled = is_asked or is_spoiled(codes, head, before, after) or is_doubted(head, before, after, codes)
+            spoiled |= value.is_several or (
+                not value.is_letter and is_changed(f"{concluded(head)} | {before}#{after}", codes)
+            )
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
             unit = units.beside(after) if value.is_plain else ""
             return Said(value.text, unit, close, spoiled)
@@ -156,7 +163,11 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
     is_several = len(values) > 1 or re.search(r"\d\s*[-+*^×÷]|\d\s*/(?!\d)|\\[a-z]|[\d.]/\d+/", rest) is not None
     option = re.search(r"[(（]([A-J])[)）][\s:.]*$", rest[: first.start()])
     text = f"({option[1]}) {_plain(first[0])}" if option else _plain(first[0])
-    return rest[: first.start()].rstrip("-−–"), _Value(_sign(rest, first) + text, False, is_several, True), rest[last.end() :]
+    return (
+        rest[: first.start()].rstrip("-−–"),
+        _Value(_sign(rest, first) + text, False, is_several, True),
+        rest[last.end() :],
+    )
 
 
 def _sign(rest: str, number: re.Match[str]) -> str:
@@ -214,7 +225,8 @@ def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, i
     value = values[0]["letter"] if is_letter else _plain(values[0][0])
     if not is_letter and re.search(r"[-+*/^=√\\]\s*\$?$|\d$", before):
         return None
-    spoiled = is_asked or is_spoiled(codes, before, "", after) or (not is_letter and is_changed(f"{before}#{after}", codes))
+    spoiled = is_asked or is_spoiled(codes, before, "", after) or is_doubted(before, "", after, codes)
+    spoiled |= not is_letter and is_changed(f"{before}#{after}", codes)
     return Said(value, "", close, spoiled)
 
 
@@ -237,7 +249,11 @@ def is_spoiled(codes: Iterable[str], head: str, before: str, after: str) -> bool
     if SHARED_SPOILERS.search(f"{head} {before} {after}"):
         return True
     whole = f"{head} | {before}#{after}"
-    if _pattern("spoils", codes).search(whole) or _pattern("turns", codes).search(after) or _pattern("back", codes).search(after):
+    if (
+        _pattern("spoils", codes).search(whole)
+        or _pattern("turns", codes).search(after)
+        or _pattern("back", codes).search(after)
+    ):
         return True
     either = _pattern("either", codes)
     if any(len(match[0]) > 1 for match in either.finditer(head)):
@@ -270,7 +286,9 @@ def rivalled(codes: list[str], tail: str, value: str) -> bool:
         condemned = re.match(r"\W*(?:\w+\s)?[(（]?(?<![^\W_])([A-J])(?![^\W_])", sentence)
         if is_letter and condemned and condemned[1] != value and len(sentence.split()) > 2:
             continue  # "(A) ist falsch, weil ..."
-        if _pattern("back", tuple(codes)).search(sentence) or re.match(r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I):
+        if _pattern("back", tuple(codes)).search(sentence) or re.match(
+            r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I
+        ):
             return True
         is_explained = explanation is not None and position >= explanation.start()
         if not is_explained and _is_rival(codes, sentence, value, is_letter):
@@ -287,7 +305,11 @@ def _is_rival(codes: list[str], sentence: str, value: str, is_letter: bool) -> b
     if not others:
         return False
     is_worked = _WORKED.search(sentence) is not None or len(others) > 1
-    return not is_worked or is_spoiled(codes, "", sentence, "") or _pattern("either", tuple(codes)).search(sentence) is not None
+    return (
+        not is_worked
+        or is_spoiled(codes, "", sentence, "")
+        or _pattern("either", tuple(codes)).search(sentence) is not None
+    )
 
 
 @cache
@@ -323,7 +345,12 @@ def _pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
 
 def _regex(word: str, code: str, *, is_name: bool = False) -> str:
     """A word of answer_words.py as a regular expression."""
-    body = re.escape(word.rstrip("+")).replace("…", r"[^.!?\n]{0,60}?\b").replace(r"\#", r"\W{0,3}[#\d]").replace(r"\ ", r"\s+")
+    body = (
+        re.escape(word.rstrip("+"))
+        .replace("…", r"[^.!?\n]{0,60}?\b")
+        .replace(r"\#", r"\W{0,3}[#\d]")
+        .replace(r"\ ", r"\s+")
+    )
     if code in UNSPACED:
         return body
     begin = r"(?<![^\W\d_])" if word[0].isalnum() else ""
