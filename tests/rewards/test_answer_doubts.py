@@ -55,3 +55,21 @@ def test_what_is_told_doubted_hoped_bounded_or_somebodys_is_no_answer(kind: str)
 
 def test_plain_sentences_with_the_same_words_elsewhere_are_answers() -> None:
     assert [response for response in PLAIN if grade(response) != 1.0] == []
+
+
+def test_a_unit_in_the_language_of_the_sentence_is_compared_with_that_of_the_reference() -> None:
+    def score(response: str, reference: str) -> float | None:
+        problem = Problem("1", ({"role": "user", "content": "p"},), reference, "math")
+        return verify_math(problem, parse_trace(response)).score
+
+    for response in (
+        "答えは23分です。",
+        "Jawabannya 23 menit.",
+        "उत्तर 23 मिनट है।",
+        "Cevap 23 dakika.",
+        "คำตอบคือ 23 นาที",
+    ):
+        assert score(response, "23 minutes") == 1.0, response
+        assert score(response, "23") == 1.0, response
+    for response in ("答えは23秒です。", "Jawabannya 23 hari.", "उत्तर 23 सेकंड है।", "Cevap 23 hafta.", "คำตอบคือ 23 วัน"):
+        assert score(response, "23 minutes") == 0.0, response

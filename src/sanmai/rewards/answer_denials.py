@@ -45,6 +45,8 @@ _TOLD = re.compile(
     rf"[a-z'-]+\s+{_SAYING}\b(?:\s+(?:that|the|it|he|she|us|me|him|her|them|final|correct|right|an?|its?|our|your|my|is|was|be|answer|result|value|total|,)){{0,6}}[\s:$*(\\\[\"“]*\Z"
     r"|\b(?!(?:problem|question|exercise|task|today|it|that|this|there|here|what|let|he|she|who|where|how)['’]s)[a-z-]+(?:'s|s'|’s)\s+(?:\w+\s+)?(?:answer|result|guess|claim|solution|idea|"
     r"estimate|total|attempt)\b[^.!?\n]*\Z"
+    r"|\b(?:i|we) (?:(?:really|do|only|can only) )?(?:hope|wish|doubt|wonder)\b[^.!?\n]*\Z"
+    r"|\bbefore (?:the |any )?(?:discounts?|tax(?:es)?|fees?|tip),? the (?:final )?answer (?:is|=)\Z"
     r"|\b(?:trap|decoy|naive|na[iï]ve|tempting|obvious|intuitive|distractor|dummy|sample|example|placeholder|old|outdated|"
     r"partial|intermediate|preliminary|provisional|tentative|approximate|rough|student|opponent|rival|hypothetical|alleged|"
     r"supposed|expected|fake|bogus|erroneous|mistaken|common|popular|usual|his|her|their)\s+(?:wrong\s+)?"

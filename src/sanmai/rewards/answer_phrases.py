@@ -20,6 +20,7 @@ from sanmai.rewards.answer_numbers import digits, in_figures, plain
 from sanmai.rewards.answer_owners import is_attributed
 from sanmai.rewards.answer_words import WEST, Words
 from sanmai.rewards.answer_words_east import EAST
+from sanmai.rewards.unit_words import local_unit
 
 WORDS: dict[str, Words] = {**WEST, **EAST}
 UNSPACED = frozenset({"th", "ko", "ja", "zh"})
@@ -123,7 +124,7 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
                 not value.is_letter and is_changed(f"{concluded(head)} | {before}#{after}", codes)
             )
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
-            unit = units.beside(after) if value.is_plain else ""
+            unit = local_unit(after) or units.beside(after) if value.is_plain else ""
             return Said(value.text, unit, close, spoiled)
     return _inverted(codes, head, text[start:end], text[end:close], close, is_asked)
 
