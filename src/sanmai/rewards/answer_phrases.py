@@ -124,7 +124,7 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
                 not value.is_letter and is_changed(f"{concluded(head)} | {before}#{after}", codes)
             )
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
-            unit = local_unit(after) or units.beside(after) if value.is_plain else ""
+            unit = units.beside(after) or local_unit(after) if value.is_plain else ""
             return Said(value.text, unit, close, spoiled)
     return _inverted(codes, head, text[start:end], text[end:close], close, is_asked)
 
