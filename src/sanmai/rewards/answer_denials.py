@@ -33,6 +33,29 @@ def is_bound(before: str) -> bool:
     return _BOUND.search(before) is not None
 
 
+_ABOUT = re.compile(
+    r"(?:\b(?:roughly|approximately|about|around|nearly|almost|close to)|\\approx|\\simeq|\\sim|≈|~)[ \t:$*(\\\[{]*\Z", re.IGNORECASE
+)
+_ABOUT_ASKED = re.compile(
+    r"\b(?:approx\w*|estimat\w*|round\w*|nearest|about|around|roughly|closest|decimal\w*|significant|digits?|places?|"
+    r"ungefähr|etwa|rund\w*|geschätzt|schätz\w*|nächste\w*|aproxim\w*|redonde\w*|arrond\w*|environ|approssim\w*|circa|"
+    r"arrotond\w*|arredond\w*|cerca|ongeveer|afgerond|przybliż\w*|zaokrągl\w*|około|yaklaşık|yuvarla\w*|khoảng|làm tròn|"
+    r"gần|sekitar|kira-kira|bulatkan|takriban)\b|пример|приблиз|округл|около|約|约|大约|四舍五入|四捨五入|概算|およそ|近似|대략|"
+    r"반올림|약 |ประมาณ|लगभग|পূর্ণ|প্রায়|حوالي|تقريب|قرّب|تقریب|בערך|עגל|περίπου|సుమారు|தோராய",
+    re.IGNORECASE,
+)
+
+
+def asks_about(question: str) -> bool:
+    """Whether a question asks for a rounded or estimated number: "about 17" is an answer to it."""
+    return _ABOUT_ASKED.search(question) is not None
+
+
+def is_about(before: str, value: str) -> bool:
+    """Whether the words before a marked whole number make it an estimate: "x \\approx \\boxed{17}" (not of 3.14)."""
+    return re.search(r"\d[.,]\d", value) is None and _ABOUT.search(before) is not None
+
+
 _SAYING = (
     r"(?:said|says?|think|thinks|thought|claims?|claimed|believes?|believed|tells?|told|guess(?:es|ed)?|reckons?|suspects?|"
     r"argues?|argued|insists?|insisted|wrote|writes?|suggests?|suggested|replied|replies|hoped|hopes|predicts?|"
@@ -71,6 +94,11 @@ _REJECTED = re.compile(
     r"ruled out|rejected|extraneous|discarded|a trap|a common (?:mistake|error)|tempting|an? (?:over|under)estimate|"
     r"an approximation|a guess|a placeholder|an? (?:partial|intermediate)\b|not\s+(?:enough|possible|valid|allowed|final|"
     r"sufficient|an? (?:solution|answer|root)|the (?:final )?(?:answer|solution)|correct|right))"
+    r"|[ \t,(—–-]{0,4}(?:contradicts|(?:just |only )?an? placeholder|placeholder|i made (?:that|this|it) up|"
+    r"is off by|would (?:only )?be (?:correct|right|true|valid)(?: only)? (?:if|for|when|only)|is (?:half|twice|double|a third) of|"
+    r"is (?:only|just|merely) (?:part|the (?:first|partial|number of))|is the (?:answer|solution) to (?:a different|another|the wrong)|"
+    r"is (?:the number|the amount|the count) of [^.!?\n]{1,30}, not |is what (?:an? |some )?[a-z]+ (?:[a-z]+ )?(?:would|might)|"
+    r"times (?:\$?\d|two|three|four|itself)|‰)"
     r"|[ \t]*(?:fails|does(?: not|n't) (?:work|fit|satisfy|hold)|cannot be|can't be|must be (?:rejected|excluded|discarded)|"
     r"would be (?:wrong|incorrect|too \w+)))",
     re.IGNORECASE,

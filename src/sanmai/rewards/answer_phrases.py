@@ -31,7 +31,7 @@ SHARED_SPOILERS = re.compile(
     r"[?？؟;≠~≈✗✘❌❎❓❔⛔🚫🤔🤷👎]|\b(?:not|or|maybe|perhaps|wrong|wait|if|said|says|thinks|suppose)\b", re.IGNORECASE
 )
 
-_END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
+SENTENCE_END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
 _FIGURE = r"[-−]?\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?"
 _NUMBER = re.compile(rf"{_FIGURE}(?:\s?\\?[%％])?")
 _SPAN = re.compile(
@@ -103,15 +103,15 @@ def denies(before: str) -> bool:
 
 def said(text: str, start: int, end: int, stop: int) -> Said | None:
     """What the sentence around the phrase text[start:end] states; None when it states no answer."""
-    begin = max([max(0, start - 200), *(m.end() for m in _END.finditer(text, max(0, start - 200), start))])
+    begin = max([max(0, start - 200), *(m.end() for m in SENTENCE_END.finditer(text, max(0, start - 200), start))])
     head = text[begin:start]
     codes = languages_of(text[start:end], text[begin : end + 100])
     broken = _BREAK.search(text, end, min(stop, end + 60))
-    if broken and not _is_glue(codes, text[end : broken.start()], most=0):
+    if broken and not is_glue(codes, text[end : broken.start()], most=0):
         broken = None  # the line goes on with more than "the final answer:"
     body = broken.end() if broken else end
     limit = min(max(stop, body), end + MAX_SENTENCE)
-    finish = _END.search(text, body, limit)
+    finish = SENTENCE_END.search(text, body, limit)
     close = finish.start() if finish else limit
     is_asked = text[close : close + 1] in ("?", "？", "؟", ";") and text[close : close + 1] != ""
     is_colon = broken is not None or re.match(r"[\s*_]*[:：]", text[end:close]) is not None
@@ -146,7 +146,7 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
         rest = _BOLD.sub(" ", rest)
     if found is None:
         return _parted_letter(codes, rest)
-    reason = _pattern("why", tuple(codes)).search(rest, found.end())
+    reason = words_pattern("why", tuple(codes)).search(rest, found.end())
     if reason:
         rest = rest[: reason.start()]
     rest = _without_asides(codes, rest, found.end())
@@ -189,8 +189,8 @@ def _parted_letter(codes: list[str], rest: str) -> tuple[str, _Value, str] | Non
     first = found[0]
     letter = first["letter"] or first["glued"] or first["joined"]
     before, after = _BOLD.sub(" ", rest[: first.start()]), rest[first.end() :]
-    reason = _pattern("why", tuple(codes)).search(after)
-    is_closed = bool(first["close"] or first["after"] or first["glued"] or first["joined"]) or _is_glue(codes, after)
+    reason = words_pattern("why", tuple(codes)).search(after)
+    is_closed = bool(first["close"] or first["after"] or first["glued"] or first["joined"]) or is_glue(codes, after)
     if not is_closed and not (reason and not after[: reason.start()].strip()):
         return None
     if len(re.findall(_WORD, before)) > 4:
@@ -215,11 +215,11 @@ def _without_asides(codes: list[str], rest: str, start: int) -> str:
 
 def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, is_asked: bool) -> Said | None:
     """What stands before a phrase that ends its sentence: "also ist 18 die Antwort", 18が答えです."""
-    if not _is_glue(codes, rest) or re.search(r"[:：]", rest):
+    if not is_glue(codes, rest) or re.search(r"[:：]", rest):
         return None
     head = _BOLD.sub(" ", in_figures(digits(head)))
     values = list(_NUMBER.finditer(head)) or [m for m in _LETTER.finditer(head) if m["letter"]]
-    if len(values) != 1 or not _is_glue(codes, head[values[0].end() :]):
+    if len(values) != 1 or not is_glue(codes, head[values[0].end() :]):
         return None
     before, after = head[: values[0].start()], head[values[0].end() :] + phrase + rest
     is_letter = values[0].re is _LETTER
@@ -231,10 +231,10 @@ def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, i
     return Said(value, "", close, spoiled)
 
 
-def _is_glue(codes: list[str], text: str, most: int = 1) -> bool:
+def is_glue(codes: list[str], text: str, most: int = 1) -> bool:
     """Whether a text is nothing but copulas, articles and the like, and `most` units or things counted."""
     text = re.sub(r"[\s*_,.)$€£«»\"'”’]+", " ", text)
-    left = _pattern("glue", tuple(codes)).sub(" ", text).split()
+    left = words_pattern("glue", tuple(codes)).sub(" ", text).split()
     if left and set(codes).isdisjoint(UNSPACED) and not text.strip().startswith(left[0]):
         return False  # "18 Dollar ist die Antwort", but not "18 ist Bobs Antwort"
     if set(codes) & UNSPACED:
@@ -245,18 +245,18 @@ def _is_glue(codes: list[str], text: str, most: int = 1) -> bool:
 def is_spoiled(codes: Iterable[str], head: str, before: str, after: str) -> bool:
     """Whether the sentence "head PHRASE before VALUE after" denies, doubts, supposes or rivals its value."""
     codes = tuple(codes)
-    fine = _pattern("fine", codes)
+    fine = words_pattern("fine", codes)
     head, before, after = (fine.sub(" ", part) for part in (head, before, after))
     if SHARED_SPOILERS.search(f"{head} {before} {after}"):
         return True
     whole = f"{head} | {before}#{after}"
     if (
-        _pattern("spoils", codes).search(whole)
-        or _pattern("turns", codes).search(after)
-        or _pattern("back", codes).search(after)
+        words_pattern("spoils", codes).search(whole)
+        or words_pattern("turns", codes).search(after)
+        or words_pattern("back", codes).search(after)
     ):
         return True
-    either = _pattern("either", codes)
+    either = words_pattern("either", codes)
     if any(len(match[0]) > 1 for match in either.finditer(head)):
         return True
     touching = re.search(r"(?:^|.*[\s\d])(\S+)\W*$", before)
@@ -278,16 +278,16 @@ _WORKED = re.compile(r"\d\s*\S{0,12}\s*(?:[-+*/=×÷·]|\\times|\\cdot)\s*\$?\(?
 
 def rivalled(codes: list[str], tail: str, value: str) -> bool:
     """Whether a later sentence takes an answer back, or is hardly more than another one: an explanation may follow."""
-    tail = _pattern("fine", tuple(codes)).sub(" ", digits(tail))
+    tail = words_pattern("fine", tuple(codes)).sub(" ", digits(tail))
     explanation = _EXPLAINED.search(tail)
     is_letter = re.fullmatch("[A-J]", value) is not None
     position = 0
-    for sentence in filter(str.strip, _END.split(tail)):
+    for sentence in filter(str.strip, SENTENCE_END.split(tail)):
         position = tail.find(sentence, position)
         condemned = re.match(r"\W*(?:\w+\s)?[(（]?(?<![^\W_])([A-J])(?![^\W_])", sentence)
         if is_letter and condemned and condemned[1] != value and len(sentence.split()) > 2:
             continue  # "(A) ist falsch, weil ..."
-        if _pattern("back", tuple(codes)).search(sentence) or re.match(
+        if words_pattern("back", tuple(codes)).search(sentence) or re.match(
             r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I
         ):
             return True
@@ -309,7 +309,7 @@ def _is_rival(codes: list[str], sentence: str, value: str, is_letter: bool) -> b
     return (
         not is_worked
         or is_spoiled(codes, "", sentence, "")
-        or _pattern("either", tuple(codes)).search(sentence) is not None
+        or words_pattern("either", tuple(codes)).search(sentence) is not None
     )
 
 
@@ -318,12 +318,12 @@ def _any() -> re.Pattern[str]:
     """The names of an answer in every language, the longer ones first."""
     named = [(name, code) for code, words in WORDS.items() for name in words.named.split("|")]
     ordered = sorted(named, key=lambda pair: -len(pair[0]))
-    return re.compile("|".join(_regex(name, code, is_name=True) for name, code in ordered), re.IGNORECASE)
+    return re.compile("|".join(word_regex(name, code, is_name=True) for name, code in ordered), re.IGNORECASE)
 
 
 @cache
 def _languages(phrase: str) -> tuple[str, ...]:
-    return tuple(code for code in WORDS if _pattern("named", (code,)).fullmatch(phrase))
+    return tuple(code for code in WORDS if words_pattern("named", (code,)).fullmatch(phrase))
 
 
 def languages_of(phrase: str, sentence: str) -> list[str]:
@@ -331,20 +331,20 @@ def languages_of(phrase: str, sentence: str) -> list[str]:
     codes = _languages(phrase.lower())
     if len(codes) < 2:
         return list(codes)
-    scores = {code: len({m[0].lower() for m in _pattern("glue", (code,)).finditer(sentence)}) for code in codes}
+    scores = {code: len({m[0].lower() for m in words_pattern("glue", (code,)).finditer(sentence)}) for code in codes}
     return [code for code in codes if scores[code] == max(scores.values())]
 
 
 @cache
-def _pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
+def words_pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
     """Any word of one kind in these languages; never matches where they have none."""
     pairs = [(word, code) for code in codes for word in getattr(WORDS[code], kind).split("|") if word]
     pairs.sort(key=lambda pair: -len(pair[0]))
-    parts = [_regex(word, code, is_name=kind == "named") for word, code in pairs]
+    parts = [word_regex(word, code, is_name=kind == "named") for word, code in pairs]
     return re.compile("|".join(parts) or r"(?!)", re.IGNORECASE)
 
 
-def _regex(word: str, code: str, *, is_name: bool = False) -> str:
+def word_regex(word: str, code: str, *, is_name: bool = False) -> str:
     """A word of answer_words.py as a regular expression."""
     body = (
         re.escape(word.rstrip("+"))

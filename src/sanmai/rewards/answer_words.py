@@ -49,7 +49,7 @@ WEST: dict[str, Words] = {
                "behauptet|glaubt|angeblich",
         either="oder|entweder|beziehungsweise|bzw",
         turns="aber|doch|sondern|jedoch|allerdings",
-        back="nein|moment|warte|falsch+|irrtum|geirrt|verrechnet|korrektur|korrigier+|fehler|stimmt nicht|"
+        back="nein|moment|halt|doch nicht|warte|falsch+|irrtum|geirrt|verrechnet|korrektur|korrigier+|fehler|stimmt nicht|"
              "nicht richtig|nicht korrekt|unsicher|nicht sicher|vielleicht",
         glue="ist|lautet|beträgt|sind|also|somit|daher|folglich|damit|die|das|der|unsere|meine|endgültige|finale|"
              "richtige|korrekte|gesuchte|gesamte|exakte|auf|frage|aufgabe|es",
@@ -84,7 +84,7 @@ WEST: dict[str, Words] = {
         glue="est|sont|vaut|la|le|les|bonne|correcte|finale|exacte|donc|ainsi|alors|notre|ma|c'est|à|question|"
              "recherchée|définitive|cette",
         why="car|parce que|puisque|étant donné",
-        fine="ou encore|pas moins ni plus|ne peut être que",
+        fine="autrement dit|ou encore|pas moins ni plus|ne peut être que",
     ),
     "it": Words(
         named="risposta|risultato|soluzione",
@@ -287,7 +287,7 @@ WEST: dict[str, Words] = {
                "linaweza kuwa|sehemu|muda|anasema|alisema|anadhani",
         either="au|ama",
         turns="lakini|bali",
-        back="hapana|subiri|makosa|kosa|si sahihi|sio sahihi|labda|samahani",
+        back="hapana|subiri|nimekosea|nilikosea|makosa|kosa|si sahihi|sio sahihi|labda|samahani",
         glue="ni|ya|la|mwisho|sahihi|hivyo|kwa|swali|yetu|letu|basi|kwahiyo",
         why="kwa sababu|kwani|maana",
         fine="si lingine bali",

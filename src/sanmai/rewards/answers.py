@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sanmai.rewards import answer_phrases, units
+from sanmai.rewards import answer_beside, answer_phrases, units
 from sanmai.rewards.answer_after import taken_back
-from sanmai.rewards.answer_denials import asks_bound
+from sanmai.rewards.answer_denials import asks_about, asks_bound, is_about
 from sanmai.rewards.answer_forms import choice, combined, ended, stated, undecorated
-from sanmai.rewards.answer_marks import SENTENCE_START, TakenBackError, leads_up, marks_of, names_answer, speaks
+from sanmai.rewards.answer_marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.rewards.answer_numbers import asks_percentage, western
 from sanmai.rewards.math import compare
 from sanmai.rewards.statements import positive_variables
@@ -40,7 +40,8 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     reference = final_reference(problem.answer)
     answer = ended(trace.answer, closes_tag=trace.state is not TraceState.NONE)
     try:
-        candidates = final_answers(answer, takes_bounds=asks_bound(problem.prompt[-MAX_ANSWER_CHARS:]))
+        question = problem.prompt[-MAX_ANSWER_CHARS:]
+        candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
     if not candidates:
@@ -89,11 +90,12 @@ def final_reference(text: str) -> str:
     return stated((boxes or marks)[-1].text.strip() if marks else text.strip())
 
 
-def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
+def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool = True) -> list[str]:
     """The different answers that a text marks as final, in order; the text itself if it is one bare expression.
 
     Args:
         takes_bounds: "at least \\boxed{5}" is an answer, as it is to a question for a least number.
+        takes_about: "about \\boxed{5}" is an answer, as it is to a question for a rounded number.
 
     Raises:
         TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
@@ -116,7 +118,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
             return [said]
     stated = []
     for mark in marks:
-        if mark.is_denied:
+        if mark.is_denied or (mark in marks[-MAX_CANDIDATES:] and _is_spoiled(answer, mark, takes_about=takes_about)):
             if mark is last or mark.text.strip() == last.text.strip():
                 raise TakenBackError("a final answer is denied, asked or hypothetical")
             continue
@@ -128,9 +130,18 @@ def final_answers(answer: str, *, takes_bounds: bool = True) -> list[str]:
     named = last.start if last.is_box else last.start + len("答案")  # in Chinese; English has its own marks
     if answer_phrases.denies(SENTENCE_START.split(answer[max(0, last.start - 80) : named])[-1]):
         reason = "a final answer is denied, asked or hypothetical"
+    if reason is None and answer_beside.is_retracted(answer[last.end :], last.text):
+        reason = "a final answer is taken back after it"
     if reason:
         raise TakenBackError(reason)
     return list(dict.fromkeys(stated))
+
+
+def _is_spoiled(answer: str, mark: Mark, *, takes_about: bool) -> bool:
+    """Whether a box is denied, doubted, scaled or rivalled by the words that touch it, whatever their language."""
+    before, after = answer[max(0, mark.start - 400) : mark.start], answer[mark.end : mark.end + 200]
+    is_close = not takes_about and is_about(before, mark.text)
+    return mark.is_box and (is_close or answer_beside.is_spoiled(before, mark.text, after, takes_about=takes_about))
 
 
 def _verify_world(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
