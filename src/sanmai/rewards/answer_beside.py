@@ -14,7 +14,8 @@ from sanmai.rewards.answer_numbers import digits
 from sanmai.rewards.answer_phrases import SENTENCE_END, UNSPACED, WORDS, is_glue, word_regex, words_pattern
 
 ABOUT: dict[str, str] = {
-    "de": "ungefähr|etwa|rund|circa|ca|annähernd|knapp|fast|beinahe", "es": "aproximadamente|alrededor de|cerca de|casi|unos|unas",
+    "de": "ungefähr|etwa|rund|circa|ca|annähernd|knapp|fast|beinahe",
+    "es": "aproximadamente|alrededor de|cerca de|casi|unos|unas",
     "fr": "environ|à peu près|approximativement|presque|autour de", "it": "circa|approssimativamente|quasi|all'incirca|intorno a",
     "pt": "aproximadamente|cerca de|quase|por volta de", "ca": "aproximadament|gairebé", "ro": "aproximativ|circa|cam|aproape",
     "nl": "ongeveer|circa|bijna", "sv": "ungefär|cirka|nästan", "no": "omtrent|cirka|nesten", "da": "omtrent|cirka|næsten",
@@ -50,7 +51,7 @@ COMMON: dict[str, str] = {
     "en": "a|an|the|of|in|on|at|to|for|by|from|with|and|or|not|no|is|are|was|be|it|its|this|that|these|there|here|so|thus|"
           "hence|then|therefore|we|you|he|she|they|i|our|my|his|her|their|get|gets|have|has|had|give|gives|given|find|finds|"
           "equals|equal|number|total|sum|value|result|answer|which|who|what|when|where|if|as|but|because|since|only|each|"
-          "per|all|more|less|than|after|before|into|left|must|can|will|would|let|one|two|dice|part|times|now|also|says|said",
+          "per|all|more|less|than|after|before|into|left|must|can|will|would|let|one|two|part|times|now|also|says|said",
     "de": "der|die|das|und|in|den|dem|des|mit|von|zu|zum|wir|ein|eine|einen|haben|hat|im|für|aus|sich|er|sie|es|wird|nach|man",
     "es": "el|la|los|las|de|del|en|y|que|un|una|se|por|para|con|al|su|hay|tiene|ha|es|obtenemos|entre",
     "fr": "le|la|les|de|du|des|en|et|un|une|on|que|pour|avec|au|aux|dans|il|elle|ce|nous|est|obtient|par|se|entre",
@@ -65,7 +66,15 @@ COMMON: dict[str, str] = {
 """Words that show a language and are no spoiler of another that its sentence may be in."""
 _KINDS = ("named", "spoils", "either", "turns", "back", "glue", "why")
 _LATEX = re.compile(r"\\(?:text|mbox|textbf|mathrm|quad|qquad|[,;!()\[\]])(?![A-Za-z])|[${}*_~]")
-_BARE_NO = re.compile(r"(?:no|non|nein|nee|nej|nei|não|nie|nu|ne|nem|нет|ні|не|όχι|hayır|không|tidak|لا|نه|לא|नहीं|不|不是)\Z", re.I)
+_BARE_NO = re.compile(
+    r"(?:no|non|nein|nee|nej|nei|não|nie|nu|ne|nem|нет|ні|не|όχι|hayır|không|tidak|لا|نه|לא|नहीं|不|不是)\Z", re.I
+)
+_SHARE = re.compile(
+    r"teil|partie|partea?|parts?|deel|del|osa|część|części|část|část|част[ьи]|частин[аи]|част|μέρος|bagian|bahagian|sehemu|muda|"
+    r"الجزء|بخش|حصہ|חלק|भाग|অংশ|భాగం|பகுதி|部分|부분|중간|中间|中間|bahagi|bagean",
+    re.IGNORECASE,
+)
+"""A part may be what is asked for: before a box it says nothing."""
 _CONDITION = re.compile(
     r"(?:(?<![^\W_])(?:if|wenn|falls|si|se|als|om|hvis|jos|jeśli|jeżeli|pokud|ha|dacă|eğer|nếu|jika|kung|ikiwa|kama|если|якщо|"
     r"ако|αν|εάν|إذا|اگر|אם|यदि|अगर|যদি|ถ้า)(?![^\W_])|如果|若|假如|もし|만약)"
@@ -91,7 +100,8 @@ def is_spoiled(before: str, value: str, after: str, *, takes_about: bool) -> boo
     tail = _bare(SENTENCE_END.split(after[:MAX_REACH])[0])
     codes = languages_in(f"{head} | {tail}", support)
     return any(
-        _spoils_ahead(code, codes, head, takes_about) or _spoils_behind(code, codes, tail, value, takes_about) for code in codes
+        _spoils_ahead(code, codes, head, takes_about) or _spoils_behind(code, codes, tail, value, takes_about)
+        for code in codes
     )
 
 
@@ -120,8 +130,10 @@ def _spoils_ahead(code: str, codes: tuple[str, ...], head: str, takes_about: boo
     head = words_pattern("fine", (code,)).sub(" . ", head)
     found = [] if takes_about else list(_table("about", code).finditer(head))
     for match in [*words_pattern("spoils", (code,)).finditer(head), *found]:
-        between = head[match.end() :]
+        between = _rest(code, head, match)
         if takes_about and _table("about", code).fullmatch(match[0]):
+            continue
+        if _SHARE.fullmatch(match[0]):
             continue
         if head[: match.start()].endswith(("-", "‑")) or _is_innocent(match[0], code, codes):
             continue  # "obtém-se"
@@ -140,13 +152,17 @@ def _spoils_behind(code: str, codes: tuple[str, ...], tail: str, value: str, tak
         if following and following[1].rstrip(".,") != value.strip():
             return True
     scale = _table("scales", code).match(tail.lstrip(" )-"))
-    if scale and not _is_innocent(scale[0], code, codes) and not (takes_about and re.search("左右|上下|程度|らい|정도|쯤", scale[0])):
+    if (
+        scale
+        and not _is_innocent(scale[0], code, codes)
+        and not (takes_about and re.search("左右|上下|程度|らい|정도|쯤", scale[0]))
+    ):
         return True
     tail = words_pattern("fine", (code,)).sub(" . ", tail)
     for kind, spare in (("back", 1), ("spoils", 0)):
         for match in words_pattern(kind, (code,)).finditer(tail):
             between = re.sub(r"\bn['’]", "", tail[: match.start()]).strip(" )(-–—")
-            rest = words_pattern("named", (code,)).sub(" ", tail[match.end() :]).strip(" )(")
+            rest = words_pattern("named", (code,)).sub(" ", _rest(code, tail, match)).strip(" )(")
             if _is_innocent(match[0], code, codes) or re.search(r"[\d.]", between + rest):
                 continue
             if re.search(r"[,，、،]", between) and rest:
@@ -155,6 +171,11 @@ def _spoils_behind(code: str, codes: tuple[str, ...], tail: str, value: str, tak
             if is_glue([code], between.strip(",，、،"), most=0) and _leftover(code, rest) <= left:
                 return True
     return False
+
+
+def _rest(code: str, text: str, match: re.Match[str]) -> str:
+    """What stands behind a word, which may go on with letters."""
+    return text[match.end() :] if code in UNSPACED else re.sub(r"^[^\W\d_]+", "", text[match.end() :])
 
 
 def _leftover(code: str, text: str) -> int:
@@ -193,12 +214,16 @@ def _is_innocent(word: str, code: str, codes: tuple[str, ...]) -> bool:
 @cache
 def _vocabulary(code: str) -> re.Pattern[str]:
     words = [word for kind in _KINDS for word in getattr(WORDS[code], kind).split("|")]
-    return _compiled([*words, *(word for table in (ABOUT, SCALES, COMMON) for word in table.get(code, "").split("|"))], code)
+    return _compiled(
+        [*words, *(word for table in (ABOUT, SCALES, COMMON) for word in table.get(code, "").split("|"))], code
+    )
 
 
 @cache
 def _everyday(code: str) -> re.Pattern[str]:
-    return _compiled([*WORDS[code].glue.split("|"), *WORDS[code].why.split("|"), *COMMON.get(code, "").split("|")], code)
+    return _compiled(
+        [*WORDS[code].glue.split("|"), *WORDS[code].why.split("|"), *COMMON.get(code, "").split("|")], code
+    )
 
 
 @cache

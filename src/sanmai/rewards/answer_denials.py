@@ -12,9 +12,11 @@ _BOUND = re.compile(
     r"|\b(?:exceed(?:s|ing)?|above|below|beyond|under|over)[ \t:$*(]*\Z"
     r"|\b(?:mindestens|höchstens|al menos|como máximo|como mucho|au moins|au plus|almeno|al massimo|al più|no máximo|pelo menos|"
     r"ten minste|hoogstens|не менее|не более|как минимум|至少|至多|最多|最少|不超过|不少于|少なくとも|最大で|多くとも|최소|최대)"
-    r"[\s:=$*(\\\[]*\Z",
+    r"[\s:=$*(\\\[]*\Z"
+    r"|(?<![A-Za-z\\])[xyz][ \t]*(?:[≥≤]|[<>]=|\\[gl]eq?(?![a-z]))[ \t$]*\Z",  # n \\ge \\boxed{5} is how a least n is said
     re.IGNORECASE,
 )
+_BOUND_BEHIND = re.compile(r"[\s$)}]*(?:以上|以下|未満|이상|이하|미만)")
 _BOUND_ASKED = re.compile(
     r"\b(?:at )?(?:least|most)\b|\bminim|\bmaxim|\b(?:smallest|largest|greatest|fewest|lowest|highest|shortest|longest|bounds?|"
     r"limit|estimate|guarantee\w*|ensure|up to|mindestens|höchstens|kleinste|größte|mínim|máxim|menor|mayor|moins|plus|"
@@ -28,13 +30,14 @@ def asks_bound(question: str) -> bool:
     return _BOUND_ASKED.search(question) is not None
 
 
-def is_bound(before: str) -> bool:
-    """Whether the words before a marked number make it a bound: "at least \\boxed{5}", "Upper bound: \\boxed{5}"."""
-    return _BOUND.search(before) is not None
+def is_bound(before: str, after: str = "") -> bool:
+    """Whether the words beside a marked number make it a bound: "at least \\boxed{5}", "Upper bound: \\boxed{5}", "5以上"."""
+    return _BOUND.search(before) is not None or _BOUND_BEHIND.match(after) is not None
 
 
 _ABOUT = re.compile(
-    r"(?:\b(?:roughly|approximately|about|around|nearly|almost|close to)|\\approx|\\simeq|\\sim|≈|~)[ \t:$*(\\\[{]*\Z", re.IGNORECASE
+    r"(?:\b(?:roughly|approximately|about|around|nearly|almost|close to)|\\approx|\\simeq|\\sim|≈|~)[ \t:$*(\\\[{]*\Z",
+    re.IGNORECASE,
 )
 _ABOUT_ASKED = re.compile(
     r"\b(?:approx\w*|estimat\w*|round\w*|nearest|about|around|roughly|closest|decimal\w*|significant|digits?|places?|"
@@ -95,8 +98,10 @@ _REJECTED = re.compile(
     r"an approximation|a guess|a placeholder|an? (?:partial|intermediate)\b|not\s+(?:enough|possible|valid|allowed|final|"
     r"sufficient|an? (?:solution|answer|root)|the (?:final )?(?:answer|solution)|correct|right))"
     r"|[ \t,(—–-]{0,4}(?:contradicts|(?:just |only )?an? placeholder|placeholder|i made (?:that|this|it) up|"
-    r"is off by|would (?:only )?be (?:correct|right|true|valid)(?: only)? (?:if|for|when|only)|is (?:half|twice|double|a third) of|"
-    r"is (?:only|just|merely) (?:part|the (?:first|partial|number of))|is the (?:answer|solution) to (?:a different|another|the wrong)|"
+    r"is off by|would (?:only )?be (?:correct|right|true|valid)(?: only)? (?:if|for|when|only)|"
+    r"is (?:half|twice|double|a third) (?:of )?(?:it|that|this|what)\b|"
+    r"is (?:only|just|merely) (?:part|the (?:first|partial|number of))|"
+    r"is the (?:answer|solution) to (?:a different|another|the wrong)|"
     r"is (?:the number|the amount|the count) of [^.!?\n]{1,30}, not |is what (?:an? |some )?[a-z]+ (?:[a-z]+ )?(?:would|might)|"
     r"times (?:\$?\d|two|three|four|itself)|‰)"
     r"|[ \t]*(?:fails|does(?: not|n't) (?:work|fit|satisfy|hold)|cannot be|can't be|must be (?:rejected|excluded|discarded)|"

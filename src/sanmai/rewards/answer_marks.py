@@ -67,10 +67,13 @@ _OTHERS = re.compile(
 _PARTIAL = re.compile(r"\b(?:first|second|third|fourth|part|step|sub\w*|intermediate|previous)\b", re.IGNORECASE)
 _DENIED = re.compile(
     r"\b(?:not|never|cannot|can't|isn't|wasn't|doesn't|don't|except|unless|if|suppose|supposing|assume|"
-    r"assuming|whether|wrong|incorrect|false|anything but|other than|rather than|instead of|nicht|doubt|"
+    r"assuming|whether|wrong|incorrect|false|anything but|other than|replace|replacing|rather than|instead of|nicht|doubt|"
     r"nobody|no one|none|thinks|thought|claims?|claimed|guess(?:ed)?|could it be|imagine|let's say|some say|pretend|provided|"
     r"in case|would (?:say|think|answer|claim))\b"
     r"(?:[ \t]+[A-Za-z']+){0,4}[ \t:$*(\\\[]*$"
+    r"|\bif (?:my|our|the|this|that) (?:assumption|guess|reading|interpretation)\b[^.!?\n]{0,80}"
+    r"\b(?:right|correct|true|holds|valid)\b"
+    r"[^.!?\n]{0,40}$"
     r"|\baccording to (?:(?:the|a|my|his|her|their|our) )?(?:text ?book|book|teacher|student|friend|internet|author|solution|"
     r"(?-i:[A-Z])[a-z]+)\b[^.!?\n]{0,30}$"
     r"|\b(?:said|says|wrote|writes|claims|claimed|replied|answered|asked|told \w+)\s*[,:]{0,2}\s*[\"'“‘][^.!?\n]{0,12}$"
@@ -163,6 +166,7 @@ def marks_of(text: str, *, takes_bounds: bool = True) -> Iterator[Mark]:
             end = close + (1 if match["box"] else len(TAGS[match["tag"]]))
             after = text[end : end + 80]
             is_part = bool(match["box"]) and bool(_OPERAND.search(before) or _OPERATOR.match(after))
+            is_denied = is_denied or (not takes_bounds and answer_denials.is_bound("", after))
             is_denied = is_denied or _ASKED.match(after) is not None or answer_denials.is_rejected(after)
             body = text[match.end() : close]
             if match["box"] and (percent := _PERCENT.match(after)):

@@ -250,11 +250,9 @@ def is_spoiled(codes: Iterable[str], head: str, before: str, after: str) -> bool
     if SHARED_SPOILERS.search(f"{head} {before} {after}"):
         return True
     whole = f"{head} | {before}#{after}"
-    if (
-        words_pattern("spoils", codes).search(whole)
-        or words_pattern("turns", codes).search(after)
-        or words_pattern("back", codes).search(after)
-    ):
+    if words_pattern("spoils", codes).search(whole):
+        return True
+    if words_pattern("turns", codes).search(after) or words_pattern("back", codes).search(after):
         return True
     either = words_pattern("either", codes)
     if any(len(match[0]) > 1 for match in either.finditer(head)):
@@ -287,9 +285,8 @@ def rivalled(codes: list[str], tail: str, value: str) -> bool:
         condemned = re.match(r"\W*(?:\w+\s)?[(（]?(?<![^\W_])([A-J])(?![^\W_])", sentence)
         if is_letter and condemned and condemned[1] != value and len(sentence.split()) > 2:
             continue  # "(A) ist falsch, weil ..."
-        if words_pattern("back", tuple(codes)).search(sentence) or re.match(
-            r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I
-        ):
+        is_no = re.match(r"\W*(?:no|nu|ne)\s*(?:[,.!]|$)", sentence, re.I)
+        if is_no or words_pattern("back", tuple(codes)).search(sentence):
             return True
         is_explained = explanation is not None and position >= explanation.start()
         if not is_explained and _is_rival(codes, sentence, value, is_letter):
@@ -306,11 +303,8 @@ def _is_rival(codes: list[str], sentence: str, value: str, is_letter: bool) -> b
     if not others:
         return False
     is_worked = _WORKED.search(sentence) is not None or len(others) > 1
-    return (
-        not is_worked
-        or is_spoiled(codes, "", sentence, "")
-        or words_pattern("either", tuple(codes)).search(sentence) is not None
-    )
+    is_either = words_pattern("either", tuple(codes)).search(sentence) is not None
+    return not is_worked or is_either or is_spoiled(codes, "", sentence, "")
 
 
 @cache

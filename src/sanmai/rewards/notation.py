@@ -110,10 +110,11 @@ _REPLACEMENTS = [
     (re.compile(r"\A(?:\\text\{\s*answer\s*[:=]\s*\}|answer\s*[:=]|=)", re.IGNORECASE), ""),
     (re.compile(r"\s+"), " "),
 ]
-_AND_OR = [
-    (re.compile(r"\s*(?:\\text\{\s*(?:or|and)\s*\}|\\(?:lor|land|vee|wedge)(?![A-Za-z])|\b(?:or|and)\b)\s*"), ", "),
-    (re.compile(r",\s*,"), ","),
-]
+_AND_OR = re.compile(
+    r"\s*(?:\\text\{\s*(?P<text>or|and)\s*\}|\\(?P<sign>lor|land|vee|wedge)(?![A-Za-z])|\b(?P<word>or|and)\b)\s*"
+)
+_PROPOSITION = re.compile(r"[\s(]*(?:\\(?:neg|lnot)(?![A-Za-z])\s*|¬)?\(?[A-Za-z][\s)]*")
+_STATED_NAME = re.compile(r"\s*([A-Za-z](?:_\{?\w+\}?)?)\s*=(?!=)")
 _WRAPPERS = [
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("{", "}"), ('"', '"'),
     ("'", "'"), ("“", "”"), ("‘", "’"),
@@ -127,10 +128,20 @@ def normalise(text: str) -> str:
 
 
 def with_commas(text: str) -> str:
-    """Commas for "and" and "or"."""
-    for pattern, replacement in _AND_OR:
-        text = pattern.sub(replacement, text)
-    return text.strip()
+    r"""Commas for "and" and "or", but not where it matters which: `p \lor q`, "x = 2 or y = 3"."""
+    parts = _AND_OR.split(text)[:: _AND_OR.groups + 1]
+    joints = list(_AND_OR.finditer(text))
+    names = {name[1] for part in parts if (name := _STATED_NAME.match(part))}
+    is_logic = len(parts) > 1 and all(_PROPOSITION.fullmatch(part) for part in parts)
+    is_named_so = all(
+        re.search(r"(?<!\\)\b[pqrs]\b", part) for part in parts
+    )  # as propositions are, unlike choices A and C
+    for match in reversed(joints):
+        is_or = (match["text"] or match["sign"] or match["word"]) in ("or", "lor", "vee")
+        is_kept = (is_logic and (match["sign"] or is_named_so)) or (is_or and len(names) > 1)
+        joint = (r" \lor " if is_or else r" \land ") if is_kept else ", "
+        text = text[: match.start()] + joint + text[match.end() :]
+    return re.sub(r",\s*,", ",", text).strip()
 
 
 def one_notation(text: str) -> str:
