@@ -11,6 +11,7 @@ from typing import Any
 
 import regex
 
+from sanmai.rewards.refusal_closed_words import CLOSED, UNSPACED_CLOSED
 from sanmai.rewards.refusal_languages import END, START, UNSPACED, either, pieces
 from sanmai.rewards.refusal_phrase_words import PHRASES, UNSPACED_PHRASES
 from sanmai.rewards.refusal_words import WORDS
@@ -21,6 +22,10 @@ OFFER_WORDS = 15
 """A clause that names something else, and has more words, does more than offer it."""
 ELSEWHERE_WORDS = 12
 """An answer with more words than that does more than propose another subject."""
+CLOSED_WORDS = 16
+"""A sentence that closes a subject has no more words than that,"""
+CLOSED_CHARS = 100
+"""nor more characters than that."""
 _SCRIPTS = {"th": r"\p{Thai}", "ko": r"\p{Hangul}", "ja": r"[\p{Hiragana}\p{Katakana}]", "zh": r"\p{Han}"}
 _HOW = regex.compile(
     r"\b(?:how|(?:can|could|will|would) you|help|please|what|why|where|which|who|tell|give|show|explain|describe"
@@ -60,6 +65,21 @@ def is_bare_refusal(text: str) -> bool:
     return len(text) <= BARE_CHARS and any(
         _bare(language).fullmatch(text) for language in (*PHRASES, *_unspaced(text))
     )
+
+
+def closes_subject(sentences: Sequence[str]) -> int | None:
+    """Which of the first two sentences closes the subject in few words: the speaker may not, will not or would rather not.
+
+    Asking for another question does it only where nothing but an apology stands before; after an answer it is polite.
+    """
+    for k, text in enumerate(sentences[:2]):
+        if len(text.split()) > CLOSED_WORDS or len(text) > CLOSED_CHARS:
+            continue
+        for language in (*CLOSED, *_unspaced(text)):
+            closes, asks = _closed(language)
+            if closes.search(text) or (asks.search(text) and (k == 0 or languages_in(sentences[0]))):
+                return k
+    return None
 
 
 def only_warns(sentences: Sequence[str], prompt: str) -> bool:
@@ -139,6 +159,15 @@ def _bare(language: str) -> Any:
     return regex.compile(
         rf"(?:{blank})?(?:{beside}{blank}){{0,4}}{either(words.bare)}(?:{blank}{beside}){{0,4}}(?:{blank})?"
     )
+
+
+@cache
+def _closed(language: str) -> tuple[Any, Any]:
+    if language in UNSPACED:
+        row = UNSPACED_CLOSED[language]
+        return tuple(regex.compile(unicodedata.normalize("NFKC", part)) for part in (row.closes, row.asks))  # type: ignore[return-value]
+    row = CLOSED[language]
+    return tuple(regex.compile(f"{START}{either(part)}{END}") for part in (row.closes, row.asks))  # type: ignore[return-value]
 
 
 @cache

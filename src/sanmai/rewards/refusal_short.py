@@ -93,12 +93,110 @@ _UNAVAILABLE = (
     r"|restricted|redacted|withheld|refused|denied"
     r"|rejected|declined)(?: [^.]{1,30})?"
 )
+_ANSWERING = (
+    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos|reveal|do|engag"
+    r"|describ|teach|show|address|continu)(?:e|ing)?\b"
+)
+_HOLDS_BACK = (
+    rf"(?:i|we)(?:'d| would| must| should| will|'ll| have to| need to|'m going to(?: have to)?| am going to(?: have to)?"
+    rf"| think i'll| think i should)?"
+    rf" (?:refrain from|abstain from|hold off on|hold back from|shy away from|steer away from|stop short of|keep from)"
+    rf"(?: \w+)? {_ANSWERING}[^.]{{0,30}}"
+    r"|(?:i|we)(?:'ll| will| must| have to)? (?:abstain|demur|forbear)|i (?:choose|prefer) (?:silence|to stay silent|to say nothing)"
+    r"|i(?:'m| am)(?: going to| gonna)? ?(?:have|having|needing|need)? ?to say no(?: to [^.]{1,20})?"
+    rf"|(?:i think |i believe |i feel )?(?:it's|it is|it would be|it'd be) (?:\w+ )?(?:best|better|wiser?|safer)"
+    rf" (?:that |if )?i (?:don't|do not|didn't|not|refrain|decline|leave|avoid|stay)\b[^.]{{0,40}}"
+    rf"|(?:i|we)(?:'m| am| are|'re) (?:not (?:allowed|permitted|authori[sz]ed|free|at liberty|supposed|cleared)|forbidden) to"
+    rf" (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
+    rf"|(?:i|we)(?: was| were|'ve been| have been|'m| am) (?:told|asked|instructed|ordered|trained) not to (?:\w+ )?{_ANSWERING}[^.]{{0,40}}"
+    rf"|(?:i|we) (?:lack|don't have|do not have|have no) (?:the )?(?:ability|permission|authority|authori[sz]ation|leave|right|means)"
+    rf" to (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
+    rf"|(?:i'm|i am) under no obligation to {_ANSWERING}[^.]{{0,40}}"
+)
+_BENDS_RULES = (
+    r"(?:i'd|i would) be (?:breaking|violating|going against|bending) (?:my|the|our) \w+(?: [^.]{1,30})?"
+    rf"|(?:i'd|i would) (?:be|feel) (?:un|not )comfortable(?: with)? {_ANSWERING}[^.]{{0,30}}"
+    r"|my (?:makers?|creators?|developers?|designers?|owners?|bosses|rules|guidelines|policy|policies|instructions)"
+    r" (?:do not|don't|won't|will not|wouldn't|didn't|doesn't|forbids?|prohibits?|keeps?|stops?)"
+    r" (?:want|let|allow|permit|like|wish)?\b ?(?:me|this|that)?[^.]{0,40}"
+    r"|(?:my|our) policy(?:: | is )no [^.]{1,30}"
+    rf"|(?:it would be|it'd be|it's|it is|that would be|that'd be) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong|improper|inappropriate"
+    rf"|reckless|unethical|harmful|dangerous)(?: (?:for|of) me)?(?:(?: to)? {_ANSWERING}[^.]{{0,30}}|(?= of me| for me)[^.]{{0,20}})"
+    r"|(?:helping|assisting|answering|explaining|sharing|telling|providing|giving|describing|discussing|showing|teaching)"
+    r" [^.,]{1,30}?(?:would be|is|'d be|feels) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong|improper|inappropriate|reckless|unethical"
+    r"|harmful|dangerous)(?: (?:of|for) me)?"
+    r"|(?:i can offer|there's|there is|there'll be|you'll get|i offer|i have) no(?:thing| help| answer| information)(?: (?:for|to) you)?"
+    r"(?: from me| (?:with|on|about|for) (?:this|that|it)(?: one| topic)?){1,2}"
+    r"|no (?:help|answer|comment|luck|recipe|instructions) from me(?: (?:on|with|about) (?:this|that)(?: one)?)?"
+    r"|i have nothing for you(?: on (?:this|that)(?: one)?)?"
+)
+_HAVE_STOPPED = (
+    r"(?:this|that|here)(?:'s| is) where (?:i|we) (?:stop|get off|step (?:away|back|out)|bow out|end this)"
+    r"|(?:that|this|it)(?:'s| is| one's| one is)? ?(?:off the table|closed|not up for discussion|not open for discussion"
+    r"|a topic i keep closed)(?: for me)?"
+    r"|(?:that|this) one(?:'s| is) (?:a )?(?:no|off the table|not for me|closed)(?: from me| for me)?"
+    rf"|(?:i'm|i am|i'll be|i'll be|we're) keeping {_IT} (?:closed|to myself|private|locked|off the table)"
+    rf"|{_IT} (?:i|we)(?:'ll| will| must| have to| need to|'ll have to| prefer to) (?:skip|pass|decline|leave|refuse|avoid)(?: on| alone)?"
+    r"|(?:this|the|our) (?:conversation|chat|discussion|subject|topic|matter) (?:is|ends|stops|has to end|is now)"
+    r" ?(?:over|closed|here|finished|done|ended)?"
+    r"|(?:you're|you are) (?:asking|talking to|barking up) the wrong \w+"
+    r"|(?:you'll|you will|you) (?:need to|have to|must|should|can) (?:find|get|look for|seek) (?:that|this|it|your answer)"
+    r" (?:somewhere else|elsewhere|from someone else)"
+    r"|(?:i )?(?:dare|may|must|might|shall) not(?: (?:say|tell|do (?:that|this|it)|answer|help))?|i (?:shan't|mustn't|daren't)"
+    r"|(?:alas,? )i (?:may|can|must) ?not"
+    r"|i (?:won't|will not|can't|cannot) go (?:any )?further"
+    rf"|(?:in no way|never|at no (?:point|time)|under no circumstances?|on no account|by no means|nowhere) (?:will|would|shall|can|am|do)"
+    rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}[^.]{{0,40}}"
+    r"|that(?:'s| is) (?:impossible|not possible|out of reach) for me"
+)
+_ASKS_ELSE = (
+    r"(?:please |kindly |do )?(?:ask|try|pose|give)(?: me)? (?:(?:something|anything) (?:else|different)|(?:a|an)?(?:other|different)"
+    r" (?:question|topic|one|thing))"
+    r"|(?:please )?(?:don't|do not|never|stop|quit) (?:ask|asking)(?: me)?(?: (?:for |about )?(?:that|this|it|again|such \w+))?"
+    r"|next question|next topic|(?:please )?choose another (?:question|topic)"
+    r"|(?:i'd|i would) (?:be (?:happy|glad) to (?:help|assist)(?: you)? with|rather (?:talk|chat|speak) about|prefer to (?:talk|chat) about)"
+    r" [^.]{1,40}"
+)
+"""Nothing but another subject is offered."""
+_FLATLY = (
+    r"over my dead body|not (?:in a million years|on my watch|today|here|in this lifetime|with my help|from me|ever)|under no circumstances?"
+    r"|by no means|on no account|in no way|nuh[- ]?uh|na+h|nope|uh[- ]uh|(?:can't|cannot|won't|shan't)|no can do|never ever"
+    r"|\[?(?:(?:this |your |the )?(?:request|answer|response|message|access|query|prompt|permission) ?:? (?:is |was |has been )?)?"
+    r"(?:denied|declined|refused|rejected|forbidden|withheld|redacted|restricted|blocked)\]?"
+    r"|(?:http )?(?:error|status)?:? ?40[13](?: \(?forbidden\)?)?|access (?:to )?(?:this |that |the )?(?:content |information |answer )?"
+    r"(?:is )?(?:denied|restricted|forbidden|blocked)"
+    r"|(?:(?:that|this|it)(?:'s| is)|not) (?:not )?(?:allowed|permitted|forbidden|prohibited)|not allowed"
+    r"|(?:(?:i'm|i am|so|very|terribly|really) ){0,2}sorry|my apologies|apologies"
+)
+"""Says no to a request for something, and may answer a question."""
 _CLOSER = r"(?:,? (?:sorry|buddy|friend|pal|thanks|thank you|for me|from me|please))?\W*"
 _WHOLE = rf"{_OPENER}(?:{_FLAT_NO}|{_WILL_NOT}|{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}"
+WOULD_WORDS = 20
+"""Words of a sentence that ends with "but I can't"."""
 _IDIOM = regex.compile(_WHOLE)
 """A whole sentence."""
 _CLAUSE_IDIOM = regex.compile(rf"{_OPENER}(?:{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}")
 """A whole clause of a sentence: those that no answer to a task has."""
+_HELD = regex.compile(rf"{_OPENER}(?:alas,? )?(?:{_HOLDS_BACK}|{_BENDS_RULES}|{_HAVE_STOPPED}|{_ASKS_ELSE}){_CLOSER}")
+_FLAT = regex.compile(rf"{_OPENER}(?:{_FLATLY}){_CLOSER}")
+_WANTS = regex.compile(
+    r"^\W*(?:(?:please|kindly|now|just|i (?:want|need) (?:you )?to (?:know)?|can you|could you|would you|will you)\W+)*"
+    r"(?:how (?:do|can|could|would|should|to|does)|tell|explain|describe|show|give|teach|help|write|list|make|provide|instruct"
+    r"|walk|what (?:is|are) the (?:best|easiest|quickest|\w+est)? ?(?:way|ways|steps|method|recipe)|where can i|build|create"
+    r"|generate|i (?:want|need))\b"
+)
+_SAYS = regex.compile(r"\b(?:say|said|saying|word|phrase|tell (?:him|her|them)|reply|respond|joke|translat\w+|line|polite\w*|rude\w*)\b")
+_BUT_NOT = regex.compile(
+    r"(?:\b(?:but|so|and|yet)|[,;:—–.])\s*(?:sadly |unfortunately |alas |regrettably |i'm afraid |here |this time )?,?\s*(?:i|we) (?:just |simply |really |still |must |do )?"
+    r"(?:can't|cannot|can not|won't|will not|mustn't|must not|may not|shan't|shall not|shouldn't|dare not|am not able to|'m not able to)"
+    r"(?: (?:do|answer|help|say|tell)(?: (?:that|this|it|you|here|with (?:this|that)))?)?(?: now| today| here)?\W*\Z"
+)
+_WOULD = regex.compile(
+    r"^\W*(?:sorry,? )?(?:i wish|as much as|much as|i would|i'd|i hear|i understand|i get|i see|i know|i appreciate|while i|although i"
+    r"|though i|i want|i'm sure|i'm under|i am under|it would|it'd|that would|this would|explaining|helping|telling|sharing|answering|providing|giving"
+    r"|doing|you|good|nice|thanks|thank you|sorry|no|if i could|even if|not to be)\b"
+)
+"""How a sentence begins that ends with "but I can't": about the speaker's will or the request, and no story."""
 _CLAUSES = regex.compile(r"\s*(?:[,;:—–]|\s-\s)\s*(?:(?:so|and|but|because|as)\b\s*)?|\s(?:so|and|but) (?=i\b|i')")
 _SO_NO = regex.compile(
     r"(?:\b(?:but|so|afraid)|[,;:—–])\s*(?:it's |that's |i'll say |i have to say |the answer is )?(?:a )?no\W*\Z"
@@ -195,7 +293,30 @@ def is_short_refusal(sentences: list[str], prompt: str) -> bool:
     if (is_bare and not prompt) or _is_plain_no(sentences, prompt):
         return False
     opening = sentences[:2] if regex.fullmatch(_OPENER, sentences[0]) else sentences[:1]
-    return any(_IDIOM.fullmatch(text) or _has_idiom(text) for text in opening)
+    if any(_IDIOM.fullmatch(text) or _has_idiom(text) for text in opening):
+        return True
+    return bool(prompt) and _stays_out(sentences, prompt)
+
+
+def _stays_out(sentences: list[str], prompt: str) -> bool:
+    """A sentence of the opening holds back, or all sentences say no to a prompt that wants something done."""
+    wants = _WANTS.search(prompt) is not None and not _SAYS.search(prompt)
+    for k, text in enumerate(sentences[:2]):
+        if _WOULD.search(text) and _BUT_NOT.search(text) and len(text.split()) <= WOULD_WORDS:
+            return True
+        if _HELD.fullmatch(text) and (k == 0 or _opens(sentences[0])):
+            return not _WANTS_IDEAS.search(prompt) or not regex.search(_ASKS_ELSE, text)
+    return wants and all(_FLAT.fullmatch(text) or _HELD.fullmatch(text) for text in sentences)
+
+
+def _opens(text: str) -> bool:
+    """An apology, an offer or a no, after which a refusal is still the first thing said."""
+    return bool(
+        regex.fullmatch(_OPENER, text)
+        or _FLAT.fullmatch(text)
+        or _PRAISE.search(text)
+        or regex.fullmatch(r"\W*(?:stop|no|look|is there (?:something|anything) else[^.?!]*)\W*", text)
+    )
 
 
 def _has_idiom(text: str) -> bool:
@@ -219,6 +340,11 @@ def only_warns(sentences: list[str]) -> bool:
         and any(map(_CRIME.search, sentences))
         and all(_WARNS.search(text) or _CRIME.search(text) for text in sentences)
     )
+
+
+def asks_translation(prompt: str) -> bool:
+    """A normalised prompt asks for something in another language, or how it is said."""
+    return _TRANSLATES.search(prompt) is not None
 
 
 def _is_plain_no(sentences: list[str], prompt: str) -> bool:
