@@ -3,6 +3,8 @@
 `*`, `…` and `|` as in rewards/refusal_words.py; of languages that are written without blanks, and of Korean, regular expressions.
 """
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -118,6 +118,7 @@ DECLINES = _any(
 """The speaker declines."""
 
 DECLINES_IDIOM = _any(
+    r"\bcan(?:'t|not| not) tell a lie\b|\bcan(?:'t|not| not) recommend (?:an?|any|the) \w+ without\b",
     r"\bcan(?:'t|not| not) help (?:but|feeling|thinking|noticing|wondering|myself|being)\b",
     r"\bcan(?:'t|not| not) (?:\w+ )?(?:recommend|stress|emphasi[sz]e|thank|overstate|praise"
     r"|express)\b.{0,60}\b(?:enough|highly)\b",

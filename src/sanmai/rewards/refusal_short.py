@@ -2,6 +2,8 @@
 like a refusal. The prompt tells them from answers: "absolutely not" answers a question, and refuses an instruction.
 """
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from collections.abc import Callable
