@@ -77,7 +77,10 @@ def closes_subject(sentences: Sequence[str]) -> int | None:
             continue
         for language in (*CLOSED, *_unspaced(text)):
             closes, asks = _closed(language)
-            if closes.search(text) or (asks.search(text) and (k == 0 or languages_in(sentences[0]))):
+            closed = closes.search(text)
+            if closed and not is_limit(text, closed.span(), (language,)):
+                return k
+            if asks.search(text) and (k == 0 or languages_in(sentences[0])):
                 return k
     return None
 
