@@ -3,8 +3,6 @@
 `*`, `…` and `|` as in rewards/refusal_words.py; of languages that are written without blanks, and of Korean, regular expressions.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -48,7 +46,8 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
     ),
     "ar": Closed(
         "لا يُسمح لي|لا يسمح لي|غير مسموح لي|لست مخولا|لا يحق لي|لا يجوز لي|لن أعطي* … المعلومات|لن أقدم … المعلومات"
-        "|لن أفصح|أفضل عدم|أفضل ألا|أُفضّل عدم|أفضّل عدم|أود الامتناع|أمتنع عن|مضطر* … رفض|مضطر* … للرفض|علي رفض|عليّ رفض"
+        "|لن أفصح|أفضل عدم|أفضل ألا|أُفضّل عدم|أفضّل عدم|أود الامتناع|أمتنع عن|مضطر* … رفض|مضطر* … للرفض|علي رفض"
+        "|عليّ رفض"
         "|علي أن أرفض|لا أريد … الحديث|لا أرغب في|لا أستطيع … الحديث|لا أستطيع … التحدث|لا يمكنني … الحديث"
         "|لا يمكنني … التحدث|لا أستطيع … قول|لا يمكنني … قول",
         "اسألني … آخر|اسأل … آخر|اسألني سؤالا آخر|اطرح سؤالا آخر|اسألني شيئا آخر",
@@ -66,10 +65,12 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "অন্য কিছু জিজ্ঞাসা কর*|অন্য কিছু জিজ্ঞেস কর*|অন্য প্রশ্ন কর*|অন্য কোনো প্রশ্ন কর*",
     ),
     "ca": Closed(
-        "no em deixen parlar|no tinc permís|no estic autoritzat*|no em és permès|no m'és permès|no se'm permet|no donaré"
+        "no em deixen parlar|no tinc permís|no estic autoritzat*|no em és permès|no m'és permès|no se'm permet"
+        "|no donaré"
         "|prefereixo no|m'estimo més no|he de declinar|he de refusar|he de rebutjar|em veig obligat*|no vull parlar"
         "|no puc parlar|no puc dir",
-        "pregunta'm una altra|pregunteu-me una altra|pregunti'm una altra|pregunta'm alguna altra|fes-me una altra pregunta",
+        "pregunta'm una altra|pregunteu-me una altra|pregunti'm una altra|pregunta'm alguna altra"
+        "|fes-me una altra pregunta",
     ),
     "cs": Closed(
         "nesmím o tom|nesmím … mluvit|nesmím … říct|není mi dovoleno|nemám dovoleno|nemám povoleno|nedám … informac*"
@@ -81,12 +82,14 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "jeg må ikke … tale|jeg må ikke sige|det må jeg ikke|jeg har ikke lov|jeg har ikke tilladelse"
         "|de oplysninger giver jeg ikke|den information giver jeg ikke|jeg giver ikke … oplysning*|jeg vil helst ikke"
         "|jeg vil hellere ikke|jeg foretrækker ikke|jeg foretrækker at lade|jeg må afslå|jeg må afvise"
-        "|jeg er nødt til at afvise|jeg er nødt til at afslå|det vil jeg ikke tale|jeg vil ikke tale|jeg kan ikke tale om"
+        "|jeg er nødt til at afvise|jeg er nødt til at afslå|det vil jeg ikke tale|jeg vil ikke tale"
+        "|jeg kan ikke tale om"
         "|det kan jeg ikke tale|det kan jeg ikke sige|det kan jeg ikke fortælle",
         "spørg … om noget andet|stil … et andet spørgsmål|spørg mig … andet",
     ),
     "de": Closed(
-        "darf ich … sprechen|ich darf … nicht|ich darf … nichts|darf ich … nicht|darf ich … nichts|mir ist es nicht erlaubt"
+        "darf ich … sprechen|ich darf … nicht|ich darf … nichts|darf ich … nicht|darf ich … nichts"
+        "|mir ist es nicht erlaubt"
         "|es ist mir nicht erlaubt|es ist mir nicht gestattet|mir ist nicht gestattet|mir ist nicht erlaubt"
         "|gebe ich keine|ich gebe … keine auskunft|ich gebe … keine informationen|gebe ich nicht"
         "|werde ich nicht … geben|gebe ich … nicht heraus|verrate ich … nicht|ich verrate … nicht"
@@ -116,8 +119,10 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|haga otra pregunta|hágame otra pregunta|pregúntame algo distinto|haz otra pregunta",
     ),
     "et": Closed(
-        "ma ei tohi … rääkida|ma ei tohi|mul ei ole lubatud|mul pole lubatud|mul ei ole luba|mul pole luba|seda teavet ma ei anna"
-        "|ma ei anna … teavet|ma ei anna … infot|eelistan mitte|pigem ei vasta|ma pigem ei|pean keelduma|olen sunnitud keelduma"
+        "ma ei tohi … rääkida|ma ei tohi|mul ei ole lubatud|mul pole lubatud|mul ei ole luba|mul pole luba"
+        "|seda teavet ma ei anna"
+        "|ma ei anna … teavet|ma ei anna … infot|eelistan mitte|pigem ei vasta|ma pigem ei|pean keelduma"
+        "|olen sunnitud keelduma"
         "|ma ei taha … rääkida|ma ei saa … rääkida|ma ei saa … öelda",
         "küsi* … midagi muud|küsige … midagi muud|esita* … teine küsimus",
     ),
@@ -129,7 +134,8 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "چیز دیگری بپرس*|سوال دیگری بپرس*|سؤال دیگری بپرس*|پرسش دیگری بپرس*|چیز دیگه ای بپرس*",
     ),
     "fi": Closed(
-        "en saa puhua|en saa kertoa|en saa sanoa|minulla ei ole lupaa|minun ei ole lupa|minun ei sallita|en anna … tieto*"
+        "en saa puhua|en saa kertoa|en saa sanoa|minulla ei ole lupaa|minun ei ole lupa|minun ei sallita"
+        "|en anna … tieto*"
         "|niitä tietoja en anna|sitä tietoa en anna|en mieluiten|mieluummin en|en mielelläni|haluan olla vastaamatta"
         "|jätän vastaamatta|minun täytyy kieltäytyä|minun on kieltäydyttävä|minun on hylättävä|joudun kieltäytymään"
         "|en halua puhua|en voi puhua|en voi sanoa|en voi kertoa",
@@ -147,21 +153,25 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|veuillez … autre question|demandez autre chose",
     ),
     "he": Closed(
-        "אסור לי|אין לי רשות|אין לי אישור|לא מורשה|לא מורשית|לא אמסור|לא אתן את|לא אתן מידע|מעדיף לא|מעדיפה לא|מעדיף שלא"
+        "אסור לי|אין לי רשות|אין לי אישור|לא מורשה|לא מורשית|לא אמסור|לא אתן את|לא אתן מידע|מעדיף לא|מעדיפה לא"
+        "|מעדיף שלא"
         "|מעדיפה שלא|נאלץ לסרב|נאלצת לסרב|נאלץ לדחות|נאלצת לדחות|עלי לסרב|עליי לסרב|עליי לדחות|לא רוצה לדבר"
         "|לא יכול לדבר|לא יכולה לדבר|לא יכול לומר|לא יכולה לומר|לא יכול להגיד",
         "שאל* אותי … אחר|שאלו אותי … אחר|תשאל* … אחר|שאל* … אחרת|שאלו שאלה אחרת",
     ),
     "hi": Closed(
         "बात करने की अनुमति नहीं|बताने की अनुमति नहीं|मुझे … अनुमति नहीं|मुझे … इजाज़त नहीं|मुझे … इजाजत नहीं"
-        "|जानकारी नहीं दूँगा|जानकारी नहीं दूंगा|जानकारी नहीं दूँगी|जानकारी नहीं दूंगी|उत्तर नहीं देना चाह*|जवाब नहीं देना चाह*"
+        "|जानकारी नहीं दूँगा|जानकारी नहीं दूंगा|जानकारी नहीं दूँगी|जानकारी नहीं दूंगी|उत्तर नहीं देना चाह*"
+        "|जवाब नहीं देना चाह*"
         "|उत्तर न देना|जवाब न देना|बात नहीं करना चाह*|बताना नहीं चाह*|अस्वीकार करना|मुझे … अस्वीकार|मना करना पड़*"
         "|मुझे … मना करना|बात नहीं कर सक*|नहीं बता सक*|नहीं कह सक*",
-        "कुछ और पूछें|कुछ और पूछिए|कुछ और पूछिये|कुछ और पूछो|दूसरा सवाल पूछ*|कोई और सवाल पूछ*|कोई दूसरा प्रश्न पूछ*|कोई और प्रश्न पूछ*",
+        "कुछ और पूछें|कुछ और पूछिए|कुछ और पूछिये|कुछ और पूछो|दूसरा सवाल पूछ*|कोई और सवाल पूछ*|कोई दूसरा प्रश्न पूछ*"
+        "|कोई और प्रश्न पूछ*",
     ),
     "hu": Closed(
         "nem beszélhetek|nem mondhatok|nem mondhatom|nem szabad … beszélnem|nem szabad … mondanom|nincs engedélyem"
-        "|nem engedélyezett számomra|nem adom meg|nem adok … információ*|nem fogom megadni|inkább nem|jobban szeretnék nem"
+        "|nem engedélyezett számomra|nem adom meg|nem adok … információ*|nem fogom megadni|inkább nem"
+        "|jobban szeretnék nem"
         "|nem szívesen|el kell utasítanom|vissza kell utasítanom|kénytelen vagyok … utasít*|nem akarok … beszélni"
         "|nem szeretnék … beszélni|nem tudok … beszélni|nem árulhatom el|nem árulom el",
         "kérdezz … mást|kérdezzen … mást|kérdezz valami mást|tegyen fel … másik kérdést|tegyél fel … másik kérdést"
@@ -174,18 +184,21 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|dengan berat hati … menolak|saya tidak mau … bicara|saya tidak ingin … membicarakan"
         "|saya tidak ingin membahas|saya tidak bisa … bicara|saya tidak bisa … membicarakan|saya tidak bisa mengatakan"
         "|saya tidak dapat … membicarakan|saya tidak dapat mengatakan",
-        "tanyakan hal lain|tanya hal lain|ajukan pertanyaan lain|tanyakan yang lain|tanya yang lain|tanyakan sesuatu yang lain",
+        "tanyakan hal lain|tanya hal lain|ajukan pertanyaan lain|tanyakan yang lain|tanya yang lain"
+        "|tanyakan sesuatu yang lain",
     ),
     "it": Closed(
         "non mi è permesso|non mi è consentito|non ho il permesso|non sono autorizzat*|non ho il diritto di parlar*"
-        "|non posso parlar*|non darò|non do queste|non fornirò|non rivelerò|non ho intenzione di|preferisco non|preferirei non"
+        "|non posso parlar*|non darò|non do queste|non fornirò|non rivelerò|non ho intenzione di|preferisco non"
+        "|preferirei non"
         "|preferisco astenermi|mi astengo|devo declinare|devo rifiutare|mi vedo costrett*|sono costrett* a"
         "|mi tocca declinare|non voglio parlar*|non posso dir*|declino",
         "chiedimi altro|chiedimi qualcos'altro|mi chieda altro|mi chieda qualcos'altro|fammi un'altra domanda"
         "|mi faccia un'altra domanda|chiedetemi altro|chiedi altro|chiedimi qualcosa d'altro",
     ),
     "jv": Closed(
-        "kula mboten pareng|kula boten pareng|mboten pareng ngendika|aku ora oleh|aku ora diidini|kula mboten dipunidini"
+        "kula mboten pareng|kula boten pareng|mboten pareng ngendika|aku ora oleh|aku ora diidini"
+        "|kula mboten dipunidini"
         "|aku ora bakal menehi|kula mboten badhe|aku luwih seneng ora|kula langkung remen mboten|kula kedah nolak"
         "|aku kudu nolak|kepeksa nolak|aku ora gelem … ngomong|aku ora isa ngomong|aku ora bisa ngomong"
         "|kula mboten saged … ngendika|kula mboten saged matur",
@@ -201,11 +214,13 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "man nav atļauts|man nav ļauts|man nav tiesību|es nedrīkstu|nedrīkstu … runāt|es nesniegšu|es nedošu"
         "|šo informāciju nesniegšu|labāk ne*|es labprātāk ne*|dodu priekšroku ne*|man jāatsakās|man jānoraida"
         "|esmu spiest*|nevēlos … runāt|negribu … runāt|nevaru … runāt|nevaru … pateikt|nevaru to teikt",
-        "pajautā* … ko citu|jautājiet … ko citu|pajautājiet … ko citu|jautā … ko citu|uzdodiet citu jautājumu|uzdod citu jautājumu",
+        "pajautā* … ko citu|jautājiet … ko citu|pajautājiet … ko citu|jautā … ko citu|uzdodiet citu jautājumu"
+        "|uzdod citu jautājumu",
     ),
     "mr": Closed(
         "बोलण्याची परवानगी नाही|सांगण्याची परवानगी नाही|मला … परवानगी नाही|माहिती देणार नाही|उत्तर देणार नाही"
-        "|उत्तर न देणे पसंत|उत्तर द्यायचे नाही|बोलायचे नाही|बोलू इच्छित नाही|देऊ इच्छित नाही|नाकारावी लागत*|नाकारावे लागत*"
+        "|उत्तर न देणे पसंत|उत्तर द्यायचे नाही|बोलायचे नाही|बोलू इच्छित नाही|देऊ इच्छित नाही|नाकारावी लागत*"
+        "|नाकारावे लागत*"
         "|नकार द्यावा लागत*|बोलू शकत नाही|सांगू शकत नाही",
         "दुसरे काही विचार*|दुसरा प्रश्न विचार*|दुसरं काही विचार*|काहीतरी वेगळे विचार*|इतर काही विचार*",
     ),
@@ -213,15 +228,19 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "saya tidak dibenarkan|saya tidak diizinkan|saya dilarang|saya tak dibenarkan|saya tidak boleh bercakap"
         "|saya tidak boleh beritahu|saya tidak boleh berkata|saya tidak akan memberi*|saya lebih suka tidak"
         "|saya memilih … tidak|saya lebih rela tidak|saya terpaksa menolak|saya perlu menolak|saya mesti menolak"
-        "|saya tidak mahu bercakap|saya tidak mahu membincangkan|saya tidak dapat … bercakap|saya tidak dapat … memberitahu",
-        "tanya … perkara lain|tanyalah … perkara lain|tanya … soalan lain|tanya hal lain|tanya … benda lain|ajukan soalan lain",
+        "|saya tidak mahu bercakap|saya tidak mahu membincangkan|saya tidak dapat … bercakap"
+        "|saya tidak dapat … memberitahu",
+        "tanya … perkara lain|tanyalah … perkara lain|tanya … soalan lain|tanya hal lain|tanya … benda lain"
+        "|ajukan soalan lain",
     ),
     "nl": Closed(
         "mag ik … niet|mag ik niets|mag ik … niks|ik mag … niet over|ik mag … niets|ik mag er niet|ik mag dat niet"
-        "|het is mij niet toegestaan|het is me niet toegestaan|ik heb geen toestemming|geef ik … niet|geef ik … geen antwoord"
+        "|het is mij niet toegestaan|het is me niet toegestaan|ik heb geen toestemming|geef ik … niet"
+        "|geef ik … geen antwoord"
         "|ik geef … niet|ik geef geen|ik zal … niet geven|liever niet|liever geen antwoord|moet ik afwijzen"
         "|moet ik … afslaan|moet ik … weigeren|ik moet … weigeren|ik moet … afwijzen|ik moet … afslaan"
-        "|ik zie me genoodzaakt|ik wil … niet over praten|wil ik niet over praten|wil ik het niet|kan ik niet over praten"
+        "|ik zie me genoodzaakt|ik wil … niet over praten|wil ik niet over praten|wil ik het niet"
+        "|kan ik niet over praten"
         "|kan ik niets over|ik kan … niet over praten|kan ik niet zeggen|ik kan dat niet zeggen",
         "vraag … iets anders|vraagt u … iets anders|stel … een andere vraag|stelt u … andere vraag|vraag … wat anders",
     ),
@@ -249,12 +268,14 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|vejo-me obrigad*|me vejo obrigad*|me vejo forçad*|não quero falar|não quero responder|não posso dizer"
         "|não posso dizê-lo",
         "pergunte outra coisa|pergunta outra coisa|pergunte-me outra coisa|pergunta-me outra coisa"
-        "|me pergunte outra coisa|me pergunta outra coisa|faça outra pergunta|faz outra pergunta|faça-me outra pergunta",
+        "|me pergunte outra coisa|me pergunta outra coisa|faça outra pergunta|faz outra pergunta"
+        "|faça-me outra pergunta",
     ),
     "ro": Closed(
         "nu am voie|nu îmi este permis|nu mi se permite|nu sunt autorizat*|nu am permisiunea|nu am dreptul|nu voi da"
         "|nu voi oferi|nu dau … informații|nu dezvălui|prefer să nu|aș prefera să nu|trebuie să refuz|trebuie să declin"
-        "|trebuie să resping|sunt nevoit*|mă văd nevoit*|nu vreau să vorbesc|nu doresc să|nu pot vorbi|nu pot să vorbesc"
+        "|trebuie să resping|sunt nevoit*|mă văd nevoit*|nu vreau să vorbesc|nu doresc să|nu pot vorbi"
+        "|nu pot să vorbesc"
         "|nu pot spune|nu pot să spun",
         "întreabă-mă altceva|întrebați-mă altceva|întreabă altceva|pune … altă întrebare|puneți … altă întrebare"
         "|adresați … altă întrebare",
@@ -270,16 +291,19 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|задайте … другой вопрос|задай … другой вопрос|спросите … ином",
     ),
     "sk": Closed(
-        "nesmiem o tom|nesmiem … hovoriť|nesmiem … povedať|nie je mi dovolené|nemám dovolené|nemám povolenie|nedám … informác*"
+        "nesmiem o tom|nesmiem … hovoriť|nesmiem … povedať|nie je mi dovolené|nemám dovolené|nemám povolenie"
+        "|nedám … informác*"
         "|neposkytnem|radšej ne*|musím odmietnuť|som nútený … odmietnuť|som nútená … odmietnuť|nechcem … hovoriť"
         "|nemôžem … hovoriť|nemôžem … povedať",
-        "opýtaj* sa … na niečo iné|spýtaj* sa … na niečo iné|pýtaj* sa … na niečo iné|položte … inú otázku|polož … inú otázku",
+        "opýtaj* sa … na niečo iné|spýtaj* sa … na niečo iné|pýtaj* sa … na niečo iné|položte … inú otázku"
+        "|polož … inú otázku",
     ),
     "sl": Closed(
         "ne smem … govoriti|o tem ne smem|ne smem … povedati|ni mi dovoljeno|nimam dovoljenja|nimam pravice|ne bom dal*"
         "|teh informacij ne*|te informacije ne*|raje ne|raje ne bi|moram zavrniti|prisiljen* sem|moram odkloniti"
         "|nočem … govoriti|ne želim … govoriti|ne morem … govoriti|ne morem … povedati",
-        "vprašaj* … kaj drugega|vprašajte … kaj drugega|vprašaj* … nekaj drugega|zastavite … drugo vprašanje|zastavi drugo vprašanje",
+        "vprašaj* … kaj drugega|vprašajte … kaj drugega|vprašaj* … nekaj drugega|zastavite … drugo vprašanje"
+        "|zastavi drugo vprašanje",
     ),
     "sv": Closed(
         "jag får inte … prata|jag får inte tala|jag får inte säga|det får jag inte|jag har inte tillåtelse"
@@ -294,10 +318,12 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "siruhusiwi|sina ruhusa|sijaruhusiwa|hairuhusiwi mimi|sitatoa taarifa|sitatoa habari|sitatoa maelezo|sitatoa"
         "|napendelea kutojibu|ningependa kutojibu|napendelea kuto*|ni bora nisijibu|lazima nikatae|sina budi kukataa"
         "|nalazimika kukataa|inanibidi kukataa|sitaki kuzungumz*|siwezi kuzungumz*|siwezi kusema",
-        "uliza kitu kingine|niulize kitu kingine|uliza swali lingine|niulize swali lingine|uliza jambo lingine|niulize jambo lingine",
+        "uliza kitu kingine|niulize kitu kingine|uliza swali lingine|niulize swali lingine|uliza jambo lingine"
+        "|niulize jambo lingine",
     ),
     "ta": Closed(
-        "எனக்கு அனுமதி இல்லை|பேச … அனுமதி இல்லை|பேச அனுமதியில்லை|எனக்கு அனுமதியில்லை|தகவலைத் தர மாட்டேன்|தகவலை தர மாட்டேன்"
+        "எனக்கு அனுமதி இல்லை|பேச … அனுமதி இல்லை|பேச அனுமதியில்லை|எனக்கு அனுமதியில்லை|தகவலைத் தர மாட்டேன்"
+        "|தகவலை தர மாட்டேன்"
         "|தகவலை வழங்க மாட்டேன்|பதிலளிக்க விரும்பவில்லை|பதில் சொல்ல விரும்பவில்லை|பேச விரும்பவில்லை|சொல்ல விரும்பவில்லை"
         "|நிராகரிக்க வேண்டியுள்ளது|மறுக்க வேண்டியுள்ளது|மறுக்கிறேன்|பேச முடியாது|சொல்ல முடியாது|கூற முடியாது",
         "வேறு ஏதாவது கேளுங்கள்|வேறு ஏதாவது கேள்|வேறு கேள்வி கேளுங்கள்|வேறு எதையாவது கேளுங்கள்|வேறு ஏதேனும் கேளுங்கள்",
@@ -310,35 +336,45 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
     ),
     "tl": Closed(
         "hindi ako pinapayagan*|hindi ako pinahihintulutan*|wala akong pahintulot|bawal sa akin|hindi ko ibibigay"
-        "|mas gusto kong hindi|mas pipiliin kong hindi|mas nais kong hindi|kailangan kong tumanggi|kailangan kong tanggihan"
-        "|napipilitan akong tumanggi|ayokong pag-usapan|ayaw kong pag-usapan|ayokong sumagot|hindi ko pwedeng pag-usapan"
+        "|mas gusto kong hindi|mas pipiliin kong hindi|mas nais kong hindi|kailangan kong tumanggi"
+        "|kailangan kong tanggihan"
+        "|napipilitan akong tumanggi|ayokong pag-usapan|ayaw kong pag-usapan|ayokong sumagot"
+        "|hindi ko pwedeng pag-usapan"
         "|hindi ko maaaring pag-usapan|hindi ko pwedeng sabihin|hindi ko maaaring sabihin|hindi ko masasabi",
-        "magtanong … ng iba|magtanong … ng ibang bagay|magtanong … tungkol sa iba*|tanungin mo ako ng iba*|iba na lang ang itanong",
+        "magtanong … ng iba|magtanong … ng ibang bagay|magtanong … tungkol sa iba*|tanungin mo ako ng iba*"
+        "|iba na lang ang itanong",
     ),
     "tr": Closed(
-        "iznim yok|konuşmama izin verilmiyor|söylememe izin verilmiyor|buna izin verilmiyor|yetkim yok|bilgiyi vermeyeceğim"
-        "|bilgiyi vermem|bilgileri vermeyeceğim|bilgi vermeyeceğim|vermemeyi tercih|yanıtlamamayı tercih|cevaplamamayı tercih"
+        "iznim yok|konuşmama izin verilmiyor|söylememe izin verilmiyor|buna izin verilmiyor|yetkim yok"
+        "|bilgiyi vermeyeceğim"
+        "|bilgiyi vermem|bilgileri vermeyeceğim|bilgi vermeyeceğim|vermemeyi tercih|yanıtlamamayı tercih"
+        "|cevaplamamayı tercih"
         "|konuşmamayı tercih|söylememeyi tercih|reddetmek zorundayım|geri çevirmek zorundayım|reddetmem gerek*"
         "|konuşmak istemiyorum|cevap vermek istemiyorum|yanıtlamak istemiyorum|konuşamam|konuşamıyorum|söyleyemem"
         "|söyleyemiyorum|cevap veremem|yanıt veremem|asla olmaz",
         "başka bir şey sor*|başka bir soru sor*|başka şey sor*|başka soru sor*",
     ),
     "uk": Closed(
-        "мені не можна|мені не дозволено|мені заборонено|я не маю права|не маю права|не маю дозволу|не надам|не дам … інформаці*"
-        "|не скажу|не розповім|волію не|краще не буду|краще промовчу|я б не хотів*|вважаю за краще не|утримаюся|утримаюсь"
+        "мені не можна|мені не дозволено|мені заборонено|я не маю права|не маю права|не маю дозволу|не надам"
+        "|не дам … інформаці*"
+        "|не скажу|не розповім|волію не|краще не буду|краще промовчу|я б не хотів*|вважаю за краще не|утримаюся"
+        "|утримаюсь"
         "|мушу відхилити|мушу відмов*|мушу … відмов*|змушен* відхилити|змушен* … відмов*|маю відмовити|відхиляю"
         "|не хочу … говорити|не хочу … обговорювати|не можу … говорити|не можу … сказати",
-        "запитайте … інше|запитай … інше|спитайте … інше|спитай … інше|поставте … інше запитання|постав … інше запитання"
+        "запитайте … інше|запитай … інше|спитайте … інше|спитай … інше|поставте … інше запитання"
+        "|постав … інше запитання"
         "|поставте інше питання",
     ),
     "ur": Closed(
         "بات کرنے کی اجازت نہیں|بتانے کی اجازت نہیں|مجھے … اجازت نہیں|معلومات نہیں دوں|معلومات فراہم نہیں کروں"
-        "|جواب نہیں دینا چاہ*|جواب نہ دینا|بات نہیں کرنا چاہ*|بتانا نہیں چاہ*|مسترد کرنا پڑ*|انکار کرنا پڑ*|مجھے … انکار"
+        "|جواب نہیں دینا چاہ*|جواب نہ دینا|بات نہیں کرنا چاہ*|بتانا نہیں چاہ*|مسترد کرنا پڑ*|انکار کرنا پڑ*"
+        "|مجھے … انکار"
         "|معذرت کرنی پڑ*|بات نہیں کر سک*|نہیں بتا سک*|نہیں کہہ سک*",
         "کچھ اور پوچھ*|کوئی اور سوال پوچھ*|دوسرا سوال پوچھ*|کوئی دوسرا سوال",
     ),
     "vi": Closed(
-        "tôi không được phép|mình không được phép|tôi không có quyền|tôi sẽ không cung cấp|tôi sẽ không đưa|tôi không muốn nói"
+        "tôi không được phép|mình không được phép|tôi không có quyền|tôi sẽ không cung cấp|tôi sẽ không đưa"
+        "|tôi không muốn nói"
         "|tôi thích không|tôi xin phép không|tôi xin không|tôi không muốn trả lời|tôi muốn không trả lời|tôi không tiện"
         "|tôi phải từ chối|tôi xin từ chối|tôi đành từ chối|tôi buộc phải từ chối|buộc phải từ chối"
         "|tôi không thể nói|mình không thể nói|tôi không thể bàn",
@@ -367,7 +403,8 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"다른 (?:것|질문|걸|거|이야기)\S{0,2}\s?(?:을 )?(?:해 ?주|하세요|하십시오|물어|질문|부탁)",
     ),
     "th": Closed(
-        r"(?:ฉัน|ผม|ดิฉัน|เรา|หนู)?ไม่(?:ได้รับ)?อนุญาตให้(?:ฉัน|ผม)?(?:พูด|บอก|ตอบ|เปิดเผย|คุย|กล่าว)|ไม่ได้รับอนุญาตให้"
+        r"(?:ฉัน|ผม|ดิฉัน|เรา|หนู)?ไม่(?:ได้รับ)?อนุญาตให้(?:ฉัน|ผม)?(?:พูด|บอก|ตอบ|เปิดเผย|คุย|กล่าว)"
+        r"|ไม่ได้รับอนุญาตให้"
         r"|(?:ฉัน|ผม|ดิฉัน|เรา)(?:จะ)?ไม่(?:ให้|บอก|เปิดเผย)(?:ข้อมูล|เรื่อง)|ไม่มีสิทธิ์(?:พูด|บอก|ตอบ)"
         r"|(?:ขอ|อยาก|เลือกที่จะ|ขออนุญาต)ไม่(?:ตอบ|พูด|บอก)|ไม่(?:ขอ|อยาก|ต้องการ|สะดวก)(?:ที่จะ)?(?:ตอบ|พูด|บอก)"
         r"|(?:ต้อง|ขอ|จำเป็นต้อง)(?:ขอ)?ปฏิเสธ|(?:พูด|บอก|ตอบ|คุย)(?:ถึง)?(?:เรื่อง)?(?:นี้|นั้น)?ไม่ได้"

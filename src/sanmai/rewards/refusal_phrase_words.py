@@ -137,7 +137,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
     ),
     "de": Phrases(
         "das geht leider nicht|geht leider nicht|nein danke"
-        "|kann ich nicht|ich kann nicht|das kann ich nicht|das geht nicht|geht nicht|das ist nicht möglich|nicht möglich"
+        "|kann ich nicht|ich kann nicht|das kann ich nicht|das geht nicht|geht nicht|das ist nicht möglich"
+        "|nicht möglich"
         "|unmöglich|das ist unmöglich|auf keinen fall|keinesfalls|niemals|das will ich nicht|ich will nicht"
         "|kommt nicht in frage|das kommt nicht in frage|keine chance|das tue ich nicht|das tu ich nicht"
         "|das mach ich nicht|ich mache das nicht|ich tue das nicht",
@@ -519,7 +520,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "ama|ancak|fakat|yine de", "kesin|tam|net|daha iyi|garanti|tek kelime*",
     ),
     "uk": Phrases(
-        "ні за що|не можу|я не можу|неможливо|це неможливо|не вийде|нізащо|в жодному разі|ні в якому разі|не хочу|ніколи|не буду"
+        "ні за що|не можу|я не можу|неможливо|це неможливо|не вийде|нізащо|в жодному разі|ні в якому разі|не хочу"
+        "|ніколи|не буду"
         "|я не буду|виключено|не зможу|цього не зроблю|не зроблю цього|робити цього не буду|цього робити не буду"
         "|не буду цього",
         "ні|це|цього|я|дуже|зробити|так|робити",

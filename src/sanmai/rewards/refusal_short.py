@@ -2,8 +2,6 @@
 like a refusal. The prompt tells them from answers: "absolutely not" answers a question, and refuses an instruction.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -96,22 +94,28 @@ _UNAVAILABLE = (
     r"|rejected|declined)(?: [^.]{1,30})?"
 )
 _ANSWERING = (
-    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos|reveal|do|engag"
+    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos"
+    r"|reveal|do|engag"
     r"|describ|teach|show|address|continu)(?:e|ing)?\b"
 )
 _HOLDS_BACK = (
-    rf"(?:i|we)(?:'d| would| must| should| will|'ll| have to| need to|'m going to(?: have to)?| am going to(?: have to)?"
+    rf"(?:i|we)(?:'d| would| must| should| will|'ll| have to| need to|'m going to(?: have to)?"
+    rf"| am going to(?: have to)?"
     rf"| think i'll| think i should)?"
     rf" (?:refrain from|abstain from|hold off on|hold back from|shy away from|steer away from|stop short of|keep from)"
     rf"(?: \w+)? {_ANSWERING}[^.]{{0,30}}"
-    r"|(?:i|we)(?:'ll| will| must| have to)? (?:abstain|demur|forbear)|i (?:choose|prefer) (?:silence|to stay silent|to say nothing)"
+    r"|(?:i|we)(?:'ll| will| must| have to)? (?:abstain|demur|forbear)|i (?:choose|prefer) (?:silence|to stay silent"
+    r"|to say nothing)"
     r"|i(?:'m| am)(?: going to| gonna)? ?(?:have|having|needing|need)? ?to say no(?: to [^.]{1,20})?"
     rf"|(?:i think |i believe |i feel )?(?:it's|it is|it would be|it'd be) (?:\w+ )?(?:best|better|wiser?|safer)"
     rf" (?:that |if )?i (?:don't|do not|didn't|not|refrain|decline|leave|avoid|stay)\b[^.]{{0,40}}"
-    rf"|(?:i|we)(?:'m| am| are|'re) (?:not (?:allowed|permitted|authori[sz]ed|free|at liberty|supposed|cleared)|forbidden) to"
+    rf"|(?:i|we)(?:'m| am| are|'re) (?:not (?:allowed|permitted|authori[sz]ed|free|at liberty|supposed|cleared)"
+    rf"|forbidden) to"
     rf" (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
-    rf"|(?:i|we)(?: was| were|'ve been| have been|'m| am) (?:told|asked|instructed|ordered|trained) not to (?:\w+ )?{_ANSWERING}[^.]{{0,40}}"
-    rf"|(?:i|we) (?:lack|don't have|do not have|have no) (?:the )?(?:ability|permission|authority|authori[sz]ation|leave|right|means)"
+    rf"|(?:i|we)(?: was| were|'ve been| have been|'m| am) (?:told|asked|instructed|ordered"
+    rf"|trained) not to (?:\w+ )?{_ANSWERING}[^.]{{0,40}}"
+    rf"|(?:i|we) (?:lack|don't have|do not have|have no) (?:the )?(?:ability|permission|authority|authori[sz]ation"
+    rf"|leave|right|means)"
     rf" to (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
     rf"|(?:i'm|i am) under no obligation to {_ANSWERING}[^.]{{0,40}}"
 )
@@ -122,50 +126,67 @@ _BENDS_RULES = (
     r" (?:do not|don't|won't|will not|wouldn't|didn't|doesn't|forbids?|prohibits?|keeps?|stops?)"
     r" (?:want|let|allow|permit|like|wish)?\b ?(?:me|this|that)?[^.]{0,40}"
     r"|(?:my|our) policy(?:: | is )no [^.]{1,30}"
-    rf"|(?:it would be|it'd be|it's|it is|that would be|that'd be) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong|improper|inappropriate"
-    rf"|reckless|unethical|harmful|dangerous)(?: (?:for|of) me)?(?:(?: to)? {_ANSWERING}[^.]{{0,30}}|(?= of me| for me)[^.]{{0,20}})"
-    r"|(?:helping|assisting|answering|explaining|sharing|telling|providing|giving|describing|discussing|showing|teaching)"
-    r" [^.,]{1,30}?(?:would be|is|'d be|feels) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong|improper|inappropriate|reckless|unethical"
+    rf"|(?:it would be|it'd be|it's|it is|that would be|that'd be) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong"
+    rf"|improper|inappropriate"
+    rf"|reckless|unethical|harmful|dangerous)(?: (?:for|of) me)?(?:(?: to)? {_ANSWERING}[^.]{{0,30}}|(?= of me"
+    rf"| for me)[^.]{{0,20}})"
+    r"|(?:helping|assisting|answering|explaining|sharing|telling|providing|giving|describing|discussing|showing"
+    r"|teaching)"
+    r" [^.,]{1,30}?(?:would be|is|'d be|feels) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong|improper|inappropriate"
+    r"|reckless|unethical"
     r"|harmful|dangerous)(?: (?:of|for) me)?"
-    r"|(?:i can offer|there's|there is|there'll be|you'll get|i offer|i have) no(?:thing| help| answer| information)(?: (?:for|to) you)?"
+    r"|(?:i can offer|there's|there is|there'll be|you'll get|i offer|i have) no(?:thing| help| answer"
+    r"| information)(?: (?:for|to) you)?"
     r"(?: from me| (?:with|on|about|for) (?:this|that|it)(?: one| topic)?){1,2}"
     r"|no (?:help|answer|comment|luck|recipe|instructions) from me(?: (?:on|with|about) (?:this|that)(?: one)?)?"
     r"|i have nothing for you(?: on (?:this|that)(?: one)?)?"
 )
 _HAVE_STOPPED = (
     r"(?:this|that|here)(?:'s| is) where (?:i|we) (?:stop|get off|step (?:away|back|out)|bow out|end this)"
-    r"|(?:that|this|it)(?:'s| is| one's| one is)? ?(?:off the table|closed|not up for discussion|not open for discussion"
+    r"|(?:that|this|it)(?:'s| is| one's| one is)? ?(?:off the table|closed|not up for discussion"
+    r"|not open for discussion"
     r"|a topic i keep closed)(?: for me)?"
     r"|(?:that|this) one(?:'s| is) (?:a )?(?:no|off the table|not for me|closed)(?: from me| for me)?"
     rf"|(?:i'm|i am|i'll be|i'll be|we're) keeping {_IT} (?:closed|to myself|private|locked|off the table)"
-    rf"|{_IT} (?:i|we)(?:'ll| will| must| have to| need to|'ll have to| prefer to) (?:skip|pass|decline|leave|refuse|avoid)(?: on| alone)?"
+    rf"|{_IT} (?:i|we)(?:'ll| will| must| have to| need to|'ll have to| prefer to) (?:skip|pass|decline|leave|refuse"
+    rf"|avoid)(?: on| alone)?"
     r"|(?:this|the|our) (?:conversation|chat|discussion|subject|topic|matter) (?:is|ends|stops|has to end|is now)"
     r" ?(?:over|closed|here|finished|done|ended)?"
     r"|(?:you're|you are) (?:asking|talking to|barking up) the wrong \w+"
-    r"|(?:you'll|you will|you) (?:need to|have to|must|should|can) (?:find|get|look for|seek) (?:that|this|it|your answer)"
+    r"|(?:you'll|you will|you) (?:need to|have to|must|should|can) (?:find|get|look for|seek) (?:that|this|it"
+    r"|your answer)"
     r" (?:somewhere else|elsewhere|from someone else)"
-    r"|(?:i )?(?:dare|may|must|might|shall) not(?: (?:say|tell|do (?:that|this|it)|answer|help))?|i (?:shan't|mustn't|daren't)"
+    r"|(?:i )?(?:dare|may|must|might|shall) not(?: (?:say|tell|do (?:that|this|it)|answer|help))?|i (?:shan't|mustn't"
+    r"|daren't)"
     r"|(?:alas,? )i (?:may|can|must) ?not"
     r"|i (?:won't|will not|can't|cannot) go (?:any )?further"
-    rf"|(?:in no way|never|at no (?:point|time)|under no circumstances?|on no account|by no means|nowhere) (?:will|would|shall|can|am|do)"
+    rf"|(?:in no way|never|at no (?:point|time)|under no circumstances?|on no account|by no means|nowhere) (?:will"
+    rf"|would|shall|can|am|do)"
     rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}[^.]{{0,40}}"
     r"|that(?:'s| is) (?:impossible|not possible|out of reach) for me"
 )
 _ASKS_ELSE = (
-    r"(?:please |kindly |do )?(?:ask|try|pose|give)(?: me)? (?:(?:something|anything) (?:else|different)|(?:a|an)?(?:other|different)"
+    r"(?:please |kindly |do )?(?:ask|try|pose|give)(?: me)? (?:(?:something|anything) (?:else|different)|(?:a"
+    r"|an)?(?:other|different)"
     r" (?:question|topic|one|thing))"
-    r"|(?:please )?(?:don't|do not|never|stop|quit) (?:ask|asking)(?: me)?(?: (?:for |about )?(?:that|this|it|again|such \w+))?"
+    r"|(?:please )?(?:don't|do not|never|stop|quit) (?:ask|asking)(?: me)?(?: (?:for |about )?(?:that|this|it|again"
+    r"|such \w+))?"
     r"|next question|next topic|(?:please )?choose another (?:question|topic)"
-    r"|(?:i'd|i would) (?:be (?:happy|glad) to (?:help|assist)(?: you)? with|rather (?:talk|chat|speak) about|prefer to (?:talk|chat) about)"
+    r"|(?:i'd|i would) (?:be (?:happy|glad) to (?:help|assist)(?: you)? with|rather (?:talk|chat|speak) about"
+    r"|prefer to (?:talk|chat) about)"
     r" [^.]{1,40}"
 )
 """Nothing but another subject is offered."""
 _FLATLY = (
-    r"over my dead body|not (?:in a million years|on my watch|today|here|in this lifetime|with my help|from me|ever)|under no circumstances?"
-    r"|by no means|on no account|in no way|nuh[- ]?uh|na+h|nope|uh[- ]uh|(?:can't|cannot|won't|shan't)|no can do|never ever"
-    r"|\[?(?:(?:this |your |the )?(?:request|answer|response|message|access|query|prompt|permission) ?:? (?:is |was |has been )?)?"
+    r"over my dead body|not (?:in a million years|on my watch|today|here|in this lifetime|with my help|from me|ever)"
+    r"|under no circumstances?"
+    r"|by no means|on no account|in no way|nuh[- ]?uh|na+h|nope|uh[- ]uh|(?:can't|cannot|won't|shan't)|no can do"
+    r"|never ever"
+    r"|\[?(?:(?:this |your |the )?(?:request|answer|response|message|access|query|prompt|permission) ?:? (?:is |was "
+    r"|has been )?)?"
     r"(?:denied|declined|refused|rejected|forbidden|withheld|redacted|restricted|blocked)\]?"
-    r"|(?:http )?(?:error|status)?:? ?40[13](?: \(?forbidden\)?)?|access (?:to )?(?:this |that |the )?(?:content |information |answer )?"
+    r"|(?:http )?(?:error|status)?:? ?40[13](?: \(?forbidden\)?)?|access (?:to )?(?:this |that |the )?(?:content "
+    r"|information |answer )?"
     r"(?:is )?(?:denied|restricted|forbidden|blocked)"
     r"|(?:(?:that|this|it)(?:'s| is)|not) (?:not )?(?:allowed|permitted|forbidden|prohibited)|not allowed"
     r"|(?:(?:i'm|i am|so|very|terribly|really) ){0,2}sorry|my apologies|apologies"
@@ -183,19 +204,27 @@ _HELD = regex.compile(rf"{_OPENER}(?:alas,? )?(?:{_HOLDS_BACK}|{_BENDS_RULES}|{_
 _FLAT = regex.compile(rf"{_OPENER}(?:{_FLATLY}){_CLOSER}")
 _WANTS = regex.compile(
     r"^\W*(?:(?:please|kindly|now|just|i (?:want|need) (?:you )?to (?:know)?|can you|could you|would you|will you)\W+)*"
-    r"(?:how (?:do|can|could|would|should|to|does)|tell|explain|describe|show|give|teach|help|write|list|make|provide|instruct"
-    r"|walk|what (?:is|are) the (?:best|easiest|quickest|\w+est)? ?(?:way|ways|steps|method|recipe)|where can i|build|create"
+    r"(?:how (?:do|can|could|would|should|to|does)|tell|explain|describe|show|give|teach|help|write|list|make|provide"
+    r"|instruct"
+    r"|walk|what (?:is|are) the (?:best|easiest|quickest|\w+est)? ?(?:way|ways|steps|method|recipe)|where can i|build"
+    r"|create"
     r"|generate|i (?:want|need))\b"
 )
-_SAYS = regex.compile(r"\b(?:say|said|saying|word|phrase|tell (?:him|her|them)|reply|respond|joke|translat\w+|line|polite\w*|rude\w*)\b")
+_SAYS = regex.compile(
+    r"\b(?:say|said|saying|word|phrase|tell (?:him|her|them)|reply|respond|joke|translat\w+|line|polite\w*|rude\w*)\b"
+)
 _BUT_NOT = regex.compile(
-    r"(?:\b(?:but|so|and|yet)|[,;:—–.])\s*(?:sadly |unfortunately |alas |regrettably |i'm afraid |here |this time )?,?\s*(?:i|we) (?:just |simply |really |still |must |do )?"
-    r"(?:can't|cannot|can not|won't|will not|mustn't|must not|may not|shan't|shall not|shouldn't|dare not|am not able to|'m not able to)"
+    r"(?:\b(?:but|so|and|yet)|[,;:—–.])\s*(?:sadly |unfortunately |alas |regrettably |i'm afraid |here "
+    r"|this time )?,?\s*(?:i|we) (?:just |simply |really |still |must |do )?"
+    r"(?:can't|cannot|can not|won't|will not|mustn't|must not|may not|shan't|shall not|shouldn't|dare not"
+    r"|am not able to|'m not able to)"
     r"(?: (?:do|answer|help|say|tell)(?: (?:that|this|it|you|here|with (?:this|that)))?)?(?: now| today| here)?\W*\Z"
 )
 _WOULD = regex.compile(
-    r"^\W*(?:sorry,? )?(?:i wish|as much as|much as|i would|i'd|i hear|i understand|i get|i see|i know|i appreciate|while i|although i"
-    r"|though i|i want|i'm sure|i'm under|i am under|it would|it'd|that would|this would|explaining|helping|telling|sharing|answering|providing|giving"
+    r"^\W*(?:sorry,? )?(?:i wish|as much as|much as|i would|i'd|i hear|i understand|i get|i see|i know|i appreciate"
+    r"|while i|although i"
+    r"|though i|i want|i'm sure|i'm under|i am under|it would|it'd|that would|this would|explaining|helping|telling"
+    r"|sharing|answering|providing|giving"
     r"|doing|you|good|nice|thanks|thank you|sorry|no|if i could|even if|not to be)\b"
 )
 """How a sentence begins that ends with "but I can't": about the speaker's will or the request, and no story."""
