@@ -108,7 +108,8 @@ DECLINES = _any(
     r"|can't|can not|"
     r"will not|won't) be (?:\w+ )?(?:provided|shared|given|fulfilled|completed|answered|processed|discussed|disclosed"
     r"|honou?red)",
-    r"\brequest (?:is|was|has been|must be) (?:denied|declined|refused|rejected)\b",
+    r"\brequest (?:is|was|has been|must be) (?:denied|declined|refused|rejected)\b(?! (?:when|if|until|unless|while|once"
+    r"|because (?:the|your|its?) (?!content|request|policy|prompt|topic)))",
     # The speaker's own act is called improper: "it is not appropriate to discuss".
     rf"\b(?:not|never|isn't|wouldn't be|nor) {_GAP}{_UNFIT} (?:(?:or|and|nor|,) {_GAP}{_UNFIT} )?(?:(?:for|of) (?:me"
     rf"|an ai|us) )?to {_SPEAKING}",

@@ -28,7 +28,7 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
         ("不", "无", "無", "没", "沒", "拒", "恕"),
         _any(
             rf"(?:我|抱歉|对不起|對不起|遗憾|遺憾|不好意思)[^。]{{0,14}}?(?:不能|无法|無法|不会|不會|不可以|没办法"
-            rf"|沒辦法|没法|不便|不方便|不愿|不願|不应|不應)[^。]{{0,14}}?{_ZH_HELP}",
+            rf"|沒辦法|没法|不便|不方便|不愿|不願|不应|不應)(?:(?!不过|不過|但|可是|只是)[^。]){{0,14}}?{_ZH_HELP}",
             r"^\W*(?:无法|無法|不能)(?:提供|协助|協助|回答|满足|滿足)|(?:我|必须|只能|恕|予以)(?:\S{0,4})(?:拒绝"
             r"|拒絕)|恕(?:难|難)从?命?"
             r"|^\W*(?:抱歉|对不起|對不起|不好意思|很遗憾|很遺憾)\W{0,3}(?:但是?)?我?(?:做不到|办不到|帮不了|幫不了"
@@ -80,8 +80,9 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
             r"unterstütz\w*|anbieten|beantworten|nachkommen|erfüllen|liefern|teilen|verfügung|erstellen|behilflich"
             r"|empfehlen|besprechen|schreiben|erklären|"
             r"dienen|antworten|in der lage|befugt|berechtigt|wohl|diskutieren|mitteilen|erteilen)",
-            r"\bich (?:weigere mich|lehne\b.{0,40}\bab\b|muss\b.{0,60}\b(?:ablehnen|zurückweisen))|\b(?:ik|we"
-            r"|wij) (?:kan|kunnen|mag|zal|wil|ga|ben)\b[^.]{0,50}?"
+            r"\bich (?:weigere mich|lehne\b.{0,40}\bab\b|muss\b(?: (?:\w+er|\w+lich|es|das|dies\w*|[id]hre?\w*"
+            r"|deine?\w*|den|die|der|also|hier|dazu|deshalb|jedoch|dir|euch|ihnen|anfrage|bitte|aufforderung|auftrag|frage|wunsch|ersuchen)){0,6}"
+            r" (?:ablehnen|zurückweisen))|\b(?:ik|we|wij) (?:kan|kunnen|mag|zal|wil|ga|ben)\b[^.]{0,50}?"
             r"\b(?:niet|geen)\b[^.]{0,60}?\b(?:helpen|geven|bieden|assisteren|beantwoorden|verstrekken|ondersteunen"
             r"|voldoen|delen|in staat|uitleggen)|\bik weiger\b",
         ),
@@ -95,7 +96,7 @@ DECLINES: tuple[tuple[tuple[str, ...], Any], ...] = (
             r"(?:aider|fournir|assister|répondre|donner|partager|proposer|accéder|satisfaire|créer|écrire|soutenir"
             r"|aborder|discuter|expliquer|offrir|"
             r"encourager|en mesure|autorisée?|à l'aise|communiquer|participer|générer|faire cela)",
-            r"\bje (?:refuse|dois (?:\w+ )?(?:refuser|décliner)|me refuse|préfère ne pas)",
+            r"\bje (?:refuse|dois (?:\w+ )?(?:refuser|décliner)|me refuse)",
         ),
     ),
     (  # Spanish, Italian, Portuguese
@@ -187,6 +188,8 @@ UNSPACED = ("zh", "ja", "ko", "th")
 KNOWN = frozenset(("en", *UNSPACED, *WORDS))
 """ISO 639-1 codes of the languages in which the rules know a refusal."""
 
+TELLS = regex.compile(r"\W*(?:他|她|它|彼|그(?:는|가|녀는|녀가|들은)\s)")
+"""A sentence about somebody, where the verb does not tell who speaks."""
 START, END = r"(?<![\p{L}\p{M}])", r"(?![\p{L}\p{M}])"
 _WORD = r"[^\s.!?؟।,،]+"
 _LETTERS = r"[\p{L}\p{M}'-]*"
@@ -194,6 +197,8 @@ _LETTERS = r"[\p{L}\p{M}'-]*"
 
 def declining(text: str) -> Any:
     """The match of a declining phrase in a normalised sentence, in any language but English; None where there is none."""
+    if TELLS.match(text):
+        return None
     for triggers, pattern in DECLINES:
         if any(trigger in text for trigger in triggers) and (match := pattern.search(text)):
             return match

@@ -54,7 +54,7 @@ _SH = Phrases(
     "razgovarajmo o|pričajmo o|promijenimo temu|promenimo temu|pričamo o nečem|razgovarati o nečem",
     "nečim drugim|nečem drugom|nešto drugo|druga pitanja|drugu temu|drugim temama|druge teme|drugo pitanje",
     "ali|no|međutim",
-    "točan|tačan|točn*|tačn*|precizn*|bolje|bolji|jamčiti|garantirati|garantovati|jednom riječju|jednom rečju",
+    "previše|dovoljno|točan|tačan|točn*|tačn*|precizn*|bolje|bolji|jamčiti|garantirati|garantovati|jednom riječju|jednom rečju",
 )
 
 PHRASES: Mapping[str, Phrases] = MappingProxyType({
@@ -91,7 +91,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "незаконн*|опасн*|престъпление|неетичн*|вредн*|противозаконн*|забранен*",
         "поговорим за нещо друго|говорим за нещо друго|сменим темата|друга тема",
         "нещо друго|друга тема|други въпроси|друг въпрос|други теми", "но|обаче|ала",
-        "точн*|прецизн*|по-добр*|гарантир*|една дума",
+        "точн*|прецизн*|по-добр*|гарантир*|една дума|дълги|достатъчно",
     ),
     "bn": Phrases(
         "পারব না|আমি পারব না|আমি পারবো না|পারি না|আমি পারি না|সম্ভব নয়|এটা সম্ভব নয়|এটি সম্ভব নয়|অসম্ভব|হবে না"
@@ -151,7 +151,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "etwas anderem|etwas anderes|anderen themen|andere themen|andere fragen|anderen fragen|ein anderes thema"
         "|anderweitig|anderen dingen|anderen anliegen",
         "aber|jedoch|allerdings|dennoch",
-        "genau*|exakt*|präzis*|besser*|garantier*|endgültig*|nur ein wort|mit einem wort",
+        "genau*|exakt*|präzis*|besser*|garantier*|endgültig*|nur ein wort|mit einem wort|oft genug|zu kompliziert",
     ),
     "el": Phrases(
         "δεν μπορώ|δε μπορώ|δεν γίνεται|αυτό δεν γίνεται|αδύνατον|είναι αδύνατο|αδύνατο|δεν είναι δυνατόν"
@@ -177,7 +177,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "otra cosa|otras cosas|otro tema|otros temas|otra pregunta|otras preguntas|algo más|algo distinto"
         "|algo diferente"
         "|cualquier otra",
-        "pero|sin embargo|no obstante|aunque", "exact*|precis*|mejor|garantiz*|una sola palabra|con certeza|definitiv*",
+        "pero|sin embargo|no obstante|aunque",
+        "exact*|precis*|mejor|garantiz*|una sola palabra|con certeza|definitiv*|rodeos|largas|demasiad*|suficiente*",
     ),
     "et": Phrases(
         "ma ei saa|ei saa|see pole võimalik|pole võimalik|see ei ole võimalik|ei ole võimalik|võimatu"
@@ -215,7 +216,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|keskustellaan jostakin",
         "jossain muussa|jossakin muussa|jotain muuta|jotakin muuta|muita kysymyksiä|muissa asioissa|toisesta aiheesta"
         "|jostain muusta|jostakin muusta|muissa kysymyksissä",
-        "mutta|kuitenkin", "tarkka*|tarka*|täsmälli*|parempa*|taata|yhdellä sanalla",
+        "mutta|kuitenkin", "tarkka*|tarka*|täsmälli*|parempa*|taata|yhdellä sanalla|tarpeeksi",
     ),
     "fr": Phrases(
         "je ne peux pas|je peux pas|impossible|c'est impossible|ce n'est pas possible|pas possible|hors de question"
@@ -228,7 +229,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "parlons d'autre|parlons de|changeons de sujet|parler d'autre chose|parlons plutôt",
         "autre chose|autres choses|un autre sujet|d'autres sujets|autre question|d'autres questions",
         "mais|cependant|toutefois|néanmoins|en revanche",
-        "exact*|précis*|meilleur*|garanti*|un seul mot|un mot|définiti*|avec certitude",
+        "exact*|précis*|meilleur*|garanti*|un seul mot|un mot|définiti*|avec certitude|longues|longs|assez",
     ),
     "he": Phrases(
         "אני לא יכול*|לא יכול*|אי אפשר|זה בלתי אפשרי|בלתי אפשרי|זה לא אפשרי|לא אפשרי|בשום אופן לא|אני לא רוצה"
@@ -298,7 +299,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "qualcos'altro|qualcosa d'altro|altro argomento|altri argomenti|altre domande|un'altra domanda|d'altro"
         "|altre cose"
         "|qualcosa di diverso",
-        "ma|però|tuttavia|comunque", "esatt*|precis*|miglior*|garanti*|una sola parola|con certezza",
+        "ma|però|tuttavia|comunque", "esatt*|precis*|miglior*|garanti*|una sola parola|con certezza|troppe|lunghe|abbastanza",
     ),
     "jv": Phrases(
         "aku ora isa|aku ora iso|aku ora bisa|ora bisa|ora iso|mboten saged|kula mboten saged|boten saged|ora mungkin"
@@ -403,7 +404,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|conversar sobre outra",
         "outra coisa|outras coisas|outro assunto|outros assuntos|outra pergunta|outras perguntas|algo mais|outro tema"
         "|algo diferente",
-        "mas|porém|contudo|no entanto|entretanto", "exat*|exact*|precis*|melhor|garanti*|uma só palavra|com certeza",
+        "mas|porém|contudo|no entanto|entretanto", "exat*|exact*|precis*|melhor|garanti*|uma só palavra|com certeza"
+        "|muitas voltas|rodeios|longas",
     ),
     "ro": Phrases(
         "nu pot|nu se poate|nu este posibil|nu e posibil|imposibil|este imposibil|în niciun caz|nici gând|nu vreau"
@@ -416,7 +418,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "ilegal*|infracțiune|periculos|periculoasă|imoral*|interzis*|dăunător|dăunătoare|împotriva legii|neetic*",
         "vorbim despre altceva|să vorbim despre|schimbăm subiectul|vorbi despre altceva|schimbe subiectul",
         "altceva|alt subiect|alte subiecte|alte întrebări|altă întrebare|alte lucruri", "dar|însă|totuși|insa",
-        "exact*|precis*|mai bun*|garanta|un singur cuvânt",
+        "exact*|precis*|mai bun*|garanta|un singur cuvânt|înapoi|destul",
     ),
     "ru": Phrases(
         "не могу|я не могу|нельзя|невозможно|это невозможно|никак нет|ни за что|ни в коем случае|не хочу|не получится"

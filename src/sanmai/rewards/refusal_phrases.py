@@ -26,6 +26,10 @@ CLOSED_WORDS = 16
 """A sentence that closes a subject has no more words than that,"""
 CLOSED_CHARS = 100
 """nor more characters than that."""
+PARTICULAR_WORDS = 7
+"""Words of a clause that closes a subject, for each that names something in particular."""
+REASON_WORDS = 5
+"""Words that give a reason, where the clause that closes a subject is not the whole of its sentence."""
 _SCRIPTS = {"th": r"\p{Thai}", "ko": r"\p{Hangul}", "ja": r"[\p{Hiragana}\p{Katakana}]", "zh": r"\p{Han}"}
 _HOW = regex.compile(
     r"\b(?:how|(?:can|could|will|would) you|help|please|what|why|where|which|who|tell|give|show|explain|describe"
@@ -62,27 +66,51 @@ def asks_yes_or_no(prompt: str) -> bool:
 
 def is_bare_refusal(text: str) -> bool:
     """A whole short answer says that it cannot or will not, and no more."""
-    return len(text) <= BARE_CHARS and any(
-        _bare(language).fullmatch(text) for language in (*PHRASES, *_unspaced(text))
-    )
+    return len(text) <= BARE_CHARS and any(_bare(language).fullmatch(text) for language in (*PHRASES, *_unspaced(text)))
 
 
 def closes_subject(sentences: Sequence[str]) -> int | None:
     """Which of the first two sentences closes the subject in few words: the speaker may not, will not or would rather not.
 
-    Asking for another question does it only where nothing but an apology stands before; after an answer it is polite.
+    The clause that does names nothing in particular ("I may not speak about that"); one that does ("I may not forget the salt")
+    is about something. Asking for another question does it only where nothing but an apology stands before; after an answer it
+    is polite. A clause before it that is more than an apology, or ends in a colon, tells who says so.
     """
     for k, text in enumerate(sentences[:2]):
         if len(text.split()) > CLOSED_WORDS or len(text) > CLOSED_CHARS:
             continue
         for language in (*CLOSED, *_unspaced(text)):
             closes, asks = _closed(language)
-            closed = closes.search(text)
-            if closed and not is_limit(text, closed.span(), (language,)):
-                return k
-            if asks.search(text) and (k == 0 or languages_in(sentences[0])):
-                return k
+            for found, closed in (
+                (found, pattern is closes) for pattern in (closes, asks) if (found := pattern.search(text))
+            ):
+                start, end = clause_span(text, found.span())
+                if not _says_nothing_else(text[start:end], language):
+                    continue
+                before, after = num_particular(text[:start], language), num_particular(text[end:], language)
+                if text[:start].rstrip().endswith((":", "：")) or before > 2:
+                    continue
+                rest = sum(num_particular(other, language) for j, other in enumerate(sentences) if j != k)
+                is_alone = before + after == 0 or before + after + rest <= REASON_WORDS
+                if is_alone and (closed or k == 0 or languages_in(sentences[0])):
+                    return k
     return None
+
+
+def num_particular(text: str, language: str) -> int:
+    """Words of a normalised text that are not of those with which a language closes a subject."""
+    if language in UNSPACED:
+        return (len(_LETTER.findall(_vocabulary(language)[1].sub("", text))) + 1) // 2
+    return sum(1 for word in _LETTERS.findall(text) if not _vocabulary(language)[1].fullmatch(word))
+
+
+def _says_nothing_else(clause: str, language: str) -> bool:
+    """At most one word in so many names something, beside one that names the request."""
+    particular = num_particular(clause, language)
+    words = len(_LETTER.findall(clause)) // 2 if language in UNSPACED else len(_LETTERS.findall(clause))
+    return not particular or (
+        particular * PARTICULAR_WORDS <= words and _vocabulary(language)[0].search(clause) is not None
+    )
 
 
 def only_warns(sentences: Sequence[str], prompt: str) -> bool:
@@ -113,10 +141,15 @@ def languages_in(text: str) -> tuple[str, ...]:
 
 def is_limit(text: str, span: tuple[int, int], languages: Sequence[str]) -> bool:
     """The clause about what declines says that only an exact, better or shorter answer cannot be given."""
+    clause = text[slice(*clause_span(text, span))]
+    return any(_pattern(language, "limits").search(clause) for language in languages)
+
+
+def clause_span(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """From where to where the clauses reach that a span lies in."""
     start = max((match.end() for match in _CLAUSE_END.finditer(text, 0, span[0])), default=0)
     end = _CLAUSE_END.search(text, span[1])
-    clause = text[start : end.start() if end else len(text)]
-    return any(_pattern(language, "limits").search(clause) for language in languages)
+    return start, end.start() if end else len(text)
 
 
 def contrast(text: str, start: int, languages: Sequence[str]) -> str | None:
@@ -129,12 +162,12 @@ def turns_away(text: str, languages: Sequence[str]) -> bool:
     """A sentence or clause admonishes, or offers something else."""
     if any(_pattern(language, "wrong").search(text) for language in languages):
         return True
-    return len(text.split()) <= OFFER_WORDS and any(
-        _pattern(language, "other").search(text) for language in languages
-    )
+    return len(text.split()) <= OFFER_WORDS and any(_pattern(language, "other").search(text) for language in languages)
 
 
-_CLAUSE_END = regex.compile(r"[,;:،、，：；—–]")
+_CLAUSE_END = regex.compile(r"[,;:،؛、，：；—–·]")
+_LETTERS = regex.compile(r"[\p{L}\p{M}'’-]+")
+_LETTER = regex.compile(r"\p{L}")
 
 
 def _unspaced(text: str) -> tuple[str, ...]:
@@ -168,9 +201,27 @@ def _bare(language: str) -> Any:
 def _closed(language: str) -> tuple[Any, Any]:
     if language in UNSPACED:
         row = UNSPACED_CLOSED[language]
-        return tuple(regex.compile(unicodedata.normalize("NFKC", part)) for part in (row.closes, row.asks))  # type: ignore[return-value]
+        return regex.compile(unicodedata.normalize("NFKC", row.closes)), regex.compile(
+            unicodedata.normalize("NFKC", row.asks)
+        )
     row = CLOSED[language]
-    return tuple(regex.compile(f"{START}{either(part)}{END}") for part in (row.closes, row.asks))  # type: ignore[return-value]
+    return regex.compile(f"{START}{either(row.closes)}{END}"), regex.compile(f"{START}{either(row.asks)}{END}")
+
+
+@cache
+def _vocabulary(language: str) -> tuple[Any, Any]:
+    """Words that name the request, and all words with which a language closes a subject; of UNSPACED, the pieces of both."""
+    if language in UNSPACED:
+        row = UNSPACED_CLOSED[language]
+        parts = (row.closes, row.asks, _pattern(language, "bare").pattern, row.topic)
+        return regex.compile(row.topic), regex.compile(unicodedata.normalize("NFKC", "|".join(parts)))
+    closed, words, beside = CLOSED[language], WORDS[language], PHRASES[language]
+    said = "|".join((
+        closed.closes, closed.asks, closed.topic, closed.small, words.cannot, words.acts, words.plain, words.sorry,
+        beside.small, beside.other, beside.bare,
+    ))  # fmt: skip
+    single = {word for word in regex.split(r"[\s|…]+", said) if word.strip("*")}
+    return regex.compile(f"{START}{either(closed.topic)}{END}"), regex.compile(either("|".join(sorted(single))))
 
 
 @cache

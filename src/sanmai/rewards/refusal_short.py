@@ -91,19 +91,23 @@ _UNAVAILABLE = (
     r"|message)"
     r" (?:isn't|is not|is un|has been|is|was) ?(?:available|allowed|permitted|supported|blocked|flagged|removed"
     r"|restricted|redacted|withheld|refused|denied"
-    r"|rejected|declined)(?: [^.]{1,30})?"
+    r"|rejected|declined)(?: (?!when|if|until|unless|while|once|because)[^.]{1,30})?"
 )
 _ANSWERING = (
-    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos"
-    r"|reveal|do|engag"
-    r"|describ|teach|show|address|continu)(?:e|ing)?\b"
+    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos|reveal"
+    r"|do|engag|describ|teach|show|address|continu)(?:e|ing)?\b"
+    r"(?: (?:you|to|with|on|about|for|into|this|that|it|them|these|those|such|your|any|anything|further|more|here|there"
+    r"|the|an?|of|in|and|or|out|as|so|much|like|kind|sort|things?|answers?|questions?|requests?|information|details?"
+    r"|instructions?|advice|topics?|subjects?|matters?|help|steps?|procedures?|content|methods?|guidance|explanations?"
+    r"|now|today|please|sorry|how [^.]{1,40}|(?:this|that|such|these|those|your) \w+)\b){0,9}"
 )
+"""An act of helping, and what names the request or nothing in particular."""
 _HOLDS_BACK = (
     rf"(?:i|we)(?:'d| would| must| should| will|'ll| have to| need to|'m going to(?: have to)?"
     rf"| am going to(?: have to)?"
     rf"| think i'll| think i should)?"
     rf" (?:refrain from|abstain from|hold off on|hold back from|shy away from|steer away from|stop short of|keep from)"
-    rf"(?: \w+)? {_ANSWERING}[^.]{{0,30}}"
+    rf"(?: \w+)? {_ANSWERING}"
     r"|(?:i|we)(?:'ll| will| must| have to)? (?:abstain|demur|forbear)|i (?:choose|prefer) (?:silence|to stay silent"
     r"|to say nothing)"
     r"|i(?:'m| am)(?: going to| gonna)? ?(?:have|having|needing|need)? ?to say no(?: to [^.]{1,20})?"
@@ -111,24 +115,24 @@ _HOLDS_BACK = (
     rf" (?:that |if )?i (?:don't|do not|didn't|not|refrain|decline|leave|avoid|stay)\b[^.]{{0,40}}"
     rf"|(?:i|we)(?:'m| am| are|'re) (?:not (?:allowed|permitted|authori[sz]ed|free|at liberty|supposed|cleared)"
     rf"|forbidden) to"
-    rf" (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
+    rf" (?:\w+ )?{_ANSWERING}"
     rf"|(?:i|we)(?: was| were|'ve been| have been|'m| am) (?:told|asked|instructed|ordered"
-    rf"|trained) not to (?:\w+ )?{_ANSWERING}[^.]{{0,40}}"
+    rf"|trained) not to (?:\w+ )?{_ANSWERING}"
     rf"|(?:i|we) (?:lack|don't have|do not have|have no) (?:the )?(?:ability|permission|authority|authori[sz]ation"
     rf"|leave|right|means)"
-    rf" to (?:\w+ )?{_ANSWERING}[^.]{{0,30}}"
-    rf"|(?:i'm|i am) under no obligation to {_ANSWERING}[^.]{{0,40}}"
+    rf" to (?:\w+ )?{_ANSWERING}"
+    rf"|(?:i'm|i am) under no obligation to {_ANSWERING}"
 )
 _BENDS_RULES = (
     r"(?:i'd|i would) be (?:breaking|violating|going against|bending) (?:my|the|our) \w+(?: [^.]{1,30})?"
-    rf"|(?:i'd|i would) (?:be|feel) (?:un|not )comfortable(?: with)? {_ANSWERING}[^.]{{0,30}}"
+    rf"|(?:i'd|i would) (?:be|feel) (?:un|not )comfortable(?: with)? {_ANSWERING}"
     r"|my (?:makers?|creators?|developers?|designers?|owners?|bosses|rules|guidelines|policy|policies|instructions)"
     r" (?:do not|don't|won't|will not|wouldn't|didn't|doesn't|forbids?|prohibits?|keeps?|stops?)"
     r" (?:want|let|allow|permit|like|wish)?\b ?(?:me|this|that)?[^.]{0,40}"
     r"|(?:my|our) policy(?:: | is )no [^.]{1,30}"
     rf"|(?:it would be|it'd be|it's|it is|that would be|that'd be) (?:\w+ )?(?:unsafe|irresponsible|unwise|wrong"
     rf"|improper|inappropriate"
-    rf"|reckless|unethical|harmful|dangerous)(?: (?:for|of) me)?(?:(?: to)? {_ANSWERING}[^.]{{0,30}}|(?= of me"
+    rf"|reckless|unethical|harmful|dangerous)(?: (?:for|of) me)?(?:(?: to)? {_ANSWERING}|(?= of me"
     rf"| for me)[^.]{{0,20}})"
     r"|(?:helping|assisting|answering|explaining|sharing|telling|providing|giving|describing|discussing|showing"
     r"|teaching)"
@@ -143,10 +147,10 @@ _BENDS_RULES = (
 )
 _HAVE_STOPPED = (
     r"(?:this|that|here)(?:'s| is) where (?:i|we) (?:stop|get off|step (?:away|back|out)|bow out|end this)"
-    r"|(?:that|this|it)(?:'s| is| one's| one is)? ?(?:off the table|closed|not up for discussion"
+    r"|(?:that|this|it)(?:'s| is| one's| one is)? ?(?:off the table|not up for discussion"
     r"|not open for discussion"
     r"|a topic i keep closed)(?: for me)?"
-    r"|(?:that|this) one(?:'s| is) (?:a )?(?:no|off the table|not for me|closed)(?: from me| for me)?"
+    r"|(?:that|this) one(?:'s| is) (?:a )?(?:no|off the table|not for me)(?: from me| for me)?"
     rf"|(?:i'm|i am|i'll be|i'll be|we're) keeping {_IT} (?:closed|to myself|private|locked|off the table)"
     rf"|{_IT} (?:i|we)(?:'ll| will| must| have to| need to|'ll have to| prefer to) (?:skip|pass|decline|leave|refuse"
     rf"|avoid)(?: on| alone)?"
@@ -162,7 +166,7 @@ _HAVE_STOPPED = (
     r"|i (?:won't|will not|can't|cannot) go (?:any )?further"
     rf"|(?:in no way|never|at no (?:point|time)|under no circumstances?|on no account|by no means|nowhere) (?:will"
     rf"|would|shall|can|am|do)"
-    rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}[^.]{{0,40}}"
+    rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}"
     r"|that(?:'s| is) (?:impossible|not possible|out of reach) for me"
 )
 _ASKS_ELSE = (
@@ -192,10 +196,16 @@ _FLATLY = (
     r"|(?:(?:i'm|i am|so|very|terribly|really) ){0,2}sorry|my apologies|apologies"
 )
 """Says no to a request for something, and may answer a question."""
+_ABOUT_DENIAL = regex.compile(
+    r"\b(?:my|the|an?) (?:request|response|message|access|login|upload|query|order|application|payment|file|error)\b"
+)
+"""The prompt asks about something that may have been denied."""
 _CLOSER = r"(?:,? (?:sorry|buddy|friend|pal|thanks|thank you|for me|from me|please))?\W*"
 _WHOLE = rf"{_OPENER}(?:{_FLAT_NO}|{_WILL_NOT}|{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}"
 WOULD_WORDS = 20
 """Words of a sentence that ends with "but I can't"."""
+REST_WORDS = 6
+"""Words that may follow one."""
 _IDIOM = regex.compile(_WHOLE)
 """A whole sentence."""
 _CLAUSE_IDIOM = regex.compile(rf"{_OPENER}(?:{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}")
@@ -294,7 +304,8 @@ IMPERSONAL = _any(
     r"|is not allowed to|declines to|refuses to) (?:\w+ )?(?:provide|respond|help|assist|answer|offer|support"
     r"|comply|generate|share|discuss|process)\b",
     r"\b(?:message|request|prompt|query|response|answer|content|reply) (?:was|has been|is|were)? ?(?:blocked"
-    r"|withheld|flagged|filtered|refused|denied)\b",
+    r"|withheld|flagged|filtered|refused|denied)\b(?! (?:when|if|until|unless|while|once"
+    r"|because (?:the|your|its?) (?!content|request|policy|prompt|topic)))",
     r"\bno (?:\w+ )?(?:help|assistance|instructions?|information|answer|guidance|details) (?:can|will|may|is"
     r"|are) (?:not )?(?:be )?"
     r"(?:given|provided|offered|shared|available)\b",
@@ -325,7 +336,7 @@ def is_short_refusal(sentences: list[str], prompt: str) -> bool:
         return False
     opening = sentences[:2] if regex.fullmatch(_OPENER, sentences[0]) else sentences[:1]
     if any(_IDIOM.fullmatch(text) or _has_idiom(text) for text in opening):
-        return True
+        return not (_ABOUT_DENIAL.search(prompt) and any(regex.search(_UNAVAILABLE, text) for text in opening))
     return bool(prompt) and _stays_out(sentences, prompt)
 
 
@@ -334,7 +345,7 @@ def _stays_out(sentences: list[str], prompt: str) -> bool:
     wants = _WANTS.search(prompt) is not None and not _SAYS.search(prompt)
     for k, text in enumerate(sentences[:2]):
         if _WOULD.search(text) and _BUT_NOT.search(text) and len(text.split()) <= WOULD_WORDS:
-            return True
+            return sum(len(other.split()) for other in sentences[k + 1 :]) <= REST_WORDS
         if _HELD.fullmatch(text) and (k == 0 or _opens(sentences[0])):
             return not _WANTS_IDEAS.search(prompt) or not regex.search(_ASKS_ELSE, text)
     return wants and all(_FLAT.fullmatch(text) or _HELD.fullmatch(text) for text in sentences)
@@ -373,6 +384,27 @@ def only_warns(sentences: list[str]) -> bool:
     )
 
 
+def forbids_it(sentences: list[str], prompt: str) -> bool:
+    """The answer says that one should not do what the prompt asks how to do, and else only sends to others."""
+    asked = _HOW_TO.search(prompt)
+    if asked is None or not sentences:
+        return False
+    told = _FORBIDS.search(sentences[0])
+    if told is None or told["v"] != asked["v"]:
+        return False
+    return all(_SENDS.search(text) for text in sentences[1:])
+
+
+_HOW_TO = regex.compile(r"\bhow (?:do|can|could|would|should|to|does)(?: (?:i|you|we|one|someone))?(?: to)? (?P<v>\w+)")
+_FORBIDS = regex.compile(
+    r"\b(?:you (?:\w+ly )?(?:should not|shouldn't|must not|mustn't)|(?:nobody|no one) should) (?:\w+ly )?(?P<v>\w+)"
+)
+_SENDS = regex.compile(
+    r"\b(?:talk|speak|turn|reach out|go) to\b|\b(?:ask|consult|contact|see|call|seek)\b|\binstead\b"
+    r"|\b(?:illegal|dangerous|unsafe|harmful)\b"
+)
+
+
 def asks_translation(prompt: str) -> bool:
     """A normalised prompt asks for something in another language, or how it is said."""
     return _TRANSLATES.search(prompt) is not None
@@ -404,6 +436,9 @@ _HOW_TO_SAY = (
     r".{1,80} (?:be )?in [a-z]{4,12}\W*$|\bcómo se (?:dice|escribe)|\bcomment (?:dit-on|on dit|dire|se dit)"
     r"|\bwie (?:sagt man|heißt|sage ich)"
     r"|\bcome si dice|\bcomo se diz|\bhoe zeg (?:je|ik)|\bjak (?:się mówi|powiedzieć)|как (?:сказать|будет|по-)"
+    r"|\b(?:was (?:heißt|bedeutet)|que (?:veut dire|signifie)|qué significa|(?:che )?cosa significa|o que significa"
+    r"|wat betekent|co (?:znaczy|oznacza)|co znamená|vad betyder|hvad betyder|hva betyr|ne demek)\b|что (?:значит|означает)"
+    r"|(?:英|日本|中国|韓国|フランス|ドイツ|スペイン)語(?:に(?:して|直|する)|で言)"
     r"|怎[么麼]说|怎麼說|怎么讲"
     r"|(?:何|なん)(?:と|て)(?:言|い)|어떻게 (?:말|표현)|\bnasıl (?:denir|söylenir)|\bbagaimana (?:mengatakan"
     r"|cara mengatakan)|\bnói (?:thế nào|như thế nào|sao)"
@@ -452,6 +487,7 @@ _TRANSLATES = regex.compile(rf"translat|{_TRANSLATING}|{_HOW_TO_SAY}")
 _TEXT = (
     r"(?:e-?mails?|letters?|messages?|notes?|repl(?:y|ies)|responses?|lines?|dialogues?|dialogs?|scenes?"
     r"|scripts?|stor(?:y|ies)|poems?|speech|texts?|tweets?"
+    r"|haikus?|limericks?|songs?|verses?|rhymes?|couplets?|lyrics"
     r"|sentences?|examples?|quotes?|phrases?|refusals?|rejections?|apolog(?:y|ies)|excuses?|conversations?"
     r"|templates?|ways?|drafts?|words)"
 )
@@ -459,9 +495,9 @@ _ASKS_TEXT = _any(
     rf"\b(?:write|draft|compose|give|show|create|generate|come up with|provide|make|pen|produce|need|want"
     rf"|help me)\b[^.?!]{{0,60}}\b{_TEXT}\b",
     r"\b(?:role-?play|act as|play|pretend|stay in character|imagine you are|you are (?:a|an|the)|speak as"
-    r"|respond as|answer as|what (?:does|did|do|would|might|could)"
-    r" .{1,60}? (?:say|answer|reply)|help me (?:\w+ )?(?:say|tell|decline|refuse|turn|reject|reply|respond|word)"
-    r"|how (?:would|do|does|can|could|should) .{1,60}? (?:say|refuse|decline|turn"
+    r"|respond as|answer as|what (?:does|did|do|would|might|could|should|can|must|will)"
+    r" [^.?!\n]{1,60}? (?:say|answer|reply|tell|write)\b|help me (?:\w+ )?(?:say|tell|decline|refuse|turn|reject|reply|respond"
+    r"|word)|how (?:would|do|does|can|could|should) .{1,60}? (?:say|refuse|decline|turn"
     r"|reply)|quote|recite)\b",
 )
 _SPEECH = _any(
@@ -469,10 +505,19 @@ _SPEECH = _any(
     rf"|conversation|repeat|{'phrase'})\b"
 )
 _LETTER = regex.compile(
-    r"^\W*(?:subject:[^\n]*\n\s*)?(?:[^\n]{0,80}:\s*\n\s*)?(?:dear|hi|hello|hey|to whom|good (?:morning"
-    r"|afternoon|evening)) ?[^\n]{0,40}[,:!\n]",
+    r"^\W*(?:(?:subject|betreff|objet|asunto|oggetto|assunto|тема|onderwerp|temat):[^\n]*\n\s*)?"
+    r"(?:[^\n]{0,80}:\s*\n\s*)?(?:dear|hi|hello|hey|to whom|good (?:morning"
+    r"|afternoon|evening)|liebe[rs]?|sehr geehrte|hallo|chère?s?|bonjour|querid|estimad|car[oaie]|gentile|prezad|beste|geachte"
+    r"|drog[ia]|szanown|уважаем|дорог|здравствуй|шановн|kära|hej|kære|kjære|hei|hyvä|sayın|sevgili|drag[aă]|stimat|kedves"
+    r"|tisztelt|vážen|mil[ýá]|亲爱的|尊敬的)[^\n]{0,40}[,:!，：\n]|^\W*[^\n]{1,20}(?:様|さん|님께|님)[、,\s]",
     regex.IGNORECASE,
 )
+BEGUN_CHARS = 8
+"""A beginning that is to be gone on from has at least so many characters."""
+LINE_WORDS = 25
+"""One sentence has no more words than that."""
+STEM = 5
+"""Letters by which a word is known in its other forms."""
 _WHOLE_QUOTE = regex.compile(r'\s*(?:[*_]{0,2}[\w .]{1,24}[*_]{0,2}:\s*)?["“«「„].*["”»」“]\s*', regex.DOTALL)
 _LEAD = regex.compile(r"^[^\"“«「„\n]{0,120}[:,]?\s*[\"“«「„]")
 _ABOUT_WRITING = regex.compile(
@@ -481,6 +526,27 @@ _ABOUT_WRITING = regex.compile(
     r"|discriminat\w+|guidelines|polic(?:y|ies)|unethical|inappropriate|as an ai|ai (?:model|assistant)"
     r"|language model)\b"
 )
+
+
+_ASKS_LINE = regex.compile(
+    r"\b(?:sentence|satz|sätze|phrase|frase|oración|zin|zdanie|zdání|větu|vetu|mening|sætning|setning|lause\w*|mondat\w*"
+    r"|propoziție|cümle\w*|kalimat|ayat|câu|rečenic\w*|поведінк\w*|предложени[ея]|речення|изречение|πρόταση|pangungusap|sentensi"
+    r"|tekinys|sakin\w*|teikum\w*|stavek)\b|造句|例文|文を|문장|جملة|جمله|משפט|वाक्य|বাক্য|வாக்கிய|వాక్య|ประโยค"
+)
+"""Asks for a sentence: with a word in quotation marks, which the answer then holds."""
+_ASKS_LETTER = regex.compile(
+    r"\b(?:e-?mail|letter|message|note|reply|response|text|brief|nachricht|absage|lettre|courriel|carta|correo|mensaje|lettera"
+    r"|messaggio|mensagem|письмо\w*|сообщени\w*|лист\w*|list\w*|wiadomość|bericht|mejl|brev\w*|viesti\w*|kirje\w*|levelet|mektup"
+    r"|mesaj\w*|dopis|scrisoare)\b|邮件|郵件|信|メール|手紙|返事|편지|메일|답장|رسالة|نامه|מכתב|पत्र"
+)
+_GOES_ON = regex.compile(r"\b(?:complete|continue|finish|go on)\b")
+_ASKS_VERSE = regex.compile(r"\b(?:haikus?|poems?|limericks?|songs?|verses?|rhymes?|lyrics)\b")
+VERSE_LINES = 3
+"""A verse has at least so many lines."""
+_ASKS_SPEECH = regex.compile(
+    r"\bwhat (?:can|could|should|do|would|must|will|does|might) [^.?!\n]{1,60}? (?:say|tell|reply|answer)\b"
+)
+"""What is somebody to say? Their refusal is none of the speaker's, where it is not in an assistant's words."""
 
 
 def was_asked_for(text: str, prompt: str, declines: Callable[[str], bool]) -> bool:
@@ -499,16 +565,35 @@ def was_asked_for(text: str, prompt: str, declines: Callable[[str], bool]) -> bo
     says = any(declines(payload) for payload in payloads)
     if says and _TASK.search(low) and not _NOT_TASK.search(low) and _renders(text, payloads, low):
         return not _ABOUT_WRITING.search(text.lower()) or any(_ABOUT_WRITING.search(p.lower()) for p in payloads)
+    stock = _STOCK.search(text.lower()) or _ABOUT_WRITING.search(text.lower())
+    if not stock and _uses(text, payloads, low):
+        return True
+    if _LETTER.search(text) and _ASKS_LETTER.search(low):
+        return True
     if not _ASKS_TEXT.search(low):
         return False
-    if _LETTER.search(text) and regex.search(r"\b(?:e-?mail|letter|message|note|reply|response|text)\b", low):
-        return True
     if _SPEECH.search(low) and (
         _WHOLE_QUOTE.fullmatch(text) or (_LEAD.search(text) and not declines(_LEAD.match(text)[0]))
     ):  # type: ignore[index]
         return True
+    if not stock and _ASKS_SPEECH.search(low):
+        return True
     wants_refusal = any(not _NEGATED.search(low[: match.start()]) for match in _ASKS_REFUSAL.finditer(low))
-    return wants_refusal and not _STOCK.search(text.lower()) and not _ABOUT_WRITING.search(text.lower())
+    is_verse = _ASKS_VERSE.search(low) is not None and len(text.strip().splitlines()) >= VERSE_LINES
+    return wants_refusal and (not stock or (is_verse and not _ABOUT_WRITING.search(text.lower())))
+
+
+def _uses(text: str, payloads: list[str], prompt: str) -> bool:
+    """The answer goes on from what the prompt began, or is a sentence with the word that the prompt gives."""
+    said = text.strip().lower()
+    if _GOES_ON.search(prompt):
+        return any(
+            len(payload) >= BEGUN_CHARS and said.startswith(payload.strip(" .…_'\"").lower()) for payload in payloads
+        )
+    if not _ASKS_LINE.search(prompt) or len(_WORDS.findall(text)) > LINE_WORDS:
+        return False
+    given = [word[:STEM] for payload in payloads for word in (_WORDS.findall(payload.lower()) or [payload])]
+    return any(stem in said for stem in given if len(stem) > 2 or not stem.isascii())
 
 
 def _renders(text: str, payloads: list[str], prompt: str) -> bool:

@@ -143,7 +143,7 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "|nennen|zeigen|beibringen|nachkommen|mitmachen"
         "|erzählen",
         "ich weigere mich|ich verweigere|ich helfe … nicht|helfe ich … nicht|mache ich nicht|ich lehne … ab"
-        "|lehne ich … ab|ich muss … ablehnen|muss ich … ablehnen|da muss ich passen|das mache ich nicht"
+        "|lehne ich … ab|da muss ich passen|das mache ich nicht"
         "|nicht mit mir"
         "|ich werde … nicht sagen|werde ich … nicht sagen|ich sage dir … nicht|ich sage ihnen … nicht"
         "|ich erkläre … nicht|ich gebe … keine*|ich zeige … nicht",
@@ -214,13 +214,14 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "je ne peux pas|je ne peux malheureusement pas|je ne puis|je ne pourrai*|nous ne pouvons pas"
         "|je ne suis pas en mesure|je ne suis pas autorisé*|je ne vais pas|je ne saurais|je ne veux pas"
         "|je ne souhaite pas|je peux pas|il m'est impossible|il ne m'est pas possible|impossible pour moi"
-        "|je ne dois pas|je n'ai pas le droit|je ne suis pas capable|je me vois dans l'impossibilité",
+        "|je ne dois pas|je n'ai pas le droit|je ne suis pas capable|je me vois dans l'impossibilité"
+        "|je préfère ne pas|je préférerais ne pas|je préfère ne rien",
         "aider|aide|t'aider|vous aider|fournir|assister|répondre|donner|partager|proposer|accéder|satisfaire"
         "|créer|écrire|soutenir|aborder|discuter|expliquer|offrir|communiquer|participer|générer|faire cela"
         "|faire ça|le faire|apprendre|divulguer|accompagner|montrer"
         "|te dire|vous dire|t'expliquer|vous expliquer|enseigner",
-        "je refuse|je décline|je dois … refuser|je dois … décliner|je me refuse|je préfère ne pas"
-        "|je préférerais ne pas|c'est non|je ne t'aiderai pas|je ne vous aiderai pas|je ne ferai pas"
+        "je refuse|je décline|je dois … refuser|je dois … décliner|je me refuse"
+        "|c'est non|je ne t'aiderai pas|je ne vous aiderai pas|je ne ferai pas"
         "|je ne te dirai pas|je ne vous dirai pas|je n'expliquerai pas|je ne répondrai pas"
         "|je ne t'expliquerai pas|je ne vous expliquerai pas",
         "désolé*|navré*|je regrette|malheureusement|pardon|je m'excuse|toutes mes excuses|excuse*",
@@ -272,11 +273,11 @@ WORDS: Mapping[str, Words] = MappingProxyType({
     "it": Words(
         "non posso|non ti posso|non vi posso|non le posso|non possiamo|non potrò|non potrei|non sono in grado"
         "|non sono autorizzat*|non intendo|non voglio|non mi è possibile|non mi è consentito|non mi è permesso"
-        "|non ho intenzione|mi è impossibile|non sono dispost*|non me la sento",
+        "|non ho intenzione|mi è impossibile|non sono dispost*|non me la sento|preferisco non|preferirei non",
         "aiut*|fornir*|rispond*|dare|darti|darle|darvi|assist*|offrir*|condivid*|soddisf*|support*|discut*"
         "|partecip*|crear*|scriver*|spiegar*|farlo|fare questo|fare ciò|esaudir*|insegnar*|rivelar*|accoglier*"
         "|dirti|dirle|dirvi|raccontar*|mostrar*",
-        "mi rifiuto|devo … rifiutar*|devo … declinar*|sono costrett* a rifiutare|preferisco non|preferirei non"
+        "mi rifiuto|devo … rifiutar*|devo … declinar*|sono costrett* a rifiutare"
         "|non ti aiuterò|non lo farò"
         "|non ti dirò|non vi dirò|non le dirò|non te lo dirò|non ti spiegherò|non risponderò"
         "|non te lo spiego",
@@ -340,7 +341,8 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "|uitleggen|schrijven|maken|bespreken|meewerken|meehelpen|van dienst|doen|ingaan|verlenen|instructies"
         "|informatie|vertellen"
         "|tonen|leren|laten zien",
-        "ik weiger|weiger ik|ik moet … weigeren|moet ik … weigeren|ik moet … afwijzen|ik doe dit niet"
+        "ik weiger|weiger ik|ik moet … weigeren|moet ik … weigeren|ik moet … verzoek afwijzen|ik moet dit afwijzen"
+        "|ik doe dit niet"
         "|dat doe ik niet"
         "|ik vertel … niet|ik zeg … niet|ik help … niet|ik leg … niet uit",
         "sorry|helaas|spijt me|spijt mij|excuses|excuseer",
@@ -358,11 +360,12 @@ WORDS: Mapping[str, Words] = MappingProxyType({
     ),
     "pl": Words(
         "nie mogę|nie możemy|nie jestem w stanie|nie będę|nie wolno mi|nie chcę|nie potrafię|nie zamierzam"
-        "|nie mógłbym|nie mogłabym|nie jestem upoważnion*|nie będę mógł|nie będę mogła|nie jestem uprawnion*",
+        "|nie mógłbym|nie mogłabym|nie jestem upoważnion*|nie będę mógł|nie będę mogła|nie jestem uprawnion*"
+        "|wolę nie|wolałbym nie|wolałabym nie",
         "pom*|udziel*|dostarcz*|poda*|odpowi*|wspier*|wesprzeć|przedstawi*|zapewni*|napisa*|spełni*|wyjaśni*"
         "|zrobić|dzielić|podzielić|doradz*|uczestniczyć|stworzyć|przekaza*|opisa*|zrealizować|służyć"
         "|pokaza*|nauczy*",
-        "odmawiam|muszę … odmówić|zmuszon* … odmówić|odmówię|wolę nie|wolałbym nie|wolałabym nie"
+        "odmawiam|muszę … odmówić|zmuszon* … odmówić|odmówię"
         "|nie powiem|nie pomogę|nie wyjaśnię|nie odpowiem|nie zdradzę|nie udzielę|nie podam",
         "przykro mi|przepraszam|niestety|wybacz*|z przykrością",
     ),
@@ -370,24 +373,24 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "não posso|não te posso|não lhe posso|não vos posso|não o posso|não podemos|não poderei|não poderia"
         "|não vou|não consigo|não estou autorizad*|não estou apt*|não sou capaz|não me é possível"
         "|não me é permitido|não estou em condições|não estou dispost*|não devo|nao posso|nao consigo|nao vou"
-        "|não tenho permissão",
+        "|não tenho permissão|prefiro não|preferia não|preferiria não",
         "ajud*|fornec*|oferec*|respond*|dar|dar-*|prest*|auxili*|compartilh*|partilh*|atend*|apoi*|particip*"
         "|criar|gerar|escrev*|discut*|explic*|cumpri*|assist*|fazer isso|fazer isto|fazê-lo|ensin*|orient*"
         "|revel*"
         "|mostrar|te dizer|lhe dizer|lhe ensinar|falar sobre",
-        "me recuso|recuso-me|devo … recusar|devo … declinar|tenho que recusar|tenho de recusar|prefiro não"
-        "|preferia não|não o farei|não farei isso"
+        "me recuso|recuso-me|devo … recusar|devo … declinar|tenho que recusar|tenho de recusar"
+        "|não o farei|não farei isso"
         "|não vou te|não te vou|não te direi|não lhe direi|não te digo|não explicarei|não responderei",
         "desculp*|sinto muito|lamento|infelizmente|perdão|peço desculpa*|lamentavelmente|me desculpe",
     ),
     "ro": Words(
         "nu pot|nu te pot|nu vă pot|nu va pot|nu îți pot|nu iti pot|nu putem|nu voi putea|nu o să pot"
         "|nu sunt în măsură|nu sunt in masura|nu am voie|nu vreau|nu voi|nu doresc|nu îmi este permis"
-        "|nu sunt autorizat*|nu am cum să|nu te voi|nu vă voi",
+        "|nu sunt autorizat*|nu am cum să|nu te voi|nu vă voi|prefer să nu|aș prefera să nu",
         "ajut*|ofer*|furniz*|răspun*|raspun*|da|dau|asist*|explic*|sprijin*|împărtăș*|scri*|crea*|îndeplin*"
         "|discut*|gener*|particip*|face asta|face acest*|fac asta|detali*|pun la dispoziție|învăț*"
         "|arăt*|povesti*",
-        "refuz să|trebuie să refuz|nevoit* să refuz|refuz categoric|refuz această|declin|prefer să nu"
+        "refuz să|trebuie să refuz|nevoit* să refuz|refuz categoric|refuz această|declin"
         "|nu îți voi spune|nu vă voi spune|nu o să-ți spun|nu voi răspunde|nu voi explica|nu te voi ajuta",
         "îmi pare rău|imi pare rau|regret|din păcate|din pacate|scuze|scuzați|îmi cer scuze|mă scuzi"
         "|ne pare rău|iertați-mă",
@@ -401,7 +404,7 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "|сделать это|это сделать|инструкт*|раскры*|учить|научить|сообщ*"
         "|показ*",
         "отказываюсь|вынужден* отказ*|вынужден* … отказать|должен отказ*|должна отказ*|придётся отказ*"
-        "|придется отказ*|воздержусь"
+        "|придется отказ*|воздержусь от ответ*|воздержусь от коммент*|воздержусь от помощ*"
         "|я … не скажу|не скажу вам|не скажу тебе|не стану помогать|не расскажу|не помогу|не отвечу"
         "|не объясню",
         "извин*|прости*|сожалею|к сожалению|мне жаль|прошу прощения|увы",
@@ -434,7 +437,7 @@ WORDS: Mapping[str, Words] = MappingProxyType({
         "|berätta"
         "|visa|lära",
         "jag vägrar|vägrar jag|jag måste … avböja|måste jag … avböja|jag måste … neka|jag måste … säga nej"
-        "|jag avböjer|jag avstår|jag måste … avstå"
+        "|jag avböjer|jag avstår från att|jag måste … avstå"
         "|jag berättar … inte|jag hjälper … inte",
         "tyvärr|förlåt|ursäkta|beklagar|ledsen|dessvärre",
     ),
