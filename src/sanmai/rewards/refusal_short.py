@@ -99,7 +99,7 @@ _ANSWERING = (
     r"(?: (?:you|to|with|on|about|for|into|this|that|it|them|these|those|such|your|any|anything|further|more|here|there"
     r"|the|an?|of|in|and|or|out|as|so|much|like|kind|sort|things?|answers?|questions?|requests?|information|details?"
     r"|instructions?|advice|topics?|subjects?|matters?|help|steps?|procedures?|content|methods?|guidance|explanations?"
-    r"|now|today|please|sorry|how [^.]{1,40}|(?:this|that|such|these|those|your) \w+)\b){0,9}"
+    r"|now|today)\b){0,9}+(?:(?<=\b(?:this|that|such|these|those|your)) \w+)?(?: how [^.]{1,40})?"
 )
 """An act of helping, and what names the request or nothing in particular."""
 _HOLDS_BACK = (
