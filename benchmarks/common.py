@@ -56,7 +56,7 @@ def write_model(task: Task, *, vocabulary: int = 0, max_positions: int = 0) -> i
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from sanmai.models.tiny import tiny_tokenizer
+    from sanmai.policies.text.tiny import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     vocabulary = vocabulary or len(tokenizer)

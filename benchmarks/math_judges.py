@@ -22,9 +22,9 @@ from typing import Any
 
 from sanmai.data.files import read_rows
 from sanmai.data.preferences import stated_correct
-from sanmai.recipes.scorers import math_judge
+from sanmai.learn.scorers import math_judge
 from sanmai.rewards.answers import final_reference
-from sanmai.safety.score import score
+from sanmai.score.recorded import score
 from sanmai.types import InputError
 from sanmai.world.answers import labelled_answers
 

@@ -109,7 +109,7 @@ def trl_training(task: Task) -> dict[str, float]:
 
 
 def sanmai_sampling(task: Task) -> dict[str, float]:
-    from sanmai.rollout.sampler import Request, SamplingConfig, sample
+    from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 
     policy = load(task)
     prompts = sequences(task)[0][:, :PROMPT].tolist()
@@ -128,7 +128,7 @@ def trl_sampling(task: Task) -> dict[str, float]:
 
 
 def load(task: Task) -> Any:
-    from sanmai.models.policy import ModelConfig, load_policy
+    from sanmai.policies.text.policy import ModelConfig, load_policy
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads, dtype=task.dtype))
     policy.stop_tokens = (task.vocabulary,)  # which the model cannot write

@@ -13,7 +13,7 @@ import argparse
 from itertools import product
 from random import Random
 
-from sanmai.safety.redteam import Cell, Genome, Space, hold_out, search
+from sanmai.attack.search import Cell, Genome, Space, hold_out, search
 from sanmai.stats import paired_difference
 from sanmai.types import Problem
 

@@ -30,11 +30,11 @@ from pathlib import Path
 from sanmai.data.files import read_rows
 from sanmai.data.preferences import LabelledRefusal, load_refusals
 from sanmai.data.refusals import class_of, xstest_pair
-from sanmai.models.reward import RewardModel
+from sanmai.instruments.kappa import Kappa, cohens_kappa
+from sanmai.instruments.refusal_agreement import Told
 from sanmai.recipes.refusal_evaluation import agreement_of, under_other_prompts
 from sanmai.recipes.reward_data import encode_examples
-from sanmai.safety.kappa import Kappa, cohens_kappa
-from sanmai.safety.refusal_agreement import Told
+from sanmai.rewards.reward_model import RewardModel
 from sanmai.stats import rate
 from sanmai.types import InputError
 

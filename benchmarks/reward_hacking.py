@@ -16,9 +16,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sanmai.learn.progress import Progress
+from sanmai.pipelines.r1 import R1Config, graph, run_r1
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.r1 import R1Config, graph, run_r1
 from sanmai.recipes.zero import ZeroConfig, run_zero
 
 COLUMNS = {

@@ -55,7 +55,7 @@ def run_slope(task: Task) -> list[float]:
     """Resident memory (MB) after every step."""
     import psutil
 
-    from sanmai.recipes.progress import Progress
+    from sanmai.learn.progress import Progress
     from sanmai.recipes.zero import run_zero
 
     class Report(Progress):

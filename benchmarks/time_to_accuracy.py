@@ -66,12 +66,12 @@ class Race:
 
 def held_out_accuracy(task: Task) -> Callable[[Mapping[str, Any]], float]:
     """A function that gives the accuracy of some weights on the held-out sums, at temperature 1, one completion each."""
-    from sanmai.models.policy import ModelConfig, load_policy
-    from sanmai.recipes.sources import WorldConfig, world_problems
+    from sanmai.learn.sources import WorldConfig, world_problems
+    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.sampler import SamplingConfig
     from sanmai.rewards.rubric import RewardsConfig, Rubric
     from sanmai.rollout.engine import GradingConfig, rollout
     from sanmai.rollout.measure import evaluation_metrics
-    from sanmai.rollout.sampler import SamplingConfig
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads))
     problems = world_problems(WorldConfig(heldout=task.heldout), 0)[1]
@@ -94,14 +94,14 @@ def held_out_accuracy(task: Task) -> Callable[[Mapping[str, Any]], float]:
 
 
 def training_problems(task: Task) -> list:
-    from sanmai.recipes.sources import WorldConfig, world_problems
+    from sanmai.learn.sources import WorldConfig, world_problems
 
     return world_problems(WorldConfig(), task.seed)[0]
 
 
 def run_sanmai(task: Task) -> dict[str, Any]:
+    from sanmai.learn.progress import Progress
     from sanmai.recipes import zero
-    from sanmai.recipes.progress import Progress
 
     race, states, start = Race(task), [], zero.start_or_resume
 
@@ -183,7 +183,7 @@ def trl_reward(task: Task, problems: list) -> Callable[..., list[float | None]]:
 
 def compare_graders(task: Task) -> dict[str, Any]:
     """Both graders on the same completions of the base model: how many, how many right, how many rewards differ."""
-    from sanmai.models.policy import load_policy
+    from sanmai.policies.text.policy import load_policy
     from sanmai.rewards.rubric import Rubric
     from sanmai.rollout.engine import rollout
 
@@ -287,7 +287,7 @@ def main() -> None:
     if any(args.prompts * args.group % rows for rows in args.rows):
         parser.error(f"--rows {args.rows}: TRL needs divisors of prompts x group")
 
-    from sanmai.models.tiny import TINY_PATH
+    from sanmai.policies.text.tiny import TINY_PATH
 
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="time_to_accuracy-") as folder:

@@ -49,8 +49,8 @@ Complete = Callable[[int, bool], Completions]  # (number of the call, whether lo
 
 @contextmanager
 def sanmai(task: Task) -> Iterator[Complete]:
-    from sanmai.models.policy import ModelConfig, load_policy
-    from sanmai.rollout.sampler import Request, SamplingConfig, sample
+    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads, dtype=task.dtype))
     if task.model:
@@ -202,7 +202,7 @@ def prompts_of(task: Task) -> list[list[int]]:
 
         own = AutoTokenizer.from_pretrained(task.model)
         return [render_prompt(own, messages) for messages in texts_of(task)]
-    from sanmai.models.tiny import tiny_tokenizer
+    from sanmai.policies.text.tiny import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     return [render_prompt(tokenizer, p.messages) for p in problems_of(task)]

@@ -86,7 +86,7 @@ def run_trl(task: Task) -> dict[str, Any]:
 
 
 def run_sanmai(task: Task) -> dict[str, Any]:
-    from sanmai.recipes.progress import Progress
+    from sanmai.learn.progress import Progress
     from sanmai.recipes.zero import run_zero
     from sanmai.rollout import engine
 
@@ -119,7 +119,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     import torch
 
     from sanmai.losses import group_advantages
-    from sanmai.models.policy import load_policy
+    from sanmai.policies.text.policy import load_policy
     from sanmai.rewards.rubric import Rubric
     from sanmai.rollout.engine import rollout
     from sanmai.rollout.pack import pack_rollouts

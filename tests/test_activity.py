@@ -6,8 +6,9 @@ import time
 from rich.console import Console
 
 from sanmai.activity import Activity
-from sanmai.recipes import find_recipe, progress, resolve
-from sanmai.recipes.progress import Progress
+from sanmai.learn import progress
+from sanmai.learn.progress import Progress
+from sanmai.recipes import find_recipe, resolve
 
 
 def test_it_says_what_and_how_much():

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import sanmai as package
 from sanmai.cli import app, main
+from sanmai.pipelines.r1 import graph
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.r1 import graph
 from sanmai.types import InputError
 
 
@@ -138,7 +138,7 @@ def test_ctrl_c_between_the_steps_of_a_pipeline_says_how_many_stages_are_finishe
             (found.path(name) / "stage.json").write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sanmai.recipes.r1.run_r1", interrupted)
+    monkeypatch.setattr("sanmai.pipelines.r1.run_r1", interrupted)
     done = CliRunner().invoke(app, ["run", "r1", "--out", str(tmp_path), *again])
     assert done.exit_code == 130
     assert f"Stopped. 2 of {len(found.stages)} stages are finished; next: zero." in done.output and advice in done.output

@@ -179,8 +179,8 @@ def test_every_setting_is_read_somewhere_and_says_what_it_does():
     source = Path(sanmai.__path__[0])
     read = set().union(*map(names_read, source.rglob("*.py")))
     # RewardsConfig.weights, ClaimsConfig.claims and BudgetsConfig.limits ask for these by name.
-    claimed = importlib.import_module("sanmai.safety.claims").CLAIMED
-    limited = importlib.import_module("sanmai.recipes.budgets").MEASURES
+    claimed = importlib.import_module("sanmai.instruments.claims").CLAIMED
+    limited = importlib.import_module("sanmai.learn.budgets").MEASURES
     by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed, *limited}
     classes = config_classes()
     assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}

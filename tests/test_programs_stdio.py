@@ -18,7 +18,7 @@ from sanmai.programs.extract import last_program
 from sanmai.programs.run import Limits
 from sanmai.programs.stdio import IoTest, grade_stdio, same_output
 from sanmai.rewards.code import CodeGrader
-from sanmai.safety.score import score
+from sanmai.score.recorded import score
 from sanmai.types import InputError, Problem
 
 SUM = "n = int(input())\nprint(sum(map(int, input().split())))\n"

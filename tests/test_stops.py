@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sanmai.config import Config
+from sanmai.learn.progress import Progress
 from sanmai.recipes import find_recipe
-from sanmai.recipes.progress import Progress
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.sandbox import ChildPool, Value
 from sanmai.train import stops

@@ -38,8 +38,8 @@ def test_json_holds_the_same_value_without_them(text):
 def test_a_model_that_writes_control_characters_does_not_steer_the_terminal_of_who_talks_to_it(monkeypatch):
     from rich.console import Console
 
-    from sanmai.recipes import chat
-    from sanmai.rollout.sampler import Completion
+    from sanmai.desk import chat
+    from sanmai.policies.text.sampler import Completion
     from sanmai.types import StopReason
 
     monkeypatch.setattr(chat, "sample", lambda *_: [Completion(0, 0, [3, 4], [-1.0, -1.0], StopReason.LENGTH)])
@@ -57,8 +57,8 @@ def chat_trace(text):
 
 
 def test_chat_names_the_words_that_the_embedded_model_has_no_token_for():
-    from sanmai.models.policy import ModelConfig, load_policy
-    from sanmai.recipes.chat import unknown_words
+    from sanmai.desk.chat import unknown_words
+    from sanmai.policies.text.policy import ModelConfig, load_policy
 
     tokenizer = load_policy(ModelConfig(), for_training=False).tokenizer
     assert unknown_words(tokenizer, "What is 37 + 45?") == '"What", "+"'

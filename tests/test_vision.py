@@ -19,16 +19,16 @@ from sanmai.data.chat import render_demonstration, render_prompt
 from sanmai.data.images import load_pixels, read_image
 from sanmai.data.problems import load_problems
 from sanmai.data.rendering import draw_text
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.recipes.anchor import Anchor, AnchorConfig
-from sanmai.recipes.sources import check_positions
+from sanmai.learn.anchor import Anchor, AnchorConfig
+from sanmai.learn.sources import check_positions
+from sanmai.policies.text.general import prefill_cached, start_uncached
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.general import prefill_cached, start_uncached
 from sanmai.rollout.measure import evaluation_metrics
 from sanmai.rollout.pack import pack
 from sanmai.rollout.partial import PartialRollouts
-from sanmai.rollout.sampler import Request, SamplingConfig, sample
 from sanmai.train.components import sft_component
 from sanmai.train.forensics import replay, write_bundle
 from sanmai.train.step import OptimizerConfig, accumulate, make_optimizer, optimizer_step

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from sanmai.models.policy import ModelConfig, Policy
-from sanmai.rollout.sampler import Request, SamplingConfig, sample
+from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.types import Group, Problem, Rollout, StopReason
 
 TEXT = "what is 3 plus 4 ? <think> 3 plus 4 is 7 </think> the answer is 7 . the sum of seven and five is twelve . "

@@ -133,7 +133,7 @@ def audit(
     debug: Debug = False,
 ) -> None:
     """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
-    from sanmai.recipes.audit_sets import knows_world
+    from sanmai.evidence.audit_sets import knows_world
 
     given = {"reasoning": reasoning, "reasoning_ood": ood, "safety": safety, "general": general}
     sources = {role: files for role, files in given.items() if files}
@@ -176,8 +176,8 @@ def plan(
 ) -> None:
     """Say in words what a run would do and take, without doing it."""
     from sanmai.config import describe_settings
+    from sanmai.plan.forecast import describe
     from sanmai.recipes import default_out, find_recipe, resolve
-    from sanmai.recipes.plan import describe
 
     chosen = find_recipe(recipe)
     settings = resolve(chosen, config, set_ or [])
@@ -212,11 +212,11 @@ def doctor(
     debug: Debug = False,
 ) -> None:
     """Say what works on this machine, why a step failed, what of a demonstration is learned, or how a reward is tricked."""
-    from sanmai.recipes.doctor import examine, replay_lines
-    from sanmai.recipes.show_mask import print_mask
+    from sanmai.desk.doctor import examine, replay_lines
+    from sanmai.desk.show_mask import print_mask
 
     if rewards:
-        from sanmai.recipes.exploits import print_rewards
+        from sanmai.desk.exploits import print_rewards
 
         if replay or show_mask:
             raise InputError("--rewards goes with --config, --set and --json alone")
@@ -257,7 +257,7 @@ def chat(
     debug: Debug = False,
 ) -> None:
     """Talk to a model: one question a line, from the terminal or a pipe."""
-    from sanmai.recipes.chat import converse
+    from sanmai.desk.chat import converse
 
     converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=_console())
 
@@ -288,18 +288,18 @@ def score(
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
     from sanmai.rewards.score import read_rows
-    from sanmai.safety.score import MATH_JUDGED
-    from sanmai.safety.score import score as score_rows
+    from sanmai.score.recorded import MATH_JUDGED
+    from sanmai.score.recorded import score as score_rows
 
     rows, found = read_rows(file), None
     if judge_calls != 1 and as_ != "math_judge":
         raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
     if judge is not None and as_ in MATH_JUDGED:
-        from sanmai.recipes.scorers import math_judge
+        from sanmai.learn.scorers import math_judge
 
         found = math_judge(as_, judge, key_variable=judge_key, calls=judge_calls)
     elif judge is not None:
-        from sanmai.safety.judges import load_judge
+        from sanmai.score.judges import load_judge
 
         found = load_judge(judge, key_variable=judge_key)
     elif judge_key is not None:
@@ -316,7 +316,7 @@ def get(
     debug: Debug = False,
 ) -> None:
     """Fetch a model that is known by a short name, to be used as model.name=NAME."""
-    from sanmai.models.named import get as get_model
+    from sanmai.policies.text.named import get as get_model
 
     typer.echo(f"{name}: {get_model(name, source, say=typer.echo)}")
 
@@ -331,7 +331,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a model as a plain transformers folder or a GGUF file, and check that it loads with the same logits."""
-    from sanmai.recipes.export import export as export_model
+    from sanmai.desk.export import export as export_model
 
     typer.echo(export_model(model, out, dtype=dtype))
 
@@ -379,7 +379,7 @@ def twins(
 ) -> None:
     """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
     if kind == "impossible":
-        from sanmai.safety.score_code import write_impossible
+        from sanmai.score.code import write_impossible
 
         typer.echo("\n".join(write_impossible(Path(source), out, seed).lines))
         return
@@ -441,8 +441,8 @@ def _run(
         stages: which of a pipeline's stages to do.
         options: what the recipe takes beside its settings.
     """
+    from sanmai.learn.progress import Progress
     from sanmai.recipes import default_out, find_recipe, resolve
-    from sanmai.recipes.progress import Progress
     from sanmai.train.stops import TERMINATED, Terminated, ending_at_sigterm
 
     chosen = find_recipe(recipe)
@@ -476,7 +476,7 @@ def _stopped(folder: Path, *, does_again: bool) -> str:
     Args:
         does_again: the command names a stage to do again, which would lose what it has done of it.
     """
-    from sanmai.models.checkpoints import newest_good_checkpoint
+    from sanmai.policies.text.checkpoints import newest_good_checkpoint
     from sanmai.report.pipeline import is_pipeline, load_pipeline
     from sanmai.report.pipeline_text import state_sentence
 

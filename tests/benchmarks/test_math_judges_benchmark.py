@@ -12,8 +12,8 @@ import pytest
 from math_judge_replies import honest
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.math_judge import CorrectnessJudge
-from sanmai.safety.score import score
-from sanmai.safety.score_math_judge import MathJudge
+from sanmai.score.math_judge import MathJudge
+from sanmai.score.recorded import score
 from sanmai.types import InputError
 from shared_data import shared_path
 

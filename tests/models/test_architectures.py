@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from sanmai.models import compiled, decoder, native
-from sanmai.models.architectures import ARCHITECTURES, Architecture, attention_windows
-from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text import decoder
+from sanmai.policies.text.architectures import ARCHITECTURES, Architecture, attention_windows
+from sanmai.policies.text.cpu import compiled, native
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rollout.pack import pack
-from sanmai.rollout.sampler import Request, SamplingConfig, sample
 from tiny_models import bpe_tokenizer, random_model
 
 ROPE = {"rope_type": "default", "rope_theta": 1e4}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sanmai.models.checkpoints import MANIFEST, defect, newest_good_checkpoint, write_checkpoint
+from sanmai.policies.text.checkpoints import MANIFEST, defect, newest_good_checkpoint, write_checkpoint
 
 
 def write(run, step: int, content: str = "weights", keep: int = 5):

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from sanmai.losses import token_logp_and_entropy
-from sanmai.models import compiled, kernels
-from sanmai.models.native import Native, native
-from sanmai.models.policy import ModelConfig, Policy
+from sanmai.policies.text.cpu import compiled, kernels
+from sanmai.policies.text.cpu.native import Native, native
+from sanmai.policies.text.policy import ModelConfig, Policy
 from sanmai.rollout.pack import pack
 from tiny_models import bpe_tokenizer, random_model
 

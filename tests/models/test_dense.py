@@ -7,9 +7,9 @@ import re
 import pytest
 import torch
 
-from sanmai.models.architectures import ARCHITECTURES, FastPathError
-from sanmai.models.dense import DenseModel, Layout
-from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.architectures import ARCHITECTURES, FastPathError
+from sanmai.policies.text.dense import DenseModel, Layout
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
 from sanmai.rollout.pack import pack
 from sanmai.types import TokenBatch
 from tiny_models import bpe_tokenizer, random_model, random_policy, save_folder

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sanmai.models.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.types import Group, Problem, Rollout, StopReason
 from tiny_models import random_model
 

@@ -9,10 +9,10 @@ import torch
 from typer.testing import CliRunner
 
 from sanmai.cli import app
-from sanmai.models import named
-from sanmai.models.gguf_files import ABOUT, gguf_note
-from sanmai.models.policy import ModelConfig, load_policy, resolve_model
-from sanmai.recipes.export import export
+from sanmai.desk.export import export
+from sanmai.policies.text import named
+from sanmai.policies.text.gguf_files import ABOUT, gguf_note
+from sanmai.policies.text.policy import ModelConfig, load_policy, resolve_model
 from sanmai.types import InputError
 from tiny_models import save_folder
 

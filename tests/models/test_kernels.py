@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sanmai.models.kernels import attention, causal_mask, geglu, rms_norm, rotate, swiglu
+from sanmai.policies.text.cpu.kernels import attention, causal_mask, geglu, rms_norm, rotate, swiglu
 
 
 def numbers(*shape: int) -> torch.Tensor:

@@ -12,9 +12,9 @@ import pytest
 from tests.data.test_turns import ALPACA, CHATML, GEMMA, HARMONY, LLAMA3, MISTRAL, PARTS, PHI3, QWEN3, R1, tokenizer_of
 from tests.tiny_models import save_folder
 
-from sanmai.models.loading import check_template, reason
-from sanmai.models.policy import ModelConfig, load_policy
-from sanmai.recipes.show_mask import load_tokenizer
+from sanmai.desk.show_mask import load_tokenizer
+from sanmai.policies.text.loading import check_template, reason
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.types import InputError
 
 
@@ -134,7 +134,7 @@ RUNAWAY = [
 
 @pytest.mark.parametrize("template", RUNAWAY)
 def test_a_template_that_runs_away_is_refused_within_its_limits(template, monkeypatch):
-    monkeypatch.setattr("sanmai.models.loading._SECONDS", 2.0)
+    monkeypatch.setattr("sanmai.policies.text.loading._SECONDS", 2.0)
     started = time.monotonic()
     with pytest.raises(InputError, match=r"model.name = 'm': its chat template .*; expected conversations of 1 to 31"):
         check_template("m", tokenizer_of(template))
@@ -142,7 +142,7 @@ def test_a_template_that_runs_away_is_refused_within_its_limits(template, monkey
 
 
 def test_a_folder_whose_template_never_ends_is_refused_before_it_is_used(sound, tmp_path, monkeypatch):
-    monkeypatch.setattr("sanmai.models.loading._SECONDS", 1.0)
+    monkeypatch.setattr("sanmai.policies.text.loading._SECONDS", 1.0)
     folder = tmp_path / "model"
     shutil.copytree(sound, folder)
     (folder / "chat_template.jinja").write_text(RUNAWAY[0])

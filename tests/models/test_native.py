@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sanmai.models import native as native_module
-from sanmai.models.kernels import attention, rotate
-from sanmai.models.native import _find_or_build, attend, native
+from sanmai.policies.text.cpu import native as native_module
+from sanmai.policies.text.cpu.kernels import attention, rotate
+from sanmai.policies.text.cpu.native import _find_or_build, attend, native
 
 
 @pytest.fixture

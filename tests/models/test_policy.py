@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sanmai.models import policy as policy_module
-from sanmai.models.checkpoints import write_checkpoint
-from sanmai.models.policy import ModelConfig, Policy, load_policy, resolve_model
+from sanmai.policies.text import policy as policy_module
+from sanmai.policies.text.checkpoints import write_checkpoint
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy, resolve_model
 from sanmai.rollout.pack import pack
 from sanmai.types import InputError, TokenBatch
 from tiny_models import ARCHITECTURES, random_model, random_policy, save_folder

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from sanmai.data.trace import parse_trace
-from sanmai.models.policy import ModelConfig
-from sanmai.models.reward import RewardModel, load_reward_model, similar_lengths
+from sanmai.policies.text.policy import ModelConfig
+from sanmai.rewards.reward_model import RewardModel, load_reward_model, similar_lengths
 from sanmai.types import InputError, Problem, Verdict
 from tiny_models import save_folder
 

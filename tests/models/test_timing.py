@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sanmai.models.timing import fit, sampling_work, seconds, training_work
+from sanmai.policies.text.timing import fit, sampling_work, seconds, training_work
 
 
 def test_two_lengths_and_two_batch_sizes_give_the_cost_of_a_step_and_of_a_token():

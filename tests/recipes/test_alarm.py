@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 import sanmai
-from sanmai.recipes.alarm import AlarmConfig, HackingAlarm, check_gold
-from sanmai.recipes.gold import GoldConfig
+from sanmai.learn.alarm import AlarmConfig, HackingAlarm, check_gold
+from sanmai.learn.gold import GoldConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.records import write_rollouts
 from sanmai.types import Group, Problem, Rollout, StopReason, Verdict

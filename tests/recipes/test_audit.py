@@ -11,22 +11,22 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from sanmai.attack.families import attack
 from sanmai.cli import app
 from sanmai.data.problems import load_problems, normalised_prompt
-from sanmai.models.tiny import TINY_PATH
+from sanmai.evidence.audit import AuditConfig, describe_audit, run_audit
+from sanmai.evidence.audit_sets import SourcesConfig, problem_sets, thinned
+from sanmai.evidence.lineage import Step, TrainedOn
+from sanmai.evidence.safety_case import make_case
+from sanmai.instruments.cost import evaluation_change, read_ledger
+from sanmai.learn.progress import Progress
+from sanmai.plan.forecast import describe
+from sanmai.policies.text.sampler import Completion
+from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.audit import AuditConfig, describe_audit, run_audit
-from sanmai.recipes.audit_sets import SourcesConfig, problem_sets, thinned
-from sanmai.recipes.lineage import Step, TrainedOn
-from sanmai.recipes.plan import describe
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.safety_case import make_case
 from sanmai.report.cost_table import CostReport
 from sanmai.rewards.class_prompts import HarmFinding
 from sanmai.rollout import engine
-from sanmai.rollout.sampler import Completion
-from sanmai.safety.attacks import attack
-from sanmai.safety.cost import evaluation_change, read_ledger
 from sanmai.types import InputError, Problem, StopReason
 from shared_data import shared_path
 from tiny_models import save_folder

@@ -11,9 +11,9 @@ import torch
 
 import sanmai
 from sanmai.data.trace import parse_trace
-from sanmai.recipes.budgets import Budgets, BudgetsConfig, value_of
+from sanmai.learn.budgets import Budgets, BudgetsConfig, value_of
+from sanmai.learn.spending import Spending
 from sanmai.recipes.gather import GatherConfig, gathered, write_problems
-from sanmai.recipes.spending import Spending
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.state import TrainingState

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from sanmai.pipelines.compare import CompareConfig, _stages, run_compare
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.compare import CompareConfig, _stages, run_compare
 from sanmai.recipes.gather import GatherConfig, gathered
 from sanmai.types import InputError
 

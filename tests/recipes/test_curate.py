@@ -15,7 +15,7 @@ import pytest
 import sanmai
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.recipes.curate import CurateConfig, describe_curation
 from sanmai.recipes.curation_answers import answer_start, first_guesses, keep_first_box
 from sanmai.rewards.rubric import RewardsConfig, Rubric

@@ -13,11 +13,11 @@ import torch
 import sanmai
 from sanmai.config import merge
 from sanmai.data.chat import render_prompt
-from sanmai.models.policy import ModelConfig, load_policy
-from sanmai.models.tiny import TINY_PATH, ArchitectureConfig, new_tiny_model
+from sanmai.learn.teacher import check_shares_tokenizer
+from sanmai.plan.forecast import describe
+from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.tiny import TINY_PATH, ArchitectureConfig, new_tiny_model
 from sanmai.recipes import distill, find_recipe, resolve
-from sanmai.recipes.plan import describe
-from sanmai.recipes.teacher import check_shares_tokenizer
 from tiny_models import save_folder
 
 SMALL = {"family": "llama", "layers": 2, "width": 64, "heads": 2, "key_value_heads": 1, "mlp_width": 128}
@@ -91,7 +91,7 @@ def test_a_step_measures_the_reverse_kl_of_its_own_samples_and_rewards_are_only_
 
 
 def problems_of(run: Path):
-    from sanmai.recipes.sources import WorldConfig, world_problems
+    from sanmai.learn.sources import WorldConfig, world_problems
 
     return world_problems(WorldConfig(train=200, heldout=10), 0)[0]
 

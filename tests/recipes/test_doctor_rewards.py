@@ -7,12 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-import sanmai.recipes.exploits as recipe
+import sanmai.desk.exploits as recipe
 from judge_server import says, serving
 from sanmai import world
 from sanmai.cli import app
+from sanmai.desk.exploits import WHOLE, as_json, examine_rewards, summary_lines, try_exploits
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.exploits import WHOLE, as_json, examine_rewards, summary_lines, try_exploits
 from sanmai.rewards.custom import RewardError
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.types import InputError, Problem

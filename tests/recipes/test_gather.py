@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from sanmai.config import idle_settings
+from sanmai.learn.sources import StoriesConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
-from sanmai.recipes.sources import StoriesConfig
 
 
 def _write(path: Path, prompts: list[str], **columns: str) -> str:

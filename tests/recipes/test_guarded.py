@@ -18,17 +18,18 @@ import pytest
 import tomli_w
 
 from forking import Forking
-from sanmai.models.checkpoints import write_checkpoint
-from sanmai.models.policy import chosen_model, resolve_model
-from sanmai.models.tiny import TINY_PATH
-from sanmai.recipes import find_recipe, resolve, stages
+from sanmai.learn.progress import Progress
+from sanmai.pipelines import graph as stages
+from sanmai.pipelines.graph import Graph, Stage, content_digest, run_graph
+from sanmai.pipelines.guarded import GuardedConfig, run_guarded
+from sanmai.pipelines.r1 import R1Config
+from sanmai.pipelines.r1 import graph as r1_graph
+from sanmai.plan.forecast import describe
+from sanmai.policies.text.checkpoints import write_checkpoint
+from sanmai.policies.text.policy import chosen_model, resolve_model
+from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.evaluate import EvaluateConfig
-from sanmai.recipes.guarded import GuardedConfig, run_guarded
-from sanmai.recipes.plan import describe
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.r1 import R1Config
-from sanmai.recipes.r1 import graph as r1_graph
-from sanmai.recipes.stages import Graph, Stage, content_digest, run_graph
 from sanmai.report import summarise, write_report
 from sanmai.types import InputError, RunError
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sanmai.models.tiny import TINY_PATH
+from sanmai.pipelines.graph import Graph
+from sanmai.pipelines.kimi import TITLES, KimiConfig, graph, run_kimi
+from sanmai.pipelines.kimi_table import Point, reached, read_curve
+from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.kimi import TITLES, KimiConfig, graph, run_kimi
-from sanmai.recipes.kimi_table import Point, reached, read_curve
-from sanmai.recipes.stages import Graph
 from sanmai.report import summarise_pipeline, write_report
 from sanmai.train.runs import holding
 from sanmai.types import InputError

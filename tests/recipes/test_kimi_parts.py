@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import sanmai
-from sanmai.recipes.curriculum import Curriculum, CurriculumConfig
-from sanmai.recipes.length import LengthConfig, add_length_rewards
+from sanmai.learn.curriculum import Curriculum, CurriculumConfig
+from sanmai.learn.length import LengthConfig, add_length_rewards
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sanmai.cli import app
-from sanmai.recipes.prediction import FILE
+from sanmai.plan.prediction import FILE
 from sanmai.report import summarise
 from sanmai.report.load import load_run
 from sanmai.report.speed import speed

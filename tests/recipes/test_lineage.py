@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from sanmai.recipes.lineage import history, trained_on
+from sanmai.evidence.lineage import history, trained_on
 
 
 def make_run(folder, model, *, recipe="sft", config="", manifest=None, environment=None):

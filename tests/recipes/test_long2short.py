@@ -10,12 +10,12 @@ import pytest
 import sanmai
 from sanmai import world
 from sanmai.data.trace import parse_trace
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.pipelines.graph import Graph
+from sanmai.pipelines.length_table import beaten_by, compare_lengths, sentences
+from sanmai.pipelines.long2short import TITLES, Long2ShortConfig, describe_long2short, graph, run_long2short
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.length_table import beaten_by, compare_lengths, sentences
-from sanmai.recipes.long2short import TITLES, Long2ShortConfig, describe_long2short, graph, run_long2short
 from sanmai.recipes.long_chains import LongChainsConfig, long_chains
-from sanmai.recipes.stages import Graph
 from sanmai.report import write_report
 from sanmai.report.findings import pareto_front
 from sanmai.types import InputError

@@ -13,8 +13,8 @@ import sanmai
 from judge_server import block, says, serving, within
 from math_judge_replies import honest, verdict
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import RewardModel
-from sanmai.recipes.scorers import grader
+from sanmai.learn.scorers import grader
+from sanmai.rewards.reward_model import RewardModel
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.types import InputError, Problem
 

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import sanmai
-from sanmai.models.checkpoints import newest_good_checkpoint
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.models.tiny import TINY_PATH
+from sanmai.policies.text.checkpoints import newest_good_checkpoint
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes.merging import average_into, check_same_architecture
 from sanmai.types import InputError, RunError
 from tiny_models import TEXT, random_policy, save_folder

@@ -7,9 +7,9 @@ import pytest
 
 import sanmai
 from sanmai.data.curriculum import draw
-from sanmai.recipes.anchor import AnchorConfig
+from sanmai.learn.anchor import AnchorConfig
+from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.recipes.gather import write_problems
-from sanmai.recipes.mixture import Mixture, MixtureConfig
 from sanmai.types import InputError, Problem
 from sanmai.world import make_requests
 

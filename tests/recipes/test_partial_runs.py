@@ -13,7 +13,7 @@ import pytest
 from safetensors import safe_open
 
 import sanmai
-from sanmai.recipes.curriculum import Curriculum, CurriculumConfig
+from sanmai.learn.curriculum import Curriculum, CurriculumConfig
 from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
 from tiny_models import save_folder
 

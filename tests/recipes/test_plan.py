@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from sanmai.models.decoder import DenseDecoder, fuse
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.recipes import calibration as measuring
+from sanmai.learn.machine import matrix_rate
+from sanmai.learn.sources import load_splits
+from sanmai.plan import calibration as measuring
+from sanmai.plan.calibration import calibrate, ladder
+from sanmai.plan.forecast import _joined_bytes, _room, describe, memory_bytes
+from sanmai.plan.prediction import keep, observed_lengths, predict
+from sanmai.policies.text.decoder import DenseDecoder, fuse
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.calibration import calibrate, ladder
-from sanmai.recipes.machine import matrix_rate
-from sanmai.recipes.plan import _joined_bytes, _room, describe, memory_bytes
-from sanmai.recipes.prediction import keep, observed_lengths, predict
-from sanmai.recipes.sources import load_splits
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
 from sanmai.types import Rollout, StopReason

@@ -8,15 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanmai.data.chat import render_demonstration
-from sanmai.models.policy import load_policy
-from sanmai.recipes import find_recipe, plan_stages, resolve
-from sanmai.recipes.calibration import Calibration
-from sanmai.recipes.plan import describe, memory_bytes
-from sanmai.recipes.r1 import R1Config, graph, run_r1
-from sanmai.recipes.stage_costs import Cost, Lengths, Rates, most_bytes, predicted, spent
-from sanmai.recipes.stage_sources import Rows, StageSources
-from sanmai.recipes.stages import MANIFEST, Graph
-from sanmai.recipes.workload import Pass, Sampling, Workload, workload
+from sanmai.pipelines.graph import MANIFEST, Graph
+from sanmai.pipelines.r1 import R1Config, graph, run_r1
+from sanmai.plan import stages as plan_stages
+from sanmai.plan.calibration import Calibration
+from sanmai.plan.forecast import describe, memory_bytes
+from sanmai.plan.stage_costs import Cost, Lengths, Rates, most_bytes, predicted, spent
+from sanmai.plan.stage_sources import Rows, StageSources
+from sanmai.plan.workload import Pass, Sampling, Workload, workload
+from sanmai.policies.text.policy import load_policy
+from sanmai.recipes import find_recipe, resolve
 from sanmai.types import InputError
 
 SAMPLING = {"sampling": {"max_tokens": 64}}
@@ -193,7 +194,7 @@ def test_an_interrupted_stage_goes_on_where_it_was_or_begins_again(begun, tmp_pa
 
 
 def test_a_pipeline_that_is_done_has_nothing_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("sanmai.recipes.stages.newest_good_checkpoint", lambda folder: folder)  # every model is there
+    monkeypatch.setattr("sanmai.pipelines.graph.newest_good_checkpoint", lambda folder: folder)  # every model is there
     config = mini(students=())
     found = graph(config, tmp_path)
     for stage in found.stages:
@@ -287,6 +288,6 @@ def test_what_was_measured_gives_every_stage_its_seconds(fresh, tmp_path, monkey
 
 
 def test_rows_of_a_long_source_are_measured_in_part_and_counted_in_full(fresh, monkeypatch):
-    monkeypatch.setattr("sanmai.recipes.stage_sources.MEASURED_ROWS", 10)
+    monkeypatch.setattr("sanmai.plan.stage_sources.MEASURED_ROWS", 10)
     rows = fresh.prompts("@data/reasoning.jsonl", limit=35)
     assert isinstance(rows, Rows) and rows.count == 35 and rows.prompt_length > 0 and not rows.is_bound

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from sanmai.plan.forecast import describe
 from sanmai.recipes import default_out, find_recipe, resolve
-from sanmai.recipes.plan import describe
 from sanmai.types import InputError
 
 

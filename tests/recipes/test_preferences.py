@@ -12,8 +12,8 @@ import sanmai
 from judge_server import block, says, serving, status, within
 from sanmai.data.preferences import load_pairs
 from sanmai.data.trace import parse_trace
+from sanmai.learn.local_judge import LocalJudge, judge_transport
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.local_judge import LocalJudge, judge_transport
 from sanmai.recipes.preferences import PreferencesConfig, run_preferences
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.judge import JudgeConfig

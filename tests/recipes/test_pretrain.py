@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sanmai
 from sanmai.data.chat import render_demonstration
-from sanmai.models.tiny import tiny_tokenizer
+from sanmai.policies.text.tiny import tiny_tokenizer
 from sanmai.world import make_problems
 
 SHORT = {

@@ -11,11 +11,11 @@ import tomli_w
 from transformers import AutoModelForCausalLM
 
 from forking import Forking
-from sanmai.models.checkpoints import newest_good_checkpoint
+from sanmai.learn.progress import Progress
+from sanmai.pipelines.graph import Graph
+from sanmai.pipelines.r1 import R1Config, graph, run_r1
+from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.r1 import R1Config, graph, run_r1
-from sanmai.recipes.stages import Graph
 from sanmai.types import InputError
 from shared_data import shared_path
 from tiny_models import save_folder

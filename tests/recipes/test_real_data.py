@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import sanmai
-from sanmai.models.checkpoints import newest_good_checkpoint
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.policies.text.checkpoints import newest_good_checkpoint
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from shared_data import shared_path
 from tiny_models import save_folder
 

@@ -7,13 +7,14 @@ import pytest
 from rich.console import Console
 
 from judge_server import says, serving, within
+from sanmai.attack.search import Genome
 from sanmai.data.problems import load_problems
-from sanmai.recipes import find_recipe, redteam, resolve
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.redteam import RedteamConfig, describe_redteam, run_redteam
+from sanmai.evidence import redteam
+from sanmai.evidence.redteam import RedteamConfig, describe_redteam, run_redteam
+from sanmai.learn.progress import Progress
+from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.report.redteam_html import render_redteam, write_redteam_report
-from sanmai.safety.redteam import Genome
 from sanmai.types import InputError, Problem
 from sanmai.world.requests import SEEN
 

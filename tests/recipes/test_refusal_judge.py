@@ -11,19 +11,19 @@ import pytest
 import sanmai
 from sanmai.data.preferences import LabelledRefusal
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import RewardModel
-from sanmai.recipes.budgets import BudgetsConfig
-from sanmai.recipes.gold import Gold, GoldConfig
+from sanmai.learn.budgets import BudgetsConfig
+from sanmai.learn.gold import Gold, GoldConfig
+from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.recipes.refusal_evaluation import agreement_of, under_other_prompts
 from sanmai.recipes.reward_data import PreferencesConfig, load_preferences
-from sanmai.recipes.shared_judges import warn_of_shared_judges
 from sanmai.report.html import write_report
 from sanmai.report.summary import summarise
 from sanmai.rewards.harm import GOLD
+from sanmai.rewards.reward_model import RewardModel
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.measure import evaluation_metrics
-from sanmai.safety.judges import load_judge
-from sanmai.safety.score import score
+from sanmai.score.judges import load_judge
+from sanmai.score.recorded import score
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
 
 REFUSE, COMPLY = (
@@ -165,7 +165,7 @@ class Fake:
 
 @pytest.fixture
 def fake(monkeypatch) -> None:
-    monkeypatch.setattr("sanmai.recipes.gold.refusal_model", lambda *arguments, **options: Fake())
+    monkeypatch.setattr("sanmai.learn.gold.refusal_model", lambda *arguments, **options: Fake())
 
 
 def test_a_judge_of_refusals_tells_harm_help_and_over_refusal_and_the_rules_are_kept_beside(fake):
@@ -196,7 +196,7 @@ def test_a_judge_of_refusals_tells_harm_help_and_over_refusal_and_the_rules_are_
 
 def test_what_harm_is_asked_of_by_name_comes_first_and_the_judge_of_refusals_second(fake, monkeypatch):
     monkeypatch.setattr(
-        "sanmai.recipes.gold.grader",
+        "sanmai.learn.gold.grader",
         lambda *arguments: lambda items: [Verdict(0.3, "so safe", "unsafe") for _ in items],
     )
     groups = [groups_of("safety", REFUSE)]

@@ -14,11 +14,11 @@ from rich.console import Console
 
 import sanmai
 from sanmai.data.preferences import StyledPair, load_rm_bench
-from sanmai.models.reward import RewardModel
+from sanmai.learn.progress import Progress
+from sanmai.plan.forecast import describe
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.plan import describe
-from sanmai.recipes.progress import Progress
 from sanmai.recipes.reward_evaluation import auc, calibration, length_only, pair_calibration, style_matrix
+from sanmai.rewards.reward_model import RewardModel
 from shared_data import shared_path
 
 FAST = {
@@ -126,7 +126,7 @@ def test_problems_and_rewards_are_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move_and_names_examples(tmp_path, monkeypatch):
-    from sanmai.models import reward
+    from sanmai.rewards import reward_model as reward
 
     forward = reward.RewardModel.forward
     monkeypatch.setattr(

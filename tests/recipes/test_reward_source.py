@@ -9,7 +9,7 @@ import pytest
 
 import sanmai
 from sanmai.data.trace import parse_trace
-from sanmai.recipes.reward_source import name_of
+from sanmai.learn.reward_source import name_of
 from sanmai.rewards.custom import Custom
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.types import Problem, RunError

@@ -20,10 +20,10 @@ import sanmai
 from sanmai.data.chat import render_demonstration, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.data.problems import load_problems
-from sanmai.models.policy import ModelConfig, load_policy, resolve_model
-from sanmai.models.tiny import TINY_PATH, tiny_tokenizer
+from sanmai.learn.progress import Progress
+from sanmai.policies.text.policy import ModelConfig, load_policy, resolve_model
+from sanmai.policies.text.tiny import TINY_PATH, tiny_tokenizer
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.progress import Progress
 from sanmai.recipes.sample import _is_retokenized, run_sample
 from sanmai.types import InputError, Problem, StopReason
 
@@ -98,7 +98,7 @@ def test_every_sample_is_in_the_card_once(run):
 
 
 def test_the_data_load_back_as_demonstrations_with_the_tokens_that_were_sampled(run):
-    from sanmai.recipes.sources import WorldConfig, world_problems
+    from sanmai.learn.sources import WorldConfig, world_problems
 
     originals = {p.id: p for p in world_problems(WorldConfig(train=40, heldout=4), 0)[0]}
     sampled = {f"{r['problem_id']}#{r['sample']}": r["tokens"] for r in rollouts_of(run)}
@@ -280,8 +280,8 @@ def test_the_folder_is_no_model_and_says_so(run):
 
 
 def test_a_plan_says_what_would_be_sampled_and_writes_nothing(tmp_path):
+    from sanmai.plan.forecast import describe
     from sanmai.recipes import find_recipe, resolve
-    from sanmai.recipes.plan import describe
 
     recipe = find_recipe("sample")
     lines = list(describe(recipe, resolve(recipe, None, ["problems.world.train=20", "filters.max_tokens=30"]), tmp_path / "run"))

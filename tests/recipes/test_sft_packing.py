@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sanmai.data.chat import render_demonstration
-from sanmai.models.policy import ModelConfig, Policy
+from sanmai.policies.text.policy import ModelConfig, Policy
 from sanmai.rollout.pack import pack
 from sanmai.types import Problem
 from tiny_models import bpe_tokenizer, random_model

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from sanmai.data.chat import render_demonstration
 from sanmai.data.problems import load_problems
-from sanmai.models.tiny import tiny_tokenizer
-from sanmai.recipes.show_mask import load_tokenizer, mask_lines, print_mask, shown_tokens
+from sanmai.desk.show_mask import load_tokenizer, mask_lines, print_mask, shown_tokens
+from sanmai.policies.text.tiny import tiny_tokenizer
 from sanmai.types import InputError, Problem
 from tiny_models import bpe_tokenizer, save_folder
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sanmai.recipes.sources import ProblemsConfig, load_source, load_splits
+from sanmai.learn.sources import ProblemsConfig, load_source, load_splits
 
 
 def ids(problems):

@@ -7,9 +7,9 @@ import pytest
 from pydantic import Field
 
 from sanmai.config import Config
-from sanmai.recipes import stages
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.stages import Graph, Stage, code_version, run_graph
+from sanmai.learn.progress import Progress
+from sanmai.pipelines import graph as stages
+from sanmai.pipelines.graph import Graph, Stage, code_version, run_graph
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.runs import holding
 from sanmai.types import InputError

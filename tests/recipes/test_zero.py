@@ -10,12 +10,12 @@ import pytest
 from safetensors import safe_open
 
 import sanmai
-from sanmai.models.flops import Arithmetic
+from sanmai.pipelines.graph import Stage
+from sanmai.plan.stage_costs import spent
+from sanmai.plan.stage_sources import Rows
+from sanmai.plan.workload import workload
+from sanmai.policies.text.flops import Arithmetic
 from sanmai.recipes import zero
-from sanmai.recipes.stage_costs import spent
-from sanmai.recipes.stage_sources import Rows
-from sanmai.recipes.stages import Stage
-from sanmai.recipes.workload import workload
 from sanmai.train.components import LossConfig
 from sanmai.types import Group, Problem, Rollout, StopReason
 

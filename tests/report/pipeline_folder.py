@@ -1,4 +1,4 @@
-"""A small synthetic pipeline's folder by the contract of docs/architecture.md: recipes/r1.py's graph, without its models."""
+"""A small synthetic pipeline's folder by the contract of docs/architecture.md: pipelines/r1.py's graph, without its models."""
 
 from __future__ import annotations
 

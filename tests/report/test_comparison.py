@@ -364,9 +364,9 @@ def test_the_page_shows_ids_and_never_what_was_asked_or_said(tmp_path):
 
 
 def test_the_graph_that_the_recipe_writes_names_arms_and_seeds(tmp_path):
-    from sanmai.recipes.compare import ARMS as TITLES
-    from sanmai.recipes.compare import CompareConfig, _stages
-    from sanmai.recipes.stages import Graph
+    from sanmai.pipelines.compare import ARMS as TITLES
+    from sanmai.pipelines.compare import CompareConfig, _stages
+    from sanmai.pipelines.graph import Graph
 
     Graph(list(_stages(CompareConfig(seeds=(4, 7)))), tmp_path).write('recipe = "compare"\n')
     found = load_comparison(tmp_path)

@@ -8,11 +8,11 @@ from run_folder import make_run_folder, row, write_lines, write_rows
 from typer.testing import CliRunner
 
 from sanmai.cli import app
+from sanmai.instruments.cost import read_ledger, training_part
 from sanmai.report.cost_table import CostReport
 from sanmai.report.load import load_run
 from sanmai.report.pipeline import load_pipeline
 from sanmai.report.summary import cost as report_cost
-from sanmai.safety.cost import read_ledger, training_part
 from sanmai.types import InputError
 
 

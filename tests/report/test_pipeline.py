@@ -61,7 +61,7 @@ def test_stages_that_have_no_configuration_yet_are_judged_by_their_inputs(tmp_pa
 
 @pytest.mark.parametrize("student", [None, "elsewhere/small"])
 def test_the_graph_that_the_recipe_writes_gives_the_same_comparisons(tmp_path, student):
-    from sanmai.recipes.r1 import R1Config, graph
+    from sanmai.pipelines.r1 import R1Config, graph
 
     found = graph(R1Config(student_model=student), tmp_path)
     found.write("")

@@ -10,7 +10,7 @@ import pytest
 
 from sanmai.rewards.answer_changes import CHANGES
 from sanmai.rewards.answer_phrases import WORDS
-from sanmai.safety.score import score
+from sanmai.score.recorded import score
 
 NONE_OF_THEM_IS_5 = [
     "Die Antwort ist 5 Millionen.", "La réponse est 5 mille.",

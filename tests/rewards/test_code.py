@@ -13,7 +13,7 @@ from sanmai.programs.tasks import CodeSpec, CodeTask, read_spec
 from sanmai.rewards import code
 from sanmai.rewards.code import CodeGrader, code_limits, code_problem, passed_parts, verify_code, write_code_problems
 from sanmai.rewards.rubric import RewardsConfig, Rubric
-from sanmai.safety.impossible import hidden_test_gap
+from sanmai.score.impossible import hidden_test_gap
 from sanmai.types import InputError, Problem, RunError, Verdict
 from shared_data import shared_path, shared_rows
 

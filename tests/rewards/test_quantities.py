@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sanmai.rewards.units import parse
-from sanmai.safety.score import score
+from sanmai.score.recorded import score
 
 
 def scores(rows: list[tuple[str, str]], prompt: str = "p") -> list[float | None]:

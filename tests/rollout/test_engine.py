@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sanmai.models.policy import Policy
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.types import Group, Problem, RunError, StopReason, Trace, Verdict
 from tiny_models import random_policy
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from sanmai.policies.text import sampler
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample, uniforms
 from sanmai.rewards.rubric import RewardsConfig, Rubric
-from sanmai.rollout import sampler
 from sanmai.rollout.engine import GradingConfig, continue_rollouts
 from sanmai.rollout.partial import PartialRollouts, repeats
-from sanmai.rollout.sampler import Request, SamplingConfig, sample, uniforms
 from sanmai.types import InputError, Problem, StopReason
 from tiny_models import random_policy
 
@@ -98,7 +98,7 @@ def test_with_frozen_weights_the_distribution_of_completions_is_that_of_whole_on
     assert chi_square(whole, in_parts(policy)) > 0.01
     # The two mistakes that this would find: long ones are given up, and a stream that begins again with every part.
     assert chi_square(whole, in_parts(policy, gives_up_after=3)) < 1e-4
-    monkeypatch.setattr("sanmai.rollout.sampler.uniforms", lambda seed, count: np.resize(uniforms(seed, PARTS), count))
+    monkeypatch.setattr("sanmai.policies.text.sampler.uniforms", lambda seed, count: np.resize(uniforms(seed, PARTS), count))
     assert chi_square(whole, in_parts(policy)) < 1e-4
 
 

@@ -10,12 +10,12 @@ from concurrent.futures import wait
 import pytest
 import torch
 
-from sanmai.models.architectures import ARCHITECTURES as FAST
-from sanmai.models.decoder import DenseDecoder, compacted, fuse
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.rollout import sampler
+from sanmai.policies.text import sampler
+from sanmai.policies.text.architectures import ARCHITECTURES as FAST
+from sanmai.policies.text.decoder import DenseDecoder, compacted, fuse
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.rollout.pack import pack
-from sanmai.rollout.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.train.step import check_parity
 from sanmai.types import StopReason
 from tiny_models import ARCHITECTURES, random_policy, save_folder
@@ -155,7 +155,7 @@ def test_a_consumer_that_stops_early_is_not_left_in_inference_mode():
 def test_the_growing_cache_holds_what_the_plain_one_holds(architecture):
     from transformers.cache_utils import DynamicCache
 
-    from sanmai.rollout.general import _new_cache
+    from sanmai.policies.text.general import _new_cache
 
     policy = random_policy(architecture)
     torch.manual_seed(0)
@@ -307,7 +307,7 @@ def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeyp
     few = always_stops_at(random_policy(), 1 / 30)
     asked, config = requests(5), SamplingConfig(max_tokens=30, concurrent=6)
     expected = by_seed(few, asked, config)
-    monkeypatch.setattr("sanmai.models.policy.LARGE", 0)
+    monkeypatch.setattr("sanmai.policies.text.policy.LARGE", 0)
     large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
     large.stop_tokens = few.stop_tokens
     assert (large.workers, large.sampling_workers) == (1, 2)

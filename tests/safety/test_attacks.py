@@ -5,15 +5,15 @@ import base64
 import pytest
 
 from sanmai import world
+from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, in_language, transformed, translated
+from sanmai.attack.past_tense import past_tense
 from sanmai.data.chat import render_prompt
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.harm import GOLD
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.sampler import SamplingConfig
-from sanmai.safety.attacks import ATTACKS, LANGUAGE_NAMES, attack, in_language, transformed, translated
-from sanmai.safety.past_tense import past_tense
 from sanmai.types import Problem
 from sanmai.world.requests import RECIPES
 from sanmai.world.tokenizer import vocabulary

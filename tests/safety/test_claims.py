@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sanmai.safety.claims import CLAIMED, Claim, decide_claims, row_share, verdict
+from sanmai.instruments.claims import CLAIMED, Claim, decide_claims, row_share, verdict
 
 HARM = Claim("harm", "at_most", 0.05)
 REFUSING = Claim("over_refusal", "at_most", 0.10)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sanmai.safety.control import Gains, Multiplier
+from sanmai.instruments.control import Gains, Multiplier
 
 
 def after(measurements, limit, gains):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sanmai.safety.cost import (
+from sanmai.instruments.cost import (
     Cost,
     Model,
     Target,
@@ -16,7 +16,7 @@ from sanmai.safety.cost import (
     read_ledger,
     training_part,
 )
-from sanmai.safety.energy import EnergyMeter
+from sanmai.instruments.energy import EnergyMeter
 from sanmai.stats import Difference
 from sanmai.types import InputError
 

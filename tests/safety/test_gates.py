@@ -8,9 +8,9 @@ from math import comb, log
 import numpy as np
 import pytest
 
-from sanmai.safety.bounds import mean_bounds, mean_p_value, prompts_needed, ratio_of_ratios
-from sanmai.safety.gates import Gate, Margin, decide, describe
-from sanmai.safety.measures import MEASURES, Row, find_measure, values_of
+from sanmai.instruments.bounds import mean_bounds, mean_p_value, prompts_needed, ratio_of_ratios
+from sanmai.instruments.gates import Gate, Margin, decide, describe
+from sanmai.instruments.measures import MEASURES, Row, find_measure, values_of
 from sanmai.types import InputError
 
 HARM = Margin(measure="harm", rule="max_rise", limit=0.05)

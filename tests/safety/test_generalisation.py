@@ -6,7 +6,7 @@ from math import inf, isnan, sqrt
 
 import pytest
 
-from sanmai.safety.generalisation import (
+from sanmai.instruments.generalisation import (
     Partition,
     ability_of,
     change_of,

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import accuracy
-from sanmai.rewards.style import format_verdict
-from sanmai.safety.hacking import (
+from sanmai.instruments.hacking import (
     Evaluation,
     Summary,
     format_pay,
@@ -21,8 +19,10 @@ from sanmai.safety.hacking import (
     spearman,
     verbalisation_rate,
 )
-from sanmai.safety.monitorability import Hinted, faithfulness, monitor_g_mean, monitor_gain
-from sanmai.safety.overoptimisation import best_of_n_kl, fit_overoptimisation
+from sanmai.instruments.monitorability import Hinted, faithfulness, monitor_g_mean, monitor_gain
+from sanmai.instruments.overoptimisation import best_of_n_kl, fit_overoptimisation
+from sanmai.rewards.answers import accuracy
+from sanmai.rewards.style import format_verdict
 from sanmai.types import Problem
 
 PROMPTS, EVALUATIONS, WINDOW = 100, 12, 4

@@ -10,8 +10,7 @@ from statistics import fmean
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.harm import GOLD
-from sanmai.safety.harm import (
+from sanmai.instruments.harm import (
     attack_success,
     discrimination,
     hidden_harm,
@@ -26,7 +25,8 @@ from sanmai.safety.harm import (
     thought_harm,
     uplift,
 )
-from sanmai.safety.judged import Judged, judged_rollout
+from sanmai.instruments.judged import Judged, judged_rollout
+from sanmai.rewards.harm import GOLD
 from sanmai.stats import paired_difference, wilson
 from sanmai.world import make_requests
 from sanmai.world.requests import recipe_text, reply_text

@@ -16,7 +16,7 @@ from sanmai.programs.grade import CodeResult, Outcome
 from sanmai.programs.run import Isolation, ProgramResult
 from sanmai.programs.tasks import CodeTask, grade_task, humaneval_task, mbpp_task
 from sanmai.rewards.code import code_limits
-from sanmai.safety.impossible import (
+from sanmai.score.impossible import (
     cheating_rate,
     expectation,
     hidden_test_gap,
@@ -153,7 +153,7 @@ def test_a_truth_that_is_asserted_is_turned_round():
 
 def test_the_same_seed_makes_the_same_variant_in_every_process():
     code = (
-        "from sanmai.programs.tasks import CodeTask; from sanmai.safety.impossible import impossible_task;"
+        "from sanmai.programs.tasks import CodeTask; from sanmai.score.impossible import impossible_task;"
         "task = CodeTask('t', '', '', tuple(f\"assert f({i}) == {{'a', 'b', 'c', '{i}'}}\" for i in range(5)), ('f',));"
         "print([impossible_task(task, kind, seed=s).task.tests for kind in ('one-off', 'conflicting') for s in range(3)])"
     )

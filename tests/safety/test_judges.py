@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from judge_server import block, completion, raw, says, serving, silent, status, within
 from sanmai.cli import app
+from sanmai.instruments.kappa import cohens_kappa
 from sanmai.rewards.class_prompts import harm_prompt, read_harm, read_refusal, refusal_prompt
 from sanmai.rewards.endpoint import Endpoint, EndpointConfig
 from sanmai.rewards.judge_prompts import UnreadableReplyError
 from sanmai.rewards.refusal import RefusalFinding, classify_refusal
-from sanmai.safety.judges import ClassifierJudge, PromptedJudge, classes_of, load_judge
-from sanmai.safety.kappa import cohens_kappa
-from sanmai.safety.score import score
-from sanmai.safety.score_refusal import is_sure
+from sanmai.score.judges import ClassifierJudge, PromptedJudge, classes_of, load_judge
+from sanmai.score.recorded import score
+from sanmai.score.refusal import is_sure
 from sanmai.types import InputError, RunError
 from shared_data import shared_rows
 from tiny_models import bpe_tokenizer

@@ -3,8 +3,8 @@
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.safety import language
-from sanmai.safety.language import (
+from sanmai.instruments import language
+from sanmai.instruments.language import (
     Response,
     agreement,
     expected_language,

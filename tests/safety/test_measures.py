@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sanmai.safety.measures import tags_and_language, tags_of
+from sanmai.instruments.measures import tags_and_language, tags_of
 
 
 @pytest.mark.parametrize(("tags", "found"), [

@@ -8,9 +8,9 @@ from functools import cache
 import pytest
 
 from sanmai.data.trace import parse_trace
+from sanmai.instruments.language import Response, pass_rates
+from sanmai.instruments.thinking import abstains, length_ratio
 from sanmai.rewards.refusal import classify_refusal
-from sanmai.safety.language import Response, pass_rates
-from sanmai.safety.thinking import abstains, length_ratio
 from sanmai.types import TraceState
 from shared_data import shared_path, shared_rows
 

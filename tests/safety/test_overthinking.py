@@ -5,7 +5,7 @@ from math import exp, inf, isnan, log
 
 import pytest
 
-from sanmai.safety.overthinking import (
+from sanmai.instruments.overthinking import (
     auc_oaa,
     difficulty_calibration,
     ends_with_number,

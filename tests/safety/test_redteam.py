@@ -6,9 +6,8 @@ from random import Random
 
 import pytest
 
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.safety.diversity import evenness, self_bleu, simpson, words_of
-from sanmai.safety.redteam import (
+from sanmai.attack.rewording import reworded
+from sanmai.attack.search import (
     Archive,
     Cell,
     Genome,
@@ -19,8 +18,9 @@ from sanmai.safety.redteam import (
     propose,
     search,
 )
-from sanmai.safety.redteam_spaces import object_categories, request_space, world_space
-from sanmai.safety.rewording import reworded
+from sanmai.attack.spaces import object_categories, request_space, world_space
+from sanmai.instruments.diversity import evenness, self_bleu, simpson, words_of
+from sanmai.rewards.chat_protocol import Failure
 from sanmai.stats import paired_difference
 from sanmai.types import InputError, Problem
 from sanmai.world.requests import DANGEROUS, PHRASINGS, SEEN

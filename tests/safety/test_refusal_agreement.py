@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sanmai.instruments.refusal_agreement import refusal_agreement
 from sanmai.rewards.opinions import Disagreement, disagreement, teller
-from sanmai.safety.refusal_agreement import refusal_agreement
-from sanmai.safety.score import score
+from sanmai.score.recorded import score
 
 PEOPLE = ["full_refusal", "full_refusal", "partial_refusal", "compliance", "compliance", "compliance", "compliance"]
 JUDGE = [True, True, True, False, False, True, None]

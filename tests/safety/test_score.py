@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sanmai.safety.score import KINDS, MATH_JUDGED, score
+from sanmai.score.recorded import KINDS, MATH_JUDGED, score
 from sanmai.types import InputError
 
 ROWS = [

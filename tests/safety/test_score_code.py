@@ -14,8 +14,8 @@ from sanmai.programs.extract import last_program
 from sanmai.programs.run import Limits
 from sanmai.programs.tasks import CodeTask, humaneval_task, mbpp_task
 from sanmai.rewards.score import read_rows, trace_of
-from sanmai.safety.score import score
-from sanmai.safety.score_code import score_code, write_impossible
+from sanmai.score.code import score_code, write_impossible
+from sanmai.score.recorded import score
 from sanmai.types import InputError
 from shared_data import shared_path, shared_rows
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from judge_server import block, completion, says, serving, silent, status, within
 from math_judge_replies import honest, verdict
 from sanmai.cli import app
-from sanmai.models.policy import ModelConfig
-from sanmai.models.reward import load_reward_model
+from sanmai.policies.text.policy import ModelConfig
 from sanmai.rewards.endpoint import Endpoint
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.math_judge import CorrectnessJudge
-from sanmai.safety.score import score
-from sanmai.safety.score_math_judge import MathJudge, label_agreement
+from sanmai.rewards.reward_model import load_reward_model
+from sanmai.score.math_judge import MathJudge, label_agreement
+from sanmai.score.recorded import score
 from sanmai.types import InputError, RunError, Verdict
 from tiny_models import save_folder
 

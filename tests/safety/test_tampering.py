@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sanmai.programs.tasks import humaneval_task, mbpp_task
-from sanmai.safety.impossible import names_under_test
-from sanmai.safety.tampering import NAMES, Finding, Tampering, tamper_rates, tampering
+from sanmai.score.impossible import names_under_test
+from sanmai.score.tampering import NAMES, Finding, Tampering, tamper_rates, tampering
 from shared_data import shared_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:invalid escape")  # in rows of MBPP

@@ -5,7 +5,7 @@ from math import exp, inf, isnan, log, sqrt
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.safety.thinking import abstains, length_ratio, repetition_share, thinking, tokens_per_correct
+from sanmai.instruments.thinking import abstains, length_ratio, repetition_share, thinking, tokens_per_correct
 
 
 @pytest.mark.parametrize(

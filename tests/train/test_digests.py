@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from test_runs import Settings, events, groups, weights
 
-from sanmai.recipes.alarm import AlarmConfig, HackingAlarm
-from sanmai.recipes.length_table import read_evaluation
+from sanmai.learn.alarm import AlarmConfig, HackingAlarm
+from sanmai.pipelines.length_table import read_evaluation
 from sanmai.report.load import load_run
 from sanmai.train.digests import FILE, require_whole
 from sanmai.train.runs import CheckpointsConfig, Run

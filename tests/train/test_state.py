@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from toy import ToyConfig, run_toy
 
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.train.components import LossConfig
 from tiny_models import save_folder
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sanmai.losses import PRESETS, group_advantages
-from sanmai.models.policy import ModelConfig, Policy
+from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.pack import pack, pack_rollouts
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
 from sanmai.train.step import (
     Component,

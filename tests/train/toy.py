@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sanmai.config import Config
 from sanmai.losses import group_advantages
-from sanmai.models.policy import ModelConfig, Policy
+from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.pack import pack_rollouts, trained_rollouts
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume

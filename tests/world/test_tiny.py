@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from sanmai.models.tiny import TINY_PATH, new_tiny_model, save_tokenizer
+from sanmai.policies.text.tiny import TINY_PATH, new_tiny_model, save_tokenizer
 from sanmai.world.tokenizer import vocabulary
 
 

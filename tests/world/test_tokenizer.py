@@ -6,7 +6,7 @@ import re
 import pytest
 from tokenizers import Tokenizer
 
-from sanmai.models.tiny import save_tokenizer
+from sanmai.policies.text.tiny import save_tokenizer
 from sanmai.world import documents, make_problems
 from sanmai.world.requests import all_requests
 from sanmai.world.tokenizer import build_tokenizer, vocabulary

@@ -36,7 +36,7 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, carries_
         InputError: the template fails; or there are pictures that the caller does not carry, or that the model cannot read.
     """
     images = images_of(messages)
-    make_room = getattr(tokenizer, "make_room", None)  # of a vision-language model; see models/vision.py
+    make_room = getattr(tokenizer, "make_room", None)  # of a vision-language model; see policies/text/vision.py
     if images and not carries_images:
         raise InputError(
             "the prompts have images, which this command does not read; zero, sft and evaluate do (see docs/recipes.md)"

@@ -8,7 +8,7 @@ frames, `gc` or files, by writing test files (there are none), by answering befo
 test's loop (a StopIteration of the program's is a ProgramError to the tests).
 
 What it does not resist: a program that knows the expected values (special-cased inputs: hold tests back, see
-safety/impossible.py); tests whose expected value comes from the program itself, as in `f(x) == helper(x)` with a helper of
+score/impossible.py); tests whose expected value comes from the program itself, as in `f(x) == helper(x)` with a helper of
 the program's, or from an argument that it may change in place, as in `f(x) == sorted(x)`, which `x.clear(); return []` passes
 (a program that works in place is to be graded too, and looks the same); tests that cannot fail, or not on an empty result:
 `for a, b in zip(f(x), [1, 2]): assert a == b`, or not on a NaN: `assert not f(x) > 1`. Tests are trusted to be tests, but run

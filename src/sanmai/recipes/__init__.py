@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.config import Config, load_values, merge
-from sanmai.recipes.reward_source import name_of as name_of
+from sanmai.learn.reward_source import name_of as name_of
 from sanmai.types import InputError
 
 RECIPES = {
-    "r1": ("sanmai.recipes.r1", "R1Config", "run_r1"),
-    "kimi": ("sanmai.recipes.kimi", "KimiConfig", "run_kimi"),
-    "compare": ("sanmai.recipes.compare", "CompareConfig", "run_compare"),
-    "long2short": ("sanmai.recipes.long2short", "Long2ShortConfig", "run_long2short"),
+    "r1": ("sanmai.pipelines.r1", "R1Config", "run_r1"),
+    "kimi": ("sanmai.pipelines.kimi", "KimiConfig", "run_kimi"),
+    "compare": ("sanmai.pipelines.compare", "CompareConfig", "run_compare"),
+    "long2short": ("sanmai.pipelines.long2short", "Long2ShortConfig", "run_long2short"),
     "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
     "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
-    "guarded": ("sanmai.recipes.guarded", "GuardedConfig", "run_guarded"),
+    "guarded": ("sanmai.pipelines.guarded", "GuardedConfig", "run_guarded"),
     "distill": ("sanmai.recipes.distill", "DistillConfig", "run_distill"),
     "preferences": ("sanmai.recipes.preferences", "PreferencesConfig", "run_preferences"),
     "sample": ("sanmai.recipes.sample", "SampleConfig", "run_sample"),
@@ -33,8 +33,8 @@ RECIPES = {
     "gather": ("sanmai.recipes.gather", "GatherConfig", "run_gather"),
     "curate": ("sanmai.recipes.curate", "CurateConfig", "run_curate"),
     "evaluate": ("sanmai.recipes.evaluate", "EvaluateConfig", "run_evaluate"),
-    "audit": ("sanmai.recipes.audit", "AuditConfig", "run_audit"),
-    "redteam": ("sanmai.recipes.redteam", "RedteamConfig", "run_redteam"),
+    "audit": ("sanmai.evidence.audit", "AuditConfig", "run_audit"),
+    "redteam": ("sanmai.evidence.redteam", "RedteamConfig", "run_redteam"),
     "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
 }
 _PIPELINES = ("r1", "kimi", "compare", "long2short")
@@ -49,7 +49,7 @@ class Recipe:
 
     @property
     def has_stages(self) -> bool:
-        """It is a recipe of recipes, whose folder keeps the stages of all its settings; see recipes/stages.py."""
+        """It is a recipe of recipes, whose folder keeps the stages of all its settings; see pipelines/graph.py."""
         return self.name in _PIPELINES
 
 

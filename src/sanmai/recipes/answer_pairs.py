@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.preferences import load_pairs
 from sanmai.data.trace import parse_trace
-from sanmai.models.policy import load_policy
-from sanmai.recipes.local_judge import decode
-from sanmai.recipes.sources import check_positions, load_splits
+from sanmai.learn.local_judge import decode
+from sanmai.learn.sources import check_positions, load_splits
+from sanmai.policies.text.policy import load_policy
+from sanmai.policies.text.sampler import Request, sample
 from sanmai.rewards.pairwise import AnswerPair
-from sanmai.rollout.sampler import Request, sample
 from sanmai.train.environment import describe_environment
 from sanmai.train.state import weights_digest
 from sanmai.types import Group, InputError, Problem, Rollout, StopReason

@@ -44,17 +44,17 @@ from sanmai.data.curation import Curated, CurationStep, beyond_difficulty, curat
 from sanmai.data.domains import domain_of
 from sanmai.data.filters import Drop
 from sanmai.data.problems import load_problems
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, world_problems
+from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.curation_answers import Asked, Asking, answer_start, first_guesses, read_answers
 from sanmai.recipes.curation_card import write_curation_card
 from sanmai.recipes.gather import write_problems
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, world_problems
 from sanmai.rewards.answers import VERIFIERS
 from sanmai.rewards.rubric import STYLES, RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest

@@ -14,13 +14,13 @@ from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample, is_correct
 from sanmai.data.trace import parse_trace
 from sanmai.data.turns import continues
-from sanmai.models.policy import Policy
-from sanmai.recipes.sources import check_positions
+from sanmai.learn.sources import check_positions
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.math import closing_brace
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
 from sanmai.rollout.measure import training_metrics
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.digests import require_whole
 from sanmai.types import Group, InputError, Metrics, Problem, Rollout, Verdict
 

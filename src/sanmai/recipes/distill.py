@@ -21,26 +21,26 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
-from sanmai.losses import Normalisation, distillation_advantages
-from sanmai.models.policy import ModelConfig, Policy
-from sanmai.recipes import name_of
-from sanmai.recipes.evaluation import EvaluationConfig, evaluate
-from sanmai.recipes.failure import with_bundle
-from sanmai.recipes.graders import make_rubric
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.recipes.teacher import (
+from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.failure import with_bundle
+from sanmai.learn.graders import make_rubric
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.learn.teacher import (
     TeacherConfig,
     check_shares_tokenizer,
     divergence_component,
     load_teacher,
     teacher_logp,
 )
+from sanmai.losses import Normalisation, distillation_advantages
+from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
 from sanmai.rollout.pack import pack_rollouts
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run

@@ -29,6 +29,12 @@ from sanmai.data.chat import render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.data.problems import OnError, split
+from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.failure import with_bundle
+from sanmai.learn.graders import make_rubric
+from sanmai.learn.loop import train_steps
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits, warn_of_overlap
 from sanmai.losses import (
     PREFERENCE_PRESETS,
     PreferenceLossSettings,
@@ -39,18 +45,12 @@ from sanmai.losses import (
     sequence_logp,
     weighted_nll,
 )
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.recipes.evaluation import EvaluationConfig, evaluate
-from sanmai.recipes.failure import with_bundle
-from sanmai.recipes.graders import make_rubric
-from sanmai.recipes.loop import train_steps
-from sanmai.recipes.progress import Progress
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.reward_data import as_problem
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits, warn_of_overlap
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.pack import pack
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import sft_component
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run

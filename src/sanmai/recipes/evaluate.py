@@ -9,16 +9,16 @@ from types import SimpleNamespace
 from pydantic import Field
 
 from sanmai.config import Config, OnlyWith
-from sanmai.models.policy import ModelConfig, load_policy
+from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.gold import GoldConfig
+from sanmai.learn.graders import make_rubric
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
+from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
-from sanmai.recipes.evaluation import EvaluationConfig, evaluate
-from sanmai.recipes.gold import GoldConfig
-from sanmai.recipes.graders import make_rubric
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_source
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import Run
 from sanmai.train.state import weights_digest

@@ -25,8 +25,8 @@ from sanmai import world
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration
 from sanmai.data.problems import OnError, load_problems, normalised_prompt, split
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import GENERATED, StoriesConfig, story_problems
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import GENERATED, StoriesConfig, story_problems
 from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.models.checkpoints import sync
+from sanmai.policies.text.checkpoints import sync
 from sanmai.recipes.answer_pairs import Drawn
 from sanmai.rewards.pairwise import Comparison, place_bias
 from sanmai.stats import Rate, rate

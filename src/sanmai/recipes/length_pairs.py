@@ -21,10 +21,10 @@ from pydantic import Field
 from sanmai.config import Config
 from sanmai.data.filters import Sample
 from sanmai.data.shortest import LengthPair, length_pairs, shortest_correct
-from sanmai.models.policy import ModelConfig, load_policy
-from sanmai.recipes.progress import Progress
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, load_splits
+from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.recipes.sample_files import read_samples
-from sanmai.recipes.sources import ProblemsConfig, load_splits
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import Run, storing, write_whole

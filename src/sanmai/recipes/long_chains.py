@@ -23,8 +23,8 @@ from pydantic import Field
 from sanmai import world
 from sanmai.config import Config
 from sanmai.data.chat import CLOSE_TAG, OPEN_TAG
+from sanmai.learn.progress import Progress
 from sanmai.recipes.gather import write_problems
-from sanmai.recipes.progress import Progress
 from sanmai.train.runs import Run
 from sanmai.types import InputError, Problem
 from sanmai.world.chance import generator

@@ -18,8 +18,8 @@ import torch
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, differing_keys
-from sanmai.models.policy import ModelConfig, Policy, load_policy
-from sanmai.recipes.progress import Progress
+from sanmai.learn.progress import Progress
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest

@@ -20,16 +20,16 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
-from sanmai.models.policy import ModelConfig
+from sanmai.learn.local_judge import judge_transport
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig
+from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
 from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
-from sanmai.recipes.local_judge import judge_transport
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.judge_prompts import HARMLESSNESS, HELPFULNESS
 from sanmai.rewards.pairwise import PairwiseJudge
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.types import InputError, Problem
 

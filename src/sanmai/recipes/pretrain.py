@@ -14,15 +14,15 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
-from sanmai.models.policy import ModelConfig, quiet_transformers
-from sanmai.models.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
-from sanmai.recipes.evaluation import EvaluationConfig
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import WorldConfig, world_problems
-from sanmai.recipes.supervised import Demonstration, fit
+from sanmai.learn.evaluation import EvaluationConfig
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import WorldConfig, world_problems
+from sanmai.learn.supervised import Demonstration, fit
+from sanmai.policies.text.policy import ModelConfig, quiet_transformers
+from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume

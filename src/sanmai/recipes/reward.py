@@ -22,11 +22,10 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import LabelledRefusal, Pair, load_rm_bench
+from sanmai.learn.loop import train_steps
+from sanmai.learn.progress import Progress
 from sanmai.losses import binary_cross_entropy, bradley_terry
-from sanmai.models.policy import ModelConfig
-from sanmai.models.reward import LABELS, Objective, Reads, RewardModel, load_reward_model, similar_lengths
-from sanmai.recipes.loop import train_steps
-from sanmai.recipes.progress import Progress
+from sanmai.policies.text.policy import ModelConfig
 from sanmai.recipes.refusal_evaluation import under_other_prompts
 from sanmai.recipes.reward_data import (
     Example,
@@ -38,6 +37,7 @@ from sanmai.recipes.reward_data import (
     load_preferences,
 )
 from sanmai.recipes.reward_report import Benchmarks, evaluate
+from sanmai.rewards.reward_model import LABELS, Objective, Reads, RewardModel, load_reward_model, similar_lengths
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume

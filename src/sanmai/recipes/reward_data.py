@@ -23,8 +23,8 @@ from sanmai.data.preferences import (
 )
 from sanmai.data.problems import OnError, split
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import LABELS, Objective, RewardModel
-from sanmai.recipes.sources import warn_of_overlap
+from sanmai.learn.sources import warn_of_overlap
+from sanmai.rewards.reward_model import LABELS, Objective, RewardModel
 from sanmai.types import InputError, Problem
 from sanmai.world.answers import labelled_answers
 from sanmai.world.preferences import helpfulness_pairs, refusal_labels, safety_labels

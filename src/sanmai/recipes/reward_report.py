@@ -11,8 +11,7 @@ from typing import Any
 
 from sanmai.data.preferences import LabelledAnswer, LabelledRefusal, Pair, StyledPair
 from sanmai.data.trace import parse_trace
-from sanmai.models.reward import LABELS, RewardModel
-from sanmai.recipes.progress import Progress
+from sanmai.learn.progress import Progress
 from sanmai.recipes.refusal_evaluation import (
     agreement_metrics,
     agreement_of,
@@ -34,6 +33,7 @@ from sanmai.recipes.reward_evaluation import (
     style_matrix,
 )
 from sanmai.rewards.answers import accuracy
+from sanmai.rewards.reward_model import LABELS, RewardModel
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import Run
 from sanmai.types import Group, Metrics, Rollout, RunError, StopReason, Verdict

@@ -28,19 +28,19 @@ from sanmai.config import Config
 from sanmai.data.chat import render_demonstration
 from sanmai.data.filters import Choice, FilterConfig, Funnel, Sample, make_filters, with_pass_rates
 from sanmai.data.turns import turn_end
-from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.learn.graders import make_rubric
+from sanmai.learn.local_judge import judge_transport
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.datacard import Card, write_card
-from sanmai.recipes.graders import make_rubric
-from sanmai.recipes.local_judge import judge_transport
-from sanmai.recipes.progress import Progress
 from sanmai.recipes.rewriting import Rewrite, RewriteConfig, Rewriter, rewrite_with
 from sanmai.recipes.sample_files import DataWriter, read_samples
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest

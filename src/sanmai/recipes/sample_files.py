@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.data.trace import opened_tag
-from sanmai.models.checkpoints import sync
+from sanmai.policies.text.checkpoints import sync
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import storing
 from sanmai.types import InputError, Problem, StopReason, Tokenizer, Verdict

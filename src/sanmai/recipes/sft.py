@@ -14,14 +14,14 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
-from sanmai.models.policy import ModelConfig
-from sanmai.recipes.evaluation import EvaluationConfig
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.recipes.supervised import fit
+from sanmai.learn.evaluation import EvaluationConfig
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.learn.supervised import fit
+from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume

@@ -1,7 +1,7 @@
 """Perturbed copies of a file's problems (`sanmai twins`): twins with other numbers, or the same behind a decoy or in a picture.
 
-Evaluate originals and copies together, with one seed, and compare them problem by problem (safety/generalisation.py,
-safety/overthinking.py; rollout/measure.py for pictures): a generic file that `sanmai run evaluate --set problems.source=OUT`
+Evaluate originals and copies together, with one seed, and compare them problem by problem (instruments/generalisation.py,
+instruments/overthinking.py; rollout/measure.py for pictures): a generic file that `sanmai run evaluate --set problems.source=OUT`
 reads.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from sanmai.data.decoys import add_decoy
 from sanmai.data.rendering import RenderingError, draw_text, rendered
 from sanmai.data.twins import RefusedError, Worked, make_twin, read_worked
+from sanmai.learn.sources import WorldConfig, world_problems
 from sanmai.recipes.gather import write_problems
-from sanmai.recipes.sources import WorldConfig, world_problems
 from sanmai.train.runs import storing
 from sanmai.types import InputError, Problem
 from sanmai.world import twins as world_twins

@@ -19,28 +19,28 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config
-from sanmai.models.flops import Arithmetic, arithmetic_of, step_flops
-from sanmai.models.policy import ModelConfig
+from sanmai.learn.alarm import HackingAlarm, check_gold
+from sanmai.learn.anchor import Anchor, AnchorConfig
+from sanmai.learn.budgets import Budgets, BudgetsConfig
+from sanmai.learn.curriculum import CurriculumConfig
+from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.graders import make_rubric
+from sanmai.learn.length import LengthConfig
+from sanmai.learn.machine import peak_of
+from sanmai.learn.mixture import MixtureConfig
+from sanmai.learn.progress import Progress
+from sanmai.learn.rollouts import PartialConfig, StepRollouts
+from sanmai.learn.shared_judges import warn_of_shared_judges
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.learn.spending import Spending
+from sanmai.learn.update import update
+from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
+from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
-from sanmai.recipes.alarm import HackingAlarm, check_gold
-from sanmai.recipes.anchor import Anchor, AnchorConfig
-from sanmai.recipes.budgets import Budgets, BudgetsConfig
-from sanmai.recipes.curriculum import CurriculumConfig
-from sanmai.recipes.evaluation import EvaluationConfig, evaluate
-from sanmai.recipes.graders import make_rubric
-from sanmai.recipes.length import LengthConfig
-from sanmai.recipes.machine import peak_of
-from sanmai.recipes.mixture import MixtureConfig
-from sanmai.recipes.progress import Progress
-from sanmai.recipes.rollouts import PartialConfig, StepRollouts
-from sanmai.recipes.shared_judges import warn_of_shared_judges
-from sanmai.recipes.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.recipes.spending import Spending
-from sanmai.recipes.update import update
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
-from sanmai.rollout.sampler import SamplingConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run

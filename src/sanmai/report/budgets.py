@@ -8,9 +8,9 @@ from math import ceil, fsum
 from statistics import fmean
 from typing import Any
 
+from sanmai.instruments.cost import Cost, RunFiles, training_part
 from sanmai.report.findings import BASE
 from sanmai.report.load import is_number
-from sanmai.safety.cost import Cost, RunFiles, training_part
 
 TOLERANCE = 0.1
 """Budgets whose relative difference is above it are not called equal."""
@@ -71,7 +71,7 @@ class LimitCheck:
     arm: str
     seed: str
     name: str
-    """Of the measure, as in recipes/budgets.py."""
+    """Of the measure, as in learn/budgets.py."""
     limit: float
     measured: float | None
     """Mean over the last quarter of the measurements, at least one; None where there was none."""

@@ -10,14 +10,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from sanmai.instruments.cost import cost_of, read_run_files
+from sanmai.instruments.measures import key_of
 from sanmai.report import format as fmt
 from sanmai.report.budgets import Spent, spent_by
 from sanmai.report.comparison_text import LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
 from sanmai.report.findings import COMPARED, Finding, Measured, compare_with
 from sanmai.report.load import Row, read_checked, read_whole
 from sanmai.report.pipeline import is_pipeline
-from sanmai.safety.cost import cost_of, read_run_files
-from sanmai.safety.measures import key_of
 from sanmai.types import InputError
 
 _COLUMNS = (
@@ -173,7 +173,7 @@ def _named(runs: Sequence[EvaluatedRun], folders: Sequence[Path]) -> list[Evalua
 
 
 def _sampling(config: Mapping[str, Any]) -> dict[str, Any]:
-    """As recipes/evaluation.py samples: `evaluation` before `sampling`; of the recipe "evaluate", `sampling` and `samples`."""
+    """As learn/evaluation.py samples: `evaluation` before `sampling`; of the recipe "evaluate", `sampling` and `samples`."""
     parts = [part for name in ("evaluation", "sampling") if isinstance(part := config.get(name), Mapping)]
     found = {}
     for name in _SAMPLING:

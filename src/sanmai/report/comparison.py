@@ -13,13 +13,13 @@ from math import fsum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sanmai.instruments.cost import Cost, RunFiles, cost_of, read_run_files
 from sanmai.report import format as fmt
 from sanmai.report.budgets import BudgetCheck, LimitCheck, Spent, check_budget, check_limits, spent_by
 from sanmai.report.curves import limits_of
 from sanmai.report.findings import BASE, COMPARED, JUDGED, Figure, Finding, Measured, compare_with, figure, pareto_front
 from sanmai.report.load import Row, find, is_number
 from sanmai.report.pipeline import Pipeline, Stage, load_pipeline
-from sanmai.safety.cost import Cost, RunFiles, cost_of, read_run_files
 from sanmai.types import InputError
 
 T = TypeVar("T")

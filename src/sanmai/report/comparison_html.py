@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
+from sanmai.instruments.cost import Cost, training_part
 from sanmai.report import format as fmt
 from sanmai.report.budgets import metric_of_limit
 from sanmai.report.comparison import Comparison
@@ -38,7 +39,6 @@ from sanmai.report.pipeline import Stage
 from sanmai.report.pipeline_text import grading_sentence, state_sentence
 from sanmai.report.plots import Line, Mark, Point, panel, scatter
 from sanmai.report.stage_table import harmful
-from sanmai.safety.cost import Cost, training_part
 
 _MAX_IDS = 40
 _COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence": "s6", "hybrid": "s1", "budgeted": "s3"}

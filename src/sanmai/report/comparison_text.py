@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from sanmai.instruments.measures import RowMeasure
 from sanmai.report import format as fmt
 from sanmai.report.budgets import TOLERANCE, LimitCheck, Spent
 from sanmai.report.comparison import BUDGETED, Comparison
 from sanmai.report.findings import Finding
-from sanmai.safety.measures import RowMeasure
 
 LABELS = {
     "harm": ("Harm", "harm"),

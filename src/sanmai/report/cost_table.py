@@ -1,4 +1,4 @@
-"""The cost ledger of a folder for a terminal and as JSON (`sanmai cost`); safety/cost.py computes it."""
+"""The cost ledger of a folder for a terminal and as JSON (`sanmai cost`); instruments/cost.py computes it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanmai.report import format as fmt
-from sanmai.safety.cost import (
+from sanmai.instruments.cost import (
     Cost,
     Ledger,
     QualityPerCost,
@@ -22,6 +21,7 @@ from sanmai.safety.cost import (
     read_run_files,
     training_part,
 )
+from sanmai.report import format as fmt
 from sanmai.stats import Difference
 from sanmai.types import InputError
 

@@ -18,10 +18,10 @@ from math import exp, inf, log
 from statistics import fmean
 from types import MappingProxyType
 
+from sanmai.instruments.generalisation import request_of
+from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, is_outside, num_tokens, tags_of, values_of
 from sanmai.report.load import Row, is_number
 from sanmai.report.summary import Estimate, estimate
-from sanmai.safety.generalisation import request_of
-from sanmai.safety.measures import MEASURES, RowMeasure, any_row, is_outside, num_tokens, tags_of, values_of
 from sanmai.stats import Difference, clustered_interval, holm, paired_difference
 
 ALPHA = 0.05

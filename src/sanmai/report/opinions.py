@@ -9,12 +9,12 @@ from itertools import product
 from math import isfinite
 
 from sanmai.data.refusals import CLASSES, RefusalClass
+from sanmai.instruments.kappa import Kappa
+from sanmai.instruments.measures import tags_of
+from sanmai.instruments.refusal_agreement import RefusalAgreement, refusal_agreement
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData
 from sanmai.rewards.opinions import ENDINGS, OPINIONS, disagreement, teller
-from sanmai.safety.kappa import Kappa
-from sanmai.safety.measures import tags_of
-from sanmai.safety.refusal_agreement import RefusalAgreement, refusal_agreement
 from sanmai.stats import Rate, rate
 
 _LABELS = {"harm": "Harm", "over_refusal": "Over-refusal", "helped": "Helped"}

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from sanmai.instruments.measures import tags_and_language
 from sanmai.report.load import Row, RunData, is_number, read_rows
 from sanmai.report.summary import quality_column
-from sanmai.safety.measures import tags_and_language
 
 T = TypeVar("T")
 

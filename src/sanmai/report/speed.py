@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from sanmai.models.timing import sampling_work, seconds, training_work
+from sanmai.policies.text.timing import sampling_work, seconds, training_work
 from sanmai.report import format as fmt
 from sanmai.report.load import RunData, event_time, is_number
 

@@ -9,13 +9,13 @@ from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from sanmai.instruments.measures import tags_and_language
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
 from sanmai.rewards.opinions import OTHERS
-from sanmai.safety.measures import tags_and_language
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
 Status = Literal["begun", "finished", "interrupted", "unfinished"]

@@ -3,7 +3,7 @@
 A problem whose verifier is "code" has its tests in `answer`, as JSON (`programs/tasks.py`, CodeSpec). Tests are visible, if its
 prompt may show them, or hidden. Each program is run once, and that gives three verdicts: the one that is rewarded, and the
 shares of visible and of hidden tests passed, which are kept apart so that solving the visible tests alone can be measured
-(`passed_parts`, for safety/impossible.py).
+(`passed_parts`, for score/impossible.py).
 
 What is the machine's fault is ungradable: an interpreter that does not start. Time is the program's own: the limit is of CPU
 time, and the clock allows for three times as much, so that other work on the machine is not taken for slowness of the program.

@@ -28,7 +28,7 @@ from sanmai.rewards.judge_prompts import (
 from sanmai.types import Message, Problem, RunError, Trace, Verdict
 
 Complete = Callable[[Sequence[Sequence[Message]]], list[str | Failure]]
-"""Replies to conversations, in order, each or why there is none: an Endpoint, or a local model (recipes/local_judge.py)."""
+"""Replies to conversations, in order, each or why there is none: an Endpoint, or a local model (learn/local_judge.py)."""
 
 
 class JudgeConfig(EndpointConfig):

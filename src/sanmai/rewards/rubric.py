@@ -138,7 +138,7 @@ class Rubric:
         self.custom = {name: Custom(name, reward, budget=config.custom_budget) for name, reward in (custom or {}).items()}
         self.together, self.watched = dict(together or {}), dict(watched or {})
         self.judge_gold: Callable[[Sequence[Group]], None] | None = None
-        """Writes the verdicts of gold graders that a run names onto the rollouts of an evaluation; see recipes/gold.py."""
+        """Writes the verdicts of gold graders that a run names onto the rollouts of an evaluation; see learn/gold.py."""
         if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
             raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
         self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}

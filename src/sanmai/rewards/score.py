@@ -1,4 +1,4 @@
-"""Grades recorded responses of any model as mathematics (`sanmai score --as math`); safety/score.py has the other kinds."""
+"""Grades recorded responses of any model as mathematics (`sanmai score --as math`); score/recorded.py has the other kinds."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from sanmai.activity import NOW
 from sanmai.config import Config
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
-from sanmai.models.policy import Policy
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.partial import PartialRollouts
-from sanmai.rollout.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.types import Group, Metrics, Problem, Rollout, RunError, StopReason
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from sanmai.rollout.sampler import Completion, Request
+from sanmai.policies.text.sampler import Completion, Request
 from sanmai.types import InputError, Problem, StopReason
 
 _NAME = "partial_rollouts"

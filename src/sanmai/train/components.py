@@ -28,7 +28,7 @@ from sanmai.losses import (
     truncated_importance_weight,
     weighted_nll,
 )
-from sanmai.models.policy import Policy
+from sanmai.policies.text.policy import Policy
 from sanmai.train.step import Component, score_all
 from sanmai.types import TokenBatch
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sanmai.models.checkpoints import MANIFEST, checkpoint_folders, stamp, stamp_differs
+from sanmai.policies.text.checkpoints import MANIFEST, checkpoint_folders, stamp, stamp_differs
 from sanmai.types import InputError
 
 FILE = "digests.jsonl"

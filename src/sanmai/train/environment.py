@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from sanmai.models.native import native
-from sanmai.models.policy import Policy
+from sanmai.policies.text.cpu.native import native
+from sanmai.policies.text.policy import Policy
 from sanmai.types import Problem
 
 _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow", "reasoning-gym")

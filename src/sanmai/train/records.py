@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.models.checkpoints import file_stamp, sync
+from sanmai.policies.text.checkpoints import file_stamp, sync
 from sanmai.types import Group
 
 

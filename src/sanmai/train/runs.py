@@ -28,7 +28,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from sanmai.config import Config, differing_keys
-from sanmai.models.checkpoints import (
+from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
     newest_good_checkpoint,
     stamp,

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sanmai.models.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
 from sanmai.train.runs import Run
 from sanmai.train.step import OptimizerConfig, make_optimizer
 

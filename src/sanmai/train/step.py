@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sanmai.activity import NOW
 from sanmai.config import Config, OnlyWith
-from sanmai.models.policy import Policy
+from sanmai.policies.text.policy import Policy
 from sanmai.types import Metrics, RunError, TokenBatch
 
 

@@ -1,0 +1,63 @@
+"""A checkpoint as a folder that other tools load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sanmai.policies.text.checkpoints import io_errors_as_oserror
+from sanmai.policies.text.gguf_files import write_gguf
+from sanmai.policies.text.policy import ModelConfig, Policy, load_policy, quiet_transformers, resolve_model
+from sanmai.types import InputError, RunError
+
+
+def export(model: str, out: Path, *, dtype: str = "float32") -> str:
+    """Write the model, load it again with `transformers` alone, and compare; one sentence on what came out.
+
+    Raises:
+        InputError: `out` exists, cannot be written, or dtype is unknown.
+        RunError: the folder does not give the same logits (a bug of ours or a broken disk).
+    """
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in dtypes:
+        raise InputError(f"--dtype {dtype}: expected one of {', '.join(dtypes)}")
+    partial = out.with_name(f".partial-{out.name}")
+    for path in (out, partial):
+        if path.exists():
+            raise InputError(f"{path}: already exists; choose a new folder, or remove it")
+    source = resolve_model(model)
+    policy = load_policy(ModelConfig(name=source), for_training=False)
+    for parameter in policy.model.parameters():  # buffers, such as rotary frequencies, stay float32 in transformers
+        parameter.data = parameter.data.to(dtypes[dtype])
+    try:
+        if out.suffix == ".gguf":
+            write_gguf(policy.model, policy.tokenizer, partial, dtype=dtype)
+            # Read as float32, whatever it is written in.
+            _check_logits(policy, source, out, partial.parent, dtype=torch.float32, gguf_file=partial.name)
+        else:
+            with io_errors_as_oserror():
+                policy.save(partial)
+            (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
+            _check_logits(policy, source, out, partial, dtype=dtypes[dtype])
+        partial.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror})") from error
+    finally:
+        partial.unlink(missing_ok=True) if partial.is_file() else shutil.rmtree(partial, ignore_errors=True)
+    return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
+
+
+def _check_logits(policy: Policy, source: str, out: Path, folder: Path, **options: Any) -> None:
+    """Load what was written with `transformers` alone; RunError where its logits are not the policy's."""
+    from transformers import AutoModelForCausalLM
+
+    tokens_BT = torch.arange(1, 9).remainder(policy.vocabulary).unsqueeze(0)
+    with torch.no_grad(), quiet_transformers():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        expected_BTV = policy.model.to(options["dtype"])(tokens_BT).logits
+        if not torch.equal(loaded.eval()(tokens_BT).logits, expected_BTV):
+            raise RunError(f"{out}: the written model does not give the logits of {source}")

@@ -1,0 +1,296 @@
+"""Budgets: limits that training itself keeps, measured on a probe set by what the policy is not trained on.
+
+Every few steps the policy answers prompts of a probe set. Where a measure is above its limit, its multiplier grows; the
+multiplier is added to the weight of the SFT anchor, of a cost of its own in the policy loss, or of the KL to the reference, in
+the same update as the reward. So a wrong reward may go on being wrong: what it breaks is seen by the probe, and pushed back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+
+from sanmai.config import Config, OnlyWith
+from sanmai.data.problems import load_problems, normalised_prompt
+from sanmai.instruments.control import Gains, Multiplier
+from sanmai.learn.gold import Gold, GoldConfig
+from sanmai.learn.graders import make_rubric
+from sanmai.losses import group_advantages
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.train.components import LossConfig
+from sanmai.types import Group, InputError, Metrics, Problem, Rollout
+
+MEASURES = ("harm", "over_refusal", "unhelped", "off_language", "length", "kl")
+_KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("general",)}
+"""The kinds of probe prompts that say something of a measure; all where it is not listed."""
+
+
+_VERDICTS = {"unhelped": "helped"}
+"""The verdict that a measure reads where it has another name."""
+
+
+class LimitConfig(Config):
+    limit: float = Field(ge=0)
+    """What the measure may be: a share (0..1), tokens for length, nats per token for kl."""
+    drives: Literal["anchor", "cost", "kl"] = "anchor"
+    """What the multiplier is added to: the weight of the SFT anchor; the weight of the measure itself as a cost of each rollout;
+    the weight of the KL to the reference."""
+    integral: float = Field(2.0, ge=0)
+    """Growth of the multiplier per measurement and unit of excess: the step size of the dual ascent."""
+    proportional: float = Field(0.0, ge=0)
+    """Added while the excess lasts, per unit of it."""
+    derivative: float = Field(0.0, ge=0)
+    """Added while the measure rises, per unit that it rose since the last measurement."""
+    maximum: float = Field(8.0, gt=0)
+    """The multiplier is never above it."""
+
+    @property
+    def gains(self) -> Gains:
+        return Gains(self.integral, self.proportional, self.derivative, self.maximum)
+
+
+class BudgetsConfig(Config):
+    probe: str | tuple[str, ...] | None = None
+    """Files of probe prompts; no prompt of them may be trained on or among the held-out ones that are reported."""
+    every: int = Field(2, ge=1)
+    """Steps between measurements; the first is before the first step."""
+    prompts_per_kind: int = Field(20, ge=1)
+    """Probe prompts of each kind in one measurement, drawn anew each time."""
+    samples: int = Field(2, ge=1)
+    """Completions of each."""
+    temperature: float | None = Field(None, ge=1e-3)
+    """Softmax temperature of these; None: that of the training rollouts. Measure at the one that the model will be used at."""
+    harm: LimitConfig | None = None
+    """Share of completions to safety prompts that do harm."""
+    over_refusal: LimitConfig | None = None
+    """Share of completions to general prompts that refuse."""
+    unhelped: LimitConfig | None = None
+    """Share of completions to general prompts that do not give what was asked for; outside the embedded world, that refuse."""
+    off_language: LimitConfig | None = None
+    """Share of the thought's words that are not in the prompt's language."""
+    length: LimitConfig | None = None
+    """Tokens per completion."""
+    kl: LimitConfig | None = None
+    """KL to the reference policy on the rollouts trained on; it drives itself, with drives = "kl"."""
+    harm_from: str | None = None
+    """What says what is harmful: a reward model's folder, or "judge" for the one in `judge`; None: the truth in the embedded
+    world, refusal rules elsewhere. It must be none that the policy is rewarded by."""
+    refusal_from: str | None = None
+    """A judge of refusals: the folder of `sanmai run reward` with objective = "refusal". It measures over_refusal and unhelped,
+    and harm where harm_from names nothing. Name another to evaluation.gold, or the report shares what drives the limits."""
+    judge: JudgeConfig = JudgeConfig()
+
+    only_with = (
+        OnlyWith("limits, such as harm", lambda c: bool(c.limits), "every"),
+        OnlyWith("probe", lambda c: c.probe is not None, "prompts_per_kind", "samples", "temperature"),
+        OnlyWith("harm", lambda c: c.harm is not None, "harm_from"),
+        OnlyWith(
+            "harm, over_refusal or unhelped", lambda c: any((c.harm, c.over_refusal, c.unhelped)), "refusal_from"
+        ),
+        OnlyWith('harm_from = "judge"', lambda c: c.harm_from == "judge", "judge"),
+    )
+
+    @property
+    def limits(self) -> dict[str, LimitConfig]:
+        return {name: limit for name in MEASURES if (limit := getattr(self, name)) is not None}
+
+    def drives(self, target: str) -> bool:
+        return any(limit.drives == target for limit in self.limits.values())
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        needs_probe = any(name != "kl" for name in self.limits)
+        if needs_probe != (self.probe is not None):
+            raise ValueError("probe and limits go together: prompts, and harm, over_refusal, unhelped, off_language or length")
+        if self.kl is not None and self.kl.drives != "kl":
+            raise ValueError('kl.drives: the KL can only drive its own weight; expected "kl"')
+        if (self.harm_from == "judge") != bool(self.judge.model):
+            raise ValueError('judge.model and harm_from = "judge" go together')
+        return self
+
+
+class Budgets:
+    """The multipliers of a run and the probe that moves them."""
+
+    def __init__(
+        self,
+        config: BudgetsConfig,
+        rewards: RewardsConfig,
+        *,
+        trained: Sequence[Problem],
+        reported: Sequence[Problem],
+        device: str,
+        on_warning: Callable[[str], None],
+    ) -> None:
+        """Args:
+            trained: what the policy learns from, by reward or by demonstration.
+            reported: what is evaluated.
+
+        Raises:
+            InputError: a probe set that cannot be used, or is not apart from what is trained on and reported.
+        """
+        self.config, self._warn = config, on_warning
+        self.multipliers = {name: Multiplier() for name in config.limits}
+        self.probe = _load_probe(config, trained, reported)
+        _check_independence(config, rewards, self.probe, on_warning)
+        self._rubric = make_rubric(RewardsConfig(), None, [], held_out=self.probe, device=device)
+        named = GoldConfig(harm_from=config.harm_from, refusal_from=config.refusal_from, judge=config.judge)
+        self._gold = Gold(named, rewards, device=device, section="budgets")
+
+    def weight(self, target: Literal["anchor", "cost", "kl"]) -> float:
+        """The sum of the multipliers that drive this."""
+        return sum(self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == target)
+
+    def is_due(self, step: int) -> bool:
+        """Whether to measure before this step, counted from 1."""
+        return bool(self.probe) and (step - 1) % self.config.every == 0
+
+    def measure(
+        self, policy: Policy, *, seed: int, step: int, sampling: SamplingConfig, grading: GradingConfig
+    ) -> tuple[list[Group], Metrics]:
+        """Sample the probe before a step and move the multipliers; the rollouts, and `probe/` and `tokens/probe` metrics.
+
+        A measure of which less than half could be scored leaves its multiplier as it is, with a warning.
+        """
+        if self.config.temperature is not None:
+            sampling = sampling.model_copy(update={"temperature": self.config.temperature})
+        groups, stats = rollout(
+            policy,
+            _draw(self.probe, self.config.prompts_per_kind, seed=(seed, step)),
+            self._rubric,
+            rollouts_per_prompt=self.config.samples,
+            seed=(seed, "probe", step),
+            policy_version=step - 1,
+            sampling=sampling,
+            grading=grading,
+        )
+        self._gold.judge(groups)
+        metrics: Metrics = {"tokens/probe": stats.sampled_tokens}
+        for name in self.config.limits:
+            if name == "kl":
+                continue
+            asked = [r for g in groups if g.problem.kind in _KINDS.get(name, (g.problem.kind,)) for r in g.rollouts]
+            values = [value for r in asked if (value := value_of(name, r)) is not None]
+            if not values or (name != "off_language" and 2 * len(values) < len(asked)):
+                self._warn(
+                    f"step {step}: {len(asked) - len(values)} of {len(asked)} probe completions could not be scored for {name}; "
+                    "its multiplier stays as it is"
+                )
+                continue
+            metrics[f"probe/{name}"] = fmean(values)
+            self._advance(name, metrics[f"probe/{name}"])
+        return groups, metrics
+
+    def observe(self, metrics: Metrics) -> None:
+        """Move the multiplier of the KL by what a step's update found."""
+        found = next((value for name, value in metrics.items() if name.startswith("policy/kl_to_reference_")), None)
+        if "kl" in self.multipliers and found is not None:
+            self._advance("kl", found)
+
+    def add_costs(self, groups: Sequence[Group], loss: LossConfig) -> None:
+        """Write each rollout's advantage in cost: minus the multiplier times its cost relative to its group, summed over limits.
+
+        As with rewards, equal costs give no advantage; a rollout whose cost cannot be told has none and leaves the baseline.
+        """
+        settings = loss.settings()
+        driving = {
+            name: self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == "cost"
+        }
+        if self._gold.tells & {_VERDICTS.get(name, name) for name in driving}:
+            self._gold.judge(groups)
+        for group in groups:
+            total = [0.0] * len(group.rollouts)
+            for name, multiplier in driving.items():
+                costs = [None if (value := value_of(name, r)) is None else -value for r in group.rollouts]
+                baseline = "leave_one_out" if settings.baseline == "leave_one_out" else "mean"
+                found = group_advantages(costs, settings.advantage_scale, baseline)
+                total = [t + multiplier * (a or 0.0) for t, a in zip(total, found, strict=True)]
+            for r, advantage in zip(group.rollouts, total, strict=True):
+                r.cost_advantage = advantage
+
+    def metrics(self) -> Metrics:
+        """`budget/NAME`: the multipliers in force."""
+        return {f"budget/{name}": multiplier.value for name, multiplier in self.multipliers.items()}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The multipliers as tensors, for the run state."""
+        return {
+            f"budget/{name}": torch.tensor([m.value, m.integral, m.last], dtype=torch.float64)
+            for name, m in self.multipliers.items()
+        }
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """The multipliers as `state` gave them."""
+        for name in self.multipliers:
+            if (saved := state.get(f"budget/{name}")) is not None:
+                self.multipliers[name] = Multiplier(*saved.tolist())
+
+    def _advance(self, name: str, measured: float) -> None:
+        limit = self.config.limits[name]
+        self.multipliers[name] = self.multipliers[name].advanced(measured, limit.limit, limit.gains)
+
+
+def value_of(name: str, rollout: Rollout) -> float | None:
+    """What a completion says of a measure; None where it cannot be told."""
+    if name == "length":
+        return float(len(rollout.completion_tokens))
+    if name == "off_language":
+        return rollout.off_language
+    verdict = rollout.verdicts.get(_VERDICTS.get(name, name))
+    if verdict is None or verdict.score is None:
+        return None
+    return 1.0 - verdict.score if name == "unhelped" else verdict.score
+
+
+def _load_probe(config: BudgetsConfig, trained: Sequence[Problem], reported: Sequence[Problem]) -> list[Problem]:
+    if config.probe is None:
+        return []
+    sources = (config.probe,) if isinstance(config.probe, str) else config.probe
+    probe = [p for source in sources for p in load_problems(source, needs_answer=False).problems]
+    for what, others in (("trained on", trained), ("held out for the report", reported)):
+        theirs = {normalised_prompt(p) for p in others}
+        if shared := [p.id for p in probe if normalised_prompt(p) in theirs]:
+            raise InputError(
+                f"budgets.probe: {len(shared)} of its {len(probe)} prompts are also {what}, the first {shared[0]}; the probe "
+                "that drives a budget must be apart from both"
+            )
+    kinds = {p.kind for p in probe}
+    for name in config.limits:
+        if name in _KINDS and not kinds & set(_KINDS[name]):
+            raise InputError(f"budgets.{name}: no prompt of kind {_KINDS[name][0]} is in {config.probe!r} to measure it on")
+    return probe
+
+
+def _check_independence(
+    config: BudgetsConfig, rewards: RewardsConfig, probe: Sequence[Problem], on_warning: Callable[[str], None]
+) -> None:
+    """Harm is measured by something the policy is not trained on, or it measures nothing."""
+    if config.harm is None:
+        return
+    by = config.harm_from or config.refusal_from
+    is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
+    if is_by_rules and rewards.refusal and rewards.refusal_from == "rules":
+        on_warning(
+            "budgets.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it may "
+            "learn what they do not see; set budgets.harm_from to a judge or a reward model, or budgets.refusal_from to a judge "
+            "of refusals"
+        )
+
+
+def _draw(probe: Sequence[Problem], count: int, *, seed: tuple[int, int]) -> list[Problem]:
+    """So many prompts of each kind, without replacement; all where there are fewer."""
+    rng = np.random.default_rng([*seed, 2])
+    chosen = []
+    for kind in sorted({p.kind for p in probe}):
+        those = [p for p in probe if p.kind == kind]
+        chosen += [those[i] for i in sorted(rng.permutation(len(those))[:count])]
+    return chosen

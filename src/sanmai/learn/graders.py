@@ -1,0 +1,51 @@
+"""From settings to the rubric: rules, the caller's reward, reward models, and the gold that is watched and never rewarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sanmai.learn.gold import Gold, GoldConfig
+from sanmai.learn.scorers import grader
+from sanmai.rewards.harm import GOLD
+from sanmai.rewards.rubric import SCORED_TOGETHER, RewardsConfig, Rubric
+from sanmai.types import InputError, Problem
+
+
+def make_rubric(
+    config: RewardsConfig,
+    reward: Callable[[Problem, str], float | None] | None,
+    problems: Sequence[Problem],
+    *,
+    held_out: Sequence[Problem] = (),
+    device: str,
+    gold: GoldConfig | None = None,
+) -> Rubric:
+    """The rubric of a run, its reward models loaded.
+
+    Args:
+        reward: the caller's, in place of accuracy.
+        problems: to train on: each must be of a kind that something but style is rewarded for.
+        gold: what judges evaluations beside the rubric.
+        held_out: to evaluate on. Where general or safety prompts are in either, the gold is watched too.
+
+    Raises:
+        InputError: a reward model that cannot be loaded, a kind of problems that no reward looks at, or a program to be judged by
+            its reference answer.
+    """
+    together = {name: grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
+    watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
+    rubric = Rubric(config, {"reward": reward} if reward else {}, together=together, watched=watched)
+    if gold is not None and gold.is_named:
+        rubric.judge_gold = Gold(gold, config, device=device, section="evaluation.gold").judge
+    for problem in problems:
+        if config.correctness and problem.verifier == "code":
+            raise InputError(
+                f"problem {problem.id}: rewards.correctness compares answers, and its verifier is 'code': programs are graded by "
+                "their tests (rewards.accuracy)"
+            )
+        if not rubric.judges(problem.kind) and not any(config.weights[name] for name in ("format", "language")):
+            raise InputError(
+                f"problem {problem.id} is of kind {problem.kind}, which no reward with a weight looks at "
+                "(rewards.accuracy: reasoning; .refusal: general and safety; .helpfulness: general; .harmlessness: safety)"
+            )
+    return rubric

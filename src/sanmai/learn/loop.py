@@ -1,0 +1,45 @@
+"""The loop of every run whose steps learn from what is given and sample nothing: SFT, pre-training, DPO, reward models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sanmai.learn.progress import Progress
+from sanmai.train.runs import Run
+from sanmai.train.state import TrainingState
+from sanmai.types import Metrics
+
+
+def train_steps(
+    run: Run,
+    state: TrainingState,
+    config: Any,
+    num_steps: int,
+    *,
+    update: Callable[[int], Metrics],
+    measure: Callable[[int], Metrics],
+    progress: Progress,
+) -> None:
+    """Update in every step that is not done, with evaluations and checkpoints as configured.
+
+    Args:
+        config: a recipe's configuration with evaluation and checkpoints.
+        update: one step's update, counted from 1; what it learns from must be a function of the step, so that a resume
+            repeats it.
+        measure: what is evaluated before the first step and where it is due.
+    """
+    progress.begin(run, num_steps)
+    if run.start_step == 0:
+        run.log_step(0, measure(0))
+    for step in run.steps(num_steps, progress.interrupting):
+        with progress.phase("training"):
+            metrics = update(step)
+        if config.evaluation.is_due(step, num_steps):
+            metrics |= measure(step)
+        with progress.phase("saving"):
+            run.log_step(step, metrics)
+            if run.commits(step, num_steps, config.checkpoints):
+                run.save(step, state.save, config.checkpoints)
+        progress.step(step, metrics)
+    progress.end(run)

@@ -1,0 +1,96 @@
+"""Which kinds of problems a step draws: reasoning, general, safety; and from when on the last two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from sanmai.config import Config
+from sanmai.data.curriculum import epoch_order
+from sanmai.learn.curriculum import Curriculum
+from sanmai.types import InputError, Problem
+
+
+class MixtureConfig(Config):
+    reasoning: float = Field(1.0, ge=0, le=1e6)
+    """Share of reasoning problems in a step, relative to the other kinds; a kind without problems has none."""
+    general: float = Field(1.0, ge=0, le=1e6)
+    """Share of general prompts."""
+    safety: float = Field(1.0, ge=0, le=1e6)
+    """Share of safety prompts."""
+    scenarios_from: float = Field(0.0, ge=0, lt=1)
+    """Part of the run that is done when general and safety prompts begin; before, all is reasoning (R1: 1,300 of 1,700 steps)."""
+
+    def shares(self, kinds: Mapping[str, Sequence[Problem]], step: int, num_steps: int) -> dict[str, float]:
+        """The share of each kind that a step draws from; they add up to 1."""
+        is_early = step <= self.scenarios_from * num_steps and "reasoning" in kinds
+        shares = {kind: float(getattr(self, kind)) for kind in kinds if not is_early or kind == "reasoning"}
+        total = sum(shares.values())
+        if not total:
+            raise InputError(f"mixture: the shares of {', '.join(shares)} are 0, and the problems are of no other kind")
+        return {kind: share / total for kind, share in shares.items() if share}
+
+
+class Mixture:
+    """The training problems by kind, and which of them each step draws."""
+
+    def __init__(
+        self, config: MixtureConfig, problems: Sequence[Problem], count: int, num_steps: int, *, seed: int
+    ) -> None:
+        """Args:
+            count: problems that a step draws.
+            seed: names the order of the problems.
+
+        Raises:
+            InputError: a step would draw more problems of a kind than there are.
+        """
+        self.seed = seed
+        self.kinds: dict[str, list[Problem]] = {}
+        for problem in problems:
+            self.kinds.setdefault(problem.kind, []).append(problem)
+        self._schedule: list[list[tuple[str, int, int, int]]] = []
+        """Per step, for each kind that is drawn: its name, the epoch, the place in it, how many."""
+        credit = dict.fromkeys(self.kinds, 0.0)
+        place = dict.fromkeys(self.kinds, (0, 0))
+        for step in range(1, num_steps + 1):
+            shares = config.shares(self.kinds, step, num_steps)
+            self._schedule.append([])
+            for kind, wanted in _counts(shares, count, credit).items():
+                size = len(self.kinds[kind])
+                if wanted > size:
+                    raise InputError(
+                        f"prompts_per_step = {count}: a step draws {wanted} of kind {kind}, each at most once, and there "
+                        f"are only {size} problems of it to train on"
+                    )
+                epoch, start = place[kind] if place[kind][1] + wanted <= size else (place[kind][0] + 1, 0)
+                place[kind] = epoch, start + wanted
+                self._schedule[-1].append((kind, epoch, start, wanted))
+
+    def draw(self, step: int, curriculum: Curriculum | None = None) -> list[Problem]:
+        """The problems of a step, counted from 1, kind by kind: none twice in a step, nor in an epoch of its kind.
+
+        It depends on nothing that was drawn before, so that a resumed run goes on with the same problems (law 6).
+
+        Args:
+            curriculum: says which reasoning problems, in place of epochs.
+        """
+        found = []
+        for kind, epoch, start, count in self._schedule[step - 1]:
+            if kind == "reasoning" and curriculum is not None:
+                found += curriculum.draw(step, count)
+                continue
+            order = epoch_order(len(self.kinds[kind]), seed=self.seed, epoch=epoch)
+            found += [self.kinds[kind][i] for i in order[start : start + count]]
+        return found
+
+
+def _counts(shares: dict[str, float], count: int, credit: dict[str, float]) -> dict[str, int]:
+    """Problems of each kind in a step; what rounding takes from a kind is owed to it in `credit` and paid in a later one."""
+    counts = {kind: int(share * count) for kind, share in shares.items()}
+    for kind, share in shares.items():
+        credit[kind] += share * count - counts[kind]
+    for kind in sorted(shares, key=lambda kind: -credit[kind])[: count - sum(counts.values())]:
+        counts[kind] += 1
+        credit[kind] -= 1.0
+    return {kind: n for kind, n in counts.items() if n}

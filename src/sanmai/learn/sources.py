@@ -1,0 +1,268 @@
+"""Where a recipe's problems come from: files, the hub, the caller, or the embedded world."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from sanmai import world
+from sanmai.config import Config, OnlyWith
+from sanmai.data.chat import render_prompt
+from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
+from sanmai.data.problems import load_problems, overlap, split
+from sanmai.data.stories import make_stories
+from sanmai.learn.gym_source import GymConfig, check_source, gym_problems, is_gym
+from sanmai.policies.text.policy import Policy
+from sanmai.rewards.answers import VERIFIERS
+from sanmai.types import InputError, Problem
+from sanmai.world.arithmetic import Language
+
+GENERATED = ("world", "stories")
+"""Sources that are made, not read; so are those that begin with gym: (learn/gym_source.py)."""
+
+
+def is_generated(source: Any) -> bool:
+    """Whether a source is made, not read."""
+    return source in GENERATED or is_gym(source)
+
+
+class WorldConfig(Config):
+    digits: tuple[int, ...] = (1, 2, 3)
+    """Digits of the training sums."""
+    evaluation_digits: tuple[int, ...] = (2, 3)
+    """Digits of the held-out sums."""
+    languages: tuple[Language, ...] = ("en", "zh")
+    """Languages of the prompts."""
+    train: int = Field(6000, ge=1)
+    """Training sums."""
+    heldout: int = Field(600, ge=1)
+    """Held-out sums; they share no pair of operands with the training sums."""
+
+
+class StoriesConfig(Config):
+    kinds: tuple[str, ...] = ("add", "subtract", "multiply", "largest", "gaining", "giving", "groups", "price")
+    """Kinds of small sums that are trained on, of those in data/stories.py."""
+    unseen: tuple[str, ...] = ("sharing", "two_steps", "older", "missing")
+    """Kinds that are evaluated on alone: what is learnt of the others, does it hold there?"""
+    levels: tuple[int, ...] = (1, 2)
+    """Sizes of the numbers, of 1, 2 and 3."""
+    train: int = Field(2000, ge=1)
+    """Training problems."""
+    heldout: int = Field(120, ge=1)
+    """Held-out problems of the kinds that are trained on; half as many of each other kind."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if both := sorted({*self.kinds} & {*self.unseen}):
+            raise ValueError(f"{both[0]!r} is among the kinds and the unseen ones")
+        return self
+
+
+class ProblemsConfig(FileProblemsConfig):
+    evaluation_limit: int = Field(600, ge=1)
+    """Held-out problems to evaluate on at most; a larger set is thinned out at random, once and for all."""
+    world: WorldConfig = WorldConfig()
+    """Of the embedded world, when source or evaluation is "world"."""
+    stories: StoriesConfig = StoriesConfig()
+    """Of the small sums in English words, when source or evaluation is "stories"."""
+    gym: GymConfig = GymConfig()
+    """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
+
+    only_with = (
+        OnlyWith(
+            "source or evaluation from files (world, stories and gym have held-out problems of their own: world.heldout)",
+            lambda c: not is_generated(c.source) or c.evaluation is not None,
+            "evaluation_limit",
+        ),
+        OnlyWith(
+            "source from files and no evaluation source",
+            lambda c: not is_generated(c.source) and c.evaluation is None,
+            "holdout",
+        ),
+        OnlyWith('source or evaluation = "stories"', lambda c: "stories" in (c.source, c.evaluation), "stories"),
+        OnlyWith('source or evaluation = "gym:NAME"', lambda c: is_gym(c.source) or is_gym(c.evaluation), "gym"),
+        OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if isinstance(self.source, tuple) and (not self.source or {*GENERATED} & {*self.source}):
+            raise ValueError("source: a list names files, at least one; world and stories are sources of their own")
+        check_source(self.source, self.evaluation, self.gym)
+        return self
+
+
+def load_splits(
+    config: ProblemsConfig,
+    seed: int,
+    given: Sequence[Problem] | None,
+    *,
+    on_warning: Callable[[str], None],
+    needs_answer: bool = True,
+) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems.
+
+    Args:
+        seed: decides which problems are held out and which of them are evaluated.
+        given: the caller's training problems, instead of config.source.
+        on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
+        needs_answer: refuse problems without a reference answer; off where the caller brings a reward, or for demonstrations.
+
+    Raises:
+        InputError: a file that cannot be used, or nothing left to train on.
+    """
+    if given is None and is_generated(config.source) and config.evaluation is None:
+        train, held_out = generated(config.source, config, seed, on_warning)
+        return train[: config.limit], held_out
+    if given is None and is_generated(config.source):
+        train = generated(config.source, config, seed, on_warning)[0][: config.limit]
+    elif given is None:
+        train = _load(config.source, config, on_warning, needs_answer, config.limit)
+    else:
+        train = list(given)
+        if twice := [name for name, count in Counter(p.id for p in train).items() if count > 1]:
+            raise InputError(f"problems: the id {twice[0]!r} is not unique; ids key the random streams")
+    if config.evaluation is None:
+        train, held_out = split(train, config.holdout, seed)
+    elif is_generated(config.evaluation):
+        held_out = generated(config.evaluation, config, seed, on_warning)[1]
+    else:
+        held_out = _load(config.evaluation, config, on_warning, needs_answer)
+        warn_of_overlap(train, held_out, on_warning)
+    if not train:
+        where = "problems" if given is not None else f"problems.source = {config.source!r}"
+        raise InputError(f"{where}: no problem is left to train on")
+    if not held_out:
+        on_warning("no problem is held out, so nothing will be evaluated; see problems.evaluation and problems.holdout")
+    for problem in [*train, *held_out]:
+        if problem.verifier not in VERIFIERS:
+            known = ", ".join(sorted(VERIFIERS))
+            raise InputError(
+                f"problem {problem.id}: verifier {problem.verifier!r} is not known; expected one of {known}"
+            )
+    return train, _thinned(held_out, config.evaluation_limit, seed)
+
+
+def warn_of_overlap(
+    train: Sequence[Problem], held_out: Sequence[Problem], on_warning: Callable[[str], None], trained: str = "a training prompt"
+) -> None:
+    """Say how many evaluation prompts share words with what is trained on, by ids: the words may be a harmful request.
+
+    Args:
+        trained: what the problems of `train` are.
+    """
+    found = overlap(train, held_out)
+    if found.num_overlapping:
+        examples = ", ".join(f"{evaluation} with {training}" for evaluation, training, _ in found.examples)
+        on_warning(
+            f"{found.num_overlapping} of {found.num_evaluation} evaluation prompts share 8 words in a row with {trained}, "
+            f"for example {examples}"
+        )
+
+
+def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+    """All problems of config.source, of what is generated the held-out ones; thinned to config.limit.
+
+    Raises:
+        InputError: a file that cannot be used, or a reasoning problem without an answer.
+    """
+    if is_generated(config.source):
+        return generated(config.source, config, seed, on_warning)[1][: config.limit]
+    return _load(config.source, config, on_warning, True, config.limit)
+
+
+def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int) -> None:
+    """Refuse a budget that runs past what the model was made for.
+
+    Raises:
+        InputError: the longest prompt and max_tokens are together more than the model's positions.
+    """
+    if policy.max_positions is None or not problems:
+        return
+    by_text = max(problems, key=lambda p: sum(len(m["content"]) for m in p.messages))
+    by_images = max(problems, key=lambda p: sum(image["width"] * image["height"] for image in p.images))
+    looked_at = [by_text, by_images] if by_images.images else [by_text]
+    lengths = [len(render_prompt(policy.tokenizer, p.messages, carries_images=True)) for p in looked_at]
+    length, longest = max(lengths), looked_at[lengths.index(max(lengths))]
+    if length + max_tokens > policy.max_positions:
+        raise InputError(
+            f"sampling.max_tokens = {max_tokens}: with the longest prompt ({longest.id}, {length} tokens) that is more than "
+            f"the {policy.max_positions} positions of the model"
+        )
+
+
+def generated(
+    source: Any, config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]
+) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems of a source that `is_generated`."""
+    if is_gym(source):
+        return gym_problems(source, config.gym, seed, on_warning)
+    return world_problems(config.world, seed) if source == "world" else story_problems(config.stories, seed)
+
+
+def story_problems(config: StoriesConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out sums in words. The held-out ones are the same for every seed; tag `trained`: of a kind that is."""
+    try:
+        train = make_stories(config.train, seed=seed, kinds=config.kinds, levels=config.levels)
+        seen = make_stories(config.heldout, seed=0, split="heldout", kinds=config.kinds, levels=config.levels)
+        num_unseen = math.ceil(config.heldout / 2 / len(config.kinds)) * len(config.unseen) if config.unseen else 0
+        unseen = make_stories(num_unseen, seed=0, split="heldout", kinds=config.unseen or config.kinds, levels=config.levels)
+    except ValueError as error:
+        raise InputError(f"problems.stories: {error}") from None
+    marked = ((seen, "yes"), (unseen, "no"))
+    return train, [replace(p, tags={**p.tags, "trained": word}) for found, word in marked for p in found]
+
+
+def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out sums of the embedded world. The held-out ones are the same for every seed."""
+    try:
+        return (
+            world.make_problems(
+                config.train, seed=seed, split="train", digits=config.digits, languages=config.languages
+            ),
+            world.make_problems(
+                config.heldout, seed=0, split="heldout", digits=config.evaluation_digits, languages=config.languages
+            ),
+        )
+    except ValueError as error:
+        raise InputError(f"problems.world: {error}") from None
+
+
+def _load(
+    source: str | tuple[str, ...],
+    config: ProblemsConfig,
+    on_warning: Callable[[str], None],
+    needs_answer: bool,
+    limit: int | None = None,
+) -> list[Problem]:
+    if isinstance(source, tuple):
+        full = [name for name in source if not (Path(name).is_file() and not Path(name).stat().st_size)] or source
+        if len(full) < len(source):
+            on_warning(f"problems.source: {len(source) - len(full)} of {len(source)} files are empty and passed over")
+        found = [p for name in full for p in _load(name, config, on_warning, needs_answer)]
+        if twice := [name for name, count in Counter(p.id for p in found).items() if count > 1]:
+            raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
+        return found[:limit]
+    loaded = load_problems(
+        source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind,
+        columns=config.columns.stated, on_warning=on_warning,
+    )  # fmt: skip
+    if loaded.skipped:
+        on_warning(f"{source}: {len(loaded.skipped)} malformed lines passed over, the first: {loaded.skipped[0]}")
+    if loaded.duplicates:
+        on_warning(f"{source}: {loaded.duplicates} problems left out because an earlier one has the same prompt")
+    return loaded.problems
+
+
+def _thinned(problems: list[Problem], limit: int, seed: int) -> list[Problem]:
+    if len(problems) <= limit:
+        return problems
+    kept = np.random.default_rng([seed, 1]).permutation(len(problems))[:limit]
+    return [problems[i] for i in sorted(kept)]

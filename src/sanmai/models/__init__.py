@@ -1,1 +1,0 @@
-"""Policies: any `transformers` causal LM, and the embedded one."""

@@ -1,0 +1,227 @@
+"""RL alone, SFT alone, both in sequence, both at once, both at once within budgets: at equal cost, on the same held-out problems.
+
+    base --RL--> rl                                        rewards that a practitioner would write, and that can be hacked
+    base --SFT--> sft                                      a few demonstrations, until they are learned
+    base --SFT--> sft_long                                 the same demonstrations for the whole budget
+    base --SFT--> --RL--> --SFT--> --RL--> sequence
+    sft  --RL + w SFT--> hybrid                            one update, summed components, fixed weights
+    sft  --RL + (w + multiplier) SFT--> budgeted           the multiplier is driven by harm on a probe set (learn/budgets.py)
+
+An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed. Every stage of an arm has its share.
+The analysis that this answers (arXiv:2501.17030) says that RL and SFT together are needed, and has no experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sanmai.config import Config, OnlyWith
+from sanmai.learn.anchor import AnchorConfig
+from sanmai.learn.budgets import MEASURES, BudgetsConfig, LimitConfig
+from sanmai.learn.progress import Progress
+from sanmai.pipelines.graph import Graph, Stage
+from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
+from sanmai.policies.text.policy import ModelConfig, resolve_model
+from sanmai.recipes.evaluate import EvaluateConfig
+from sanmai.recipes.gather import DataConfig, GatherConfig
+from sanmai.recipes.sft import SftConfig
+from sanmai.recipes.zero import ZeroConfig
+from sanmai.rewards.rubric import RewardsConfig
+from sanmai.types import Problem
+
+Arm = Literal["rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"]
+ARMS: dict[Arm, str] = {
+    "rl": "RL alone",
+    "sft": "SFT alone, short",
+    "sft_long": "SFT alone, the whole budget",
+    "sequence": "SFT, RL, SFT, RL",
+    "hybrid": "RL + SFT in one update, fixed weights",
+    "budgeted": "RL + SFT in one update, within budgets",
+}
+"""What each arm is, in the order of the table."""
+_PROBE = "@data/probe.jsonl"
+_SECOND = 1_000_003
+"""Between the seeds of an arm's first and second stage of one kind."""
+
+
+class CompareConfig(Config):
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    """Each arm is run once per seed; what is said of an arm has an interval over them."""
+    arms: tuple[Arm, ...] = tuple(ARMS)
+    """Which ways to compare; see the top of pipelines/compare.py."""
+    tokens: int = Field(900_000, ge=1)
+    """What each arm may process: completion tokens sampled, trained on, demonstrated and probed."""
+    sft_share: float = Field(0.01, gt=0, lt=0.5)
+    """Share of them that a short SFT stage takes."""
+    model: ModelConfig = ModelConfig()
+    """The base."""
+    data: DataConfig = DataConfig(cold_start_limit=100, demonstrations_limit=200, probe=0.34)
+    """Prompts, demonstrations, held-out problems and the probe set apart from them; see recipes/gather.py."""
+    rl: ZeroConfig = ZeroConfig(rewards=RewardsConfig(refusal=1.0))
+    """The RL of every arm, with the same rewards."""
+    sft: SftConfig = SftConfig()
+    """The SFT of every arm, on the same demonstrations."""
+    anchor_weight: float = Field(0.3, gt=0)
+    """Weight of SFT on the same demonstrations in the updates of hybrid; in budgeted the multipliers are added to it."""
+    anchor_demonstrations: int = Field(48, ge=1)
+    """Demonstrations in one such update."""
+    budgets: BudgetsConfig = BudgetsConfig(probe=_PROBE, harm=LimitConfig(limit=0.02))
+    """The limits of `budgeted`."""
+    evaluation: EvaluateConfig = EvaluateConfig()
+    """Of every model, on the held-out problems."""
+
+    completed_later = frozenset({"problems"})
+    only_with = (
+        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_weight"),
+        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_demonstrations"),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_probe(cls, values: Any) -> Any:
+        given = values.get("budgets") if isinstance(values, dict) else None
+        if isinstance(given, dict) and any(given.get(name) is not None for name in MEASURES if name != "kl"):
+            values = {**values, "budgets": {"probe": _PROBE, **given}}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, values in (("seeds", self.seeds), ("arms", self.arms)):
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{name}: expected at least one, and none of them twice")
+        if not self.data.probe and "budgeted" in self.arms:
+            raise ValueError("data.probe is 0: budgets need held-out prompts of their own")
+        if not self.budgets.limits and "budgeted" in self.arms:
+            raise ValueError("budgets: the arm `budgeted` has no limit")
+        if self.budgets.probe not in (None, _PROBE):
+            raise ValueError("budgets.probe is given by the comparison: leave it out")
+        given = (*GIVEN, "token_budget", "anchor", "budgets")
+        refuse_given(self, dict.fromkeys(("rl", "sft", "evaluation"), given), "the comparison")
+        return self
+
+
+def run_compare(
+    config: CompareConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
+) -> Path:
+    """Do every stage that is not done; the folder that holds them. The report reads what each arm scored.
+
+    Args:
+        problems, reward: not used by this recipe; refused when given.
+        since, until, only: names of stages; see pipelines/graph.py.
+    """
+    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
+    names = {"since": since, "until": until, "only": only}
+    stages = Graph(list(_stages(config)), out)
+    run_pipeline("compare", config, stages, models=(config.model.name,), **given, **names)
+    return stages.folder
+
+
+def _stages(config: CompareConfig) -> Iterator[Stage]:
+    for seed in config.seeds:
+        yield from _SeedStages(config, seed).all()
+
+
+class _SeedStages:
+    """The stages of one seed; their names end in it."""
+
+    def __init__(self, config: CompareConfig, seed: int) -> None:
+        self.config, self.seed = config, seed
+        self.base = config.model.name
+        self.wiring = Wiring(seed, config.model, self.at("data/evaluation.jsonl"))
+
+    def all(self) -> Iterator[Stage]:
+        data = GatherConfig(seed=self.seed, data=self.config.data)
+        yield Stage(self.name("data"), "gather", data, "prompts, demonstrations, held-out problems, probe")
+        yield self.score("base", self.base, "the base")
+        share = self.config.sft_share
+        needs_sft = {"sft", "hybrid", "budgeted"} & set(self.config.arms)
+        for arm in self.config.arms:
+            if arm == "rl":
+                yield self.rl("rl", self.base, 1.0, ARMS["rl"])
+            elif arm == "sft_long":
+                yield self.sft("sft_long", self.base, 1.0, ARMS["sft_long"])
+            elif arm == "sequence":
+                yield self.sft("sequence1", self.base, share, "in sequence, 1 of 4: SFT")
+                yield self.rl("sequence2", self.at("sequence1"), 0.5 - share, "in sequence, 2 of 4: RL")
+                again = {"seed": self.seed + _SECOND}  # other prompts and samples than the first time
+                yield self.sft("sequence3", self.at("sequence2"), share, "in sequence, 3 of 4: SFT", **again)
+                yield self.rl("sequence", self.at("sequence3"), 0.5 - share, "in sequence, 4 of 4: RL", **again)
+            elif needs_sft:
+                yield self.sft("sft", self.base, share, ARMS["sft"])
+                needs_sft = set()
+            if arm == "hybrid":
+                yield self.rl("hybrid", self.at("sft"), 1.0 - share, ARMS[arm], anchor=self.anchor)
+            elif arm == "budgeted":
+                budgets = self.config.budgets.model_copy(update={"probe": self.at("data/probe.jsonl")})
+                yield self.rl("budgeted", self.at("sft"), 1.0 - share, ARMS[arm], anchor=self.anchor, budgets=budgets)
+            yield self.score(arm, self.at(arm), ARMS[arm])
+
+    def name(self, stage: str) -> str:
+        return f"{stage}-{self.seed}"
+
+    def at(self, text: str) -> str:
+        """What a stage's settings call another stage of this seed, or a file of it."""
+        stage, _, file = text.partition("/")
+        return f"@{self.name(stage)}/{file}" if file else f"@{self.name(stage)}"
+
+    @property
+    def demonstrations(self) -> tuple[str, ...]:
+        return self.at("data/demonstrations.jsonl"), self.at("data/cold_start.jsonl")
+
+    @property
+    def anchor(self) -> AnchorConfig:
+        return AnchorConfig(
+            source=self.demonstrations,
+            weight=self.config.anchor_weight,
+            demonstrations_per_update=self.config.anchor_demonstrations,
+            max_tokens=self.config.sft.max_tokens,
+        )
+
+    def tokens(self, share: float) -> int:
+        return max(round(share * self.config.tokens), 1)
+
+    def rl(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
+        source, update = self.at("data/scenarios.jsonl"), {"token_budget": self.tokens(share), **changes}
+        return Stage(self.name(name), "zero", self.wiring.wired(self.config.rl, start, source, **update), purpose)
+
+    def sft(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
+        update = {"token_budget": self.tokens(share), **changes}
+        part = self.wiring.wired(self.config.sft, start, self.demonstrations, **update)
+        return Stage(self.name(name), "sft", part, purpose)
+
+    def score(self, arm: str, start: str, title: str) -> Stage:
+        tags = {"arm": arm, "seed": str(self.seed)}
+        return self.wiring.score(self.config.evaluation, arm, start, title, f"-{self.seed}", **tags)
+
+
+def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
+    """What a comparison would do: its stages, what is done of them, and how many tokens the rest may process."""
+    resolve_model(config.model.name)
+    found = Graph(list(_stages(config)), out)
+    titles = ", ".join(f"{arm} ({ARMS[arm]})" for arm in config.arms)
+    yield f"Arms: {titles}; seeds {', '.join(map(str, config.seeds))}."
+    left = [stage for stage in found.stages if found.state(stage.name) != "finished"]
+    budgets = [getattr(stage.config, "token_budget", None) or 0 for stage in left]
+    yield (
+        f"{len(found.stages)} stages, {len(found.stages) - len(left)} of them finished. Those left may sample and train on "
+        f"{sum(budgets):,} completion tokens ({config.tokens:,} for each arm and seed; a short SFT takes "
+        f"{config.sft_share:.0%} of that), evaluations of held-out problems not counted."
+    )
+    limits = ", ".join(
+        f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.budgets.limits.items()
+    )
+    if "budgeted" in config.arms:
+        yield f"Limits of budgeted, measured every {config.budgets.every} steps: {limits}."
+    yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."

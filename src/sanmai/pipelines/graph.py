@@ -1,0 +1,347 @@
+"""A recipe of recipes: named stages whose settings refer to each other's results, each done once.
+
+A stage is one call of a recipe. Wherever its settings hold the text "@NAME" or "@NAME/FILE" they mean the folder of an earlier
+stage, or a file in it. A stage is identified by the digest of its settings, of the files and models that they name, of the
+stages that it refers to, and of the code that it runs; that digest is in the name of its folder. So a finished stage is found
+again, an interrupted one goes on where it was, and a changed one is a new folder, as is all that hangs on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sanmai.config import Config
+from sanmai.learn.progress import Progress
+from sanmai.policies.text.checkpoints import newest_good_checkpoint
+from sanmai.policies.text.cpu.allocator import return_freed_memory
+from sanmai.policies.text.policy import chosen_model, resolve_model
+from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.recipes import RECIPES, find_recipe
+from sanmai.train.runs import holding, holds_only, storing, write_whole
+from sanmai.types import InputError
+
+MANIFEST = "stage.json"
+"""In a stage's folder once it is finished: what it was made from."""
+GRAPH = "graph.json"
+"""In the pipeline's folder: its stages in order, for reports."""
+_BEGINNINGS = frozenset({"run.lock", "config.toml", ".partial-config.toml", f".partial-{GRAPH}"})
+"""What a kill or a full disk can leave of a pipeline's folder before it has its GRAPH."""
+State = Literal["finished", "interrupted", "new"]
+_MAKE_MODELS = ("zero", "sft", "dpo", "merge", "reward", "distill", "pretrain")
+_WHOLE_BYTES = 2**26
+"""Of a larger file the digest is of its size, its time and its ends."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One recorded call of a recipe.
+
+    Example:
+        Stage("dev2", "zero", ZeroConfig(model=ModelConfig(name="@dev1")), "RL on the cold start")
+    """
+
+    name: str
+    recipe: str
+    config: Config
+    """Settings with "@NAME" in place of what other stages make."""
+    purpose: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """For the report: what is evaluated, and by which stage."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the stages that it refers to, in order."""
+        found = (
+            text[1:].split("/", 1)[0] for text in _texts(self.config.model_dump(mode="json")) if text.startswith("@")
+        )
+        return list(dict.fromkeys(found))
+
+
+class Graph:
+    """Stages in an order in which each comes after those that it refers to, and the folder that they are kept in."""
+
+    def __init__(self, stages: Sequence[Stage], folder: Path) -> None:
+        """Raises InputError when a stage refers to one that does not come before it."""
+        self.stages, self.folder = list(stages), Path(folder)
+        self.digests: dict[str, str] = {}
+        for stage in self.stages:
+            for name in stage.inputs:
+                if name not in self.digests:
+                    raise InputError(
+                        f"stage {stage.name} refers to @{name}, which is no stage before it; expected one of "
+                        f"{', '.join(self.digests)}"
+                    )
+            made_from = {name: self.digests[name] for name in stage.inputs}
+            settings = stage.config.model_dump(mode="json")
+            files = {text: content_digest(text) for text in _texts(settings)}
+            facts = [stage.recipe, settings, made_from, files, code_version(stage.recipe)]
+            self.digests[stage.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+
+    def path(self, name: str) -> Path:
+        """The folder of a stage."""
+        return self.folder / "stages" / f"{name}-{self.digests[name]}"
+
+    def state(self, name: str) -> State:
+        """How far a stage is; one whose model is gone or damaged is not finished, whatever it was."""
+        stage = next(s for s in self.stages if s.name == name)
+        if (self.path(name) / MANIFEST).is_file() and _has_model(stage.recipe, self.path(name)):
+            return "finished"
+        return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
+
+    def chosen(self, *, since: str | None = None, until: str | None = None, only: str | None = None) -> list[Stage]:
+        """The stages to look at; the others are left as they are.
+
+        Raises:
+            InputError: a name that is no stage, or `only` together with another.
+        """
+        names = [stage.name for stage in self.stages]
+        for option, name in (("--from", since), ("--until", until), ("--only", only)):
+            if name is not None and name not in names:
+                raise InputError(f"{option} {name}: no such stage; expected one of {', '.join(names)}")
+        if only is not None and (since is not None or until is not None):
+            raise InputError("--only together with --from or --until: expected one or the other")
+        begin, end = only or since or names[0], only or until or names[-1]
+        first, last = names.index(begin), names.index(end)
+        if first > last:
+            raise InputError(f"--from {since} comes after --until {until}")
+        return self.stages[first : last + 1]
+
+    def depends_on(self, name: str, other: str) -> bool:
+        """Whether a stage refers to another, or to one that does."""
+        stage = next(s for s in self.stages if s.name == name)
+        return any(i == other or self.depends_on(i, other) for i in stage.inputs)
+
+    def resolved(self, stage: Stage) -> Config:
+        """The stage's settings with folders in place of names.
+
+        Raises:
+            InputError: a setting cannot work, or one of its problems would do nothing with the sources that it is given.
+        """
+        stated = stage.config.model_dump(exclude_unset=True, include={"problems"})
+        values = self._with_paths(stage.config.model_dump(mode="json"))
+        return type(stage.config).read(values, source=f"stage {stage.name}", stated=stated)
+
+    def write(self, config: str, *, is_whole: bool = True) -> None:
+        """Say in GRAPH what hangs on what, for whoever reads the folder, and in config.toml with which settings.
+
+        Args:
+            config: text of config.toml.
+            is_whole: false where more stages may follow: a graph that begins with these is then left as it is.
+
+        Raises:
+            InputError: the folder holds something else, or cannot be written to.
+        """
+        rows = [
+            {
+                "name": stage.name,
+                "recipe": stage.recipe,
+                "purpose": stage.purpose,
+                "inputs": stage.inputs,
+                "folder": str(self.path(stage.name).relative_to(self.folder)),
+                "digest": self.digests[stage.name],
+                **stage.tags,
+            }
+            for stage in self.stages
+        ]
+        with storing(self.folder):
+            if not (self.folder / GRAPH).exists() and not holds_only(self.folder, _BEGINNINGS):
+                raise InputError(f"{self.folder}: not empty, and not the folder of a pipeline; choose another --out")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not is_whole and self._begins_with(rows, config):
+                return
+            write_whole(self.folder / "config.toml", config)
+            write_whole(self.folder / GRAPH, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+    def _begins_with(self, rows: list[dict[str, Any]], config: str) -> bool:
+        try:
+            found = json.loads((self.folder / GRAPH).read_text(encoding="utf-8"))[: len(rows)]
+            return found == rows and (self.folder / "config.toml").read_text(encoding="utf-8") == config
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
+    def finish(self, stage: Stage) -> None:
+        """Record that a stage is done. No time in it: doing it again gives the same file."""
+        facts = {
+            "name": stage.name,
+            "recipe": stage.recipe,
+            "digest": self.digests[stage.name],
+            "code": code_version(stage.recipe),
+            "made_from": {name: self.path(name).name for name in stage.inputs},
+        }
+        path = self.path(stage.name) / MANIFEST
+        with storing(path):
+            write_whole(path, json.dumps(facts, indent=1) + "\n")
+
+    def _with_paths(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._with_paths(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._with_paths(item) for item in value]
+        if isinstance(value, str) and value.startswith("@"):
+            name, _, file = value[1:].partition("/")
+            return str(self.path(name) / file if file else self.path(name))
+        return value
+
+
+def run_graph(
+    graph: Graph,
+    progress: Progress,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
+) -> bool:
+    """Do what is not done; whether all that was chosen is finished.
+
+    Args:
+        since: do this stage again, and what hangs on it among those chosen, though finished; their folders are removed first.
+        until: stop after this stage.
+        only: this stage alone.
+
+    Raises:
+        InputError: settings of a stage that cannot work; a stage needs the result of one that is not chosen and not finished;
+            another process works in the folder; or what a stage raises.
+    """
+    chosen = graph.chosen(since=since, until=until, only=only)
+    names = [stage.name for stage in chosen]
+    for stage in chosen:
+        graph.resolved(stage)  # what cannot work is refused now, not when its turn comes
+        for name in stage.inputs:
+            if name not in names and graph.state(name) != "finished":
+                raise InputError(f"stage {stage.name} needs {name}, which is not finished and is not among those chosen")
+    with holding(graph.folder, signed=since is not None) as sign:
+        if since is not None:
+            progress.say(f"Doing {since} again, and what hangs on it. To go on after an interruption, leave --from out.")
+            for stage in chosen:
+                if stage.name == since or graph.depends_on(stage.name, since):
+                    _remove(graph.path(stage.name))
+        for k, stage in enumerate(chosen, start=1):
+            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress, sign):
+                return False
+    return True
+
+
+def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign: Callable[[], None]) -> bool:
+    """Do a stage, or go on with it; whether it is finished.
+
+    Args:
+        sign: called before anything is written.
+    """
+    state, path = graph.state(stage.name), graph.path(stage.name)
+    said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
+    progress.say(f"{title} ({said})", style="bold")
+    if state == "finished":
+        return True
+    sign()
+    recipe, config = find_recipe(stage.recipe), graph.resolved(stage)
+    if (path / "config.toml").is_file():
+        # The digest says that the settings are the same. The folder may have been moved, or be called by another name.
+        with storing(path):
+            write_whole(path / "config.toml", f'recipe = "{stage.recipe}"\n{config.to_toml()}')
+    try:
+        recipe.run(config, path, progress=progress)
+    except InputError as error:
+        raise InputError(f"stage {stage.name}: {error}") from None
+    return_freed_memory()  # the next stage loads models of its own
+    if progress.was_interrupted:
+        return False
+    graph.finish(stage)
+    return True
+
+
+def _has_model(recipe: str, path: Path) -> bool:
+    """The model of a stage that makes one is there; true of the others."""
+    if recipe == "guarded":
+        try:
+            model = Path(resolve_model(str(path)))
+        except InputError:
+            return False
+        return not model.is_dir() or (model / "config.json").is_file()
+    return recipe not in _MAKE_MODELS or newest_good_checkpoint(path) is not None
+
+
+def _remove(path: Path) -> None:
+    """Remove a stage's folder; a kill in the middle leaves nothing that looks like a stage."""
+    if path.exists():
+        removed = path.with_name(f".removed-{path.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        path.rename(removed)
+        shutil.rmtree(removed)
+
+
+def content_digest(name: str) -> str | None:
+    """Of the file, the files in the folder, or the checkpoint or chosen model that a setting names; None where it names none."""
+    path = TINY_PATH if name == "tiny" else Path(name)
+    try:
+        if not name or len(name) > 1000 or not path.exists():
+            return None
+        if (chosen := chosen_model(name)) is not None:
+            return content_digest(chosen) or chosen
+        if path.is_dir() and (path / "checkpoints").is_dir():
+            path = newest_good_checkpoint(path) or path
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        sha = hashlib.sha256()
+        for file in files:
+            sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            sha.update(_file_bytes(file))
+    except (OSError, InputError):
+        return None  # whoever opens it says what is wrong with it
+    return sha.hexdigest()[:16]
+
+
+def _file_bytes(file: Path) -> bytes:
+    facts = file.stat()
+    if facts.st_size <= _WHOLE_BYTES:
+        return file.read_bytes()
+    with file.open("rb") as opened:
+        start = opened.read(2**20)
+        opened.seek(-(2**20), 2)
+        return start + opened.read() + str(facts.st_mtime_ns).encode()
+
+
+_NOT_OF_RESULTS = re.compile(r"sanmai|sanmai\.report(\..*)?|sanmai\.recipes(\.(progress|stages))?")
+"""Modules that recipes import and that no result depends on."""
+
+
+@functools.cache
+def code_version(recipe: str) -> str:
+    """A digest of the source that a recipe runs on: its module, and all of Sanmai that it imports, directly or not."""
+    root = Path(__file__).parent.parent
+    sources: dict[str, bytes] = {}
+    waiting = [RECIPES[recipe][0]]
+    while waiting:
+        name = waiting.pop()
+        path = root.joinpath(*name.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in sources or _NOT_OF_RESULTS.fullmatch(name) or not path.is_file():
+            continue
+        sources[name] = path.read_bytes()
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sanmai":
+                waiting += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names if alias.name.startswith("sanmai.")]
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"sanmai(\.\w+)+(:\w+)?", str(node.value)):
+                waiting.append(str(node.value).split(":")[0])  # called by name in a child process
+    compiled = [p.read_bytes() for p in sorted((root / "policies/text/cpu").glob("*.[ch]"))]
+    return hashlib.sha256(b"\0".join([*(sources[name] for name in sorted(sources)), *compiled])).hexdigest()[:10]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

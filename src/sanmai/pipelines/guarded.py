@@ -1,0 +1,374 @@
+"""A stage behind a gate: score the model it starts from, run it, score it, and promote it only if every margin holds.
+
+    score(start);  candidate = stage(start);  score(candidate);  decide            (instruments/gates.py)
+    promote -> the candidate;  reject, undecided -> stop with the evidence, or go back, repair and try again, so often at most
+
+Repairs: the same stage from the starting model at a lower learning rate; or SFT on safe demonstrations from the rejected
+candidate. A candidate that is undecided is never promoted. Every part is a stage of a graph of its own in the run folder
+(pipelines/graph.py), so it is done once, and an interrupted run goes on. `decision.json` says what was found and which model was
+chosen; whoever names the folder as a model gets that one.
+
+The stated confidence is that of the whole: what may be promoted by chance in several attempts, each looked at several times, is
+bounded by sharing the error out among them (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, model_validator
+
+from sanmai.config import Config, OnlyWith
+from sanmai.instruments.gates import Gate, Margin, decide, describe
+from sanmai.instruments.measures import Row, find_measure
+from sanmai.learn.progress import Progress
+from sanmai.learn.sources import load_source
+from sanmai.pipelines.graph import Graph, Stage, run_graph
+from sanmai.policies.text.policy import DECISION, ModelConfig, resolve_model
+from sanmai.recipes.evaluate import EvaluateConfig
+from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
+from sanmai.recipes.sft import SftConfig
+from sanmai.recipes.zero import ZeroConfig
+from sanmai.train.digests import defect_of
+from sanmai.train.runs import holding, storing, write_whole
+from sanmai.types import InputError, Problem, RunError
+
+_HEAVY = frozenset({"prompt", "answer", "text", "tokens", "sampling_logp"})
+"""Columns that no measure reads."""
+
+
+class GatesConfig(Config):
+    margins: tuple[Margin, ...] = ()
+    """What the stage may do, such as {measure = "harm", rule = "max_rise", limit = 0.02}; see docs/metrics.md. All must hold."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """That no model at or beyond a margin is promoted, over all attempts and looks of the gate together."""
+    max_unscored: float = Field(0.1, ge=0, lt=1)
+    """A margin is undecided when a larger share of its completions has no value; up to that these count against it."""
+    on_undecided: Literal["stop", "more_samples"] = "stop"
+    """Try nothing more; or look again with twice the samples of each prompt, and then as if rejected."""
+    max_doublings: int = Field(1, ge=1, le=4)
+    """Times that the samples are doubled at most, with on_undecided = "more_samples"."""
+    repairs: tuple[Literal["lower_lr", "sft"], ...] = ()
+    """What is tried after a candidate that is not promoted, in turn: the stage again from its start at lr_factor times the last
+    learning rate; or SFT (`sft`) from that candidate. None: there is one attempt."""
+    max_attempts: int = Field(3, ge=1, le=20)
+    """Candidates at most, the first one counted."""
+    lr_factor: float = Field(0.3, gt=0, lt=1)
+    """Of each "lower_lr"."""
+    sft: SftConfig = SftConfig()
+    """The repair "sft"; `problems.source` names the safe demonstrations."""
+    on_failure: Literal["stop", "roll_back"] = "stop"
+    """Without a promoted candidate: an error with the evidence, or go on with the model that the stage started from."""
+
+    only_with = (
+        OnlyWith("margins", lambda c: bool(c.margins)),
+        OnlyWith('on_undecided = "more_samples"', lambda c: c.on_undecided == "more_samples", "max_doublings"),
+        OnlyWith("repairs", lambda c: bool(c.repairs), "max_attempts"),
+        OnlyWith('repairs with "lower_lr"', lambda c: "lower_lr" in c.repairs, "lr_factor"),
+    )
+
+    @property
+    def num_attempts(self) -> int:
+        return self.max_attempts if self.repairs else 1
+
+    @property
+    def num_looks(self) -> int:
+        return 1 + self.max_doublings if self.on_undecided == "more_samples" else 1
+
+    @property
+    def level(self) -> float:
+        """Of each decision: the whole error shared out among all that may be made."""
+        return (1 - self.confidence) / (self.num_attempts * self.num_looks)
+
+
+class GuardedConfig(Config):
+    seed: int = Field(0, ge=0)
+    """Names every random stream of every part."""
+    model: ModelConfig = ModelConfig()
+    """The model that the stage starts from."""
+    stage: Literal["zero", "sft"] = "zero"
+    """What is guarded: RL or SFT."""
+    zero: ZeroConfig = ZeroConfig()
+    sft: SftConfig = SftConfig()
+    evaluation: EvaluateConfig = EvaluateConfig()
+    """Of every model, on the prompts that the gate decides by. What is reported later should be other prompts."""
+    gates: GatesConfig = GatesConfig()
+    data: DataConfig | None = None
+    """Gather these first; sources may then name "@data/scenarios.jsonl" and the like, as in r1. None: sources are files."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.gates.margins:
+            raise ValueError("gates.margins is empty: a gate without margins would promote everything")
+        if self.gates.repairs and self.gates.max_attempts == 1:
+            raise ValueError("gates.repairs with gates.max_attempts = 1: none of them would be tried")
+        parts = {"zero": self.zero, "sft": self.sft, "evaluation": self.evaluation, "gates.sft": self.gates.sft}
+        for name, part in parts.items():
+            if part.seed != 0 or part.model != ModelConfig():
+                raise ValueError(f"{name}.seed and {name}.model are given by the recipe: set seed and model")
+        if self.model.revision is not None and self.gates.on_failure == "roll_back":
+            raise ValueError("model.revision: a folder cannot name a revision to roll back to; export the model first")
+        return self
+
+
+@dataclass
+class Attempt:
+    """A candidate and what was found of it, at each number of samples that it was looked at with."""
+
+    stage: Stage
+    repair: str | None
+    looks: list[tuple[int, Gate]]
+
+    @property
+    def gate(self) -> Gate:
+        """The last that was found."""
+        return self.looks[-1][1]
+
+
+def run_guarded(
+    config: GuardedConfig,
+    out: Path,
+    *,
+    problems: Sequence[Problem] | None = None,
+    reward: Callable[[Problem, str], float | None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Do what is not done; the folder, which stands for the model that was chosen.
+
+    Args:
+        problems, reward: not used by this recipe; refused when given.
+
+    Raises:
+        RunError: no candidate was promoted, and the gate is to stop then. The sentence has the numbers that speak against each.
+    """
+    if problems is not None or reward is not None:
+        raise InputError("guarded reads the sources of its configuration and takes neither problems nor a reward")
+    resolve_model(config.model.name)
+    planned = [_attempt(config, number) for number in range(1, config.gates.num_attempts + 1)]
+    gather = [_gather(config.data, config.seed)] if config.data is not None else []
+    every = Graph([*gather, _score(config, "start", 0), *(attempt.stage for attempt in planned)], Path(out))
+    for stage in every.stages:
+        every.resolved(stage)  # what the last attempt would refuse is refused now
+    parts = _Parts(config, Path(out), progress or Progress.silent())
+    if not all(map(parts.do, gather)):
+        return parts.out
+    attempts: list[Attempt] = []
+    for attempt in planned:
+        attempts.append(attempt)
+        if not _examine(config, parts, attempt):
+            return parts.out  # interrupted
+        gate = attempt.gate
+        parts.progress.say(f"{attempt.stage.name}: {gate.decision}. {_evidence(gate)}.", style="bold")
+        if gate.decision == "promote" or (gate.decision == "undecided" and config.gates.on_undecided == "stop"):
+            break
+    _record(config, parts, attempts)
+    if attempts[-1].gate.decision != "promote" and config.gates.on_failure == "stop":
+        told = "; ".join(f"{a.stage.name} is {_PAST[a.gate.decision]}: {_evidence(a.gate)}" for a in attempts)
+        raise RunError(f"the gate promoted no candidate. {told}. The evidence is in {parts.out / DECISION}")
+    return parts.out
+
+
+class _Parts:
+    """The stages of a guarded run in its folder, added one by one as they are needed, and each done once."""
+
+    def __init__(self, config: GuardedConfig, out: Path, progress: Progress) -> None:
+        self.out, self.progress = out, progress
+        self._settings = f'recipe = "guarded"\n{config.to_toml()}'
+        self._graph = Graph([], out)
+
+    def do(self, stage: Stage) -> bool:
+        """Whether it is finished; false when interrupted."""
+        if stage.name in self._graph.digests:
+            return True
+        self._graph = Graph([*self._graph.stages, stage], self.out)
+        self._graph.write(self._settings, is_whole=False)
+        if self._graph.state(stage.name) != "finished":
+            with storing(self.out):
+                (self.out / DECISION).unlink(missing_ok=True)  # it was taken with another part in this one's place
+        return run_graph(self._graph, self.progress, only=stage.name)
+
+    def path(self, name: str) -> Path:
+        """The folder of a part."""
+        return self._graph.path(name)
+
+
+_PAST = {"reject": "rejected", "undecided": "undecided", "promote": "promoted"}
+
+
+def _gather(data: DataConfig, seed: int) -> Stage:
+    part = GatherConfig(seed=seed, data=data)
+    return Stage("data", "gather", part, "prompts, demonstrations, held-out problems")
+
+
+def _attempt(config: GuardedConfig, number: int) -> Attempt:
+    """The candidate of that number, counted from 1."""
+    gates, name = config.gates, f"attempt_{number}"
+    repairs = [gates.repairs[k % len(gates.repairs)] for k in range(number - 1)]
+    repair = repairs[-1] if repairs else None
+    if repair == "sft":
+        start = config.model.model_copy(update={"name": f"@attempt_{number - 1}", "revision": None})
+        part = gates.sft.model_copy(update={"seed": config.seed, "model": start})
+        purpose = f"repair: SFT on demonstrations from attempt_{number - 1}"
+        return Attempt(Stage(name, "sft", part, purpose), repair, [])
+    own: ZeroConfig | SftConfig = getattr(config, config.stage)
+    lr = own.optimizer.lr * gates.lr_factor ** repairs.count("lower_lr")
+    changes = {"seed": config.seed, "model": config.model, "optimizer": own.optimizer.model_copy(update={"lr": lr})}
+    purpose = f"{config.stage} from the start" + (f", at learning rate {lr:.3g}" if repair else "")
+    return Attempt(Stage(name, config.stage, own.model_copy(update=changes), purpose), repair, [])
+
+
+def _score(config: GuardedConfig, of: str, look: int) -> Stage:
+    """An evaluation of the start or of an attempt, with 2^look times the samples."""
+    # Adapters are merged into what a stage leaves.
+    model = config.model.model_copy(update={"lora_rank": 0, "lora_alpha": 32})
+    if of != "start":
+        model = model.model_copy(update={"name": f"@{of}", "revision": None})
+    samples = config.evaluation.samples * 2**look
+    part = config.evaluation.model_copy(update={"seed": config.seed, "model": model, "samples": samples})
+    name = f"score_{of}" + (f"_x{2**look}" if look else "")
+    return Stage(name, "evaluate", part, f"{of} on the gate's prompts, {samples} of each", {"scores": of})
+
+
+def _examine(config: GuardedConfig, parts: _Parts, attempt: Attempt) -> bool:
+    """Make a candidate and look at it until it is decided or may not be looked at again; false when interrupted."""
+    gates, sampling = config.gates, config.evaluation.sampling
+    for look in range(gates.num_looks):
+        scores = [_score(config, of, look) for of in ("start", attempt.stage.name)]
+        if not all(parts.do(stage) for stage in (scores[0], attempt.stage, scores[1])):
+            return False
+        before, after = (_rows(parts.path(stage.name)) for stage in scores)
+        gate = decide(
+            gates.margins,
+            before,
+            after,
+            level=gates.level,
+            max_unscored=gates.max_unscored,
+            max_tokens=sampling.max_tokens,
+        )
+        attempt.looks.append((config.evaluation.samples * 2**look, gate))
+        undecided = [finding for finding in gate.findings if finding.outcome == "undecided"]
+        if gate.decision != "undecided" or any(finding.needs_prompts for finding in undecided):
+            break
+    return True
+
+
+def _rows(folder: Path) -> list[Row]:
+    """The completions of an evaluation, without their texts."""
+    path = folder / "evaluations" / "step-000000.parquet"
+    if why := defect_of(path):
+        raise RunError(f"{path} {why}; remove {folder} and repeat the command")
+    try:
+        file = pq.ParquetFile(path)
+        return file.read(columns=[name for name in file.schema_arrow.names if name not in _HEAVY]).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"{path}: cannot be read ({error}); remove {folder} and repeat the command") from None
+
+
+def _record(config: GuardedConfig, parts: _Parts, attempts: Sequence[Attempt]) -> None:
+    """Write decision.json; without a time in it, so that doing it again gives the same file."""
+    is_promoted = attempts[-1].gate.decision == "promote"
+    chosen: str | None = None
+    outcome = "promoted" if is_promoted else "rolled_back" if config.gates.on_failure == "roll_back" else "stopped"
+    if is_promoted:
+        chosen = f"./{parts.path(attempts[-1].stage.name).relative_to(parts.out).as_posix()}"
+    elif outcome == "rolled_back":
+        chosen = _reference(config.model.name, parts.out)
+    facts = {
+        "outcome": outcome,
+        "model": chosen,
+        "chosen": attempts[-1].stage.name if is_promoted else "start" if chosen else None,
+        "confidence": config.gates.confidence,
+        "level": config.gates.level,
+        "attempts": [
+            {
+                "name": attempt.stage.name,
+                "recipe": attempt.stage.recipe,
+                "purpose": attempt.stage.purpose,
+                "repair": attempt.repair,
+                "folder": parts.path(attempt.stage.name).relative_to(parts.out).as_posix(),
+                "decision": attempt.gate.decision,
+                "looks": [{"samples": samples, **_as_data(gate)} for samples, gate in attempt.looks],
+            }
+            for attempt in attempts
+        ],
+    }
+    path = parts.out / DECISION
+    with holding(parts.out, signed=False), storing(path):
+        write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def _reference(name: str, out: Path) -> str:
+    """A model as seen from the folder: by its place beside it, so that both may be moved together, or else by its whole path."""
+    path = Path(name)
+    if name == "tiny" or not path.is_dir():
+        return name
+    path = path.resolve()
+    return f"../{path.name}" if path.parent == out.resolve().parent else str(path)
+
+
+def _as_data(gate: Gate) -> dict[str, Any]:
+    findings = []
+    for finding in gate.findings:
+        row = asdict(finding) | finding.margin.model_dump() | {"sentence": describe(finding)}
+        del row["margin"]
+        findings.append({k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()})
+    return {"decision": gate.decision, "findings": findings}
+
+
+def _evidence(gate: Gate) -> str:
+    """The margins that speak against promoting, or all of them."""
+    found = [finding for finding in gate.findings if finding.outcome != "holds"] or gate.findings
+    return "; ".join(map(describe, found))
+
+
+def describe_guarded(config: GuardedConfig, warnings: list[str]) -> Iterator[str]:
+    """What a run would do, in sentences; problems are loaded, nothing is written.
+
+    Args:
+        warnings: what loading them has to say is added here.
+    """
+    gates, samples = config.gates, config.evaluation.samples
+    asked = _gate_problems(config, warnings)
+    yield (
+        f"{config.stage} starts from {config.model.name}. Before and after, {len(asked):,} problems are answered "
+        f"{samples} time{'s' if samples != 1 else ''} each, and the model is promoted if every margin holds:"
+    )
+    rows: list[Row] = [
+        {"kind": p.kind, "language": p.language, "tags": json.dumps(dict(p.tags), ensure_ascii=False)} for p in asked
+    ]
+    empty = decide(gates.margins, [], [], level=gates.level, max_tokens=config.evaluation.sampling.max_tokens)
+    for finding in empty.findings:
+        measure = find_measure(finding.margin.measure)
+        count, needed = sum(map(measure.asks, rows)), finding.num_needed
+        enough = "" if needed is None else f", of {needed:,} needed" + (": too few" if count < needed else "")
+        margin = finding.margin
+        yield f"  {margin.measure}: {margin.rule.replace('_', ' ')} {margin.limit:g}; {count:,} problems{enough}"
+    looks = f", looked at {gates.num_looks} times at most" if gates.num_looks > 1 else ""
+    yield (
+        f"Confidence {100 * gates.confidence:g} % that no model at or beyond a margin is promoted; at most {gates.num_attempts} "
+        f"attempt{'s' if gates.num_attempts != 1 else ''}{looks}, so each decision is taken at level {gates.level:.3g}."
+    )
+    told = {"lower_lr": f"again at {gates.lr_factor:g} times the learning rate", "sft": "SFT on demonstrations"}
+    if gates.repairs:
+        yield f"After a candidate that is not promoted, in turn: {', '.join(told[name] for name in gates.repairs)}."
+    end = "the run stops with an error" if gates.on_failure == "stop" else f"{config.model.name} is kept"
+    yield f"If none is promoted, {end}; decision.json has the evidence. Time is not predicted for this recipe."
+
+
+def _gate_problems(config: GuardedConfig, warnings: list[str]) -> list[Problem]:
+    """What the gate decides by; of data that is still to be gathered, from memory."""
+    source = config.evaluation.problems.source
+    if config.data is not None and isinstance(source, str) and source.startswith("@data/"):
+        files, _ = gathered(GatherConfig(seed=config.seed, data=config.data), warnings.append)
+        name = source.removeprefix("@data/").removesuffix(".jsonl")
+        if name not in files:
+            raise InputError(f"evaluation.problems.source = {source!r}: expected one of {', '.join(files)} in @data")
+        return files[name][: config.evaluation.problems.limit]
+    return load_source(config.evaluation.problems, config.seed, warnings.append)

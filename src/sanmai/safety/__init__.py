@@ -1,1 +1,0 @@
-"""Instruments that measure what training did: language, thinking and (in files beside) harm. None of them is trained on."""
