@@ -128,7 +128,8 @@ def trl_sampling(task: Task) -> dict[str, float]:
 
 
 def load(task: Task) -> Any:
-    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.load import load_policy
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads, dtype=task.dtype))
     policy.stop_tokens = (task.vocabulary,)  # which the model cannot write

@@ -67,7 +67,8 @@ class Race:
 def held_out_accuracy(task: Task) -> Callable[[Mapping[str, Any]], float]:
     """A function that gives the accuracy of some weights on the held-out sums, at temperature 1, one completion each."""
     from sanmai.learn.sources import WorldConfig, world_problems
-    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.load import load_policy
     from sanmai.policies.text.sampler import SamplingConfig
     from sanmai.rewards.rubric import RewardsConfig, Rubric
     from sanmai.rollout.engine import GradingConfig, rollout
@@ -163,7 +164,7 @@ def trl_reward(task: Task, problems: list) -> Callable[..., list[float | None]]:
 
     from sanmai.data.chat import opened_in_prompt, render_prompt
     from sanmai.data.trace import parse_trace
-    from sanmai.rewards.answers import accuracy
+    from sanmai.rewards.verifiers import accuracy
 
     tokenizer = AutoTokenizer.from_pretrained(task.folder)
     is_open = opened_in_prompt(tokenizer, render_prompt(tokenizer, problems[0].messages))
@@ -183,7 +184,7 @@ def trl_reward(task: Task, problems: list) -> Callable[..., list[float | None]]:
 
 def compare_graders(task: Task) -> dict[str, Any]:
     """Both graders on the same completions of the base model: how many, how many right, how many rewards differ."""
-    from sanmai.policies.text.policy import load_policy
+    from sanmai.policies.text.load import load_policy
     from sanmai.rewards.rubric import Rubric
     from sanmai.rollout.engine import rollout
 

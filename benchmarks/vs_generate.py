@@ -49,7 +49,8 @@ Complete = Callable[[int, bool], Completions]  # (number of the call, whether lo
 
 @contextmanager
 def sanmai(task: Task) -> Iterator[Complete]:
-    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.load import load_policy
     from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads, dtype=task.dtype))

@@ -119,7 +119,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     import torch
 
     from sanmai.losses import group_advantages
-    from sanmai.policies.text.policy import load_policy
+    from sanmai.policies.text.load import load_policy
     from sanmai.rewards.rubric import Rubric
     from sanmai.rollout.engine import rollout
     from sanmai.rollout.pack import pack_rollouts

@@ -58,7 +58,8 @@ def chat_trace(text):
 
 def test_chat_names_the_words_that_the_embedded_model_has_no_token_for():
     from sanmai.desk.chat import unknown_words
-    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.load import load_policy
 
     tokenizer = load_policy(ModelConfig(), for_training=False).tokenizer
     assert unknown_words(tokenizer, "What is 37 + 45?") == '"What", "+"'

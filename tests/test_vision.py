@@ -21,8 +21,10 @@ from sanmai.data.problems import load_problems
 from sanmai.data.rendering import draw_text
 from sanmai.learn.anchor import Anchor, AnchorConfig
 from sanmai.learn.sources import check_positions
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.general import prefill_cached, start_uncached
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.types import Group, Problem, Rollout, StopReason
 

@@ -60,7 +60,7 @@ class Problem:
     answer: str | None = None
     """The reference answer; None where no verifier needs one."""
     verifier: str = "math"
-    """Name of the accuracy verifier that grades it: "math", "exact", "code", "world" ... (see rewards/answers.py)."""
+    """Name of the accuracy verifier that grades it: "math", "exact", "code", "world" ... (see rewards/verifiers.py)."""
     kind: Literal["reasoning", "general", "safety"] = "reasoning"
     """Which rewards apply: rules against an answer, helpfulness, or harmlessness (the prompt asks for something dangerous)."""
     language: str | None = None

@@ -14,7 +14,7 @@ import gym_library
 from sanmai.data import gym_table
 from sanmai.data.gym import check_generators, make_gym_problems, names_of
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import accuracy
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError
 
 

@@ -12,7 +12,7 @@ from sanmai.config import Config
 from sanmai.data.stories import KINDS, make_stories
 from sanmai.data.trace import parse_trace
 from sanmai.recipes import find_recipe, resolve
-from sanmai.rewards.answers import accuracy
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError
 
 # What a question asks for, told from its numbers by somebody else than the generator.

@@ -14,8 +14,10 @@ import torch
 
 from sanmai.policies.text import decoder
 from sanmai.policies.text.architectures import ARCHITECTURES, Architecture, attention_windows
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, native
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rollout.pack import pack
 from tiny_models import bpe_tokenizer, random_model

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from sanmai.losses import token_logp_and_entropy
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, kernels
 from sanmai.policies.text.cpu.native import Native, native
-from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.policy import Policy
 from sanmai.rollout.pack import pack
 from tiny_models import bpe_tokenizer, random_model
 
@@ -217,7 +218,7 @@ def test_every_thread_computes_the_same_bytes(library):
         grads = torch.autograd.grad(logp_BT.sum(), list(policy.weights.values()), allow_unused=True)
         return b"".join(g.numpy().tobytes() for g in grads if g is not None)
 
-    with ThreadPoolExecutor(3, initializer=policy.use_threads) as pool:
+    with ThreadPoolExecutor(3, initializer=policy.cores.use_threads) as pool:
         assert len(set(pool.map(gradient, range(6)))) == 1
 
 

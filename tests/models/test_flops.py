@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.load import load_policy
 from sanmai.types import Group, Problem, Rollout, StopReason
 from tiny_models import random_model
 

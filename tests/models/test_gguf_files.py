@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from sanmai.cli import app
 from sanmai.desk.export import export
 from sanmai.policies.text import named
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.gguf_files import ABOUT, gguf_note
-from sanmai.policies.text.policy import ModelConfig, load_policy, resolve_model
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError
 from tiny_models import save_folder
 

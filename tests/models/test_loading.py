@@ -13,8 +13,9 @@ from tests.data.test_turns import ALPACA, CHATML, GEMMA, HARMONY, LLAMA3, MISTRA
 from tests.tiny_models import save_folder
 
 from sanmai.desk.show_mask import load_tokenizer
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import check_template, reason
-from sanmai.policies.text.policy import ModelConfig, load_policy
 from sanmai.types import InputError
 
 

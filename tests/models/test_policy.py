@@ -15,7 +15,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sanmai.policies.text import policy as policy_module
 from sanmai.policies.text.checkpoints import write_checkpoint
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.rollout.pack import pack
 from sanmai.types import InputError, TokenBatch
 from tiny_models import ARCHITECTURES, random_model, random_policy, save_folder
@@ -278,9 +281,9 @@ def test_every_stop_token_of_the_generation_config_stops():
 
 def test_a_policy_that_nobody_holds_is_freed_with_its_workers():
     policy = random_policy()
-    policy.threads = 2
+    policy.cores.threads = 2
     before = threading.active_count()
-    assert policy.map(lambda i: i, 4) == [0, 1, 2, 3] and threading.active_count() > before
+    assert policy.cores.map(lambda i: i, 4) == [0, 1, 2, 3] and threading.active_count() > before
     gone = weakref.ref(policy)
     del policy
     gc.collect()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sanmai.data.trace import parse_trace
-from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.config import ModelConfig
 from sanmai.rewards.reward_model import RewardModel, load_reward_model, similar_lengths
 from sanmai.types import InputError, Problem, Verdict
 from tiny_models import save_folder

@@ -15,7 +15,8 @@ import pytest
 import sanmai
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.recipes.curate import CurateConfig, describe_curation
 from sanmai.recipes.curation_answers import answer_start, first_guesses, keep_first_box
 from sanmai.rewards.rubric import RewardsConfig, Rubric
@@ -233,15 +234,16 @@ def test_the_guess_is_the_first_box_whatever_follows(goes_on, score):
 
 def test_an_answer_without_reasoning_begins_as_the_model_can_write_it():
     config = CurateConfig()
+    tags = config.grading.thought_tags
     empty, words = "<think>\n\n</think>\n\n", "The final answer is \\boxed{"
     qwen = random_policy()
-    assert answer_start(qwen, problem("a"), config) == empty + words
-    assert answer_start(qwen, problem("a", verifier="world"), config) == empty
-    assert answer_start(qwen, problem("a"), CurateConfig.read({"guess": {"prefill": "So:"}})) == "So:"
-    assert answer_start(load_policy(ModelConfig()), problem("a"), config) == empty, "the world has no word for a box"
+    assert answer_start(qwen, problem("a"), None, tags) == empty + words
+    assert answer_start(qwen, problem("a", verifier="world"), None, tags) == empty
+    assert answer_start(qwen, problem("a"), "So:", tags) == "So:"
+    assert answer_start(load_policy(ModelConfig()), problem("a"), None, tags) == empty, "the world has no word for a box"
     opens = bpe_tokenizer()
     opens.chat_template = "{{ messages[0]['content'] }}<think>\n"
-    assert answer_start(SimpleNamespace(tokenizer=opens), problem("a"), config) == "\n\n</think>\n\n" + words
+    assert answer_start(SimpleNamespace(tokenizer=opens), problem("a"), None, tags) == "\n\n</think>\n\n" + words
 
 
 def test_the_plan_says_what_would_be_asked():

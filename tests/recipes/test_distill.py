@@ -15,7 +15,8 @@ from sanmai.config import merge
 from sanmai.data.chat import render_prompt
 from sanmai.learn.teacher import check_shares_tokenizer
 from sanmai.plan.forecast import describe
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.tiny import TINY_PATH, ArchitectureConfig, new_tiny_model
 from sanmai.recipes import distill, find_recipe, resolve
 from tiny_models import save_folder

@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 import sanmai
 from sanmai.data.preferences import Pair
 from sanmai.losses import kto_reference_kl, mismatched_completions, preference_loss, sequence_logp
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.dpo import DpoConfig, EncodedPair, describe_dpo, encode_pairs, update
 from sanmai.rollout.pack import pack

@@ -26,7 +26,7 @@ from sanmai.pipelines.r1 import R1Config
 from sanmai.pipelines.r1 import graph as r1_graph
 from sanmai.plan.forecast import describe
 from sanmai.policies.text.checkpoints import write_checkpoint
-from sanmai.policies.text.policy import chosen_model, resolve_model
+from sanmai.policies.text.resolve import chosen_model, resolve_model
 from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.evaluate import EvaluateConfig

@@ -13,7 +13,8 @@ from sanmai.data.trace import parse_trace
 from sanmai.pipelines.graph import Graph
 from sanmai.pipelines.length_table import beaten_by, compare_lengths, sentences
 from sanmai.pipelines.long2short import TITLES, Long2ShortConfig, describe_long2short, graph, run_long2short
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.long_chains import LongChainsConfig, long_chains
 from sanmai.report import write_report

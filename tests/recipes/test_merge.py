@@ -11,7 +11,9 @@ from transformers import AutoModelForCausalLM
 
 import sanmai
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes.merging import average_into, check_same_architecture
 from sanmai.types import InputError, RunError

@@ -13,10 +13,13 @@ from sanmai.learn.machine import matrix_rate
 from sanmai.learn.sources import load_splits
 from sanmai.plan import calibration as measuring
 from sanmai.plan.calibration import calibrate, ladder
-from sanmai.plan.forecast import _joined_bytes, _room, describe, memory_bytes
+from sanmai.plan.forecast import describe
+from sanmai.plan.memory import joined_bytes, memory_bytes, room
 from sanmai.plan.prediction import keep, observed_lengths, predict
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.decoder import DenseDecoder, fuse
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
@@ -105,7 +108,7 @@ def test_a_slot_of_the_real_decoder_has_no_more_room_than_predicted(tmp_path):
     widths = []
     for width in range(5, 1200):
         decoder._grow(width)
-        widths.append((decoder._keys[0].shape[1], _room(policy, width)))
+        widths.append((decoder._keys[0].shape[1], room(policy, width)))
     assert all(real <= predicted for real, predicted in widths) and sum(a < b for a, b in widths) < len(widths) * 0.9
 
 
@@ -122,11 +125,11 @@ def test_the_sampler_copies_as_many_bytes_of_the_weights_as_predicted(tmp_path, 
         for t in (affine.weight, affine.bias, *(affine.adapters or ())):
             if t is not None and t.untyped_storage().data_ptr() not in own:
                 copied[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
-    assert _joined_bytes(policy) == sum(copied.values())
+    assert joined_bytes(policy) == sum(copied.values())
     if architecture == "qwen3" and not settings.get("lora_rank"):
         # In float32 what is joined; in bfloat16 all, with the head.
         whole = 2 * 2 * (QKV + OUTPUT + GATE_UP + DOWN) + 2 * policy.vocabulary * 32
-        assert _joined_bytes(policy) == (whole if settings else 2 * 4 * (QKV + GATE_UP))
+        assert joined_bytes(policy) == (whole if settings else 2 * 4 * (QKV + GATE_UP))
 
 
 def test_copies_of_the_weights_for_the_backward_pass_are_counted_once_and_not_per_token(tmp_path):

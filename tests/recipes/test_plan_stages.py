@@ -12,11 +12,12 @@ from sanmai.pipelines.graph import MANIFEST, Graph
 from sanmai.pipelines.r1 import R1Config, graph, run_r1
 from sanmai.plan import stages as plan_stages
 from sanmai.plan.calibration import Calibration
-from sanmai.plan.forecast import describe, memory_bytes
+from sanmai.plan.forecast import describe
+from sanmai.plan.memory import memory_bytes
 from sanmai.plan.stage_costs import Cost, Lengths, Rates, most_bytes, predicted, spent
 from sanmai.plan.stage_sources import Rows, StageSources
 from sanmai.plan.workload import Pass, Sampling, Workload, workload
-from sanmai.policies.text.policy import load_policy
+from sanmai.policies.text.load import load_policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.types import InputError
 

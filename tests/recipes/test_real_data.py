@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM
 
 import sanmai
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from shared_data import shared_path
 from tiny_models import save_folder
 

@@ -21,7 +21,9 @@ from sanmai.data.chat import render_demonstration, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.data.problems import load_problems
 from sanmai.learn.progress import Progress
-from sanmai.policies.text.policy import ModelConfig, load_policy, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import TINY_PATH, tiny_tokenizer
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.sample import _is_retokenized, run_sample

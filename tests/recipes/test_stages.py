@@ -1,15 +1,19 @@
 """Stages: what identifies one, what is done again and what is not, and which are chosen."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from pydantic import Field
+from rich.console import Console
 
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
 from sanmai.pipelines import graph as stages
-from sanmai.pipelines.graph import Graph, Stage, code_version, run_graph
+from sanmai.pipelines import identity
+from sanmai.pipelines.graph import Graph, Stage, run_graph
+from sanmai.recipes import RECIPES
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.runs import holding
 from sanmai.types import InputError
@@ -41,7 +45,6 @@ class FakeRecipe:
 def recipe(monkeypatch):
     fake = FakeRecipe()
     monkeypatch.setattr(stages, "find_recipe", lambda name: fake)
-    monkeypatch.setattr(stages, "code_version", lambda name: "1")
     return fake
 
 
@@ -171,8 +174,8 @@ def test_what_a_stage_was_made_from_is_written_down_without_a_time(tmp_path, rec
     run_graph(graph, Progress.silent())
     manifest = json.loads((graph.path("c") / "stage.json").read_text())
     assert manifest == {
-        "name": "c", "recipe": "note", "digest": graph.digests["c"], "code": "1",
-        "made_from": {"b": graph.path("b").name}}
+        "name": "c", "recipe": "note", "digest": graph.digests["c"], "version": 1, "graders": {}, "files": {},
+        "settings": {"text": "c", "source": "@b"}, "made_from": {"b": graph.digests["b"]}}
     rows = json.loads((tmp_path / "new" / "graph.json").read_text())
     assert [row["inputs"] for row in rows] == [[], ["a"], [], ["b"]]
 
@@ -183,21 +186,59 @@ def test_a_folder_of_something_else_is_refused(tmp_path, recipe):
         chain(tmp_path).write("")
 
 
-def test_the_code_of_a_recipe_is_its_own_and_that_of_what_it_imports(monkeypatch):
-    assert code_version("zero") != code_version("sft")
-    before, real = code_version("zero"), Path.read_bytes
+def raised(monkeypatch, recipe: str, version: int) -> None:
+    monkeypatch.setitem(RECIPES, recipe, dataclasses.replace(RECIPES[recipe], version=version))
 
-    def edited(path: Path) -> bytes:
-        return real(path) + (b"#" if path.name == name else b"")
 
-    monkeypatch.setattr(Path, "read_bytes", edited)
-    for name, changes in (
-        ("sampler.py", True), ("pretrain.py", False), ("progress.py", False), ("kernels.py", True), ("symbolic.py", True),
-        ("html.py", False), ("attend.c", True),
-    ):
-        code_version.cache_clear()
-        assert (code_version("zero") != before) is changes, name
-    code_version.cache_clear()
+def test_a_comment_in_the_source_redoes_nothing_and_a_raised_version_does_and_says_so(tmp_path, recipe, monkeypatch, capsys):
+    build = lambda: Graph(  # noqa: E731
+        [Stage("a", "sft", Note(text="a"), ""), Stage("b", "zero", Note(text="b", source="@a"), "")], tmp_path)
+    monkeypatch.setattr(stages, "_has_model", lambda name, path: True)
+    run_graph(build(), Progress.silent())
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: real(path) + b"# a comment" if path.suffix == ".py" else real(path))
+    run_graph(build(), Progress.silent())
+    assert recipe.calls == ["a", "b"]
+    raised(monkeypatch, "sft", 7)
+    run_graph(build(), Progress(Console(width=2000)))
+    assert recipe.calls == ["a", "b", "a", "b"]
+    said = capsys.readouterr().out
+    assert "a is done anew: recipe sft, version 1, is now recipe sft, version 7." in said
+    assert "b is done anew: a was done anew." in said and str(tmp_path / "stages" / "a-") in said
+
+
+@pytest.mark.parametrize(("changed", "reason"), [
+    ({"b": "B"}, "b is done anew: text was 'b', now 'B'."),
+    ({"a": "A"}, "b is done anew: a was done anew."),
+])  # fmt: skip
+def test_one_sentence_says_why_a_finished_stage_is_not_reused(tmp_path, recipe, capsys, changed, reason):
+    run_graph(chain(tmp_path), Progress.silent())
+    run_graph(chain(tmp_path, **changed), Progress(Console(width=2000)))
+    said = capsys.readouterr().out
+    assert reason in said and "d is done anew" not in said
+    run_graph(chain(tmp_path, **changed), Progress(Console(width=2000)))
+    assert "anew" not in capsys.readouterr().out
+
+
+def test_a_verifier_that_grades_otherwise_redoes_the_stages_that_it_graded_and_what_hangs_on_them(
+    tmp_path, recipe, monkeypatch, capsys
+):
+    graded, run = {"b": {"code": 1}, "d": {"math": 1}}, recipe.run
+
+    def run_graded(config: Note, folder: Path, *, progress: Progress) -> None:
+        run(config, folder, progress=progress)
+        (folder / "environment.json").write_text(json.dumps({"graders": graded.get(config.text, {})}))
+
+    monkeypatch.setattr(recipe, "run", run_graded)
+    run_graph(chain(tmp_path), Progress.silent())
+    monkeypatch.setitem(identity.VERSIONS, "code", 2)
+    graded["b"] = {"code": 2}
+    assert [chain(tmp_path).state(name) for name in "abcd"] == ["finished", "outdated", "outdated", "finished"]
+    run_graph(chain(tmp_path), Progress(Console(width=2000)))
+    assert recipe.calls == ["a", "b", "d", "c", "b", "c"]
+    assert 'b is done anew: the verifier "code" was version 1 and is 2.' in capsys.readouterr().out
+    assert len(list((tmp_path / "stages").glob("b-*-before1"))) == 1
+    assert {chain(tmp_path).state(name) for name in "abcd"} == {"finished"}
 
 
 def test_a_stage_that_refuses_is_named(tmp_path):

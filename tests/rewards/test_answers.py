@@ -8,9 +8,10 @@ import time
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import accuracy, final_answers, verify_math
+from sanmai.rewards.answers import final_answers, verify_math
 from sanmai.rewards.math import compare
 from sanmai.rewards.score import score
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError, Problem
 from shared_data import shared_rows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import accuracy
 from sanmai.rewards.number_puzzle import puzzle
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import Problem
 
 

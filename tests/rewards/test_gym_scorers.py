@@ -15,7 +15,7 @@ from sanmai.data.trace import parse_trace
 from sanmai.programs.grade import evaluate_program
 from sanmai.programs.run import run_program
 from sanmai.rewards import gym
-from sanmai.rewards.answers import accuracy
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import Problem
 
 TOY = """

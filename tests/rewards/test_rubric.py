@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sanmai.data import languages
 from sanmai.data.trace import parse_trace
 from sanmai.rewards import style
-from sanmai.rewards.answers import accuracy
 from sanmai.rewards.custom import RewardError
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rewards.score import read_rows, score
@@ -26,6 +25,7 @@ from sanmai.rewards.style import (
     prompt_language,
     repetition_verdict,
 )  # fmt: skip
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError, Problem, Rollout, StopReason, Verdict
 from sanmai.world import arithmetic, requests
 from sanmai.world.tokenizer import vocabulary

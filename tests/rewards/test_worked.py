@@ -4,7 +4,7 @@ import pytest
 
 from sanmai.data.stories import KINDS, make_stories
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import VERIFIERS
+from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import Problem
 
 ASKED = Problem("p", ({"role": "user", "content": "What is 6 + 6?"},), answer="12", verifier="number")

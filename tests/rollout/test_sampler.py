@@ -12,8 +12,10 @@ import torch
 
 from sanmai.policies.text import sampler
 from sanmai.policies.text.architectures import ARCHITECTURES as FAST
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.decoder import DenseDecoder, compacted, fuse
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.rollout.pack import pack
 from sanmai.train.step import check_parity
@@ -298,8 +300,8 @@ def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
 
 def assert_idle(policy: Policy) -> None:
     """Every worker is free at once: each meets the others."""
-    meeting = threading.Barrier(policy.sampling_workers)
-    wait([policy.sampling_pool.submit(meeting.wait, 5) for _ in range(policy.sampling_workers)])
+    meeting = threading.Barrier(policy.cores.sampling_workers)
+    wait([policy.cores.sampling_pool.submit(meeting.wait, 5) for _ in range(policy.cores.sampling_workers)])
     assert not meeting.broken
 
 

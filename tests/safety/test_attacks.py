@@ -8,7 +8,8 @@ from sanmai import world
 from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, in_language, transformed, translated
 from sanmai.attack.past_tense import past_tense
 from sanmai.data.chat import render_prompt
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.harm import GOLD

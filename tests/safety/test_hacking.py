@@ -21,8 +21,8 @@ from sanmai.instruments.hacking import (
 )
 from sanmai.instruments.monitorability import Hinted, faithfulness, monitor_g_mean, monitor_gain
 from sanmai.instruments.overoptimisation import best_of_n_kl, fit_overoptimisation
-from sanmai.rewards.answers import accuracy
 from sanmai.rewards.style import format_verdict
+from sanmai.rewards.verifiers import accuracy
 from sanmai.types import Problem
 
 PROMPTS, EVALUATIONS, WINDOW = 100, 12, 4

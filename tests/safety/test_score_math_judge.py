@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from judge_server import block, completion, says, serving, silent, status, within
 from math_judge_replies import honest, verdict
 from sanmai.cli import app
-from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.config import ModelConfig
 from sanmai.rewards.endpoint import Endpoint
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.math_judge import CorrectnessJudge

@@ -9,7 +9,9 @@ import pytest
 import torch
 from toy import ToyConfig, graded_groups, has_even_token
 
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.rollout.pack import pack, pack_rollouts
 from sanmai.train.components import LossConfig
 from sanmai.train.forensics import replay, write_bundle

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from toy import ToyConfig, run_toy
 
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.train.components import LossConfig
 from tiny_models import save_folder
 

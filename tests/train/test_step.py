@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sanmai.losses import PRESETS, group_advantages
-from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.pack import pack, pack_rollouts
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sanmai.config import Config
 from sanmai.losses import group_advantages
-from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.pack import pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import parse_trace
 from sanmai.evidence.audit_sets import knows_world
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.terminal import printable
 from sanmai.types import StopReason

@@ -22,8 +22,8 @@ def examine() -> Iterator[str]:
     import torch
 
     from sanmai.learn.machine import malloc_settings, matrix_rate
+    from sanmai.policies.text.cpu.cores import available_cores, native_bfloat16
     from sanmai.policies.text.cpu.native import native
-    from sanmai.policies.text.policy import available_cores, native_bfloat16
 
     cores = available_cores()
     yield f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores, {cores} of them for this process"
@@ -77,7 +77,8 @@ def replay_lines(bundle: Path) -> Iterator[str]:
 
 
 def _model_line() -> str:
-    from sanmai.policies.text.policy import ModelConfig, load_policy
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.load import load_policy
 
     policy = load_policy(ModelConfig(), for_training=False)
     return f"embedded model: loads, {policy.num_parameters:,} parameters"

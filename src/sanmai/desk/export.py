@@ -10,8 +10,12 @@ from typing import Any
 import torch
 
 from sanmai.policies.text.checkpoints import io_errors_as_oserror
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.gguf_files import write_gguf
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy, quiet_transformers, resolve_model
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.loading import quiet_transformers
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError, RunError
 
 

@@ -122,8 +122,8 @@ def load_tokenizer(model: str) -> tuple[Any, tuple[str, ...]]:
     """
     from transformers import AutoTokenizer
 
-    from sanmai.policies.text.loading import check_folder, check_template, loading
-    from sanmai.policies.text.policy import quiet_transformers, resolve_model
+    from sanmai.policies.text.loading import check_folder, check_template, loading, quiet_transformers
+    from sanmai.policies.text.resolve import resolve_model
 
     name = resolve_model(model)
     check_folder(model, Path(name))

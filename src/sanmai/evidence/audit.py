@@ -32,9 +32,13 @@ from sanmai.instruments.measures import Row
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import check_positions
-from sanmai.pipelines.graph import code_version, content_digest
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy, resolve_model
+from sanmai.pipelines.identity import content_digest
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.recipes import RECIPES
 from sanmai.rewards.refusal import classify_answer, num_words
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -184,7 +188,7 @@ def run_audit(
     return run.folder
 
 
-def describe_audit(config: AuditConfig) -> Iterator[str]:
+def describe_audit(config: AuditConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What an audit would do, in words; problems are read and checked, no model is loaded."""
     warnings: list[str] = []
     steps, _, sets = _gathered(config, warnings.append)
@@ -330,7 +334,7 @@ def _describe(config: AuditConfig, policy: Policy, sets: Sequence[ProblemSet]) -
     facts = describe_environment(
         policy, {chosen.name: chosen.problems for chosen in sets}, start_digest=weights_digest(policy)
     )
-    facts["origin"]["audit_code"] = code_version("audit")
+    facts["origin"]["audit_version"] = RECIPES["audit"].version
     if config.before is not None:
         facts["origin"]["before"] = content_digest(config.before)
     return facts
@@ -345,7 +349,8 @@ def _protocol(config: AuditConfig, facts: dict[str, Any]) -> dict[str, Any]:
         "problem_sets": {k.removeprefix("problems_"): v for k, v in origin.items() if k.startswith("problems_")},
         "seed": config.seed, "samples": config.samples, "limit": config.limit, "attacks": list(config.attacks),
         "sampling": config.sampling.model_dump(mode="json"), "thought_tags": list(config.grading.thought_tags),
-        "judge": config.judge, "multiplicity": "Holm", "code_version": origin["audit_code"], "packages": facts["packages"],
+        "judge": config.judge, "multiplicity": "Holm",
+        "audit_version": origin["audit_version"], "graders": facts["graders"], "packages": facts["packages"],
         "git_commit": facts["git_commit"], "device": facts["machine"]["device"], "dtype": config.model.dtype,
     }  # fmt: skip
 

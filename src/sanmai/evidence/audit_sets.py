@@ -19,9 +19,9 @@ from sanmai.config import Config
 from sanmai.data.problems import load_problems, normalised_prompt
 from sanmai.data.twins import RefusedError, make_twin, read_worked
 from sanmai.evidence.lineage import TrainedOn
-from sanmai.policies.text.policy import resolve_model
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import TINY_PATH
-from sanmai.rewards.answers import VERIFIERS
+from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.chance import generator
 from sanmai.world.twins import make_twins as make_world_twins

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import load_problems, normalised_prompt
-from sanmai.pipelines.graph import GRAPH, MANIFEST, content_digest
-from sanmai.policies.text.policy import DECISION, chosen_model
+from sanmai.pipelines.graph import GRAPH
+from sanmai.pipelines.identity import MANIFEST, content_digest
+from sanmai.policies.text.resolve import DECISION, chosen_model
 from sanmai.types import InputError
 
 _MAX_LENGTH = 100
@@ -115,7 +116,7 @@ def _run(folder: Path) -> tuple[Step, str | None]:
     row = _graph_row(folder)
     origin, packages = _mapping(environment.get("origin")), _mapping(environment.get("packages"))
     facts = _known(
-        stage_digest=manifest.get("digest"), code_version=manifest.get("code"), seed=config.get("seed"),
+        stage_digest=manifest.get("digest"), recipe_version=manifest.get("version"), seed=config.get("seed"),
         steps_planned=config.get("num_steps"), inputs=row.get("inputs") or None, starting_weights=origin.get("weights"),
         problems={key.removeprefix("problems_"): v for key, v in origin.items() if str(key).startswith("problems_")} or None,
         reward=origin.get("reward"), sanmai=packages.get("sanmai"), git_commit=environment.get("git_commit"),

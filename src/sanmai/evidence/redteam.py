@@ -49,7 +49,9 @@ from sanmai.learn.graders import make_rubric
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.judge import Complete, JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig, Rubric
@@ -216,7 +218,7 @@ def run_redteam(
     return run.folder
 
 
-def describe_redteam(config: RedteamConfig) -> Iterator[str]:
+def describe_redteam(config: RedteamConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in words; requests are loaded and checked, no model."""
     warnings: list[str] = []
     requests, space = _space(config, None, warnings.append)

@@ -6,7 +6,7 @@ margin *holds* when the whole one-sided bound is inside, *fails* when the whole 
 
 What was drawn are the prompts: the samples of one prompt are averaged first. The bounds are those of instruments/bounds.py.
 
-A completion without a value counts against what is to be shown (as in instruments/claims.py): where a margin is to hold, as the worst
+A completion without a value counts against what is to be shown (as in claims.py): where a margin is to hold, as the worst
 value after and the best one before, and the other way round where it is to fail. So what cannot be judged never helps to promote;
 an unfinished answer is such a completion wherever the measure says nothing of it. Of tokens_per_correct it is left out.
 

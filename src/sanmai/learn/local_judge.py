@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.chat import render_prompt
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.rewards.chat_protocol import Failure
 from sanmai.rewards.endpoint import Endpoint

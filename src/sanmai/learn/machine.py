@@ -20,7 +20,7 @@ _MALLOC = ("MALLOC_", "GLIBC_TUNABLES", "MIMALLOC_", "TCMALLOC_", "JEMALLOC_", "
 
 def peak_of(policy: Policy, seconds: float = 0.25) -> dict[str, Any]:
     """The matrix rate of a policy's device in its dtype, as the facts of a "machine" event."""
-    cores = policy.threads if policy.device.type == "cpu" else 1
+    cores = policy.cores.threads if policy.device.type == "cpu" else 1
     rate = matrix_rate(policy.device, getattr(torch, policy.config.dtype), cores, seconds)
     return {
         "matrix_gflops": round(rate / 1e9, 1),

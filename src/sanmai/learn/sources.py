@@ -20,7 +20,7 @@ from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
 from sanmai.learn.gym_source import GymConfig, check_source, gym_problems, is_gym
 from sanmai.policies.text.policy import Policy
-from sanmai.rewards.answers import VERIFIERS
+from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.arithmetic import Language
 

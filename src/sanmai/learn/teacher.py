@@ -17,7 +17,10 @@ from torch import Tensor
 from sanmai.config import Config
 from sanmai.data.turns import turn_end
 from sanmai.losses import distillation_loss, token_divergence
-from sanmai.policies.text.policy import _CHUNK_LOGITS, ModelConfig, Policy, load_policy, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import CHUNK_LOGITS, Policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.train.step import Component, Scored, score_all
 from sanmai.types import InputError, Metrics, TokenBatch
 
@@ -85,11 +88,11 @@ def teacher_logp(teacher: Policy, student: Policy, batch: TokenBatch, micro_toke
     """Log-probs logp_BT (nats, float32, on the CPU) of the batch's tokens under the teacher, 0 outside batch.mask_BT."""
     parts = teacher.micro_rows(batch, micro_tokens)
     logp_BT = torch.zeros_like(batch.sampling_logp_BT)
-    teacher.use_threads()
+    teacher.cores.use_threads()
     try:
         found = score_all(teacher, [batch.select(rows) for rows in parts], 1.0)
     finally:
-        student.use_threads()
+        student.cores.use_threads()
     for rows, found_BT in zip(parts, found, strict=True):
         logp_BT[rows, : found_BT.shape[1]] = found_BT.cpu()
     return logp_BT
@@ -103,7 +106,7 @@ def divergence_component(student: Policy, teacher: Policy, beta: float) -> Compo
     """
     words = min(student.vocabulary, teacher.vocabulary)
     # A teacher of one worker may not be entered by several of the student's.
-    turn = threading.Lock() if teacher.workers == 1 else contextlib.nullcontext()
+    turn = threading.Lock() if teacher.cores.workers == 1 else contextlib.nullcontext()
 
     def divergence(scored: Scored, denominator: float) -> tuple[Tensor, Metrics]:
         batch = scored.batch
@@ -116,7 +119,7 @@ def divergence_component(student: Policy, teacher: Policy, beta: float) -> Compo
             teacher_hidden_ND,
             _head_over(teacher, teacher_head, words, student.device),
             beta=beta,
-            chunk_tokens=max(_CHUNK_LOGITS // words, 1),
+            chunk_tokens=max(CHUNK_LOGITS // words, 1),
         )
         zeros_BT = torch.zeros(batch.mask_BT.shape, dtype=torch.float32, device=student.device)
         divergence_BT, reverse_kl_BT = (zeros_BT.masked_scatter(batch.mask_BT, found_N) for found_N in found_NN)

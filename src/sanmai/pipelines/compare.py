@@ -25,7 +25,8 @@ from sanmai.learn.budgets import MEASURES, BudgetsConfig, LimitConfig
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
-from sanmai.policies.text.policy import ModelConfig, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.sft import SftConfig
@@ -206,7 +207,7 @@ class _SeedStages:
         return self.wiring.score(self.config.evaluation, arm, start, title, f"-{self.seed}", **tags)
 
 
-def describe_compare(config: CompareConfig, out: Path) -> Iterator[str]:
+def describe_compare(config: CompareConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a comparison would do: its stages, what is done of them, and how many tokens the rest may process."""
     resolve_model(config.model.name)
     found = Graph(list(_stages(config)), out)

@@ -2,43 +2,45 @@
 
 A stage is one call of a recipe. Wherever its settings hold the text "@NAME" or "@NAME/FILE" they mean the folder of an earlier
 stage, or a file in it. A stage is identified by the digest of its settings, of the files and models that they name, of the
-stages that it refers to, and of the code that it runs; that digest is in the name of its folder. So a finished stage is found
-again, an interrupted one goes on where it was, and a changed one is a new folder, as is all that hangs on it.
+stages that it refers to, and of its recipe's stated version; that digest is in the name of its folder (identity.py). So a
+finished stage is found again, an interrupted one goes on where it was, and a changed one is a new folder, as is all that hangs
+on it. One that was graded by a verifier that grades otherwise now is done anew under its own name.
 """
 
 from __future__ import annotations
 
-import ast
-import functools
-import hashlib
 import json
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
+from sanmai.pipelines.identity import (
+    MANIFEST,
+    digest_of,
+    facts_of,
+    graders_of,
+    outdated_graders,
+    read_manifest,
+    texts_in,
+    why_anew,
+)
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.cpu.allocator import return_freed_memory
-from sanmai.policies.text.policy import chosen_model, resolve_model
-from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes import RECIPES, find_recipe
 from sanmai.train.runs import holding, holds_only, storing, write_whole
 from sanmai.types import InputError
 
-MANIFEST = "stage.json"
-"""In a stage's folder once it is finished: what it was made from."""
 GRAPH = "graph.json"
 """In the pipeline's folder: its stages in order, for reports."""
 _BEGINNINGS = frozenset({"run.lock", "config.toml", ".partial-config.toml", f".partial-{GRAPH}"})
 """What a kill or a full disk can leave of a pipeline's folder before it has its GRAPH."""
-State = Literal["finished", "interrupted", "new"]
-_MAKE_MODELS = ("zero", "sft", "dpo", "merge", "reward", "distill", "pretrain")
-_WHOLE_BYTES = 2**26
-"""Of a larger file the digest is of its size, its time and its ends."""
+State = Literal["finished", "outdated", "interrupted", "new"]
+"""outdated: finished, but graded by a verifier that grades otherwise now."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Stage:
     def inputs(self) -> list[str]:
         """Names of the stages that it refers to, in order."""
         found = (
-            text[1:].split("/", 1)[0] for text in _texts(self.config.model_dump(mode="json")) if text.startswith("@")
+            text[1:].split("/", 1)[0] for text in texts_in(self.config.model_dump(mode="json")) if text.startswith("@")
         )
         return list(dict.fromkeys(found))
 
@@ -73,6 +75,8 @@ class Graph:
         """Raises InputError when a stage refers to one that does not come before it."""
         self.stages, self.folder = list(stages), Path(folder)
         self.digests: dict[str, str] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        """What each stage's result depends on; its digest is of this."""
         for stage in self.stages:
             for name in stage.inputs:
                 if name not in self.digests:
@@ -81,10 +85,8 @@ class Graph:
                         f"{', '.join(self.digests)}"
                     )
             made_from = {name: self.digests[name] for name in stage.inputs}
-            settings = stage.config.model_dump(mode="json")
-            files = {text: content_digest(text) for text in _texts(settings)}
-            facts = [stage.recipe, settings, made_from, files, code_version(stage.recipe)]
-            self.digests[stage.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+            self.facts[stage.name] = facts_of(stage.recipe, stage.config, made_from)
+            self.digests[stage.name] = digest_of(self.facts[stage.name])
 
     def path(self, name: str) -> Path:
         """The folder of a stage."""
@@ -94,7 +96,7 @@ class Graph:
         """How far a stage is; one whose model is gone or damaged is not finished, whatever it was."""
         stage = next(s for s in self.stages if s.name == name)
         if (self.path(name) / MANIFEST).is_file() and _has_model(stage.recipe, self.path(name)):
-            return "finished"
+            return "outdated" if outdated_graders(read_manifest(self.path(name))) else "finished"
         return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
 
     def chosen(self, *, since: str | None = None, until: str | None = None, only: str | None = None) -> list[Stage]:
@@ -170,13 +172,12 @@ class Graph:
 
     def finish(self, stage: Stage) -> None:
         """Record that a stage is done. No time in it: doing it again gives the same file."""
+        graders = graders_of(self.path(stage.name))
+        for name in stage.inputs:  # what an earlier stage's verdicts decided is in this one, too
+            graders |= read_manifest(self.path(name)).get("graders") or {}
         facts = {
-            "name": stage.name,
-            "recipe": stage.recipe,
-            "digest": self.digests[stage.name],
-            "code": code_version(stage.recipe),
-            "made_from": {name: self.path(name).name for name in stage.inputs},
-        }
+            "name": stage.name, "digest": self.digests[stage.name], **self.facts[stage.name], "graders": graders,
+        }  # fmt: skip
         path = self.path(stage.name) / MANIFEST
         with storing(path):
             write_whole(path, json.dumps(facts, indent=1) + "\n")
@@ -237,11 +238,16 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
         sign: called before anything is written.
     """
     state, path = graph.state(stage.name), graph.path(stage.name)
-    said = {"finished": "done before", "interrupted": "going on", "new": stage.recipe}[state]
+    said = {"finished": "done before", "interrupted": "going on"}.get(state, stage.recipe)
     progress.say(f"{title} ({said})", style="bold")
     if state == "finished":
         return True
     sign()
+    if state == "outdated":
+        kept = _set_aside(path)
+        progress.say(f"{stage.name} is done anew: {outdated_graders(read_manifest(kept))}. What was made before stays in {kept}.")
+    elif state == "new" and (reason := why_anew(path.parent, stage.name, graph.facts[stage.name])) is not None:
+        progress.say(reason)
     recipe, config = find_recipe(stage.recipe), graph.resolved(stage)
     if (path / "config.toml").is_file():
         # The digest says that the settings are the same. The folder may have been moved, or be called by another name.
@@ -258,15 +264,24 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
     return True
 
 
-def _has_model(recipe: str, path: Path) -> bool:
+def _set_aside(path: Path) -> Path:
+    """Give a finished stage's folder another name, under which nothing looks for it."""
+    number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}-before*"))
+    return path.rename(path.with_name(f"{path.name}-before{number}"))
+
+
+def _has_model(name: str, path: Path) -> bool:
     """The model of a stage that makes one is there; true of the others."""
-    if recipe == "guarded":
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        return True
+    if recipe.chooses:
         try:
             model = Path(resolve_model(str(path)))
         except InputError:
             return False
         return not model.is_dir() or (model / "config.json").is_file()
-    return recipe not in _MAKE_MODELS or newest_good_checkpoint(path) is not None
+    return not recipe.keeps_checkpoints or newest_good_checkpoint(path) is not None
 
 
 def _remove(path: Path) -> None:
@@ -276,72 +291,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(removed, ignore_errors=True)
         path.rename(removed)
         shutil.rmtree(removed)
-
-
-def content_digest(name: str) -> str | None:
-    """Of the file, the files in the folder, or the checkpoint or chosen model that a setting names; None where it names none."""
-    path = TINY_PATH if name == "tiny" else Path(name)
-    try:
-        if not name or len(name) > 1000 or not path.exists():
-            return None
-        if (chosen := chosen_model(name)) is not None:
-            return content_digest(chosen) or chosen
-        if path.is_dir() and (path / "checkpoints").is_dir():
-            path = newest_good_checkpoint(path) or path
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        sha = hashlib.sha256()
-        for file in files:
-            sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-            sha.update(_file_bytes(file))
-    except (OSError, InputError):
-        return None  # whoever opens it says what is wrong with it
-    return sha.hexdigest()[:16]
-
-
-def _file_bytes(file: Path) -> bytes:
-    facts = file.stat()
-    if facts.st_size <= _WHOLE_BYTES:
-        return file.read_bytes()
-    with file.open("rb") as opened:
-        start = opened.read(2**20)
-        opened.seek(-(2**20), 2)
-        return start + opened.read() + str(facts.st_mtime_ns).encode()
-
-
-_NOT_OF_RESULTS = re.compile(r"sanmai|sanmai\.report(\..*)?|sanmai\.recipes(\.(progress|stages))?")
-"""Modules that recipes import and that no result depends on."""
-
-
-@functools.cache
-def code_version(recipe: str) -> str:
-    """A digest of the source that a recipe runs on: its module, and all of Sanmai that it imports, directly or not."""
-    root = Path(__file__).parent.parent
-    sources: dict[str, bytes] = {}
-    waiting = [RECIPES[recipe][0]]
-    while waiting:
-        name = waiting.pop()
-        path = root.joinpath(*name.split(".")[1:])
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name in sources or _NOT_OF_RESULTS.fullmatch(name) or not path.is_file():
-            continue
-        sources[name] = path.read_bytes()
-        for node in ast.walk(ast.parse(sources[name])):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sanmai":
-                waiting += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names if alias.name.startswith("sanmai.")]
-            elif isinstance(node, ast.Constant) and re.fullmatch(r"sanmai(\.\w+)+(:\w+)?", str(node.value)):
-                waiting.append(str(node.value).split(":")[0])  # called by name in a child process
-    compiled = [p.read_bytes() for p in sorted((root / "policies/text/cpu").glob("*.[ch]"))]
-    return hashlib.sha256(b"\0".join([*(sources[name] for name in sorted(sources)), *compiled])).hexdigest()[:10]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

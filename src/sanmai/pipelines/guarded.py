@@ -31,7 +31,8 @@ from sanmai.instruments.measures import Row, find_measure
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import load_source
 from sanmai.pipelines.graph import Graph, Stage, run_graph
-from sanmai.policies.text.policy import DECISION, ModelConfig, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.resolve import DECISION, resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
 from sanmai.recipes.sft import SftConfig
@@ -328,12 +329,9 @@ def _evidence(gate: Gate) -> str:
     return "; ".join(map(describe, found))
 
 
-def describe_guarded(config: GuardedConfig, warnings: list[str]) -> Iterator[str]:
-    """What a run would do, in sentences; problems are loaded, nothing is written.
-
-    Args:
-        warnings: what loading them has to say is added here.
-    """
+def describe_guarded(config: GuardedConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    """What a run would do, in sentences; problems are loaded, nothing is written."""
+    warnings: list[str] = []
     gates, samples = config.gates, config.evaluation.samples
     asked = _gate_problems(config, warnings)
     yield (
@@ -345,8 +343,8 @@ def describe_guarded(config: GuardedConfig, warnings: list[str]) -> Iterator[str
     ]
     empty = decide(gates.margins, [], [], level=gates.level, max_tokens=config.evaluation.sampling.max_tokens)
     for finding in empty.findings:
-        measure = find_measure(finding.margin.measure)
-        count, needed = sum(map(measure.asks, rows)), finding.num_needed
+        asks = find_measure(finding.margin.measure).asks
+        count, needed = sum(map(asks, rows)), finding.num_needed
         enough = "" if needed is None else f", of {needed:,} needed" + (": too few" if count < needed else "")
         margin = finding.margin
         yield f"  {margin.measure}: {margin.rule.replace('_', ' ')} {margin.limit:g}; {count:,} problems{enough}"
@@ -360,6 +358,7 @@ def describe_guarded(config: GuardedConfig, warnings: list[str]) -> Iterator[str
         yield f"After a candidate that is not promoted, in turn: {', '.join(told[name] for name in gates.repairs)}."
     end = "the run stops with an error" if gates.on_failure == "stop" else f"{config.model.name} is kept"
     yield f"If none is promoted, {end}; decision.json has the evidence. Time is not predicted for this recipe."
+    yield from (f"Warning: {warning}" for warning in warnings)
 
 
 def _gate_problems(config: GuardedConfig, warnings: list[str]) -> list[Problem]:

@@ -26,7 +26,7 @@ from sanmai.config import Config, OnlyWith, merge
 from sanmai.learn.curriculum import CurriculumConfig
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.progress import Progress
-from sanmai.learn.rollouts import PartialConfig
+from sanmai.learn.step_rollouts import PartialConfig
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.kimi_table import write_arms
 from sanmai.pipelines.length_table import remove_both
@@ -40,7 +40,8 @@ from sanmai.pipelines.long2short import (
     write_table,
 )
 from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
-from sanmai.policies.text.policy import ModelConfig, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.curate import CurateConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
@@ -289,7 +290,7 @@ def _imitation(loss: LossConfig) -> LossConfig:
     return LossConfig.read({**loss.model_dump(), **_IMITATION}, source="arms: rest, of rl.loss", stated={})
 
 
-def describe_kimi(config: KimiConfig, out: Path) -> Iterator[str]:
+def describe_kimi(config: KimiConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do: its stages, which are done, and from what to what."""
     resolve_model(config.model.name)
     found = graph(config, out)

@@ -27,7 +27,8 @@ from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import GRAPH, Graph, Stage
 from sanmai.pipelines.length_table import compare_lengths, read_evaluation, remove_both, sentences, write_front
 from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
-from sanmai.policies.text.policy import ModelConfig, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.dpo import DpoConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
@@ -282,7 +283,7 @@ class Shortening:
         return self.wiring.score(self.config.evaluation, name, start, TITLES[name])
 
 
-def describe_long2short(config: Long2ShortConfig, out: Path) -> Iterator[str]:
+def describe_long2short(config: Long2ShortConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do: its stages, which are done, and from what to what."""
     resolve_model(config.model.name)
     found = graph(config, out)

@@ -28,7 +28,9 @@ from sanmai.learn.teacher import check_shares_tokenizer
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.guarded import GatesConfig, GuardedConfig
 from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline, value_at
-from sanmai.policies.text.policy import ModelConfig, load_policy, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.distill import DistillConfig
 from sanmai.recipes.evaluate import EvaluateConfig

@@ -9,7 +9,8 @@ from typing import Any
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import GRAPH, Graph, Stage, run_graph
-from sanmai.policies.text.policy import ModelConfig, resolve_model
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.train.runs import holding
 from sanmai.types import InputError, Problem

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.plan.calibration import Calibration, Kept, _extra_forwards
-from sanmai.plan.forecast import memory_bytes
+from sanmai.plan.memory import memory_bytes
 from sanmai.plan.workload import FORWARD_AND_BACKWARD, Pass, Sampling, Workload
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.timing import sampling_work, seconds, training_work

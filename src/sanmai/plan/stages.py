@@ -12,13 +12,15 @@ from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.r1 import R1Config, graph
 from sanmai.plan.calibration import calibrate
-from sanmai.plan.forecast import _checkpoint_bytes, _cores, _seconds, _size
+from sanmai.plan.memory import checkpoint_bytes
 from sanmai.plan.prediction import observed_lengths
 from sanmai.plan.stage_costs import Cost, Lengths, Rates, most_bytes, predicted, spent
 from sanmai.plan.stage_sources import StageSources, mean
+from sanmai.plan.words import cores, seconds, size
 from sanmai.plan.workload import Workload, workload
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
-from sanmai.policies.text.policy import Policy, load_policy
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.rewards.rubric import SCORED_TOGETHER
 
 _WIDTH = 120
@@ -35,6 +37,16 @@ class Plan:
     """What is left; None when it is finished."""
     lengths: Lengths | None
     """That its completions are expected to have; None where there is no record to go by."""
+
+
+def describe_r1(config: R1Config, out: Path, *, measure: bool) -> Iterator[str]:
+    yield from describe_stages(config, out, measure=measure)
+    if config.gates.margins:
+        most = config.gates.num_attempts
+        yield (
+            f"r1 is guarded: one attempt and what its gate evaluates are counted; it may take {most} attempt"
+            f"{'s' if most > 1 else ''}, each decided at level {config.gates.level:.3g}."
+        )
 
 
 def describe_stages(config: R1Config, out: Path, *, measure: bool) -> Iterator[str]:
@@ -100,7 +112,7 @@ def _measure(config: R1Config, policy: Policy, sources: StageSources, plans: Seq
     rewards = config.reasoning.rewards.model_copy(update=alone)
     settings = config.reasoning.model_copy(update={"model": config.model, "rewards": rewards})
     found = calibrate(policy, settings, problems, out)
-    return Rates(found, settings, float(_checkpoint_bytes(policy, settings)), policy.workers)
+    return Rates(found, settings, float(checkpoint_bytes(policy, settings)), policy.cores.workers)
 
 
 def _table(plans: Sequence[Plan], costs: dict[str, Cost]) -> Iterator[str]:
@@ -180,7 +192,7 @@ def _memory(policy: Policy, left: Sequence[Plan], rates: Rates | None) -> str:
     needs = {plan.stage.name: most_bytes(policy, plan.work, kept) for plan in left if plan.work is not None}
     name = max(needs, key=lambda key: needs[key])
     without = "" if kept is not None else ", without the activations of training"
-    return f"The most memory at once: {_size(needs[name])} in {name}{without}; Python and its libraries come on top."
+    return f"The most memory at once: {size(needs[name])} in {name}{without}; Python and its libraries come on top."
 
 
 def _measured(rates: Rates | None) -> str:
@@ -189,7 +201,7 @@ def _measured(rates: Rates | None) -> str:
     found = rates.calibration
     return (
         f"Measured in {found.seconds:.1f} s with the base and the settings of `reasoning`: matrix products reach "
-        f"{found.machine['matrix_gflops']:,.0f} GFLOP/s in {found.machine['dtype']} on {_cores(found.machine)}; "
+        f"{found.machine['matrix_gflops']:,.0f} GFLOP/s in {found.machine['dtype']} on {cores(found.machine)}; "
         f"{'; '.join(note.rstrip('.') for note in found.notes)}."
     )
 
@@ -205,7 +217,7 @@ def _is_bound(plan: Plan) -> bool:
 
 def _total(costs: Iterable[Cost]) -> str:
     cost = sum(costs, Cost())
-    took = "" if cost.seconds is None else f", {_seconds(cost.seconds)}"
+    took = "" if cost.seconds is None else f", {seconds(cost.seconds)}"
     return f"{_count(cost.sampled)} sampled and {_count(cost.trained)} trained tokens{took}"
 
 

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.sources import check_positions, load_source
-from sanmai.policies.text.policy import Policy, load_policy
-from sanmai.recipes.answer_pairs import RecordedAnswers, SampledAnswers
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
+from sanmai.recipes.answer_pairs import RecordedAnswers
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import GatherConfig, gathered
-from sanmai.recipes.preferences import PreferencesConfig
+from sanmai.recipes.preferences import PreferencesConfig, sampled_answers
 from sanmai.types import Problem
 
 
-def describe_untrained(recipe: str, config: Any) -> Iterator[str]:
+def describe_evaluation(config: EvaluateConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    return _with_warnings(_evaluate, config)
+
+
+def describe_preferences(config: PreferencesConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    return _with_warnings(_preferences, config)
+
+
+def describe_gather(config: GatherConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    return _with_warnings(_gather, config)
+
+
+def _with_warnings(describe: Callable[[Any, list[str]], Iterator[str]], config: Any) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked, nothing is written."""
     warnings: list[str] = []
-    describe = {"evaluate": _evaluate, "preferences": _preferences, "gather": _gather}[recipe]
-    lines = list(describe(config, warnings))
-    yield from lines
+    yield from list(describe(config, warnings))
     yield from (f"Warning: {warning}" for warning in warnings)
 
 
@@ -47,7 +59,7 @@ def _preferences(config: PreferencesConfig, warnings: list[str]) -> Iterator[str
         num_pairs, num_prompts = recorded.num_prompts, recorded.num_prompts
         yield f"{num_pairs:,} recorded pairs of answers from {config.recorded} are judged anew; nothing is sampled."
     else:
-        answers = SampledAnswers(config, None, on_warning=warnings.append)
+        answers = sampled_answers(config, None, warnings.append)
         num_prompts, num, budget = answers.num_prompts, answers.num_prompts * config.samples, config.sampling.max_tokens
         num_pairs = num // 2
         yield _model(config.model.name, answers.policy)

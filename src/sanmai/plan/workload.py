@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,8 +12,10 @@ from sanmai.data.chat import render_prompt
 from sanmai.data.trace import parse_trace
 from sanmai.pipelines.graph import Stage
 from sanmai.plan.stage_sources import MEASURED_ROWS, Rows, StageSources, mean, some
+from sanmai.recipes import find_recipe, named
 from sanmai.recipes.reward import num_updates
 from sanmai.recipes.reward_data import load_preferences, texts_of
+from sanmai.types import InputError
 from sanmai.world import documents
 
 FORWARD_AND_BACKWARD = 3.0
@@ -93,16 +95,19 @@ def workload(stage: Stage, sources: StageSources, done: int) -> Workload:
         return Workload(1.0, 0)
     name = f"@{stage.name}" if stage.recipe == "pretrain" else model.name
     w = Workload(sources.size_of(name), model.threads)
-    _COUNTED[stage.recipe](w, stage.config, sources, done)
+    recipe = find_recipe(stage.recipe)
+    if recipe.cost_name is None:
+        raise InputError(f"stage {stage.name}: what the recipe {stage.recipe} takes is not counted")
+    named(recipe.cost_name)(w, stage.config, sources, done)
     return w
 
 
-def _evaluate(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_evaluate(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     found = sources.prompts(c.problems.source, limit=c.problems.limit)
     _sample(w, c.sampling, found, times=1, samples=c.samples)
 
 
-def _sampled_data(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_sample(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     found = sources.prompts(c.problems.source, limit=c.problems.limit)
     chunks = math.ceil(found.count / c.prompts_per_chunk)
     left = max(found.count - done * c.prompts_per_chunk, 0)
@@ -114,7 +119,7 @@ def _sampled_data(w: Workload, c: Any, sources: StageSources, done: int) -> None
         _score(w, c, sources, chunk.count * c.samples_per_prompt, found.prompt_length, chunks - done, shares)
 
 
-def _zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     left, rollouts = c.num_steps - done, c.prompts_per_step * c.rollouts_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
     _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt)
@@ -148,7 +153,7 @@ def _probe(w: Workload, c: Any, sources: StageSources, done: int) -> None:
         _sample(w, c.sampling, drawn, times=times, samples=c.budgets.samples)
 
 
-def _distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     left, rollouts = c.num_steps - done, c.prompts_per_step * c.rollouts_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
     _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt)
@@ -159,7 +164,7 @@ def _distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, sources.prompts(c.problems.evaluation), done, c.num_steps)
 
 
-def _sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     shown = sources.demonstrations(c.problems.source, c.grading.thought_tags)
     count = int(sum(rows.count for rows in shown))
     per_step = max(min(c.demonstrations_per_step, count), 1)
@@ -168,14 +173,14 @@ def _sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, sources.prompts(c.problems.evaluation, answered=True), done, num_steps)
 
 
-def _guarded(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_guarded(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     """One attempt and its evaluations; how many attempts there will be is not known."""
-    _COUNTED[c.stage](w, getattr(c, c.stage), sources, 0)
+    (count_zero if c.stage == "zero" else count_sft)(w, getattr(c, c.stage), sources, 0)
     found = sources.prompts(c.evaluation.problems.source, limit=c.evaluation.problems.limit)
     _sample(w, c.evaluation.sampling, found, times=2, samples=c.evaluation.samples)
 
 
-def _pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     tokenizer = sources.policy.tokenizer
     shown = list(itertools.islice(documents(c.seed, c.corpus), MEASURED_ROWS))
     prompt_length = mean(len(render_prompt(tokenizer, d.messages)) for d in shown)
@@ -184,7 +189,7 @@ def _pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, Rows(c.world.heldout, prompt_length), done, c.num_steps)
 
 
-def _reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     train, held_out = load_preferences(c.preferences, c.objective, c.seed, sources.on_warning)
     tokenizer, counted = sources.policy.tokenizer, some(train)
     prompt_length = mean(len(render_prompt(tokenizer, item.messages)) for item in counted)
@@ -201,18 +206,6 @@ def _reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     w.passes.append(Pass(times, each * len(held_out), *own, forwards=1, updates=0, counts="nothing"))
     w.checkpoints = _num_checkpoints(c.checkpoints, done, num_steps)
     w.is_bound |= c.objective == "pairwise" and c.balance_lengths  # pairs are dropped until lengths are balanced
-
-
-_COUNTED: dict[str, Callable[[Workload, Any, StageSources, int], None]] = {
-    "evaluate": _evaluate,
-    "sample": _sampled_data,
-    "zero": _zero,
-    "distill": _distill,
-    "sft": _sft,
-    "guarded": _guarded,
-    "pretrain": _pretrain,
-    "reward": _reward,
-}
 
 
 def _sample(w: Workload, sampling: Any, prompts: Rows, *, times: float, samples: int) -> None:

@@ -5,3 +5,6 @@ moves into namespaces of its own before it reads any of the program. The judge f
 namespace, and the warden forks the *program*. When the warden dies the kernel kills everything in that namespace, daemons that
 left their session included. With tests, the judge then reads them and calls the program's functions over two pipes.
 """
+
+VERSION = 1
+"""Of the verdicts: raised by hand when a program is graded otherwise than before."""

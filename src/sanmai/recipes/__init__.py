@@ -5,52 +5,109 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sanmai.config import Config, load_values, merge
 from sanmai.learn.reward_source import name_of as name_of
 from sanmai.types import InputError
 
-RECIPES = {
-    "r1": ("sanmai.pipelines.r1", "R1Config", "run_r1"),
-    "kimi": ("sanmai.pipelines.kimi", "KimiConfig", "run_kimi"),
-    "compare": ("sanmai.pipelines.compare", "CompareConfig", "run_compare"),
-    "long2short": ("sanmai.pipelines.long2short", "Long2ShortConfig", "run_long2short"),
-    "zero": ("sanmai.recipes.zero", "ZeroConfig", "run_zero"),
-    "sft": ("sanmai.recipes.sft", "SftConfig", "run_sft"),
-    "guarded": ("sanmai.pipelines.guarded", "GuardedConfig", "run_guarded"),
-    "distill": ("sanmai.recipes.distill", "DistillConfig", "run_distill"),
-    "preferences": ("sanmai.recipes.preferences", "PreferencesConfig", "run_preferences"),
-    "sample": ("sanmai.recipes.sample", "SampleConfig", "run_sample"),
-    "reward": ("sanmai.recipes.reward", "RewardConfig", "run_reward"),
-    "dpo": ("sanmai.recipes.dpo", "DpoConfig", "run_dpo"),
-    "merge": ("sanmai.recipes.merging", "MergeConfig", "run_merge"),
-    "long_chains": ("sanmai.recipes.long_chains", "LongChainsConfig", "run_long_chains"),
-    "length_pairs": ("sanmai.recipes.length_pairs", "LengthPairsConfig", "run_length_pairs"),
-    "gather": ("sanmai.recipes.gather", "GatherConfig", "run_gather"),
-    "curate": ("sanmai.recipes.curate", "CurateConfig", "run_curate"),
-    "evaluate": ("sanmai.recipes.evaluate", "EvaluateConfig", "run_evaluate"),
-    "audit": ("sanmai.evidence.audit", "AuditConfig", "run_audit"),
-    "redteam": ("sanmai.evidence.redteam", "RedteamConfig", "run_redteam"),
-    "pretrain": ("sanmai.recipes.pretrain", "PretrainConfig", "run_pretrain"),
-}
-_PIPELINES = ("r1", "kimi", "compare", "long2short")
 PRESETS = Path(__file__).parent / "presets"
+Makes = Literal["policy", "reward model", "data", "scores", "evidence", "stages"]
 
 
 @dataclass(frozen=True)
 class Recipe:
+    """All that Sanmai knows of a recipe beside its file: a new one is that file and one of these.
+
+    Functions and classes are named as "module:name" and imported where they are asked for.
+    """
+
     name: str
-    config: type[Config]
-    run: Callable[..., Path]
+    config_name: str
+    """Class of its settings."""
+    run_name: str
+    """Called as run(config, out, problems=..., reward=..., progress=...); the run folder."""
+    plan_name: str
+    """Called as plan(config, out, measure=...); sentences that say what a run would do."""
+    makes: Makes
+    """"stages": it is a recipe of recipes, whose folder keeps the stages of all its settings; see pipelines/graph.py."""
+    version: int = 1
+    """Raised by hand when the same settings give another result: stages of older versions are then done again."""
+    cost_name: str | None = None
+    """Called as count(workload, config, sources, done): what is left to do of it as a stage; see plan/workload.py."""
+    is_shown: bool = False
+    """It trains on what it is shown, not on what it samples: its trained tokens are demonstrations'."""
+    chooses: bool = False
+    """Its folder stands for one of several models, which a gate chose."""
 
     @property
     def has_stages(self) -> bool:
-        """It is a recipe of recipes, whose folder keeps the stages of all its settings; see pipelines/graph.py."""
-        return self.name in _PIPELINES
+        return self.makes == "stages"
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """A finished run of it has a checkpoint with a model in it."""
+        return self.makes in ("policy", "reward model") and not self.chooses
+
+    @property
+    def config(self) -> type[Config]:
+        return named(self.config_name)
+
+    @property
+    def run(self) -> Callable[..., Path]:
+        return named(self.run_name)
+
+    def plan(self, config: Config, out: Path, *, measure: bool) -> Iterator[str]:
+        return named(self.plan_name)(config, out, measure=measure)
+
+
+def named(name: str) -> Any:
+    """What "module:name" names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _recipe(
+    name: str, module: str, config: str, run: str, plan: str, makes: Makes, cost: str | None = None, **more: Any
+) -> Recipe:
+    """A record whose functions are in `module`, but where another is named before a colon; costs are in plan/workload.py."""
+    own = f"sanmai.{module}"
+    plan = f"sanmai.{plan}" if ":" in plan else f"{own}:{plan}"
+    cost = f"sanmai.plan.workload:{cost}" if cost else None
+    return Recipe(name, f"{own}:{config}", f"{own}:{run}", plan, makes, cost_name=cost, **more)
+
+
+RECIPES = {r.name: r for r in (
+    _recipe("r1", "pipelines.r1", "R1Config", "run_r1", "plan.stages:describe_r1", "stages"),
+    _recipe("kimi", "pipelines.kimi", "KimiConfig", "run_kimi", "describe_kimi", "stages"),
+    _recipe("compare", "pipelines.compare", "CompareConfig", "run_compare", "describe_compare", "stages"),
+    _recipe("long2short", "pipelines.long2short", "Long2ShortConfig", "run_long2short", "describe_long2short", "stages"),
+    _recipe("zero", "recipes.zero", "ZeroConfig", "run_zero", "plan.forecast:describe_zero", "policy", "count_zero"),
+    _recipe("sft", "recipes.sft", "SftConfig", "run_sft", "plan.forecast:describe_sft", "policy", "count_sft", is_shown=True),
+    _recipe("guarded", "pipelines.guarded", "GuardedConfig", "run_guarded", "describe_guarded", "policy", "count_guarded",
+            chooses=True),
+    _recipe("distill", "recipes.distill", "DistillConfig", "run_distill", "plan.forecast:describe_distill", "policy",
+            "count_distill"),
+    _recipe("preferences", "recipes.preferences", "PreferencesConfig", "run_preferences",
+            "plan.untrained:describe_preferences", "data"),
+    _recipe("sample", "recipes.sample", "SampleConfig", "run_sample", "describe_sampling", "data", "count_sample"),
+    _recipe("reward", "recipes.reward", "RewardConfig", "run_reward", "describe_reward", "reward model", "count_reward"),
+    _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
+    _recipe("merge", "recipes.merging", "MergeConfig", "run_merge", "describe_merge", "policy"),
+    _recipe("long_chains", "recipes.long_chains", "LongChainsConfig", "run_long_chains", "describe_long_chains", "data"),
+    _recipe("length_pairs", "recipes.length_pairs", "LengthPairsConfig", "run_length_pairs", "describe_length_pairs", "data"),
+    _recipe("gather", "recipes.gather", "GatherConfig", "run_gather", "plan.untrained:describe_gather", "data"),
+    _recipe("curate", "recipes.curate", "CurateConfig", "run_curate", "describe_curation", "data"),
+    _recipe("evaluate", "recipes.evaluate", "EvaluateConfig", "run_evaluate", "plan.untrained:describe_evaluation", "scores",
+            "count_evaluate"),
+    _recipe("audit", "evidence.audit", "AuditConfig", "run_audit", "describe_audit", "evidence"),
+    _recipe("redteam", "evidence.redteam", "RedteamConfig", "run_redteam", "describe_redteam", "evidence"),
+    _recipe("pretrain", "recipes.pretrain", "PretrainConfig", "run_pretrain", "plan.forecast:describe_pretrain", "policy",
+            "count_pretrain", is_shown=True),
+)}  # fmt: skip
 
 
 def find_recipe(name: str) -> Recipe:
@@ -59,9 +116,7 @@ def find_recipe(name: str) -> Recipe:
         near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise InputError(f"recipe {name!r} is not known{hint}; expected one of {', '.join(RECIPES)}")
-    module_name, config, run = RECIPES[name]
-    module = importlib.import_module(module_name)
-    return Recipe(name, getattr(module, config), getattr(module, run))
+    return RECIPES[name]
 
 
 def resolve(

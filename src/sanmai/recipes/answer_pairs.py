@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.preferences import load_pairs
 from sanmai.data.trace import parse_trace
 from sanmai.learn.local_judge import decode
-from sanmai.learn.sources import check_positions, load_splits
-from sanmai.policies.text.policy import load_policy
-from sanmai.policies.text.sampler import Request, sample
+from sanmai.learn.sources import check_positions
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.pairwise import AnswerPair
 from sanmai.train.environment import describe_environment
 from sanmai.train.state import weights_digest
-from sanmai.types import Group, InputError, Problem, Rollout, StopReason
-
-if TYPE_CHECKING:
-    from sanmai.recipes.preferences import PreferencesConfig
+from sanmai.types import Group, Problem, Rollout, StopReason
 
 Fault = Literal["incomplete", "identical"]
 
@@ -54,20 +51,18 @@ class SampledAnswers:
     """Answers of a policy; the same for the same seed, however often and in whatever order they are drawn."""
 
     def __init__(
-        self,
-        config: PreferencesConfig,
-        given: Sequence[Problem] | None,
-        *,
-        on_warning: Callable[[str], None],
+        self, policy: Policy, problems: Sequence[Problem], counts: Mapping[str, int], *, seed: int, samples: int,
+        sampling: SamplingConfig, thought_tags: tuple[str, str], reads_thoughts: bool,
     ) -> None:
-        train, held_out = load_splits(config.problems, config.seed, given, on_warning=on_warning, needs_answer=False)
-        self.problems = [p for p in train if p.kind in config.kinds]
-        self.counts = {"held_out": len(held_out), "of_another_kind": len(train) - len(self.problems)}
-        if not self.problems:
-            raise InputError(f"kinds = {list(config.kinds)}: none of the {len(train)} problems is of these kinds")
-        self.config, self.num_prompts = config, len(self.problems)
-        self.policy = load_policy(config.model, for_training=False)
-        check_positions(self.policy, self.problems, config.sampling.max_tokens)
+        """Args:
+            counts: of problems that were left out, by reason.
+            samples: answers to each problem, an even number.
+            reads_thoughts: a pair shows thought and answer, not the answer alone.
+        """
+        check_positions(policy, problems, sampling.max_tokens)
+        self.policy, self.problems, self.counts, self.num_prompts = policy, problems, dict(counts), len(problems)
+        self._seed, self._samples, self._sampling = seed, samples, sampling
+        self._tags, self._reads_thoughts = thought_tags, reads_thoughts
 
     def environment(self) -> dict[str, Any]:
         digest = weights_digest(self.policy)
@@ -77,27 +72,27 @@ class SampledAnswers:
         groups = self._sample(self.problems[start : start + count])
         drawn = []
         for group in groups:
-            for k in range(0, self.config.samples, 2):
+            for k in range(0, self._samples, 2):
                 drawn.append(self._pair(group, k))
         return drawn, groups
 
     def _sample(self, problems: Sequence[Problem]) -> list[Group]:
-        policy, config = self.policy, self.config
+        policy, open_tag = self.policy, self._tags[0]
         requests = [
             Request(
                 render_prompt(policy.tokenizer, p.messages),
-                [(config.seed, "preferences", p.id, k) for k in range(config.samples)],
+                [(self._seed, "preferences", p.id, k) for k in range(self._samples)],
             )
             for p in problems
         ]
         groups = [Group(problem, []) for problem in problems]
-        for done in sample(policy, requests, config.sampling):
+        for done in sample(policy, requests, self._sampling):
             prompt, text = requests[done.request].prompt_tokens, decode(policy.tokenizer, done)
             trace = parse_trace(
                 text,
-                open_tag=config.thought_tags[0],
-                close_tag=config.thought_tags[1],
-                opened_in_prompt=opened_in_prompt(policy.tokenizer, prompt, config.thought_tags[0]),
+                open_tag=open_tag,
+                close_tag=self._tags[1],
+                opened_in_prompt=opened_in_prompt(policy.tokenizer, prompt, open_tag),
                 is_truncated=done.stop_reason is not StopReason.STOP,
             )
             rollout = Rollout(
@@ -109,9 +104,9 @@ class SampledAnswers:
         return groups
 
     def _pair(self, group: Group, k: int) -> Drawn:
-        """Two neighbours of a group as a pair; for harm the thought counts, for help the answer alone."""
+        """Two neighbours of a group as a pair."""
         traces = [r.trace for r in group.rollouts[k : k + 2] if r.trace is not None]
-        first, second = ((t.answer if self.config.criteria == "helpfulness" else t.text).strip() for t in traces)
+        first, second = ((t.text if self._reads_thoughts else t.answer).strip() for t in traces)
         pair = AnswerPair(f"{group.problem.id}#{k // 2}", group.problem.messages, first, second)
         if not all(trace.is_complete for trace in traces):
             return Drawn(pair, "incomplete")

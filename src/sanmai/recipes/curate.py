@@ -39,43 +39,28 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import Config
 from sanmai.data.curation import Curated, CurationStep, beyond_difficulty, curate, difficulty_band, guessed
 from sanmai.data.domains import domain_of
 from sanmai.data.filters import Drop
 from sanmai.data.problems import load_problems
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, world_problems
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
-from sanmai.recipes.curation_answers import Asked, Asking, answer_start, first_guesses, read_answers
+from sanmai.recipes.curation_answers import Asked, Asking, GuessConfig, answer_start, first_guesses, read_answers
 from sanmai.recipes.curation_card import write_curation_card
 from sanmai.recipes.gather import write_problems
-from sanmai.rewards.answers import VERIFIERS
 from sanmai.rewards.rubric import STYLES, RewardsConfig, Rubric
+from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
 from sanmai.types import Group, InputError, Metrics, Problem
-
-
-class GuessConfig(Config):
-    attempts: int = Field(8, ge=0)
-    """Answers without reasoning that are looked at (N of the paper); 0 leaves the guess filter out."""
-    draws: int | None = Field(None, ge=1)
-    """Completions drawn to get them; None: as many. More where a model thinks all the same now and then."""
-    temperature: float = Field(1.0, ge=1e-3)
-    """Softmax temperature of them."""
-    max_tokens: int = Field(64, ge=1)
-    """Their budget in tokens: an answer, with no room for a solution."""
-    prefill: str | None = None
-    """What they are made to begin with; None: an empty thought, and for the verifier "math" the opening of a box."""
-
-    only_with = (
-        OnlyWith("attempts above 0", lambda c: c.attempts > 0, "draws", "temperature", "max_tokens", "prefill"),
-    )
 
 
 class CurateConfig(Config):
@@ -108,10 +93,6 @@ class CurateConfig(Config):
     """How the accuracy verifier works; weights have no effect here."""
     grading: GradingConfig = GradingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=1)
-
-    @property
-    def guess_draws(self) -> int:
-        return max(self.guess.draws or 0, self.guess.attempts)
 
     @property
     def difficulty(self) -> dict[str, float | None]:
@@ -171,7 +152,7 @@ def run_curate(
         digest = weights_digest(policy)
         facts = describe_environment(policy, {"curated": given}, start_digest=digest, reward=name_of(reward))
         run.log_environment(facts)
-        asking = Asking(policy, config, Rubric(config.rewards, {"reward": reward} if reward else {}))
+        asking = _asking(config, policy, Rubric(config.rewards, {"reward": reward} if reward else {}))
         asking.check(chosen)
         steps = [chosen[i : i + config.prompts_per_step] for i in range(0, len(chosen), config.prompts_per_step)]
         _sample(run, asking, steps, config, progress)
@@ -192,7 +173,7 @@ def run_curate(
     return run.folder
 
 
-def describe_curation(config: CurateConfig) -> Iterator[str]:
+def describe_curation(config: CurateConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences, for `sanmai plan`; problems and model are loaded and checked."""
     warnings: list[str] = []
     given = _loaded(config, None, warnings.append)
@@ -201,7 +182,7 @@ def describe_curation(config: CurateConfig) -> Iterator[str]:
     if not chosen:
         raise _nothing_left(formed)
     policy = load_policy(config.model, for_training=False)
-    Asking(policy, config, Rubric(config.rewards)).check(chosen)
+    _asking(config, policy, Rubric(config.rewards)).check(chosen)
     yield f"Model {config.model.name}: {type(policy.model).__name__}, {policy.num_parameters:,} parameters; none is trained."
     yield (
         f"{len(given):,} problems, {len(given) - len(formed.kept):,} of them dropped for their form or for want of an answer, "
@@ -215,14 +196,20 @@ def describe_curation(config: CurateConfig) -> Iterator[str]:
         f"{math.ceil(len(chosen) / config.prompts_per_step):,} steps of {config.prompts_per_step} problems."
     )
     if config.guess.attempts:
-        begin = answer_start(policy, chosen[0], config)
+        begin = answer_start(policy, chosen[0], config.guess.prefill, config.grading.thought_tags)
         yield (
-            f"Of those that are not dropped for their pass rate, {config.guess_draws} completions of {config.guess.max_tokens} "
-            f"tokens at most that begin with {begin!r}; dropped if one of the first {config.guess.attempts} without reasoning is "
-            "right."
+            f"Of those that are not dropped for their pass rate, {config.guess.num_draws} completions of "
+            f"{config.guess.max_tokens} tokens at most that begin with {begin!r}; dropped if one of the first "
+            f"{config.guess.attempts} without reasoning is right."
         )
     if config.cap is not None:
         yield f"At most {config.cap:,} problems of a domain are kept."
+
+
+def _asking(config: CurateConfig, policy: Policy, rubric: Rubric) -> Asking:
+    return Asking(
+        policy, rubric, config.seed, config.samples_per_prompt, config.sampling, config.guess, config.grading, config.min_reward
+    )
 
 
 # What needs no sampling.

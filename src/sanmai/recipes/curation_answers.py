@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
+from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample, is_correct
 from sanmai.data.trace import parse_trace
@@ -24,11 +25,29 @@ from sanmai.rollout.measure import training_metrics
 from sanmai.train.digests import require_whole
 from sanmai.types import Group, InputError, Metrics, Problem, Rollout, Verdict
 
-if TYPE_CHECKING:
-    from sanmai.recipes.curate import CurateConfig
-
 _BOX = "\\boxed{"
 _MATH_WORDS = f"The final answer is {_BOX}"
+
+
+class GuessConfig(Config):
+    attempts: int = Field(8, ge=0)
+    """Answers without reasoning that are looked at (N of the paper); 0 leaves the guess filter out."""
+    draws: int | None = Field(None, ge=1)
+    """Completions drawn to get them; None: as many. More where a model thinks all the same now and then."""
+    temperature: float = Field(1.0, ge=1e-3)
+    """Softmax temperature of them."""
+    max_tokens: int = Field(64, ge=1)
+    """Their budget in tokens: an answer, with no room for a solution."""
+    prefill: str | None = None
+    """What they are made to begin with; None: an empty thought, and for the verifier "math" the opening of a box."""
+
+    only_with = (
+        OnlyWith("attempts above 0", lambda c: c.attempts > 0, "draws", "temperature", "max_tokens", "prefill"),
+    )
+
+    @property
+    def num_draws(self) -> int:
+        return max(self.draws or 0, self.attempts)
 
 
 @dataclass
@@ -45,14 +64,18 @@ class Asked:
         return [verdict for verdict in self.verdicts if verdict[1] != "thought"]
 
 
-def answer_start(policy: Policy, problem: Problem, config: CurateConfig) -> str:
-    """What a completion is made to begin with so that it answers without reasoning; "" for nothing."""
-    if config.guess.prefill is not None:
-        return config.guess.prefill
-    open_tag, close_tag = config.grading.thought_tags
+def answer_start(policy: Policy, problem: Problem, prefill: str | None, thought_tags: tuple[str, str]) -> str:
+    """What a completion is made to begin with so that it answers without reasoning; "" for nothing.
+
+    Args:
+        prefill: what it is; None: an empty thought, and what opens a box where the verifier reads boxes.
+    """
+    if prefill is not None:
+        return prefill
+    open_tag, close_tag = thought_tags
     tokenizer = policy.tokenizer
     end = prompt_end(tokenizer, render_prompt(tokenizer, problem.messages), open_tag)
-    empty = continues(f"{open_tag}\n\n{close_tag}\n\n", end, config.grading.thought_tags)
+    empty = continues(f"{open_tag}\n\n{close_tag}\n\n", end, thought_tags)
     words = _MATH_WORDS if problem.verifier in ("math", "number") else ""
     written = tokenizer.decode(tokenizer.encode(words, add_special_tokens=False), skip_special_tokens=False)
     return empty + words if _BOX in written.replace(" ", "") else empty
@@ -63,20 +86,27 @@ class Asking:
     """A model that is asked for answers with and without reasoning."""
 
     policy: Policy
-    config: CurateConfig
     rubric: Rubric
+    seed: int
+    samples: int
+    """Completions with reasoning of each problem."""
+    sampling: SamplingConfig
+    guess: GuessConfig
+    grading: GradingConfig
+    min_reward: float
+    """From which on a completion is right where the caller's reward says so."""
     _begins: dict[str, str] = field(default_factory=dict)
     """By verifier, what answers without reasoning begin with."""
 
     def check(self, problems: Sequence[Problem]) -> None:
         """InputError where the longest prompt and a budget are together more than the model's positions."""
-        check_positions(self.policy, problems, self.config.sampling.max_tokens)
-        if self.config.guess.attempts:
-            check_positions(self.policy, [self._at_once(p) for p in problems], self.config.guess.max_tokens)
+        check_positions(self.policy, problems, self.sampling.max_tokens)
+        if self.guess.attempts:
+            check_positions(self.policy, [self._at_once(p) for p in problems], self.guess.max_tokens)
 
     def with_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
-        """Graded groups of `samples_per_prompt`, and what they cost."""
-        groups, stats = self._rollout("difficulty", problems, self.config.samples_per_prompt, self.config.sampling)
+        """Graded groups of `samples`, and what they cost."""
+        groups, stats = self._rollout("difficulty", problems, self.samples, self.sampling)
         metrics = training_metrics(groups) | stats.metrics()
         for group in groups:
             for r in group.rollouts:
@@ -84,14 +114,14 @@ class Asking:
         return groups, metrics
 
     def without_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
-        """Graded groups of `guess_draws`, and what they cost; none of programs."""
-        guess = self.config.guess
+        """Graded groups of `guess.num_draws`, and what they cost; none of programs."""
+        guess = self.guess
         asked = [self._at_once(p) for p in problems if p.verifier != "code"]
-        sampling = self.config.sampling.model_copy(
+        sampling = self.sampling.model_copy(
             update={"temperature": guess.temperature, "max_tokens": guess.max_tokens}
         )
-        groups, stats = self._rollout("guess", asked, self.config.guess_draws, sampling)
-        keep_first_box(groups, self.rubric, self.config.grading)
+        groups, stats = self._rollout("guess", asked, self.guess.num_draws, sampling)
+        keep_first_box(groups, self.rubric, self.grading)
         for group in groups:
             for r in group.rollouts:
                 has_thought = r.trace is not None and bool(r.trace.thought.strip())
@@ -102,15 +132,15 @@ class Asking:
     def _rollout(
         self, name: str, problems: Sequence[Problem], count: int, sampling: SamplingConfig
     ) -> tuple[list[Group], RolloutStats]:
-        seed = (self.config.seed, "curate", name)
+        seed = (self.seed, "curate", name)
         return rollout(
             self.policy, problems, self.rubric, rollouts_per_prompt=count, seed=seed, policy_version=0,
-            sampling=sampling, grading=self.config.grading,
+            sampling=sampling, grading=self.grading,
         )  # fmt: skip
 
     def _at_once(self, problem: Problem) -> Problem:
         if problem.verifier not in self._begins:
-            self._begins[problem.verifier] = answer_start(self.policy, problem, self.config)
+            self._begins[problem.verifier] = answer_start(self.policy, problem, self.guess.prefill, self.grading.thought_tags)
         begin = self._begins[problem.verifier]
         message = {"role": "assistant", "content": begin}
         return replace(problem, messages=(*problem.messages, message)) if begin else problem
@@ -119,8 +149,8 @@ class Asking:
         """Right or not; None where it could not be graded."""
         if r.failure is not None or not r.verdicts:
             return Verdict(None, r.failure or "not graded: the time limit of its step ended it", "not_graded")
-        sample = Sample.of(problem, r, self.config.grading.thought_tags[0])
-        right = is_correct(sample, by_reward=bool(self.rubric.custom), min_reward=self.config.min_reward)
+        sample = Sample.of(problem, r, self.grading.thought_tags[0])
+        right = is_correct(sample, by_reward=bool(self.rubric.custom), min_reward=self.min_reward)
         if right is None:
             return Verdict(None, "could not be graded", "not_graded")
         if not right and r.trace is not None and not r.trace.is_complete:

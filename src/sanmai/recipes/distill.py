@@ -34,7 +34,8 @@ from sanmai.learn.teacher import (
     teacher_logp,
 )
 from sanmai.losses import Normalisation, distillation_advantages
-from sanmai.policies.text.policy import ModelConfig, Policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig

@@ -45,7 +45,9 @@ from sanmai.losses import (
     sequence_logp,
     weighted_nll,
 )
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.reward_data import as_problem
 from sanmai.rewards.rubric import RewardsConfig
@@ -62,6 +64,7 @@ from sanmai.train.step import (
     Scored,
     learning_rate,
     optimizer_step,
+    optimizer_words,
     score_all,
 )
 from sanmai.types import InputError, Metrics, Problem, Rollout, StopReason, TokenBatch
@@ -202,7 +205,7 @@ def run_dpo(
     return run.folder
 
 
-def describe_dpo(config: DpoConfig) -> Iterator[str]:
+def describe_dpo(config: DpoConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; pairs, problems and model are loaded and checked."""
     _check_source(config)
     warnings: list[str] = []
@@ -228,6 +231,7 @@ def describe_dpo(config: DpoConfig) -> Iterator[str]:
     )
     if config.keeps_reference:
         yield "The starting policy is kept as the reference: a copy of the trained weights, in each checkpoint too."
+    yield optimizer_words(config.optimizer)
 
 
 def load_preference_pairs(config: DpoConfig, on_warning: Callable[[str], None]) -> tuple[list[Pair], list[Pair]]:

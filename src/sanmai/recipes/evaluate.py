@@ -14,7 +14,8 @@ from sanmai.learn.gold import GoldConfig
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig

@@ -7,20 +7,18 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.policies.text.checkpoints import sync
 from sanmai.recipes.answer_pairs import Drawn
+from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.pairwise import Comparison, place_bias
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import storing
 from sanmai.types import RunError
-
-if TYPE_CHECKING:
-    from sanmai.recipes.preferences import PreferencesConfig
 
 OUTCOMES = ("kept", "tie", "ungradable", "identical", "incomplete")
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -86,8 +84,16 @@ def write_pairs(run: Path, num_steps: int) -> int:
     return _write_parquet(run / "pairs.parquet", _PAIRS, (_kept(rows) for rows in _judged(run, num_steps)))
 
 
-def write_card(run: Path, num_steps: int, config: PreferencesConfig, left_out: Mapping[str, int]) -> None:
-    """Write card.json: counts at every filter, how far the judge favours a place, and whether it favours length."""
+def write_card(
+    run: Path, num_steps: int, judge: JudgeConfig, criteria: str, left_out: Mapping[str, int], *, is_recorded: bool
+) -> None:
+    """Write card.json: counts at every filter, how far the judge favours a place, and whether it favours length.
+
+    Args:
+        criteria: what the judge was asked about.
+        left_out: problems that were not asked, by reason.
+        is_recorded: the answers came with a choice, and the first is the one that was chosen then.
+    """
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     comparisons: list[Comparison] = []
@@ -102,12 +108,12 @@ def write_card(run: Path, num_steps: int, config: PreferencesConfig, left_out: M
                 is_longer.append(float(len(kept["chosen"]) > len(kept["rejected"])))
         is_first += [float(row["preferred"] == "first") for row in rows if row["outcome"] == "kept"]
     bias = place_bias(comparisons)
-    asked = config.judge.calls_per_pair * len(comparisons)
+    asked = judge.calls_per_pair * len(comparisons)
     card = {
         "judge": {
-            "model": config.judge.model, "revision": config.judge.revision, "base_url": config.judge.base_url,
-            "temperature": config.judge.temperature, "criteria": config.criteria,
-            "calls_per_pair": config.judge.calls_per_pair, "margin": config.judge.margin,
+            "model": judge.model, "revision": judge.revision, "base_url": judge.base_url,
+            "temperature": judge.temperature, "criteria": criteria,
+            "calls_per_pair": judge.calls_per_pair, "margin": judge.margin,
         },
         "left_out": dict(left_out),
         "pairs": {name: outcomes[name] for name in ("made", *OUTCOMES)},
@@ -119,7 +125,7 @@ def write_card(run: Path, num_steps: int, config: PreferencesConfig, left_out: M
         },
         "chosen_is_longer": _rate(rate(is_longer)),
         # With recorded answers the first is the one that was chosen then; with sampled ones it is any.
-        ("agrees_with_recorded" if config.recorded is not None else "chosen_is_first"): _rate(rate(is_first)),
+        ("agrees_with_recorded" if is_recorded else "chosen_is_first"): _rate(rate(is_first)),
     }  # fmt: skip
     path = run / "card.json"
     with storing(path):

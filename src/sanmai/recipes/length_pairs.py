@@ -23,7 +23,8 @@ from sanmai.data.filters import Sample
 from sanmai.data.shortest import LengthPair, length_pairs, shortest_correct
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, load_splits
-from sanmai.policies.text.policy import ModelConfig, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.recipes.sample_files import read_samples
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.digests import require_whole
@@ -83,6 +84,10 @@ def run_length_pairs(
             f"{len(pairs):,} pairs from {len(groups):,} problems: {run.folder / 'pairs.jsonl'}"
         )
     return run.folder
+
+
+def describe_length_pairs(config: LengthPairsConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    yield "It pairs samples that there are and samples nothing: seconds."
 
 
 class _Known(dict[str, Problem]):

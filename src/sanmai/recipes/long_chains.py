@@ -13,7 +13,7 @@ longer (docs/LOG.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -61,6 +61,10 @@ def run_long_chains(
         write_problems(run.folder / "demonstrations.jsonl", long_chains(config))
         run.event("finish")
     return run.folder
+
+
+def describe_long_chains(config: LongChainsConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    yield "It writes demonstrations of the embedded world and samples nothing: seconds."
 
 
 def long_chains(config: LongChainsConfig) -> list[Problem]:

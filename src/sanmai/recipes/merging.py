@@ -9,7 +9,7 @@ apart they are, not whether that is too far: only an evaluation tells. Tokenizer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import fsum, sqrt
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,9 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, differing_keys
 from sanmai.learn.progress import Progress
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
@@ -85,6 +87,10 @@ def run_merge(
             progress.step(step, metrics)
         progress.end(run)
     return run.folder
+
+
+def describe_merge(config: MergeConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    yield "It averages the weights of two models and trains nothing: seconds, and the memory of both."
 
 
 def average_into(long: Policy, short: Policy, weight: float) -> float:

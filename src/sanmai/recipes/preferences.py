@@ -12,7 +12,7 @@ nothing that it has answered. `pairs.parquet` has the pairs that are kept, `judg
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,8 +22,9 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
-from sanmai.learn.sources import ProblemsConfig
-from sanmai.policies.text.policy import ModelConfig
+from sanmai.learn.sources import ProblemsConfig, load_splits
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
 from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
@@ -99,7 +100,7 @@ def run_preferences(
         if config.recorded is not None:
             answers = RecordedAnswers(config.recorded, on_warning=run.warn)
         else:
-            answers = SampledAnswers(config, problems, on_warning=run.warn)
+            answers = sampled_answers(config, problems, run.warn)
         run.log_environment(answers.environment())
         num_steps = -(-answers.num_prompts // config.prompts_per_step)
         progress.begin(run, num_steps)
@@ -123,9 +124,26 @@ def run_preferences(
         elif not run.interrupted:
             num_kept = write_pairs(run.folder, num_steps)
             progress.say(f"{num_kept} pairs are kept: {run.folder / 'pairs.parquet'}")
-            write_card(run.folder, num_steps, config, answers.counts)
+            write_card(
+                run.folder, num_steps, config.judge, config.criteria, answers.counts, is_recorded=config.recorded is not None
+            )
         progress.end(run)
     return run.folder
+
+
+def sampled_answers(
+    config: PreferencesConfig, given: Sequence[Problem] | None, on_warning: Callable[[str], None]
+) -> SampledAnswers:
+    """The answers of the configured policy to the configured problems; InputError where there is none."""
+    train, held_out = load_splits(config.problems, config.seed, given, on_warning=on_warning, needs_answer=False)
+    chosen = [p for p in train if p.kind in config.kinds]
+    if not chosen:
+        raise InputError(f"kinds = {list(config.kinds)}: none of the {len(train)} problems is of these kinds")
+    return SampledAnswers(
+        load_policy(config.model, for_training=False), chosen,
+        {"held_out": len(held_out), "of_another_kind": len(train) - len(chosen)}, seed=config.seed, samples=config.samples,
+        sampling=config.sampling, thought_tags=config.thought_tags, reads_thoughts=config.criteria == "harmlessness",
+    )
 
 
 def _mark(folder: Path, step: int) -> None:

@@ -1,7 +1,8 @@
 """The embedded base model, rebuilt: a tiny Qwen3 learns the world's noisy corpus from random weights.
 
-This is how the folder `models/tiny` came about; `sanmai export RUN DIR` writes such a folder. Another `architecture` gives a
-base of another size or family with the same tokenizer: a student for distillation (`--config student-tiny`).
+This is how the folder `policies/text/tiny` came about; `sanmai export RUN DIR` writes such a folder. Another
+`architecture` gives a base of another size or family with the same tokenizer: a student for distillation
+(`--config student-tiny`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from sanmai.learn.evaluation import EvaluationConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import WorldConfig, world_problems
 from sanmai.learn.supervised import Demonstration, fit
-from sanmai.policies.text.policy import ModelConfig, quiet_transformers
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.policies.text.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
 from sanmai.rewards.rubric import RewardsConfig

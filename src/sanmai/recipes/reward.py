@@ -25,7 +25,7 @@ from sanmai.data.preferences import LabelledRefusal, Pair, load_rm_bench
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
 from sanmai.losses import binary_cross_entropy, bradley_terry
-from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.config import ModelConfig
 from sanmai.recipes.refusal_evaluation import under_other_prompts
 from sanmai.recipes.reward_data import (
     Example,
@@ -41,7 +41,7 @@ from sanmai.rewards.reward_model import LABELS, Objective, Reads, RewardModel, l
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
-from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate
+from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate, optimizer_words
 from sanmai.types import InputError, Metrics, Problem
 
 
@@ -155,7 +155,7 @@ def run_reward(
     return run.folder
 
 
-def describe_reward(config: RewardConfig) -> Iterator[str]:
+def describe_reward(config: RewardConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; preferences and model are loaded and checked."""
     warnings: list[str] = []
     train, held_out = load_preferences(config.preferences, config.objective, config.seed, warnings.append)
@@ -182,6 +182,7 @@ def describe_reward(config: RewardConfig) -> Iterator[str]:
         f"{config.epochs:g} pass{'es' if config.epochs != 1 else ''} in {num_updates(config, len(examples))} updates of "
         f"{min(config.examples_per_step, len(examples))}; {loss}, scored on {read}."
     )
+    yield optimizer_words(config.optimizer)
 
 
 def _shown(config: RewardConfig, train: Sequence[Preference]) -> Sequence[Preference]:
@@ -217,7 +218,7 @@ def update(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(config, step, num_steps)
     optimizer.zero_grad(set_to_none=True)
-    model.use_threads()
+    model.cores.use_threads()
     metrics: Metrics = {}
     # A pair's two responses go through together: its loss needs both.
     widths = [len(example.sequences) * max(map(len, example.sequences)) for example in batch]

@@ -32,8 +32,8 @@ from sanmai.recipes.reward_evaluation import (
     sigmoid,
     style_matrix,
 )
-from sanmai.rewards.answers import accuracy
 from sanmai.rewards.reward_model import LABELS, RewardModel
+from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import Run
 from sanmai.types import Group, Metrics, Rollout, RunError, StopReason, Verdict

@@ -32,7 +32,9 @@ from sanmai.learn.graders import make_rubric
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.recipes.datacard import Card, write_card
@@ -145,7 +147,7 @@ def run_sample(
     return run.folder
 
 
-def describe_sampling(config: SampleConfig) -> Iterator[str]:
+def describe_sampling(config: SampleConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences, for `sanmai plan`; problems and model are loaded and checked."""
     warnings: list[str] = []
     chosen, held_out = _problems(config, None, warnings.append, has_reward=False)

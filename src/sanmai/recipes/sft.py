@@ -18,7 +18,7 @@ from sanmai.learn.evaluation import EvaluationConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.supervised import fit
-from sanmai.policies.text.policy import ModelConfig
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig

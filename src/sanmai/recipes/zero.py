@@ -22,20 +22,20 @@ from sanmai.config import Config
 from sanmai.learn.alarm import HackingAlarm, check_gold
 from sanmai.learn.anchor import Anchor, AnchorConfig
 from sanmai.learn.budgets import Budgets, BudgetsConfig
-from sanmai.learn.curriculum import CurriculumConfig
+from sanmai.learn.curriculum import Curriculum, CurriculumConfig
 from sanmai.learn.evaluation import EvaluationConfig, evaluate
 from sanmai.learn.graders import make_rubric
+from sanmai.learn.learner import Learner
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.machine import peak_of
-from sanmai.learn.mixture import MixtureConfig
+from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.learn.progress import Progress
-from sanmai.learn.rollouts import PartialConfig, StepRollouts
 from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.spending import Spending
-from sanmai.learn.update import update
+from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
+from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
-from sanmai.policies.text.policy import ModelConfig
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig
@@ -136,7 +136,9 @@ def run_zero(
             learned = [*train, *(anchor.problems if anchor else ())]
             budgets = _budgets(config, run, state, learned, held_out)
             check_positions(state.policy, budgets.probe, budget)
-        rollouts = StepRollouts(config, train, state.extra)
+        rollouts = _step_rollouts(config, train)
+        rollouts.restore(state.extra, train)
+        learner = _learner(config, run, state, anchor, budgets)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)
         is_done = run.start_step >= config.num_steps or spending.is_over
@@ -161,7 +163,7 @@ def run_zero(
                 groups, stats = rollouts.write(state.policy, rubric, step)
                 paid = rollouts.finish(groups, rubric, step, num_steps)
             with progress.phase("training"):
-                found = update(run, state, groups, config, step, num_steps, rubric, anchor, budgets)
+                found = learner.update(groups, step, num_steps, rubric)
             metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
@@ -180,6 +182,25 @@ def run_zero(
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)
     return run.folder
+
+
+def _step_rollouts(config: ZeroConfig, train: Sequence[Problem]) -> StepRollouts:
+    mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
+    curriculum = None
+    if config.curriculum.tracks:
+        curriculum = Curriculum(config.curriculum, train, config.num_steps, seed=config.seed)
+    return StepRollouts(
+        mixture, curriculum, per_prompt=config.rollouts_per_prompt, seed=config.seed, sampling=config.sampling,
+        grading=config.grading, partial=config.partial, length=config.length,
+    )
+
+
+def _learner(config: ZeroConfig, run: Run, state: TrainingState, anchor: Anchor | None, budgets: Budgets | None) -> Learner:
+    return Learner(
+        run, state, config.loss, config.optimizer, seed=config.seed, num_updates=config.updates_per_step,
+        temperature=config.sampling.temperature, max_tokens=config.sampling.max_tokens,
+        newest_alone=config.partial.earlier == "exclude", anchor=anchor, budgets=budgets,
+    )
 
 
 def _budgets(

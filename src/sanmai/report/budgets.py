@@ -9,12 +9,12 @@ from statistics import fmean
 from typing import Any
 
 from sanmai.instruments.cost import Cost, RunFiles, training_part
+from sanmai.recipes import RECIPES
 from sanmai.report.findings import BASE
 from sanmai.report.load import is_number
 
 TOLERANCE = 0.1
 """Budgets whose relative difference is above it are not called equal."""
-_DEMONSTRATES = ("sft", "pretrain")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def spent_by(recipe: str, found: RunFiles, cost: Cost, planned: Any = None) -> S
                 tokens.setdefault(name.removeprefix("tokens/"), {})[line["step"]] = value
     total = {name: fsum(values.values()) for name, values in tokens.items()}
     trained = total.get("trained", 0.0)
-    shown = trained if recipe in _DEMONSTRATES else 0.0
+    shown = trained if recipe in RECIPES and RECIPES[recipe].is_shown else 0.0
     training = training_part(cost)
     return Spent(
         total.get("sampled", 0.0), trained - shown, shown + total.get("anchor", 0.0), total.get("probe", 0.0),

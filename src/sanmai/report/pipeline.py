@@ -14,6 +14,7 @@ from math import fsum
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+from sanmai.recipes import RECIPES
 from sanmai.report.lengths import LengthTable, read_lengths
 from sanmai.report.load import Row, RunData, find, is_number, read_checked, read_lines, read_whole
 from sanmai.report.summary import cost, planned_steps
@@ -36,8 +37,6 @@ _COLUMNS = (
     ),
     *("reason/harm", "reason/helped", "reason/over_refusal"),
 )
-_MAKES_A_MODEL = frozenset({"pretrain", "sft", "dpo", "merge", "zero", "distill", "guarded"})
-"""Recipes whose result is a policy; a stage without a configuration to read starts from such a one among its inputs."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,11 @@ class Stage:
     """Completions of a scoring stage, without their texts."""
     card: dict[str, Any] = field(default_factory=dict)
     """What a sampling stage kept and dropped."""
+
+    @property
+    def makes_policy(self) -> bool:
+        """Its result is a policy; a stage without a configuration to read starts from such a one among its inputs."""
+        return self.recipe in RECIPES and RECIPES[self.recipe].makes == "policy"
     decision: dict[str, Any] = field(default_factory=dict)
     """What the gate of a guarded stage found."""
     has_report: bool = False
@@ -120,7 +124,7 @@ class Pipeline:
             return None
         reference = _model_of(stage)
         if reference is None:
-            made = [i for i in stage.inputs if i in self.stages and self.stages[i].recipe in _MAKES_A_MODEL]
+            made = [i for i in stage.inputs if i in self.stages and self.stages[i].makes_policy]
             if stage.recipe == "distill":
                 made = made[:-1]  # the teacher
             return made[0] if made else self._stageless_before(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.instruments.measures import tags_and_language
+from sanmai.recipes import RECIPES
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
@@ -21,9 +22,6 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
-_SCORERS = ("reward",)
-"""Recipes whose model writes nothing: what it scores says nothing of how it thinks, or at what length."""
-_DATA_RECIPES = ("sample", "preferences", "gather", "curate")
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     column = quality_column(before + after)
     name = column.removeprefix("score/")
     label = "Accuracy" if name == "accuracy" else f"Score: {name}"
-    writes = find(run.config, "recipe") not in _SCORERS
+    writes = _makes(run) != "reward model"  # what it scores says nothing of how it thinks, or at what length
     if not writes:  # the second response of a pair has no verdict of its own
         before, after = ([row for row in rows if row.get(column) is not None] for rows in (before, after))
     measures = [_measure(name, label, before, after, lambda row: row.get(column), 1)]
@@ -174,7 +172,7 @@ def verdict(run: RunData, measures: Sequence[Measure]) -> str:
     """What the run showed, in one or two sentences."""
     if not measures and find(run.config, "recipe") == "redteam":
         return "This run searched for prompts that break a model and trained nothing: redteam.json has what it found."
-    if not measures and find(run.config, "recipe") in _DATA_RECIPES:
+    if not measures and _makes(run) == "data":
         return (
             "This run made data and trained nothing: what it kept, and why not more, is in the card beside this report."
         )
@@ -364,3 +362,9 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _makes(run: RunData) -> str | None:
+    """What the run's recipe makes; None of one that is not known here."""
+    recipe = RECIPES.get(str(find(run.config, "recipe")))
+    return recipe.makes if recipe is not None else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from sanmai.rewards import answer_beside, answer_phrases, units
 from sanmai.rewards.answer_after import taken_back
@@ -13,7 +12,7 @@ from sanmai.rewards.answer_marks import SENTENCE_START, Mark, TakenBackError, le
 from sanmai.rewards.answer_numbers import asks_percentage, western
 from sanmai.rewards.math import compare
 from sanmai.rewards.statements import positive_variables
-from sanmai.types import InputError, Problem, Trace, TraceState, Verdict
+from sanmai.types import Problem, Trace, TraceState, Verdict
 
 MAX_ANSWER_CHARS = 100_000
 """An answer part longer than this holds no final answer that anybody would look for."""
@@ -142,58 +141,3 @@ def _is_spoiled(answer: str, mark: Mark, *, takes_about: bool) -> bool:
     before, after = answer[max(0, mark.start - 400) : mark.start], answer[mark.end : mark.end + 200]
     is_close = not takes_about and is_about(before, mark.text)
     return mark.is_box and (is_close or answer_beside.is_spoiled(before, mark.text, after, takes_about=takes_about))
-
-
-def _verify_world(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
-    from sanmai.world import verify
-
-    return verify(problem, trace)
-
-
-def _verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.code import verify_code
-
-    return verify_code(problem, trace, timeout_seconds=timeout_seconds)
-
-
-def _verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.exact import verify_exact
-
-    return verify_exact(problem, trace)
-
-
-def _verify_number(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.worked import verify_number
-
-    return verify_number(problem, trace, timeout_seconds=timeout_seconds)
-
-
-def _verify_expression(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.number_puzzle import verify_expression
-
-    return verify_expression(problem, trace)
-
-
-def _verify_gym(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.gym import verify_gym
-
-    return verify_gym(problem, trace, timeout_seconds=timeout_seconds)
-
-
-VERIFIERS: dict[str, Callable[..., Verdict]] = {
-    "math": verify_math, "world": _verify_world, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
-    "number": _verify_number, "gym": _verify_gym,
-}  # fmt: skip
-"""By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
-
-
-def accuracy(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0) -> Verdict:
-    """The verdict of the verifier that the problem names.
-
-    Raises:
-        InputError: there is no verifier of that name.
-    """
-    if problem.verifier not in VERIFIERS:
-        known = ", ".join(sorted(VERIFIERS))
-        raise InputError(f"problem {problem.id}: verifier = {problem.verifier!r}; expected one of {known}")
-    return VERIFIERS[problem.verifier](problem, trace, timeout_seconds=timeout_seconds)

@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from sanmai.policies.text.loading import check_folder, loading
-from sanmai.policies.text.policy import quiet_transformers
+from sanmai.policies.text.loading import check_folder, loading, quiet_transformers
 from sanmai.rewards.reward_model import similar_lengths
 from sanmai.types import InputError
 

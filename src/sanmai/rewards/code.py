@@ -125,7 +125,7 @@ class CodeGrader:
 
 
 def verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0) -> Verdict:
-    """1.0 when the answer's program passes all tests, visible and hidden; the verifier "code" of rewards/answers.py.
+    """1.0 when the answer's program passes all tests, visible and hidden; the verifier "code" of rewards/verifiers.py.
 
     Args:
         timeout_seconds: CPU time for all tests together.

@@ -20,7 +20,7 @@ from sanmai.types import Problem, Trace, TraceState, Verdict
 
 
 def verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
-    """1.0 when the one final answer is the reference as written; the verifier "exact" of rewards/answers.py."""
+    """1.0 when the one final answer is the reference as written; the verifier "exact" of rewards/verifiers.py."""
     if problem.answer is None or not problem.answer.strip():
         return Verdict(None, "no reference answer", "ungradable")
     found = final_text(trace)

@@ -61,7 +61,7 @@ def score(answer):
 
 
 def verify_gym(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0) -> Verdict:
-    """1.0 when the generator's scorer gives the final answer full marks; the verifier "gym" of rewards/answers.py.
+    """1.0 when the generator's scorer gives the final answer full marks; the verifier "gym" of rewards/verifiers.py.
 
     None where the scorer cannot be asked: another version of the library makes another item, or there is none. An answer that
     the scorer raises at, or that takes longer than the limit, is wrong.

@@ -19,7 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,17 +27,11 @@ from torch import Tensor
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.data.turns import tags_opened, turn_end
-from sanmai.policies.text.loading import check_folder, check_template, loading
-from sanmai.policies.text.policy import (
-    _DTYPES,
-    LARGE,
-    ModelConfig,
-    _first_line,
-    available_cores,
-    quiet_transformers,
-    recompute_layers,
-    resolve_model,
-)
+from sanmai.policies.text.config import DTYPES, ModelConfig
+from sanmai.policies.text.cpu.cores import LARGE, Cores
+from sanmai.policies.text.library import recompute_layers
+from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
+from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
 
 Objective = Literal["pairwise", "pointwise", "correctness", "refusal"]
@@ -59,7 +53,6 @@ class RewardModel:
         RewardModel.load(Path("runs/reward-1a2b3c4d"))([(problem, trace)])   # [Verdict(0.93, ..., "safe")]
     """
 
-    workers = 1
     scores_in_chunks = False
     """There are no logits over a vocabulary to be cut."""
 
@@ -78,15 +71,15 @@ class RewardModel:
         self.device = next(model.parameters()).device
         self.weights: dict[str, torch.nn.Parameter] = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.vocabulary = model.get_input_embeddings().weight.shape[0]
-        # The products of a small model are not worth being split (policies/text/policy.py, Policy.workers).
-        is_small = self.device.type == "cpu" and self.num_parameters < LARGE
-        self.threads = 1 if is_small else config.threads or available_cores()
+        is_cpu = self.device.type == "cpu"
+        # The products of a small model are not worth being split.
+        self.cores = Cores(1 if is_cpu and self.num_parameters < LARGE else config.threads, is_cpu=is_cpu, is_one=True)
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._options = {"use_cache": False} if takes_cache else {}
         # What a policy writes is text, though it look like a stop token.
         self._as_text = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
         if config.recompute_layers:
-            recompute_layers(cast(Any, self))
+            recompute_layers(model, config.name, self.autocast)
 
     @classmethod
     def load(cls, folder: Path | str, *, device: str = "cpu") -> RewardModel:
@@ -107,15 +100,11 @@ class RewardModel:
         config = self.model.config.get_text_config()
         return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
-    def use_threads(self) -> None:
-        """Give the calling thread its share of the cores; PyTorch's setting belongs to a thread."""
-        torch.set_num_threads(self.threads)
-
     @contextlib.contextmanager
     def _own_threads(self) -> Generator[None]:
         """Within, this model's share of the cores; afterwards the caller's, whose policy may be a large one."""
         before = torch.get_num_threads()
-        self.use_threads()
+        self.cores.use_threads()
         try:
             yield
         finally:
@@ -123,7 +112,7 @@ class RewardModel:
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Context in which forward passes run in the configured dtype."""
-        dtype = _DTYPES[self.config.dtype]
+        dtype = DTYPES[self.config.dtype]
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not torch.float32)
 
     def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]:
@@ -336,7 +325,7 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
     with loading(failed), quiet_transformers(), torch.random.fork_rng(devices=[]):  # a lacking head is drawn at random
         tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            name, num_labels=1, dtype=torch.float32 if for_training else _DTYPES[config.dtype], use_safetensors=True,
+            name, num_labels=1, dtype=torch.float32 if for_training else DTYPES[config.dtype], use_safetensors=True,
             output_loading_info=True, **options,
         )  # fmt: skip
     model, found = loaded
@@ -346,7 +335,7 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
         return model.to(config.device), tokenizer, sorted(found["missing_keys"])
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"model.device = {config.device!r}: not usable on this machine: {_first_line(error)}"
+            f"model.device = {config.device!r}: not usable on this machine: {first_line(error)}"
         ) from error
 
 

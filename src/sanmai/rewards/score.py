@@ -10,7 +10,7 @@ from typing import Any
 
 from sanmai.data import files
 from sanmai.data.trace import opens_thought, parse_trace
-from sanmai.rewards.answers import accuracy
+from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import rate
 from sanmai.types import InputError, Problem, Trace, Verdict
 

@@ -160,7 +160,7 @@ def holds_reward_model(folder: str) -> bool:
     Raises:
         InputError: a run folder that holds no model yet.
     """
-    from sanmai.policies.text.policy import resolve_model
+    from sanmai.policies.text.resolve import resolve_model
     from sanmai.rewards.reward_model import FACTS
 
     return (Path(resolve_model(folder)) / FACTS).is_file()

@@ -15,6 +15,7 @@ import torch
 
 from sanmai.policies.text.cpu.native import native
 from sanmai.policies.text.policy import Policy
+from sanmai.rewards.verifiers import VERSIONS
 from sanmai.types import Problem
 
 _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow", "reasoning-gym")
@@ -29,6 +30,8 @@ def describe_environment(
         start_digest: of the starting weights; see TrainingState.
         reward: names the caller's reward function, if there is one.
     """
+    problems = {name: list(found) for name, found in problems.items()}
+    verifiers = {problem.verifier for found in problems.values() for problem in found}
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -37,8 +40,8 @@ def describe_environment(
             "system": platform.platform(),
             "processor": _processor(),
             "cores": os.cpu_count(),
-            "threads": policy.threads,
-            "workers": policy.workers,
+            "threads": policy.cores.threads,
+            "workers": policy.cores.workers,
             "attention_kernel": policy.device.type == "cpu" and native().attend is not None,
             "device": _device_name(policy.device),
         },
@@ -52,6 +55,7 @@ def describe_environment(
             "path": getattr(policy, "path", "general path"),  # a reward model has the library's own forward alone
             "notes": list(policy.notes),
         },
+        "graders": {name: VERSIONS[name] for name in sorted(verifiers & VERSIONS.keys())},
         "origin": {
             "weights": start_digest,
             "reward": reward,

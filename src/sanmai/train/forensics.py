@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from sanmai.policies.text.policy import ModelConfig, Policy, load_policy
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import Policy
 from sanmai.train.components import LossConfig, rl_components, sft_component
 from sanmai.train.step import Component, accumulate
 from sanmai.types import Image, InputError, Rollout, TokenBatch

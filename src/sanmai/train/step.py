@@ -103,6 +103,16 @@ class NonFiniteError(RunError):
     """The anchor's loss is at fault, and the batch's is not."""
 
 
+def optimizer_words(config: OptimizerConfig) -> str:
+    """The optimizer in a sentence, for a plan."""
+    o = config
+    warmup = f" after {o.warmup_steps} steps of warm-up" if o.warmup_steps else ""
+    return (
+        f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; "
+        f"{o.micro_tokens:,} padded tokens at a time."
+    )
+
+
 def make_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
@@ -286,7 +296,7 @@ def score_all(policy: Policy, micros: Sequence[TokenBatch], temperature: float) 
         with torch.no_grad():
             return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
 
-    return policy.map(score, len(micros))
+    return policy.cores.map(score, len(micros))
 
 
 def _rows_that_count(batch: TokenBatch, components: Mapping[str, Component]) -> list[int]:
@@ -315,7 +325,7 @@ def _backward_in_order(
     def part(i: int) -> tuple[Metrics, list[float]]:
         nonlocal next_up
         total, metrics, means_B = forward(i)
-        if policy.workers == 1:
+        if policy.cores.workers == 1:
             total.backward()
             NOW.one_more()
             return metrics, means_B
@@ -332,7 +342,7 @@ def _backward_in_order(
         return metrics, means_B
 
     NOW.count(count, "micro-batches")
-    return policy.map(part, count, on_error=stop_waiting)
+    return policy.cores.map(part, count, on_error=stop_waiting)
 
 
 def _nan_first(value: float) -> float:

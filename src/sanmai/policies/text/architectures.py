@@ -1,6 +1,6 @@
 """What the layers of every architecture that the fast path knows are made of, read from a `transformers` config.
 
-A family is one entry of `FAMILIES`. policies/text/dense.py, decoder.py and flops.py compute what an `Architecture` says and ask for
+A family is one entry of `FAMILIES`. dense.py, decoder.py and flops.py compute what an `Architecture` says and ask for
 no name: a feature that no entry uses (a norm that is not there, a scale of 1, no cap) costs nothing.
 """
 

@@ -41,7 +41,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class FusedLayer:
-    """A layer's weights; norms that an architecture does not have are None. See `Layer` in policies/text/dense.py."""
+    """A layer's weights; norms that an architecture does not have are None. See `Layer` in dense.py."""
 
     attention_before: Tensor | None
     qkv: Affine

@@ -1,8 +1,8 @@
-"""The fast path: the architectures of policies/text/architectures.py by functions of our own over the `transformers` model's weights.
+"""The fast path: the architectures of architectures.py by functions of our own over the `transformers` model's weights.
 
 Each token is computed once: no padding enters a matrix product, and a prompt that several rollouts share is computed once
 for all of them. `DenseModel.of` takes a model only if its logits are those of `transformers`; any other model goes the
-general way (policies/text/policy.py). Sampling with it is in policies/text/decoder.py.
+general way (policy.py). Sampling with it is in decoder.py.
 
 The compiled attention turns whole heads; PyTorch computes that of a model that turns a part of each.
 

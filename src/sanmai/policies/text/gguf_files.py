@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sanmai.policies.text.loading import loading
+from sanmai.policies.text.loading import loading, quiet_transformers
 from sanmai.policies.text.places import cache_folder
 from sanmai.types import InputError
 
@@ -71,8 +71,6 @@ def _digest(file: Path) -> str:
 def unpacked_into(made: Path, file: Path) -> None:
     """Write the file's model into a folder; raises InputError as `unpacked`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from sanmai.policies.text.policy import quiet_transformers
 
     with loading(f"{file}: cannot read its weights"):
         kinds = _kinds(file)

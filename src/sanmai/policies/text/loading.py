@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import warnings
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,25 @@ def _probed(template: str, special: str) -> dict[str, Any] | str:
         if count > 1_000_000 + 100 * found["given"][name]:
             return f"writes {count:,} characters for a conversation of {found['given'][name]:,}; {tried} 100 times that"
     return found
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Generator[None]:
+    """No progress bars or advice from `transformers` and its friends within."""
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:300] or type(error).__name__

@@ -1,6 +1,6 @@
 """Sampling from a policy in this process: slots that are written to side by side, refilled as rollouts finish.
 
-The fast path (policies/text/decoder.py) takes the architectures that it knows, the general path every `transformers` causal LM;
+The fast path (decoder.py) takes the architectures that it knows, the general path every `transformers` causal LM;
 both compute a group's prompt once. Each rollout draws from its own random stream, so neither its neighbours nor the order
 of arrival can change what it says (law 7). On a CPU the rollouts are split over threads that compute on their own: small
 products gain nothing from being split themselves, and no thread waits for another at every one of them.
@@ -94,7 +94,7 @@ def sample(
         raise ValueError(f"request {pictured[0]} has images, and the policy reads text alone")
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
-    workers = min(policy.sampling_workers, config.concurrent, len(rows))
+    workers = min(policy.cores.sampling_workers, config.concurrent, len(rows))
     deadline = time.monotonic() + config.timeout_seconds
     task = _Task(policy, requests, config, deadline, config.concurrent // workers, segment or config.max_tokens)
     fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
@@ -115,7 +115,7 @@ def sample(
     working = []
     try:
         for a, b in itertools.pairwise(bounds):
-            working.append(policy.sampling_pool.submit(work, rows[a:b]))
+            working.append(policy.cores.sampling_pool.submit(work, rows[a:b]))
         num_working = workers
         while num_working:
             result = task.results.get()

@@ -1,7 +1,7 @@
 """The parts of a decoder layer between its matrix products, with gradients that keep little and make few passes over memory.
 
 PyTorch composes the norm, the gate and the rotation from five to nine operations each on a CPU. Plain functions of tensors,
-checked against finite differences; where policies/text/cpu/compiled.py has a compiled pass for the tensors at hand, that one is taken.
+checked against finite differences; where compiled.py has a compiled pass for the tensors at hand, that one is taken.
 
 Shape key: ... any leading axes, D normalised width, F feed-forward width; in attention B sequences, T tokens, H query heads,
 K key-value heads, E head width.

@@ -1,7 +1,7 @@
 """The kernels for CPUs, compiled on first use where there is a C compiler, and done without where there is none.
 
 In sampling PyTorch spends most of a decode step on calling a matrix product per head and on keys that a slot does not have
-(attend.c); in training, on passes over memory between the products (passes.c, attention.c; policies/text/cpu/compiled.py calls those).
+(attend.c); in training, on passes over memory between the products (passes.c, attention.c; compiled.py calls those).
 """
 
 from __future__ import annotations

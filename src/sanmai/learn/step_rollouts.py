@@ -10,18 +10,17 @@ from torch import Tensor
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.learn.curriculum import Curriculum
-from sanmai.learn.length import add_length_rewards
+from sanmai.learn.length import LengthConfig, add_length_rewards
 from sanmai.learn.mixture import Mixture
 from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
-from sanmai.rollout.engine import RolloutStats, continue_rollouts, rollout
+from sanmai.rollout.engine import GradingConfig, RolloutStats, continue_rollouts, rollout
 from sanmai.rollout.partial import PartialRollouts
 from sanmai.types import Group, Metrics, Problem, StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sanmai.recipes.zero import ZeroConfig
 
 
 class PartialConfig(Config):
@@ -47,55 +46,64 @@ class PartialConfig(Config):
 class StepRollouts:
     """Writes what each step of a run trains on. Its state is part of the run's, so that a resume goes on with the same."""
 
-    def __init__(self, config: ZeroConfig, problems: Sequence[Problem], state: dict[str, Tensor]) -> None:
+    def __init__(
+        self, mixture: Mixture, curriculum: Curriculum | None, *, per_prompt: int, seed: int, sampling: SamplingConfig,
+        grading: GradingConfig, partial: PartialConfig, length: LengthConfig,
+    ) -> None:
         """Args:
-        problems: to train on.
-        state: as `state` gave it.
+            mixture: says which problems a step draws, by kind.
+            curriculum: says which of the reasoning problems; None: epochs.
+            per_prompt: rollouts of each problem.
+            seed: names the random streams of the rollouts.
         """
-        self.config = config
-        self._mixture = Mixture(config.mixture, problems, config.prompts_per_step, config.num_steps, seed=config.seed)
-        self._curriculum: Curriculum | None = None
-        if config.curriculum.tracks:
-            self._curriculum = Curriculum(config.curriculum, problems, config.num_steps, seed=config.seed)
-            self._curriculum.restore(state)
-        self._partial = PartialRollouts() if config.partial.segment_tokens is not None else None
-        if self._partial is not None:
-            self._partial.restore(state, problems)
+        self._mixture, self._curriculum = mixture, curriculum
+        self._per_prompt, self._seed, self._sampling, self._grading = per_prompt, seed, sampling, grading
+        self._segments, self._length = partial, length
+        self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
     def write(self, policy: Policy, rubric: Rubric, step: int) -> tuple[list[Group], RolloutStats]:
         """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any."""
-        config = self.config
         problems = self._mixture.draw(step, self._curriculum)
-        shared: dict[str, Any] = {"policy_version": step - 1, "sampling": config.sampling, "grading": config.grading}
+        shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}
         if self._partial is None:
-            count = config.rollouts_per_prompt
-            return rollout(policy, problems, rubric, rollouts_per_prompt=count, seed=(config.seed, step), **shared)
-        assert config.partial.segment_tokens is not None
+            seed = (self._seed, step)
+            return rollout(policy, problems, rubric, rollouts_per_prompt=self._per_prompt, seed=seed, **shared)
+        segments = self._segments
+        assert segments.segment_tokens is not None
         for problem in problems:
             prompt = render_prompt(policy.tokenizer, problem.messages, carries_images=True)
-            self._partial.begin(problem, prompt, step, config.rollouts_per_prompt)
-        loops = (config.partial.loop_tokens, config.partial.loop_times) if config.partial.loop_tokens else None
-        segment = config.partial.segment_tokens
+            self._partial.begin(problem, prompt, step, self._per_prompt)
+        loops = (segments.loop_tokens, segments.loop_times) if segments.loop_tokens else None
         groups, stats = continue_rollouts(
-            policy, self._partial, rubric, seed=(config.seed,), segment=segment, loops=loops, **shared
+            policy, self._partial, rubric, seed=(self._seed,), segment=segments.segment_tokens, loops=loops, **shared
         )
         for r in (r for group in groups for r in group.rollouts):
             if r.stop_reason is StopReason.REPETITION and r.reward is not None:
-                r.reward -= config.partial.loop_penalty
+                r.reward -= segments.loop_penalty
         return groups, stats
 
     def finish(self, groups: Sequence[Group], rubric: Rubric, step: int, num_steps: int) -> Metrics:
         """Add what is paid for length, and remember what was solved; metrics of both, and of rollouts that wait."""
-        config = self.config
         metrics: Metrics = {}
-        if config.length.weight:
-            shape: dict[str, int] = {"step": step, "num_steps": num_steps, "max_tokens": config.sampling.max_tokens}
-            metrics |= add_length_rewards(groups, config.length, rubric.weights, **shape)
+        if self._length.weight:
+            shape: dict[str, int] = {"step": step, "num_steps": num_steps, "max_tokens": self._sampling.max_tokens}
+            metrics |= add_length_rewards(groups, self._length, rubric.weights, **shape)
         if self._curriculum is not None:
             metrics |= self._curriculum.observe(step, groups)
         if self._partial is not None:
             metrics["partial/waiting"] = float(self._partial.num_waiting)
         return metrics
+
+    def restore(self, state: dict[str, Tensor], problems: Sequence[Problem]) -> None:
+        """Go on from what `state` gave.
+
+        Args:
+            problems: to train on.
+        """
+        if self._curriculum is not None:
+            self._curriculum.restore(state)
+        if self._partial is not None:
+            self._partial.restore(state, problems)
 
     def state(self) -> dict[str, Tensor]:
         """For the run state; nothing for a run of whole rollouts in epochs."""

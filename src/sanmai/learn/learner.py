@@ -1,0 +1,174 @@
+"""What a step of RL learns: from graded groups to moved weights.
+
+Shape key: see rollout/pack.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sanmai.learn.anchor import Anchor
+from sanmai.learn.budgets import Budgets
+from sanmai.learn.failure import with_bundle
+from sanmai.losses import best_of_group, decoupled_advantages, group_advantages, mirror_descent_targets
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.measure import accuracy
+from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
+from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
+from sanmai.train.runs import Run
+from sanmai.train.state import TrainingState
+from sanmai.train.step import (
+    Component,
+    NonFiniteError,
+    OptimizerConfig,
+    Part,
+    StepResult,
+    check_parity,
+    learning_rate,
+    optimizer_step,
+)
+from sanmai.types import Group, Metrics, Rollout, TokenBatch
+
+
+class Learner:
+    """Updates the policy of a run on each step's graded groups."""
+
+    def __init__(
+        self, run: Run, state: TrainingState, loss: LossConfig, optimizer: OptimizerConfig, *, seed: int,
+        num_updates: int, temperature: float, max_tokens: int, newest_alone: bool, anchor: Anchor | None, budgets: Budgets | None,
+    ) -> None:
+        """Args:
+            seed: names how a step's rollouts are cut into updates, and the anchor's demonstrations.
+            num_updates: optimizer updates of a step, each on an equal share of its rollouts.
+            temperature: at which the rollouts are sampled.
+            max_tokens: the completion budget of a rollout.
+            newest_alone: of a rollout that several policies wrote, train on what the newest wrote.
+            anchor: demonstrations to imitate in the same updates, at the step's weight.
+            budgets: whose multipliers weigh in the same updates.
+        """
+        self._run, self._state, self._loss, self._optimizer = run, state, loss, optimizer
+        self._seed, self._num_updates, self._newest_alone = seed, num_updates, newest_alone
+        self._temperature, self._max_tokens = temperature, max_tokens
+        self._anchor, self._budgets = anchor, budgets
+
+    def update(self, groups: Sequence[Group], step: int, num_steps: int, rubric: Rubric) -> Metrics:
+        """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts.
+
+        Args:
+            num_steps: steps that the run will have, for schedules.
+        """
+        if self._loss.reference_reset_steps and step > 1 and (step - 1) % self._loss.reference_reset_steps == 0:
+            self._state.reference = self._state.policy.snapshot()
+        self._credit(groups, rubric)
+        rollouts = trained_rollouts(groups)
+        if not groups:  # of partial rollouts none have ended
+            return {}
+        if not rollouts:
+            self._run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
+            return {}
+        batch = self._batch(rollouts, step)
+        components = rl_components(
+            self._loss, self._max_tokens, has_cost="cost" in batch.streams, kl_weight=self._kl_weight(),
+            num_updates=self._num_updates,
+        )
+        metrics = self._updates(batch, rollouts, components, step, num_steps)
+        if self._budgets is not None:
+            metrics |= self._budgets.metrics()
+            self._budgets.observe(metrics)
+        if self._loss.normalise_each:  # equal sums may hide a signal in the parts
+            silent = [all(not r.advantage for r in group.rollouts) for group in groups]
+            metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)
+        return metrics | {"tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts))}
+
+    def _credit(self, groups: Sequence[Group], rubric: Rubric) -> None:
+        for group in groups:
+            for r, advantage in zip(group.rollouts, advantages(group, self._loss, rubric), strict=True):
+                r.advantage = None if r.reward is None else advantage
+        if self._budgets is not None and self._budgets.weight("cost"):
+            self._budgets.add_costs(groups, self._loss)
+
+    def _batch(self, rollouts: Sequence[Rollout], step: int) -> TokenBatch:
+        """All that a step trains on; at a run's first one the sampler's log-probs are held against the trainer's (law 2)."""
+        policy = self._state.policy
+        shared: dict[str, Any] = {"temperature": self._temperature, "micro_tokens": self._optimizer.micro_tokens}
+        fresh = [r for r in rollouts if r.policy_version == step - 1]
+        if not self._state.has_parity and fresh:  # tokens that an earlier policy wrote differ, and should
+            check_parity(policy, pack_rollouts(fresh, newest_alone=True), **shared)
+            self._state.has_parity = True
+        batch = pack_rollouts(rollouts, newest_alone=self._newest_alone)
+        if self._loss.importance_cap is not None:
+            batch = with_proximal_logp(policy, batch, cap=self._loss.importance_cap, **shared)
+        return batch
+
+    def _kl_weight(self) -> float | None:
+        """In place of the loss's own weight, where budgets may move it."""
+        if self._budgets is None or self._state.reference is None:
+            return None
+        return self._loss.kl_weight + self._budgets.weight("kl")
+
+    def _updates(
+        self, batch: TokenBatch, rollouts: Sequence[Rollout], components: dict[str, Component], step: int, num_steps: int
+    ) -> Metrics:
+        """The step's optimizer updates; means of their metrics, but of the first one's mismatch, which alone is the sampler's."""
+        if self._optimizer.reset_each_step:
+            self._state.optimizer.state.clear()
+        lr = learning_rate(self._optimizer, step, num_steps)
+        anchor_weight = self._anchor.config.weight_at(step, num_steps) if self._anchor is not None else 0.0
+        anchor_weight += self._budgets.weight("anchor") if self._budgets is not None else 0.0
+        parts = minibatches(batch, self._num_updates, shuffle=np.random.default_rng([self._seed, step]))
+        found, anchor_tokens = [], 0
+        for k, (rows, part) in enumerate(parts, start=(step - 1) * self._num_updates + 1):
+            shown = self._anchor.part(anchor_weight, seed=self._seed, update=k) if self._anchor is not None else None
+            own = [rollouts[row] for row in rows]
+            result = self._one(part, own, components, shown, lr, step)
+            anchor_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
+            for r, log_ratio in zip(own, result.log_ratio_B, strict=True):
+                r.log_ratio = log_ratio
+            found.append(result.metrics)
+        names = sorted({name for m in found for name in m})  # an update without any advantage reports fewer
+        metrics = {name: float(np.mean([m[name] for m in found if name in m])) for name in names}
+        if self._anchor is not None:
+            metrics |= {"anchor/weight": anchor_weight, "tokens/anchor": float(anchor_tokens)}
+        return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}
+
+    def _one(
+        self, part: TokenBatch, rollouts: list[Rollout], components: dict[str, Component], shown: Part | None, lr: float,
+        step: int,
+    ) -> StepResult:
+        """One optimizer update; where it is refused, what replays it is left behind."""
+        state, temperature = self._state, self._temperature
+        try:
+            return optimizer_step(
+                state.policy, state.optimizer, part, components, lr=lr, temperature=temperature, config=self._optimizer,
+                reference=state.reference, anchor=shown,
+            )
+        except NonFiniteError as error:
+            at_fault = shown if error.is_anchors else None
+            raise with_bundle(
+                self._run, step, error, state.policy, at_fault.batch if at_fault else part,
+                shows="demonstrations of the anchor" if at_fault else "rollouts", loss=None if at_fault else self._loss,
+                temperature=at_fault.temperature if at_fault else temperature, max_tokens=self._max_tokens,
+                rollouts=[] if at_fault else rollouts, reference=state.reference,
+            ) from None
+
+
+def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
+    """One advantage per rollout of a graded group, as the loss's settings say."""
+    settings = loss.settings()
+    baseline = settings.baseline
+    if settings.tau is not None and baseline in ("mean", "log_mean_exp"):
+        return [target or 0.0 for target in mirror_descent_targets(group.rewards, settings.tau, baseline)]
+    assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
+    if baseline == "best":
+        # Form is rewarded, too: of answers that can be told right or wrong only a right one is imitated.
+        return best_of_group([None if accuracy(r) == 0.0 else r.reward for r in group.rollouts])
+    if not loss.normalise_each:
+        return group_advantages(group.rewards, settings.advantage_scale, baseline)
+    scores = [
+        rubric.scores(group.problem, r.trace, r.verdicts) if r.reward is not None and r.trace is not None else None
+        for r in group.rollouts
+    ]
+    return decoupled_advantages(scores, rubric.weights, settings.advantage_scale, baseline)

@@ -1,0 +1,142 @@
+"""What a stage is identified by, and why one that was finished is not the one that is asked for now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sanmai.config import Config, differing_keys
+from sanmai.policies.text.checkpoints import newest_good_checkpoint
+from sanmai.policies.text.resolve import chosen_model
+from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.recipes import RECIPES
+from sanmai.rewards.verifiers import VERSIONS
+from sanmai.types import InputError
+
+MANIFEST = "stage.json"
+"""In a stage's folder once it is finished: what it was made from."""
+_WHOLE_BYTES = 2**26
+"""Of a larger file the digest is of its size, its time and its ends."""
+_SHOWN = 3
+"""Differences that a sentence names."""
+
+
+def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[str, Any]:
+    """All that a stage's result depends on: settings, the recipe's version, files and models named, the stages before it.
+
+    Args:
+        made_from: digests of the stages that it refers to, by name.
+    """
+    settings = config.model_dump(mode="json")
+    files = {text: digest for text in texts_in(settings) if (digest := content_digest(text)) is not None}
+    known = RECIPES.get(recipe)
+    return {
+        "recipe": recipe, "version": known.version if known else 1, "settings": settings, "files": files,
+        "made_from": dict(made_from),
+    }  # fmt: skip
+
+
+def digest_of(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def graders_of(folder: Path) -> dict[str, int]:
+    """Versions of the verifiers that graded a run's problems, as its environment.json says; empty where none did."""
+    try:
+        found = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("graders") or {}
+        return {str(name): int(version) for name, version in dict(found).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The MANIFEST of a stage's folder; empty where there is none that can be read."""
+    try:
+        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def outdated_graders(manifest: Mapping[str, Any]) -> str | None:
+    """In words, which verifiers grade otherwise now than when a stage was done; None where all are as they were."""
+    graders = manifest.get("graders") or {}
+    changed = [name for name, version in graders.items() if VERSIONS.get(name, version) != version]
+    if not changed:
+        return None
+    return ", ".join(f'the verifier "{name}" was version {graders[name]} and is {VERSIONS[name]}' for name in changed)
+
+
+def why_anew(folder: Path, name: str, facts: Mapping[str, Any]) -> str | None:
+    """A sentence on the newest finished stage of that name that the facts are not those of; None where there is none.
+
+    Args:
+        folder: that the stages' folders are in.
+    """
+    manifests = [(path, read_manifest(path)) for path in folder.glob(f"{name}-*")]
+    found = [(path, made) for path, made in manifests if made.get("name") == name]
+    if not found:
+        return None
+    path, made = max(found, key=lambda one: (one[0] / MANIFEST).stat().st_mtime)
+    reason, remedy = _difference(made, facts)
+    return f"{name} is done anew: {reason}. What was made before stays in {path}; {remedy}."
+
+
+def _difference(made: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a finished stage is not the one that is asked for, and what would make it so."""
+    if "version" not in made:
+        return "an older Sanmai made it, which wrote down less", "go on with that version to keep it"
+    if made["recipe"] != facts["recipe"] or made["version"] != facts["version"]:
+        was, now = (f"recipe {of['recipe']}, version {of['version']}" for of in (made, facts))
+        return f"{was}, is now {now}", "the Sanmai that its environment.json names goes on with it"
+    if changed := differing_keys(made["settings"], facts["settings"]):
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        return f"{'; '.join(changed[:_SHOWN])}{more}", "with these as they were it is found again"
+    if changed := differing_keys(made["files"], facts["files"]):
+        return f"the content of {changed[0].split(' was ')[0]} changed", "with that as it was it is found again"
+    before = [stage for stage, digest in facts["made_from"].items() if made["made_from"].get(stage) != digest]
+    return f"{', '.join(before) or 'a stage before it'} was done anew", "it belongs to what was there before"
+
+
+def content_digest(name: str) -> str | None:
+    """Of the file, the files in the folder, or the checkpoint or chosen model that a setting names; None where it names none."""
+    path = TINY_PATH if name == "tiny" else Path(name)
+    try:
+        if not name or len(name) > 1000 or not path.exists():
+            return None
+        if (chosen := chosen_model(name)) is not None:
+            return content_digest(chosen) or chosen
+        if path.is_dir() and (path / "checkpoints").is_dir():
+            path = newest_good_checkpoint(path) or path
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        sha = hashlib.sha256()
+        for file in files:
+            sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            sha.update(_file_bytes(file))
+    except (OSError, InputError):
+        return None  # whoever opens it says what is wrong with it
+    return sha.hexdigest()[:16]
+
+
+def _file_bytes(file: Path) -> bytes:
+    facts = file.stat()
+    if facts.st_size <= _WHOLE_BYTES:
+        return file.read_bytes()
+    with file.open("rb") as opened:
+        start = opened.read(2**20)
+        opened.seek(-(2**20), 2)
+        return start + opened.read() + str(facts.st_mtime_ns).encode()
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in settings, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)

@@ -1,0 +1,118 @@
+"""Bytes of memory and disk that a run takes, by what they are for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanmai.policies.text.config import DTYPES
+from sanmai.policies.text.policy import CHUNK_LOGITS, Policy
+
+if TYPE_CHECKING:
+    from sanmai.plan.calibration import Kept
+
+
+def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
+    """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
+
+        longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
+        share = micro_tokens // workers               micro = min(max(share, longest), rows * longest)
+        busy = min(workers, number of micro-batches)  held = min(busy * micro, rows * longest)
+
+        KV cache            min(rollouts, concurrent) * room(longest) * bytes of a token's keys and values
+        joined weights      what the sampler copies (joined_bytes)
+        logits              busy * (3 * 4 * min(micro, chunk) * vocabulary + the head in the dtype computed in, if a copy)
+        workers' gradients  busy * 4 * trained weights if workers > 1, else 0
+        activations         busy * kept.once + held * kept.per_token
+
+    The first two are there while sampling, the rest while training. Prompts that rows share count as if they did not.
+
+    Args:
+        prompt_length: mean tokens of a prompt.
+        kept: for the backward pass of a micro-batch, as measured; None leaves "activations" out.
+    """
+    trained = sum(p.numel() for p in policy.weights.values())
+    rollouts = config.prompts_per_step * config.rollouts_per_prompt
+    longest = prompt_length + config.sampling.max_tokens
+    rows = math.ceil(rollouts / config.updates_per_step)
+    share = config.optimizer.micro_tokens // policy.cores.workers
+    micro = min(max(share, longest), rows * longest)
+    rows_per_micro = max(int(share // longest), 1)
+    busy = min(policy.cores.workers, math.ceil(rows / rows_per_micro))
+    # Logits in float32, their softmax and their gradient.
+    logits = 3 * 4 * min(micro, max(CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary
+    slots = min(rollouts, config.sampling.concurrent)
+    parts = {
+        "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
+        "gradients": 4.0 * trained,
+        "optimizer": 8.0 * trained,
+        "reference": 4.0 * trained if config.keeps_reference else 0.0,
+        "KV cache": slots * room(policy, longest) * _cache_bytes_per_token(policy),
+        "joined weights": float(joined_bytes(policy)),
+        "logits": float(busy * (logits + _cast_bytes(policy, policy.model.get_output_embeddings()))),
+        "workers' gradients": 4.0 * trained * busy if policy.cores.workers > 1 else 0.0,
+    }
+    if kept is None:
+        return parts
+    return parts | {"activations": busy * kept.once + min(busy * micro, rows * longest) * kept.per_token}
+
+
+def state_bytes(policy: Policy, keeps_reference: bool) -> int:
+    """Frozen weights as they are; trained ones in float32 with gradient, two moments, and perhaps a reference copy."""
+    trained = sum(p.numel() for p in policy.weights.values())
+    total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+    return total + trained * 4 * (3 + keeps_reference)
+
+
+def checkpoint_bytes(policy: Policy, config: Any) -> int:
+    """Model in the dtype it has in memory, two float32 moments, and perhaps reference and adapters."""
+    trained = sum(p.numel() for p in policy.weights.values())
+    total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+    keeps_reference = getattr(config, "keeps_reference", False)
+    return total + trained * 4 * (2 + keeps_reference + (policy.config.lora_rank > 0))
+
+
+def _cache_bytes_per_token(policy: Policy) -> int:
+    """Keys and values in all layers; the fast path keeps them in the dtype of its attention, float32 on a CPU."""
+    c = policy.model.config.get_text_config()
+    heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
+    head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+    dtype = DTYPES[policy.config.dtype] if policy.dense is None else policy.dense.attention_dtype
+    return 2 * c.num_hidden_layers * heads * head_dim * dtype.itemsize
+
+
+def room(policy: Policy, longest: float) -> float:
+    """Tokens that a slot of the cache may hold: on the fast path it grows to a multiple of 128 or by a quarter."""
+    return longest if policy.dense is None else max(math.ceil(longest / 128) * 128, 5 / 4 * longest)
+
+
+def joined_bytes(policy: Policy) -> int:
+    """Weights that sampling on the fast path copies for the time of a call (`fuse` in policies/text/decoder.py).
+
+    Queries, keys and values are joined, and gate and up; other matrices are copied where they have another dtype than is
+    computed in. LoRA adapters are copied: down as they are, up (out, rank) as blocks of one (sum of out, sum of rank) matrix.
+    Norms, of a width each, are left out.
+    """
+    dense = policy.dense
+    if dense is None:
+        return 0
+    groups: list[list[Any]] = [[dense.head]]
+    for layer in dense.layers:
+        groups += [[*layer.qkv], [layer.output], [*layer.gate_up], [layer.down]]
+    total = 0
+    for modules in groups:
+        bases = [getattr(module, "base_layer", module) for module in modules]
+        if len(bases) > 1 or bases[0].weight.dtype is not dense.dtype:
+            total += sum(p.numel() for base in bases for p in base.parameters(recurse=False)) * dense.dtype.itemsize
+        adapted = [module for module in modules if hasattr(module, "base_layer")]
+        rank = sum(module.lora_A["default"].weight.shape[0] for module in adapted)
+        numel = sum(module.lora_A["default"].weight.numel() for module in adapted)
+        numel += rank * sum(module.lora_B["default"].weight.shape[0] for module in adapted)
+        total += numel * dense.dtype.itemsize
+    return total
+
+
+def _cast_bytes(policy: Policy, linear: Any) -> int:
+    """A copy of a linear module's weight in the dtype computed in; 0 if it has that dtype."""
+    dtype, weight = DTYPES[policy.config.dtype], linear.weight
+    return 0 if weight.dtype is dtype else weight.numel() * dtype.itemsize
