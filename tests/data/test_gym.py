@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from sanmai.recipes.gym_source import GymConfig, gym_problems
-from sanmai.recipes.sources import ProblemsConfig, load_source, load_splits
 
 import gym_library
 from sanmai.data import gym_table
 from sanmai.data.gym import check_generators, make_gym_problems, names_of
 from sanmai.data.trace import parse_trace
+from sanmai.learn.gym_source import GymConfig, gym_problems
+from sanmai.learn.sources import ProblemsConfig, load_source, load_splits
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError
 

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from sanmai.recipes.sources import ProblemsConfig, StoriesConfig, load_splits, story_problems
 
 from sanmai.config import Config
 from sanmai.data.stories import KINDS, make_stories
 from sanmai.data.trace import parse_trace
+from sanmai.learn.sources import ProblemsConfig, StoriesConfig, load_splits, story_problems
 from sanmai.recipes import find_recipe, resolve
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError

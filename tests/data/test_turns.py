@@ -119,8 +119,10 @@ def test_another_template_on_the_same_tokenizer_ends_turns_its_own_way():
 
 
 def test_the_policy_stops_at_the_end_of_a_turn_and_at_all_that_the_generation_config_lists():
-    from sanmai.models.policy import ModelConfig, Policy
     from tests.tiny_models import random_model
+
+    from sanmai.policies.text.config import ModelConfig
+    from sanmai.policies.text.policy import Policy
 
     tokenizer = tokenizer_of(CHATML)
     model = random_model("llama", len(tokenizer))

@@ -20,8 +20,9 @@ import tomli_w
 from forking import Forking
 from sanmai.learn.progress import Progress
 from sanmai.pipelines import graph as stages
-from sanmai.pipelines.graph import Graph, Stage, content_digest, run_graph
+from sanmai.pipelines.graph import Graph, Stage, run_graph
 from sanmai.pipelines.guarded import GuardedConfig, run_guarded
+from sanmai.pipelines.identity import content_digest
 from sanmai.pipelines.r1 import R1Config
 from sanmai.pipelines.r1 import graph as r1_graph
 from sanmai.plan.forecast import describe

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanmai.data.chat import render_demonstration
-from sanmai.pipelines.graph import MANIFEST, Graph
+from sanmai.pipelines.graph import Graph
+from sanmai.pipelines.identity import MANIFEST
 from sanmai.pipelines.r1 import R1Config, graph, run_r1
 from sanmai.plan import stages as plan_stages
 from sanmai.plan.calibration import Calibration
