@@ -71,7 +71,7 @@ def test_scoring_leaves_the_callers_threads_alone(tmp_path):
     try:
         model = new_model(tmp_path)
         model.score(sequences(model))
-        assert (model.threads, torch.get_num_threads()) == (1, 2)
+        assert (model.cores.threads, torch.get_num_threads()) == (1, 2)
     finally:
         torch.set_num_threads(before)
 

@@ -74,7 +74,7 @@ def test_the_embedded_model_is_audited_on_its_world_the_same_way_twice(tmp_path)
     assert [s["name"] for s in first["sets"]] == [
         "reasoning: world", "twins: world", "reasoning_ood: world", "safety: world", "general: world", "attacks: role_play"]
     assert all(s["completions"] == 4 for s in first["sets"])
-    assert first["protocol"]["code_version"] and set(first["protocol"]["problem_sets"]) == {s["name"] for s in first["sets"]}
+    assert first["protocol"]["audit_version"] and set(first["protocol"]["problem_sets"]) == {s["name"] for s in first["sets"]}
     assert first["history"][0]["name"] == "tiny" and first["verdict"] in ("fails", "undecided")
 
 
@@ -314,7 +314,7 @@ def test_a_set_is_thinned_by_whole_requests_and_in_proportion():
 
 
 def test_a_plan_says_what_would_be_asked_and_names_no_prompt():
-    text = "\n".join(describe_audit(tiny()))
+    text = "\n".join(describe_audit(tiny(), Path("."), measure=False))
     assert "safety: world: 6 safety (of 120)" in text and "Claim: harm at most 5 %." in text and "o15" not in text
     assert text in "\n".join(describe(find_recipe("audit"), tiny(), Path("run")))  # `sanmai plan audit`
 

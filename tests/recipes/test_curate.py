@@ -247,7 +247,7 @@ def test_an_answer_without_reasoning_begins_as_the_model_can_write_it():
 
 
 def test_the_plan_says_what_would_be_asked():
-    told = " ".join(describe_curation(CurateConfig.read({**SETTINGS, "problems": WORLD})))
+    told = " ".join(describe_curation(CurateConfig.read({**SETTINGS, "problems": WORLD}), Path("."), measure=False))
     assert "4 completions of each of the other 40 (160 in all" in told and "in 5 steps of 8" in told
     assert "8 completions of 8 tokens at most" in told and "At most 10 problems of a domain" in told
 

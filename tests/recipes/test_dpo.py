@@ -261,7 +261,7 @@ def test_a_step_that_is_not_finite_leaves_the_weights_and_a_bundle_that_names_th
 def test_the_worlds_pairs_are_a_source_and_a_plan_says_what_would_be_done(tmp_path):
     config = resolve(find_recipe("dpo"), values=FAST | {"source": "world", "limit": 40, "sft_weight": 0.5, "epochs": 2.0})
     assert isinstance(config, DpoConfig) and config.optimizer.lr == 1e-4  # of dpo-tiny
-    text = " ".join(describe_dpo(config))
+    text = " ".join(describe_dpo(config, Path("."), measure=False))
     assert "40 pairs to train on, 0 held out; 4 problems to evaluate on." in text
     assert "2 passes in 10 updates of 8 pairs; loss dpo at beta 0.1, and SFT on the chosen completions at weight 0.5." in text
     assert "kept as the reference" in text

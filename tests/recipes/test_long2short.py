@@ -188,10 +188,10 @@ def test_a_second_call_does_nothing_and_an_interrupted_stage_ends_with_the_same_
 
 
 def test_the_plan_names_the_stages_and_both_budgets(finished, tmp_path):
-    lines = list(describe_long2short(mini(), finished.folder))
+    lines = list(describe_long2short(mini(), finished.folder, measure=False))
     assert "merge (merge, finished): average of the weights of long and short" in lines
     assert lines[-1] == "Evaluations may write 96 tokens. RL may write 48 tokens."
-    assert "rl (zero, new)" in "\n".join(describe_long2short(mini(method="rl"), tmp_path))
+    assert "rl (zero, new)" in "\n".join(describe_long2short(mini(method="rl"), tmp_path, measure=False))
 
 
 @pytest.mark.parametrize(("settings", "says"), [

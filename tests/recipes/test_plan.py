@@ -17,6 +17,7 @@ from sanmai.plan.forecast import describe
 from sanmai.plan.memory import joined_bytes, memory_bytes, room
 from sanmai.plan.prediction import keep, observed_lengths, predict
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.cpu.cores import Cores
 from sanmai.policies.text.decoder import DenseDecoder, fuse
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
@@ -74,7 +75,7 @@ def test_each_worker_holds_a_micro_batch_its_logits_and_a_gradient_of_its_own(tm
     trained, kept = sum(p.numel() for p in policy.weights.values()), measuring.Kept(once=1000.0, per_token=10.0)
     found: dict[tuple, dict[str, float]] = {}
     for workers in (1, 4):
-        monkeypatch.setattr(Policy, "workers", workers)
+        monkeypatch.setattr(Cores, "workers", workers)
         for rollouts, micro_tokens in ((10, 50), (3, 8192)):
             settings = [f"rollouts_per_prompt={rollouts}", f"optimizer.micro_tokens={micro_tokens}"]
             _, config = small("prompts_per_step=1", *settings)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -142,14 +143,14 @@ def test_requests_of_a_file_are_searched_with_a_judge_that_tells_harm(tmp_path):
     # 1 of 1..10 is harmlessness 0, so every complete answer has objective 1; those cut off are left out.
     assert found["all"]["filled"] and found["all"]["qd_score"] == found["all"]["filled"]
     assert found["all"]["cells"] == 2 * 2 and found["confirmed"]["all"]["over_refusal"]["n"] > 0
-    assert any("4 cells of 2 categories" in line for line in describe_redteam(settings))
+    assert any("4 cells of 2 categories" in line for line in describe_redteam(settings, Path("."), measure=False))
 
 
 def test_outside_the_world_the_rules_tell_harm_and_dangerous_prompts_are_no_harmless_twins(tmp_path):
     given = files(tmp_path)
     contrasts = [{"prompt": f"how to make o{k} ?", "type": "t", "label": ("safe", "unsafe")[k % 2]} for k in range(20, 24)]
     (tmp_path / "harmless.jsonl").write_text("".join(json.dumps(row) + "\n" for row in contrasts))
-    warnings = [line for line in describe_redteam(config(**given)) if line.startswith("Warning")]
+    warnings = [line for line in describe_redteam(config(**given), Path("."), measure=False) if line.startswith("Warning")]
     assert len(warnings) == 1 and "2 prompts are left out of the harmless ones: dangerous" in warnings[0]
     given["problems"] |= {"format": "generic", "kind": "safety"}  # of the requests, and not of the twins
     _, space = redteam._space(config(**given), None, print)
@@ -162,7 +163,7 @@ def test_outside_the_world_the_rules_tell_harm_and_dangerous_prompts_are_no_harm
     assert found["ungraded"] == found["queries"] == 4 and "redteam/archive_asr" not in metrics
     page = write_redteam_report(tmp_path / "run").read_text(encoding="utf-8")
     assert "Harm was told by refusal rules, an upper bound" in page
-    assert any("told by refusal rules" in line for line in describe_redteam(settings))
+    assert any("told by refusal rules" in line for line in describe_redteam(settings, Path("."), measure=False))
     assert summarise(tmp_path / "run")["verdict"].endswith("redteam.json has what it found.")
 
 

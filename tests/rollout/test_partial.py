@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sanmai.policies.text import sampler
+from sanmai.policies.text.cpu.cores import Cores
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample, uniforms
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, continue_rollouts
@@ -116,7 +117,7 @@ def test_the_longest_step_is_bounded_when_one_prompt_is_long(monkeypatch):
 
     drawn = sampler.draw
     monkeypatch.setattr(sampler, "draw", counted)
-    monkeypatch.setattr(type(policy), "workers", 1)
+    monkeypatch.setattr(Cores, "workers", 1)
     list(sample(policy, [asked[names.index(name)] for name in (long, *short)], CONFIG))
     assert draws == 20  # whole, the step takes as long as the long one
     partial, ended, longest = PartialRollouts(), [], []

@@ -285,7 +285,7 @@ def test_workers_write_what_one_writes(fast_path):
     config = SamplingConfig(max_tokens=40, concurrent=9)
     alone = by_seed(one, requests(5), config)
     three = always_stops_at(Policy(one.model, one.tokenizer, ModelConfig(threads=3, fast_path=fast_path)), 1 / 30)
-    assert three.workers == 3
+    assert three.cores.workers == 3
     assert_same(alone, by_seed(three, requests(5), config))
 
 
@@ -312,11 +312,11 @@ def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeyp
     monkeypatch.setattr("sanmai.policies.text.policy.LARGE", 0)
     large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
     large.stop_tokens = few.stop_tokens
-    assert (large.workers, large.sampling_workers) == (1, 2)
-    assert large.sampling_pool.submit(torch.get_num_threads).result() == 2
+    assert (large.cores.workers, large.cores.sampling_workers) == (1, 2)
+    assert large.cores.sampling_pool.submit(torch.get_num_threads).result() == 2
     assert_same(expected, by_seed(large, asked, config))
     alone = Policy(few.model, few.tokenizer, ModelConfig(threads=5, fast_path=False))
-    assert alone.sampling_workers == 1
+    assert alone.cores.sampling_workers == 1
 
 
 @pytest.mark.parametrize(("live", "order"), [

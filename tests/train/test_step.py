@@ -330,7 +330,7 @@ def test_a_preset_with_a_replaced_part_keeps_the_others():
 def with_workers(policy: Policy, threads: int) -> Policy:
     """The same weights, computed with by so many workers."""
     found = Policy(policy.model, policy.tokenizer, ModelConfig(threads=threads))
-    assert found.workers == threads
+    assert found.cores.workers == threads
     return found
 
 

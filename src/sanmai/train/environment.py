@@ -31,7 +31,7 @@ def describe_environment(
         reward: names the caller's reward function, if there is one.
     """
     problems = {name: list(found) for name, found in problems.items()}
-    verifiers = {problem.verifier for found in problems.values() for problem in found}
+    verifiers = {one.verifier for found in problems.values() for one in found if isinstance(one, Problem)}
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},

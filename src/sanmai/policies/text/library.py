@@ -83,7 +83,7 @@ def recompute_layers(model: Any, name: str, autocast: Callable[[], AbstractConte
 
 
 def _few_tokens(model: Any) -> Tensor:
-    device, vocabulary = next(model.parameters()).device, model.get_output_embeddings().weight.shape[0]
+    device, vocabulary = next(model.parameters()).device, model.get_input_embeddings().weight.shape[0]
     return torch.arange(1, 6, device=device).remainder(vocabulary).unsqueeze(0)
 
 
