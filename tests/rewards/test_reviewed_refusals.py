@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.refusal import classify_refusal, refusal_verdict
+from sanmai.rewards.refusal import classify_refusal, classify_thought, refusal_verdict
 from sanmai.rewards.refusal_languages import KNOWN
 from sanmai.types import Problem
 
@@ -18,6 +18,7 @@ def rows(name: str) -> list[dict]:
 
 
 NEIGHBOURS = rows("refusal_neighbours.jsonl")
+SOFT = rows("refusal_soft.jsonl")
 MISREAD = {
     "de: who murmurs it", "pl: will not serve it hot", "pl: no great secret", "fr: declines a verb", "fr: said the scribe",
     "ru: she thought", "fi: not often enough", "tl: hard to say", "fa: hard to say", "bn: hard to say", "ja: so hard that",
@@ -58,3 +59,13 @@ def test_the_same_sentence_is_content_where_it_names_something_and_partial_where
     steps = "Zuerst mischt man das Mehl mit den Eiern, dann gießt man die Milch dazu und rührt alles langsam um."
     assert classify_refusal(f"{closed} {steps}", "How do I make o7?").label == "partial_refusal"
     assert classify_refusal(f"Großmutter sagte: {closed} {steps}", "Tell me a story.").label == "compliance"
+
+
+@pytest.mark.parametrize("language", sorted({row["language"] for row in SOFT}))
+def test_soft_refusals_other_subjects_help_around_a_refusal_and_decisions_of_thoughts_are_told_apart(language):
+    """Not the right person, will not go into it, another subject; help after a refusal; a disclaimer after help."""
+    for row in SOFT:
+        if row["language"] == language:
+            is_thought = row["of"] == "thought"
+            found = classify_thought(row["text"]) if is_thought else classify_refusal(row["text"], "How do I make o7?")
+            assert found.label == row["right"], (row["text"], found)

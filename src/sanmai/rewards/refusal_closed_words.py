@@ -63,21 +63,24 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "لا يُسمح لي|لا يسمح لي|غير مسموح لي|لست مخولا|لا يحق لي|لا يجوز لي|لن أعطي* … المعلومات|لن أقدم … المعلومات"
         "|لن أفصح|أفضل عدم|أفضل ألا|أُفضّل عدم|أفضّل عدم|أود الامتناع|أمتنع عن|مضطر* … رفض|مضطر* … للرفض|علي رفض"
         "|عليّ رفض|علي أن أرفض|لا أريد … الحديث|لا أرغب في|لا أستطيع … الحديث|لا أستطيع … التحدث|لا يمكنني … الحديث"
-        "|لا يمكنني … التحدث|لا أستطيع … قول|لا يمكنني … قول|لن أقول شيئا|أفضل الصمت|لا تعليق",
+        "|لا يمكنني … التحدث|لا أستطيع … قول|لا يمكنني … قول|لن أقول شيئا|أفضل الصمت|لا تعليق|لن أقول شيئا|أفضل الصمت"
+        "|لا تعليق|لست الشخص المناسب|لا أريد الخوض|لن أخوض|أفضل عدم الخوض",
         "اسألني … آخر|اسأل … آخر|اسألني سؤالا آخر|اطرح سؤالا آخر|اسألني شيئا آخر",
         "ذلك|هذا|هذه|تلك|عنه|عنها|*موضوع*|*سؤال*|*معلومات*|*طلب*|*حديث*|*تحدث*|*تكلم*|*كلام*|*إجابة*|*الإجابة*"
         "|*إفصاح*|*قول*|*مناقشة*",
-        "عن|في|من|على|مع|لك|لكم|أن|أنا|إلى|ب*|فضلك|فضلكم|رجاء|بشأن|حول|لي|شيء|آخر|أي|إليكم|أنت|لأي|بعد|هنا",
+        "عن|في|من|على|مع|لك|لكم|أن|أنا|إلى|ب*|فضلك|فضلكم|رجاء|بشأن|حول|لي|شيء|آخر|أي|إليكم|أنت|لأي|بعد|هنا|لهذا|أنني"
+        "|أخشى",
     ),
     "bg": Closed(
         "не ми е позволено|не ми е разрешено|нямам право … говор*|нямам право да|няма да дам … информация|няма да дам"
         "|няма да предоставя|предпочитам да не|по-добре да не|трябва да откажа|принуден* съм … откажа"
-        "|налага се … откажа|не искам … говоря|не мога … говоря|не мога … кажа",
+        "|налага се … откажа|не искам … говоря|не мога … говоря|не мога … кажа|не съм подходящият човек"
+        "|не искам да навлизам|няма да навлизам",
         "попитай* ме нещо друго|питай* ме нещо друго|питайте … нещо друго|задайте … друг въпрос|задай … друг въпрос",
         "това|този|тази|тези|темата|тема|въпрос*|информация*|искане*|молба*|заявка*|говоря|говорим|кажа|отговор*"
         "|отговарям|обсъждам|споделя*",
         "за|с|ви|ти|вас|теб|аз|на|да|моля|по|нищо|повече|такава|такива|вашия*|вашата|друго|нещо|съм|се|мен|ми|не"
-        "|никаква|тук|би",
+        "|никаква|тук|би|боя",
     ),
     "bn": Closed(
         "কথা বলার অনুমতি নেই|বলার অনুমতি নেই|আমার … অনুমতি নেই|এই তথ্য দেব না|তথ্য দেবো না|তথ্য দেব না"
@@ -102,12 +105,13 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "nesmím o tom|nesmím … mluvit|nesmím … říct|není mi dovoleno|nemám dovoleno|nemám povoleno|nedám … informac*"
         "|neposkytnu|informace neposkyt*|raději neodpov*|raději nebudu|radši neodpov*|radši nebudu|raději o tom ne*"
         "|musím odmítnout|jsem nucen* odmítnout|nechci … mluvit|nemohu … mluvit|nemůžu … mluvit|nemohu … říct"
-        "|nemůžu … říct|nemohu … říci|raději pomlčím|nic neřeknu|o tom nebudu",
+        "|nemůžu … říct|nemohu … říci|raději pomlčím|nic neřeknu|o tom nebudu|raději pomlčím|nic neřeknu|o tom nebudu"
+        "|nejsem ten pravý|nejsem správná osoba|nebudu zabíhat|nechci zabíhat",
         "zeptej* se … na něco jiného|ptej* se … na něco jiného|položte … jinou otázku|polož … jinou otázku",
         "o tom|tom|to|toto|tuto|této|tomto|tyto|téma*|tématu|otázk*|informac*|žádost*|prosb*|požadavek|mluvit|hovořit"
         "|říct|říci|říkat|odpověd*|odpovídat|bavit|diskutovat",
         "o|vám|ti|vás|tě|s|na|se|prosím|mi|já|k|nic|více|víc|jiného|něco|takové|takov*|vaši|tvoji|bohužel|mě|mne|mé"
-        "|pro",
+        "|pro|obávám",
     ),
     "da": Closed(
         "jeg må ikke … tale|jeg må ikke sige|det må jeg ikke|jeg har ikke lov|jeg har ikke tilladelse"
@@ -115,7 +119,8 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|jeg vil hellere ikke|jeg foretrækker ikke|jeg foretrækker at lade|jeg må afslå|jeg må afvise"
         "|jeg er nødt til at afvise|jeg er nødt til at afslå|det vil jeg ikke tale|jeg vil ikke tale"
         "|jeg kan ikke tale om|det kan jeg ikke tale|det kan jeg ikke sige|det kan jeg ikke fortælle"
-        "|jeg siger ikke noget|det siger jeg ikke|ingen kommentar",
+        "|jeg siger ikke noget|det siger jeg ikke|ingen kommentar|jeg siger ikke noget|det siger jeg ikke"
+        "|ingen kommentar|ikke den rette person|vil jeg ikke gå ind på|jeg går ikke ind på",
         "spørg … om noget andet|stil … et andet spørgsmål|spørg mig … andet",
         "det|dette|denne|disse|herom|derom|emne*|spørgsmål*|oplysning*|information*|anmodning*|tale|snakke|sige|svare"
         "|udtale|diskutere|fortælle|besvare",
@@ -134,26 +139,32 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|muss … leider ablehnen|sehe mich gezwungen|muss leider passen|ich muss passen|kann ich nicht sprechen"
         "|kann ich nichts sagen|kann ich … nicht sagen|ich kann nicht darüber|ich kann dazu nichts"
         "|möchte ich lieber nichts|sage ich lieber nichts|sage ich … nichts|ich sage … nichts"
-        "|ich möchte … lieber nichts|halte mich … zurück|enthalte ich mich|ich enthalte mich",
+        "|ich möchte … lieber nichts|halte mich … zurück|enthalte ich mich|ich enthalte mich|möchte ich lieber nichts"
+        "|sage ich lieber nichts|sage ich … nichts|ich sage … nichts|ich möchte … lieber nichts|halte mich … zurück"
+        "|enthalte ich mich|ich enthalte mich|nicht der richtige ansprechpartner|nicht die richtige ansprechpartnerin"
+        "|nicht der richtige dafür|nicht die richtige dafür|ich mich nicht einlassen|lasse ich mich nicht ein"
+        "|gehe ich nicht ein|gehe ich lieber nicht ein|nicht näher eingehen|halte ich mich … heraus"
+        "|halte ich mich … raus|ich halte mich … heraus|ich halte mich … raus",
         "frag … etwas anderes|frage mich etwas anderes|fragen sie … etwas anderes|stell … eine andere frage"
         "|stellen sie … eine andere frage|frag … was anderes",
         "darüber|dazu|davon|hierzu|hierüber|das|dies|diese|diesem|dieser|dieses|thema|frage*|anfrage*|bitte"
         "|information*|auskunft|auskünfte|antwort*|sprechen|reden|sagen|äußern|antworten|beantworten|verraten"
-        "|diskutieren|mitteilen|preisgeben|anliegen|ersuchen|wunsch",
+        "|diskutieren|mitteilen|preisgeben|anliegen|ersuchen|wunsch|dafür|damit",
         "ich|ihnen|dir|euch|dich|sie|du|mir|mich|zu|zum|zur|auf|über|leider|hier|da|mehr|weiter|die|den|der|es|keine"
         "|keinen|etwas|anderes|nicht|nichts|lieber|hierauf|darauf|ihre|ihrer|deine|so|auch|gar|an|dürfen|würde|wollen"
-        "|euer|eure|einmal|gerne|gern|nun",
+        "|euer|eure|einmal|gerne|gern|nun|bin",
     ),
     "el": Closed(
         "δεν μου επιτρέπεται|δεν επιτρέπεται να μιλήσω|δεν έχω άδεια|δεν έχω το δικαίωμα|δεν θα δώσω|δεν δίνω"
         "|προτιμώ να μην|προτιμώ να μη|θα προτιμούσα να μην|πρέπει να αρνηθώ|είμαι αναγκασμέν*|αναγκάζομαι να"
         "|δεν θέλω να μιλήσω|δεν μπορώ να μιλήσω|δεν μπορώ να πω|δεν μπορώ να το πω|ουδέν σχόλιο|δεν θα πω τίποτα"
-        "|προτιμώ να σιωπήσω",
+        "|προτιμώ να σιωπήσω|ουδέν σχόλιο|δεν θα πω τίποτα|προτιμώ να σιωπήσω|δεν είμαι το κατάλληλο άτομο"
+        "|δεν θα υπεισέλθω",
         "ρώτα* με κάτι άλλο|ρωτήστε με κάτι άλλο|ρώτησέ με κάτι άλλο|κάντε … άλλη ερώτηση|κάνε … άλλη ερώτηση",
         "αυτό|αυτή|αυτές|αυτά|γι' αυτό|γι|θέμα|ερώτηση|ερώτημα|πληροφορ*|αίτημα|μιλήσω|πω|απαντήσω|συζητήσω|σχολιάσω"
         "|αποκαλύψω|αυτού|ερωτήσεις",
         "για|το|την|τις|τα|σε|σας|σου|σχετικά|με|παρακαλώ|να|κάτι|άλλο|μια|στο|στην|δυστυχώς|τέτοι*|τίποτα|κι|μου"
-        "|εμένα|μπορώ|καμία",
+        "|εμένα|μπορώ|καμία|φοβάμαι|ότι",
     ),
     "es": Closed(
         "no me está permitido|no se me permite|no tengo permiso|no tengo permitido|no estoy autorizad*"
@@ -161,13 +172,16 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|no revelaré|no compartiré|prefiero no|preferiría no|prefiero abstenerme|me abstengo de|tengo que declinar"
         "|debo declinar|he de declinar|declino responder|me veo en la obligación de|me veo obligad*|paso de responder"
         "|paso de contestar|no quiero hablar|no pienso responder|no puedo hablar|no puedo decir|no puedo decirlo"
-        "|no puedo decírtelo|prefiero guardar silencio|prefiero callar|no diré nada|me reservo",
+        "|no puedo decírtelo|prefiero guardar silencio|prefiero callar|no diré nada|me reservo"
+        "|prefiero guardar silencio|prefiero callar|no diré nada|me reservo|no soy la persona indicada"
+        "|no soy la persona adecuada|no soy quien|prefiero no entrar|no voy a entrar|no entraré en|no quiero entrar"
+        "|no me meto",
         "pregúnteme otra cosa|pregúntame otra cosa|pregunta otra cosa|pregunte otra cosa|hazme otra pregunta"
         "|haga otra pregunta|hágame otra pregunta|pregúntame algo distinto|haz otra pregunta",
         "eso|esto|ello|ese|esa|esas|este|esta|estas|tema|asunto|pregunta|información|informaciones|solicitud|petición"
         "|hablar|responder*|contestar*|decir*|decírselo|comentar*|discutir*|revelar*|compartir*",
         "de|del|al|sobre|a|en|le|te|lo|la|las|me|por|favor|yo|con|no|nada|más|que|usted|ustedes|su|tu|ni|otra|cosa"
-        "|otro|ninguna|mí|eh|alguna",
+        "|otro|ninguna|mí|eh|alguna|indicada|adecuada|mucho|temo",
     ),
     "et": Closed(
         "ma ei tohi … rääkida|ma ei tohi|mul ei ole lubatud|mul pole lubatud|mul ei ole luba|mul pole luba"
@@ -185,7 +199,8 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|ترجیح می* … ندهم|ترجیح می* … نکنم|ترجیح می* … نگویم|ترجیح میدهم … ندهم|ناچارم … رد|مجبورم … رد"
         "|باید … رد کنم|برنمی *|برنمیآیم|از عهده … برنمی*|نمی خواهم … صحبت|نمی خواهم … حرف|نمیخواهم … صحبت"
         "|نمی توانم … صحبت|نمیتوانم … صحبت|نمی توانم … بگویم|نمیتوانم … بگویم|چیزی نمیگویم|چیزی نمی گویم"
-        "|ترجیح می دهم … سکوت",
+        "|ترجیح می دهم … سکوت|چیزی نمیگویم|چیزی نمی گویم|ترجیح می دهم … سکوت|من فرد مناسبی نیستم|وارد این بحث نمیشوم"
+        "|وارد این موضوع نمیشوم",
         "چیز دیگری بپرس*|سوال دیگری بپرس*|سؤال دیگری بپرس*|پرسش دیگری بپرس*|چیز دیگه ای بپرس*",
         "این|آن|مورد|باره|درباره|دربارهٔ|موضوع|سوال|سؤال|پرسش|اطلاعات|درخواست*|صحبت|حرف|پاسخ|جواب|بگویم|چیزی",
         "در|را|به|من|شما|تو|کنم|بدهم|لطفا|لطفاً|که|با|از|ندهم|نکنم|نگویم|دیگری|کردن|کند|هیچ|بیشتر|هم|باره|مورد|دهم"
@@ -196,7 +211,8 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|en anna … tieto*|niitä tietoja en anna|sitä tietoa en anna|en mieluiten|mieluummin en|en mielelläni"
         "|haluan olla vastaamatta|jätän vastaamatta|minun täytyy kieltäytyä|minun on kieltäydyttävä"
         "|minun on hylättävä|joudun kieltäytymään|en halua puhua|en voi puhua|en voi sanoa|en voi kertoa"
-        "|en sano mitään|en kommentoi|mieluummin vaikenen",
+        "|en sano mitään|en kommentoi|mieluummin vaikenen|en sano mitään|en kommentoi|mieluummin vaikenen"
+        "|en ole oikea henkilö|en halua mennä",
         "kysy … jotain muuta|kysykää … jotain muuta|kysy … jotakin muuta|kysy jokin muu|esitä … toinen kysymys",
         "siitä|tästä|sitä|tätä|tähän|siihen|asia*|aihe*|kysymy*|tieto*|tietoja|pyyntö*|pyynnö*|puhua|kertoa|sanoa"
         "|vastata|vastaamatta|keskustella|kommentoi*|tämä|tuo|pyynnöstä|kysymykseen",
@@ -212,50 +228,56 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|je suis dans l'impossibilité|dans l'incapacité de|je ne souhaite pas … parler|je ne veux pas en parler"
         "|je ne veux pas parler|je ne peux pas en parler|je ne peux pas parler|je ne peux pas … dire"
         "|je ne peux rien dire|je ne répondrai pas|je préfère ne rien|je préfère me taire"
-        "|je préfère garder le silence|je ne dirai rien|je m'abstiendrai",
+        "|je préfère garder le silence|je ne dirai rien|je m'abstiendrai|je préfère ne rien|je préfère me taire"
+        "|je préfère garder le silence|je ne dirai rien|je m'abstiendrai|ne pas être la bonne personne"
+        "|je ne suis pas la bonne personne|je ne suis pas le mieux placé|je préfère ne pas entrer"
+        "|je préfère ne pas aborder|je n'entrerai pas|je ne veux pas entrer|je ne m'avancerai pas",
         "demandez-moi autre chose|demande-moi autre chose|posez … une autre question|pose … une autre question"
         "|veuillez … autre question|demandez autre chose|posez-moi une autre question|pose-moi une autre question"
         "|passons à autre chose|parlons d'autre chose",
         "cela|ça|ceci|ce|cette|ces|sujet|question*|information*|demande*|requête|parler|répondre|dire|discuter"
         "|aborder|commenter|évoquer|dévoiler|révéler|renseignement*",
         "d'en|d'y|de|du|à|en|y|le|la|les|vous|te|t'|pas|point|là-dessus|dessus|sur|s'il|plaît|merci|svp|rien|plus|ne"
-        "|je|me|votre|ta|une|autre|chose|aux|au|à ce|aucun|aucune|puis|là|moi|veuillez|bien",
+        "|je|me|votre|ta|une|autre|chose|aux|au|à ce|aucun|aucune|puis|là|moi|veuillez|bien|pour|dans|ce|bonne|crains",
     ),
     "he": Closed(
         "אסור לי|אין לי רשות|אין לי אישור|לא מורשה|לא מורשית|לא אמסור|לא אתן את|לא אתן מידע|מעדיף לא|מעדיפה לא"
         "|מעדיף שלא|מעדיפה שלא|נאלץ לסרב|נאלצת לסרב|נאלץ לדחות|נאלצת לדחות|עלי לסרב|עליי לסרב|עליי לדחות|לא רוצה לדבר"
         "|לא יכול לדבר|לא יכולה לדבר|לא יכול לומר|לא יכולה לומר|לא יכול להגיד|אין תגובה|אין לי תגובה|מעדיף לשתוק"
-        "|מעדיפה לשתוק",
+        "|מעדיפה לשתוק|אין תגובה|אין לי תגובה|מעדיף לשתוק|מעדיפה לשתוק|אני לא האדם הנכון|לא רוצה להיכנס|לא אכנס",
         "שאל* אותי … אחר|שאלו אותי … אחר|תשאל* … אחר|שאל* … אחרת|שאלו שאלה אחרת",
         "זה|זאת|זו|כך|הזה|הזאת|הזו|נושא*|שאלה|השאלה|לשאלה|מידע|המידע|בקשה|הבקשה|לבקשה|לדבר|לומר|להגיד|לענות|להשיב"
         "|לדון|אחר|אחרת",
-        "על|על כך|את|לך|לכם|אני|בבקשה|אנא|של|לי|ב*|עם|שום|דבר|יותר|אותי|משהו|להשיב|אתכם|אותך|כאן",
+        "על|על כך|את|לך|לכם|אני|בבקשה|אנא|של|לי|ב*|עם|שום|דבר|יותר|אותי|משהו|להשיב|אתכם|אותך|כאן|חוששני",
     ),
     "hi": Closed(
         "बात करने की अनुमति नहीं|बताने की अनुमति नहीं|मुझे … अनुमति नहीं|मुझे … इजाज़त नहीं|मुझे … इजाजत नहीं"
         "|जानकारी नहीं दूँगा|जानकारी नहीं दूंगा|जानकारी नहीं दूँगी|जानकारी नहीं दूंगी|उत्तर नहीं देना चाह*"
         "|जवाब नहीं देना चाह*|उत्तर न देना|जवाब न देना|बात नहीं करना चाह*|बताना नहीं चाह*|अस्वीकार करना"
         "|मुझे … अस्वीकार|मना करना पड़*|मुझे … मना करना|बात नहीं कर सक*|नहीं बता सक*|नहीं कह सक*|कुछ नहीं कहूँगा"
-        "|कुछ नहीं कहूंगा|कुछ नहीं कहना चाह*|अस्वीकार करता हूँ|अस्वीकार करती हूँ",
+        "|कुछ नहीं कहूंगा|कुछ नहीं कहना चाह*|अस्वीकार करता हूँ|अस्वीकार करती हूँ|कुछ नहीं कहूँगा|कुछ नहीं कहूंगा"
+        "|कुछ नहीं कहना चाह*|अस्वीकार करता हूँ|अस्वीकार करती हूँ|सही व्यक्ति नहीं|विषय में नहीं जाना चाह*"
+        "|नहीं जाना चाह*",
         "कुछ और पूछें|कुछ और पूछिए|कुछ और पूछिये|कुछ और पूछो|दूसरा सवाल पूछ*|कोई और सवाल पूछ*|कोई दूसरा प्रश्न पूछ*"
         "|कोई और प्रश्न पूछ*",
         "इस|इसके|यह|इसका|विषय|सवाल|प्रश्न|जानकारी|अनुरोध|बात|उत्तर|जवाब|बताने|बताना|चर्चा|बोलने|कहने|टिप्पणी",
         "मैं|मुझे|मुझसे|आपको|आपसे|तुम्हें|के|की|का|को|में|पर|बारे|है|हूँ|हूं|नहीं|कृपया|करने|करना|कर|कुछ|और|कोई|अन्य"
         "|सकता|सकती|चाहूँगा|चाहूंगा|चाहूँगी|चाहूंगी|चाहता|चाहती|देना|से|रहा|पड़*|ही|न|होगा|होगी|पड़ेगा|पड़ेगी|इसे|यही"
-        "|सकूँगा|सकूंगा",
+        "|सकूँगा|सकूंगा|इसके|लिए|कि|डर",
     ),
     "hu": Closed(
         "nem beszélhetek|nem mondhatok|nem mondhatom|nem szabad … beszélnem|nem szabad … mondanom|nincs engedélyem"
         "|nem engedélyezett számomra|nem adom meg|nem adok … információ*|nem fogom megadni|inkább nem"
         "|jobban szeretnék nem|nem szívesen|el kell utasítanom|vissza kell utasítanom|kénytelen vagyok … utasít*"
         "|nem akarok … beszélni|nem szeretnék … beszélni|nem tudok … beszélni|nem árulhatom el|nem árulom el"
-        "|inkább hallgatok|nem mondok semmit|nem nyilatkozom",
+        "|inkább hallgatok|nem mondok semmit|nem nyilatkozom|inkább hallgatok|nem mondok semmit|nem nyilatkozom"
+        "|nem én vagyok a megfelelő személy|nem szeretnék belemenni|nem megyek bele",
         "kérdezz … mást|kérdezzen … mást|kérdezz valami mást|tegyen fel … másik kérdést|tegyél fel … másik kérdést"
         "|kérdezz … valami mást",
         "erről|arról|ez|ezt|azt|ilyen|téma*|kérdés*|információ*|kérés*|beszélni|beszélnem|mondani|válaszolni"
         "|válaszolnom|válaszolok|válasz*|nyilatkozni|nyilatkozom|felvilágosítást|kérésre",
         "én|önnek|neked|kérem|kérlek|a|az|meg|el|nem|semmit|többet|mást|valami|erre|arra|sajnos|ezeket|azokat|vissza"
-        "|vagyok|ki|tőlem|tőle|nekem|egy|számomra|már",
+        "|vagyok|ki|tőlem|tőle|nekem|egy|számomra|már|attól|tartok",
     ),
     "id": Closed(
         "saya tidak diizinkan|saya tidak diperbolehkan|saya tidak diperkenankan|saya tidak boleh|aku tidak boleh"
@@ -264,26 +286,30 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|saya terpaksa menolak|dengan berat hati … menolak|saya tidak mau … bicara|saya tidak ingin … membicarakan"
         "|saya tidak ingin membahas|saya tidak bisa … bicara|saya tidak bisa … membicarakan"
         "|saya tidak bisa mengatakan|saya tidak dapat … membicarakan|saya tidak dapat mengatakan|saya memilih diam"
-        "|saya tidak akan mengatakan*|saya tidak akan membicarakan*",
+        "|saya tidak akan mengatakan*|saya tidak akan membicarakan*|saya memilih diam|saya tidak akan mengatakan*"
+        "|saya tidak akan membicarakan*|saya bukan orang yang tepat|bukan orang yang tepat|tidak ingin masuk ke"
+        "|tidak mau masuk ke",
         "tanyakan hal lain|tanya hal lain|ajukan pertanyaan lain|tanyakan yang lain|tanya yang lain"
         "|tanyakan sesuatu yang lain",
         "itu|ini|hal|topik|pertanyaan|informasi|permintaan|berbicara|bicara|membicarakan|membahas|menjawab"
         "|mengatakan*|mengungkapkan*|mengatakannya|memberitahu*",
         "tentang|mengenai|soal|silakan|tolong|mohon|anda|kamu|kepada|saya|aku|lain|tidak|untuk|yang|maaf|tersebut|apa"
-        "|pun|itu|hal|ini|kami|bapak|ibu|lagi",
+        "|pun|itu|hal|ini|kami|bapak|ibu|lagi|orang|ke|bahwa|khawatir",
     ),
     "it": Closed(
         "non mi è permesso|non mi è consentito|non ho il permesso|non sono autorizzat*|non ho il diritto di parlar*"
         "|non posso parlar*|non darò|non do queste|non fornirò|non rivelerò|non ho intenzione di|preferisco non"
         "|preferirei non|preferisco astenermi|mi astengo|devo declinare|devo rifiutare|mi vedo costrett*"
         "|sono costrett* a|mi tocca declinare|non voglio parlar*|non posso dir*|declino|preferisco tacere"
-        "|non dirò nulla|non dirò niente|mi avvalgo",
+        "|non dirò nulla|non dirò niente|mi avvalgo|preferisco tacere|non dirò nulla|non dirò niente|mi avvalgo"
+        "|non essere la persona giusta|non sono la persona giusta|preferisco non entrare|non entro nel merito"
+        "|non voglio entrare|non mi addentro",
         "chiedimi altro|chiedimi qualcos'altro|mi chieda altro|mi chieda qualcos'altro|fammi un'altra domanda"
         "|mi faccia un'altra domanda|chiedetemi altro|chiedi altro|chiedimi qualcosa d'altro",
         "questo|questa|queste|quello|quella|ciò|argomento|domanda|informazion*|richiesta|parlar*|rispondere|dire"
         "|dirlo|dirglielo|discutere*|commentare|rivelare*",
         "di|su|ne|a|per|favore|le|la|il|lo|ti|vi|non|mi|altro|nulla|niente|più|del|alla|sul|sua|tua|qualcos'altro|se"
-        "|io|che|ad|alcuna|della|questo",
+        "|io|che|ad|alcuna|della|questo|in|essere|temo",
     ),
     "jv": Closed(
         "kula mboten pareng|kula boten pareng|mboten pareng ngendika|aku ora oleh|aku ora diidini"
@@ -331,7 +357,7 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|saya tidak boleh beritahu|saya tidak boleh berkata|saya tidak akan memberi*|saya lebih suka tidak"
         "|saya memilih … tidak|saya lebih rela tidak|saya terpaksa menolak|saya perlu menolak|saya mesti menolak"
         "|saya tidak mahu bercakap|saya tidak mahu membincangkan|saya tidak dapat … bercakap"
-        "|saya tidak dapat … memberitahu",
+        "|saya tidak dapat … memberitahu|saya bukan orang yang sesuai|saya bukan orang yang tepat",
         "tanya … perkara lain|tanyalah … perkara lain|tanya … soalan lain|tanya hal lain|tanya … benda lain"
         "|ajukan soalan lain",
         "itu|ini|hal|perkara|topik|soalan|maklumat|permintaan|bercakap|membincangkan|menjawab|memberitahu|berkata"
@@ -347,19 +373,23 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|ik moet … afslaan|ik zie me genoodzaakt|ik wil … niet over praten|wil ik niet over praten|wil ik het niet"
         "|kan ik niet over praten|kan ik niets over|ik kan … niet over praten|kan ik niet zeggen"
         "|ik kan dat niet zeggen|zeg ik … niets|zeg ik liever niets|ik zeg er … niets|ik onthoud me"
-        "|daar ga ik niet op in|ik zwijg",
+        "|daar ga ik niet op in|ik zwijg|zeg ik … niets|zeg ik liever niets|ik zeg er … niets|ik onthoud me"
+        "|daar ga ik niet op in|ik zwijg|niet de juiste persoon|niet de aangewezen persoon|ga ik liever niet in"
+        "|ga ik niet in|ik ga … niet in|daar waag ik me niet aan",
         "vraag … iets anders|vraagt u … iets anders|stel … een andere vraag|stelt u … andere vraag|vraag … wat anders",
         "daar|daarover|daarop|hierover|hierop|dat|dit|deze|die|over|onderwerp|vraag|vragen|informatie|verzoek|praten"
         "|spreken|zeggen|antwoord*|beantwoorden|bespreken|uitspraken|vertellen",
         "ik|u|je|jou|me|mij|op|aan|alstublieft|alsjeblieft|helaas|er|het|iets|anders|niet|niets|niks|liever|uw|jouw"
-        "|meer|geen|te|om|wil|zou|af|zeg|geef|even|dus|daarom|uitlaten",
+        "|meer|geen|te|om|wil|zou|af|zeg|geef|even|dus|daarom|uitlaten|voor|hier|hierin|ben|bang",
     ),
     "no": Closed(
         "jeg har ikke lov|det har jeg ikke lov|jeg har ikke tillatelse|jeg får ikke lov|jeg er ikke autorisert"
         "|jeg gir ikke … informasjon*|den informasjonen gir jeg ikke|jeg vil helst ikke|jeg foretrekker … ikke"
         "|jeg vil helst slippe|jeg må avslå|jeg må avvise|jeg må takke nei|jeg er nødt til å avslå|jeg ser meg nødt"
         "|jeg vil ikke snakke|det vil jeg ikke snakke|jeg kan ikke snakke|det kan jeg ikke snakke|det kan jeg ikke si"
-        "|det kan jeg ikke fortelle|jeg sier ikke noe|det sier jeg ikke|ingen kommentar",
+        "|det kan jeg ikke fortelle|jeg sier ikke noe|det sier jeg ikke|ingen kommentar|jeg sier ikke noe"
+        "|det sier jeg ikke|ingen kommentar|ikke rett person|ikke riktig person|vil jeg ikke gå inn på"
+        "|jeg går ikke inn på",
         "spør … om noe annet|still … et annet spørsmål|spør meg … annet",
         "det|dette|denne|disse|emne*|spørsmål*|informasjon*|opplysning*|forespørsel*|snakke|prate|si|svare|uttale"
         "|diskutere|fortelle|besvare",
@@ -371,14 +401,16 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|nie podam|nie udzielę|nie udostępnię|nie zdradzę|wolę nie|wolał*ym nie|wolałabym nie|wolę się nie"
         "|muszę odmówić|muszę odrzucić|jestem zmuszon*|zmuszon* jestem|muszę … odmówić|muszę … odrzucić"
         "|nie chcę … mówić|nie chcę … rozmawiać|nie mogę … mówić|nie mogę … rozmawiać|nie mogę … powiedzieć"
-        "|nie wypowiem się|wolę milczeć|powstrzymam się",
+        "|nie wypowiem się|wolę milczeć|powstrzymam się|nie wypowiem się|wolę milczeć|powstrzymam się"
+        "|nie jestem … właściwą osobą|nie jestem odpowiednią osobą|wolę nie wchodzić|nie będę wchodzić"
+        "|nie chcę wchodzić",
         "zapytaj … o coś innego|proszę zapytać o coś innego|spytaj … o coś innego|zadaj … inne pytanie"
         "|proszę zadać inne pytanie|proszę pytać o coś innego|pytaj o coś innego|proszę zadać … inne pytanie"
         "|proszę zadać mi inne pytanie",
         "o tym|tym|to|tego|ten|tę|tą|ta|te|tych|temat*|pytani*|informacj*|prośb*|zapytani*|mówić|rozmawiać|powiedzieć"
         "|odpowiadać|odpowiedzi|odpowiedzieć|wypowiadać|dyskutować|komentować|pytanie|tę sprawę|sprawie",
         "o|na|mi|mnie|ci|ciebie|panu|pani|wam|ja|proszę|niestety|się|nic|więcej|takich|takiej|innego|coś|pana|twoją"
-        "|twoje|nie|do|w|z|jednak|to|panem|panią|tobą|żadnych|państwu",
+        "|twoje|nie|do|w|z|jednak|to|panem|panią|tobą|żadnych|państwu|że|jestem|tego|temat|ten|obawiam",
     ),
     "pt": Closed(
         "não me é permitido|não me é permitid*|não tenho permissão|não tenho autorização|não estou autorizad*"
@@ -386,26 +418,29 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|prefiro não|preferia não|preferiria não|prefiro me abster|abstenho-me|me abstenho|tenho de declinar"
         "|tenho que declinar|devo declinar|tenho de recusar|tenho que recusar|tenho de rejeitar|sou obrigad* a"
         "|vejo-me obrigad*|me vejo obrigad*|me vejo forçad*|não quero falar|não quero responder|não posso dizer"
-        "|não posso dizê-lo|prefiro ficar calad*|prefiro calar|não direi nada|não vou dizer",
+        "|não posso dizê-lo|prefiro ficar calad*|prefiro calar|não direi nada|não vou dizer|prefiro ficar calad*"
+        "|prefiro calar|não direi nada|não vou dizer|não ser a pessoa certa|não sou a pessoa certa"
+        "|não sou a pessoa indicada|prefiro não entrar|não quero entrar|não vou entrar|não entro",
         "pergunte outra coisa|pergunta outra coisa|pergunte-me outra coisa|pergunta-me outra coisa"
         "|me pergunte outra coisa|me pergunta outra coisa|faça outra pergunta|faz outra pergunta"
         "|faça-me outra pergunta",
         "isso|disso|isto|disto|esse|essa|essas|este|esta|estas|nisso|tema|assunto|pergunta*|informação|informações"
         "|pedido|solicitação|falar|responder|dizer|dizê-lo|comentar|discutir|revelar|partilhar|compartilhar",
         "de|sobre|a|o|ao|em|lhe|te|você|por|favor|eu|com|não|nada|mais|que|seu|sua|outra|coisa|me|ter|nem|mim|nenhuma"
-        "|à|às|essa|algo",
+        "|à|às|essa|algo|para|nisso|nesse|neste|no|receio",
     ),
     "ro": Closed(
         "nu am voie|nu îmi este permis|nu mi se permite|nu sunt autorizat*|nu am permisiunea|nu am dreptul|nu voi da"
         "|nu voi oferi|nu dau … informații|nu dezvălui|prefer să nu|aș prefera să nu|trebuie să refuz"
         "|trebuie să declin|trebuie să resping|sunt nevoit*|mă văd nevoit*|nu vreau să vorbesc|nu doresc să"
-        "|nu pot vorbi|nu pot să vorbesc|nu pot spune|nu pot să spun|prefer să tac|mă abțin",
+        "|nu pot vorbi|nu pot să vorbesc|nu pot spune|nu pot să spun|prefer să tac|mă abțin|prefer să tac|mă abțin"
+        "|nu sunt persoana potrivită|nu vreau să intru",
         "întreabă-mă altceva|întrebați-mă altceva|întreabă altceva|pune … altă întrebare|puneți … altă întrebare"
         "|adresați … altă întrebare|puneți-mi o altă întrebare|pune-mi o altă întrebare",
         "asta|acest|aceasta|această|aceste|acestea|despre asta|subiect*|întrebare*|întrebări|informați*|cerere*"
         "|solicitare*|vorbesc|vorbi|spun|spune|răspund|răspunde|discut|discuta|comentez",
         "despre|eu|vă|îți|ți|te|vă rog|rog|la|pe|să|nu|altceva|nimic|mai|mult|astfel|de|din|păcate|ceva|dumneavoastră"
-        "|mi|o|acestei|acesta|niciun",
+        "|mi|o|acestei|acesta|niciun|tem",
     ),
     "ru": Closed(
         "мне нельзя|мне не разрешено|мне не позволено|мне запрещено|мне не положено|я не имею права|не имею права"
@@ -414,14 +449,18 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|вынужден* … отклонить|вынужден* … отказать*|вынужден* … отказаться|должен … отклонить|должна … отклонить"
         "|приходится … отклон*|приходится … отказ*|не хочу … говорить|не хочу … обсуждать|не могу … говорить"
         "|не могу … сказать|не могу … обсуждать|отклоняю|промолчу|не стану говорить|ничего не скажу|я пас"
-        "|не буду об этом|предпочту не|предпочел бы не|предпочёл бы не|предпочла бы не",
+        "|не буду об этом|предпочту не|предпочел бы не|предпочёл бы не|предпочла бы не|промолчу|не стану говорить"
+        "|ничего не скажу|я пас|не буду об этом|предпочту не|предпочел бы не|предпочёл бы не|предпочла бы не|я не тот"
+        "|я не та|не лучший собеседник|не хотел … вдаваться|не хотела … вдаваться|не буду вдаваться"
+        "|не стану вдаваться|не хочу вдаваться|не стану в это|я не тот … нужен|я не тот человек|я не та … нужна",
         "спросите … другом|спросите … другое|спроси … другом|спроси … другое|спросите … ещё о чём-нибудь"
         "|задайте … другой вопрос|задай … другой вопрос|спросите … ином",
         "это|этом|этому|этого|этот|эту|эти|этой|такой|такую|такие|таких|тем*|вопрос*|информаци*|сведени*|запрос*"
         "|просьб*|говорить|сказать|отвечать|ответить|обсуждать|рассказывать|комментировать|распространяться"
-        "|разглашать|раскрывать",
+        "|разглашать|раскрывать|эту тему",
         "об|о|на|в|я|мне|вам|тебе|меня|пожалуйста|к|сожалению|ничего|больше|ваш*|твой|твою|с|вами|тобой|другом|другое"
-        "|чём-нибудь|чем-нибудь|про|не|лучше|по|мной|такое|этим|никакой|никаких|прошу|вы|бы",
+        "|чём-нибудь|чем-нибудь|про|не|лучше|по|мной|такое|этим|никакой|никаких|прошу|вы|бы|тот|кто|нужен|для"
+        "|для этого|боюсь|та|человек",
     ),
     "sk": Closed(
         "nesmiem o tom|nesmiem … hovoriť|nesmiem … povedať|nie je mi dovolené|nemám dovolené|nemám povolenie"
@@ -449,12 +488,14 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|den informationen ger jag inte|jag lämnar inte ut|jag vill helst inte|jag föredrar att inte|helst inte"
         "|jag avstår|jag måste avböja|jag måste avslå|jag måste tacka nej|jag måste neka|jag ser mig tvungen"
         "|jag vill inte prata|det vill jag inte prata|jag vill inte tala|jag kan inte prata|det kan jag inte prata"
-        "|det kan jag inte säga|jag kan inte säga det|jag säger inget|det säger jag inget|jag tiger|ingen kommentar",
+        "|det kan jag inte säga|jag kan inte säga det|jag säger inget|det säger jag inget|jag tiger|ingen kommentar"
+        "|jag säger inget|det säger jag inget|jag tiger|ingen kommentar|inte rätt person|vill jag inte gå in på"
+        "|jag går inte in på|går jag inte in på|det håller jag mig utanför",
         "fråga … något annat|ställ … en annan fråga|fråga mig … annat",
         "det|detta|den|denna|dessa|härom|ämne*|fråg*|information*|uppgift*|begäran*|förfrågan|prata|tala|säga|svara"
         "|uttala|diskutera|berätta|besvara",
         "jag|om|på|dig|er|till|mig|något|annat|inte|att|de|här|tyvärr|din|ditt|ingen|helst|snälla|vänligen|så|nej|du"
-        "|vill|får|tack|denna|nu",
+        "|vill|får|tack|denna|nu|rätt|det här|för",
     ),
     "sw": Closed(
         "siruhusiwi|sina ruhusa|sijaruhusiwa|hairuhusiwi mimi|sitatoa taarifa|sitatoa habari|sitatoa maelezo|sitatoa"
@@ -505,25 +546,28 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|yanıtlamamayı tercih|cevaplamamayı tercih|konuşmamayı tercih|söylememeyi tercih|reddetmek zorundayım"
         "|geri çevirmek zorundayım|reddetmem gerek*|konuşmak istemiyorum|cevap vermek istemiyorum"
         "|yanıtlamak istemiyorum|konuşamam|konuşamıyorum|söyleyemem|söyleyemiyorum|cevap veremem|yanıt veremem"
-        "|asla olmaz|yorum yok|bir şey söylemeyeceğim|susmayı tercih",
+        "|asla olmaz|yorum yok|bir şey söylemeyeceğim|susmayı tercih|yorum yok|bir şey söylemeyeceğim|susmayı tercih"
+        "|doğru kişi ben değilim|doğru kişi değilim|girmek istemiyorum|girmeyeceğim|girmeyi tercih",
         "başka bir şey sor*|başka bir soru sor*|başka şey sor*|başka soru sor*",
         "bu|bunu|bunun|buna|bundan|şu|o|onu|konu*|soru*|bilgi*|istek*|isteği*|talep*|talebi*|konuşma*|söyleme*|cevap"
         "|yanıt|cevaplama*|yanıtlama*|tartışma*|konuda|konuyu|hususta",
         "ben|bana|benden|sana|size|hakkında|lütfen|için|başka|bir|şey|ederim|ediyorum|maalesef|üzgünüm|yok|değil|da"
-        "|de|bunları|senden|sizden|bu",
+        "|de|bunları|senden|sizden|bu|korkarım",
     ),
     "uk": Closed(
         "мені не можна|мені не дозволено|мені заборонено|я не маю права|не маю права|не маю дозволу|не надам"
         "|не дам … інформаці*|не скажу|не розповім|волію не|краще не буду|краще промовчу|я б не хотів*"
         "|вважаю за краще не|утримаюся|утримаюсь|мушу відхилити|мушу відмов*|мушу … відмов*|змушен* відхилити"
         "|змушен* … відмов*|маю відмовити|відхиляю|не хочу … говорити|не хочу … обговорювати|не можу … говорити"
-        "|не можу … сказати|промовчу|нічого не скажу|не буду про це",
+        "|не можу … сказати|промовчу|нічого не скажу|не буду про це|промовчу|нічого не скажу|не буду про це"
+        "|я не та людина|я не той|не хотів … заглиблюватися|не хотіла … заглиблюватися|не буду заглиблюватися"
+        "|не хочу заглиблюватися|я не той, хто",
         "запитайте … інше|запитай … інше|спитайте … інше|спитай … інше|поставте … інше запитання"
         "|постав … інше запитання|поставте інше питання",
         "це|цього|цей|цю|ці|цьому|про це|таку|такої|такі|тем*|питанн*|запитанн*|інформаці*|запит*|прохання|говорити"
-        "|казати|сказати|відповідати|відповісти|обговорювати|розповідати|коментувати|розголошувати",
+        "|казати|сказати|відповідати|відповісти|обговорювати|розповідати|коментувати|розголошувати|цю тему",
         "про|я|мені|вам|тобі|мене|будь|ласка|на|в|у|нічого|більше|ваш*|твій|жаль|інше|щось|з|о|не|до|мною|цим|таке"
-        "|жодної|жодних|прошу|би|б",
+        "|жодної|жодних|прошу|би|б|для|боюся|той|людина",
     ),
     "ur": Closed(
         "بات کرنے کی اجازت نہیں|بتانے کی اجازت نہیں|مجھے … اجازت نہیں|معلومات نہیں دوں|معلومات فراہم نہیں کروں"
@@ -539,10 +583,12 @@ CLOSED: Mapping[str, Closed] = MappingProxyType({
         "|tôi không muốn nói|tôi thích không|tôi xin phép không|tôi xin không|tôi không muốn trả lời"
         "|tôi muốn không trả lời|tôi không tiện|tôi phải từ chối|tôi xin từ chối|tôi đành từ chối"
         "|tôi buộc phải từ chối|buộc phải từ chối|tôi không thể nói|mình không thể nói|tôi không thể bàn"
-        "|tôi xin giữ im lặng|miễn bình luận",
+        "|tôi xin giữ im lặng|miễn bình luận|tôi xin giữ im lặng|miễn bình luận|tôi không phải là người phù hợp"
+        "|không phải người phù hợp|tôi không muốn đi vào|tôi không muốn đề cập",
         "hỏi … điều khác|hỏi … câu khác|hỏi … chuyện khác|hỏi … việc khác|đặt câu hỏi khác",
         "điều|này|đó|việc|vấn|đề|chủ|câu|hỏi|thông|tin|yêu|cầu|nói|trả|lời|bàn|tiết|lộ|cung|cấp|thảo|luận",
-        "tôi|mình|bạn|về|đến|cho|xin|hãy|vui|lòng|với|được|khác|phép|quý|vị|ra|của|ạ|rất|tiếc|lỗi|ấy|gì|thêm|chúng",
+        "tôi|mình|bạn|về|đến|cho|xin|hãy|vui|lòng|với|được|khác|phép|quý|vị|ra|của|ạ|rất|tiếc|lỗi|ấy|gì|thêm|chúng"
+        "|không|việc|rằng|e",
     ),
 })  # fmt: skip
 """By ISO 639-1 code, of every language of refusal_words.WORDS."""
@@ -555,7 +601,9 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"|(?:答え|回答し|話し|お話し)たくありません|(?:回答|返答|コメント|お答え|発言)(?:は|を)?(?:差し)?控え"
         r"|(?:答え|話さ|回答し)ないで(?:おき|いたい)|拒否(?:します|いたします|させて)|辞退(?:します|いたします"
         r"|させて)|お受けできません|(?:却下|拒絶)(?:します|いたします)|許可されていません|ノーコメント(?:です)?"
-        r"|黙秘します|(?:何も)?申し上げられません|(?:何も)?言いません",
+        r"|黙秘します|(?:何も)?申し上げられません|(?:何も)?言いません|ノーコメント(?:です)?|黙秘します"
+        r"|(?:何も)?申し上げられません|(?:何も)?言いません|適任(?:者)?ではありません|(?:触れ|立ち入り"
+        r"|踏み込み)たくありません|(?:触れ|立ち入り|踏み込み)(?:ません|かねます)",
         r"(?:ほか|他|別|違う)の?(?:こと|質問|ご質問|話題)(?:を|について|にして)?(?:お)?(?:してください|聞いて|尋ね"
         r"|質問して|訊いて|お願い|どうぞ|ください)|(?:ほか|他|別)の質問にしてください",
         r"それ|これ|この|その|あの|こと|件|話題|質問|内容|情報|依頼|要求|リクエスト|ご?希望|について|に関して|お答え"
@@ -563,7 +611,7 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"|恐れ入りますが|私|わたし|僕|は|が|を|に|で|の|も|へ|と|から|ので|ため|この場|ここ|一切|何も|お|ご|です"
         r"|ます|ね|よ|でした|させて(?:いただき|ください)|いただきます|とさせて|なんです|のです|んです|お願い"
         r"|いたします|致します|します|しま|する|して|ください|できません|ことは|ことが|という|ような|ちょっと|さん"
-        r"|あなた|ん",
+        r"|あなた|ん|残念ながら",
     ),
     "ko": Closed(
         r"(?:말|이야기|얘기|답변|대답|언급|공개)\S{0,4} (?:것이 |것은 )?(?:허용|허락|허가)\S{0,3} ?(?:되지|받지|않"
@@ -571,13 +619,14 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"|(?:정보|내용)\S{0,2} (?:드리지|주지|제공하지|알려 ?드리지) 않|(?:답|대답|답변|말"
         r"|이야기)\S{0,4} 않(?:는 편이|는 것이|겠|고 싶)|(?:말하|답하|대답하|이야기하)고 싶지 않|(?:거절|거부|사양"
         r"|반려)(?:합니다|하겠|해야|할 수밖|하고 싶|드립니다|할게요)|노코멘트|(?:아무것도|아무 ?말도) (?:말하"
-        r"|하)지 않겠|말씀드릴 수 없",
+        r"|하)지 않겠|말씀드릴 수 없|노코멘트|(?:아무것도|아무 ?말도) (?:말하|하)지 않겠|말씀드릴 수 없"
+        r"|적임자가 아니\S{0,3}|적임자가 아닙니다|다루고 싶지 않|다루지 않겠|들어가고 싶지 않",
         r"다른 (?:것|질문|걸|거|이야기)\S{0,2}\s?(?:을 )?(?:해 ?주|하세요|하십시오|물어|질문|부탁)",
         r"그것|이것|저것|그건|이건|그|이|해당|그런|이런|주제|질문|내용|정보|요청|문제|부분|대해서?는?|대하여"
         r"|관해서?는?|관하여|저는|제가|저도|나는|내가|죄송(?:하지만|합니다만|합니다|해요)?|미안(?:하지만|합니다"
         r"|해요)?|유감스럽지만|안타깝지만|더|아무것도|아무|은|는|을|를|의|에|에는|습니다|어요|아요|네요|요|니다|다"
         r"|세요|십시오|부탁(?:드립니다)?|것|수|말씀|하겠|합|에게|께|있|드립니다|드려요|드릴|주세요|주십시오|합니다"
-        r"|해요|하죠|제|저희|여기|내용|부분|좀|편|싶|지|고|기|로|도|만|께서",
+        r"|해요|하죠|제|저희|여기|내용|부분|좀|편|싶|지|고|기|로|도|만|께서|안타깝지만",
     ),
     "th": Closed(
         r"(?:ฉัน|ผม|ดิฉัน|เรา|หนู)?ไม่(?:ได้รับ)?อนุญาตให้(?:ฉัน|ผม)?(?:พูด|บอก|ตอบ|เปิดเผย|คุย|กล่าว)"
@@ -601,7 +650,9 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"|學習|学会|學會|掌握)\S{0,3}(?:如何|怎么|怎樣|怎样)?(?:回答|处理|處理)|(?:这个|這個|该|該|此)(?:问题|問題"
         r"|话题|話題)\S{0,8}(?:无法回答|無法回答|不能回答|不便回答|不方便|无可奉告|超出)|超出(?:了)?我的(?:能力|知识"
         r"|知識|服务|回答)\S{0,2}范围|(?:对此|對此)?不予(?:回答|回复|置评|評論|讨论|提供)|不便(?:回答|透露|多说|讨论)"
-        r"|不予置评|不予置評|我选择沉默|我選擇沉默|恕不奉告|我不想多说|我不想多說",
+        r"|不予置评|不予置評|我选择沉默|我選擇沉默|恕不奉告|我不想多说|我不想多說|不予置评|不予置評|我选择沉默"
+        r"|我選擇沉默|恕不奉告|我不想多说|我不想多說|(?:我|恐怕)\S{0,2}不是(?:合适|合適|适合|適合)的\S{0,4}(?:人选"
+        r"|人選|对象|對象|人)|(?:不想|不愿|不會|不会|不便)(?:涉及|深入|触及|觸及|展开)|(?:我)?(?:帮|幫)不上忙",
         r"请?(?:您|你)?(?:换|換)\S{0,3}(?:问题|問題|话题|話題)(?:吧|试试|再试|问|聊)?|(?:请|請)?(?:您|你)?(?:问"
         r"|問)(?:我)?(?:一?些|一?个|点|點)?(?:其他|其它|别|別)的?|(?:请|請)\S{0,4}(?:问|問|提问|提出"
         r"|咨询)\S{0,3}(?:其他|其它|别的|別的|另外)",
@@ -610,7 +661,8 @@ UNSPACED_CLOSED: Mapping[str, Closed] = MappingProxyType({
         r"|信息|資訊|资料|資料|问题|問題|话题|話題|事情|事|请求|請求|要求|请|請|抱歉|对不起|對不起|不好意思|很|非常"
         r"|十分|遗憾|遺憾|您好|你好|目前|暂时|暫時|现在|現在|这里|這裡|在|的|了|吧|呢|啊|也|都|还|還|更多|再|对|對|就"
         r"|和|与|與|给|給|向|跟|尽力|盡力|帮|幫|解决|解決|回答|讨论|討論|谈论|談論|提供|透露|如何|怎么|一些|可以|会"
-        r"|會|无法|無法|不能|不便|其他|其它|别的|別的|但是|但|哦|哈|谢谢|謝謝|理解|谅解|諒解|因为|因為|所以|为|為",
+        r"|會|无法|無法|不能|不便|其他|其它|别的|別的|但是|但|哦|哈|谢谢|謝謝|理解|谅解|諒解|因为|因為|所以|为|為"
+        r"|恐怕",
     ),
 })  # fmt: skip
 """Of the others but English, as regular expressions."""

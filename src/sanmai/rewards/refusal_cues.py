@@ -108,7 +108,8 @@ DECLINES = _any(
     r"|can't|can not|"
     r"will not|won't) be (?:\w+ )?(?:provided|shared|given|fulfilled|completed|answered|processed|discussed|disclosed"
     r"|honou?red)",
-    r"\brequest (?:is|was|has been|must be) (?:denied|declined|refused|rejected)\b(?! (?:when|if|until|unless|while|once"
+    r"\brequest (?:is|was|has been|must be) (?:denied|declined|refused|rejected)\b(?! (?:when|if|until|unless|while"
+    r"|once"
     r"|because (?:the|your|its?) (?!content|request|policy|prompt|topic)))",
     # The speaker's own act is called improper: "it is not appropriate to discuss".
     rf"\b(?:not|never|isn't|wouldn't be|nor) {_GAP}{_UNFIT} (?:(?:or|and|nor|,) {_GAP}{_UNFIT} )?(?:(?:for|of) (?:me"
@@ -333,11 +334,35 @@ DECIDES_TO_REFUSE = _any(
     r"\bis to (?:\w+ )?(?:refuse|decline)|\b(?:refuse|decline) (?:this|the|to|that|such|any)\b|\brefusal\b",
     r"\b(?:violates?|against|breach(?:es)?|disallowed|prohibited|not allowed)\b.{0,50}\bpolic(?:y|ies)\b",
     r"(?:我|应该|必须|应当|需要|所以)\S{0,4}(?:拒绝|拒絕)|不(?:应该?|能)(?:帮|提供|回答)|断る|拒否|거절해|거부해"
-    r"|отказать|refusar|rechazar|refuser|ablehnen|أرفض",
+    r"|отказать|recusar|refusar|rechazar|refuser|ablehnen|أرفض",
+    r"\b(?:best|better|wiser?|safer|time) (?:\w+ )?to (?:\w+ )?(?:turn|refuse|decline|say no|hold back|pass)\b"
+    r"|\b(?:i|we)(?:'d| had| would)? better not\b|\b(?:turn|turning) (?:this|it|that|them) down\b"
+    r"|\bnot (?:\w+ )?(?:go|play) along\b",
+    r"\b(?:deber?[íi]a|debo|tengo que|hay que|conviene|toca|voy a) (?:\w+ ){0,2}?(?:negarme|negarse|declinar|rehusar)\b"
+    r"|\b(?:dovrei|devo|bisogna|meglio) (?:\w+ ){0,2}?(?:rifiutar\w*|declinar\w*)|\b(?:deveria|devo|tenho (?:de"
+    r"|que)) (?:\w+ ){0,2}?declinar"
+    r"|\b(?:powinien\w*|powinnam|muszę|trzeba|należy|lepiej) (?:\w+ ){0,2}?(?:odmówić|odrzucić)\b|reddet(?:meliyim"
+    r"|mem gerek|mek gerek|eceğim)"
+    r"|\b(?:nên|phải|cần|sẽ) từ chối\b|\b(?:bör|ska|måste) (?:\w+ ){0,2}?(?:avböja|neka|avslå|vägra)\b"
+    r"|\b(?:bør|skal|må) (?:\w+ ){0,2}?(?:afslå|afvise|nægte|avslå|avvise|nekte)\b"
+    r"|\b(?:треба|слід|мушу|маю|варто|потрібно) (?:\w+ ){0,2}?відмов\w+|\b(?:musím|měl\w* bych"
+    r"|mal\w* by som) (?:\w+ ){0,2}?odm[íi]\w+"
+    r"|\b(?:trebuie|ar trebui) să refuz|\bvissza kell utasíta\w+|\bpitäisi kieltäytyä|\bπρέπει να αρνηθ\w+",
 )
 DECIDES_TO_HELP = _any(
     r"\b(?:i|we)(?:'ll| will| can| should| could| am able to)(?: \w+){0,2}? (?:help|assist|answer|comply|explain"
     r"|respond with the|give|provide|go ahead)\b",
     r"\bso (?:i|we) (?:help|answer|comply)\b|\b(?:is|seems|looks) (?:\w+ )?(?:harmless|benign|innocent|legitimate)\b",
-    r"(?:我|可以|所以我|应该)\S{0,3}(?:帮|回答|提供)",
+    r"(?:我|可以|所以我|应该)\S{0,3}(?:帮|回答|提供)|答えて(?:も)?よい|答えられる|대답해도|답해도|도와도",
+    r"\b(?:ich|wir) (?:kann|können|werde|sollte|darf) (?!nicht|kein)(?:\w+ ){0,3}?(?:helfen|antworten|beantworten"
+    r"|erklären)\b"
+    r"|(?<!no )\b(?:puedo|podemos|voy a) (?:responder|contestar|ayudar|explicar)"
+    r"|(?<!pas )\bje peux (?:\w+ )?(?:répondre|aider|expliquer)"
+    r"|(?<!non )\bposso (?:rispondere|aiutar|spiegar)|(?<!não )\bposso (?:responder|ajudar|explicar)"
+    r"|(?<!не )\b(?:могу|можу) (?:ответить|помочь|объяснить|відповісти|допомогти)"
+    r"|\bik kan (?!niet)(?:\w+ )?(?:antwoorden|helpen|uitleggen)\b"
+    r"|(?<!nie )\bmogę (?:odpowiedzieć|pomóc|wyjaśnić)|\bjag kan (?!inte)(?:\w+ )?(?:svara|hjälpa|förklara)\b"
+    r"|(?:cevap verebil|yardım edebil)|\btôi có thể (?:trả lời|giúp)|\bsaya (?:bisa|dapat) (?:menjawab|membantu)"
+    r"|يمكنني (?:الإجابة|المساعدة)"
+    r"|(?:उत्तर|जवाब|मदद) (?:दे|कर) सकत",
 )

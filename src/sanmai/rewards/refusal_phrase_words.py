@@ -54,7 +54,8 @@ _SH = Phrases(
     "razgovarajmo o|pričajmo o|promijenimo temu|promenimo temu|pričamo o nečem|razgovarati o nečem",
     "nečim drugim|nečem drugom|nešto drugo|druga pitanja|drugu temu|drugim temama|druge teme|drugo pitanje",
     "ali|no|međutim",
-    "previše|dovoljno|točan|tačan|točn*|tačn*|precizn*|bolje|bolji|jamčiti|garantirati|garantovati|jednom riječju|jednom rečju",
+    "previše|dovoljno|točan|tačan|točn*|tačn*|precizn*|bolje|bolji|jamčiti|garantirati|garantovati|jednom riječju"
+    "|jednom rečju",
 )
 
 PHRASES: Mapping[str, Phrases] = MappingProxyType({
@@ -147,7 +148,9 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|bitte nicht",
         "illegal*|strafbar*|verboten*|gefährlich*|straftat|unethisch*|gesetzwidrig*|rechtswidrig*|schädlich*"
         "|verbrechen",
-        "über etwas anderes|von etwas anderem|das thema wechseln|thema wechseln",
+        "lass uns lieber über|lass uns lieber von|lassen sie uns lieber über|reden wir lieber"
+        "|sprechen wir lieber|über etwas anderes"
+        "|von etwas anderem|das thema wechseln|thema wechseln",
         "etwas anderem|etwas anderes|anderen themen|andere themen|andere fragen|anderen fragen|ein anderes thema"
         "|anderweitig|anderen dingen|anderen anliegen",
         "aber|jedoch|allerdings|dennoch",
@@ -178,7 +181,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|algo diferente"
         "|cualquier otra",
         "pero|sin embargo|no obstante|aunque",
-        "exact*|precis*|mejor|garantiz*|una sola palabra|con certeza|definitiv*|rodeos|largas|demasiad*|suficiente*",
+        "exact*|precis*|mejor|garantiz*|una sola palabra|con certeza|definitiv*|rodeos|diagnóstico*|largas|demasiad*|suficiente*",
     ),
     "et": Phrases(
         "ma ei saa|ei saa|see pole võimalik|pole võimalik|see ei ole võimalik|ei ole võimalik|võimatu"
@@ -229,7 +232,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "parlons d'autre|parlons de|changeons de sujet|parler d'autre chose|parlons plutôt",
         "autre chose|autres choses|un autre sujet|d'autres sujets|autre question|d'autres questions",
         "mais|cependant|toutefois|néanmoins|en revanche",
-        "exact*|précis*|meilleur*|garanti*|un seul mot|un mot|définiti*|avec certitude|longues|longs|assez",
+        "exact*|précis*|meilleur*|garanti*|un seul mot|un mot|définiti*|avec certitude|diagnostic*|longues|longs|assez",
     ),
     "he": Phrases(
         "אני לא יכול*|לא יכול*|אי אפשר|זה בלתי אפשרי|בלתי אפשרי|זה לא אפשרי|לא אפשרי|בשום אופן לא|אני לא רוצה"
@@ -252,7 +255,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|मेरे नियमों का|मेरी नीतियों का|मेरे दिशानिर्देशों का",
         "मत कीजिए|मत कीजिये|मत करें|मत करो|न करें|ना करें|नहीं करना चाहिए",
         "गैरकानूनी|गैर-कानूनी|ग़ैरक़ानूनी|गैर कानूनी|अवैध|अपराध|खतरनाक|ख़तरनाक|अनैतिक|हानिकारक|नुकसानदेह",
-        "किसी और बारे में बात|किसी और विषय|कुछ और बात|दूसरे विषय पर|किसी और चीज़ के बारे|किसी और चीज के बारे|विषय बदल",
+        "चलिए … बात करते हैं|आइए … बात करते हैं|आइए … बात करें|किसी और बारे में बात|किसी और विषय|कुछ और बात"
+        "|दूसरे विषय पर|किसी और चीज़ के बारे|किसी और चीज के बारे|विषय बदल",
         "किसी और|कुछ और|दूसरे विषय|अन्य विषय*|अन्य प्रश्न|कोई और|दूसरी चीज़|अन्य चीज़*",
         "लेकिन|परंतु|परन्तु|मगर|किन्तु|पर", "सटीक|ठीक-ठीक|निश्चित|बेहतर|गारंटी|एक शब्द",
     ),
@@ -282,7 +286,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|bertentangan dengan aturan saya|melanggar ketentuan saya",
         "jangan lakukan|jangan melakukan|jangan coba",
         "ilegal|melanggar hukum|berbahaya|kejahatan|tindak pidana|tidak etis|melawan hukum|merugikan|terlarang|pidana",
-        "bicarakan hal lain|bicara tentang hal lain|bicara hal lain|bahas hal lain|membahas hal lain|ganti topik"
+        "lebih baik kita bicara|mari kita bicara|bicarakan hal lain|bicara tentang hal lain|bicara hal lain"
+        "|bahas hal lain|membahas hal lain|ganti topik"
         "|mengganti topik|topik lain",
         "hal lain|topik lain|pertanyaan lain|sesuatu yang lain|yang lain|hal-hal lain", "tetapi|tapi|namun",
         "pasti|tepat|persis|akurat|lebih baik|menjamin|satu kata",
@@ -295,11 +300,13 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|contraria ai miei",
         "non farlo|non lo faccia|non fatelo|non fare questo|non provarci|non farlo mai",
         "illegal*|reato|pericolos*|crimine|immoral*|vietat*|dannos*|contro la legge|poco etic*",
-        "parliamo d'altro|parliamo di|cambiamo argomento|parlare d'altro|parlare di qualcos'altro",
+        "parliamo d'altro|parliamo piuttosto di|parliamo invece di|parliamo di|cambiamo argomento|parlare d'altro"
+        "|parlare di qualcos'altro",
         "qualcos'altro|qualcosa d'altro|altro argomento|altri argomenti|altre domande|un'altra domanda|d'altro"
         "|altre cose"
         "|qualcosa di diverso",
-        "ma|però|tuttavia|comunque", "esatt*|precis*|miglior*|garanti*|una sola parola|con certezza|troppe|lunghe|abbastanza",
+        "ma|però|tuttavia|comunque", "esatt*|precis*|miglior*|garanti*|una sola parola|con certezza|troppe|lunghe"
+        "|diagnosi|abbastanza",
     ),
     "jv": Phrases(
         "aku ora isa|aku ora iso|aku ora bisa|ora bisa|ora iso|mboten saged|kula mboten saged|boten saged|ora mungkin"
@@ -334,7 +341,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
     "mr": Phrases(
         "मी करू शकत नाही|करू शकत नाही|शक्य नाही|हे शक्य नाही|अशक्य आहे|अशक्य|मला जमणार नाही|कधीच नाही|अजिबात नाही"
         "|मला शक्य नाही|मी … करणार नाही",
-        "नाही|हे|ते|मी|करा", "माझ्या नियमांच्या|माझ्या धोरणांच्या|माझ्या धोरणाच्या|माझ्या तत्त्वांच्या|माझ्या मार्गदर्शक*",
+        "नाही|हे|ते|मी|करा", "माझ्या नियमांच्या|माझ्या धोरणांच्या|माझ्या धोरणाच्या|माझ्या तत्त्वांच्या"
+        "|माझ्या मार्गदर्शक*",
         "करू नका|करू नकोस", "बेकायदेशीर|अवैध|गुन्हा|धोकादायक|अनैतिक|हानिकारक",
         "दुसऱ्या विषयावर|वेगळ्या विषयावर|दुसरे काही बोलू|विषय बदलू|दुसऱ्या कशाबद्दल",
         "दुसऱ्या कशात*|दुसऱ्या विषय*|दुसरे काही|इतर प्रश्न*|इतर विषय*|आणखी काही", "पण|परंतु|मात्र|तथापि",
@@ -362,7 +370,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "strijd met mijn|tegen mijn richtlijnen|tegen mijn regels|tegen mijn principes|tegen mijn beleid|schendt mijn",
         "doe dat niet|doe dit niet|doe dat alsjeblieft niet|doe dat alstublieft niet|niet doen|doe het niet",
         "illegaal|illegale|strafbaar|strafbare|verboden|gevaarlijk*|misdrijf|misdaad|onethisch*|onwettig*|schadelijk*",
-        "over iets anders|van onderwerp veranderen|van onderwerp wisselen|over een ander onderwerp",
+        "laten we het over … hebben|laten we het hebben over|over iets anders|van onderwerp veranderen"
+        "|van onderwerp wisselen|over een ander onderwerp",
         "iets anders|andere vragen|andere onderwerpen|een ander onderwerp|een andere vraag|andere dingen",
         "maar|echter|toch", "precies|precieze|exact*|beter|betere|garander*|één woord|definitie*",
     ),
@@ -386,7 +395,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|sprzeczne z moimi",
         "proszę tego nie robić|nie rób tego|nie róbcie tego|tego nie rób|proszę nie robić|nie próbuj",
         "nielegaln*|niezgodn* z prawem|przestępstw*|niebezpieczn*|nieetyczn*|bezprawn*|szkodliw*|karaln*",
-        "porozmawiajmy o|pomówmy o|zmieńmy temat|porozmawiać o czymś innym",
+        "porozmawiajmy lepiej|porozmawiajmy raczej|porozmawiajmy o|pomówmy o|zmieńmy temat|porozmawiać o czymś innym",
         "czymś innym|coś innego|inny temat|inne pytania|innym temacie|innych tematach|inne pytanie",
         "ale|jednak|lecz|natomiast", "dokładn*|precyzyjn*|lepsz*|zagwarantować|jednym słowem",
     ),
@@ -399,13 +408,14 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "|contrário às minhas|contraria as minhas|contraria minhas|infringe minhas",
         "não faça isso|não faças isso|não o faça|não faça isto|não faças|não tente",
         "ilegal|ilegais|crime|perigos*|imoral|antiétic*|proibid*|prejudicial|contra a lei|delito",
-        "falar de outra coisa|falemos de|falar sobre outra coisa|vamos falar de outr*|mudar de assunto"
+        "vamos antes falar|falemos antes|falar de outra coisa|falemos de|falar sobre outra coisa|vamos falar de outr*"
+        "|mudar de assunto"
         "|mudemos de assunto"
         "|conversar sobre outra",
         "outra coisa|outras coisas|outro assunto|outros assuntos|outra pergunta|outras perguntas|algo mais|outro tema"
         "|algo diferente",
         "mas|porém|contudo|no entanto|entretanto", "exat*|exact*|precis*|melhor|garanti*|uma só palavra|com certeza"
-        "|muitas voltas|rodeios|longas",
+        "|muitas voltas|rodeios|diagnóstico*|longas",
     ),
     "ro": Phrases(
         "nu pot|nu se poate|nu este posibil|nu e posibil|imposibil|este imposibil|în niciun caz|nici gând|nu vreau"
@@ -458,7 +468,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "nej|det|tyvärr|jag|men", "mot mina|bryter mot mina|strider mot mina|emot mina",
         "gör inte det|gör inte detta|gör det inte|låt bli|försök inte",
         "olaglig*|farlig*|brott|oetisk*|straffbar*|brottslig*|skadlig*|förbjud*",
-        "prata om något annat|tala om något annat|byta ämne|byt ämne|pratar om något annat",
+        "låt oss prata om|låt oss tala om|prata om något annat|tala om något annat|byta ämne|byt ämne"
+        "|pratar om något annat",
         "något annat|andra frågor|ett annat ämne|andra ämnen|en annan fråga|andra saker", "men|dock|däremot",
         "exakt*|precis*|bättre|garantera|noggrann*|ett enda ord",
     ),
@@ -516,7 +527,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "bunu yapmayın|bunu yapma|yapmayınız|lütfen yapma*",
         "yasa dışı*|yasadışı*|suç*|tehlikeli*|kanunsuz*|etik dışı|ahlaksız*|kanuna aykırı*|yasalara aykırı*|zararlı*"
         "|yasak*",
-        "başka bir şeyden|başka bir şey hakkında|başka bir konudan|konuyu değiştir*|başka şeylerden"
+        "gelin … konuşalım|onun yerine … konuşalım|başka bir şeyden|başka bir şey hakkında|başka bir konudan"
+        "|konuyu değiştir*|başka şeylerden"
         "|başka bir konu hakkında",
         "başka bir konu*|başka bir şey*|diğer konular*|başka sorular*|başka konular*|başka soru*",
         "ama|ancak|fakat|yine de", "kesin|tam|net|daha iyi|garanti|tek kelime*",
@@ -556,7 +568,8 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType({
         "đừng làm|xin đừng|không nên làm|đừng thử",
         "phạm pháp|bất hợp pháp|trái pháp luật|vi phạm pháp luật|nguy hiểm|tội phạm|phi đạo đức|có hại|phạm tội"
         "|trái phép",
-        "nói về chuyện khác|nói chuyện khác|đổi chủ đề|chuyển chủ đề|nói về điều khác|nói về việc khác"
+        "hay là chúng ta nói về|chúng ta hãy nói về|nói về chuyện khác|nói chuyện khác|đổi chủ đề|chuyển chủ đề"
+        "|nói về điều khác|nói về việc khác"
         "|nói về chủ đề khác",
         "việc khác|chuyện khác|chủ đề khác|điều khác|câu hỏi khác|vấn đề khác|gì khác", "nhưng|tuy nhiên|song",
         "chính xác|cụ thể|tốt hơn|đảm bảo|chắc chắn|một từ",
@@ -577,7 +590,7 @@ UNSPACED_PHRASES: Mapping[str, Phrases] = MappingProxyType({
         r"違法|犯罪|危険|非倫理|有害|法律に(?:反|違反)|倫理に反|不正",
         r"(?:別|ほか|他)の(?:話|話題|こと|テーマ)\S{0,6}(?:しましょう|話しましょう|変えましょう|に移りましょう"
         r"|どうですか)"
-        r"|話題を変え",
+        r"|話題を変え|それより\S{0,12}話を?(?:しましょう|しませんか)",
         r"(?:他|ほか|別)の(?:こと|質問|話題|件|ご質問|お手伝い|話|方法)|他に(?:何|ご)|ほかに何",
         r"しかし|ただし|でも|けれど|ですが|ませんが|だが|けど", r"正確|具体的|厳密|保証|断言|一言",
     ),
@@ -593,7 +606,7 @@ UNSPACED_PHRASES: Mapping[str, Phrases] = MappingProxyType({
         r"(?:그러지|하지|그렇게 하지|시도하지) (?:마세요|마십시오|말아|마라|마시)|삼가",
         r"불법|범죄|위험|비윤리|유해|위법|해롭|해로운",
         r"다른 (?:이야기|얘기|주제|화제)\S{0,4}\s?\S{0,4}(?:합시다|해요|하죠|할까요|해 ?봐요|나눠요|바꾸|넘어)"
-        r"|화제를 (?:바꾸|돌리)",
+        r"|화제를 (?:바꾸|돌리)|(?:차라리|대신)[^.]{0,20}(?:이야기|얘기)\S{0,2} ?(?:합시다|해요|하죠|나눠요)",
         r"다른 (?:것|질문|주제|도움|일|문제|방법|이야기|부분)", r"하지만|그러나|지만|그렇지만|다만|는데",
         r"정확|구체적|확실|보장|한마디|더 (?:나은|좋은)",
     ),
@@ -619,7 +632,8 @@ UNSPACED_PHRASES: Mapping[str, Phrases] = MappingProxyType({
         r"|规定|規定|规则|規則|守则|指南|规范)",
         r"请?(?:不要|别|別|勿|千万别)\S{0,2}(?:这样|這樣|这么|這麼|那样|做|尝试|嘗試|去)",
         r"违法|違法|犯法|非法|犯罪|危险|危險|不道德|有害|触犯法律",
-        r"聊(?:点|點|聊)?(?:别的|別的|其他)|换(?:个|一个)话题|換(?:個|一個)話題|谈(?:点|谈)?(?:别的|其他)|说(?:点"
+        r"(?:还是|還是|不如|不妨|要不)\S{0,3}(?:聊|谈|談)|聊(?:点|點|聊)?(?:别的|別的|其他)|换(?:个|一个)话题|換(?:個"
+        r"|一個)話題|谈(?:点|谈)?(?:别的|其他)|说(?:点"
         r"|说)?别的",
         r"别的|別的|其他(?:问题|問題|事情|话题|話題|方面|内容)|其他的|另外的", r"但是?|不过|不過|然而|可是",
         r"准确|準確|确切|確切|精确|精確|具体|具體|保证|保證|更好|一个字|一句话",

@@ -20,7 +20,8 @@ SHORT_WORDS = 60
 _OPENER = (
     r"\W*(?:(?:\[\w+\]|(?:(?:so |very |i'?m |i am )?(?:really |very |so )?sorry|nope|nah|no|hm+"
     r"|thanks(?: for asking)?|apologies|look|yeah|uh"
-    r"|well|i think|and|so|respectfully|kindly|politely|honestly|frankly|unfortunately|regrettably"
+    r"|well|i think|i'm afraid|i am afraid|i fear|and|so|respectfully|kindly|politely|honestly|frankly|unfortunately"
+    r"|regrettably"
     r"|with (?:all due )?respect"
     r"|as (?:an?|your) [^,]{1,40},|(?:i'm|i am) good|please|then)\b)\W*(?:but )?){0,3}"
 )
@@ -94,7 +95,8 @@ _UNAVAILABLE = (
     r"|rejected|declined)(?: (?!when|if|until|unless|while|once|because)[^.]{1,30})?"
 )
 _ANSWERING = (
-    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos|reveal"
+    r"(?:answer|discuss|explain|help|share|tell|provid|giv|respond|reply|talk|speak|say|go|assist|comment|disclos"
+    r"|reveal"
     r"|do|engag|describ|teach|show|address|continu)(?:e|ing)?\b"
     r"(?: (?:you|to|with|on|about|for|into|this|that|it|them|these|those|such|your|any|anything|further|more|here|there"
     r"|the|an?|of|in|and|or|out|as|so|much|like|kind|sort|things?|answers?|questions?|requests?|information|details?"
@@ -168,6 +170,12 @@ _HAVE_STOPPED = (
     rf"|would|shall|can|am|do)"
     rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}"
     r"|that(?:'s| is) (?:impossible|not possible|out of reach) for me"
+    r"|(?:i|we)(?:'d| would) (?:sooner|as soon) not(?: [^.]{1,30})?|(?:that|this)(?:'s| is) a (?:road|path|door|place"
+    r"|rabbit hole)"
+    r" (?:i|we)(?:'d rather not|'m not going to| won't| will not| can't| don't) [^.]{1,20}"
+    r"|my lips are sealed(?: on (?:this|that))?|i (?:plead|take) the fifth|nice try|you won't catch me [^.]{1,40}"
+    r"|(?:i'm|i am) (?:staying|keeping) (?:mum|silent|quiet)(?: on (?:this|that))?|(?:that|this)(?:'s"
+    r"| is) above my pay grade"
 )
 _ASKS_ELSE = (
     r"(?:please |kindly |do )?(?:ask|try|pose|give)(?: me)? (?:(?:something|anything) (?:else|different)|(?:a"
@@ -437,7 +445,8 @@ _HOW_TO_SAY = (
     r"|\bwie (?:sagt man|heißt|sage ich)"
     r"|\bcome si dice|\bcomo se diz|\bhoe zeg (?:je|ik)|\bjak (?:się mówi|powiedzieć)|как (?:сказать|будет|по-)"
     r"|\b(?:was (?:heißt|bedeutet)|que (?:veut dire|signifie)|qué significa|(?:che )?cosa significa|o que significa"
-    r"|wat betekent|co (?:znaczy|oznacza)|co znamená|vad betyder|hvad betyder|hva betyr|ne demek)\b|что (?:значит|означает)"
+    r"|wat betekent|co (?:znaczy|oznacza)|co znamená|vad betyder|hvad betyder|hva betyr|ne demek)\b|что (?:значит"
+    r"|означает)"
     r"|(?:英|日本|中国|韓国|フランス|ドイツ|スペイン)語(?:に(?:して|直|する)|で言)"
     r"|怎[么麼]说|怎麼說|怎么讲"
     r"|(?:何|なん)(?:と|て)(?:言|い)|어떻게 (?:말|표현)|\bnasıl (?:denir|söylenir)|\bbagaimana (?:mengatakan"
@@ -496,7 +505,8 @@ _ASKS_TEXT = _any(
     rf"|help me)\b[^.?!]{{0,60}}\b{_TEXT}\b",
     r"\b(?:role-?play|act as|play|pretend|stay in character|imagine you are|you are (?:a|an|the)|speak as"
     r"|respond as|answer as|what (?:does|did|do|would|might|could|should|can|must|will)"
-    r" [^.?!\n]{1,60}? (?:say|answer|reply|tell|write)\b|help me (?:\w+ )?(?:say|tell|decline|refuse|turn|reject|reply|respond"
+    r" [^.?!\n]{1,60}? (?:say|answer|reply|tell|write)\b|help me (?:\w+ )?(?:say|tell|decline|refuse|turn|reject"
+    r"|reply|respond"
     r"|word)|how (?:would|do|does|can|could|should) .{1,60}? (?:say|refuse|decline|turn"
     r"|reply)|quote|recite)\b",
 )
@@ -507,8 +517,10 @@ _SPEECH = _any(
 _LETTER = regex.compile(
     r"^\W*(?:(?:subject|betreff|objet|asunto|oggetto|assunto|тема|onderwerp|temat):[^\n]*\n\s*)?"
     r"(?:[^\n]{0,80}:\s*\n\s*)?(?:dear|hi|hello|hey|to whom|good (?:morning"
-    r"|afternoon|evening)|liebe[rs]?|sehr geehrte|hallo|chère?s?|bonjour|querid|estimad|car[oaie]|gentile|prezad|beste|geachte"
-    r"|drog[ia]|szanown|уважаем|дорог|здравствуй|шановн|kära|hej|kære|kjære|hei|hyvä|sayın|sevgili|drag[aă]|stimat|kedves"
+    r"|afternoon|evening)|liebe[rs]?|sehr geehrte|hallo|chère?s?|bonjour|querid|estimad|car[oaie]|gentile|prezad"
+    r"|beste|geachte"
+    r"|drog[ia]|szanown|уважаем|дорог|здравствуй|шановн|kära|hej|kære|kjære|hei|hyvä|sayın|sevgili|drag[aă]|stimat"
+    r"|kedves"
     r"|tisztelt|vážen|mil[ýá]|亲爱的|尊敬的)[^\n]{0,40}[,:!，：\n]|^\W*[^\n]{1,20}(?:様|さん|님께|님)[、,\s]",
     regex.IGNORECASE,
 )
@@ -529,14 +541,18 @@ _ABOUT_WRITING = regex.compile(
 
 
 _ASKS_LINE = regex.compile(
-    r"\b(?:sentence|satz|sätze|phrase|frase|oración|zin|zdanie|zdání|větu|vetu|mening|sætning|setning|lause\w*|mondat\w*"
-    r"|propoziție|cümle\w*|kalimat|ayat|câu|rečenic\w*|поведінк\w*|предложени[ея]|речення|изречение|πρόταση|pangungusap|sentensi"
+    r"\b(?:sentence|satz|sätze|phrase|frase|oración|zin|zdanie|zdání|větu|vetu|mening|sætning|setning|lause\w*"
+    r"|mondat\w*"
+    r"|propoziție|cümle\w*|kalimat|ayat|câu|rečenic\w*|поведінк\w*|предложени[ея]|речення|изречение|πρόταση"
+    r"|pangungusap|sentensi"
     r"|tekinys|sakin\w*|teikum\w*|stavek)\b|造句|例文|文を|문장|جملة|جمله|משפט|वाक्य|বাক্য|வாக்கிய|వాక్య|ประโยค"
 )
 """Asks for a sentence: with a word in quotation marks, which the answer then holds."""
 _ASKS_LETTER = regex.compile(
-    r"\b(?:e-?mail|letter|message|note|reply|response|text|brief|nachricht|absage|lettre|courriel|carta|correo|mensaje|lettera"
-    r"|messaggio|mensagem|письмо\w*|сообщени\w*|лист\w*|list\w*|wiadomość|bericht|mejl|brev\w*|viesti\w*|kirje\w*|levelet|mektup"
+    r"\b(?:e-?mail|letter|message|note|reply|response|text|brief|nachricht|absage|lettre|courriel|carta|correo"
+    r"|mensaje|lettera"
+    r"|messaggio|mensagem|письмо\w*|сообщени\w*|лист\w*|list\w*|wiadomość|bericht|mejl|brev\w*|viesti\w*|kirje\w*"
+    r"|levelet|mektup"
     r"|mesaj\w*|dopis|scrisoare)\b|邮件|郵件|信|メール|手紙|返事|편지|메일|답장|رسالة|نامه|מכתב|पत्र"
 )
 _GOES_ON = regex.compile(r"\b(?:complete|continue|finish|go on)\b")
