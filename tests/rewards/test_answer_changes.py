@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from sanmai.rewards.answer_changes import CHANGES
-from sanmai.rewards.answer_phrases import WORDS
+from sanmai.rewards.answer_vocabulary import WORDS
 from sanmai.score.recorded import score
 
 NONE_OF_THEM_IS_5 = [

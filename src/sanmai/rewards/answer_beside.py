@@ -11,7 +11,8 @@ import re
 from functools import cache
 
 from sanmai.rewards.answer_numbers import digits
-from sanmai.rewards.answer_phrases import SENTENCE_END, UNSPACED, WORDS, is_glue, word_regex, words_pattern
+from sanmai.rewards.answer_phrases import SENTENCE_END, is_glue
+from sanmai.rewards.answer_vocabulary import UNSPACED, WORDS, word_regex, words_pattern
 
 ABOUT: dict[str, str] = {
     "de": "ungefähr|etwa|rund|circa|ca|annähernd|knapp|fast|beinahe",

@@ -11,74 +11,92 @@ import re
 
 CHANGES: dict[str, str] = {
     # language: words that end where they are written, or go on where they end in "+"; separated by "|"
-    "de": "falsch+|teilergebnis+|zwischenergebnis+|teil|teilaufgabe|vorläufig+|unter null|"
+    "de": "halbe|drittel|viertel|zehntel|hundertstel|vermutlich|mutmaßlich|höchstens|wohl|womöglich|"
+          "falsch+|teilergebnis+|zwischenergebnis+|teil|teilaufgabe|vorläufig+|unter null|"
           "million+|milliard+|billion+|tausend+|hunderttausend+|dutzend+|"
           "minus|negativ+|größer|kleiner|mehr|weniger|mindestens|"
           "höchstens|über|unter|rund|circa|ca|annähernd|knapp|fast|beinahe|angenommen|nehmen wir an|sagen wir|laut|zufolge|"
           "doppelte+|dreifache+|vierfache+|mal so|hoch|quadrat+|wurzel+|prozent",
-    "es": "parcial+|intermedi+|provisional+|falsa+|bajo cero|parte|apartado|"
+    "es": "décimas|décimos|tercios|cuartos|medios|centésimas|quintos|presuntamente|supuestamente|"
+          "parcial+|intermedi+|provisional+|falsa+|bajo cero|parte|apartado|"
           "mil|miles|millón|millones|docena+|minus|negativo|más|mayor|"
           "menor|mínimo|máximo|aproximadamente|aproximado|unos|unas|"
           "alrededor|cerca|supongamos|supón|supongo|digamos|según|"
           "triple|cuádruple|veces|elevado|cuadrado|raíz|por ciento|tercio",
-    "fr": "intermédiaire+|partiel+|provisoire+|sous zéro|partie|"
+    "fr": "dixièmes|quarts|demis|centièmes|cinquièmes|vraisemblablement|apparemment|"
+          "intermédiaire+|partiel+|provisoire+|sous zéro|partie|"
           "mille|million|millions|milliard+|douzaine+|moins|négatif|plus de|plus que|supérieur+|inférieur+|au moins|au plus|"
           "maximum|minimum|approximativement|à peu près|autour|supposons|"
           "disons|admettons|selon|d'après|triple|fois|puissance|"
           "carré|racine|pour cent|tiers",
-    "it": "intermedi+|parzial+|provvisori+|sotto zero|parte|"
+    "it": "decimi|terzi|quarti|mezzi|quinti|presumibilmente|apparentemente|"
+          "intermedi+|parzial+|provvisori+|sotto zero|parte|"
           "mila|mille|milione|milioni|miliard+|dozzin+|meno|negativo|più|maggiore|minore|almeno|massimo|minimo|circa|"
           "all'incirca|approssimativamente|intorno|supponiamo|diciamo|secondo|triplo|volte|elevato|quadrato|radice|per cento",
-    "pt": "intermediári+|parcia+|provisóri+|abaixo de zero|parte|alínea|"
+    "pt": "décimos|terços|quartos|meios|quintos|centésimos|supostamente|aparentemente|"
+          "intermediári+|parcia+|provisóri+|abaixo de zero|parte|alínea|"
           "mil|milhão|milhões|milhares|bilh+|dúzia+|menos|negativo|mais|maior|menor|mínimo|máximo|aproximadamente|cerca|"
           "suponha+|supondo|digamos|segundo|triplo|vezes|elevado|quadrado|raiz|por cento",
     "ca": "parcia+|intermedi+|part|apartat|"
           "mil|milió|milions|dotzen+|menys|més|major|menor|aproximadament|uns|suposem|segons|doble|triple|per cent",
-    "ro": "intermediar+|parțial+|provizori+|partea|punctul|"
+    "ro": "zecimi|treimi|sferturi|jumătate|probabil|"
+          "intermediar+|parțial+|provizori+|partea|punctul|"
           "mii|mie|milion+|miliard+|duzin+|minus|negativ|mai mult|mai puțin|peste|sub|aproximativ|circa|cam|presupunem|"
           "presupunând|conform|dublul|triplul|la sută",
-    "nl": "tussenresultaat+|tussentijds+|voorlopig+|gedeeltelijk+|foute|verkeerde|onder nul|deel|"
+    "nl": "tienden|derden|kwarten|halven|vermoedelijk|"
+          "tussenresultaat+|tussentijds+|voorlopig+|gedeeltelijk+|foute|verkeerde|onder nul|deel|"
           "duizend|miljoen+|miljard+|dozijn|min|minus|negatief|meer|"
           "minder|groter|kleiner|minstens|hoogstens|circa|bijna|stel|"
           "volgens|dubbele|drievoudige|keer|macht|kwadraat|wortel|procent",
-    "sv": "delresultat+|delsvar+|preliminär+|mellan+|felaktig+|del|"
+    "sv": "tiondel+|tredjedel+|troligen|förmodligen|"
+          "delresultat+|delsvar+|preliminär+|mellan+|felaktig+|del|"
           "tusen|miljon+|miljard+|dussin|minus|negativt|mer|mindre|större|minst|högst|ungefär|cirka|nästan|anta|antag|enligt|"
           "dubbla|dubbelt|procent",
-    "no": "delresultat+|delsvar+|foreløpig+|mellom+|feilaktig+|del|"
+    "no": "tidel+|tredjedel+|trolig+|"
+          "delresultat+|delsvar+|foreløpig+|mellom+|feilaktig+|del|"
           "tusen|million+|milliard+|dusin|minus|negativ|mer|mindre|"
           "større|minst|høyst|omtrent|cirka|nesten|anta|ifølge|dobbelt+|"
           "prosent",
-    "da": "delresultat+|delsvar+|foreløbig+|mellem+|forkert+|del|"
+    "da": "tiendedel+|tredjedel+|formentlig|"
+          "delresultat+|delsvar+|foreløbig+|mellem+|forkert+|del|"
           "tusind|million+|milliard+|dusin|minus|negativ|mere|mindre|større|mindst|højst|omtrent|cirka|næsten|antag|ifølge|"
           "dobbelt+|procent",
-    "fi": "välitulos+|välivaih+|alustav+|osa|osan|"
+    "fi": "kymmenesos+|kolmasos+|ehkä|"
+          "välitulos+|välivaih+|alustav+|osa|osan|"
           "tuhat+|miljoon+|miljard+|tusina+|miinus|negatiiv+|enemmän|"
           "vähemmän|suurempi|pienempi|yli|alle|noin|lähes|oletetaan|"
           "oletetaan|mukaan|kaksinkertai+|prosentti+",
-    "pl": "pośredni+|częściow+|wstępn+|błędn+|część|części|cząstkow+|"
+    "pl": "dziesiąt+|trzecich|czwartych|setn+|połów+|zapewne|"
+          "pośredni+|częściow+|wstępn+|błędn+|część|części|cząstkow+|"
           "tysiąc+|tysięcy|tysiące|milion+|miliard+|tuzin+|minus|ujemn+|"
           "więcej|mniej|większ+|mniejsz+|ponad|poniżej|około|prawie|"
           "załóżmy|przypuśćmy|według|zdaniem|podwoj+|dwukrotn+|razy|procent",
-    "cs": "mezivýsled+|částečn+|předběžn+|špatn+|část|části|"
+    "cs": "desetin+|třetin+|čtvrtin+|zřejmě|"
+          "mezivýsled+|částečn+|předběžn+|špatn+|část|části|"
           "tisíc+|milion+|miliard+|tucet+|minus|mínus|záporn+|více|"
           "méně|větší|menší|přes|přibližně|okolo|skoro|předpokládejme|"
           "podle|dvojnásob+|krát|procent",
-    "hu": "rész+|köztes+|előzetes+|hibás+|téves+|"
+    "hu": "tized+|harmad+|negyed+|talán|"
+          "rész+|köztes+|előzetes+|hibás+|téves+|"
           "ezer+|millió+|milliárd+|tucat+|mínusz|negatív|több|kevesebb|nagyobb|kisebb|legalább|legfeljebb|körülbelül|közel|"
           "tegyük fel|szerint|kétszeres+|százalék+",
-    "tr": "ara|kısmi+|geçici+|yanlış+|şık+|kısım+|"
+    "tr": "buçuk|yarım|üçte|onda|sanırım|herhalde|"
+          "ara|kısmi+|geçici+|yanlış+|şık+|kısım+|"
           "bin|milyon|milyar|düzine|eksi|negatif|fazla|büyük|küçük|"
           "az|çok|yaklaşık|civarında|neredeyse|varsayalım|diyelim|göre|"
           "katı|yüzde|karesi|karekök",
-    "vi": "trung gian|một phần|tạm thời|sai|câu a|phần a|"
+    "vi": "rưỡi|phần mười|phần ba|có lẽ|"
+          "trung gian|một phần|tạm thời|sai|câu a|phần a|"
           "nghìn|ngàn|triệu|tỷ|tá|trăm|âm|trừ|hơn|dưới|trên|ít nhất|"
           "nhiều nhất|khoảng|gần|xấp xỉ|giả sử|theo|gấp|lần|bình phương|"
           "phần trăm|căn",
-    "id": "sementara+|sebagian+|antara|bagian|salah+|"
+    "id": "setengah|persepuluh|sepertiga|mungkin|"
+          "sementara+|sebagian+|antara|bagian|salah+|"
           "ribu|juta|miliar|lusin|ratus|minus|negatif|lebih|kurang|"
           "minimal|maksimal|sekitar|kira-kira|hampir|misalkan|andaikan|"
           "anggap|menurut|kali lipat|persen|kuadrat|akar",
-    "ms": "sementara+|sebahagian+|perantaraan|bahagian|salah+|"
+    "ms": "setengah|persepuluh|mungkin|"
+          "sementara+|sebahagian+|perantaraan|bahagian|salah+|"
           "ribu|juta|bilion|dozen|ratus|minus|negatif|tolak|lebih|"
           "kurang|kira-kira|hampir|andaikan|menurut|kali ganda|peratus",
     "tl": "pansamantala|bahagi|mali+|"
@@ -89,17 +107,21 @@ CHANGES: dict[str, str] = {
           "elfu|milioni|bilioni|dazeni|mia|hasi|zaidi|chini|pungufu|"
           "angalau|takriban|karibu|tuseme|chukulia|kulingana|mara mbili|"
           "mara tatu|asilimia",
-    "ru": "промежуточн+|частичн+|предварительн+|неверн+|неправильн+|ошибочн+|ниже нуля|пункт+|часть|части|"
+    "ru": "десят+|третьих|четверт+|сотых|половин+|наверное|вероятно|видимо|"
+          "промежуточн+|частичн+|предварительн+|неверн+|неправильн+|ошибочн+|ниже нуля|пункт+|часть|части|"
           "тысяч+|миллион+|миллиард+|сот|дюжин+|минус|отрицательн+|более|менее|больше|меньше|свыше|выше|ниже|около|"
           "приблизительно|порядка|почти|допустим|предположим|пусть|согласно|по словам|по мнению|вдвое|втрое|удвоенн+|раза|"
           "процент+|квадрат+|корень",
-    "uk": "проміжн+|частков+|попередн+|неправильн+|хибн+|пункт+|частин+|"
+    "uk": "десят+|третин+|чверт+|сотих|половин+|мабуть|ймовірно|"
+          "проміжн+|частков+|попередн+|неправильн+|хибн+|пункт+|частин+|"
           "тисяч+|мільйон+|мільярд+|дюжин+|мінус|від'ємн+|більше|менше|понад|близько|приблизно|майже|припустимо|нехай|згідно|"
           "вдвічі|процент+|відсот+",
-    "bg": "междин+|частич+|предварител+|грешн+|част|"
+    "bg": "десети|трети|половин+|вероятно|"
+          "междин+|частич+|предварител+|грешн+|част|"
           "хиляд+|милион+|милиард+|дузин+|минус|повече|по-малко|над|под|около|приблизително|почти|да предположим|според|"
           "двойно|процент+",
-    "el": "ενδιάμεσ+|μερικ+|προσωριν+|λάθος+|μέρος|"
+    "el": "δέκατα|τρίτα|μισό|μάλλον|ίσως|"
+          "ενδιάμεσ+|μερικ+|προσωριν+|λάθος+|μέρος|"
           "χιλιάδ+|εκατομμύρι+|δισεκατομμύρι+|ντουζίν+|μείον|πλην|περισσότερ+|λιγότερ+|πάνω|κάτω|περίπου|σχεδόν|υποθέτ+|"
           "ας υποθέσουμε|σύμφωνα|διπλάσι+|τοις εκατό",
     "ar": "جزئي+|الجزئي+|الجزئية+|مؤقت+|المؤقت+|المرحلي+|المتوسط|الوسيط+|الجزء|الخاطئ+|"

@@ -8,6 +8,7 @@ from itertools import pairwise
 from sanmai.rewards import answer_denials
 from sanmai.rewards.answer_numbers import in_figures
 from sanmai.rewards.math import closing_brace
+from sanmai.rewards.unit_words import unit_beside
 
 _END_TOKEN = (
     r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
@@ -86,7 +87,7 @@ _UNITS = (
 )
 _COUNTED = re.compile(
     rf"[*_]{{0,3}}(?P<value>-?\d[\d,]*(?:\.\d+)?)[*_\s]*"
-    rf"(?:{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})[*_]{{0,3}}"
+    rf"(?P<unit>{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})[*_]{{0,3}}"
 )
 """A number before its counter or unit in Chinese; 18万 and 18左右 are other numbers."""
 
@@ -96,7 +97,7 @@ def stated(text: str) -> str:
     bare = text.strip().rstrip("。.")
     counted = _COUNTED.fullmatch(bare if bare.isascii() else in_figures(bare))
     if counted:
-        return counted["value"]
+        return counted["value"] + unit_beside(counted["unit"])
     sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
     match = _STATED.fullmatch(sentence)
     if not match:

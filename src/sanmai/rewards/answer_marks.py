@@ -60,6 +60,26 @@ _OWN = re.compile(
     r"overall|short|only|actual|true|resulting|and|so|thus|hence|therefore)\s+)*$",
     re.IGNORECASE,
 )
+# The words that may stand in its clause before those, and where a clause before it says of which case it speaks.
+_LEADS_UP = re.compile(
+    r"(?:[\W\d_]|\b(?:(?:that|this|these|it|which|we|i|find|found|finds|see|know|get|obtain|have|conclude|deduce|infer|means?|"
+    r"implies|imply|shows?|shown|gives?|giving|given|giving|leads?|leading|arrive|arrives|at|yields?|follows?|think|believe|can|now|"
+    r"then|here|finally|overall|indeed|clearly|clear|in|conclusion|summary|total|result|as|a|an|to|the|of|all|step|ok|okay|"
+    r"well|great|yes|right|is|are|be|my|our|your|with|for|us|let's|let|me|state|report|confirm|verify|confirms|both|either|cases?|"
+    r"ways|any|answer|answers|question|problem|exercise|following|by|above|get|just|simply|bold|boxed|please|note|from|will|"
+    r"must|should|write|give|provide|present|calculate|compute|calculated|computed|required|exact|also|even)\b))*",
+    re.IGNORECASE,
+)
+_NEW_CLAUSE = re.compile(r"[,;:–—]|\b(?:so|thus|hence|therefore|and|but)\b", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"(?:^|[\s*,;])(?:without|ignoring|neglecting|disregarding|naively|superficially|at first|"
+    r"under (?:an?|the|this|that|another|different)|"
+    r"in (?:that|this|which|the (?:first|second|third|other|former|latter)) case|in an? (?:alternate|different|other)|"
+    r"(?:were|should|had) [^,]{1,40}(?=,)|before|prior to|excluding|not counting|for (?:part|question|case)(?= )|"
+    r"for (?:the )?(?:first|second|third|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|otherwise|alternatively|"
+    r"fingers crossed|rumou?r)(?![^\W_])(?![^,]*\bso\b)",
+    re.IGNORECASE,
+)
 _OTHERS = re.compile(
     r"(?:\b(?:of|half|twice|thrice|double|triple|times|than|plus|minus|by|from|opposite|negative)|[-0-9+/^=])$",
     re.IGNORECASE,
@@ -192,7 +212,10 @@ def _is_own(before: str, of: str | None) -> bool:
     """Whether "answer" is the final one: not half of it, "the intermediate answer", "the answer to the first part"."""
     head = _OWN.sub("", re.sub(r"^[-*_•>#\s]+", "", before))
     is_attributed = before.endswith(head) and re.search(r"[A-Za-z'-]\s*$", head) is not None
-    return not (is_attributed or _OTHERS.search(head.rstrip("*_ ")) or (of and _PARTIAL.search(of)))
+    if is_attributed or _OTHERS.search(head.rstrip("*_ ")) or (of and _PARTIAL.search(of)) or _ELSEWHERE.search(before):
+        return False
+    clause = _NEW_CLAUSE.split(head)[-1]
+    return "=" in clause or _LEADS_UP.fullmatch(clause) is not None
 
 
 def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:

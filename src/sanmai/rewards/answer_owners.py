@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from sanmai.rewards.answer_doubts import is_somebodys
-
 _COPULA = re.compile(
     r"[:：—–=→]|\s-\s|\d|\$|\\|(?<![^\W\d_])(?:ist|lautet|beträgt|sind|es|son|sería|est|sont|vaut|è|sono|sarà|é|são|"
     r"será|is|zijn|bedraagt|luidt|är|blir|er|bliver|on|jest|to|wynosi|brzmi|je|činí|este|e|sunt|és|равен|равна|равно|составляет|это|есть|будет|є|дорівнює|"
@@ -46,8 +44,6 @@ def is_attributed(head: str, phrase: str, between: str, codes: Iterable[str]) ->
     codes = set(codes)
     copula = _COPULA.search(between)
     region = between[: copula.start()] if copula else between if len(between.split()) == 1 else ""
-    if is_somebodys(head, region, codes):
-        return True
     for code in codes & set(_OF):
         owner = re.search(_OF[code], head)
         if owner and not re.search(_OWN[code] + "$", owner[1]):

@@ -2,31 +2,23 @@
 
 A mark is a phrase ("die Antwort"); what counts is the one number or letter that its sentence states after it, or before it
 ("also ist 18 die Antwort"). A word of that language that denies, asks, hedges, attributes or takes back spoils it where it
-touches it, and so does a second number: no credit where it is not plain.
+touches it, and so does a second number, and a word that is not known to be harmless (answer_plain.py).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from sanmai.rewards import units
 from sanmai.rewards.answer_changes import is_changed
-from sanmai.rewards.answer_doubts import concluded, is_doubted
 from sanmai.rewards.answer_numbers import digits, in_figures, plain
 from sanmai.rewards.answer_owners import is_attributed
-from sanmai.rewards.answer_words import WEST, Words
-from sanmai.rewards.answer_words_east import EAST
-from sanmai.rewards.unit_words import local_unit
+from sanmai.rewards.answer_plain import is_plain, own_clause
+from sanmai.rewards.answer_vocabulary import UNSPACED, languages_of, names_pattern, words_pattern
+from sanmai.rewards.unit_words import unit_beside
 
-WORDS: dict[str, Words] = {**WEST, **EAST}
-UNSPACED = frozenset({"th", "ko", "ja", "zh"})
-"""Written without spaces, or with endings joined on: their words are looked for anywhere."""
-ENDINGS = frozenset({"tr", "hu", "fi", "te", "ta", "bn", "hi", "id", "he", "el", "sw"})
-"""A phrase may go on with letters ("cevabınız", "సమాధానము")."""
 SHARED_SPOILERS = re.compile(
     r"[?？؟;≠~≈✗✘❌❎❓❔⛔🚫🤔🤷👎]|\b(?:not|or|maybe|perhaps|wrong|wait|if|said|says|thinks|suppose)\b", re.IGNORECASE
 )
@@ -55,12 +47,14 @@ MAX_PHRASES = 20
 
 @dataclass(frozen=True)
 class Said:
-    """What a sentence states beside a phrase: its answer, the number's unit, and whether it spoils it."""
+    """What a sentence states beside a phrase: its answer, the number's unit, and how."""
 
     value: str
     unit: str
     end: int
     is_spoiled: bool
+    is_plain: bool
+    """All the words around it are known to leave it what it is."""
 
 
 def last_said(answer: str) -> str | None:
@@ -70,33 +64,37 @@ def last_said(answer: str) -> str | None:
         last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
     """
     text = answer[-MAX_TAIL:]
-    found = list(_any().finditer(text))[-MAX_PHRASES:]
+    found = list(names_pattern().finditer(text))[-MAX_PHRASES:]
     stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     stated = [(m, said(text, m.start(), m.end(), stop)) for m, stop in zip(found, stops, strict=True)]
     numbers = [(match, spoken) for match, spoken in stated if spoken is not None]
     if not numbers or numbers[-1][1].is_spoiled:
         return None
-    match, last = numbers[-1]
+    plain = [(match, spoken) for match, spoken in numbers if spoken.is_plain and not spoken.is_spoiled]
+    if not plain:
+        return None
+    match, last = plain[-1]
     if any(
         (s.value != last.value and not s.is_spoiled) or (s.value == last.value and s.is_spoiled) for _, s in numbers
     ):
         return None
-    return None if rivalled(languages_of(match[0], text), text[last.end :], last.value) else last.value + last.unit
+    tail = text[numbers[-1][1].end :]
+    return None if rivalled(languages_of(match[0], text), tail, last.value) else last.value + last.unit
 
 
 def names_answer(text: str) -> bool:
     """Whether a text speaks of an answer in any language: where it states none plainly, it is no bare answer either."""
-    return _any().search(text) is not None
+    return names_pattern().search(text) is not None
 
 
 def denies(before: str) -> bool:
     """Whether what a sentence says before its answer names it in some language and denies it there: "La respuesta no es"."""
-    for match in _any().finditer(before):
+    for match in names_pattern().finditer(before):
         codes = languages_of(match[0], before)
         if codes == ["en"]:
             continue
         parts = (before[: match.start()], before[match.end() :], "")
-        if is_spoiled(codes, *parts) or is_doubted(*parts, codes) or is_attributed(parts[0], match[0], parts[1], codes):
+        if is_spoiled(codes, *parts) or is_attributed(parts[0], match[0], parts[1], codes):
             return True
     return False
 
@@ -119,13 +117,13 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
         parts = _parted(codes, text[body:close])
         if parts is not None:
             before, value, after = parts
-            spoiled = is_asked or is_spoiled(codes, head, before, after) or is_doubted(head, before, after, codes)
-            spoiled |= value.is_several or (
-                not value.is_letter and is_changed(f"{concluded(head)} | {before}#{after}", codes)
-            )
+            spoiled = is_asked or value.is_several or is_spoiled(codes, head, before, after)
+            spoiled |= not value.is_letter and is_changed(f"{own_clause(head)} | {before}#{after}", codes)
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
-            unit = units.beside(after) or local_unit(after) if value.is_plain else ""
-            return Said(value.text, unit, close, spoiled)
+            unit = unit_beside(after) if value.is_plain else ""
+            behind = "" if value.has_text else after
+            plain = is_plain(codes, head, before, value.between, behind, is_colon=is_colon)
+            return Said(value.text, unit, close, spoiled, plain)
     return _inverted(codes, head, text[start:end], text[end:close], close, is_asked)
 
 
@@ -136,6 +134,10 @@ class _Value:
     is_several: bool = False
     is_plain: bool = False
     """Plain digits, not a formula or a letter."""
+    between: str = ""
+    """What stands between its first and its last mention."""
+    has_text: bool = False
+    """A letter with the text of its choice behind it."""
 
 
 def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
@@ -156,7 +158,8 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
         texts = {next(filter(None, m.groups())).strip() for m in spans}
         value = next(filter(None, spans[-1].groups())).strip()
         is_several = len(texts) > 1 or _NUMBER.search(outside) is not None
-        return rest[: spans[0].start()], _Value(value, False, is_several), rest[spans[-1].end() :]
+        between = rest[spans[0].end() : spans[-1].start()]
+        return rest[: spans[0].start()], _Value(value, False, is_several, between=between), rest[spans[-1].end() :]
     rest = re.sub(r"[-+*/×·÷()\d.,\s$]*\d[\d)\s$]*=\s*(?=[-$]?\d)", " ", rest)  # 5 + 6 = 11
     numbers = list(_NUMBER.finditer(rest))
     values = {_plain(m[0]) for m in numbers}
@@ -164,9 +167,10 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
     is_several = len(values) > 1 or re.search(r"\d\s*[-+*^×÷]|\d\s*/(?!\d)|\\[a-z]|[\d.]/\d+/", rest) is not None
     option = re.search(r"[(（]([A-J])[)）][\s:.]*$", rest[: first.start()])
     text = f"({option[1]}) {_plain(first[0])}" if option else _plain(first[0])
+    text += "%" if re.search(r"[%％٪]\s*$", rest[: first.start()]) else ""
     return (
         rest[: first.start()].rstrip("-−–"),
-        _Value(_sign(rest, first) + text, False, is_several, True),
+        _Value(_sign(rest, first) + text, False, is_several, True, rest[first.end() : last.start()]),
         rest[last.end() :],
     )
 
@@ -190,7 +194,8 @@ def _parted_letter(codes: list[str], rest: str) -> tuple[str, _Value, str] | Non
     letter = first["letter"] or first["glued"] or first["joined"]
     before, after = _BOLD.sub(" ", rest[: first.start()]), rest[first.end() :]
     reason = words_pattern("why", tuple(codes)).search(after)
-    is_closed = bool(first["close"] or first["after"] or first["glued"] or first["joined"]) or is_glue(codes, after)
+    is_joined = bool(first["glued"] or first["joined"])
+    is_closed = is_joined or bool(first["close"] or first["after"]) or is_glue(codes, after, most=0)
     if not is_closed and not (reason and not after[: reason.start()].strip()):
         return None
     if len(re.findall(_WORD, before)) > 4:
@@ -198,7 +203,8 @@ def _parted_letter(codes: list[str], rest: str) -> tuple[str, _Value, str] | Non
     if reason:
         after = after[: reason.start()]
     others = {m["letter"] or m["glued"] or m["joined"] for m in _LETTER.finditer(after)} - {letter}
-    return before, _Value(letter, True, bool(others)), after
+    is_text_next = bool(first["close"] or first["after"])  # "B) El Nilo"
+    return before, _Value(letter, True, bool(others), has_text=is_text_next), after
 
 
 def _without_asides(codes: list[str], rest: str, start: int) -> str:
@@ -226,9 +232,9 @@ def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, i
     value = values[0]["letter"] if is_letter else _plain(values[0][0])
     if not is_letter and re.search(r"[-+*/^=√\\]\s*\$?$|\d$", before):
         return None
-    spoiled = is_asked or is_spoiled(codes, before, "", after) or is_doubted(before, "", after, codes)
+    spoiled = is_asked or is_spoiled(codes, before, "", after)
     spoiled |= not is_letter and is_changed(f"{before}#{after}", codes)
-    return Said(value, "", close, spoiled)
+    return Said(value, "", close, spoiled, is_plain(codes, before, "", "", after, is_colon=False))
 
 
 def is_glue(codes: list[str], text: str, most: int = 1) -> bool:
@@ -305,53 +311,6 @@ def _is_rival(codes: list[str], sentence: str, value: str, is_letter: bool) -> b
     is_worked = _WORKED.search(sentence) is not None or len(others) > 1
     is_either = words_pattern("either", tuple(codes)).search(sentence) is not None
     return not is_worked or is_either or is_spoiled(codes, "", sentence, "")
-
-
-@cache
-def _any() -> re.Pattern[str]:
-    """The names of an answer in every language, the longer ones first."""
-    named = [(name, code) for code, words in WORDS.items() for name in words.named.split("|")]
-    ordered = sorted(named, key=lambda pair: -len(pair[0]))
-    return re.compile("|".join(word_regex(name, code, is_name=True) for name, code in ordered), re.IGNORECASE)
-
-
-@cache
-def _languages(phrase: str) -> tuple[str, ...]:
-    return tuple(code for code in WORDS if words_pattern("named", (code,)).fullmatch(phrase))
-
-
-def languages_of(phrase: str, sentence: str) -> list[str]:
-    """The languages that name an answer so; of several, those whose articles and copulas the sentence has most of."""
-    codes = _languages(phrase.lower())
-    if len(codes) < 2:
-        return list(codes)
-    scores = {code: len({m[0].lower() for m in words_pattern("glue", (code,)).finditer(sentence)}) for code in codes}
-    return [code for code in codes if scores[code] == max(scores.values())]
-
-
-@cache
-def words_pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
-    """Any word of one kind in these languages; never matches where they have none."""
-    pairs = [(word, code) for code in codes for word in getattr(WORDS[code], kind).split("|") if word]
-    pairs.sort(key=lambda pair: -len(pair[0]))
-    parts = [word_regex(word, code, is_name=kind == "named") for word, code in pairs]
-    return re.compile("|".join(parts) or r"(?!)", re.IGNORECASE)
-
-
-def word_regex(word: str, code: str, *, is_name: bool = False) -> str:
-    """A word of answer_words.py as a regular expression."""
-    body = (
-        re.escape(word.rstrip("+"))
-        .replace("…", r"[^.!?\n]{0,60}?\b")
-        .replace(r"\#", r"\W{0,3}[#\d]")
-        .replace(r"\ ", r"\s+")
-    )
-    if code in UNSPACED:
-        return body
-    begin = r"(?<![^\W\d_])" if word[0].isalnum() else ""
-    is_whole = word[-1].isalnum() or unicodedata.category(word[-1]) in ("Mn", "Mc")
-    is_open = word.endswith("+") or (is_name and code in ENDINGS) or not is_whole
-    return begin + body + ("" if is_open else r"(?![^\W\d_]|[\u0900-\u0dff])")
 
 
 @cache

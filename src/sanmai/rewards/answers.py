@@ -111,10 +111,12 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
         marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]
     last = marks[-1]
-    if not last.is_box and answer.startswith(("答", "答案"), last.start) and not speaks(last.text):
+    if not last.is_box and answer.startswith(("答", "答案"), last.start):
         said = answer_phrases.last_said(answer)
-        if said is not None:
+        if said is not None and not speaks(last.text):
             return [said]
+        if said is None and re.match(r"[\W_]*\d|[A-J](?![A-Za-z])", last.text):
+            return []  # words around it that may make another of it, or nobody's
     stated = []
     for mark in marks:
         if mark.is_denied or (mark in marks[-MAX_CANDIDATES:] and _is_spoiled(answer, mark, takes_about=takes_about)):

@@ -31,7 +31,7 @@ MEASURES: dict[str, str] = {
         "year yr 年 岁 año ano jahr jahre jahren anno anni jaar год года лет", "decade", "century centurie",
         "degree deg ° grado grad градус градуса градусов", "radian rad", "celsius centigrade", "fahrenheit", "kelvin",
         "newton n", "joule j", "kilojoule kj", "watt w", "kilowatt kw", "volt v", "ampere amp", "ohm", "hertz hz", "pascal pa",
-        "unit", "byte", "kilobyte kb", "megabyte mb", "gigabyte gb",
+        "jiao 角", "unit", "byte", "kilobyte kb", "megabyte mb", "gigabyte gb",
     )
     for name in names.split()
 }  # fmt: skip

@@ -62,7 +62,7 @@ def factor(reference: Unit, candidate: Unit) -> Fraction | None:
 NO_UNIT = re.compile(
     r"\b(?:or|and|not?|nor|is|isn't|as|wrong|incorrect|false|maybe|perhaps|possibly|but|if|plus|minus|negative|times|"
     r"over|point|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|"
-    r"hundredths?|hundreds?|thousands?|thousandths?|\w+illi(?:on|ard)(?:th)?s?|lakhs?|crores?|grand|gross|dozens?|"
+    r"tens|basis|binary|octal|hex|hexadecimal|ternary|hundredths?|hundreds?|thousands?|thousandths?|\w+illi(?:on|ard)(?:th)?s?|lakhs?|crores?|grand|gross|dozens?|"
     r"scores?|pairs?|squares|cubes|factorials?|per\s?cent\w*|percentage|pct|prozent|less|more|than|to|vs|versus|mod|either|"
     r"neither|never|about|around|roughly|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
     r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|base|powers?|roots?|divided|multiplied|zero|freezing|\w+n't)\b"
