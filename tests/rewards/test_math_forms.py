@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from re import _constants as constants
+from re import _parser as parser
+
 import pytest
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.answers import verify_math
 from sanmai.rewards.math import compare
-from sanmai.rewards.statements import positive_variables
+from sanmai.rewards.statements import _ALL_POSITIVE, _POSITIVE, positive_variables
 from sanmai.types import Problem
 
 # class in words | reference | equal | different
@@ -218,6 +221,22 @@ POSITIVE = [
 @pytest.mark.parametrize(("prompt", "names"), POSITIVE)
 def test_a_question_says_which_variables_are_positive(prompt, names):
     assert positive_variables(prompt) == names
+
+
+def test_every_repetition_of_the_patterns_of_positive_variables_is_bounded():
+    # So the steps at each place of a prompt have a bound, whatever the prompt: reading is linear.
+    def repeats(parsed):
+        for operation, argument in parsed:
+            if operation in (constants.MAX_REPEAT, constants.MIN_REPEAT):
+                yield argument[1]
+            for part in argument if isinstance(argument, (list, tuple)) else [argument]:
+                for piece in part if isinstance(part, list) else [part]:
+                    if isinstance(piece, parser.SubPattern):
+                        yield from repeats(piece)
+
+    for pattern in (_POSITIVE, _ALL_POSITIVE):
+        found = list(repeats(parser.parse(pattern.pattern)))
+        assert len(found) > 4 and max(found) <= 40
 
 
 IDENTITIES = [

@@ -60,6 +60,10 @@ _OTHER_BEGINNING = re.compile(
     re.IGNORECASE,
 )
 _DRAWING = re.compile(r"\[asy\](?:(?!\[/?asy\]).)*\[/asy\]", re.DOTALL)
+_CONFIDENCE = re.compile(r"^\W*confidence\W*:?\W*\d+(?:\.\d+)?\s*\\?%?[*_. ]*$", re.IGNORECASE | re.MULTILINE)
+_SAME_AGAIN = re.compile(
+    r"\A[$\s)\\]*,?\s*or (?:equivalently )?(\$[^$\n]{1,60}\$|\\\([^\n]{1,60}?\\\)|-?[\d.,/]*\d\\?%?)(?=[\s.]|$)"
+)
 _REASON = re.compile(r"\W*(?:because|since|as|which|where|let|recall)\b", re.IGNORECASE)
 _ANY_NUMBER = re.compile(r"(?<![A-Za-z0-9_.^])(?<!\^\{)-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?")
 _ARITHMETIC = re.compile(r"[0-9)}][^\S\n]*(?:[-+*/=×÷≡]|\\times|\\cdot|\\equiv)[^\S\n]*\$?[(0-9\\]")
@@ -72,7 +76,7 @@ def taken_back(tail: str, answer: str) -> str | None:
     An explanation may follow, with its numbers: sentences of five words or more, arithmetic, all below a heading
     "Explanation". A sentence that is hardly more than another number is a rival, and so is a cue with another number.
     """
-    tail = _DRAWING.sub(" ", tail)
+    tail = _SAME_AGAIN.sub(lambda m: " " if is_same(m[1], answer) else m[0], _CONFIDENCE.sub(" ", _DRAWING.sub(" ", tail)))
     letter = letter_of(answer)
     if _RETRACTED.search(tail) or _is_condemned(tail, answer):
         return "a final answer is taken back after it"
@@ -98,6 +102,11 @@ def taken_back(tail: str, answer: str) -> str | None:
         if is_short or _CUE.search(sentence):
             return "another answer stands after a final one"
     return None
+
+
+def is_same(text: str, answer: str) -> bool:
+    """Whether two plain numbers are equal, in whatever form."""
+    return (value := value_of(answer)) is not None and value_of(text) == value
 
 
 def letter_of(answer: str) -> str | None:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from sanmai.rewards.answer_numbers import digits
+from sanmai.rewards import units
+from sanmai.rewards.answer_changes import is_changed
+from sanmai.rewards.answer_numbers import digits, in_figures, plain
 from sanmai.rewards.answer_phrases import SENTENCE_END, is_glue
-from sanmai.rewards.answer_vocabulary import UNSPACED, WORDS, word_regex, words_pattern
+from sanmai.rewards.answer_vocabulary import UNSPACED, WORDS, names_pattern, word_regex, words_pattern
+from sanmai.rewards.unit_names import COUNTED
+from sanmai.rewards.unit_words import unit_beside
 
 ABOUT: dict[str, str] = {
     "de": "ungefähr|etwa|rund|circa|ca|annähernd|knapp|fast|beinahe",
@@ -103,6 +107,54 @@ def is_spoiled(before: str, value: str, after: str, *, takes_about: bool) -> boo
     return any(
         _spoils_ahead(code, codes, head, takes_about) or _spoils_behind(code, codes, tail, value, takes_about)
         for code in codes
+    )
+
+
+_COUNTED = re.compile(
+    r"(?P<value>-?\d[\d.,]*(?:\\,\d{3})*)\s*(?:\\text\s*\{\s*)?(?P<noun>[^\W\d_][^\d{}$\\()+*/=<>^,;:?!_-]{0,30}?)\.?\s*\}?"
+)
+_NAMED = re.compile(r"\\text\s*\{\s*([^{}:：]{1,30}?)\s*[:：]\s*\}")
+
+
+def counted(text: str, question: str) -> str:
+    r"""The number of a box without what it counts in another language ("17 \text{ Äpfel}"), or with its unit in English.
+
+    The noun is not in ASCII letters, a unit, or a word of the question. A word that makes another number of the number, denies or
+    doubts it in any language comes back alone. "Antwort:" is left away where it names the answer.
+    """
+    named = _NAMED.match(text.strip())
+    if named and names_pattern().fullmatch(named[1]):
+        text = text.strip()[named.end() :].strip()
+    if first := re.fullmatch(r"\\?%\s*(-?\d[\d.,]*)", text.strip()):
+        return first[1] + r"\%"
+    match = _COUNTED.fullmatch(text.strip())
+    if match and in_figures(f"{match['value']} {match['noun']}").endswith("%"):
+        return match["value"] + r"\%"
+    if match is None or len(match["noun"].split()) > 2:
+        return text
+    if match["noun"].isascii() and (re.search(r"\d[a-z]", text, re.IGNORECASE) or min(map(len, match["noun"].split())) < 3):
+        return text  # letters that touch a number are factors
+    noun, unit = match["noun"], unit_beside(match["noun"])
+    is_asked = re.search(rf"(?<![^\W_]){re.escape(noun)}(?![^\W_])", question, re.IGNORECASE) is not None
+    is_counted = noun.casefold() in COUNTED
+    if not (unit or is_asked or is_counted) and _is_doubtful(noun):
+        return noun
+    if not (unit or is_asked or not noun.isascii()) or units.NO_UNIT.search(noun) or _is_doubtful(noun):
+        return text
+    return plain(match["value"]) + unit
+
+
+def _is_doubtful(noun: str) -> bool:
+    """Whether a word behind a number changes, scales, denies or doubts it in any language."""
+    return is_changed(f"# {noun}", list(WORDS)) or any(
+        pattern.search(noun)
+        for code in WORDS
+        if code != "en"
+        for pattern in (
+            _table("scales", code),
+            _table("about", code),
+            *(words_pattern(kind, (code,)) for kind in ("spoils", "back", "either", "turns")),
+        )
     )
 
 

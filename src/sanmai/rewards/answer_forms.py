@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from sanmai.rewards import answer_denials
 from sanmai.rewards.answer_numbers import in_figures
-from sanmai.rewards.math import closing_brace
+from sanmai.rewards.math import closing_brace, normalise, number
 from sanmai.rewards.unit_words import unit_beside
 
 _END_TOKEN = (
@@ -62,6 +62,22 @@ def without_aside(text: str) -> str:
     return match["value"] if match and _PLAIN_ASIDE.fullmatch(match["aside"].strip()) else text
 
 
+_TWICE = re.compile(
+    r"(?P<first>\$[^$]{1,60}\$|\\\(.{1,60}?\\\)|-?[\d.,/]*\d%?)(?:,? (?:or|which is|that is|i\.e\.) |\s?\()"
+    r"(?P<second>\$[^$]{1,60}\$|\\\(.{1,60}?\\\)|-?[\d.,/]*\d\\?%?)\)?"
+)
+_OF_A_WHOLE = re.compile(r"(?P<part>\$?\\?\d+/\d+|\$?\\[dt]?frac\{\d+\}\{\d+\}\$?) of (?:the|a|an) [a-z]+(?: [a-z]+)?")
+
+
+def said_once(text: str) -> str:
+    """One number for two that are equal ("1/2, or 0.5", "1/2 (50%)"), and a fraction without its whole ("3/4 of the cake")."""
+    if whole := _OF_A_WHOLE.fullmatch(text):
+        return whole["part"]
+    match = _TWICE.fullmatch(text)
+    values = [number(normalise(match[name])) for name in ("first", "second")] if match else []
+    return match["first"] if match and values[0] is not None and values[1] and values[0][0] == values[1][0] else text
+
+
 _VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?)"
 _STATED = re.compile(
     r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
@@ -109,8 +125,13 @@ def stated(text: str) -> str:
     return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
 
 
+_ONLY_CHOICE = re.compile(
+    r"[\W_]*(?:\\?text\s*\{)?[\W_]*(?:the )?(?:option|choice|letter|letra|lettera|lettre|opción|opção|opzione|alternativa|"
+    r"buchstabe|вариант|选项|選項|ข้อ)\s*[*_]{0,3}[(\s]*(?-i:(?P<letter>[A-J]))[)}\s.*_$]*",
+    re.IGNORECASE,
+)
 _CHOICE = re.compile(
-    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*[*_]{0,3}(?:(?:Option|Choice)\s+)?"
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*[*_]{0,3}(?:(?:[Tt]he )?(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s+)?[*_]{0,3}"
     r"(?:\((?P<a>[A-J])\)\s*[:.–—-]?|(?P<b>[A-J])(?:\s*[:.)]\s|\s+[–—-]\s+(?=[A-Za-z(]{2}|[a-z]\s)))[*_]{0,3}\s*(?P<text>\S.*)",
     re.DOTALL,
 )
@@ -128,10 +149,27 @@ def choice(text: str, reference: str) -> str | None:
         found = _LETTERED.fullmatch(text)
         is_one = found and not _SECOND_CHOICE.search(found["value"]) and not re.match(r"\(?[A-J]\b", bare)
         return found["value"].strip() if found and is_one else None
+    if only := _ONLY_CHOICE.fullmatch(text):
+        return only["letter"]
     match = _CHOICE.fullmatch(text)
     if not match or _SECOND_CHOICE.search(match["text"]) or re.match(r"[\s})$]*[\^⁰¹²³⁴⁵⁶⁷⁸⁹]", match["text"]):
         return None  # "(C)⁸" is a power
     return match["a"] or match["b"]
+
+
+_CHOSEN = re.compile(
+    r"(?:^|[.!?\n])[\s*_]*(?:(?:so|thus|therefore|hence|then|finally|in conclusion),?\s+)?[*_]{0,3}"
+    r"(?:the )?(?:option|choice|answer)\s+[*_(]*(?-i:(?P<letter>[A-J]))[)*_]*\s+is\s+(?:the\s+)?(?:correct|right|best)"
+    r"(?:\s+(?:answer|choice|option|one))?[.!*_\s]*\Z"
+    r"|^[\W_]*(?:final )?(?:choice|option)[*_\s]*:[*_\s(]*(?-i:(?P<named>[A-J]))[)*_.\s]*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def chosen(text: str) -> str | None:
+    """The letter that the last sentence chooses: "Therefore, option C is correct.", "Choice: C"."""
+    match = _CHOSEN.search(text[-200:])
+    return (match["letter"] or match["named"]) if match else None
 
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")

@@ -6,28 +6,28 @@ KNOWN: dict[str, str] = {
     # language: words separated by "|", as in answer_words.py
     "en": "final|exact|right|of|to|question|problem|total|sum|we|have|get|this|that|which|for|and|in|conclusion|summary|"
           "finally|hence|overall|altogether|step|indeed|exactly|just|only|simply|equal|equals|now|then|here|a|an",
-    "de": "zusammengefasst|zusammenfassend|insgesamt|schließlich|endlich|demnach|deshalb|deswegen|darum|"
+    "de": "uhr|zusammengefasst|zusammenfassend|insgesamt|schließlich|endlich|demnach|deshalb|deswegen|darum|"
           "ohne zweifel|nun|hier|"
           "wir|erhalten|bekommen|haben|ergibt|ergibt sich|sich|als|unser|unserer|diese|dieser|dieses|den|dem|des|zur|zu|"
           "der rechnung|der gleichung|der aufgabe|des problems|des rätsels|aufgabenstellung|gesamt|genau|"
           "tatsächlich|ja|so|und|"
           "nach der rechnung|schritt|pro|je|in der|von|insgesamt|aber|einfach|nur|gleich|kann nur|die anzahl|"
           "endgültigen|richtigen",
-    "es": "en resumen|en conclusión|finalmente|por consiguiente|por eso|por ende|sumando|obtenemos|tenemos|nos da|"
+    "es": "letra|en resumen|en conclusión|finalmente|por consiguiente|por eso|por ende|sumando|obtenemos|tenemos|nos da|"
           "da|al|del|"
           "problema|ejercicio|la ecuación|de la suma|de la ecuación|del cálculo|ya|sin duda|creo que|ou|en total|"
           "pero|exactamente|simplemente|solo|igual a|paso|por|cada|y|este|esta|nuestro|un|una|cuadrados|cúbicos|sea",
-    "fr": "en résumé|en conclusion|finalement|par conséquent|d'où|on obtient|nous obtenons|on a|nous avons|bien|"
+    "fr": "l|lettre|en résumé|en conclusion|finalement|par conséquent|d'où|on obtient|nous obtenons|on a|nous avons|bien|"
           "du problème|"
           "de l'équation|du calcul|au problème|au|du|des|de|l'exercice|au total|enfin|mais|sans doute aucun|"
           "sans aucun doute|"
           "exactement|simplement|égale|égal|étape|par|chaque|et|ce|cet|un|une|en|carrés|cubes|obtient|l'|d'|nous|on",
-    "it": "in conclusione|in sintesi|infine|pertanto|di conseguenza|otteniamo|si ottiene|abbiamo|del problema|"
+    "it": "l|lettera|in conclusione|in sintesi|infine|pertanto|di conseguenza|otteniamo|si ottiene|abbiamo|del problema|"
           "dell'equazione|"
           "del calcolo|al problema|in totale|ma|senza dubbio|esattamente|semplicemente|uguale a|pari a|passo|"
           "passaggio|per|al|"
           "ogni|e|questo|questa|un|una|gli|i|di|della|del|dell'|nostro|mio|quadrati|cubi|alla|all'",
-    "pt": "em resumo|em conclusão|finalmente|por fim|por conseguinte|sendo assim|dessa forma|desta forma|deste modo|"
+    "pt": "letra|em resumo|em conclusão|finalmente|por fim|por conseguinte|sendo assim|dessa forma|desta forma|deste modo|"
           "obtemos|"
           "temos|do problema|da equação|da soma|do cálculo|ao problema|para|no total|em|mas|sem dúvida|exatamente|"
           "simplesmente|"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sanmai.rewards import answer_denials, units
-from sanmai.rewards.answer_forms import undecorated, without_aside
+from sanmai.rewards.answer_forms import said_once, undecorated, without_aside
 from sanmai.rewards.math import MAX_CHARS, closing_brace, normalise, number, split_name, split_unit
 
 MAX_MARKS = 500
@@ -46,17 +46,22 @@ _MARK = re.compile(
     r"(?P<box>\\(?:boxed|fbox)\s{0,3}\{)"
     rf"|(?P<tag>{'|'.join(map(re.escape, TAGS))})"
     r"|(?P<line>####|^[^\S\n]{0,3}[*_]{0,3}A[*_]{0,3}[:：])"
-    r"|(?P<heading>^[#*_ \t]{0,9}(?i:(?:the |my )?(?:final )?answer)[*_ \t]{0,9}$)"
-    r"|(?P<prose>\b(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))\b"
-    r"(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?[*_\s$]{0,9}"
-    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals)\b))"
+    r"|(?P<heading>^[#*_ \t]{0,9}(?i:(?:the |my )?(?:final )?answer)[*_ \t]{0,9}$(?:\n[=-]{3,}[ \t]*$)?)"
+    r"|(?P<prose>(?<![^\W_])(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))(?![^\W_])"
+    r"(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?(?:\s\((?!guess)(?:in )?[a-z]{1,20}s\))?"
+    r"(?:,\s(?:then|therefore|thus|hence|finally),)?[*_\s$]{0,9}"
+    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals|will be|must be|comes out to(?: be)?|"
+    r"turns out to be|works out to(?: be)?)\b)"
+    r"|(?<![^\W_])(?i:answer)(?:[^\S\n]of)?[^\S\n](?=[*_$\\(]{0,4}-?\d)|^[*_]{0,3}Ans\.[*_]{0,3}(?=[^\S\n]?[$\\(]{0,3}-?\d))"
+    r"|(?P<result>^[#*_ \t]{0,9}(?i:(?:the )?(?:final )?(?:result|solution))[*_ \t]{0,9}[:：][*_]{0,3}"
+    r"(?=[*_$\\(\s]{0,6}-?\d[\d.,/]*[)*_$\\.\s]*\Z))"
     r"|(?P<chinese>(?:答案|^[*_\s]{0,9}答(?=[\s*]{0,9}[:：]))(?:应该|就)?(?:等于|是|为|选)?[*\s]{0,9}[:：]?)",
     re.MULTILINE,
 )
 SENTENCE_START = re.compile(r"[\n!?;。；]|\.\s")
 # The words that may stand between the start of its clause and "answer".
 _OWN = re.compile(
-    r"(?:\b(?:the|my|our|an?|this|its|your|final|correct|right|exact|numerical|numeric|simplified|desired|required|"
+    r"(?:\b(?:the|my|our|an?|this|its|your|final|correct|right|best|exact|numerical|numeric|simplified|desired|required|"
     r"overall|short|only|actual|true|resulting|and|so|thus|hence|therefore)\s+)*$",
     re.IGNORECASE,
 )
@@ -236,7 +241,8 @@ def _clause(text: str, start: int, stop: int) -> tuple[str, int, bool]:
     aside = _ASIDE.match(text, begin, end)  # "72, in total, and more than enough": the number has been said
     if aside and not _UNSURE.search(text, aside.end(), end):
         end = aside.end()
-    return without_aside(undecorated(text[begin:end]).strip(" *_\n\t")), end, is_cut
+    clause = re.sub(r"\A<\s*(-?[\d.,/]+)\s*>\Z", r"\1", undecorated(text[begin:end]).strip(" *_\n\t"))
+    return said_once(without_aside(clause)), end, is_cut
 
 
 def leads_up(mark: Mark) -> bool:

@@ -10,9 +10,10 @@ _PERCENT = re.compile(
     r"(?<=[\d)])[  ]?(?:prozent|por[ -]?ci?ento|pour[ -]?cent|per ?cento?|la sută|procente?n?t?|procenta|prosenttia?|prosent|"
     r"процент(?:а|ов|ів|и)?|відсот(?:ок|ки|ків)|százalék|τοις εκατό|phần trăm|persen|peratus|porsiyento|"
     r"パーセント|퍼센트|프로|เปอร์เซ็นต์|प्रतिशत|टक्के|শতাংশ|శాతం|சதவீதம்|بالمئة|بالمائة|في المئة|في المائة|درصد|فیصد|אחוזים|אחוז|"
-    r"percent)(?![^\W\d_])",
+    r"percent)(?![A-Za-z\u00c0-\u024f\u0400-\u04ff])",
     re.IGNORECASE,
 )
+_PERCENT_FIRST = re.compile(r"(?:百分之|\basilimia\s+|\byüzde\s+)(\d+(?:[.,]\d+)?)", re.IGNORECASE)
 _SCALES = {
     10**3: "tausend|mil|mille|mila|duizend|tusen|tusind|tuhatta|tysięcy|tysiące|tisíc|ezer|bin|nghìn|ngàn|ribu|mii|хиляди|"
            "тысяч|тысячи|тысяча|тисяч|тисячі|हज़ार|हजार|হাজার|వేలు|พัน|천|千|ألف|آلاف|هزار|ہزار|אלף",
@@ -49,7 +50,8 @@ def asks_percentage(prompt: str) -> bool:
 
 def in_figures(text: str) -> str:
     """50 % for "50 Prozent", 5000000 for "5 Millionen"; a number with two scales stays as it is."""
-    return _SCALED.sub(_scaled, _PERCENT.sub("%", text))
+    text = _PERCENT_FIRST.sub(r"\1%", _PERCENT.sub("%", text))
+    return _SCALED.sub(_scaled, text)
 
 
 def _scaled(match: re.Match[str]) -> str:

@@ -25,9 +25,12 @@ SHARED_SPOILERS = re.compile(
 
 SENTENCE_END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
 _FIGURE = r"[-−]?\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?"
-_NUMBER = re.compile(rf"{_FIGURE}(?:\s?\\?[%％])?")
+_CLOCK = r"(?<![\d:])\d{1,2}:\d{2}(?![\d:])(?:\s?[ap]m\b)?"
+_CLOCK_HAND = re.compile(r"\s*(?:(?:uhr|horas?|heures?|ore|uur|h|часов|часа|годин)(?!\w)|[^\w\s]|\Z)", re.IGNORECASE)
+_NUMBER = re.compile(rf"{_CLOCK}|{_FIGURE}(?:\s?\\?[%％])?")
 _SPAN = re.compile(
-    r"\$\$?(?P<dollars>[^$\n]{1,200})\$\$?|\\\((?P<round>[^\n]{1,200}?)\\\)|\\\[(?P<square>[^\n]{1,200}?)\\\]"
+    r"\$\$?(?P<dollars>[^$\n]{1,200})\$\$?|(?P<set>(?<!\w)\{-?\d[-\d., ]*\})|"
+    r"\\\((?P<round>[^\n]{1,200}?)\\\)|\\\[(?P<square>[^\n]{1,200}?)\\\]"
 )
 _LETTER = re.compile(
     r"(?:^|(?<=[\s:：*_«「『,，]))(?:[*_]{0,2}[(（])?"
@@ -39,6 +42,8 @@ _PROSE = re.compile(rf"(?<!\\)\b{_WORD}\s+{_WORD}")
 _TEXT = re.compile(r"\\text\s*\{[^}]*\}")
 _BOLD = re.compile(r"\*\*|__|(?<!\d)\*(?=[-$\d])|(?<=\d)\*(?!\s*\d)")
 _BREAK = re.compile(r"[ \t*_#:：]*\n[\s*_#>]*")
+_LISTED = re.compile(r"(?<=[:：—] )(-?\d+(?:; ?-?\d+)+)(?=[.\s]*$)", re.MULTILINE)
+"""A list after a colon as Russian and others write it: 1; 2."""
 MAX_TAIL = 2_000
 """Characters at the end of an answer in which a phrase is looked for."""
 MAX_SENTENCE = 300
@@ -63,7 +68,8 @@ def last_said(answer: str) -> str | None:
     Example:
         last_said("Tiene 5 + 6 = 11. La respuesta es 11.") == "11"
     """
-    text = answer[-MAX_TAIL:]
+    text = re.sub(r"(?<=[\d)}\]]);(?=\s*[-+\d\\({\[])", ",", _LISTED.sub(r"{\1}", answer[-MAX_TAIL:]))
+    text = re.sub(r"([ap])\.\s?m\.", r"\1m.", text)
     found = list(names_pattern().finditer(text))[-MAX_PHRASES:]
     stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     stated = [(m, said(text, m.start(), m.end(), stop)) for m, stop in zip(found, stops, strict=True)]
@@ -143,6 +149,7 @@ class _Value:
 def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
     """(what stands before it, the one value that the rest of a sentence states, what stands behind it)."""
     rest = _contrast().sub(" ", in_figures(digits(rest)))
+    rest = re.sub(r"(?<![\d:])(\d{1,2})\s?h\s?(\d{2})(?!\d)", r"\1:\2", rest)
     found = _SPAN.search(rest) or _NUMBER.search(_BOLD.sub(" ", rest))
     if found is not None and found.re is _NUMBER:
         rest = _BOLD.sub(" ", rest)
@@ -165,11 +172,12 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
     values = {_plain(m[0]) for m in numbers}
     first, last = numbers[0], numbers[-1]
     is_several = len(values) > 1 or re.search(r"\d\s*[-+*^×÷]|\d\s*/(?!\d)|\\[a-z]|[\d.]/\d+/", rest) is not None
-    option = re.search(r"[(（]([A-J])[)）][\s:.]*$", rest[: first.start()])
+    is_several = is_several or (":" in first[0] and _CLOCK_HAND.match(rest, last.end()) is None)
+    option = re.search(r"(?<![^\W_])[(（]?([A-J])[)）][\s:.]*$", rest[: first.start()])
     text = f"({option[1]}) {_plain(first[0])}" if option else _plain(first[0])
     text += "%" if re.search(r"[%％٪]\s*$", rest[: first.start()]) else ""
     return (
-        rest[: first.start()].rstrip("-−–"),
+        rest[: option.start() if option else first.start()].rstrip("-−–"),
         _Value(_sign(rest, first) + text, False, is_several, True, rest[first.end() : last.start()]),
         rest[last.end() :],
     )

@@ -57,7 +57,7 @@ WEST: dict[str, Words] = {
         fine="nicht mehr und nicht weniger|nicht anders als|nichts anderes als",
     ),
     "es": Words(
-        named="respuesta|resultado|solución|total es",
+        named="respuesta|opción correcta|resultado|solución|total es",
         spoils="ni|nunca|quizá|quizás|tal vez|probablemente|posiblemente|incorrecta|incorrecto|falso|falsa|si|"
                "perdón|error|equivoqué|casi|tampoco|menos|excepto|mitad|doble|no|puede ser|puede que|pueden ser|"
                "podría|podrían|parcial|parciales|intermedio|intermedia|provisional|parte|dice|dijo|cree|piensa|"
@@ -87,7 +87,7 @@ WEST: dict[str, Words] = {
         fine="autrement dit|ou encore|pas moins ni plus|ne peut être que",
     ),
     "it": Words(
-        named="risposta|risultato|soluzione",
+        named="risposta|opzione corretta|risultato|soluzione",
         spoils="non|né|mai|forse|probabilmente|sbagliata|sbagliato|falso|errore|quasi|no|scusa|metà|doppio|se|"
                "potrebbe|potrebbero|può essere|parziale|parziali|intermedio|intermedia|provvisorio|parte|dice|pensa|"
                "crede|sostiene|immagina",
@@ -101,7 +101,7 @@ WEST: dict[str, Words] = {
         fine="non può essere altro che|non è altro che|ossia",
     ),
     "pt": Words(
-        named="resposta|resultado|solução",
+        named="resposta|resultado|solução|alternativa correta|opção correta",
         spoils="não|nem|nunca|talvez|provavelmente|errada|errado|falso|erro|quase|metade|dobro|se|poderia|pode ser|"
                "podem ser|parcial|parciais|intermediário|intermediária|provisório|parte|disse|diz|acha|acredita|"
                "afirma|imagine",
@@ -135,7 +135,7 @@ WEST: dict[str, Words] = {
         fine="nu mai mult",
     ),
     "nl": Words(
-        named="antwoord|resultaat|oplossing|uitkomst",
+        named="antwoord|eindantwoord|resultaat|oplossing|uitkomst",
         spoils="niet|geen|nooit|misschien|waarschijnlijk|fout|verkeerd|nee|ongeveer|helft|als|zou|kan…zijn|"
                "kan…bedragen|tussen+|voorlopig+|deel|deelresultaat|zegt|zei|denkt|meent|beweert|gelooft",
         either="of|ofwel|hetzij",
@@ -186,7 +186,7 @@ WEST: dict[str, Words] = {
         fine="ei enempää eikä vähempää",
     ),
     "pl": Words(
-        named="odpowiedź|odpowiedz|wynik|rozwiązanie",
+        named="odpowiedź|odp|odpowiedzią|odpowiedz|wynik|rozwiązanie",
         spoils="nie|ani|nigdy|błędna|błąd|jeśli|jeżeli|prawdopodobnie|chyba|połowa|może być|może wynosić|może #|"
                "może to|czy|częściow+|pośredni+|wstępn+|część|części|mówi|twierdzi|sądzi|uważa|błędn+",
         either="lub|albo|bądź",
@@ -219,7 +219,7 @@ WEST: dict[str, Words] = {
         fine="nem más, mint|nem más mint",
     ),
     "tr": Words(
-        named="cevap|cevabı|cevabımız|yanıt|yanıtı|sonuç",
+        named="cevap|doğru seçenek|doğru şık|cevabı|cevabımız|yanıt|yanıtı|sonuç",
         spoils="değil|değildir|belki|muhtemelen|yanlış|yanlıştır|eğer|olabilir|hayır|hata|galiba|olamaz|ara|kısmi|"
                "geçici|diyor|dedi|düşünüyor|iddia ediyor|sanıyor",
         either="veya|ya da|yahut|ya",
@@ -230,7 +230,7 @@ WEST: dict[str, Words] = {
         fine="başka bir şey değil",
     ),
     "vi": Words(
-        named="đáp án|câu trả lời|kết quả|đáp số|trả lời",
+        named="đáp án|vậy chọn|do đó chọn|ta chọn|câu trả lời|kết quả|đáp số|trả lời",
         spoils="không|chẳng|chưa|có lẽ|sai|nếu|nhầm|có thể là|có thể bằng|chắc là|chắc|tạm thời|trung gian|một phần|"
                "phần a|nói|nghĩ|cho rằng",
         either="hoặc|hay|hay là",
@@ -293,7 +293,7 @@ WEST: dict[str, Words] = {
         fine="si lingine bali",
     ),
     "ru": Words(
-        named="ответ|ответом|ответа|результат|итог|итого",
+        named="ответ|правильный вариант|верный вариант|ответом|ответа|результат|итог|итого",
         spoils="не|ни|нет|возможно|вероятно|неверно|неправильный|ошибка|если|наверное|неправильно|ошибся|половина|"
                "примерно|якобы|может быть|может равняться|может составлять|может оказаться|может #|может,|"
                "промежуточн+|частичн+|предварительн+|часть|части|говорит|сказал|сказала|считает|думает|утверждает|"

@@ -7,7 +7,7 @@ import re
 from sanmai.rewards import answer_beside, answer_phrases, units
 from sanmai.rewards.answer_after import taken_back
 from sanmai.rewards.answer_denials import asks_about, asks_bound, is_about
-from sanmai.rewards.answer_forms import choice, combined, ended, stated, undecorated
+from sanmai.rewards.answer_forms import choice, chosen, combined, ended, stated, undecorated
 from sanmai.rewards.answer_marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.rewards.answer_numbers import asks_percentage, western
 from sanmai.rewards.math import compare
@@ -37,7 +37,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(trace.answer) > MAX_ANSWER_CHARS:
         return Verdict(0.0, f"the answer part is longer than {MAX_ANSWER_CHARS} characters", "no_answer")
     reference = final_reference(problem.answer)
-    answer = ended(trace.answer, closes_tag=trace.state is not TraceState.NONE)
+    answer = re.sub("</?(?:b|strong|em)>", "", ended(trace.answer, closes_tag=trace.state is not TraceState.NONE))
     try:
         question = problem.prompt[-MAX_ANSWER_CHARS:]
         candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
@@ -47,6 +47,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
         return Verdict(0.0, "no final answer is marked", "no_answer")
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
+    candidates = [answer_beside.counted(text, question) for text in candidates]
     candidates = list(dict.fromkeys(choice(text, reference) or stated(western(text)) for text in candidates))
     is_percentage_asked = asks_percentage(problem.prompt[-MAX_ANSWER_CHARS:])
     positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
@@ -103,6 +104,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
         said = answer_phrases.last_said(answer)
+        said = said or chosen(answer)
         if said is not None:
             return [said]
         bare = undecorated(answer.strip())

@@ -157,7 +157,7 @@ def _mentions(value: str, name: str) -> bool:
 
 def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict:
     time, other_time = clock(reference), clock(candidate)
-    if time and other_time and (time[3] or other_time[3]):
+    if time and other_time and (time[3] or other_time[3] or re.search("[A-Za-z]", reference + candidate)):
         return Verdict(1.0, "the same time", "correct") if same_time(time, other_time) else _wrong("another time")
     if (same := same_ratio(reference, candidate)) is not None:
         return Verdict(1.0, "the same ratio", "correct") if same else _wrong("another ratio")

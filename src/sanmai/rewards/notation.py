@@ -31,6 +31,18 @@ _VULGAR = {
 _TEXT = r"\\(?:text(?:rm|sf|tt|bf|it|normal)?|mathrm|mathbf|mathit|mathsf|mbox|operatorname)\s*(?=\{)"
 
 _REPLACEMENTS = [
+    (re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d)|\d{4})"), "."),  # a decimal comma
+    (re.compile(r"\\(?:operatorname\s*\{|text\s*\{|mathrm\s*\{)?\s*(arc)?(c?)tg(?![A-Za-z])\s*\}?"),
+     lambda m: rf"\{m[1] or ''}{'cot' if m[2] else 'tan'} "),
+    (re.compile(
+        r"\A\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*)?\\?(?:gcd|lcm)\s*\}?\s*(?:\([\d, ]+\)\s*)?=\s*(?=\d)", re.I
+    ), ""),
+    (re.compile(r"\A\s*\\mathbb\s*\{?L\}?\s*=\s*"), ""),
+    (re.compile(r"\\text\s*\{\s*const(?:ant|\.)?\s*\}"), "C"),
+    (re.compile(r"\\(begin|end)\{smallmatrix\}"), r"\\\1{pmatrix}"),
+    (re.compile(r"\\cr(?![A-Za-z])"), r"\\\\"),
+    (re.compile(r"\\begin\{(cases|aligned)\}(.{1,300}?)\\end\{\1\}", re.DOTALL), lambda m: _rows(m[2]) or m[0]),
+    (re.compile(r"\A(?:Matrix)?\(?\s*\[(\s*\[[^\[\]]+\](?:\s*,\s*\[[^\[\]]+\])+\s*)\]\s*\)?\Z"), lambda m: _matrix(m[1])),
     (re.compile(r"(?<=[\w)}\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ]+"), lambda m: f"^{{{m[0].translate(_RAISED)}}}"),
     (re.compile(r"(?<=[A-Za-z0-9)}])[₀-₉ₙ]+"), lambda m: f"_{{{m[0].translate(_LOWERED)}}}"),
     (re.compile(f"[{''.join(_VULGAR)}]"), lambda m: _VULGAR[m[0]]),
@@ -110,9 +122,25 @@ _REPLACEMENTS = [
     (re.compile(r"\A(?:\\text\{\s*answer\s*[:=]\s*\}|answer\s*[:=]|=)", re.IGNORECASE), ""),
     (re.compile(r"\s+"), " "),
 ]
+
+
+def _rows(text: str) -> str | None:
+    """A system of values as a list: "x = 2, y = 3"; None of other rows."""
+    rows = [row.replace("&", "").strip(" ,") for row in re.split(r"\\\\", text) if row.strip()]
+    return ", ".join(rows) if all(re.fullmatch(r"[A-Za-z]\s*=[^=<>]+", row) for row in rows) else None
+
+
+def _matrix(text: str) -> str:
+    """The rows of [[2, 0], [0, 3]] as a matrix."""
+    rows = re.findall(r"\[([^\[\]]+)\]", text)
+    return r"\begin{pmatrix}" + r" \\ ".join(row.replace(",", " & ") for row in rows) + r"\end{pmatrix}"
+
+
 _AND_OR = re.compile(
-    r"\s*(?:\\text\{\s*(?P<text>or|and)\s*\}|\\(?P<sign>lor|land|vee|wedge)(?![A-Za-z])|\b(?P<word>or|and)\b)\s*"
+    r"\s*(?:\\text\s*\{\s*(?P<text>or|and|oder|und|ou|et|o|y|e|или|и|або|eller|och|lub|nebo|veya|ve|atau|dan|hoặc|và)\s*\}|"
+    r"(?<=[\d})])(?P<east>[或和及]|または|と|또는|그리고)(?=\s*[-\dA-Za-z\\$(])|\\(?P<sign>lor|land|vee|wedge)(?![A-Za-z])|\b(?P<word>or|and)\b)\s*"
 )
+_ANDS = frozenset("and land wedge und et y e и och ve dan và 和 及 と 그리고".split())  # noqa: SIM905
 _PROPOSITION = re.compile(r"[\s(]*(?:\\(?:neg|lnot)(?![A-Za-z])\s*|¬)?\(?[A-Za-z][\s)]*")
 _STATED_NAME = re.compile(r"\s*([A-Za-z](?:_\{?\w+\}?)?)\s*=(?!=)")
 _WRAPPERS = [
@@ -137,7 +165,7 @@ def with_commas(text: str) -> str:
         re.search(r"(?<!\\)\b[pqrs]\b", part) for part in parts
     )  # as propositions are, unlike choices A and C
     for match in reversed(joints):
-        is_or = (match["text"] or match["sign"] or match["word"]) in ("or", "lor", "vee")
+        is_or = (match["text"] or match["sign"] or match["word"] or match["east"]) not in _ANDS
         is_kept = (is_logic and (match["sign"] or is_named_so)) or (is_or and len(names) > 1)
         joint = (r" \lor " if is_or else r" \land ") if is_kept else ", "
         text = text[: match.start()] + joint + text[match.end() :]

@@ -116,21 +116,25 @@ def without_ordinal(text: str) -> str:
 
 _CLOCK = re.compile(
     r"(?P<hour>[01]?[0-9]|2[0-4])\s*(?::\s*(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?)?"
-    r"\s*(?P<half>[ap]\.?\s?m\.?|noon|midnight|o'?clock|h(?:rs|ours)?)?",
+    r"\s*(?P<half>[ap]\.?\s?m\.?|in the (?:morning|afternoon|evening)|at night|uhr|noon|midnight|o'?clock|h(?:rs|ours)?)?",
     re.IGNORECASE,
 )
+
+
+_HALVES = {"in the morning": "am", "in the afternoon": "pm", "in the evening": "pm", "at night": "pm"}
 
 
 def clock(text: str) -> tuple[int, int, int, str] | None:
     """(hour, minute, second, "am", "pm" or "") of a time of day; None of anything else, a bare number among it."""
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1", text).replace("\\", "").strip()
+    bare = re.sub(r"\A(\d{1,2})\s?h\s?(?=\d\d\Z)", r"\1:", bare)
     if bare.casefold() in ("noon", "midnight", "midday"):
         return (12, 0, 0, "am" if bare.casefold() == "midnight" else "pm")
     match = _CLOCK.fullmatch(bare)
-    if match is None or not (match["minute"] or (match["half"] and match["half"][0] in "aApPnNmM")):
+    if match is None or not (match["minute"] or (match["half"] and match["half"][0] in "aApPnNmMiI")):
         return None
     half, hour = (match["half"] or "").casefold(), int(match["hour"])
-    mark = {"a": "am", "p": "pm", "n": "pm", "m": "am"}.get(half[:1], "")
+    mark = _HALVES.get(half) or {"a": "am", "p": "pm", "n": "pm", "m": "am"}.get(half[:1], "")
     if mark and not 1 <= hour <= 12:
         return None
     return hour, int(match["minute"] or 0), int(match["second"] or 0), mark

@@ -243,7 +243,8 @@ def _renamed(text: str, names: dict[str, str]) -> str | None:
 
 _NO_LABEL = re.compile(r"\b(?:not|no|or|and|wrong|incorrect|false|maybe|if|less|more|than|about)\b", re.IGNORECASE)
 _NAME = re.compile(
-    rf"(?P<name>(?:m?\s*\\angle\s*)?[A-Z]{{1,3}}|{_VARIABLE}'?(?:\([^()=]{{1,20}}\))?|\\text\{{[A-Za-z ]{{3,30}}\}})"
+    r"(?P<name>[A-Z]\^\{-1\}|(?:m?\s*\\angle\s*)?[A-Z]{1,3}|"
+    rf"{_VARIABLE}'?(?:\([^()=]{{1,20}}\))?|\\text\{{[A-Za-z ]{{3,30}}\}})"
     r"\s*(?P<relation>=|\\in(?![A-Za-z]))\s*(?P<value>[^=]+)"
 )
 _NAMES = re.compile(
@@ -337,12 +338,14 @@ def as_tuple(text: str) -> str:
     return f"({', '.join(found.get(axis, '0') for axis in ('ijk' if 'k' in found else 'ij'))})"
 
 
-_LETTER_LIST = r"(?:\$?\s*\b[A-Za-z]\b\s*\$?\s*(?:,|and)?\s*){1,6}"
+# Of a text whose white space is single spaces: every repetition is bounded and can be read in one way, so reading is linear.
+_LETTER_LIST = r"\b[A-Za-z]\b(?:(?: ?, ?(?:and )?| and | )[A-Za-z]\b){0,5}"
+_LETTERS = r"[A-Za-z](?: ?, ?[A-Za-z]){0,9}"
 _POSITIVE = re.compile(
-    rf"(?P<before>{_LETTER_LIST})\s*(?:is|are|be|denote)\s+(?:both |all )?(?:an?\s+|any |some )?positive\b"
-    rf"|positive\s+(?:\w+\s+){{0,2}}?(?:numbers?|integers?|reals?|constants?|variables?)\s+(?P<after>{_LETTER_LIST})"
-    r"|(?P<signs>[A-Za-z](?:\s*,\s*[A-Za-z])*)\s*(?:>|\\gt)\s*0(?![0-9]|\.[0-9])"
-    r"|(?<![0-9.])0\s*(?:<|\\lt)\s*(?P<signs2>[A-Za-z](?:\s*,\s*[A-Za-z])*)"
+    rf"(?P<before>{_LETTER_LIST})(?:,| both)? (?:is|are|be|denote) (?:both |all )?(?:an? |any |some )?positive\b"
+    rf"|positive (?:\w{{1,20}} ){{0,2}}?(?:numbers?|integers?|reals?|constants?|variables?) (?P<after>{_LETTER_LIST})"
+    rf"|(?P<signs>{_LETTERS}) ?(?:>|\\gt) ?0(?![0-9]|\.[0-9])"
+    rf"|(?<![0-9.])0 ?(?:<|\\lt) ?(?P<signs2>{_LETTERS})"
 )
 _ALL_POSITIVE = re.compile(
     r"\b(?:all|any|every)(?: the)? (?:variables?|letters?|constants?|quantities|numbers)\b[^.]{0,40}?\bpositive\b"
@@ -353,10 +356,11 @@ _ALL_POSITIVE = re.compile(
 
 def positive_variables(prompt: str) -> str:
     """The letters that a question says to be positive, "*" for all: "a,b" for "Let a, b > 0"."""
+    prompt = re.sub(r"(?:\s|\$|\\[()])+", lambda m: " " if re.search(r"\s", m[0]) else "", prompt)
     if _ALL_POSITIVE.search(prompt):
         return "*"
     found = set()
-    for match in _POSITIVE.finditer(prompt.replace(r"\(", "$").replace(r"\)", "$")):
+    for match in _POSITIVE.finditer(prompt):
         for group in match.groups():
             found |= set(re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", group or ""))
     return ",".join(sorted(found - {"e", "i"}))

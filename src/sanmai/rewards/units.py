@@ -65,7 +65,7 @@ NO_UNIT = re.compile(
     r"tens|basis|binary|octal|hex|hexadecimal|ternary|hundredths?|hundreds?|thousands?|thousandths?|\w+illi(?:on|ard)(?:th)?s?|lakhs?|crores?|grand|gross|dozens?|"
     r"scores?|pairs?|squares|cubes|factorials?|per\s?cent\w*|percentage|pct|prozent|less|more|than|to|vs|versus|mod|either|"
     r"neither|never|about|around|roughly|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|base|powers?|roots?|divided|multiplied|zero|freezing|\w+n't)\b"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|millones|millón|docenas?|douzaines?|dozzin[ae]|dúzias?|dutzend|tausend|tysięcy|base|powers?|roots?|divided|multiplied|zero|freezing|\w+n't)\b"
     r"|[不没非错误或和与又半十百千万亿点倍约零一二三四五六七八九左右以上下]",
     re.IGNORECASE,
 )
