@@ -10,6 +10,9 @@ from sanmai.rewards.answers import verify_math
 from sanmai.types import Problem
 
 RIGHT = [
+    ("\\boxed{1.5 million}", "1500000"),
+    ("\\boxed{1.5x}", "1.5x"),
+    ("\\boxed{17 men}", "17"),
     ("The final answer will be 17 apples.", "17"),
     ("The answer turns out to be 17.", "17"),
     ("giving a final answer of \\(17\\).", "17"),

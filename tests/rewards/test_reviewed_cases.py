@@ -1,4 +1,4 @@
-"""Inputs that a reviewer found wrong, with the values that are right (reviewed_cases.jsonl): neutral texts, aimed at weak places.
+"""Inputs that two reviewers found wrong, with the right values (*reviewed_cases.jsonl): neutral texts, aimed at weak places.
 
 Those that are still wrong are listed. Each is a right answer that earns nothing; none earns what it should not.
 """
@@ -13,7 +13,11 @@ from sanmai.rewards.answers import verify_math
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.types import Problem
 
-ROWS = [json.loads(line) for line in (Path(__file__).parent / "reviewed_cases.jsonl").read_text().splitlines()]
+ROWS = [
+    json.loads(line)
+    for name in ("reviewed_cases.jsonl", "second_reviewed_cases.jsonl")
+    for line in (Path(__file__).parent / name).read_text().splitlines()
+]
 _THEREFORE = "a sentence with 'therefore' and no mark"
 MISSED = {
     "eyes130": _THEREFORE, "eyes131": _THEREFORE, "eyes181": _THEREFORE, "eyes166": "'5 quarters' may be 5/4",

@@ -134,12 +134,14 @@ def counted(text: str, question: str) -> str:
         return text
     if match["noun"].isascii() and (re.search(r"\d[a-z]", text, re.IGNORECASE) or min(map(len, match["noun"].split())) < 3):
         return text  # letters that touch a number are factors
+    if units.NO_UNIT.search(match["noun"]):
+        return text  # English words that make another number of it are worked out, or no unit
     noun, unit = match["noun"], unit_beside(match["noun"])
     is_asked = re.search(rf"(?<![^\W_]){re.escape(noun)}(?![^\W_])", question, re.IGNORECASE) is not None
     is_counted = noun.casefold() in COUNTED
     if not (unit or is_asked or is_counted) and _is_doubtful(noun):
         return noun
-    if not (unit or is_asked or not noun.isascii()) or units.NO_UNIT.search(noun) or _is_doubtful(noun):
+    if not (unit or is_asked or not noun.isascii()) or _is_doubtful(noun):
         return text
     return plain(match["value"]) + unit
 
