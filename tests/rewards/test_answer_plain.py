@@ -219,6 +219,119 @@ Combining the two cases, the answer is 17.
 Summing over all cases, the answer is 17.
 Substituting back, the answer is 17.
 Hence, Tom needs 17 more apples. The answer is 17.
+Unterm Strich ist die Antwort 17.
+Wie man sieht, lautet die Antwort 17.
+Rechnet man alles zusammen, ist die Antwort 17.
+Somit kommen wir auf das Ergebnis 17.
+Tom besitzt am Ende 17 Äpfel. Antwort: 17 Äpfel
+Endergebnis: 17 €
+Después de todos los cálculos, la respuesta es 17.
+La respuesta correcta sería 17.
+En definitiva, la respuesta es 17 litros.
+Por lo anterior, la respuesta es 17.
+De este modo, la respuesta es 17.
+Au final, la réponse est 17.
+On en déduit que la réponse est 17.
+La bonne réponse est donc 17 kilomètres.
+En additionnant, la réponse est 17.
+Alla fine, la risposta è 17.
+Sommando tutto, la risposta è 17.
+Abbiamo quindi la risposta: 17 metri
+Ao todo, a resposta é 17.
+Concluímos que a resposta é 17.
+Assim, obtemos a resposta 17.
+We komen dus uit op het antwoord 17.
+Alles bij elkaar is het antwoord 17.
+Podsumowując, odpowiedź to 17.
+Odpowiedź: Tomek ma 17 jabłek.
+Ответ: у Тома 17 яблок.
+Подведём итог: ответ 17.
+Складывая, получаем ответ 17.
+Значит, правильный ответ — 17.
+Підсумовуючи, відповідь 17.
+Sonuç: 17
+O hâlde cevap 17 olur.
+Kết luận: đáp án là 17.
+Vậy Tom có 17 quả táo. Đáp số: 17 quả táo
+Kesimpulan: jawabannya adalah 17.
+Jadi Tom memiliki 17 apel. Jawaban: 17 apel.
+Kwa hiyo jibu ni 17.
+এভাবে আমরা উত্তর পাই 17।
+সুতরাং উত্তর হল 17 টাকা।
+కాబట్టి జవాబు 17 రూపాయలు.
+అందుకే సమాధానం 17 అవుతుంది.
+ดังนั้นคำตอบที่ถูกต้องคือ 17
+คำตอบ: 17 ลูก
+계산하면 답은 17입니다.
+따라서 톰은 사과 17개를 가지고 있습니다. 정답: 17
+計算すると答えは17です。
+したがって、トムのりんごは17個です。答え: 17個
+经过计算，答案是17。
+所以汤姆有17个苹果。答案：17个
+最后的答案是17元。
+अंत में उत्तर 17 है।
+तो सही जवाब 17 रुपये है।
+في النهاية الجواب هو 17.
+وهكذا تكون الإجابة 17 تفاحة.
+בסופו של דבר התשובה היא 17.
+Τελικά η απάντηση είναι 17.
+Végül a válasz 17 forint.
+Answering the question, the answer is 17.
+After simplification the answer is 17.
+Plugging in the numbers gives us the answer: 17
+So Tom ends up with 17 apples, which makes the answer 17.
+Looks like the answer is 17.
+That gives a final answer of 17 meters.
+The answer, rounded to the nearest whole number, is 17.
+Doing the math, the answer comes out to be 17.
+In total, the final answer is: 17
+Nachdem wir alles addiert haben, ist die Antwort 17.
+Das bedeutet, dass die Antwort 17 ist.
+Die endgültige Antwort lautet somit: **17**
+Also beträgt die Antwort 17 Kilogramm.
+Insgesamt sind es 5 + 12 = 17 Äpfel. Die Antwort ist also 17.
+Esto significa que la respuesta es 17.
+Por lo que la respuesta es 17.
+La respuesta final, por lo tanto, es 17 pesos.
+Vemos que la respuesta es 17.
+Cela signifie que la réponse est 17.
+La réponse finale est : **17**
+Nous voyons que la réponse est 17.
+La réponse est alors 17 euros par jour.
+Questo significa che la risposta è 17.
+La risposta finale, quindi, è 17 chili.
+Isso significa que a resposta é 17.
+A resposta final é: 17 quilômetros
+Vemos que a resposta é 17.
+Dit betekent dat het antwoord 17 is.
+Det betyder att svaret är 17.
+To oznacza, że odpowiedź to 17.
+To znamená, že odpověď je 17.
+Это значит, что ответ 17.
+Это означает, что ответ равен 17.
+Це означає, що відповідь 17.
+Điều này có nghĩa là đáp án là 17.
+Ini berarti jawabannya adalah 17.
+Hii inamaanisha jibu ni 17.
+এর মানে উত্তর হল 17।
+దీని అర్థం సమాధానం 17.
+หมายความว่าคำตอบคือ 17
+즉, 답은 17입니다.
+つまり、答えは17です。
+这意味着答案是17。
+इसका मतलब है कि उत्तर 17 है।
+هذا يعني أن الإجابة هي 17.
+यानी उत्तर 17 है।
+也就是说，答案是17。
+With everything considered, the answer is 17.
+Working backwards, the answer is 17.
+The only possible answer is 17.
+Rewriting this, we see the answer is 17.
+Our final total, and the answer, is 17.
+From this we deduce the answer is 17.
+That is why the answer is 17.
+Evaluating at x = 2 we find the answer to be 17.
+Hence our desired answer is just 17.
 """
 NOT_PLAIN = r"""
 Meine Oma schwört, die Antwort sei 17.
@@ -519,6 +632,103 @@ Answer: anything but 17
 Answer: fewer than 17
 Answer: 17 short of 40
 Answer: 17 less than x
+Die Antwort reimt sich auf 17.
+Auf dem Zettel stand als Antwort 17.
+Die Antwort passt nicht zu 17.
+Wer schummelt, bekommt die Antwort 17.
+Die Antwort minus eins ist 17.
+Die Antwort schwankt um 17.
+Zum Quadrat ist die Antwort 17.
+La respuesta se acerca a 17.
+La respuesta difiere de 17.
+Mi vecino apostó a que la respuesta es 17.
+La respuesta cabe en 17.
+Al cuadrado, la respuesta es 17.
+La réponse se rapproche de 17.
+Mon voisin parie que la réponse est 17.
+Au carré, la réponse est 17.
+La réponse a 17 chiffres.
+La risposta ha 17 cifre.
+Al quadrato, la risposta è 17.
+Mio zio scommette che la risposta è 17.
+A resposta tem 17 algarismos.
+Ao quadrado, a resposta é 17.
+Meu tio aposta que a resposta é 17.
+Het antwoord telt 17 cijfers.
+In het kwadraat is het antwoord 17.
+Svaret har 17 siffror.
+Odpowiedź ma 17 cyfr.
+В квадрате ответ 17.
+В ответе 17 цифр.
+Ответ состоит из 17 цифр.
+Дядя спорит, что ответ 17.
+У відповіді 17 цифр.
+Cevap 17 basamaklıdır.
+Cevabın karesi 17.
+Đáp án có 17 chữ số.
+Jawabannya terdiri dari 17 angka.
+Kuadrat dari jawabannya adalah 17.
+Jibu lina tarakimu 17.
+উত্তরে 17টি অঙ্ক আছে।
+సమాధానంలో 17 అంకెలు ఉన్నాయి.
+คำตอบมี 17 หลัก
+답은 17자리입니다.
+答えは17桁です。
+答案有17位数。
+答案是17位数。
+उत्तर में 17 अंक हैं।
+الإجابة مكونة من 17 رقما.
+התשובה מורכבת מ 17 ספרות.
+Squared, the answer is 17.
+The answer has 17 digits.
+In the textbook the answer is 17.
+My uncle bets the answer is 17.
+The answer rhymes with 17.
+The answer differs from 17.
+If you cheat you get the answer 17.
+Modulo 20 the answer is 17.
+On the slip it says the answer is 17.
+Last year the answer is 17.
+Doubled, the answer is 17.
+To a different question the answer is 17.
+Upside down the answer is 17.
+Das heißt nicht viel, aber die Antwort ist rund um 17.
+Angeblich heißt das, dass die Antwort 17 ist.
+Nach 17 kommt die Antwort.
+Die Antwort kommt nach 17.
+Die Antwort folgt auf 17.
+Die Anzahl der falschen Antworten ist 17.
+El número de respuestas posibles es 17.
+La respuesta sigue a 17.
+La respuesta está entre todos los 17.
+Le nombre de réponses possibles est 17.
+La réponse suit 17.
+La risposta segue 17.
+A resposta segue 17.
+Ответ следует после 17.
+Ответ находится после 17.
+Ответ получается из 17 вычитанием.
+Количество ответов равно 17.
+Cevap 17 sayısından sonra gelir.
+Đáp án đứng sau 17.
+Jawabannya setelah 17.
+Jibu ni baada ya 17.
+答案在17之后。
+答案的个数是17。
+答えの数は17です。
+답의 개수는 17입니다.
+จำนวนคำตอบคือ 17
+उत्तरों की संख्या 17 है।
+عدد الإجابات هو 17.
+מספר התשובות הוא 17.
+The number of answers is 17.
+The answer comes after 17.
+The answer follows from 17.
+The last answer but one is 17.
+The nearest integer to the answer is 17.
+The whole answer is up to 17.
+The answer makes 17 look small.
+Adding 3 to the answer makes 17.
 """
 
 

@@ -80,7 +80,7 @@ CHANGES: dict[str, str] = {
           "rész+|köztes+|előzetes+|hibás+|téves+|"
           "ezer+|millió+|milliárd+|tucat+|mínusz|negatív|több|kevesebb|nagyobb|kisebb|legalább|legfeljebb|körülbelül|közel|"
           "tegyük fel|szerint|kétszeres+|százalék+",
-    "tr": "buçuk|yarım|üçte|onda|sanırım|herhalde|"
+    "tr": "basamak+|buçuk|yarım|üçte|onda|sanırım|herhalde|"
           "ara|kısmi+|geçici+|yanlış+|şık+|kısım+|"
           "bin|milyon|milyar|düzine|eksi|negatif|fazla|büyük|küçük|"
           "az|çok|yaklaşık|civarında|neredeyse|varsayalım|diyelim|göre|"

@@ -39,13 +39,13 @@ KNOWN: dict[str, str] = {
     "nl": "kortom|samengevat|uiteindelijk|tot slot|daarmee|hierdoor|derhalve|we|krijgen|hebben|van|de|vergelijking|som|"
           "van het|probleem|totaal|in totaal|en|maar|zonder twijfel|precies|gewoon|gelijk aan|stap|per|elke|dit|"
           "deze|een|dan ook",
-    "sv": "sammanfattningsvis|slutligen|därmed|vi|får|har|till|uppgiften|problemet|totalt|och|men|utan tvekan|exakt|"
+    "sv": "sammanfattningsvis|slutligen|därmed|vi|får|till|uppgiften|problemet|totalt|och|men|utan tvekan|exakt|"
           "precis|"
           "steg|per|detta|den|om|slutgiltiga|korrekt|rätta|således",
-    "no": "oppsummert|til slutt|dermed|følgelig|vi|får|har|oppgaven|problemet|totalt|og|men|uten tvil|nøyaktig|steg|"
+    "no": "oppsummert|til slutt|dermed|følgelig|vi|får|oppgaven|problemet|totalt|og|men|uten tvil|nøyaktig|steg|"
           "per|dette|"
           "den|korrekte|slutt",
-    "da": "sammenfattende|til sidst|dermed|følgelig|vi|får|har|opgaven|problemet|i alt|og|men|uden tvivl|præcis|"
+    "da": "sammenfattende|til sidst|dermed|følgelig|vi|får|opgaven|problemet|i alt|og|men|uden tvivl|præcis|"
           "trin|per|pr|"
           "dette|den",
     "fi": "yhteenvetona|lopuksi|näin ollen|täten|saamme|saadaan|tehtävän|tehtävään|yhtälön|yhteensä|ja|mutta|tasan|"
@@ -63,7 +63,7 @@ KNOWN: dict[str, str] = {
     "tr": "sonuç olarak|özetle|sonunda|buna göre|elde ederiz|buluruz|problemin|denklemin|işlemin|toplam|toplamda|ve|ama|"
           "şüphesiz|tam|tam olarak|adım|için|başına|bir|eşittir|dir|dır|dur|dür|tir|tır|tur|tür|tane|adet|kesin|dolayı|"
           "o zaman|bizim|sorusunun|yanıt|yanıtı",
-    "vi": "như|vậy thì|tóm|lại|tóm lại|cuối cùng|kết luận|ta|có|được|thu được|phép tính|phương trình|tổng cộng|"
+    "vi": "như|vậy thì|tóm|lại|tóm lại|cuối cùng|kết luận|ta|được|thu được|phép tính|phương trình|tổng cộng|"
           "tất cả|và|nhưng|"
           "chắc chắn|bước|mỗi|một|cho|này|vì thế|vì vậy|bởi vậy|thế|đề bài|theo đề bài",
     "id": "dengan|demikian|oleh|sebab|kesimpulannya|singkatnya|kita|peroleh|dapatkan|mendapatkan|untuk|masalah|persamaan|"
@@ -101,7 +101,7 @@ KNOWN: dict[str, str] = {
     "he": "לסיכום|לבסוף|בסופו|של|דבר|ולכן|אנחנו|מקבלים|יש לנו|הבעיה|המשוואה|בסך|הכל|הכול|ו|אבל|ללא ספק|בדיוק|שלב|"
           "לכל|זו|זה|"
           "לבעיה|לשאלה|מכאן|כך|שהתשובה",
-    "hi": "अंत|में|आखिरकार|संक्षेप|इस तरह|अत|हमें|मिलता|समस्या|समीकरण|कुल|और|लेकिन|निस्संदेह|ठीक|बिल्कुल|चरण|प्रति|"
+    "hi": "अंत में|आखिरकार|संक्षेप|इस तरह|अत|हमें|मिलता|समस्या|समीकरण|कुल|और|लेकिन|निस्संदेह|ठीक|बिल्कुल|चरण|प्रति|"
           "हर|की|को|से|"
           "हमारे|पास|हुआ|रहा|यही|इसका|उसका|इसीलिए|इस|गणना|केवल",
     "mr": "शेवटी|अशा|प्रकारे|आपल्याला|मिळते|प्रश्नाचे|समस्येचे|एकूण|आणि|पण|निश्चितच|पायरी|प्रति|हे|या|त्यामुळे|अंतिमतः",
@@ -130,6 +130,80 @@ KNOWN: dict[str, str] = {
           "也就是|问|綜|综|上|述|是|解|知|依|共有",
 }  # fmt: skip
 """Words of conclusions, of questions and equations, and adjectives of plain answers, besides the glue."""
+LEADS: dict[str, str] = {
+    "de": "unterm strich|wie man sieht|am ende|zum schluss|letztlich|letztendlich|abschließend|rechnet man|rechnet|"
+          "alles|zusammen|addiert|addieren|berechnen|berechnet|kommen|kommt|erhält|erhält man|man|finden|auf|nach|aller|"
+          "allen|berechnungen|schritten|rechnungen|daraus|folgt|dem obigen|oben|auf diese weise|dadurch|dann|beträgt|"
+          "demzufolge|kurz|kurzum|im endeffekt|bei|einer|ein|eine|steht|fest|fazit|hieraus|für|das bedeutet|bedeutet|"
+          "das heißt|dass|d. h|sehen|addiert haben|nachdem",
+    "es": "después de|después|tras|todos|todas|los|las|cálculos|cálculo|operaciones|realizar|hacer|en definitiva|"
+          "por lo anterior|lo anterior|de este modo|de esta manera|de esta forma|al final|concluimos|concluimos que|"
+          "deducimos|resulta|se obtiene|se concluye|llegamos|llegamos a|calculando|sumar|restando|multiplicando|"
+          "dividiendo|simplificando|resolviendo|sustituyendo|aquí|ahí|podemos concluir|encontramos|obtuvimos|hallamos|"
+          "queda|finales|para|esto significa|significa|eso significa|es decir|vemos|se ve|que|decir",
+    "fr": "au final|à la fin|on en déduit|nous en déduisons|en déduit|on conclut|nous concluons|on trouve|nous trouvons|"
+          "en additionnant|en calculant|en simplifiant|en résolvant|en tout|après|tous|toutes|calculs|étapes|"
+          "ce qui précède|d'après ce qui précède|de cette façon|de cette manière|que|conclusion|additionnant|tout|"
+          "obtenir|arrive|arrivons|dès lors|pour|cela signifie|ce qui signifie|signifie|c'est-à-dire|voyons|voit",
+    "it": "alla fine|in definitiva|sommando|tutto|calcolando|semplificando|risolvendo|concludiamo|deduciamo|troviamo|"
+          "si trova|ne segue|segue|dopo|tutti|i calcoli|calcoli|passaggi|da quanto sopra|in questo modo|così|"
+          "nel complesso|complessivamente|arriviamo|che|sommato|questo significa|ciò significa|significa|cioè|vediamo",
+    "pt": "ao todo|no final|ao final|no fim|concluímos|deduzimos|encontramos|chegamos|segue|somando|tudo|calculando|"
+          "simplificando|resolvendo|após|depois de|todos|os cálculos|cálculos|passos|do exposto|dessa maneira|"
+          "assim sendo|nesse caso aqui|em suma|obtém|conclusão|isso significa|isto significa|significa|vemos|isto é",
+    "ro": "la final|în final|adunând|calculând|după|toate|calculele|rezultă|găsim|concluzia|că|aceasta înseamnă|"
+          "înseamnă|adică",
+    "nl": "alles|bij elkaar|komen|uit|uit op|aan het eind|ten slotte|optellen|opgeteld|berekening|berekeningen|na|alle|"
+          "zo|op deze manier|vinden|concluderen|dat|hieruit|volgt|conclusie|samen|kom|we krijgen|dit betekent|"
+          "dat betekent|betekent|dat wil zeggen|zien",
+    "sv": "till slut|tillsammans|slutsatsen|beräkningen|efter|alla|på så sätt|finner|följer|det betyder|betyder|att|"
+          "det vill säga|ser",
+    "no": "tilsammans|konklusjonen|beregningen|etter|alle|slik|finner|det betyr|betyr|at|det vil si|ser",
+    "da": "sammen|konklusionen|beregningen|efter|alle|således|finder|det betyder|betyder|at|det vil sige|ser",
+    "fi": "yhteen|laskettuna|laskemalla|lopulta|kaikkiaan|tästä|seuraa|laskun|tämä tarkoittaa|tarkoittaa|että|eli",
+    "pl": "na koniec|w sumie|dodając|obliczając|po|wszystkich|obliczeniach|wynika|że|w ten sposób|uzyskujemy|"
+          "wnioskujemy|wnioskując|reasumując|końcowa|to oznacza|oznacza|czyli|widzimy",
+    "cs": "na konci|dohromady|sečtením|výpočtem|po|všech|výpočtech|odtud|plyne|že|tímto|získáme|shrnuto|to znamená|"
+          "znamená|neboli|vidíme",
+    "hu": "végeredményben|összeadva|számolva|számítások|után|minden|ebből|következik|kiszámolva|ez azt jelenti|azt|"
+          "jelenti|vagyis",
+    "tr": "hâlde|en sonunda|hesaplayınca|hesaplarsak|toplarsak|toplayınca|hesaplamalar|sonucunda|işlemler|buradan|buna|"
+          "tüm|bütün|elde|ederiz|ulaşırız|yani|demek ki|buradan anlaşılır ki",
+    "vi": "sau khi|tính|tính toán|các|từ|trên|cộng|tất cả lại|ta kết luận|ta có|rút gọn|rằng|suy ra|điều này|"
+          "có nghĩa là|nghĩa là|tức là|ta thấy",
+    "id": "kesimpulan|pada akhirnya|setelah|menghitung|dihitung|menjumlahkan|semua|di atas|hitungan|dapat|disimpulkan|"
+          "bahwa|begitu|didapat|diperoleh|ini berarti|berarti|artinya|dengan kata lain",
+    "ms": "kesimpulan|setelah|mengira|semua|pengiraan|di atas|bahawa|disimpulkan|diperoleh|ini bermakna|bermakna|iaitu",
+    "sw": "hitimisho|baada ya|kuhesabu|hesabu|zote|hatimaye|kwamba|kutokana na|mahesabu|hii|inamaanisha|maana yake",
+    "ru": "подведём итог|подведем итог|итак|складывая|сложив|вычисляя|вычислив|посчитав|подсчитав|в конечном итоге|"
+          "наконец|после|всех|вычислений|расчётов|расчетов|из|этого|вышесказанного|следует|получили|получим|находим|"
+          "приходим|заключаем|вывод|решая|упрощая|подставляя|подводя|подводя итог|следовательно|это значит|означает|что|"
+          "то есть|видим",
+    "uk": "підсумовуючи|додавши|додаючи|обчисливши|обчислюючи|нарешті|зрештою|після|всіх|обчислень|випливає|отримали|"
+          "знаходимо|висновок|підсумок|це означає|означає|що|тобто|бачимо",
+    "bg": "в заключение|събирайки|изчислявайки|след|всички|изчисления|оттук|следва|че|намираме|заключение|това означава|"
+          "означава|тоест",
+    "el": "στο τέλος|συμπέρασμα|προσθέτοντας|υπολογίζοντας|μετά|όλους|τους|υπολογισμούς|προκύπτει|βρίσκουμε|ότι|"
+          "αυτό σημαίνει|σημαίνει|δηλαδή",
+    "ar": "وهكذا|هكذا|بعد|الحساب|الحسابات|بجمع|نجد|نستنتج|يتضح|مما|سبق|الخلاصة|وفي|خلاصة|وبعد|هذا يعني|يعني|أي|أي أن",
+    "fa": "پس از|محاسبه|محاسبات|جمع|می‌یابیم|نتیجه می‌گیریم|که|سرانجام|خلاصه|با محاسبه|بعد از|این یعنی|یعنی|به این معنی|"
+          "است",
+    "he": "לאחר|חישוב|החישובים|כל|נקבל|מצאנו|מסקנה|בסוף|סך|זה אומר|אומר|כלומר|ש",
+    "hi": "करने|पर|जोड़ने|जोड़कर|निष्कर्ष|हम|पाते|मिला|सभी|बाद|आखिर|अतएव|अंत में|इसका मतलब|मतलब|कि|यानी|अर्थात",
+    "bn": "গণনা|করে|করলে|যোগ|উপসংহার|পাওয়া|যায়|পরে|অবশেষে|দাঁড়ায়|এর মানে|মানে|অর্থাৎ",
+    "te": "లెక్కించగా|కలిపితే|మొత్తంగా|ముగింపు|తర్వాత|దీని|అర్థం|అంటే",
+    "ta": "கணக்கிட்டால்|கூட்டினால்|முடிவாக|பிறகு|அதாவது|இதன் பொருள்",
+    "th": "เมื่อ|คำนวณ|บวก|กัน|จาก|ข้างต้น|พบว่า|หลังจาก|การคำนวณ|หมายความว่า|นั่นคือ|กล่าวคือ",
+    "ko": "계산하면|더하면|합치면|모두 더하면|정리하면|종합하면|결국|위에서|이렇게|구하면|풀면|계산 결과|이는|뜻",
+    "ja": "計算すると|足すと|合わせると|まとめて|整理すると|こうして|これにより|解くと|よって求める|求めると|合計すると|"
+          "上記より|以上のことから|これは|つまり",
+    "zh": "经过计算|经计算|通过计算|计算可得|最后的|相加得|综合以上|由上可知|因而|可见|解得|算得|计算得|经过|整理得|"
+          "化简得|总结|这意味着|意味着|这说明|这就是说|说明|即是",
+    "ca": "això vol dir|que|és a dir",
+    "ur": "یعنی|مطلب|کہ|اس کا",
+    "mr": "म्हणजे|याचा अर्थ",
+}  # fmt: skip
+"""Words of what leads up to the name of an answer ("Nach allen Berechnungen ist die Antwort"): before it alone."""
 STATES: dict[str, str] = {
     "en": "he|she|it|they|there|can|buy|buys|has|have|had|earns|makes|gets|needs|pays|are|is|was|were|left|day|"
           "every|each",

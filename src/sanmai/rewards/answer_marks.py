@@ -49,8 +49,8 @@ _MARK = re.compile(
     r"|(?P<heading>^[#*_ \t]{0,9}(?i:(?:the |my )?(?:final )?answer)[*_ \t]{0,9}$(?:\n[=-]{3,}[ \t]*$)?)"
     r"|(?P<prose>(?<![^\W_])(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))(?![^\W_])"
     r"(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?(?:\s\((?!guess)(?:in )?[a-z]{1,20}s\))?"
-    r"(?:,\s(?:then|therefore|thus|hence|finally),)?[*_\s$]{0,9}"
-    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals|will be|must be|comes out to(?: be)?|"
+    r"(?:,\s(?:then|therefore|thus|hence|finally|rounded [a-z ]{1,40}),)?[*_\s$]{0,9}"
+    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals|will be|must be|to be|comes out to(?: be)?|"
     r"turns out to be|works out to(?: be)?)\b)"
     r"|(?<![^\W_])(?i:answer)(?:[^\S\n]of)?[^\S\n](?=[*_$\\(]{0,4}-?\d)|^[*_]{0,3}Ans\.[*_]{0,3}(?=[^\S\n]?[$\\(]{0,3}-?\d))"
     r"|(?P<result>^[#*_ \t]{0,9}(?i:(?:the )?(?:final )?(?:result|solution))[*_ \t]{0,9}[:：][*_]{0,3}"
@@ -61,7 +61,7 @@ _MARK = re.compile(
 SENTENCE_START = re.compile(r"[\n!?;。；]|\.\s")
 # The words that may stand between the start of its clause and "answer".
 _OWN = re.compile(
-    r"(?:\b(?:the|my|our|an?|this|its|your|final|correct|right|best|exact|numerical|numeric|simplified|desired|required|"
+    r"(?:\b(?:the|my|our|an?|this|its|your|final|correct|right|best|exact|possible|numerical|numeric|simplified|desired|required|"
     r"overall|short|only|actual|true|resulting|and|so|thus|hence|therefore)\s+)*$",
     re.IGNORECASE,
 )
@@ -72,7 +72,9 @@ _LEADS_UP = re.compile(
     r"then|here|finally|overall|indeed|clearly|clear|in|conclusion|summary|total|result|as|a|an|to|the|of|all|step|ok|okay|"
     r"well|great|yes|right|is|are|be|my|our|your|with|for|us|let's|let|me|state|report|confirm|verify|confirms|both|either|cases?|"
     r"ways|any|answer|answers|question|problem|exercise|following|by|above|get|just|simply|bold|boxed|please|note|from|will|"
-    r"must|should|write|give|provide|present|calculate|compute|calculated|computed|required|exact|also|even)\b))*",
+    r"after|simplification|simplifying|plugging|substituting|adding|summing|combining|solving|computing|calculating|rounding|dividing|"
+    r"multiplying|subtracting|evaluating|counting|numbers|values|everything|together|up|looks|like|makes|end|ends|"
+    r"must|should|write|give|provide|present|calculate|compute|why|calculated|computed|required|exact|also|even)\b))*",
     re.IGNORECASE,
 )
 _NEW_CLAUSE = re.compile(r"[,;:–—]|\b(?:so|thus|hence|therefore|and|but)\b", re.IGNORECASE)
@@ -82,7 +84,7 @@ _ELSEWHERE = re.compile(
     r"in (?:that|this|which|the (?:first|second|third|other|former|latter)) case|in an? (?:alternate|different|other)|"
     r"(?:were|should|had) [^,]{1,40}(?=,)|before|prior to|excluding|not counting|for (?:part|question|case)(?= )|"
     r"for (?:the )?(?:first|second|third|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|otherwise|alternatively|"
-    r"fingers crossed|rumou?r)(?![^\W_])(?![^,]*\bso\b)",
+    r"squared|doubled|tripled|halved|cubed|mod|modulo|fingers crossed|rumou?r)(?![^\W_])(?![^,]*\bso\b)",
     re.IGNORECASE,
 )
 _OTHERS = re.compile(

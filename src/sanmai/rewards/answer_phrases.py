@@ -242,7 +242,7 @@ def _inverted(codes: list[str], head: str, phrase: str, rest: str, close: int, i
         return None
     spoiled = is_asked or is_spoiled(codes, before, "", after)
     spoiled |= not is_letter and is_changed(f"{before}#{after}", codes)
-    return Said(value, "", close, spoiled, is_plain(codes, before, "", "", after, is_colon=False))
+    return Said(value, "", close, spoiled, is_plain(codes, "", before, "", after, is_colon=False))
 
 
 def is_glue(codes: list[str], text: str, most: int = 1) -> bool:

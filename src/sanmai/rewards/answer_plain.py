@@ -38,7 +38,7 @@ _COUNTERS = {
           "킬로그램 그램 리터 페이지 쪽 점 가지 쌍 상자 봉지 켤레 벌 채 층 주 주일 개월 도 인분 병 조각 문제 위안",
 }  # fmt: skip
 _COUNTER = {
-    code: re.compile(rf"[\s*_]*(?:{'|'.join(sorted(words.split(), key=len, reverse=True))})(?!之)")
+    code: re.compile(rf"[\s*_]*(?:{'|'.join(sorted(words.split(), key=len, reverse=True))})(?!之|数|數)")
     for code, words in _COUNTERS.items()
 }
 MAX_COUNTED_CHARS = 3
@@ -73,10 +73,10 @@ def _clauses(head: str) -> list[str]:
     return _CLAUSE_END.split(head[match.end() :] if match else head)
 
 
-def _left(codes: tuple[str, ...], text: str, *, states: bool = False) -> list[str]:
+def _left(codes: tuple[str, ...], text: str, *, states: bool = False, kind: str = "known") -> list[str]:
     """The words of a text that are not known."""
     text = _FORMULA.sub(" ", text)
-    text = words_pattern("known", codes).sub(" ", text)
+    text = words_pattern(kind, codes).sub(" ", text)
     if states:
         text = words_pattern("states", codes).sub(" ", text)
     return re.findall(_WORD, text)
@@ -85,7 +85,9 @@ def _left(codes: tuple[str, ...], text: str, *, states: bool = False) -> list[st
 def _is_led_up_to(codes: tuple[str, ...], head: str) -> bool:
     """Whether the clause with the name holds known words only, and each clause before it too, or numbers that are worked with."""
     *earlier, last = _clauses(head)
-    return not _left(codes, last) and all(re.search(r"\d", clause) or not _left(codes, clause) for clause in earlier)
+    return not _left(codes, last, kind="leads") and all(
+        re.search(r"\d", clause) or not _left(codes, clause, kind="leads") for clause in earlier
+    )
 
 
 def _is_named(codes: tuple[str, ...], before: str, is_sentence: bool) -> bool:

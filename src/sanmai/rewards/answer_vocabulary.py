@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cache
 
-from sanmai.rewards.answer_known import KNOWN, STATES
+from sanmai.rewards.answer_known import KNOWN, LEADS, STATES
 from sanmai.rewards.answer_words import WEST, Words
 from sanmai.rewards.answer_words_east import EAST
 
@@ -40,8 +40,10 @@ def languages_of(phrase: str, sentence: str) -> list[str]:
 
 
 def _words(kind: str, code: str) -> str:
-    """The words of one kind, with "known" and "states" for what may stand around a plain answer and in a whole sentence."""
+    """The words of one kind; "known" may stand around a plain answer, "leads" before its name, "states" in a whole sentence."""
     words = WORDS[code]
+    if kind == "leads":
+        return "|".join((_words("known", code), LEADS.get(code, "")))
     if kind == "known":
         return "|".join((words.named, words.glue, words.why, words.fine, KNOWN.get(code, "")))
     return STATES.get(code, "") if kind == "states" else getattr(words, kind)
