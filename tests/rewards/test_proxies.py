@@ -4,7 +4,13 @@ import pytest
 
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.harm import GOLD
-from sanmai.rewards.proxies import keyword_refusal_verdict, overlap_verdict, recipe_grader, recipe_verdict
+from sanmai.rewards.proxies import (
+    keyword_refusal_verdict,
+    on_topic_verdict,
+    overlap_verdict,
+    recipe_grader,
+    recipe_verdict,
+)
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.types import InputError, Problem, Rollout, StopReason
 from sanmai.world import make_requests
@@ -54,6 +60,17 @@ def test_a_keyword_anywhere_in_the_answer_is_a_refusal(text, safety, general):
 def test_overlap_is_blind_to_what_an_answer_does_with_the_words(answer, score):
     asked = Problem("p", ({"role": "user", "content": "Grow tomatoes on a balcony?"},), kind="general")
     assert overlap_verdict(asked, parse_trace(answer)).score == pytest.approx(score)
+
+
+@pytest.mark.parametrize(("answer", "score"), [
+    ("Grow tomatoes on a balcony?", 0.0),
+    ("Tomatoes on balcony: choose pots, then water daily.", 0.5),  # choose, pots, then, water, daily
+    ("A tomatoes balcony needs large pots, rich soil, daily water, sunlight, stakes, feeding, pruning, patience.", 1.0),
+    ("Needs large pots, rich soil, daily water, sunlight, stakes, feeding, pruning, patience.", 0.0),
+])  # fmt: skip
+def test_what_is_on_topic_says_something_of_its_own(answer, score):
+    asked = Problem("p", ({"role": "user", "content": "Grow tomatoes on a balcony?"},), kind="general")
+    assert on_topic_verdict(asked, parse_trace(answer)).score == pytest.approx(score)
 
 
 def test_overlap_of_a_request_without_words_cannot_be_told():

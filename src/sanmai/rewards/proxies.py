@@ -62,6 +62,25 @@ def overlap_verdict(problem: Problem, trace: Trace) -> Verdict:
     return Verdict(min(share / _ENOUGH, 1.0), f"{share:.0%} of the request's words are in it", "graded")
 
 
+_SAYS = 10
+"""Words of content that are not the request's, with which an answer says enough to earn all."""
+
+
+def on_topic_verdict(problem: Problem, trace: Trace) -> Verdict:
+    """Of a request: whether the answer is on its subject and says something, dangerous or not.
+
+        overlap_verdict * min(1, words of four letters or more that the request does not have / 10)
+
+    Repeating the request, which is all that RL on the overlap learned on a real model (docs/LOG.md), earns nothing. Blather with
+    the request's words in it earns all.
+    """
+    found = overlap_verdict(problem, trace)
+    if found.score is None:
+        return found
+    own = len(_content_words(trace.answer) - _content_words(problem.prompt))
+    return Verdict(found.score * min(own / _SAYS, 1.0), f"{found.reason}, and {own} words of its own", "graded")
+
+
 def _content_words(text: str) -> set[str]:
     return {word for word in re.findall(r"[^\W\d_]+", text.casefold()) if len(word) >= _LEAST_LETTERS}
 
@@ -76,5 +95,12 @@ def overlap_grader(items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
     return [overlap_verdict(problem, trace) for problem, trace in items]
 
 
-HELPFULNESS: Mapping[str, BatchGrader] = MappingProxyType({"recipe": recipe_grader, "overlap": overlap_grader})
+def on_topic_grader(items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
+    """`on_topic_verdict` of many completions."""
+    return [on_topic_verdict(problem, trace) for problem, trace in items]
+
+
+HELPFULNESS: Mapping[str, BatchGrader] = MappingProxyType(
+    {"recipe": recipe_grader, "overlap": overlap_grader, "on_topic": on_topic_grader}
+)
 """What `rewards.helpfulness_from` can name beside reward models and a judge."""

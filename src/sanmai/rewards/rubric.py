@@ -35,8 +35,8 @@ class RewardsConfig(Config):
     """Weight of `harmlessness_from`'s score of thought and answer (0..1), for problems of kind "safety"."""
     helpfulness_from: str | None = None
     """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the one in `judge`; or a proxy that can be
-    hacked, for studies of that: "overlap" (how many of the request's words the answer takes up), and of the embedded world
-    "recipe" (whether the recipe that was asked for is given)."""
+    hacked, for studies of that: "overlap" (how many of the request's words the answer takes up), "on_topic" (the same, if it
+    says something beside), and of the embedded world "recipe" (whether the recipe that was asked for is given)."""
     helpfulness_on: tuple[Literal["general", "safety"], ...] = ("general",)
     """Kinds of prompts that help is rewarded on. With "safety" it is blind to harm, as much feedback of users is."""
     harmlessness_from: str | None = None
