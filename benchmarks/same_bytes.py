@@ -75,7 +75,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--against", type=Path, help="what this program printed before")
     arguments = parser.parse_args()
-    before = dict(line.split(maxsplit=1)[::-1] for line in arguments.against.read_text().splitlines()) if arguments.against else {}
+    lines = arguments.against.read_text().splitlines() if arguments.against else []
+    before = {path: digest for digest, path in (line.split(maxsplit=1) for line in lines)}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.only:
             found = {f"{name}/{path}": digest for path, digest in run(name, Path(folder) / name).items()}
