@@ -1,4 +1,4 @@
-"""The R1 pipeline on the embedded world over seeds: the table of the README, and the signs that the paper reports.
+"""The R1 pipeline on the embedded world over seeds: a table of docs/results.md, and the signs that the paper reports.
 
     python benchmarks/r1_seeds.py [--seeds 0 1 2] [--out runs/r1-seeds] [--set KEY=VALUE ...] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""R1-Zero on the embedded world over seeds, with and without the language reward: the table of the README.
+"""R1-Zero on the embedded world over seeds, with and without the language reward: a table of docs/results.md.
 
     python benchmarks/zero_seeds.py [--seeds 0 1 2] [--out runs/zero-seeds] [--json FILE]
 
