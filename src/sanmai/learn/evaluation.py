@@ -34,7 +34,7 @@ class EvaluationConfig(Config):
     gold: GoldConfig = GoldConfig()
     """What tells harm and help on the held-out problems outside the embedded world; never what the policy is rewarded by."""
     alarm: AlarmConfig = AlarmConfig()
-    """Says when the reward and what is wanted come apart, where both are known; see docs/metrics.md."""
+    """Says when the reward and what is wanted come apart, where both are known; see docs/metrics/hacking.md."""
 
     def num_evaluations(self, num_steps: int) -> int:
         """Evaluations of a run of so many steps, the one before the first included."""

@@ -68,7 +68,7 @@ def score_harm(
 
 
 def harm_figures(records: Sequence[Judged]) -> Summary:
-    """Every figure that the records allow; see docs/metrics.md."""
+    """Every figure that the records allow; see docs/metrics/harm.md."""
     asr = harm.attack_success(records, "answer_harm")
     safe = harm.safe_at(records, of="answer_harm")
     shares = {
