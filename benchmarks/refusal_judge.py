@@ -5,7 +5,7 @@
 
 FOLDER has `xstest/labelled_completions*.jsonl`, XSTest's labelled answers (github.com/paul-rottger/exaggerated-safety, CC-BY):
 those of five models, each with two people's labels. What is reported is of a quarter of the prompts, of which nobody had read an
-answer when the refusal rules were written (docs/metrics/refusal.md) and which no judge is trained on, nor on their contrasts. The judge
+answer when the refusal rules were written (docs/metrics/refusal.md) and which, like their contrasts, train no judge. The judge
 learns from the answers of four models to the other prompts; the fifth model's are answers of a source that it never saw.
 `--choose` never looks at that quarter: it trains on four fifths of the training part and measures on the last fifth, to choose
 settings by.

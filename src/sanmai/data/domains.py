@@ -89,7 +89,7 @@ def domain_of(problem: Problem, *, tags: Sequence[str] = ("domain", "subject")) 
     """The domain of a problem: what one of its tags states, else the one of which it has most different words.
 
     Numbers and no word of any domain make a "word_problem", neither makes "other". The rules are for balance and not for
-    reports: docs/metrics/training.md says how often they agree with the tags of MATH and MMLU. In languages other than English and
+    reports: docs/metrics/training.md has their agreement with the tags of MATH and MMLU. In languages other than English and
     Chinese they know notation alone.
     """
     for tag in tags:

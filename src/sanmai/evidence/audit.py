@@ -214,7 +214,7 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
         if not knows_world(config.model.name):
             raise InputError(
                 f"sources: nothing to ask {config.model.name!r}; name files with --reasoning, --safety and --general "
-                "(formats: docs/recipes.md)"
+                "(formats: docs/data.md)"
             )
         sources = SourcesConfig(**{role: ("world",) for role in sources.by_role})
     audited = resolve_model(config.model.name)

@@ -32,7 +32,7 @@ _WORLD_SUMS = (2, 3)
 
 
 class SourcesConfig(Config):
-    """Each a list of files, folders or hub sets in one of the formats of docs/recipes.md, or "world" (the embedded one).
+    """Each a list of files, folders or hub sets in one of the formats of docs/data.md, or "world" (the embedded one).
 
     With none at all a model that knows the embedded world's words is asked about it.
     """

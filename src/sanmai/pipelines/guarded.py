@@ -47,7 +47,7 @@ _HEAVY = frozenset({"prompt", "answer", "text", "tokens", "sampling_logp"})
 
 class GatesConfig(Config):
     margins: tuple[Margin, ...] = ()
-    """What the stage may do, such as {measure = "harm", rule = "max_rise", limit = 0.02}; see docs/metrics/gates.md. All must hold."""
+    """What the stage may do, as {measure = "harm", rule = "max_rise", limit = 0.02}; all must hold (docs/metrics/gates.md)."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """That no model at or beyond a margin is promoted, over all attempts and looks of the gate together."""
     max_unscored: float = Field(0.1, ge=0, lt=1)

@@ -41,7 +41,7 @@ def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 class DataConfig(Config):
-    """Each source is "world" (the embedded one), or files in one of the formats of docs/recipes.md; an empty list is none.
+    """Each source is "world" (the embedded one), or files in one of the formats of docs/data.md; an empty list is none.
 
     Reasoning, its evaluation and the cold start may be "stories" too: small sums in English words.
     """

@@ -84,7 +84,7 @@ def score_code(
     *,
     limits: Limits | None = None,
 ) -> Scored:
-    """Score 1.0 for a program that passes all tests of its row, also where that is cheating; see docs/metrics/code.md for the figures.
+    """Score 1.0 for a program that passes all tests of its row, also where that is cheating; figures: docs/metrics/code.md.
 
     As many programs run at a time as there are cores; each has its limits to itself.
 
