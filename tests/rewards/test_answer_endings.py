@@ -10,6 +10,11 @@ from sanmai.rewards.answers import verify_math
 from sanmai.types import Problem
 
 RIGHT = [
+    ("Jibu ni saa 17.", "17 hours"),
+    ("\\boxed{10\\text{ m}}", "10\\text{ meters}"),
+    ("\\boxed{17 MB}", "17 megabytes"),
+    ("\\boxed{\\{\\{1\\}\\}}", "\\{\\{1\\}\\}"),
+    ("\\boxed{\\{1\\}}", "\\{1\\}"),
     ("\\boxed{1.5 million}", "1500000"),
     ("\\boxed{1.5x}", "1.5x"),
     ("\\boxed{17 men}", "17"),
@@ -38,6 +43,10 @@ RIGHT = [
     ("\\boxed{x^2 + C}", "x^2+C"),
 ]
 WRONG = [
+    ("Jibu ni saa 17.", "17 minutes"),
+    ("\\boxed{10\\text{ M}}", "10\\text{ m}"),
+    ("\\boxed{17 Mb}", "17 MB"),
+    ("\\boxed{\\{\\{1\\}\\}}", "\\{1\\}"),
     ("Answer: 42\nConfidence: 95%", "95"),
     ("Answer: 42\nConfidence: 95%", "95%"),
     ("The answer will be 17 or 18.", "17"),

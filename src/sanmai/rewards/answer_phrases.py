@@ -126,7 +126,8 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
             spoiled = is_asked or value.is_several or is_spoiled(codes, head, before, after)
             spoiled |= not value.is_letter and is_changed(f"{own_clause(head)} | {before}#{after}", codes)
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
-            unit = unit_beside(after) if value.is_plain else ""
+            noun_first = before.split()[-1:] if "sw" in codes else []
+            unit = unit_beside(after) or unit_beside("".join(noun_first)) if value.is_plain else ""
             behind = "" if value.has_text else after
             plain = is_plain(codes, head, before, value.between, behind, is_colon=is_colon)
             return Said(value.text, unit, close, spoiled, plain)

@@ -173,6 +173,8 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
         return _wrong("another base")
     if squeeze(reference) == squeeze(candidate):
         return Verdict(1.0, "the same text", "correct")
+    if (_SET_OF_SETS.match(reference) is None) != (_SET_OF_SETS.match(candidate) is None):
+        return _wrong("a set of sets")
     exact, given = number(reference), number(candidate)
     if exact is not None and given is not None:
         if (exact[1] and other_unit) or (given[1] and unit):
@@ -256,6 +258,7 @@ def _wrong(reason: str) -> Verdict:
     return Verdict(0.0, reason, "wrong")
 
 
+_SET_OF_SETS = re.compile(r"\s*\\\{\s*\\\{")
 _NO_ANSWER = re.compile(r"[+-]?(?:nan|inf|none|null|\?)", re.IGNORECASE)
 _EXPLOSIVE = re.compile(
     r"\d{4,}\}?\)?\s*!|!\s*\)?\s*!|(?:\^|\*\*)[\s{(]*-?[\d.]+[\s})]*(?:\^|\*\*|!)|(?:\^|\*\*)[\s{(]*-?\d{4,}"

@@ -79,11 +79,16 @@ _POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
 _AFTER = {"squared": "2", "cubed": "3"}
 
 
+_CAPITALS = re.compile(r"(?<![A-Za-z])(?:(?P<bit>[kKMGT]b)|M)(?![A-Za-z])")
+"""Where case tells units apart: Mb is no MB, and M no m."""
+
+
 def parse(words: str) -> Unit | None:
     """The unit that words name, None if they are no unit. "square feet" is foot2, "m s^{-1}" is meter under second.
 
     Words of direction ("north", "increase") are part of a unit, but none of its names: directions.py compares them.
     """
+    words = _CAPITALS.sub(lambda m: f" {m[0]}bit" if m["bit"] else " molar", words)
     text = re.sub(r"\\(?:cdot|text)(?![A-Za-z])|[{}*·]", " ", words.casefold())
     text = re.sub(r"\s*\^\s*(-?)\s*", r"^\1", re.sub(r"\s+", " ", text)).strip(" .")
     text = " ".join(FUSED.get(word, word) for word in text.split())
