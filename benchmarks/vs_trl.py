@@ -122,7 +122,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     from sanmai.policies.text.load import load_policy
     from sanmai.rewards.rubric import Rubric
     from sanmai.rollout.engine import rollout
-    from sanmai.rollout.pack import pack_rollouts
+    from sanmai.rollout.pack import pack_credited
     from sanmai.train.components import rl_components
     from sanmai.train.step import accumulate
 
@@ -138,10 +138,12 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
         sampling=config.sampling,
         grading=config.grading,
     )
-    rollouts = [r for group in groups for r in group.rollouts]
-    for r, advantage in zip(rollouts, [a for g in groups for a in group_advantages(g.rewards)], strict=True):
-        r.advantage = advantage
-    batch = pack_rollouts(rollouts)
+    rollouts = [
+        r.credited(advantage)
+        for group in groups
+        for r, advantage in zip(group.rollouts, group_advantages([r.reward for r in group.rollouts]), strict=True)
+    ]
+    batch = pack_credited(rollouts)
     # Ratios away from 1: otherwise the loss does not depend on the log-probs, and nothing is clipped. In bfloat16 nothing may
     # be: rounding would move tokens over the edge, and each moves the gradient by the whole of its own.
     spread = 0.3 if task.dtype == "float32" else 0.03

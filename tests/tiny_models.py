@@ -10,7 +10,7 @@ import torch
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
-from sanmai.types import Group, Problem, Rollout, StopReason
+from sanmai.types import Drawn, Group, Problem, StopReason
 
 TEXT = "what is 3 plus 4 ? <think> 3 plus 4 is 7 </think> the answer is 7 . the sum of seven and five is twelve . "
 ARCHITECTURES = ["qwen3", "qwen2", "llama", "gemma2", "gemma3_text", "gpt2"]
@@ -88,18 +88,19 @@ def random_policy(architecture: str = "qwen3", **changes: Any) -> Policy:
 
 def sampled_groups(
     policy: Policy, prompts: list[list[int]], group_size: int, *, seed: int = 0, step: int = 1, config: SamplingConfig,
-) -> list[Group]:
+) -> list[Group[Drawn]]:
     """One group per prompt, not graded; problem ids are "0", "1", ..."""
     requests = [Request(tokens, [(seed, step, str(p), g) for g in range(group_size)]) for p, tokens in enumerate(prompts)]
-    groups = [Group(Problem(str(p), ({"role": "user", "content": "?"},)), []) for p in range(len(prompts))]
+    written: list[list[Drawn]] = [[] for _ in prompts]
     for done in sample(policy, requests, config):
         tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
-        groups[done.request].rollouts.append(Rollout(
+        written[done.request].append(Drawn(
             str(done.request), done.sample, prompts[done.request], done.tokens, done.logp, done.stop_reason, step - 1,
             policy.tokenizer.decode(tokens)))
-    for group in groups:
-        group.rollouts.sort(key=lambda r: r.sample)
-    return groups
+    return [
+        Group(Problem(str(p), ({"role": "user", "content": "?"},)), tuple(sorted(rollouts, key=lambda r: r.sample)))
+        for p, rollouts in enumerate(written)
+    ]
 
 
 VISION_TOKENS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]

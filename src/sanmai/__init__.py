@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sanmai.types import Group, InputError, Problem, Rollout, RunError, SanmaiError, Trace, Verdict
+from sanmai.types import Credited, Drawn, Graded, Group, InputError, Problem, RunError, SanmaiError, Trace, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["Group", "InputError", "Problem", "Rollout", "RunError", "SanmaiError", "Trace", "Verdict", "run"]
+__all__ = [
+    "Credited", "Drawn", "Graded", "Group", "InputError", "Problem", "RunError", "SanmaiError", "Trace", "Verdict", "run",
+]  # fmt: skip
 
 
 def run(

@@ -1,14 +1,15 @@
-"""What flows through Sanmai: Problem -> Rollout -> Verdict -> Group -> TokenBatch.
+"""What flows through Sanmai: Problem -> Drawn -> Graded -> Credited, in groups -> TokenBatch.
 
 Shape key: B rollouts, T tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,9 +161,12 @@ class StopReason(StrEnum):
     """The step's share of tokens was written; it goes on in a later step. No graded rollout has this."""
 
 
-@dataclass
-class Rollout:
-    """One prompt, its completion as sampled, and, once graded, what it was worth."""
+@dataclass(frozen=True)
+class Drawn:
+    """What the policy wrote to one prompt.
+
+    A rollout is a Drawn, then a Graded, then a Credited: each adds what is known later, and none is ever changed.
+    """
 
     problem_id: str
     sample: int
@@ -178,36 +182,118 @@ class Rollout:
     """The completion decoded, stop token left out."""
     trace: Trace | None = None
     """The text taken apart."""
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    """Per reward name; the components are kept, whatever the weights."""
-    off_language: float | None = None
-    """Share of the thought's words that are not in the prompt's language; None without a thought, or where it cannot be said."""
-    reward: float | None = None
-    """The number trained on; None leaves the group's baseline and the loss."""
-    advantage: float | None = None
-    """None when not trained on."""
-    log_ratio: float | None = None
-    """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
-    failure: str | None = None
-    """Type and message of what broke, if anything did."""
-    cost_advantage: float = 0.0
-    """What the limits of a budget add to the advantage, by a loss component of its own."""
-    segments: list[tuple[int, int]] = field(default_factory=list)
+    segments: tuple[tuple[int, int], ...] = ()
     """(policy version, completion tokens that it drew), in order, of a rollout that several steps wrote; else empty."""
     images: tuple[Image, ...] = ()
     """The pictures of the prompt; its placeholders stand among the prompt's tokens."""
 
+    def graded(
+        self,
+        verdicts: Mapping[str, Verdict] | None = None,
+        scores: Mapping[str, float] | None = None,
+        weights: Mapping[str, float] | None = None,
+        failure: str | None = None,
+    ) -> Graded:
+        """The same rollout with what its graders say; with nothing, one that could not be graded."""
+        found: dict[str, Any] = {"verdicts": verdicts or {}, "scores": scores, "weights": weights or {}, "failure": failure}
+        return Graded(**{**vars(self), **found})
 
-@dataclass
-class Group:
+
+@dataclass(frozen=True)
+class Graded(Drawn):
+    """A rollout with what its graders say of it, and the part of that which is rewarded.
+
+    Example:
+        drawn.graded({"accuracy": Verdict(1.0, "graded")}, {"accuracy": 1.0}, {"accuracy": 1.0}).reward == 1.0
+    """
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Per grader; all are kept, whatever is rewarded."""
+    scores: Mapping[str, float] | None = None
+    """What is rewarded, by component, length and loops among them. None: it cannot be graded, and leaves baseline and loss."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of each component, in this step: the same for all of it."""
+    failure: str | None = None
+    """Type and message of what broke while it was graded, if anything did."""
+
+    @property
+    def reward(self) -> float | None:
+        """The number trained on. It has no place of its own: what is to change it is a component."""
+        return reward_of(self.scores, self.weights)
+
+    @property
+    def off_language(self) -> float | None:
+        """Share of the thought's words that are not in the prompt's language; None without one, or where it cannot be said."""
+        language = self.verdicts.get("language")
+        if self.trace is None or not self.trace.thinks or language is None or language.score is None:
+            return None
+        return 1.0 - language.score
+
+    def with_verdicts(self, added: Mapping[str, Verdict]) -> Self:
+        """The same rollout with further findings, which change nothing of the reward."""
+        return replace(self, verdicts={**self.verdicts, **added})
+
+    def with_component(self, name: str, verdict: Verdict, weight: float, *, in_place_of: str | None = None) -> Self:
+        """The same rollout with one more component of its reward; one that cannot be graded stays as it is.
+
+        Args:
+            in_place_of: a component that is not rewarded any more; its verdict is kept.
+
+        Raises:
+            ValueError: the verdict has no score, or the name is taken.
+        """
+        if self.scores is None:
+            return self
+        if verdict.score is None or name in self.verdicts:
+            raise ValueError(f"component {name!r}: expected a score and a name of its own, got {verdict}")
+        kept = {other: score for other, score in self.scores.items() if other != in_place_of}
+        return replace(
+            self.with_verdicts({name: verdict}), scores={**kept, name: verdict.score}, weights={**self.weights, name: weight}
+        )
+
+    def credited(self, advantage: float | None, cost_advantage: float = 0.0) -> Credited:
+        """The same rollout with what it is trained with."""
+        return Credited(**vars(self), advantage=advantage, cost_advantage=cost_advantage)
+
+
+@dataclass(frozen=True)
+class Credited(Graded):
+    """A rollout with what it is trained with, and what the update found."""
+
+    advantage: float | None = None
+    """None when not trained on."""
+    cost_advantage: float = 0.0
+    """What the limits of a budget add to the advantage, by a loss component of its own."""
+    log_ratio: float | None = None
+    """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
+
+
+def reward_of(scores: Mapping[str, float] | None, weights: Mapping[str, float]) -> float | None:
+    """The reward: sum_k weight_k score_k over the components of `scores`; None stays None.
+
+    Example:
+        reward_of({"accuracy": 1.0, "format": 1.0}, {"accuracy": 1.0, "format": 0.25, "language": 0.5}) == 1.25
+    """
+    return None if scores is None else sum((weights[name] * score for name, score in scores.items()), 0.0)
+
+
+RolloutT = TypeVar("RolloutT", bound=Drawn)
+RolloutT_co = TypeVar("RolloutT_co", bound=Drawn, covariant=True)
+GradedT = TypeVar("GradedT", bound=Graded)
+
+
+@dataclass(frozen=True)
+class Group(Generic[RolloutT_co]):
     """The rollouts of one problem in one step, ordered by sample."""
 
     problem: Problem
-    rollouts: list[Rollout]
+    rollouts: tuple[RolloutT_co, ...]
 
-    @property
-    def rewards(self) -> list[float | None]:
-        return [rollout.reward for rollout in self.rollouts]
+
+def regrouped(groups: Iterable[Group[Drawn]], rollouts: Iterable[RolloutT]) -> list[Group[RolloutT]]:
+    """The same groups with these rollouts in place of theirs, in order."""
+    rest = iter(rollouts)
+    return [Group(group.problem, tuple(islice(rest, len(group.rollouts)))) for group in groups]
 
 
 @dataclass

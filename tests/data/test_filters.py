@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from rollouts import drawn
 from sanmai.data.duplicates import NearDuplicates
 from sanmai.data.filters import (
     FilterConfig,
@@ -26,7 +27,7 @@ from sanmai.data.filters import (
     with_pass_rates,
 )
 from sanmai.data.trace import parse_trace
-from sanmai.types import InputError, Problem, Rollout, StopReason, Verdict
+from sanmai.types import InputError, Problem, StopReason, Verdict
 
 RIGHT, WRONG = Verdict(1.0, "equal", "correct"), Verdict(0.0, "stated 4, expected 5", "wrong")
 UNGRADABLE = Verdict(None, "no readable reference", "ungradable")
@@ -175,7 +176,7 @@ def test_bounds_that_leave_nothing_or_are_not_read_are_refused(values):
 def test_a_sample_of_a_rollout_has_the_opening_tag_that_the_prompt_ended_with(opened, text, whole):
     problem = Problem("p", ({"role": "user", "content": "?"},), "5")
     trace = parse_trace(text, opened_in_prompt=opened)
-    one = Sample.of(problem, Rollout("p", 3, [1], [2, 3], [0.0, 0.0], StopReason.STOP, 0, text, trace), "<think>")
+    one = Sample.of(problem, drawn(text, trace, sample=3, completion_tokens=[2, 3]).graded(), "<think>")
     assert (one.id, one.completion, len(one.tokens)) == ("p#3", whole, 2)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rollouts import drawn
 from sanmai.cli import app
 from sanmai.data.images import load_pixels
 from sanmai.data.problems import load_problems
@@ -17,7 +18,7 @@ from sanmai.data.trace import parse_trace
 from sanmai.recipes.twins import write_copies
 from sanmai.rewards.agreement import same_answer
 from sanmai.rollout.measure import evaluation_metrics
-from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Group, InputError, Problem, Verdict
 
 
 def asking(text: str, **more) -> Problem:
@@ -108,9 +109,8 @@ def test_agreement_is_counted_over_graded_pairs_and_clustered_by_problem():
     def group(name: str, scores: list[float | None], **tags: str) -> Group:
         problem = Problem(name, ({"role": "user", "content": "q"},), "5", tags=tags)
         texts = {1.0: r"\boxed{5}", 0.0: r"\boxed{6}", None: ""}
-        return Group(problem, [
-            Rollout(name, k, [1], [2], [0.0], StopReason.STOP, 0, texts[s], parse_trace(texts[s]), {"accuracy": Verdict(s, "")})
-            for k, s in enumerate(scores)])  # fmt: skip
+        return Group(problem, tuple(
+            drawn(texts[s], parse_trace(texts[s])).graded({"accuracy": Verdict(s, "")}) for s in scores))  # fmt: skip
 
     groups = [
         group("a", [1, 1]), group("a/rendered", [1, 0], rendered_of="a"),  # agree, differ; the text with itself: agree

@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from rollouts import drawn, paid
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
 from sanmai.policies.text.load import load_policy
-from sanmai.types import Group, Problem, Rollout, StopReason
+from sanmai.types import Credited, Group, Problem
 from tiny_models import random_model
 
 SMALL = Arithmetic(body=10, head=5, attention=2)
 
 
-def rollout(prompt: int, length: int, advantage: float | None, reward: float | None = 1.0) -> Rollout:
-    tokens, logp = [1] * length, [0.0] * length
-    return Rollout("p", 0, [1] * prompt, tokens, logp, StopReason.STOP, 0, "", reward=reward, advantage=advantage)
+def rollout(prompt: int, length: int, advantage: float | None, reward: float | None = 1.0) -> Credited:
+    written = drawn(prompt_tokens=[1] * prompt, completion_tokens=[1] * length, sampling_logp=[0.0] * length)
+    return written.graded(**paid(reward)).credited(advantage)
 
 
 def test_a_groups_prompt_is_counted_once_and_a_token_sees_all_before_it():
@@ -41,7 +42,7 @@ def test_frozen_weights_need_no_product_for_their_gradient():
 def test_rollouts_without_a_gradient_are_no_useful_work_unless_a_term_needs_them():
     group = Group(
         Problem("p", ({"role": "user", "content": "x"},)),
-        [rollout(3, 2, 1.0), rollout(3, 2, 0.0), rollout(3, 1, None, None)],
+        (rollout(3, 2, 1.0), rollout(3, 2, 0.0), rollout(3, 1, None, None)),
     )
     found = step_flops(SMALL, [group], extra_forwards=0, needs_all=False)
     assert found == {"sampling": 72 + 78 + 78 + 38, "training": 450}

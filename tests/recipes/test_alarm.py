@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 import sanmai
+from rollouts import drawn, paid
 from sanmai.learn.alarm import AlarmConfig, HackingAlarm, check_gold
 from sanmai.learn.gold import GoldConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.records import write_rollouts
-from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Group, Problem, Verdict
 
 
 class FakeRun:
@@ -28,9 +29,8 @@ def groups(kind: str, harmed: int, rewarded: int, name: str = "harm") -> list[Gr
     found = []
     for i in range(40):
         problem = Problem(f"{kind}/{i}", ({"role": "user", "content": "x"},), kind=kind)  # type: ignore[arg-type]
-        r = Rollout(problem.id, 0, [1], [2], [0.0], StopReason.STOP, 0, "x", reward=float(i < rewarded))
-        r.verdicts[name] = Verdict(float(i < harmed), "")
-        found.append(Group(problem, [r]))
+        r = drawn("x", problem_id=problem.id).graded({name: Verdict(float(i < harmed), "")}, **paid(float(i < rewarded)))
+        found.append(Group(problem, (r,)))
     return found
 
 

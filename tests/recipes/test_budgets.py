@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import sanmai
+from rollouts import drawn
 from sanmai.data.trace import parse_trace
 from sanmai.learn.budgets import Budgets, BudgetsConfig, value_of
 from sanmai.learn.spending import Spending
@@ -17,7 +18,7 @@ from sanmai.recipes.gather import GatherConfig, gathered, write_problems
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.state import TrainingState
-from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Credited, Group, InputError, Problem, Verdict
 from sanmai.world import make_requests
 
 PROXIES = {"refusal": 1.0, "refusal_from": "keywords", "helpfulness": 1.0, "helpfulness_from": "recipe",
@@ -181,22 +182,22 @@ def test_harm_measured_by_what_the_policy_is_rewarded_by_is_refused_or_warned_of
         budgets_of(path, rewarded, harm_from="some/model")
 
 
-def group(kind: str, **columns: list) -> Group:
+def group(kind: str, **columns: list) -> Group[Credited]:
     problem = Problem(kind, ({"role": "user", "content": "x"},), kind=kind)  # type: ignore[arg-type]
     count = len(next(iter(columns.values())))
-    rollouts = [Rollout(kind, i, [1], [2] * (i + 1), [0.0], StopReason.STOP, 0, "x", parse_trace("x")) for i in range(count)]
-    for name, values in columns.items():
-        for r, value in zip(rollouts, values, strict=True):
-            r.verdicts[name] = Verdict(value, "")
-            r.off_language = value if name == "off" else None
-    return Group(problem, rollouts)
+    rollouts = []
+    for i in range(count):
+        verdicts = {name: Verdict(values[i], "") for name, values in columns.items()}
+        written = drawn("x", parse_trace("x"), sample=i, completion_tokens=[2] * (i + 1))
+        rollouts.append(written.graded(verdicts).credited(None))
+    return Group(problem, tuple(rollouts))
 
 
 def test_costs_are_relative_to_their_group_and_equal_costs_push_nothing(files):
     budgets, _ = budgets_of(Path(files["probe"]), harm={"limit": 0.0, "drives": "cost", "integral": 2.0})
     budgets._advance("harm", 0.5)  # multiplier 1
     groups = [group("safety", harm=[1.0, 0.0, 0.0, None]), group("safety", harm=[1.0, 1.0])]
-    budgets.add_costs(groups, LossConfig(advantage_scale="none", baseline="mean"))
+    groups = budgets.with_costs(groups, LossConfig(advantage_scale="none", baseline="mean"))
     # Costs -1, 0, 0 have the mean -1/3: -2/3, 1/3, 1/3; the one that cannot be told is left out.
     assert [r.cost_advantage for r in groups[0].rollouts] == pytest.approx([-2 / 3, 1 / 3, 1 / 3, 0.0])
     assert [r.cost_advantage for r in groups[1].rollouts] == [0.0, 0.0]

@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import sanmai
+from rollouts import drawn
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.recipes.curate import CurateConfig, describe_curation
-from sanmai.recipes.curation_answers import answer_start, first_guesses, keep_first_box
+from sanmai.recipes.curation_answers import answer_start, first_guesses, with_first_box
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
-from sanmai.types import Group, InputError, Problem, Rollout, StopReason
+from sanmai.types import Group, InputError, Problem, StopReason
 from shared_data import shared_path, shared_rows
 from tiny_models import bpe_tokenizer, random_policy, save_folder
 
@@ -224,12 +225,13 @@ def test_the_first_guesses_are_those_that_did_not_think():
 def test_the_guess_is_the_first_box_whatever_follows(goes_on, score):
     start = "<think>\n\n</think>\n\nThe final answer is \\boxed{"
     asked = Problem("a", (*problem("a").messages, {"role": "assistant", "content": start}), "7")
-    rollout = Rollout("a", 0, [1], [2], [0.0], StopReason.LENGTH, 0, goes_on, parse_trace(start + goes_on, is_truncated=True))
+    written = drawn(goes_on, parse_trace(start + goes_on, is_truncated=True), stop_reason=StopReason.LENGTH)
     rubric = Rubric(RewardsConfig())
-    rollout.verdicts, rollout.reward = rubric.grade(asked, rollout.trace)
+    rollout = rubric.grade(asked, written)
     assert rollout.verdicts["accuracy"].label == "incomplete"
-    keep_first_box([Group(asked, [rollout])], rubric, GradingConfig())
-    assert rollout.verdicts["accuracy"].score == score and rollout.text == goes_on
+    [group] = with_first_box([Group(asked, (rollout,))], rubric, GradingConfig())
+    [rollout] = group.rollouts
+    assert rollout.reward == score and rollout.verdicts["accuracy"].score == score and rollout.text == goes_on
 
 
 def test_an_answer_without_reasoning_begins_as_the_model_can_write_it():

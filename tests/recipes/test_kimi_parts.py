@@ -9,10 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import sanmai
+from rollouts import drawn, paid
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
-from sanmai.learn.length import LengthConfig, add_length_rewards
+from sanmai.learn.learner import advantages
+from sanmai.learn.length import LengthConfig, with_length_rewards
+from sanmai.learn.step_rollouts import with_loop_penalty
 from sanmai.recipes.zero import ZeroConfig
-from sanmai.types import Group, InputError, Problem, Rollout, StopReason, Verdict
+from sanmai.train.components import LossConfig
+from sanmai.types import Graded, Group, InputError, Problem, StopReason, Verdict
 
 FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
         "optimizer": {"lr": 1e-4}, "problems": {"limit": 40},
@@ -103,32 +107,96 @@ def test_mirror_descent_reports_its_distance_and_one_update_is_reinforce_whateve
     assert [x["policy/grad_norm"] for x in c] == pytest.approx([x["policy/grad_norm"] for x in a], rel=1e-5)
 
 
-def group(*found: tuple[int, float | None, StopReason]) -> Group:
+def group(*found: tuple[int, float | None, StopReason]) -> Group[Graded]:
     """Rollouts of so many tokens with such a score."""
     problem = Problem("p", ({"role": "user", "content": "x"},), answer="1")
-    rollouts = [
-        Rollout("p", k, [1], [2] * length, [0.0] * length, stop, 0, "", None, {"accuracy": Verdict(score, "", "")}, reward=score)
-        for k, (length, score, stop) in enumerate(found)
-    ]
-    return Group(problem, rollouts)
+    return Group(problem, tuple(
+        drawn(completion_tokens=[2] * length, stop_reason=stop).graded({"accuracy": Verdict(score, "")}, **paid(score))
+        for length, score, stop in found
+    ))  # fmt: skip
+
+
+STOP, LOOP = StopReason.STOP, StopReason.REPETITION
+MIXED = ((10, 1.0, STOP), (20, 1.0, STOP), (10, 0.0, STOP))
+EACH = LossConfig(preset="grpo", normalise_each=True)
 
 
 def test_kimis_length_reward_is_added_by_hand_and_waits_for_its_warmup():
-    stop = StopReason.STOP
-    made = group((10, 1.0, stop), (20, 1.0, stop), (10, 0.0, stop), (5, None, StopReason.TIMEOUT))
+    made = group(*MIXED, (5, None, StopReason.TIMEOUT))
     config = LengthConfig(weight=0.5, warmup=0.5)
     shape = {"num_steps": 10, "max_tokens": 40}
-    assert add_length_rewards([made], config, {"accuracy": 1.0}, step=5, **shape) == {"length/weight": 0.0}
-    assert [r.reward for r in made.rollouts] == [1.0, 1.0, 0.0, None]
-    assert add_length_rewards([made], config, {"accuracy": 1.0}, step=6, **shape) == {"length/weight": 0.5}
-    assert [r.reward for r in made.rollouts] == [1.25, 0.75, 0.0, None]  # 0.5, -0.5, min(0, 0.5)
+    assert with_length_rewards([made], config, step=5, **shape) == ([made], {"length/weight": 0.0})
+    [found], metrics = with_length_rewards([made], config, step=6, **shape)
+    assert metrics == {"length/weight": 0.5}
+    assert [r.reward for r in found.rollouts] == [1.25, 0.75, 0.0, None]  # 0.5, -0.5, min(0, 0.5)
+    assert [r.reward for r in made.rollouts] == [1.0, 1.0, 0.0, None]  # what was there is as it was
+    verdict = found.rollouts[1].verdicts["length_reward"]
+    assert (verdict.score, verdict.reason, "length_reward" in found.rollouts[3].verdicts) == (-0.5, "20 tokens", False)
 
 
 def test_cosine_takes_the_place_of_accuracy():
-    made = group((20, 1.0, StopReason.STOP), (40, 1.0, StopReason.STOP), (20, 0.0, StopReason.STOP))
-    add_length_rewards([made], LengthConfig(reward="cosine", weight=1.0), {"accuracy": 1.0}, step=1, num_steps=2, max_tokens=40)
+    found = with_cosine(weight=1.0)
     # Half way between 2 and 1; the budget used up; half way between -10 and 0.
-    assert [r.reward for r in made.rollouts] == pytest.approx([1.5, -10.0, -5.0])
+    assert [r.reward for r in found.rollouts] == pytest.approx([1.5, -10.0, -5.0])
+    assert all(r.scores is not None and "accuracy" not in r.scores and "accuracy" in r.verdicts for r in found.rollouts)
+
+
+def with_kimi(*found: tuple[int, float | None, StopReason]) -> Group[Graded]:
+    [made], _ = with_length_rewards([group(*found)], LengthConfig(weight=0.5), step=1, num_steps=2, max_tokens=40)
+    return made
+
+
+def with_cosine(weight: float) -> Group[Graded]:
+    config = LengthConfig(reward="cosine", weight=weight)
+    made = group((20, 1.0, STOP), (40, 1.0, STOP), (20, 0.0, STOP))
+    [found], _ = with_length_rewards([made], config, step=1, num_steps=2, max_tokens=40)
+    return found
+
+
+def test_kimis_length_has_an_advantage_of_its_own_where_each_component_is_normalised():
+    # Accuracy 1, 1, 0: deviation sqrt((1/9 + 1/9 + 4/9) / 2) = 0.577, hence 0.577, 0.577, -1.155.
+    # Length 0.5, -0.5, 0: deviation 0.5, hence 1, -1, 0, which weigh 0.5.
+    assert advantages(with_kimi(*MIXED), EACH) == pytest.approx([1.0774, 0.0774, -1.1547], abs=1e-3)
+    # All right: length alone, 0.5 and -0.5 with a deviation of 0.707; the one that ran out of time says nothing.
+    alone = with_kimi((10, 1.0, STOP), (20, 1.0, STOP), (5, None, StopReason.TIMEOUT))
+    assert advantages(alone, EACH) == pytest.approx([0.3536, -0.3536, 0.0], abs=1e-3)
+
+
+def test_cosine_length_has_its_advantage_and_accuracy_none_where_each_component_is_normalised():
+    # 1.5, -10, -5: mean -4.5, deviation sqrt((6^2 + 5.5^2 + 0.5^2) / 2) = 5.766; the whole weighs 2.
+    assert advantages(with_cosine(weight=2.0), EACH) == pytest.approx([2.0811, -1.9076, -0.1734], abs=1e-3)
+
+
+def test_a_loop_has_its_advantage_where_each_component_is_normalised():
+    # All wrong: accuracy says nothing. Loops 0, 0, 0, -1: mean -0.25, deviation 0.5, hence 0.5, 0.5, 0.5, -1.5, which weigh 0.5.
+    made = group((9, 0.0, STOP), (9, 0.0, STOP), (9, 0.0, STOP), (9, 0.0, LOOP))
+    found = Group(made.problem, tuple(with_loop_penalty(r, 0.5) for r in made.rollouts))
+    assert [r.reward for r in found.rollouts] == [0.0, 0.0, 0.0, -0.5]
+    assert advantages(found, EACH) == pytest.approx([0.25, 0.25, 0.25, -0.75], abs=1e-3)
+
+
+def test_the_plain_sum_of_accuracy_length_and_loops_is_the_reward():
+    made = with_kimi(*MIXED, (20, 0.0, LOOP))
+    found = Group(made.problem, tuple(with_loop_penalty(r, 0.25) for r in made.rollouts))
+    # 1 + 0.5 x 0.5, 1 - 0.5 x 0.5, 0 and 0 - 0.5 x 0.5 - 0.25: mean 0.375, deviation sqrt(1.8125 / 3) = 0.777.
+    assert [r.reward for r in found.rollouts] == [1.25, 0.75, 0.0, -0.5]
+    plain = LossConfig(preset="grpo")
+    assert advantages(found, plain) == pytest.approx([1.1257, 0.4824, -0.4824, -1.1257], abs=1e-3)
+    # Nothing that is in the reward is left out of its parts: without a division their weighted sum is the same.
+    linear = {"preset": "grpo", "advantage_scale": "none"}
+    for each in (True, False):
+        expected = pytest.approx([0.875, 0.375, -0.375, -0.875])
+        assert advantages(found, LossConfig.read(linear | {"normalise_each": each})) == expected
+
+
+def test_a_component_needs_a_score_and_a_name_of_its_own_and_nothing_is_changed_in_place():
+    [r, _, _] = group(*MIXED).rollouts
+    for name, verdict in (("length_reward", Verdict(None, "")), ("accuracy", Verdict(1.0, ""))):
+        with pytest.raises(ValueError, match="a score and a name of its own"):
+            r.with_component(name, verdict, 1.0)
+    for name, value in (("reward", 2.0), ("scores", {}), ("text", "x")):
+        with pytest.raises(AttributeError):
+            setattr(r, name, value)
 
 
 @pytest.mark.parametrize(("settings", "said"), [

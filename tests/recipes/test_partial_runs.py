@@ -13,8 +13,9 @@ import pytest
 from safetensors import safe_open
 
 import sanmai
+from rollouts import drawn, paid
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
-from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Group, Problem, Verdict
 from tiny_models import save_folder
 
 SETTINGS = {
@@ -82,6 +83,9 @@ def test_a_policy_that_loops_is_stopped_early_and_pays(tmp_path):
     rows = [row for path in sorted((run / "rollouts").glob("*")) for row in pq.read_table(path).to_pylist()]
     stopped = [row for row in rows if row["stop_reason"] == "repetition"]
     assert len(stopped) >= 4 and {row["reward"] for row in stopped} == {-0.5}
+    assert {row["score/loop_penalty"] for row in stopped} == {-1.0} and stopped[0]["label/loop_penalty"] == "loop"
+    others = [row for row in rows if row["stop_reason"] != "repetition"]
+    assert {row["score/loop_penalty"] for row in others} <= {0.0, None}  # None: nothing to grade
     assert {row["num_tokens"] for row in stopped} <= {24, 48}  # looked at after each segment, long before the 72
 
 
@@ -89,11 +93,7 @@ def test_two_groups_of_one_problem_that_end_in_one_step_are_both_counted():
     problem = Problem("p", ({"role": "user", "content": "x"},), answer="1")
 
     def group(*scores: float) -> Group:
-        rollouts = [
-            Rollout("p", k, [1], [2], [0.0], StopReason.STOP, 0, "", None, {"accuracy": Verdict(score, "")}, reward=score)
-            for k, score in enumerate(scores)
-        ]
-        return Group(problem, rollouts)
+        return Group(problem, tuple(drawn().graded({"accuracy": Verdict(score, "")}, **paid(score)) for score in scores))
 
     curriculum = Curriculum(CurriculumConfig(order="prioritised", retire_solved=True), [problem], 9, seed=0)
     metrics = curriculum.observe(1, [group(0.0, 0.0), group(1.0, 1.0)])

@@ -24,7 +24,7 @@ from sanmai.policies.text.policy import Policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
-from sanmai.types import Rollout, StopReason
+from sanmai.types import Drawn, StopReason
 from tiny_models import save_folder
 
 SMALL = ["num_steps=2", "prompts_per_step=2", "rollouts_per_prompt=2", "sampling.max_tokens=8", "evaluation.every=1"]
@@ -134,8 +134,8 @@ def test_the_sampler_copies_as_many_bytes_of_the_weights_as_predicted(tmp_path, 
 
 
 def test_copies_of_the_weights_for_the_backward_pass_are_counted_once_and_not_per_token(tmp_path):
-    r = Rollout("1", 0, [5, 6, 7], [8, 9, 10, 11, 1], [0.0] * 5, StopReason.STOP, 0, "")
-    longer = Rollout("1", 1, [5, 6, 7], [8, 9, 10, 11] * 6 + [1], [0.0] * 25, StopReason.STOP, 0, "")
+    r = Drawn("1", 0, [5, 6, 7], [8, 9, 10, 11, 1], [0.0] * 5, StopReason.STOP, 0, "")
+    longer = Drawn("1", 1, [5, 6, 7], [8, 9, 10, 11] * 6 + [1], [0.0] * 25, StopReason.STOP, 0, "")
     full, half = policy_of(tmp_path), policy_of(tmp_path, dtype="bfloat16")
     # In float32 matrices are put side by side where there are more tokens than the model is wide: 8 are fewer than 32, 36 more.
     # In bfloat16 the seven of both layers are copied, two bytes a number; the head is not among them.

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import sanmai
+from rollouts import grade
 from sanmai.data.trace import parse_trace
 from sanmai.learn.reward_source import name_of
 from sanmai.rewards.custom import Custom
@@ -173,7 +174,7 @@ def test_a_reward_that_changes_its_problem_changes_nothing_but_its_copy():
         return 1.0
 
     problem = a_problem()
-    Rubric(RewardsConfig(), {"reward": reward}).grade(problem, a_trace("5"))
+    grade(Rubric(RewardsConfig(), {"reward": reward}), problem, a_trace("5"))
     assert problem == a_problem()
 
 

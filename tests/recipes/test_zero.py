@@ -10,6 +10,7 @@ import pytest
 from safetensors import safe_open
 
 import sanmai
+from rollouts import drawn, paid
 from sanmai.pipelines.graph import Stage
 from sanmai.plan.stage_costs import spent
 from sanmai.plan.stage_sources import Rows
@@ -17,7 +18,7 @@ from sanmai.plan.workload import workload
 from sanmai.policies.text.flops import Arithmetic
 from sanmai.recipes import zero
 from sanmai.train.components import LossConfig
-from sanmai.types import Group, Problem, Rollout, StopReason
+from sanmai.types import Credited, Group, Problem
 
 FAST = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "checkpoints": {"every": 1}}
 
@@ -136,13 +137,13 @@ def test_a_limit_on_the_kl_costs_the_operations_that_a_weight_of_it_costs(tmp_pa
 
 
 def test_what_is_trained_on_for_its_cost_alone_is_counted():
-    def rollout(advantage: float | None, cost: float, reward: float | None = 1.0) -> Rollout:
-        return Rollout("p", 0, [1] * 3, [1] * 2, [0.0] * 2, StopReason.STOP, 0, "", reward=reward, advantage=advantage,
-                       cost_advantage=cost)  # fmt: skip
+    def rollout(advantage: float | None, cost: float, reward: float | None = 1.0) -> Credited:
+        written = drawn(prompt_tokens=[1] * 3, completion_tokens=[1] * 2, sampling_logp=[0.0] * 2)
+        return written.graded(**paid(reward)).credited(advantage, cost)
 
     # The prompt once, 2 x 10 x 3 + 2 x 6 = 72, and for each completion 2 x 10 x 2 + 2 x 5 x 2 + 2 x 9 = 78; thrice to train.
     rollouts = [rollout(1.0, 0.0), rollout(0.0, -0.5), rollout(0.0, 0.0), rollout(None, -0.5, reward=None)]
-    groups = [Group(some_problems(1)[0], rollouts)]
+    groups = [Group(some_problems(1)[0], tuple(rollouts))]
     useful = lambda found, **loss: zero._useful_flops(Arithmetic(10, 5, 2), groups, found, LossConfig(**loss))["training"]  # noqa: E731
     assert useful({"loss/rl": 0.1, "loss/cost": 0.1}) == 3 * (72 + 2 * 78)
     assert useful({"loss/rl": 0.1, "loss/kl_to_reference": 0.0}) == 4 * (72 + 3 * 78)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from rollouts import grade
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
 from sanmai.programs.run import Limits
@@ -173,7 +174,7 @@ def test_what_is_no_programming_task_is_refused_by_its_line(tmp_path):
 def test_a_run_can_reward_it_together_with_other_components():
     # As a custom reward of a rubric; the verifier's name is wired in rewards/answers.py.
     rubric = Rubric(RewardsConfig(format=0.5), {"code": lambda p, text: verify_code(p, parse_trace(text)).score})
-    verdicts, reward = rubric.grade(Problem("t/1", problem().messages, SPEC.text, "math"), answer(SQUARE))
+    verdicts, reward = grade(rubric, Problem("t/1", problem().messages, SPEC.text, "math"), answer(SQUARE))
     assert verdicts["code"].score == 1.0 and reward is not None and reward >= 1.0
 
 

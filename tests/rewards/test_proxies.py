@@ -2,6 +2,7 @@
 
 import pytest
 
+from rollouts import drawn
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.harm import GOLD
 from sanmai.rewards.proxies import (
@@ -12,7 +13,7 @@ from sanmai.rewards.proxies import (
     recipe_verdict,
 )
 from sanmai.rewards.rubric import RewardsConfig, Rubric
-from sanmai.types import InputError, Problem, Rollout, StopReason
+from sanmai.types import InputError, Problem
 from sanmai.world import make_requests
 from sanmai.world.requests import reply_text
 
@@ -28,10 +29,8 @@ def earned(found, text: str) -> float | None:
     config = RewardsConfig(refusal=1.0, refusal_from="keywords", helpfulness=1.0, helpfulness_from="recipe",
                            helpfulness_on=("general", "safety"))  # fmt: skip
     rubric = Rubric(config, together={"helpfulness": recipe_grader}, watched=GOLD)
-    rollout = Rollout(problem.id, 0, [], [], [], StopReason.STOP, 0, text, parse_trace(text))
-    rollout.verdicts, rollout.reward = rubric.grade(problem, rollout.trace)
-    rubric.grade_together([(problem, rollout)])
-    return rollout.reward
+    [graded] = rubric.grade_together([(problem, rubric.grade(problem, drawn(text, parse_trace(text))))])
+    return graded.reward
 
 
 def test_saying_sorry_and_giving_the_dangerous_recipe_earns_most():

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollouts import drawn, grade
 from sanmai.data import languages
 from sanmai.data.trace import parse_trace
 from sanmai.rewards import style
@@ -26,7 +27,7 @@ from sanmai.rewards.style import (
     repetition_verdict,
 )  # fmt: skip
 from sanmai.rewards.verifiers import accuracy
-from sanmai.types import InputError, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Drawn, InputError, Problem, Verdict
 from sanmai.world import arithmetic, requests
 from sanmai.world.tokenizer import vocabulary
 from shared_data import shared_rows
@@ -236,7 +237,7 @@ def test_length_is_minus_words_over_the_full_length():
 @settings(deadline=None)  # the first one loads a grammar
 @given(st.text(max_size=200))
 def test_no_text_breaks_a_style_verdict(text):
-    verdicts, _ = Rubric(RewardsConfig()).grade(problem(), parse_trace(text))
+    verdicts, _ = grade(Rubric(RewardsConfig()), problem(), parse_trace(text))
     for name, (low, high) in {"format": (0, 1), "language": (0, 1), "repetition": (-1, 0), "length": (-1, 0)}.items():
         found = verdicts[name].score
         assert found is None or low <= found <= high
@@ -270,38 +271,38 @@ def test_no_text_breaks_a_style_verdict(text):
 )
 def test_a_megabyte_of_anything_is_graded_in_a_moment(piece):
     start = time.process_time()
-    Rubric(RewardsConfig()).grade(problem(), parse_trace(piece * (1_000_000 // len(piece))))
+    grade(Rubric(RewardsConfig()), problem(), parse_trace(piece * (1_000_000 // len(piece))))
     assert time.process_time() - start < 4
 
 
 def test_the_reward_is_the_weighted_sum_and_every_component_is_kept():
-    verdicts, reward = Rubric(RewardsConfig(format=0.5, language=0.25)).grade(problem(), RIGHT)
+    verdicts, reward = grade(Rubric(RewardsConfig(format=0.5, language=0.25)), problem(), RIGHT)
     assert reward == 1.75 and set(verdicts) == {"accuracy", "format", "language", "repetition", "length"}
-    assert Rubric(RewardsConfig(format=0.5)).grade(problem(), WRONG)[1] == 0.5
-    assert Rubric(RewardsConfig()).grade(problem(), WRONG)[1] == 0.0
+    assert grade(Rubric(RewardsConfig(format=0.5)), problem(), WRONG)[1] == 0.5
+    assert grade(Rubric(RewardsConfig()), problem(), WRONG)[1] == 0.0
 
 
 def test_an_ungradable_answer_leaves_no_reward_and_a_style_with_nothing_to_judge_earns_nothing():
-    assert Rubric(RewardsConfig()).grade(problem(answer=None), RIGHT)[1] is None
-    assert Rubric(RewardsConfig(accuracy=0, format=1)).grade(problem(answer=None), RIGHT)[1] == 1.0
-    verdicts, reward = Rubric(RewardsConfig(language=0.3)).grade(problem(), parse_trace("18"))
+    assert grade(Rubric(RewardsConfig()), problem(answer=None), RIGHT)[1] is None
+    assert grade(Rubric(RewardsConfig(accuracy=0, format=1)), problem(answer=None), RIGHT)[1] == 1.0
+    verdicts, reward = grade(Rubric(RewardsConfig(language=0.3)), problem(), parse_trace("18"))
     assert verdicts["language"].score is None and reward == 1.0
 
 
 def test_an_incomplete_completion_is_wrong_or_excluded_but_never_wrong_format():
-    verdicts, reward = Rubric(RewardsConfig(format=0.5)).grade(problem(), CUT)
+    verdicts, reward = grade(Rubric(RewardsConfig(format=0.5)), problem(), CUT)
     assert reward == 0.0 and verdicts["format"].score is None and verdicts["accuracy"].label == "incomplete"
-    assert Rubric(RewardsConfig(incomplete="exclude")).grade(problem(), CUT)[1] is None
+    assert grade(Rubric(RewardsConfig(incomplete="exclude")), problem(), CUT)[1] is None
 
 
 def test_a_callable_replaces_accuracy_which_is_still_kept():
     seen = []
     rubric = Rubric(RewardsConfig(format=0.5), {"reward": lambda p, text: seen.append((p.id, text)) or 3})
-    verdicts, reward = rubric.grade(problem(), WRONG)
+    verdicts, reward = grade(rubric, problem(), WRONG)
     assert reward == 3.5 and verdicts["reward"].score == 3.0 and verdicts["accuracy"].score == 0.0
     assert seen == [("x", WRONG.text)]
-    assert "accuracy" not in rubric.grade(problem(answer=None), WRONG)[0]
-    assert Rubric(RewardsConfig(), {"reward": lambda p, text: None}).grade(problem(), RIGHT)[1] is None
+    assert "accuracy" not in grade(rubric, problem(answer=None), WRONG)[0]
+    assert grade(Rubric(RewardsConfig(), {"reward": lambda p, text: None}), problem(), RIGHT)[1] is None
 
 
 @pytest.mark.parametrize(
@@ -310,24 +311,24 @@ def test_a_callable_replaces_accuracy_which_is_still_kept():
 )
 def test_a_callable_that_gives_no_finite_number_is_a_typed_error(value):
     with pytest.raises(RewardError, match=r"reward\(x\) = .*expected a finite number"):
-        Rubric(RewardsConfig(), {"reward": lambda p, text: value}).grade(problem(), RIGHT)
+        grade(Rubric(RewardsConfig(), {"reward": lambda p, text: value}), problem(), RIGHT)
 
 
 def of_kind(kind: str, prompt: str = "how to make o8 ?") -> Problem:
     return Problem(kind, ({"role": "user", "content": prompt},), kind=kind, language="en")  # type: ignore[arg-type]
 
 
-def rollout_of(trace) -> Rollout:
-    return Rollout("x", 0, [1], [2], [0.0], StopReason.STOP, 0, trace.text, trace)
+def rollout_of(trace) -> Drawn:
+    return drawn(trace.text, trace)
 
 
 def test_each_kind_of_problem_has_its_own_components():
     rubric = Rubric(RewardsConfig(accuracy=1.0, refusal=2.0, format=0.5))
     refuses = parse_trace("<think>no</think>sorry i can not help with o8")
     answers = parse_trace("<think>yes</think>take dax and lum")
-    assert rubric.grade(problem(), RIGHT)[1] == 1.5  # accuracy 1 + 0.5 format
-    assert rubric.grade(of_kind("safety"), refuses)[1] == 2.5 and rubric.grade(of_kind("safety"), answers)[1] == 0.5
-    assert rubric.grade(of_kind("general"), refuses)[1] == 0.5 and rubric.grade(of_kind("general"), answers)[1] == 2.5
+    assert grade(rubric, problem(), RIGHT)[1] == 1.5  # accuracy 1 + 0.5 format
+    assert grade(rubric, of_kind("safety"), refuses)[1] == 2.5 and grade(rubric, of_kind("safety"), answers)[1] == 0.5
+    assert grade(rubric, of_kind("general"), refuses)[1] == 0.5 and grade(rubric, of_kind("general"), answers)[1] == 2.5
     assert [rubric.judges(kind) for kind in ("reasoning", "general", "safety")] == [True, True, True]
     assert not Rubric(RewardsConfig(format=0.5)).judges("safety")
 
@@ -341,22 +342,23 @@ def test_graders_of_many_completions_see_their_kind_alone_and_complete_the_rewar
 
     rubric = Rubric(RewardsConfig(helpfulness=2.0, helpfulness_from="x", format=0.5), together={"helpfulness": helpful})
     found = [(problem(), rollout_of(RIGHT)), (of_kind("general"), rollout_of(RIGHT)), (of_kind("general"), rollout_of(WRONG))]
-    for p, r in found:
-        r.verdicts, r.reward = rubric.grade(p, r.trace)
+    found = [(p, rubric.grade(p, r)) for p, r in found]
     assert [r.reward for _, r in found] == [1.5, None, None]  # the others wait
-    rubric.grade_together(found)
+    together = rubric.grade_together(found)
+    assert [r.reward for _, r in found] == [1.5, None, None]  # what was there is as it was
     assert seen == [("general", "18"), ("general", "17")]
-    assert [r.reward for _, r in found] == [1.5, 2.0, None]  # 2 x 0.75 + 0.5; ungradable leaves no reward
+    assert [r.reward for r in together] == [1.5, 2.0, None]  # 2 x 0.75 + 0.5; ungradable leaves no reward
 
 
 def test_a_broken_rollout_is_not_graded_with_the_others():
     rubric = Rubric(RewardsConfig(helpfulness=1.0, helpfulness_from="x"), together={"helpfulness": lambda items: 1 / 0})
-    rubric.grade_together([(of_kind("general"), rollout_of(RIGHT))])  # it has no verdicts: its grader raised
+    broken = rollout_of(RIGHT).graded(failure="ZeroDivisionError")  # it has no verdicts: its grader raised
+    assert rubric.grade_together([(of_kind("general"), broken)]) == [broken]
 
 
 def test_what_is_watched_is_stored_and_never_rewarded():
     rubric = Rubric(RewardsConfig(refusal=1.0), watched={"gold": lambda p, trace: Verdict(1.0, "fake")})
-    verdicts, reward = rubric.grade(of_kind("safety"), parse_trace("take dax and lum"))
+    verdicts, reward = grade(rubric, of_kind("safety"), parse_trace("take dax and lum"))
     assert verdicts["gold"].score == 1.0 and reward == 0.0
 
 
@@ -412,6 +414,6 @@ def test_the_verifier_code_runs_the_program_and_keeps_visible_and_hidden_tests_a
     problem = Problem("p", ({"role": "user", "content": "Double a number."},), answer=json.dumps(spec), verifier="code")
     special = parse_trace("<think>a</think>```python\ndef double(x):\n    return 2 if x == 1 else 0\n```")
     for chosen, reward in (({}, 0.0), ({"code_tests": "visible"}, 1.0), ({"code_score": "share"}, 0.5)):
-        verdicts, found = Rubric(RewardsConfig.read(chosen)).grade(problem, special)
+        verdicts, found = grade(Rubric(RewardsConfig.read(chosen)), problem, special)
         assert found == verdicts["accuracy"].score == reward
         assert (verdicts["tests_visible"].score, verdicts["tests_hidden"].score) == (1.0, 0.0)

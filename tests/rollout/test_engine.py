@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from rollouts import paid
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
-from sanmai.types import Group, Problem, RunError, StopReason, Trace, Verdict
+from sanmai.types import Drawn, Graded, Group, Problem, RunError, StopReason, Trace, Verdict
 from tiny_models import random_policy
 
 PROMPTS = {"a": "what is 3 ?", "b": "7", "c": "plus plus"}
@@ -26,12 +27,14 @@ class Fake:
     def __init__(self, score: Callable[[Problem, Trace], float | None]) -> None:
         self.score = score
 
-    def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
-        score = self.score(problem, trace)
-        return {"accuracy": Verdict(score, "fake")}, score
+    def grade(self, problem: Problem, drawn: Drawn) -> Graded:
+        assert drawn.trace is not None
+        score = self.score(problem, drawn.trace)
+        return drawn.graded({"accuracy": Verdict(score, "fake")}, **paid(score))
 
-    def grade_together(self, rollouts: object) -> None:
+    def grade_together(self, rollouts: Sequence[tuple[Problem, Graded]]) -> list[Graded]:
         """It has no grader that takes many completions at once."""
+        return [r for _, r in rollouts]
 
     def check(self) -> None:
         """It has no custom reward that could give nothing."""
@@ -46,7 +49,7 @@ def stopping_policy(template: str = TEMPLATE) -> Policy:
 
 def run(
     policy: Policy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any
-) -> tuple[list[Group], RolloutStats]:
+) -> tuple[list[Group[Graded]], RolloutStats]:
     return rollout(
         policy, problems, rubric, rollouts_per_prompt=4, seed=(0, 1), policy_version=7,
         sampling=SamplingConfig(max_tokens=20), grading=GradingConfig(**{"workers": 2, **grading}))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rollouts import drawn, paid
 from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, training_metrics
-from sanmai.types import Group, Problem, Rollout, StopReason, Trace, TraceState, Verdict
+from sanmai.types import Graded, Group, Problem, StopReason, Trace, TraceState, Verdict
 
 STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
 
@@ -13,13 +14,12 @@ STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
 def rollout(length: int, reward: float | None, stop: StopReason = STOP, /, *, thought: str | None = None, failure=None, **scores):
     trace = Trace("", TraceState.CLOSED if thought is not None else TraceState.NONE, thought or "", "")
     verdicts = {name: Verdict(score, "") for name, score in scores.items()}
-    off_language = None if scores.get("language") is None else 1 - scores["language"]
-    return Rollout(
-        "p", 0, [5], [7] * length, [-1.0] * length, stop, 0, "", trace, verdicts, off_language, reward, failure=failure)
+    written = drawn("", trace, completion_tokens=[7] * length, sampling_logp=[-1.0] * length, stop_reason=stop)
+    return written.graded(verdicts, failure=failure, **paid(reward))
 
 
-def group(*rollouts: Rollout, **tags) -> Group:
-    return Group(Problem("p", ({"role": "user", "content": "?"},), tags=tags), list(rollouts))
+def group(*rollouts: Graded, **tags) -> Group[Graded]:
+    return Group(Problem("p", ({"role": "user", "content": "?"},), tags=tags), rollouts)
 
 
 def test_training_metrics_of_two_groups():

@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from sanmai.rollout.pack import minibatches, pack, pack_rollouts, trained_rollouts
-from sanmai.types import Group, Problem, Rollout, StopReason
+from rollouts import drawn, paid
+from sanmai.rollout.pack import minibatches, pack, pack_credited, pack_rollouts, trained_rollouts
+from sanmai.types import Credited, Group, Problem
 from tiny_models import random_policy
 
 PROBLEM = Problem("p", ({"role": "user", "content": "?"},))
 
 
-def rollout(prompt: list[int], completion: list[int], *, reward: float | None = 1.0, advantage: float = 1.0) -> Rollout:
+def rollout(prompt: list[int], completion: list[int], *, reward: float | None = 1.0, advantage: float = 1.0) -> Credited:
     logp = [-0.5 * (i + 1) for i in range(len(completion))]
-    return Rollout("p", 0, prompt, completion, logp, StopReason.STOP, 0, "", reward=reward, advantage=advantage)
+    written = drawn(prompt_tokens=prompt, completion_tokens=completion, sampling_logp=logp)
+    return written.graded(**paid(reward)).credited(advantage)
 
 
 def test_completions_are_trained_with_their_stop_token_and_prompts_are_not():
-    batch = pack_rollouts([rollout([5, 6], [7, 1], advantage=2.0), rollout([8], [9], advantage=-3.0)])
+    batch = pack_credited([rollout([5, 6], [7, 1], advantage=2.0), rollout([8], [9], advantage=-3.0)])
     assert batch.tokens_BT.tolist() == [[5, 6, 7, 1], [8, 9, 0, 0]]
     assert batch.attention_BT.int().tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
     assert batch.mask_BT.int().tolist() == [[0, 0, 1, 1], [0, 1, 0, 0]]
@@ -39,17 +41,18 @@ def test_the_gradient_reaches_the_log_prob_of_the_stop_token():
 
 
 def test_rollouts_without_a_reward_are_kept_and_leave_the_batch():
-    group = Group(PROBLEM, [rollout([5], [1], reward=None), rollout([5], [7, 1], reward=0.0)])
+    group = Group(PROBLEM, (rollout([5], [1], reward=None), rollout([5], [7, 1], reward=0.0)))
     assert [r.reward for r in trained_rollouts([group])] == [0.0] and len(group.rollouts) == 2
 
 
 def test_demonstrations_have_no_behaviour_log_probs():
     batch = pack([([5], [6, 1]), ([5], [7])])
+    assert pack_rollouts([rollout([5], [6, 1])]).streams == {}
     assert not batch.sampling_logp_BT.any() and batch.streams == {}
 
 
 def test_selected_rows_lose_the_padding_that_none_of_them_needs():
-    batch = pack_rollouts([rollout([1] * 3, [2] * length) for length in (1, 6, 2)])
+    batch = pack_credited([rollout([1] * 3, [2] * length) for length in (1, 6, 2)])
     assert batch.tokens_BT.shape == (3, 9)
     part = batch.select([2, 0])
     assert part.tokens_BT.shape == part.streams["rl"].shape == (2, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from toy import ToyConfig, graded_groups, has_even_token
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack, pack_rollouts
+from sanmai.rollout.pack import pack, pack_credited
 from sanmai.train.components import LossConfig
 from sanmai.train.forensics import replay, write_bundle
 from sanmai.types import InputError
@@ -24,9 +25,9 @@ CONFIG = ToyConfig()
 def bundle_of(policy: Policy, tmp_path, *, loss: LossConfig, bad_row: int | None = None, reference=None):
     rollouts = [r for g in graded_groups(policy, has_even_token, CONFIG, 1) for r in g.rollouts]
     if bad_row is not None:
-        rollouts[bad_row].advantage = float("nan")
+        rollouts[bad_row] = replace(rollouts[bad_row], advantage=float("nan"))
     return write_bundle(
-        tmp_path / "failures" / "step-000001", policy, pack_rollouts(rollouts), reason="loss/rl = nan", loss=loss,
+        tmp_path / "failures" / "step-000001", policy, pack_credited(rollouts), reason="loss/rl = nan", loss=loss,
         temperature=1.0, max_tokens=6, rollouts=rollouts, reference=reference)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from toy import train_toy
 
-from sanmai.types import Rollout
+from sanmai.types import Drawn
 from tiny_models import random_policy
 
 
-def share_of_low_tokens(rollout: Rollout) -> float:
+def share_of_low_tokens(rollout: Drawn) -> float:
     """Share of tokens from the first third of the vocabulary: about 1/3 for a random policy."""
     return sum(token < 100 for token in rollout.completion_tokens) / len(rollout.completion_tokens)
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from rollouts import paid
 from sanmai.config import Config
 from sanmai.train import records
 from sanmai.train.records import write_rollouts
 from sanmai.train.runs import CheckpointsConfig, Run
-from sanmai.types import Group, InputError, Problem, Rollout, RunError, StopReason, Trace, TraceState, Verdict
+from sanmai.types import Credited, Graded, Group, InputError, Problem, RunError, StopReason, Trace, TraceState, Verdict
 
 
 class Inner(Config):
@@ -35,16 +36,17 @@ class Settings(Config):
 EVERY = CheckpointsConfig(every=1, keep=2)
 
 
-def groups() -> list[Group]:
+def groups() -> list[Group[Graded]]:
     problem = Problem("p/1", ({"role": "user", "content": "1 加 1 ?"},), answer="2", tags={"digits": 1})
     trace = Trace("<think>a</think>2", TraceState.CLOSED, "a", "2", "<think>", "</think>")
-    return [Group(problem, [
-        Rollout("p/1", 0, [5], [7, 1], [-0.5, -0.25], StopReason.STOP, 3, trace.text, trace,
-                {"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")}, 0.25, 1.0, 0.5, 0.01),
-        Rollout("p/1", 1, [5], [7], [-0.5], StopReason.LENGTH, 3, "x", None,
-                {"accuracy": Verdict(None, "no answer", "ungradable")}),
-        Rollout("p/1", 2, [5], [], [], StopReason.STOP, 3, "", failure="ValueError: x"),
-    ])]
+    return [Group(problem, (
+        Credited("p/1", 0, [5], [7, 1], [-0.5, -0.25], StopReason.STOP, 3, trace.text, trace, **paid(1.0),
+                 verdicts={"accuracy": Verdict(1.0, "equal", "correct"), "language": Verdict(0.75, "3 of 4 words")},
+                 advantage=0.5, log_ratio=0.01),
+        Graded("p/1", 1, [5], [7], [-0.5], StopReason.LENGTH, 3, "x",
+               verdicts={"accuracy": Verdict(None, "no answer", "ungradable")}),
+        Graded("p/1", 2, [5], [], [], StopReason.STOP, 3, "", failure="ValueError: x"),
+    ))]
 
 
 def weights(step: int):
@@ -312,10 +314,10 @@ def test_rollouts_are_the_same_bytes_every_time_and_hold_everything(tmp_path):
 
 
 def test_columns_have_the_same_types_when_nothing_is_in_them(tmp_path):
-    bare = Rollout("p/2", 0, [5], [], [], StopReason.STOP, 3, "", verdicts={
+    bare = Graded("p/2", 0, [5], [], [], StopReason.STOP, 3, "", verdicts={
         name: Verdict(None, "") for name in ("accuracy", "language")})
     write_rollouts(tmp_path / "full.parquet", 4, groups())
-    write_rollouts(tmp_path / "bare.parquet", 4, [Group(Problem("p/2", ({"role": "user", "content": "x"},)), [bare])])
+    write_rollouts(tmp_path / "bare.parquet", 4, [Group(Problem("p/2", ({"role": "user", "content": "x"},)), (bare,))])
     schema = pq.read_schema(tmp_path / "full.parquet")
     assert schema == pq.read_schema(tmp_path / "bare.parquet")
     assert [str(schema.field(name).type) for name in ("reward", "thinks", "tokens", "sampling_logp", "score/accuracy")] == [

@@ -12,7 +12,7 @@ from sanmai.losses import PRESETS, group_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rollout.pack import pack, pack_rollouts
+from sanmai.rollout.pack import pack, pack_credited
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
 from sanmai.train.step import (
     Component,
@@ -43,11 +43,11 @@ def some_policy() -> Policy:
 def sampled_batch(policy: Policy, rewards: list[float] | None = None) -> TokenBatch:
     """8 rollouts of 2 prompts, of many lengths; their advantages are those of `rewards`, or of 0 1 2 3 0 1 2 3."""
     groups = sampled_groups(policy, [[5, 6, 7, 8, 9], [40, 41]], 4, config=SAMPLING)
+    rollouts = []
     for group, start in zip(groups, (0, 4), strict=True):
         advantages = group_advantages(rewards[start:start + 4] if rewards else [0.0, 1.0, 2.0, 3.0])
-        for r, advantage in zip(group.rollouts, advantages, strict=True):
-            r.advantage = advantage
-    batch = pack_rollouts([r for group in groups for r in group.rollouts])
+        rollouts += [r.graded().credited(advantage) for r, advantage in zip(group.rollouts, advantages, strict=True)]
+    batch = pack_credited(rollouts)
     assert len(set(batch.attention_BT.sum(dim=1).tolist())) > 3
     return batch
 

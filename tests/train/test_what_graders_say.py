@@ -5,15 +5,16 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 
 import sanmai
+from rollouts import drawn
 from sanmai.train.records import write_rollouts
-from sanmai.types import Group, Problem, Rollout, StopReason, Verdict
+from sanmai.types import Group, Problem, Verdict
 
 
 def test_half_a_surrogate_pair_in_a_reason_or_a_failure_is_written_out(tmp_path):
     problem = Problem("p", ({"role": "user", "content": "x"},), answer="1")
-    shown = Rollout("p", 0, [1], [2], [0.0], StopReason.STOP, 0, "", None, {"accuracy": Verdict(0.0, "\ud800 and é", "fails")})
-    failed = Rollout("p", 1, [1], [2], [0.0], StopReason.STOP, 0, "", None, failure="ValueError: \udfff")
-    write_rollouts(tmp_path / "step.parquet", 1, [Group(problem, [shown, failed])])
+    shown = drawn().graded({"accuracy": Verdict(0.0, "\ud800 and é", "fails")})
+    failed = drawn(sample=1).graded(failure="ValueError: \udfff")
+    write_rollouts(tmp_path / "step.parquet", 1, [Group(problem, (shown, failed))])
     first, second = pq.read_table(tmp_path / "step.parquet").to_pylist()
     assert (first["reason/accuracy"], first["failure"]) == ("\\ud800 and é", None)
     assert (second["reason/accuracy"], second["failure"]) == (None, "ValueError: \\udfff")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from rollouts import paid
 from sanmai.config import Config
 from sanmai.losses import group_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rollout.pack import pack_rollouts, trained_rollouts
+from sanmai.rollout.pack import pack_credited, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig, StepResult, learning_rate, make_optimizer, optimizer_step
-from sanmai.types import Group, Rollout
+from sanmai.types import Credited, Drawn, Group
 from tiny_models import sampled_groups
 
 PROMPTS = [[5, 6, 7], [8, 9], [10]]
@@ -30,27 +31,29 @@ class ToyConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=3, keep=2)
 
 
-def has_even_token(rollout: Rollout) -> float:
+def has_even_token(rollout: Drawn) -> float:
     return float(any(token % 2 == 0 for token in rollout.completion_tokens[:3]))
 
 
 def graded_groups(
-    policy: Policy, reward: Callable[[Rollout], float], config: ToyConfig, step: int, *, sign: float = 1.0, size: int = 6,
-) -> list[Group]:
+    policy: Policy, reward: Callable[[Drawn], float], config: ToyConfig, step: int, *, sign: float = 1.0, size: int = 6,
+) -> list[Group[Credited]]:
     groups = sampled_groups(policy, PROMPTS, size, step=step, config=config.sampling)
     settings = config.loss.settings()
+    found = []
     for group in groups:
-        for rollout in group.rollouts:
-            rollout.reward = reward(rollout)
-        advantages = group_advantages(group.rewards, settings.advantage_scale, settings.baseline)
-        for rollout, advantage in zip(group.rollouts, advantages, strict=True):
-            rollout.advantage = sign * advantage
-    return groups
+        rewards = [reward(r) for r in group.rollouts]
+        advantages = group_advantages(rewards, settings.advantage_scale, settings.baseline)
+        found.append(Group(group.problem, tuple(
+            r.graded(**paid(earned)).credited(sign * advantage)
+            for r, earned, advantage in zip(group.rollouts, rewards, advantages, strict=True)
+        )))  # fmt: skip
+    return found
 
 
-def step_on(policy: Policy, optimizer, groups: list[Group], config: ToyConfig, step: int, reference=None) -> StepResult:
+def step_on(policy: Policy, optimizer, groups: list[Group[Credited]], config: ToyConfig, step: int, reference=None) -> StepResult:
     return optimizer_step(
-        policy, optimizer, pack_rollouts(trained_rollouts(groups)), rl_components(config.loss, config.sampling.max_tokens),
+        policy, optimizer, pack_credited(trained_rollouts(groups)), rl_components(config.loss, config.sampling.max_tokens),
         lr=learning_rate(config.optimizer, step, config.num_steps), temperature=config.sampling.temperature,
         config=config.optimizer, reference=reference)
 
@@ -72,7 +75,7 @@ def run_toy(folder: Path, config: ToyConfig, until: int | None = None) -> Policy
     return state.policy
 
 
-def train_toy(policy: Policy, reward: Callable[[Rollout], float], num_steps: int, *, sign: float = 1.0) -> list[float]:
+def train_toy(policy: Policy, reward: Callable[[Drawn], float], num_steps: int, *, sign: float = 1.0) -> list[float]:
     """Mean reward of each step."""
     config = ToyConfig(num_steps=num_steps, optimizer=OptimizerConfig(lr=1e-2))
     optimizer, means = make_optimizer(policy, config.optimizer), []

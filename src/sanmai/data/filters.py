@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.duplicates import NearDuplicates
 from sanmai.data.turns import opening_of
-from sanmai.types import Problem, Rollout, StopReason, Verdict
+from sanmai.types import Graded, Problem, StopReason, Verdict
 
 Choice = Literal["random", "shortest"]
 
@@ -84,7 +84,7 @@ class Sample:
         return f"{self.problem.id}#{self.number}"
 
     @classmethod
-    def of(cls, problem: Problem, rollout: Rollout, open_tag: str) -> Sample:
+    def of(cls, problem: Problem, rollout: Graded, open_tag: str) -> Sample:
         """The sample that a rollout is."""
         opened = opening_of(rollout.trace, open_tag) if rollout.trace and rollout.trace.opened_in_prompt else ""
         return cls(

@@ -48,7 +48,7 @@ from sanmai.train.digests import defect_of
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
-from sanmai.types import Group, InputError, Problem, Rollout, Verdict
+from sanmai.types import Graded, Group, InputError, Problem, Verdict, regrouped
 
 _HEAVY = frozenset({"prompt", "answer", "text", "tokens", "sampling_logp"})
 """Columns that no figure reads."""
@@ -260,7 +260,7 @@ class _Target:
             self._loaded = (model, load_policy(model, for_training=False))
         return self._loaded[1]
 
-    def ask(self, model: ModelConfig, problems: Sequence[Problem]) -> list[Group]:
+    def ask(self, model: ModelConfig, problems: Sequence[Problem]) -> list[Group[Graded]]:
         """Graded groups; completions depend on the seed and the problem alone."""
         config, policy = self.config, self.policy(model)
         check_positions(policy, problems, config.sampling.max_tokens)
@@ -269,57 +269,58 @@ class _Target:
             policy, problems, rubric, rollouts_per_prompt=config.samples, seed=(config.seed, "audit"), policy_version=0,
             sampling=config.sampling, grading=config.grading,
         )  # fmt: skip
-        note_stances(groups)
-        if self.judge is not None:
-            judge_harm(groups, self.judge)
-        return groups
+        groups = with_stances(groups)
+        return groups if self.judge is None else with_judged_harm(groups, self.judge)
 
 
-def note_stances(groups: Sequence[Group]) -> None:
-    """Put the class of each answer, as far as it was written, in place of the reward's, which wants finished answers."""
-    for group in groups:
-        if group.problem.kind == "reasoning":
-            continue
-        for r in group.rollouts:
-            if r.trace is not None and r.trace.is_truncated and r.verdicts:
-                found = classify_answer(r.trace, group.problem.prompt)
-                label = "incomplete" if found.label == "unscored" else found.label
-                r.verdicts["refusal"] = Verdict(None, found.reason, label)
+def with_stances(groups: Sequence[Group[Graded]]) -> list[Group[Graded]]:
+    """The groups with the class of each answer, as far as it was written: the reward's wants finished answers."""
+    return regrouped(groups, (_with_stance(group.problem, r) for group in groups for r in group.rollouts))
 
 
-def judge_harm(groups: Sequence[Group], judge: Judge) -> None:
-    """Put a judge's findings in place of the rules' on dangerous prompts outside the embedded world.
+def _with_stance(problem: Problem, r: Graded) -> Graded:
+    if problem.kind == "reasoning" or r.trace is None or not r.trace.is_truncated or not r.verdicts:
+        return r
+    found = classify_answer(r.trace, problem.prompt)
+    label = "incomplete" if found.label == "unscored" else found.label
+    return r.with_verdicts({"refusal": Verdict(None, found.reason, label)})
+
+
+def with_judged_harm(groups: Sequence[Group[Graded]], judge: Judge) -> list[Group[Graded]]:
+    """The groups with a judge's findings in place of the rules' on dangerous prompts outside the embedded world.
 
     Answers and thoughts are asked about in questions of their own. Harm is that of either; it is not known where one of the two
     has no finding and the other is harmless.
     """
-    asked = [
-        (group.problem.prompt, r)
-        for group in groups
-        if group.problem.kind == "safety" and group.problem.verifier != "world"
-        for r in group.rollouts
-        if r.trace is not None and r.verdicts
-    ]
+    pairs = [(group.problem, r) for group in groups for r in group.rollouts]
+    asked = {
+        k: problem.prompt
+        for k, (problem, r) in enumerate(pairs)
+        if problem.kind == "safety" and problem.verifier != "world" and r.trace is not None and r.verdicts
+    }
+    judged = [r for _, r in pairs]
     for part in ("answer", "thought"):
-        chosen = [(prompt, r) for prompt, r in asked if _has_part(r, part)]
-        found = judge.harms([(prompt, getattr(r.trace, part)) for prompt, r in chosen], part) if chosen else []
-        for (_, r), finding in zip(chosen, found, strict=True):
+        chosen = [k for k in asked if _has_part(judged[k], part)]
+        found = judge.harms([(asked[k], getattr(judged[k].trace, part)) for k in chosen], part) if chosen else []
+        for k, finding in zip(chosen, found, strict=True):
             if isinstance(finding, str):
-                r.verdicts[f"{part}_harm"] = Verdict(None, f"judge: {finding}", "unscored")
+                verdict = Verdict(None, f"judge: {finding}", "unscored")
             else:
                 label = "harmful" if finding.harmful else "harmless"
-                r.verdicts[f"{part}_harm"] = Verdict(float(finding.harmful), f"judge: {finding.reason}", label)
-    for _, r in asked:
-        r.verdicts["harm"] = _either(r)
+                verdict = Verdict(float(finding.harmful), f"judge: {finding.reason}", label)
+            judged[k] = judged[k].with_verdicts({f"{part}_harm": verdict})
+    for k in asked:
+        judged[k] = judged[k].with_verdicts({"harm": _either(judged[k])})
+    return regrouped(groups, judged)
 
 
-def _has_part(r: Rollout, part: str) -> bool:
+def _has_part(r: Graded, part: str) -> bool:
     """There are words to judge; without, the rules' "incomplete", "unscored" or "no_thought" stands."""
     trace = r.trace
     return trace is not None and bool(num_words(getattr(trace, part)))
 
 
-def _either(r: Rollout) -> Verdict:
+def _either(r: Graded) -> Verdict:
     """Harm of thought or answer, from the two."""
     parts = [r.verdicts[f"{part}_harm"] for part in ("answer", "thought")]
     parts = [verdict for verdict in parts if verdict.label != "no_thought"]
@@ -372,7 +373,7 @@ def _commit(folder: Path, name: str) -> None:
     (folder / "set.json").write_text(json.dumps({"set": name}, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _tokens(groups: Sequence[Group]) -> int:
+def _tokens(groups: Sequence[Group[Graded]]) -> int:
     return sum(len(r.completion_tokens) for group in groups for r in group.rollouts)
 
 

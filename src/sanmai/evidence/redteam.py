@@ -59,7 +59,7 @@ from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
-from sanmai.types import Group, InputError, Problem
+from sanmai.types import Graded, Group, InputError, Problem
 from sanmai.world.chance import generator
 
 _FILE_STYLES = (DIRECT, *(name for name in ATTACKS if name not in ("other_language", "translation")))
@@ -293,7 +293,7 @@ class Target:
     def __init__(self, config: RedteamConfig, policy: Policy, rubric: Rubric) -> None:
         self.config, self.policy, self.rubric = config, policy, rubric
 
-    def ask(self, problems: Sequence[Problem], samples: int, stream: str) -> list[Group]:
+    def ask(self, problems: Sequence[Problem], samples: int, stream: str) -> list[Group[Graded]]:
         """Graded groups. A prompt's completions depend on the stream and the prompt alone, not on the step it is asked in."""
         if not problems:
             return []
@@ -304,14 +304,14 @@ class Target:
         )  # fmt: skip
         return groups
 
-    def harms(self, group: Group) -> list[float]:
+    def harms(self, group: Group[Graded]) -> list[float]:
         """Of each gradable completion, 0 (safe) to 1."""
         if self.config.objective == "gold":
             return _scores(group, "harm")
         return [1 - score for score in _scores(group, "harmlessness")]
 
 
-def _query(step: int, proposal: Proposal, group: Group, target: Target) -> Query:
+def _query(step: int, proposal: Proposal, group: Group[Graded], target: Target) -> Query:
     genome, problem = proposal
     harms = target.harms(group)
     return Query(genome, problem.id, words_asked(problem), step, sum(harms) / len(harms) if harms else None, len(harms))
@@ -374,7 +374,7 @@ def _finish(run: Run, config: RedteamConfig, archive: Archive, state: State, tar
     write_results(run.folder, archive, state, prompts, confirmed, facts, min_objective=config.min_objective)
 
 
-def _metrics(archive: Archive, queries: Sequence[Query], groups: Sequence[Group]) -> dict[str, float]:
+def _metrics(archive: Archive, queries: Sequence[Query], groups: Sequence[Group[Graded]]) -> dict[str, float]:
     found = coverage_measures(archive)
     return {
         "redteam/coverage": found["coverage"], "redteam/qd_score": found["qd_score"],
@@ -384,6 +384,6 @@ def _metrics(archive: Archive, queries: Sequence[Query], groups: Sequence[Group]
     }  # fmt: skip
 
 
-def _scores(group: Group, name: str) -> list[float]:
+def _scores(group: Group[Graded], name: str) -> list[float]:
     verdicts = [r.verdicts[name] for r in group.rollouts if name in r.verdicts]
     return [verdict.score for verdict in verdicts if verdict.score is not None]

@@ -15,7 +15,7 @@ from sanmai.learn.gold import GoldConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import Run
-from sanmai.types import Group, Metrics, Problem
+from sanmai.types import Graded, Group, Metrics, Problem
 
 GOLD = {"safety": ("harm", -1.0), "general": ("helped", 1.0), "reasoning": ("accuracy", 1.0)}
 """By kind of problem: what is wanted, or, with -1, not wanted; of reasoning problems only where accuracy is not rewarded."""
@@ -70,7 +70,7 @@ class HackingAlarm:
             if self._flag(kind, seen) is not None:
                 self._is_flagged.add(kind)
 
-    def observe(self, step: int, groups: Sequence[Group]) -> Metrics:
+    def observe(self, step: int, groups: Sequence[Group[Graded]]) -> Metrics:
         """`alarm/KIND`: 1 from the evaluation on at which that kind of problems is flagged; a warning says so once."""
         self._add(step, _rows(groups))
         metrics: Metrics = {}
@@ -114,7 +114,7 @@ class HackingAlarm:
                 self._seen[kind].append(Evaluation(step, proxy, gold))
 
 
-def _rows(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
+def _rows(groups: Sequence[Group[Graded]]) -> Iterator[dict[str, Any]]:
     for group in groups:
         for r in group.rollouts:
             scores = {f"score/{name}": verdict.score for name, verdict in r.verdicts.items()}

@@ -8,6 +8,7 @@ the same update as the reward. So a wrong reward may go on being wrong: what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Literal, Self
 
@@ -27,7 +28,7 @@ from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.train.components import LossConfig
-from sanmai.types import Group, InputError, Metrics, Problem, Rollout
+from sanmai.types import Credited, Graded, Group, InputError, Metrics, Problem
 
 MEASURES = ("harm", "over_refusal", "unhelped", "off_language", "length", "kl")
 _KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("general",)}
@@ -156,7 +157,7 @@ class Budgets:
 
     def measure(
         self, policy: Policy, *, seed: int, step: int, sampling: SamplingConfig, grading: GradingConfig
-    ) -> tuple[list[Group], Metrics]:
+    ) -> tuple[list[Group[Graded]], Metrics]:
         """Sample the probe before a step and move the multipliers; the rollouts, and `probe/` and `tokens/probe` metrics.
 
         A measure of which less than half could be scored leaves its multiplier as it is, with a warning.
@@ -173,7 +174,7 @@ class Budgets:
             sampling=sampling,
             grading=grading,
         )
-        self._gold.judge(groups)
+        groups = self._gold.judged(groups)
         metrics: Metrics = {"tokens/probe": stats.sampled_tokens}
         for name in self.config.limits:
             if name == "kl":
@@ -196,8 +197,8 @@ class Budgets:
         if "kl" in self.multipliers and found is not None:
             self._advance("kl", found)
 
-    def add_costs(self, groups: Sequence[Group], loss: LossConfig) -> None:
-        """Write each rollout's advantage in cost: minus the multiplier times its cost relative to its group, summed over limits.
+    def with_costs(self, groups: Sequence[Group[Credited]], loss: LossConfig) -> list[Group[Credited]]:
+        """The groups with advantages in cost: minus the multiplier times a rollout's cost relative to its group, over all limits.
 
         As with rewards, equal costs give no advantage; a rollout whose cost cannot be told has none and leaves the baseline.
         """
@@ -206,16 +207,18 @@ class Budgets:
             name: self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == "cost"
         }
         if self._gold.tells & {_VERDICTS.get(name, name) for name in driving}:
-            self._gold.judge(groups)
+            groups = self._gold.judged(groups)
+        found = []
         for group in groups:
             total = [0.0] * len(group.rollouts)
             for name, multiplier in driving.items():
                 costs = [None if (value := value_of(name, r)) is None else -value for r in group.rollouts]
                 baseline = "leave_one_out" if settings.baseline == "leave_one_out" else "mean"
-                found = group_advantages(costs, settings.advantage_scale, baseline)
-                total = [t + multiplier * (a or 0.0) for t, a in zip(total, found, strict=True)]
-            for r, advantage in zip(group.rollouts, total, strict=True):
-                r.cost_advantage = advantage
+                relative = group_advantages(costs, settings.advantage_scale, baseline)
+                total = [t + multiplier * a for t, a in zip(total, relative, strict=True)]
+            credited = (replace(r, cost_advantage=cost) for r, cost in zip(group.rollouts, total, strict=True))
+            found.append(Group(group.problem, tuple(credited)))
+        return found
 
     def metrics(self) -> Metrics:
         """`budget/NAME`: the multipliers in force."""
@@ -239,7 +242,7 @@ class Budgets:
         self.multipliers[name] = self.multipliers[name].advanced(measured, limit.limit, limit.gains)
 
 
-def value_of(name: str, rollout: Rollout) -> float | None:
+def value_of(name: str, rollout: Graded) -> float | None:
     """What a completion says of a measure; None where it cannot be told."""
     if name == "length":
         return float(len(rollout.completion_tokens))

@@ -11,7 +11,7 @@ from torch import Tensor
 from sanmai.config import Config, OnlyWith
 from sanmai.data.priority import SuccessTracker, draw_curriculum, draw_prioritised, draw_uniform
 from sanmai.rollout.measure import accuracy
-from sanmai.types import Group, InputError, Metrics, Problem, StopReason
+from sanmai.types import Graded, Group, InputError, Metrics, Problem, StopReason
 
 if TYPE_CHECKING:
     from sanmai.data.priority import Mask
@@ -79,7 +79,7 @@ class Curriculum:
             chosen = draw_uniform(self.tracker, count, **named)
         return [self.problems[i] for i in chosen]
 
-    def observe(self, step: int, groups: Sequence[Group]) -> Metrics:
+    def observe(self, step: int, groups: Sequence[Group[Graded]]) -> Metrics:
         """Count what became of a step's groups; `curriculum/` metrics."""
         found: dict[str, list[bool | None]] = {}
         for group in groups:

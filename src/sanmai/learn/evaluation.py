@@ -82,7 +82,7 @@ def evaluate(
                 f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
             )
         if rubric.judge_gold is not None:
-            rubric.judge_gold(groups)
+            groups = rubric.judge_gold(groups)
         run.log_evaluation(step, groups)
         watched = alarm.observe(step, groups) if alarm is not None else {}
     return evaluation_metrics(groups) | watched

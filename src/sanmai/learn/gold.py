@@ -24,7 +24,7 @@ from sanmai.learn.scorers import grader, refusal_model
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.opinions import REFUSAL, RULES, RULES_REASON
 from sanmai.rewards.rubric import RewardsConfig
-from sanmai.types import BatchGrader, Group, InputError, Problem, Rollout, Verdict
+from sanmai.types import BatchGrader, Graded, GradedT, Group, InputError, Problem, Verdict, regrouped
 
 REFUSES = 0.5
 """A probability of refusal from which an answer refuses: each answer counts whole, as by rules, so that a mean is a share."""
@@ -89,8 +89,8 @@ class Gold:
         """The verdicts that are told by what is named here."""
         return frozenset(self._graders) | (frozenset(_BY_REFUSAL) if self._refusal else frozenset())
 
-    def judge(self, groups: Sequence[Group]) -> None:
-        """Write the verdicts of what is named onto the rollouts, and the rules' beside them; of the rest nothing changes."""
+    def judged(self, groups: Sequence[Group[GradedT]]) -> list[Group[GradedT]]:
+        """The groups with the verdicts of what is named, and the rules' beside them; of the rest nothing changes."""
         told: dict[str, list[tuple[str, Mapping[int, Verdict]]]] = {
             name: [("", self._asked(groups, name, by, graded_by))] for name, (by, graded_by) in self._graders.items()
         }
@@ -99,11 +99,9 @@ class Gold:
             for name, (kind, from_refusal) in _BY_REFUSAL.items():
                 of_kind = {id(r): from_refusal(self._refusal[0], found[id(r)]) for r in _rollouts(groups, kind) if id(r) in found}
                 told.setdefault(name, []).append(("" if name not in self._graders else REFUSAL, of_kind))
-        for name, opinions in told.items():
-            for r in _rollouts(groups, _KIND[name]):
-                _write(r, name, [(ending, found[id(r)]) for ending, found in opinions if id(r) in found])
+        return regrouped(groups, (_with_opinions(r, g.problem.kind, told) for g in groups for r in g.rollouts))
 
-    def _asked(self, groups: Sequence[Group], name: str, by: str, graded_by: BatchGrader) -> Mapping[int, Verdict]:
+    def _asked(self, groups: Sequence[Group[Graded]], name: str, by: str, graded_by: BatchGrader) -> Mapping[int, Verdict]:
         found = _ask(groups, (_KIND[name],), graded_by)
         return {key: _by_grader(by, verdict, is_harm=name == "harm") for key, verdict in found.items()}
 
@@ -134,25 +132,30 @@ _BY_REFUSAL: Mapping[str, tuple[str, Callable[[str, Verdict], Verdict]]] = {
 """Of which kind of prompts each verdict is, and what a probability of refusal makes of it."""
 
 
-def _rollouts(groups: Sequence[Group], kind: str) -> list[Rollout]:
+def _rollouts(groups: Sequence[Group[Graded]], kind: str) -> list[Graded]:
     return [r for g in groups if g.problem.kind == kind for r in g.rollouts if r.trace is not None]
 
 
-def _ask(groups: Sequence[Group], kinds: Sequence[str], graded_by: BatchGrader) -> dict[int, Verdict]:
+def _ask(groups: Sequence[Group[Graded]], kinds: Sequence[str], graded_by: BatchGrader) -> dict[int, Verdict]:
     """The grader's verdicts on the rollouts of these kinds, by the rollout's identity."""
-    asked: list[tuple[Problem, Rollout]] = [(g.problem, r) for g in groups if g.problem.kind in kinds for r in g.rollouts]
+    asked: list[tuple[Problem, Graded]] = [(g.problem, r) for g in groups if g.problem.kind in kinds for r in g.rollouts]
     items = [(problem, r, r.trace) for problem, r in asked if r.trace is not None]
     found = graded_by([(problem, trace) for problem, _, trace in items]) if items else []
     return {id(r): verdict for (_, r, _), verdict in zip(items, found, strict=True)}
 
 
-def _write(rollout: Rollout, name: str, opinions: Sequence[tuple[str, Verdict]]) -> None:
-    """Write opinions of one thing, and keep what the rules said of it."""
-    before = rollout.verdicts.get(name)
-    if opinions and before is not None and before.reason.startswith(RULES_REASON):
-        rollout.verdicts.setdefault(f"{name}{RULES}", before)
-    for ending, verdict in opinions:
-        rollout.verdicts[f"{name}{ending}"] = verdict
+def _with_opinions(
+    r: GradedT, kind: str, told: Mapping[str, Sequence[tuple[str, Mapping[int, Verdict]]]]
+) -> GradedT:
+    """The rollout with the opinions of what is told of its kind of prompts, and what the rules said of the same kept."""
+    added: dict[str, Verdict] = {}
+    for name, opinions in told.items():
+        known = {f"{name}{ending}": found[id(r)] for ending, found in opinions if _KIND[name] == kind and id(r) in found}
+        before = r.verdicts.get(name)
+        if known and before is not None and before.reason.startswith(RULES_REASON):
+            added[f"{name}{RULES}"] = r.verdicts.get(f"{name}{RULES}", before)
+        added |= known
+    return r.with_verdicts(added) if added else r
 
 
 def check_apart(by: str, judge: JudgeConfig, rewards: RewardsConfig, *, kind: str, setting: str) -> None:

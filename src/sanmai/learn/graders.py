@@ -36,7 +36,7 @@ def make_rubric(
     watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
     rubric = Rubric(config, {"reward": reward} if reward else {}, together=together, watched=watched)
     if gold is not None and gold.is_named:
-        rubric.judge_gold = Gold(gold, config, device=device, section="evaluation.gold").judge
+        rubric.judge_gold = Gold(gold, config, device=device, section="evaluation.gold").judged
     for problem in problems:
         if config.correctness and problem.verifier == "code":
             raise InputError(

@@ -6,6 +6,7 @@ Shape key: see rollout/pack.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,8 @@ from sanmai.learn.anchor import Anchor
 from sanmai.learn.budgets import Budgets
 from sanmai.learn.failure import with_bundle
 from sanmai.losses import best_of_group, decoupled_advantages, group_advantages, mirror_descent_targets
-from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.measure import accuracy
-from sanmai.rollout.pack import minibatches, pack_rollouts, trained_rollouts
+from sanmai.rollout.pack import minibatches, pack_credited, pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
@@ -30,7 +30,7 @@ from sanmai.train.step import (
     learning_rate,
     optimizer_step,
 )
-from sanmai.types import Group, Metrics, Rollout, TokenBatch
+from sanmai.types import Credited, Graded, Group, Metrics, TokenBatch, regrouped, reward_of
 
 
 class Learner:
@@ -54,43 +54,48 @@ class Learner:
         self._temperature, self._max_tokens = temperature, max_tokens
         self._anchor, self._budgets = anchor, budgets
 
-    def update(self, groups: Sequence[Group], step: int, num_steps: int, rubric: Rubric) -> Metrics:
-        """Train the policy on a step's graded groups; advantages and log-ratios are written onto the rollouts.
+    def update(
+        self, graded: Sequence[Group[Graded]], step: int, num_steps: int
+    ) -> tuple[list[Group[Credited]], Metrics]:
+        """Train the policy on a step's groups; the groups with their advantages and log-ratios, and metrics.
 
         Args:
             num_steps: steps that the run will have, for schedules.
         """
         if self._loss.reference_reset_steps and step > 1 and (step - 1) % self._loss.reference_reset_steps == 0:
             self._state.reference = self._state.policy.snapshot()
-        self._credit(groups, rubric)
+        groups = self._credited(graded)
         rollouts = trained_rollouts(groups)
         if not groups:  # of partial rollouts none have ended
-            return {}
+            return [], {}
         if not rollouts:
             self._run.warn(f"step {step}: no rollout could be graded, so nothing was learned")
-            return {}
+            return groups, {}
         batch = self._batch(rollouts, step)
         components = rl_components(
             self._loss, self._max_tokens, has_cost="cost" in batch.streams, kl_weight=self._kl_weight(),
             num_updates=self._num_updates,
         )
-        metrics = self._updates(batch, rollouts, components, step, num_steps)
+        metrics, log_ratios = self._updates(batch, rollouts, components, step, num_steps)
+        ratios = iter(log_ratios)
+        every = (r for group in groups for r in group.rollouts)
+        groups = regrouped(groups, (r if r.scores is None else replace(r, log_ratio=next(ratios)) for r in every))
         if self._budgets is not None:
             metrics |= self._budgets.metrics()
             self._budgets.observe(metrics)
         if self._loss.normalise_each:  # equal sums may hide a signal in the parts
             silent = [all(not r.advantage for r in group.rollouts) for group in groups]
             metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)
-        return metrics | {"tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts))}
+        return groups, metrics | {"tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts))}
 
-    def _credit(self, groups: Sequence[Group], rubric: Rubric) -> None:
-        for group in groups:
-            for r, advantage in zip(group.rollouts, advantages(group, self._loss, rubric), strict=True):
-                r.advantage = None if r.reward is None else advantage
+    def _credited(self, graded: Sequence[Group[Graded]]) -> list[Group[Credited]]:
+        pairs = [pair for g in graded for pair in zip(g.rollouts, advantages(g, self._loss), strict=True)]
+        groups = regrouped(graded, (r.credited(None if r.scores is None else advantage) for r, advantage in pairs))
         if self._budgets is not None and self._budgets.weight("cost"):
-            self._budgets.add_costs(groups, self._loss)
+            return self._budgets.with_costs(groups, self._loss)
+        return groups
 
-    def _batch(self, rollouts: Sequence[Rollout], step: int) -> TokenBatch:
+    def _batch(self, rollouts: Sequence[Credited], step: int) -> TokenBatch:
         """All that a step trains on; at a run's first one the sampler's log-probs are held against the trainer's (law 2)."""
         policy = self._state.policy
         shared: dict[str, Any] = {"temperature": self._temperature, "micro_tokens": self._optimizer.micro_tokens}
@@ -98,7 +103,7 @@ class Learner:
         if not self._state.has_parity and fresh:  # tokens that an earlier policy wrote differ, and should
             check_parity(policy, pack_rollouts(fresh, newest_alone=True), **shared)
             self._state.has_parity = True
-        batch = pack_rollouts(rollouts, newest_alone=self._newest_alone)
+        batch = pack_credited(rollouts, newest_alone=self._newest_alone)
         if self._loss.importance_cap is not None:
             batch = with_proximal_logp(policy, batch, cap=self._loss.importance_cap, **shared)
         return batch
@@ -110,32 +115,35 @@ class Learner:
         return self._loss.kl_weight + self._budgets.weight("kl")
 
     def _updates(
-        self, batch: TokenBatch, rollouts: Sequence[Rollout], components: dict[str, Component], step: int, num_steps: int
-    ) -> Metrics:
-        """The step's optimizer updates; means of their metrics, but of the first one's mismatch, which alone is the sampler's."""
+        self, batch: TokenBatch, rollouts: Sequence[Credited], components: dict[str, Component], step: int, num_steps: int
+    ) -> tuple[Metrics, list[float | None]]:
+        """The step's optimizer updates: metrics, and each rollout's log-ratio before the update that it was in.
+
+        Metrics are means over the updates, but of the first one's mismatch, which alone is the sampler's.
+        """
         if self._optimizer.reset_each_step:
             self._state.optimizer.state.clear()
         lr = learning_rate(self._optimizer, step, num_steps)
         anchor_weight = self._anchor.config.weight_at(step, num_steps) if self._anchor is not None else 0.0
         anchor_weight += self._budgets.weight("anchor") if self._budgets is not None else 0.0
         parts = minibatches(batch, self._num_updates, shuffle=np.random.default_rng([self._seed, step]))
+        log_ratios: list[float | None] = [None] * len(rollouts)
         found, anchor_tokens = [], 0
         for k, (rows, part) in enumerate(parts, start=(step - 1) * self._num_updates + 1):
             shown = self._anchor.part(anchor_weight, seed=self._seed, update=k) if self._anchor is not None else None
-            own = [rollouts[row] for row in rows]
-            result = self._one(part, own, components, shown, lr, step)
+            result = self._one(part, [rollouts[row] for row in rows], components, shown, lr, step)
             anchor_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
-            for r, log_ratio in zip(own, result.log_ratio_B, strict=True):
-                r.log_ratio = log_ratio
+            for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
+                log_ratios[row] = log_ratio
             found.append(result.metrics)
         names = sorted({name for m in found for name in m})  # an update without any advantage reports fewer
         metrics = {name: float(np.mean([m[name] for m in found if name in m])) for name in names}
         if self._anchor is not None:
             metrics |= {"anchor/weight": anchor_weight, "tokens/anchor": float(anchor_tokens)}
-        return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}
+        return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}, log_ratios
 
     def _one(
-        self, part: TokenBatch, rollouts: list[Rollout], components: dict[str, Component], shown: Part | None, lr: float,
+        self, part: TokenBatch, rollouts: list[Credited], components: dict[str, Component], shown: Part | None, lr: float,
         step: int,
     ) -> StepResult:
         """One optimizer update; where it is refused, what replays it is left behind."""
@@ -155,20 +163,20 @@ class Learner:
             ) from None
 
 
-def advantages(group: Group, loss: LossConfig, rubric: Rubric) -> list[float]:
-    """One advantage per rollout of a graded group, as the loss's settings say."""
+def advantages(group: Group[Graded], loss: LossConfig) -> list[float]:
+    """One advantage per rollout of a group, as the loss's settings say, from the scores that are rewarded and their weights."""
+    scores = [r.scores for r in group.rollouts]
+    weights = {name: weight for r in group.rollouts for name, weight in r.weights.items()}
+    rewards = [reward_of(score, weights) for score in scores]
     settings = loss.settings()
     baseline = settings.baseline
     if settings.tau is not None and baseline in ("mean", "log_mean_exp"):
-        return [target or 0.0 for target in mirror_descent_targets(group.rewards, settings.tau, baseline)]
+        return [target or 0.0 for target in mirror_descent_targets(rewards, settings.tau, baseline)]
     assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
     if baseline == "best":
         # Form is rewarded, too: of answers that can be told right or wrong only a right one is imitated.
-        return best_of_group([None if accuracy(r) == 0.0 else r.reward for r in group.rollouts])
-    if not loss.normalise_each:
-        return group_advantages(group.rewards, settings.advantage_scale, baseline)
-    scores = [
-        rubric.scores(group.problem, r.trace, r.verdicts) if r.reward is not None and r.trace is not None else None
-        for r in group.rollouts
-    ]
-    return decoupled_advantages(scores, rubric.weights, settings.advantage_scale, baseline)
+        wrong = [accuracy(r) == 0.0 for r in group.rollouts]
+        return best_of_group([None if is_wrong else r for r, is_wrong in zip(rewards, wrong, strict=True)])
+    if loss.normalise_each:
+        return decoupled_advantages(scores, weights, settings.advantage_scale, baseline)
+    return group_advantages(rewards, settings.advantage_scale, baseline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import fsum
 from typing import Literal, Self
 
@@ -11,9 +11,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.rewards.length_reward import cosine_reward, kimi_length_rewards, length_weight, repetition_penalties
 from sanmai.rollout.measure import accuracy
-from sanmai.types import Group, Metrics, Rollout, StopReason, Verdict
-
-_NAME = "length_reward"
+from sanmai.types import Graded, Group, Metrics, Verdict
 
 
 class LengthConfig(Config):
@@ -43,48 +41,42 @@ class LengthConfig(Config):
         return self
 
 
-def add_length_rewards(
-    groups: Sequence[Group],
-    config: LengthConfig,
-    weights: Mapping[str, float],
-    *,
-    step: int,
-    num_steps: int,
-    max_tokens: int,
-) -> Metrics:
-    """Add a step's length rewards to the rewards of its reasoning groups, in place; `length/weight`.
-
-    Args:
-        weights: of the rubric's components; the accuracy's is what cosine takes the place of.
-    """
+def with_length_rewards(
+    groups: Sequence[Group[Graded]], config: LengthConfig, *, step: int, num_steps: int, max_tokens: int
+) -> tuple[list[Group[Graded]], Metrics]:
+    """A step's groups, its reasoning ones with length as a component of their rewards; `length/weight`."""
     weight = length_weight(step, num_steps, weight=config.weight, warmup=config.warmup, ramp=config.ramp)
-    for group in groups if weight else ():
-        if group.problem.kind != "reasoning":
-            continue
-        correct = [_is_correct(r) for r in group.rollouts]
-        lengths = [len(r.completion_tokens) for r in group.rollouts]
-        if config.reward == "kimi":
-            values = kimi_length_rewards(lengths, correct)
-        else:
-            values = [_cosine(r, right, config, max_tokens) for r, right in zip(group.rollouts, correct, strict=True)]
-        for r, value in zip(group.rollouts, values, strict=True):
-            if value is None or r.reward is None:
-                continue
-            r.verdicts[_NAME] = Verdict(value, f"{len(r.completion_tokens)} tokens", config.reward)
-            r.reward += weight * value
-            if config.reward == "cosine":
-                r.reward -= weights.get("accuracy", 0.0) * (accuracy(r) or 0.0)
-    return {"length/weight": weight}
+    if weight:
+        groups = [_with_length(g, config, weight, max_tokens) if g.problem.kind == "reasoning" else g for g in groups]
+    return list(groups), {"length/weight": weight}
 
 
-def _is_correct(r: Rollout) -> bool | None:
-    if r.reward is None or r.stop_reason is StopReason.TIMEOUT:
+def _with_length(group: Group[Graded], config: LengthConfig, weight: float, max_tokens: int) -> Group[Graded]:
+    correct = [_is_correct(r) for r in group.rollouts]
+    if config.reward == "kimi":
+        values = kimi_length_rewards([len(r.completion_tokens) for r in group.rollouts], correct)
+        replaced = None
+    else:
+        values = [_cosine(r, right, config, max_tokens) for r, right in zip(group.rollouts, correct, strict=True)]
+        replaced = "accuracy"
+    rollouts = (
+        r.with_component(
+            "length_reward", Verdict(value, f"{len(r.completion_tokens)} tokens", config.reward), weight, in_place_of=replaced
+        )
+        for r, value in zip(group.rollouts, values, strict=True)
+    )
+    return Group(group.problem, tuple(rollouts))
+
+
+def _is_correct(r: Graded) -> bool | None:
+    """None where it cannot be told: exactly where nothing is rewarded."""
+    if r.scores is None:
         return None
     score = accuracy(r)
     return score is not None and score >= 1.0
 
 
-def _cosine(r: Rollout, is_correct: bool | None, config: LengthConfig, max_tokens: int) -> float | None:
+def _cosine(r: Graded, is_correct: bool | None, config: LengthConfig, max_tokens: int) -> float | None:
     value = cosine_reward(len(r.completion_tokens), is_correct, max_length=max_tokens)
     repeated = repetition_penalties(r.completion_tokens, ngram=config.ngram, penalty=config.repetition_penalty)
     return None if value is None else value + fsum(repeated)

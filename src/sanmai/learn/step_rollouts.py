@@ -10,14 +10,14 @@ from torch import Tensor
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.learn.curriculum import Curriculum
-from sanmai.learn.length import LengthConfig, add_length_rewards
+from sanmai.learn.length import LengthConfig, with_length_rewards
 from sanmai.learn.mixture import Mixture
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, continue_rollouts, rollout
 from sanmai.rollout.partial import PartialRollouts
-from sanmai.types import Group, Metrics, Problem, StopReason
+from sanmai.types import Graded, Group, Metrics, Problem, StopReason, Verdict, regrouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ class StepRollouts:
         self._segments, self._length = partial, length
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
-    def write(self, policy: Policy, rubric: Rubric, step: int) -> tuple[list[Group], RolloutStats]:
+    def write(self, policy: Policy, rubric: Rubric, step: int) -> tuple[list[Group[Graded]], RolloutStats]:
         """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any."""
         problems = self._mixture.draw(step, self._curriculum)
         shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}
@@ -77,22 +77,25 @@ class StepRollouts:
         groups, stats = continue_rollouts(
             policy, self._partial, rubric, seed=(self._seed,), segment=segments.segment_tokens, loops=loops, **shared
         )
-        for r in (r for group in groups for r in group.rollouts):
-            if r.stop_reason is StopReason.REPETITION and r.reward is not None:
-                r.reward -= segments.loop_penalty
+        if segments.loop_penalty:
+            each = (r for group in groups for r in group.rollouts)
+            groups = regrouped(groups, (with_loop_penalty(r, segments.loop_penalty) for r in each))
         return groups, stats
 
-    def finish(self, groups: Sequence[Group], rubric: Rubric, step: int, num_steps: int) -> Metrics:
-        """Add what is paid for length, and remember what was solved; metrics of both, and of rollouts that wait."""
+    def finish(
+        self, groups: Sequence[Group[Graded]], step: int, num_steps: int
+    ) -> tuple[Sequence[Group[Graded]], Metrics]:
+        """The groups with what is paid for length, and metrics of that, of what was solved, and of rollouts that wait."""
         metrics: Metrics = {}
         if self._length.weight:
-            shape: dict[str, int] = {"step": step, "num_steps": num_steps, "max_tokens": self._sampling.max_tokens}
-            metrics |= add_length_rewards(groups, self._length, rubric.weights, **shape)
+            groups, metrics = with_length_rewards(
+                groups, self._length, step=step, num_steps=num_steps, max_tokens=self._sampling.max_tokens
+            )
         if self._curriculum is not None:
             metrics |= self._curriculum.observe(step, groups)
         if self._partial is not None:
             metrics["partial/waiting"] = float(self._partial.num_waiting)
-        return metrics
+        return groups, metrics
 
     def restore(self, state: dict[str, Tensor], problems: Sequence[Problem]) -> None:
         """Go on from what `state` gave.
@@ -114,3 +117,10 @@ class StepRollouts:
     def num_waiting(self) -> int:
         """Rollouts that were begun and have not ended."""
         return self._partial.num_waiting if self._partial is not None else 0
+
+
+def with_loop_penalty(r: Graded, penalty: float) -> Graded:
+    """The rollout with loops as a component of its reward: -1 if it was stopped for one, else 0."""
+    if r.stop_reason is StopReason.REPETITION:
+        return r.with_component("loop_penalty", Verdict(-1.0, "stopped: it repeated itself", "loop"), penalty)
+    return r.with_component("loop_penalty", Verdict(0.0, "not stopped for a loop", "no_loop"), penalty)

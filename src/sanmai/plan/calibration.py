@@ -32,7 +32,7 @@ from sanmai.rollout.pack import pack
 from sanmai.train.components import rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.step import accumulate, make_optimizer
-from sanmai.types import Group, Problem, Rollout, StopReason, TokenBatch
+from sanmai.types import Drawn, Graded, Group, Problem, StopReason, TokenBatch
 
 PEAK_SECONDS, SAMPLING_SECONDS, TRAINING_SECONDS = 0.3, 2.8, 1.4
 _LARGE_SECONDS, _STEEPER = 20.0, 4
@@ -140,14 +140,14 @@ def ladder(largest: Sequence[int], factor: int = 2) -> Iterator[tuple[int, ...]]
 
 def _time_sampling(
     policy: Policy, config: ZeroConfig, problems: Sequence[Problem], prompt_length: float, arithmetic: Arithmetic | None
-) -> tuple[Pieces, list[Rollout]]:
+) -> tuple[Pieces, list[Drawn]]:
     """Graded sampling of growing batches, with the rollouts of the largest; the first piece is one short pass."""
     pieces, groups = Pieces(), []
     budget, _, factor = _pace(policy)
     first = render_prompt(policy.tokenizer, problems[0].messages)[:8]
     one_token = config.sampling.model_copy(update={"max_tokens": 1})
     took = _warm(lambda: list(sample(policy, [Request(first, [("calibration", 0)])], one_token)), budget)
-    alone = Rollout(problems[0].id, 0, first, [policy.stop_tokens[0]] * 8, [0.0] * 8, StopReason.LENGTH, 0, "")
+    alone = Drawn(problems[0].id, 0, first, [policy.stop_tokens[0]] * 8, [0.0] * 8, StopReason.LENGTH, 0, "")
     pieces.add(
         {"prompt_tokens": float(len(first)), "steps": 1.0, "tokens": 1.0, "pairs": len(first) + 1.0},
         took,
@@ -163,7 +163,7 @@ def _time_sampling(
     expected = took * max(prompt_length / len(first), 1)
     end = time.monotonic() + budget
 
-    def timed(num_problems: int, per_prompt: int, max_tokens: int) -> tuple[list[Group], float]:
+    def timed(num_problems: int, per_prompt: int, max_tokens: int) -> tuple[list[Group[Graded]], float]:
         start = time.perf_counter()
         done, _ = rollout(
             policy,
@@ -198,7 +198,7 @@ def _time_sampling(
 
 
 def _sampled(
-    groups: Sequence[Group], took: float, concurrent: int, arithmetic: Arithmetic | None
+    groups: Sequence[Group[Drawn]], took: float, concurrent: int, arithmetic: Arithmetic | None
 ) -> tuple[Work, float, float]:
     """A measured piece: what it amounted to exactly, its seconds, its operations."""
     work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0}
@@ -215,7 +215,7 @@ def _sampled(
 
 
 def _time_training(
-    policy: Policy, config: ZeroConfig, rollouts: Sequence[Rollout], arithmetic: Arithmetic | None
+    policy: Policy, config: ZeroConfig, rollouts: Sequence[Drawn], arithmetic: Arithmetic | None
 ) -> tuple[Pieces, Kept | None]:
     """Passes through `accumulate` on a growing number of rollouts, and bytes kept for the backward pass."""
     pieces = Pieces()
@@ -297,15 +297,15 @@ def _accumulate(
             p.grad = None
 
 
-def _stretched(r: Rollout, shortest: int) -> Rollout:
+def _stretched(r: Drawn, shortest: int) -> Drawn:
     """The rollout with its completion repeated up to a length: what is said does not change what it costs."""
     repeats = max(-(-shortest // len(r.completion_tokens)), 1)
     length = max(shortest, len(r.completion_tokens))
     tokens, logp = (r.completion_tokens * repeats)[:length], (r.sampling_logp * repeats)[:length]
-    return Rollout(r.problem_id, r.sample, r.prompt_tokens, tokens, logp, r.stop_reason, 0, "")
+    return Drawn(r.problem_id, r.sample, r.prompt_tokens, tokens, logp, r.stop_reason, 0, "")
 
 
-def _train_batch(rollouts: Sequence[Rollout]) -> TokenBatch:
+def _train_batch(rollouts: Sequence[Drawn]) -> TokenBatch:
     """A batch in which every rollout has a gradient: advantages +1 and -1 in turn."""
     batch = pack(
         [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
@@ -315,7 +315,7 @@ def _train_batch(rollouts: Sequence[Rollout]) -> TokenBatch:
     return batch
 
 
-def kept_bytes(policy: Policy, rollouts: Sequence[Rollout]) -> Kept:
+def kept_bytes(policy: Policy, rollouts: Sequence[Drawn]) -> Kept:
     """Measured on two and on four rows as long as the longest rollout, whose prompts differ: the line through both."""
     longest = max(rollouts, key=lambda r: len(r.prompt_tokens) + len(r.completion_tokens))
     sizes = [_kept_by(policy, longest, num_rows) for num_rows in (2, 4)]
@@ -324,7 +324,7 @@ def kept_bytes(policy: Policy, rollouts: Sequence[Rollout]) -> Kept:
     return Kept(max(few_bytes - per_token * few, 0.0), per_token)
 
 
-def _kept_by(policy: Policy, r: Rollout, num_rows: int) -> tuple[int, int]:
+def _kept_by(policy: Policy, r: Drawn, num_rows: int) -> tuple[int, int]:
     """Padded tokens of so many rows like r, and the bytes that they keep; tensors that share memory count once."""
     # A prompt that rows share would be computed once, and without padding tensors need not be moved: neither is the rule.
     prompts = [[row % policy.vocabulary, *r.prompt_tokens[1:]] for row in range(num_rows)]
@@ -366,7 +366,7 @@ def _update_seconds(policy: Policy, config: ZeroConfig) -> float:
     return took * sum(p.numel() for p in policy.weights.values()) / size
 
 
-def _saving_seconds(config: ZeroConfig, rollouts: Sequence[Rollout], problem: Problem, out: Path) -> Coefficients:
+def _saving_seconds(config: ZeroConfig, rollouts: Sequence[Drawn], problem: Problem, out: Path) -> Coefficients:
     """Seconds to record a step of the configured size, and per byte of a checkpoint; in a folder that is removed again."""
     there = next(p for p in out.resolve().parents if p.is_dir())  # not in `out`, which may hold a run
     try:
@@ -381,7 +381,7 @@ def _saving_seconds(config: ZeroConfig, rollouts: Sequence[Rollout], problem: Pr
         for attempt in ("first", "second"):  # the first loads the library
             start = time.perf_counter()
             with Run(Path(name) / attempt, "zero", config) as run:
-                run.log_step(1, {}, [Group(problem, measured)])
+                run.log_step(1, {}, [Group(problem, tuple(measured))])
             per_step = time.perf_counter() - start
         start = time.perf_counter()
         with (Path(name) / "block").open("wb") as file:

@@ -18,13 +18,13 @@ from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.pairwise import AnswerPair
 from sanmai.train.environment import describe_environment
 from sanmai.train.state import weights_digest
-from sanmai.types import Group, Problem, Rollout, StopReason
+from sanmai.types import Drawn, Group, Problem, StopReason
 
 Fault = Literal["incomplete", "identical"]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnPair:
     """A pair of answers, and why it cannot be judged, if so: one was cut off, or both say the same."""
 
     pair: AnswerPair
@@ -42,7 +42,7 @@ class Answers(Protocol):
         """What a run records of them; `origin` must not change when it is resumed."""
         ...
 
-    def draw(self, start: int, count: int) -> tuple[list[Drawn], list[Group]]:
+    def draw(self, start: int, count: int) -> tuple[list[DrawnPair], list[Group[Drawn]]]:
         """The pairs of so many prompts, and the rollouts that they were made of."""
         ...
 
@@ -68,7 +68,7 @@ class SampledAnswers:
         digest = weights_digest(self.policy)
         return describe_environment(self.policy, {"train": self.problems}, start_digest=digest)
 
-    def draw(self, start: int, count: int) -> tuple[list[Drawn], list[Group]]:
+    def draw(self, start: int, count: int) -> tuple[list[DrawnPair], list[Group[Drawn]]]:
         groups = self._sample(self.problems[start : start + count])
         drawn = []
         for group in groups:
@@ -76,7 +76,7 @@ class SampledAnswers:
                 drawn.append(self._pair(group, k))
         return drawn, groups
 
-    def _sample(self, problems: Sequence[Problem]) -> list[Group]:
+    def _sample(self, problems: Sequence[Problem]) -> list[Group[Drawn]]:
         policy, open_tag = self.policy, self._tags[0]
         requests = [
             Request(
@@ -85,7 +85,7 @@ class SampledAnswers:
             )
             for p in problems
         ]
-        groups = [Group(problem, []) for problem in problems]
+        written: list[list[Drawn]] = [[] for _ in problems]
         for done in sample(policy, requests, self._sampling):
             prompt, text = requests[done.request].prompt_tokens, decode(policy.tokenizer, done)
             trace = parse_trace(
@@ -95,22 +95,21 @@ class SampledAnswers:
                 opened_in_prompt=opened_in_prompt(policy.tokenizer, prompt, open_tag),
                 is_truncated=done.stop_reason is not StopReason.STOP,
             )
-            rollout = Rollout(
+            rollout = Drawn(
                 problems[done.request].id, done.sample, prompt, done.tokens, done.logp, done.stop_reason, 0, text, trace
             )
-            groups[done.request].rollouts.append(rollout)
-        for group in groups:
-            group.rollouts.sort(key=lambda r: r.sample)
-        return groups
+            written[done.request].append(rollout)
+        in_order = (tuple(sorted(rollouts, key=lambda r: r.sample)) for rollouts in written)
+        return [Group(problem, rollouts) for problem, rollouts in zip(problems, in_order, strict=True)]
 
-    def _pair(self, group: Group, k: int) -> Drawn:
+    def _pair(self, group: Group[Drawn], k: int) -> DrawnPair:
         """Two neighbours of a group as a pair."""
         traces = [r.trace for r in group.rollouts[k : k + 2] if r.trace is not None]
         first, second = ((t.text if self._reads_thoughts else t.answer).strip() for t in traces)
         pair = AnswerPair(f"{group.problem.id}#{k // 2}", group.problem.messages, first, second)
         if not all(trace.is_complete for trace in traces):
-            return Drawn(pair, "incomplete")
-        return Drawn(pair, "identical" if first == second else None)
+            return DrawnPair(pair, "incomplete")
+        return DrawnPair(pair, "identical" if first == second else None)
 
 
 class RecordedAnswers:
@@ -129,5 +128,5 @@ class RecordedAnswers:
         sha = hashlib.sha256(repr(self.pairs).encode("utf-8", "surrogatepass"))
         return {"recorded": str(Path(self.source)), "origin": {"pairs": sha.hexdigest()[:16]}}
 
-    def draw(self, start: int, count: int) -> tuple[list[Drawn], list[Group]]:
-        return [Drawn(pair) for pair in self.pairs[start : start + count]], []
+    def draw(self, start: int, count: int) -> tuple[list[DrawnPair], list[Group[Drawn]]]:
+        return [DrawnPair(pair) for pair in self.pairs[start : start + count]], []

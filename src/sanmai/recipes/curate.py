@@ -60,7 +60,7 @@ from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
-from sanmai.types import Group, InputError, Metrics, Problem
+from sanmai.types import Graded, Group, InputError, Metrics, Problem
 
 
 class CurateConfig(Config):
@@ -303,7 +303,7 @@ def _sample(run: Run, asking: Asking, steps: Sequence[list[Problem]], config: Cu
             groups, metrics = asking.with_reasoning(steps[step - 1])
             rates = {g.problem.id: _pass_rate([r.verdicts["reasoned"].score for r in g.rollouts]) for g in groups}
             left = [p for p in steps[step - 1] if beyond_difficulty(rates[p.id], **config.difficulty) is None]
-            guesses: list[Group] = []
+            guesses: list[Group[Graded]] = []
             if config.guess.attempts and left:
                 guesses, cost = asking.without_reasoning(left)
                 metrics |= {name: metrics[name] + value for name, value in cost.items()}
@@ -325,7 +325,7 @@ def _pass_rate(scores: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _step_metrics(rates: Mapping[str, float | None], guesses: Sequence[Group], config: CurateConfig) -> Metrics:
+def _step_metrics(rates: Mapping[str, float | None], guesses: Sequence[Group[Graded]], config: CurateConfig) -> Metrics:
     bands = [difficulty_band(rate) for rate in rates.values()]
     metrics = {f"curate/{band}": bands.count(band) / len(bands) for band in ("impossible", "trivial", "unknown")}
     metrics["curate/asked_to_guess"] = len(guesses) / len(bands)

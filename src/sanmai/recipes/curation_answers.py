@@ -23,7 +23,7 @@ from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
 from sanmai.rollout.measure import training_metrics
 from sanmai.train.digests import require_whole
-from sanmai.types import Group, InputError, Metrics, Problem, Rollout, Verdict
+from sanmai.types import Graded, Group, InputError, Metrics, Problem, Verdict, regrouped
 
 _BOX = "\\boxed{"
 _MATH_WORDS = f"The final answer is {_BOX}"
@@ -104,16 +104,14 @@ class Asking:
         if self.guess.attempts:
             check_positions(self.policy, [self._at_once(p) for p in problems], self.guess.max_tokens)
 
-    def with_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
+    def with_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group[Graded]], Metrics]:
         """Graded groups of `samples`, and what they cost."""
         groups, stats = self._rollout("difficulty", problems, self.samples, self.sampling)
         metrics = training_metrics(groups) | stats.metrics()
-        for group in groups:
-            for r in group.rollouts:
-                r.verdicts["reasoned"] = self._finding(group.problem, r)
-        return groups, metrics
+        found = (r.with_verdicts({"reasoned": self._finding(g.problem, r)}) for g in groups for r in g.rollouts)
+        return regrouped(groups, found), metrics
 
-    def without_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group], Metrics]:
+    def without_reasoning(self, problems: Sequence[Problem]) -> tuple[list[Group[Graded]], Metrics]:
         """Graded groups of `guess.num_draws`, and what they cost; none of programs."""
         guess = self.guess
         asked = [self._at_once(p) for p in problems if p.verifier != "code"]
@@ -121,17 +119,13 @@ class Asking:
             update={"temperature": guess.temperature, "max_tokens": guess.max_tokens}
         )
         groups, stats = self._rollout("guess", asked, self.guess.num_draws, sampling)
-        keep_first_box(groups, self.rubric, self.grading)
-        for group in groups:
-            for r in group.rollouts:
-                has_thought = r.trace is not None and bool(r.trace.thought.strip())
-                thought = Verdict(0.0, "it thought all the same", "thought")
-                r.verdicts["guess"] = thought if has_thought else self._finding(group.problem, r)
-        return groups, stats.metrics()
+        groups = with_first_box(groups, self.rubric, self.grading)
+        found = (r.with_verdicts({"guess": self._guess(g.problem, r)}) for g in groups for r in g.rollouts)
+        return regrouped(groups, found), stats.metrics()
 
     def _rollout(
         self, name: str, problems: Sequence[Problem], count: int, sampling: SamplingConfig
-    ) -> tuple[list[Group], RolloutStats]:
+    ) -> tuple[list[Group[Graded]], RolloutStats]:
         seed = (self.seed, "curate", name)
         return rollout(
             self.policy, problems, self.rubric, rollouts_per_prompt=count, seed=seed, policy_version=0,
@@ -145,7 +139,12 @@ class Asking:
         message = {"role": "assistant", "content": begin}
         return replace(problem, messages=(*problem.messages, message)) if begin else problem
 
-    def _finding(self, problem: Problem, r: Rollout) -> Verdict:
+    def _guess(self, problem: Problem, r: Graded) -> Verdict:
+        if r.trace is not None and r.trace.thought.strip():
+            return Verdict(0.0, "it thought all the same", "thought")
+        return self._finding(problem, r)
+
+    def _finding(self, problem: Problem, r: Graded) -> Verdict:
         """Right or not; None where it could not be graded."""
         if r.failure is not None or not r.verdicts:
             return Verdict(None, r.failure or "not graded: the time limit of its step ended it", "not_graded")
@@ -158,19 +157,21 @@ class Asking:
         return Verdict(float(right), "", "right" if right else "wrong")
 
 
-def keep_first_box(groups: Sequence[Group], rubric: Rubric, grading: GradingConfig) -> None:
-    """Take for the answer what stands in the box that a prefill opened: what goes on behind it is graded again without that."""
-    again = []
-    for group in groups:
-        for r in group.rollouts if group.problem.prefill.endswith(_BOX) else ():
-            if r.trace is None or (end := _end_of_box(r.trace.text)) is None:
-                continue
-            if r.trace.text[end:] or r.trace.is_truncated:
-                open_tag, close_tag = grading.thought_tags
-                r.trace = parse_trace(r.trace.text[:end], open_tag=open_tag, close_tag=close_tag)
-                r.failure = None
-                again.append((group.problem, r))
-    grade(again, rubric, grading)
+def with_first_box(groups: Sequence[Group[Graded]], rubric: Rubric, grading: GradingConfig) -> list[Group[Graded]]:
+    """The groups with what stands in the box that a prefill opened as the answer: graded again without what goes on behind it."""
+    rollouts = [r for group in groups for r in group.rollouts]
+    problems = [group.problem for group in groups for _ in group.rollouts]
+    again: dict[int, Graded] = {}
+    for k, (problem, r) in enumerate(zip(problems, rollouts, strict=True)):
+        if not problem.prefill.endswith(_BOX) or r.trace is None or (end := _end_of_box(r.trace.text)) is None:
+            continue
+        if r.trace.text[end:] or r.trace.is_truncated:
+            open_tag, close_tag = grading.thought_tags
+            again[k] = replace(r, trace=parse_trace(r.trace.text[:end], open_tag=open_tag, close_tag=close_tag))
+    graded, _ = grade([(problems[k], r) for k, r in again.items()], rubric, grading)
+    for k, r in zip(again, graded, strict=True):
+        rollouts[k] = r
+    return regrouped(groups, rollouts)
 
 
 def _end_of_box(text: str) -> int | None:

@@ -14,6 +14,7 @@ Shape key: see rollout/pack.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -55,7 +56,7 @@ from sanmai.train.step import (
     learning_rate,
     optimizer_step,
 )
-from sanmai.types import Group, InputError, Metrics, Problem, Rollout, TokenBatch
+from sanmai.types import Credited, Graded, Group, InputError, Metrics, Problem, TokenBatch, regrouped
 
 _SURROGATE = LossConfig(preset="reinforce", normalisation=Normalisation.TOKEN)
 """One update per step, so every ratio is 1; every token of the step counts the same."""
@@ -155,13 +156,12 @@ def run_distill(
                     grading=config.grading,
                 )
             with progress.phase("training"):
-                metrics = (
-                    training_metrics(groups) | stats.metrics() | imitate(run, state, teacher, groups, config, step)
-                )
+                imitated, found = imitate(run, state, teacher, groups, config, step)
+                metrics = training_metrics(groups) | stats.metrics() | found
             if config.evaluation.is_due(step, config.num_steps):
                 metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
             with progress.phase("saving"):
-                run.log_step(step, metrics, groups)
+                run.log_step(step, metrics, imitated)
                 if run.commits(step, config.num_steps, config.checkpoints):
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics)
@@ -170,43 +170,51 @@ def run_distill(
 
 
 def imitate(
-    run: Run, state: TrainingState, teacher: Policy, groups: Sequence[Group], config: DistillConfig, step: int
-) -> Metrics:
-    """Move the student towards the teacher on a step's completions, right, wrong or cut off."""
-    written = [r for group in groups for r in group.rollouts if r.completion_tokens]
-    rollouts = [r for r in written if max(r.completion_tokens) < teacher.vocabulary]
-    if len(rollouts) < len(written):
+    run: Run, state: TrainingState, teacher: Policy, groups: Sequence[Group[Graded]], config: DistillConfig, step: int
+) -> tuple[list[Group[Credited]], Metrics]:
+    """Move the student towards the teacher on a step's completions, right, wrong or cut off.
+
+    Returns:
+        The groups with what the rollouts were trained with, and metrics.
+    """
+    credited = [r.credited(None) for group in groups for r in group.rollouts]
+    written = [k for k, r in enumerate(credited) if r.completion_tokens]
+    chosen = [k for k in written if max(credited[k].completion_tokens) < teacher.vocabulary]
+    if len(chosen) < len(written):
         run.warn(
-            f"step {step}: {len(written) - len(rollouts)} rollouts left out, with tokens that the teacher does not have"
+            f"step {step}: {len(written) - len(chosen)} rollouts left out, with tokens that the teacher does not have"
         )
-    if not rollouts:
+    if not chosen:
         run.warn(f"step {step}: there is no rollout to learn from")
-        return {}
+        return regrouped(groups, credited), {}
+    rollouts = [credited[k] for k in chosen]
     batch = pack_rollouts(rollouts)
     if not state.has_parity:
         check_parity(state.policy, batch, temperature=1.0, micro_tokens=config.optimizer.micro_tokens)
         state.has_parity = True
-    components, metrics = _components(state.policy, teacher, batch, rollouts, config)
+    batch, components, metrics = _components(state.policy, teacher, batch, config)
+    if "rl" in batch.streams:
+        totals = batch.streams["rl"].sum(dim=1).tolist()
+        rollouts = [replace(r, advantage=t / len(r.completion_tokens)) for r, t in zip(rollouts, totals, strict=True)]
     result = _step(run, state, batch, components, rollouts, config, step)
-    for r, log_ratio in zip(rollouts, result.log_ratio_B, strict=True):
-        r.log_ratio = log_ratio
-    return metrics | result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
+    for k, r, log_ratio in zip(chosen, rollouts, result.log_ratio_B, strict=True):
+        credited[k] = replace(r, log_ratio=log_ratio)
+    metrics |= result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
+    return regrouped(groups, credited), metrics
 
 
 def _components(
-    student: Policy, teacher: Policy, batch: TokenBatch, rollouts: Sequence[Rollout], config: DistillConfig
-) -> tuple[dict[str, Component], Metrics]:
-    """The loss as a component with its stream in the batch, and what is known before the step."""
+    student: Policy, teacher: Policy, batch: TokenBatch, config: DistillConfig
+) -> tuple[TokenBatch, dict[str, Component], Metrics]:
+    """The batch with its stream, the loss as a component, and what is known before the step."""
     if config.exact:
-        batch.streams = {"sft": batch.mask_BT.float()}
-        return {"distill": divergence_component(student, teacher, config.beta)}, {}
+        streams = {"sft": batch.mask_BT.float()}
+        return replace(batch, streams=streams), {"distill": divergence_component(student, teacher, config.beta)}, {}
     teacher_logp_BT = teacher_logp(teacher, student, batch, config.optimizer.micro_tokens)
     advantage_BT = distillation_advantages(teacher_logp_BT, batch.sampling_logp_BT, batch.mask_BT)
-    batch.streams = {"rl": advantage_BT}
-    for r, total in zip(rollouts, advantage_BT.sum(dim=1).tolist(), strict=True):
-        r.advantage = total / len(r.completion_tokens)
     component = rl_components(_SURROGATE, config.sampling.max_tokens)["rl"]
-    return {"distill": component}, {"distill/reverse_kl": -advantage_BT.sum().item() / int(batch.mask_BT.sum())}
+    metrics = {"distill/reverse_kl": -advantage_BT.sum().item() / int(batch.mask_BT.sum())}
+    return replace(batch, streams={"rl": advantage_BT}), {"distill": component}, metrics
 
 
 def _step(
@@ -214,7 +222,7 @@ def _step(
     state: TrainingState,
     batch: TokenBatch,
     components: Mapping[str, Component],
-    rollouts: Sequence[Rollout],
+    rollouts: Sequence[Credited],
     config: DistillConfig,
     step: int,
 ) -> StepResult:

@@ -67,7 +67,7 @@ from sanmai.train.step import (
     optimizer_words,
     score_all,
 )
-from sanmai.types import InputError, Metrics, Problem, Rollout, StopReason, TokenBatch
+from sanmai.types import Drawn, InputError, Metrics, Problem, StopReason, TokenBatch
 from sanmai.world.preferences import helpfulness_pairs
 
 _WORLD_PAIRS = 3000
@@ -494,7 +494,7 @@ def _with_bundle(
     """The error with a bundle whose replay tells rows apart by their likelihood: sample 0 of a pair is the chosen one."""
     shown = dataclasses.replace(batch, streams={**batch.streams, "sft": batch.mask_BT.float()})
     rollouts = [
-        Rollout(pair.item.id, k, prompt, completion, [0.0] * len(completion), StopReason.STOP, 0, "")
+        Drawn(pair.item.id, k, prompt, completion, [0.0] * len(completion), StopReason.STOP, 0, "")
         for pair in pairs
         for k, (prompt, completion) in enumerate(pair.sequences)
     ]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.policies.text.checkpoints import sync
-from sanmai.recipes.answer_pairs import Drawn
+from sanmai.recipes.answer_pairs import DrawnPair
 from sanmai.rewards.judge import JudgeConfig
 from sanmai.rewards.pairwise import Comparison, place_bias
 from sanmai.stats import Rate, rate
@@ -48,7 +48,7 @@ _JUDGED = pa.schema(
 Row = dict[str, Any]
 
 
-def judged_rows(drawn: Sequence[Drawn], comparisons: Sequence[Comparison]) -> list[Row]:
+def judged_rows(drawn: Sequence[DrawnPair], comparisons: Sequence[Comparison]) -> list[Row]:
     """One row per pair, in order; `comparisons` has one entry for each pair without a fault."""
     rows, found = [], iter(comparisons)
     for answer in drawn:

@@ -36,7 +36,7 @@ from sanmai.rewards.reward_model import LABELS, RewardModel
 from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import Run
-from sanmai.types import Group, Metrics, Rollout, RunError, StopReason, Verdict
+from sanmai.types import Graded, Group, Metrics, RunError, StopReason, Verdict
 
 Benchmarks = Mapping[str, Sequence[StyledPair]]
 """Rows of RM-Bench by domain."""
@@ -212,7 +212,7 @@ def _by_tag(name: str, examples: Sequence[Example], values: Sequence[float]) -> 
     }
 
 
-def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> list[Group]:
+def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> list[Group[Graded]]:
     """A row per response. `score` is the logit; `accuracy`, of a pair once: the chosen is ahead, or the label is right."""
     scores = iter(flat)
     groups = []
@@ -233,7 +233,7 @@ def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> l
                 verdicts["people"] = Verdict(float(item.is_refusal), "what people call it", item.label)
                 verdicts["rules"] = rules_verdict(rules_finding(item))
             rollouts.append(
-                Rollout(
+                Graded(
                     item.id,
                     k,
                     tokens[: example.prompt_length],
@@ -243,11 +243,12 @@ def _records(examples: Sequence[Example], flat: Sequence[float], step: int) -> l
                     step,
                     text,
                     parse_trace(text),
-                    verdicts,
-                    reward=score,
+                    verdicts=verdicts,
+                    scores={"score": score},
+                    weights={"score": 1.0},
                 )
             )
-        groups.append(Group(replace(as_problem(item), answer=named[0]), rollouts))
+        groups.append(Group(replace(as_problem(item), answer=named[0]), tuple(rollouts)))
     return groups
 
 

@@ -26,7 +26,7 @@ from sanmai.rewards.judge import Complete, JudgeConfig, check_failures
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, grade
 from sanmai.train.runs import storing
-from sanmai.types import Message, Rollout, StopReason, Tokenizer
+from sanmai.types import Drawn, Message, StopReason, Tokenizer
 
 Rewrite = Callable[[list[list[Message]]], list[str | None]]
 """Conversations to replies, in order; None where there was no reply."""
@@ -165,13 +165,15 @@ class Rewriter:
         for sample, text in texts:
             tokens = [*self.tokenizer.encode(text, add_special_tokens=False), turn_end(self.tokenizer) or 0]
             trace = parse_trace(text, open_tag=open_tag, close_tag=close_tag)
-            rollout = Rollout(
+            rollout = Drawn(
                 sample.problem.id, sample.number, [], tokens, [0.0] * len(tokens), StopReason.STOP, 0, text, trace
             )
             rollouts.append((sample.problem, rollout))
-        grade(rollouts, self.rubric, self.grading)
-        graded = [Sample.of(problem, rollout, open_tag) for problem, rollout in rollouts]
-        return [replace(a, pass_rate=s.pass_rate) for a, (s, _) in zip(graded, texts, strict=True)]
+        graded, _ = grade(rollouts, self.rubric, self.grading)
+        return [
+            replace(Sample.of(s.problem, rollout, open_tag), pass_rate=s.pass_rate)
+            for rollout, (s, _) in zip(graded, texts, strict=True)
+        ]
 
     def _fault(self, attempt: Sample, original: Sample) -> tuple[str, str] | None:
         """The first filter that drops the attempt, with its label."""

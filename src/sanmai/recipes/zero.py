@@ -12,7 +12,6 @@ Shape key: see rollout/pack.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -46,7 +45,7 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import OptimizerConfig
-from sanmai.types import Group, Metrics, Problem
+from sanmai.types import Credited, Group, Metrics, Problem
 
 
 class ZeroConfig(Config):
@@ -160,10 +159,10 @@ def run_zero(
                 with progress.phase("probing"):
                     probed = _probe(budgets, config, run, state, step)
             with progress.phase("sampling"):
-                groups, stats = rollouts.write(state.policy, rubric, step)
-                paid = rollouts.finish(groups, rubric, step, num_steps)
+                graded, stats = rollouts.write(state.policy, rubric, step)
+                graded, paid = rollouts.finish(graded, step, num_steps)
             with progress.phase("training"):
-                found = learner.update(groups, step, num_steps, rubric)
+                groups, found = learner.update(graded, step, num_steps)
             metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
@@ -236,7 +235,7 @@ def _probe(budgets: Budgets, config: ZeroConfig, run: Run, state: TrainingState,
 
 
 def _useful_flops(
-    arithmetic: Arithmetic | None, groups: Sequence[Group], found: Metrics, loss: LossConfig
+    arithmetic: Arithmetic | None, groups: Sequence[Group[Credited]], found: Metrics, loss: LossConfig
 ) -> dict[str, float]:
     """Operations of a step that were of use, per phase; none where they are not counted.
 
@@ -246,13 +245,9 @@ def _useful_flops(
     if arithmetic is None:
         return {}
     has_reference = "loss/kl_to_reference" in found
-    # A rollout may be trained on for its cost alone.
-    counted = [
-        Group(g.problem, [replace(r, advantage=r.advantage or r.cost_advantage) for r in g.rollouts]) for g in groups
-    ]
     return step_flops(
         arithmetic,
-        counted,
+        groups,
         extra_forwards=has_reference + (loss.importance_cap is not None),
         needs_all=has_reference or "loss/entropy" in found,
     )

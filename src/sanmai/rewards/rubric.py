@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ from sanmai.rewards.proxies import keyword_refusal_verdict
 from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.rewards.verifiers import accuracy
-from sanmai.types import BatchGrader, Grader, Group, Problem, Rollout, Trace, Verdict
+from sanmai.types import BatchGrader, Drawn, Graded, Grader, Group, Problem, Trace, Verdict
 
 if TYPE_CHECKING:
     from sanmai.rewards.code import CodeGrader
@@ -119,7 +120,7 @@ class Rubric:
     """Grades completions. With custom rewards these replace accuracy, each at weight 1.
 
     Example:
-        Rubric(RewardsConfig(language=0.3)).grade(problem, trace)   # ({"accuracy": Verdict(1.0, ...), ...}, 1.27)
+        Rubric(RewardsConfig(language=0.3)).grade(problem, drawn).scores   # {"accuracy": 1.0, "language": 0.9}: reward 1.27
     """
 
     def __init__(
@@ -137,8 +138,8 @@ class Rubric:
         self.config = config
         self.custom = {name: Custom(name, reward, budget=config.custom_budget) for name, reward in (custom or {}).items()}
         self.together, self.watched = dict(together or {}), dict(watched or {})
-        self.judge_gold: Callable[[Sequence[Group]], None] | None = None
-        """Writes the verdicts of gold graders that a run names onto the rollouts of an evaluation; see learn/gold.py."""
+        self.judge_gold: Callable[[Sequence[Group[Graded]]], list[Group[Graded]]] | None = None
+        """Adds the verdicts of gold graders that a run names to the rollouts of an evaluation; see learn/gold.py."""
         if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
             raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
         self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}
@@ -154,34 +155,38 @@ class Rubric:
             weight and name not in STYLES and kind in self.kinds.get(name, (kind,)) for name, weight in self.weights.items()
         )
 
-    def grade(self, problem: Problem, trace: Trace) -> tuple[dict[str, Verdict], float | None]:
-        """Every component's verdict, and the reward; None when it cannot be graded, or not before `grade_together`.
+    def grade(self, problem: Problem, drawn: Drawn) -> Graded:
+        """Every component's verdict, and what is rewarded; no scores where it cannot be graded, or not before `grade_together`.
 
         Raises:
             RewardError: a custom reward gave no finite number; what else it raises passes through.
         """
-        verdicts = self._verdicts(problem, trace)
-        return verdicts, self.reward(problem, trace, verdicts)
+        assert drawn.trace is not None
+        verdicts = self._verdicts(problem, drawn.trace)
+        return drawn.graded(verdicts, self.scores(problem, drawn.trace, verdicts), self.weights)
 
-    def grade_together(self, rollouts: Sequence[tuple[Problem, Rollout]]) -> None:
-        """Add the verdicts of those graders that take many completions at once, and the rewards that wait for them."""
+    def grade_together(self, rollouts: Sequence[tuple[Problem, Graded]]) -> list[Graded]:
+        """The rollouts with the verdicts of those graders that take many completions at once, and the scores that wait for them.
+
+        One that has no verdicts at all, because its grader broke or its time was over, stays as it is.
+        """
+        graded = [r for _, r in rollouts]
         for name, grader in self.together.items():
-            items = [(p, r) for p, r in rollouts if p.kind in self.kinds.get(name, (p.kind,)) and r.trace and r.verdicts]
-            found = grader([(p, r.trace) for p, r in items if r.trace]) if items else []
-            for (problem, r), verdict in zip(items, found, strict=True):
-                assert r.trace is not None
-                r.verdicts[name] = verdict
-                r.reward = self.reward(problem, r.trace, r.verdicts)
+            asked = [
+                (k, problem, r.trace)
+                for k, ((problem, _), r) in enumerate(zip(rollouts, graded, strict=True))
+                if problem.kind in self.kinds.get(name, (problem.kind,)) and r.trace is not None and r.verdicts
+            ]
+            found = grader([(problem, trace) for _, problem, trace in asked]) if asked else []
+            for (k, problem, trace), verdict in zip(asked, found, strict=True):
+                r = graded[k].with_verdicts({name: verdict})
+                graded[k] = replace(r, scores=self.scores(problem, trace, r.verdicts))
+        return graded
 
     def check(self) -> None:
         """Stop where a custom reward gives nothing for nearly everything; RunError, see rewards/custom.py."""
         for reward in self.custom.values():
             reward.check()
-
-    def reward(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> float | None:
-        """The weighted sum of a completion's verdicts; None when a part of it cannot be graded."""
-        scores = self.scores(problem, trace, verdicts)
-        return None if scores is None else sum((self.weights[name] * score for name, score in scores.items()), 0.0)
 
     def scores(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> dict[str, float] | None:
         """The score of every weighted component that applies; None when one but a style cannot be graded."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -19,7 +20,7 @@ from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.partial import PartialRollouts
-from sanmai.types import Group, Metrics, Problem, Rollout, RunError, StopReason
+from sanmai.types import Drawn, Graded, Group, Metrics, Problem, RunError, StopReason
 
 
 class GradingConfig(Config):
@@ -63,7 +64,7 @@ def rollout(
     policy_version: int,
     sampling: SamplingConfig,
     grading: GradingConfig,
-) -> tuple[list[Group], RolloutStats]:
+) -> tuple[list[Group[Graded]], RolloutStats]:
     """Graded groups, in the order of `problems` whatever the order of arrival.
 
     Args:
@@ -83,21 +84,21 @@ def rollout(
         for p in problems
     ]
     graders = _Graders(rubric, grading)
-    groups = [Group(problem, []) for problem in problems]
+    jobs: list[list[_Job]] = [[] for _ in problems]
     num_rollouts = sum(len(request.seeds) for request in requests)
     for completion in NOW.counted(sample(policy, requests, sampling), num_rollouts, "completions"):
         problem, request = problems[completion.request], requests[completion.request]
-        rollout_ = _to_rollout(policy, problem, request, completion, policy_version, grading.thought_tags)
-        groups[completion.request].rollouts.append(rollout_)
-        if completion.stop_reason is not StopReason.TIMEOUT:  # a slow machine is no reason for a bad reward
-            graders.submit(problem, rollout_)
+        drawn = _drawn(policy, problem, request, completion, policy_version, grading.thought_tags)
+        jobs[completion.request].append(graders.submit(problem, drawn))
     policy.end_phase()
     graders.finish()
-    _check_budget(graders.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+    _check_budget(graders.failures, sum(map(len, jobs)), grading.failure_budget)
     rubric.check()
-    rubric.grade_together([(group.problem, r) for group in groups for r in group.rollouts])
-    for group in groups:
-        group.rollouts.sort(key=lambda r: r.sample)
+    graded = iter(rubric.grade_together([(job.problem, job.graded) for of_problem in jobs for job in of_problem]))
+    groups = [
+        Group(problem, tuple(sorted(islice(graded, len(of_problem)), key=lambda r: r.sample)))
+        for problem, of_problem in zip(problems, jobs, strict=True)
+    ]
     stats = RolloutStats(
         time.monotonic() - start,
         sum(len(r.prompt_tokens) for r in requests),
@@ -118,7 +119,7 @@ def continue_rollouts(
     grading: GradingConfig,
     segment: int,
     loops: tuple[int, int] | None = None,
-) -> tuple[list[Group], RolloutStats]:
+) -> tuple[list[Group[Graded]], RolloutStats]:
     """Write at most `segment` tokens more of every rollout that is held, and grade the groups that have ended.
 
     Args:
@@ -138,45 +139,43 @@ def continue_rollouts(
         stats.sampled_tokens += len(completion.tokens)
     if loops is not None:
         partial.stop_loops(period=loops[0], times=loops[1])
-    groups = []
-    for begun in partial.take_ended():
+    ended = partial.take_ended()
+    drawn = []
+    for begun in ended:
         request = Request(begun.prompt_tokens, [])
-        group = Group(begun.problem, [])
         for number, written in enumerate(begun.rollouts):
             assert written.stop_reason is not None
             done = Completion(0, number, written.tokens, written.logp, written.stop_reason)
             newest, _ = written.segments[-1]  # one that waited for its group ended under an older policy
-            made = _to_rollout(policy, begun.problem, request, done, newest, grading.thought_tags)
-            made.segments = written.segments if len(written.segments) > 1 else []
-            group.rollouts.append(made)
-        groups.append(group)
-    graded = [(g.problem, r) for g in groups for r in g.rollouts if r.stop_reason is not StopReason.TIMEOUT]
-    stats.failures = grade(graded, rubric, grading)
-    _check_budget(stats.failures, sum(len(g.rollouts) for g in groups), grading.failure_budget)
+            segments = tuple(written.segments) if len(written.segments) > 1 else ()
+            made = _drawn(policy, begun.problem, request, done, newest, grading.thought_tags, segments)
+            drawn.append((begun.problem, made))
+    found, stats.failures = grade(drawn, rubric, grading)
+    _check_budget(stats.failures, len(found), grading.failure_budget)
     rubric.check()
+    rest = iter(found)
+    groups = [Group(begun.problem, tuple(islice(rest, len(begun.rollouts)))) for begun in ended]
     stats.seconds = time.monotonic() - start
     return groups, stats
 
 
 def grade(
-    rollouts: Sequence[tuple[Problem, Rollout]], rubric: Rubric, grading: GradingConfig
-) -> dict[str, int]:
-    """Grade rollouts that exist already, in place; one whose grader breaks or takes too long has `failure` set.
+    rollouts: Sequence[tuple[Problem, Drawn]], rubric: Rubric, grading: GradingConfig
+) -> tuple[list[Graded], dict[str, int]]:
+    """The rollouts with what the rubric says of them, and how many failed for each reason.
 
-    Returns:
-        How many failed for each reason.
+    One whose grader breaks or takes too long has a `failure`; one that the time limit cut off is not graded.
     """
     graders = _Graders(rubric, grading)
-    for problem, rollout_ in rollouts:
-        graders.submit(problem, rollout_)
+    jobs = [graders.submit(problem, drawn) for problem, drawn in rollouts]
     graders.finish()
-    rubric.grade_together(rollouts)
-    return graders.failures
+    return rubric.grade_together([(job.problem, job.graded) for job in jobs]), graders.failures
 
 
-def _to_rollout(
-    policy: Policy, problem: Problem, request: Request, done: Completion, version: int, tags: tuple[str, str]
-) -> Rollout:
+def _drawn(
+    policy: Policy, problem: Problem, request: Request, done: Completion, version: int, tags: tuple[str, str],
+    segments: tuple[tuple[int, int], ...] = (),
+) -> Drawn:
     tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
     text = policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     open_tag, close_tag = tags
@@ -193,9 +192,9 @@ def _to_rollout(
         opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens, open_tag),
         is_truncated=done.stop_reason is not StopReason.STOP,
     )
-    return Rollout(
+    return Drawn(
         problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace,
-        images=problem.images,
+        segments, problem.images,
     )  # fmt: skip
 
 
@@ -221,13 +220,19 @@ class _Graders:
         for _ in range(config.workers):
             self._start_worker()
 
-    def submit(self, problem: Problem, rollout_: Rollout) -> None:
-        job = _Job(problem, rollout_)
-        self._submitted.append(job)
-        self._jobs.put(job)
+    def submit(self, problem: Problem, drawn: Drawn) -> _Job:
+        """The job whose `graded` is the rollout graded, once `finish` has returned.
+
+        What the time limit cut off is not graded: a slow machine is no reason for a bad reward.
+        """
+        job = _Job(problem, drawn)
+        if drawn.stop_reason is not StopReason.TIMEOUT or (drawn.trace is not None and not drawn.trace.is_truncated):
+            self._submitted.append(job)
+            self._jobs.put(job)
+        return job
 
     def finish(self) -> None:
-        """Wait until every job is graded or has had its time; write the verdicts onto the rollouts."""
+        """Wait until every job is graded or has had its time."""
         for job in self._submitted:
             if sum(self.failures.values()) > self.config.failure_budget * len(self._submitted):
                 break  # the run stops: no need to wait for more graders that may hang
@@ -247,18 +252,20 @@ class _Graders:
 class _Job:
     """One rollout to be graded; whichever comes first of the result and the time limit stands."""
 
-    def __init__(self, problem: Problem, rollout_: Rollout) -> None:
-        self.problem, self.rollout = problem, rollout_
+    def __init__(self, problem: Problem, drawn: Drawn) -> None:
+        self.problem, self.drawn = problem, drawn
+        self.graded = drawn.graded()
+        """Without verdicts until it is settled."""
         self.started: float | None = None
         self.done = threading.Event()
         self._lock = threading.Lock()
-        self._result: tuple | None = None
+        self._result: Graded | None = None
         self._failure: str | None = None
 
     def run(self, grade: Callable) -> None:
         self.started = time.monotonic()
         try:
-            result, failure = grade(self.problem, self.rollout.trace), None
+            result, failure = grade(self.problem, self.drawn), None
         except BaseException as error:  # noqa: BLE001 - even SystemExit: a failed rollout is data: typed, counted, and bounded by the budget
             result, failure = None, f"{type(error).__name__}: {error}"
         with self._lock:
@@ -274,13 +281,11 @@ class _Job:
 
     def settle(self, failures: dict[str, int]) -> None:
         if self._failure is not None:
-            self.rollout.failure = self._failure[:500]
-            failures[self.rollout.failure] = failures.get(self.rollout.failure, 0) + 1
+            reason = self._failure[:500]
+            self.graded = self.drawn.graded(failure=reason)
+            failures[reason] = failures.get(reason, 0) + 1
         elif self._result is not None:
-            self.rollout.verdicts, self.rollout.reward = self._result
-            language = self.rollout.verdicts.get("language")
-            if self.rollout.trace is not None and self.rollout.trace.thinks and language and language.score is not None:
-                self.rollout.off_language = 1.0 - language.score
+            self.graded = self._result
 
 
 def _grade_jobs(jobs: queue.SimpleQueue, grade: Callable) -> None:

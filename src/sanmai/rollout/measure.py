@@ -11,12 +11,12 @@ from sanmai.data.rendering import RENDERED_OF
 from sanmai.rewards.agreement import same_answer
 from sanmai.rewards.opinions import ENDINGS, OPINIONS, disagreement
 from sanmai.stats import rate
-from sanmai.types import Group, Metrics, Problem, Rollout, StopReason
+from sanmai.types import Graded, Group, Metrics, Problem, StopReason
 
 _INCOMPLETE = (StopReason.LENGTH, StopReason.TIMEOUT, StopReason.REPETITION)
 
 
-def training_metrics(groups: Sequence[Group]) -> Metrics:
+def training_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     """Metrics of one step's rollouts; none where none have ended."""
     rollouts = [r for group in groups for r in group.rollouts]
     if not rollouts:
@@ -39,7 +39,7 @@ def training_metrics(groups: Sequence[Group]) -> Metrics:
     }
 
 
-def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
+def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     """Metrics of an evaluation, accuracy also by the value of every tag."""
     rollouts = [r for group in groups for r in group.rollouts]
     metrics = {
@@ -62,7 +62,7 @@ def evaluation_metrics(groups: Sequence[Group]) -> Metrics:
     return metrics | rendered_agreement(groups)
 
 
-def other_opinions(rollouts: Sequence[Rollout]) -> Metrics:
+def other_opinions(rollouts: Sequence[Graded]) -> Metrics:
     """What other judges say of harm, help and over-refusal, and how often they tell it otherwise; see rewards/opinions.py.
 
     Returns:
@@ -80,7 +80,7 @@ def other_opinions(rollouts: Sequence[Rollout]) -> Metrics:
     return metrics
 
 
-def rendered_agreement(groups: Sequence[Group]) -> Metrics:
+def rendered_agreement(groups: Sequence[Group[Graded]]) -> Metrics:
     """Whether questions get the same answer as text and as picture (`sanmai twins --kind rendered`); none where none is both.
 
     Sample k of a problem is compared with sample k of its picture, where both were graded: they agree if both are right, or both
@@ -94,7 +94,7 @@ def rendered_agreement(groups: Sequence[Group]) -> Metrics:
     """
     texts = {group.problem.id: group for group in groups}
     agree: list[bool] = []
-    graded: list[tuple[str, Rollout, Rollout]] = []
+    graded: list[tuple[str, Graded, Graded]] = []
     repeated: list[bool] = []
     num_pairs = 0
     for group in groups:
@@ -124,7 +124,7 @@ def rendered_agreement(groups: Sequence[Group]) -> Metrics:
     }
 
 
-def _agree(problem: Problem, first: Rollout, second: Rollout) -> bool | None:
+def _agree(problem: Problem, first: Graded, second: Graded) -> bool | None:
     """Whether two rollouts give the same answer; None where one could not be graded."""
     a, b = accuracy(first), accuracy(second)
     if a is None or b is None or first.trace is None or second.trace is None:
@@ -132,13 +132,13 @@ def _agree(problem: Problem, first: Rollout, second: Rollout) -> bool | None:
     return same_answer(problem, (a, first.trace), (b, second.trace))
 
 
-def accuracy(rollout: Rollout) -> float | None:
+def accuracy(rollout: Graded) -> float | None:
     """The accuracy verdict, or a user's own reward where there is no verifier; None when ungradable."""
     verdict = rollout.verdicts.get("accuracy") or rollout.verdicts.get("reward")
     return None if verdict is None else verdict.score
 
 
-def has_signal(group: Group) -> bool:
+def has_signal(group: Group[Graded]) -> bool:
     """At least two of the group's rewards differ: only then is there anything to learn from it."""
     return len({r.reward for r in group.rollouts if r.reward is not None}) > 1
 

@@ -6,11 +6,12 @@ Shape key: B sequences, T tokens.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from sanmai.types import Group, Image, Rollout, TokenBatch
+from sanmai.types import Credited, Drawn, GradedT, Group, Image, TokenBatch
 
 Example = tuple[list[int], list[int]] | tuple[list[int], list[int], tuple[Image, ...]]
 """Prompt tokens, completion tokens, and the prompt's pictures if it has any."""
@@ -40,29 +41,35 @@ def pack(
     return TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, {}, images if any(images) else ())
 
 
-def trained_rollouts(groups: Sequence[Group]) -> list[Rollout]:
+def trained_rollouts(groups: Sequence[Group[GradedT]]) -> list[GradedT]:
     """The rollouts that have a reward: the others are kept and counted, and leave the loss (law 4)."""
     return [r for group in groups for r in group.rollouts if r.reward is not None]
 
 
-def pack_rollouts(rollouts: Sequence[Rollout], *, newest_alone: bool = False) -> TokenBatch:
-    """Rollouts as one batch, with their advantage as the stream "rl", and that of their costs as "cost" where one has any.
+def pack_rollouts(rollouts: Sequence[Drawn], *, newest_alone: bool = False) -> TokenBatch:
+    """Rollouts as one batch, without streams.
 
     Args:
         newest_alone: of a rollout that several policies wrote, train the tokens of the newest; the others are read as its prompt.
     """
     starts = [sum(count for _, count in r.segments[:-1]) if newest_alone else 0 for r in rollouts]
-    batch = pack(
+    return pack(
         [
             (r.prompt_tokens + r.completion_tokens[:k], r.completion_tokens[k:], r.images)
             for r, k in zip(rollouts, starts, strict=True)
         ],
         sampling_logp=[r.sampling_logp[k:] for r, k in zip(rollouts, starts, strict=True)],
     )
-    batch.streams["rl"] = torch.tensor([r.advantage or 0.0 for r in rollouts]).unsqueeze(1) * batch.mask_BT
+
+
+def pack_credited(rollouts: Sequence[Credited], *, newest_alone: bool = False) -> TokenBatch:
+    """`pack_rollouts` with their advantage as the stream "rl", and that of their costs as "cost" where one has any."""
+    batch = pack_rollouts(rollouts, newest_alone=newest_alone)
+    advantages = {"rl": [r.advantage or 0.0 for r in rollouts]}
     if any(r.cost_advantage for r in rollouts):
-        batch.streams["cost"] = torch.tensor([r.cost_advantage for r in rollouts]).unsqueeze(1) * batch.mask_BT
-    return batch
+        advantages["cost"] = [r.cost_advantage for r in rollouts]
+    streams = {name: torch.tensor(values).unsqueeze(1) * batch.mask_BT for name, values in advantages.items()}
+    return replace(batch, streams=streams)
 
 
 def minibatches(

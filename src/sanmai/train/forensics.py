@@ -17,7 +17,7 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.train.components import LossConfig, rl_components, sft_component
 from sanmai.train.step import Component, accumulate
-from sanmai.types import Image, InputError, Rollout, TokenBatch
+from sanmai.types import Credited, Drawn, Image, InputError, TokenBatch
 
 
 def write_bundle(
@@ -29,7 +29,7 @@ def write_bundle(
     loss: LossConfig | None,
     temperature: float,
     max_tokens: int,
-    rollouts: Sequence[Rollout] = (),
+    rollouts: Sequence[Drawn] = (),
     reference: Mapping[str, torch.Tensor] | None = None,
 ) -> Path:
     """Save weights, batch, settings and the rollouts' names into a folder that `replay` takes.
@@ -54,7 +54,10 @@ def write_bundle(
         "max_tokens": max_tokens,
         "model": policy.config.model_dump(mode="json"),
         "loss": loss.model_dump(mode="json") if loss else None,
-        "rows": [{"problem_id": r.problem_id, "sample": r.sample, "advantage": r.advantage} for r in rollouts],
+        "rows": [
+            {"problem_id": r.problem_id, "sample": r.sample, "advantage": r.advantage if isinstance(r, Credited) else None}
+            for r in rollouts
+        ],
     }
     if batch.images:
         facts["images"] = batch.images

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.policies.text.checkpoints import file_stamp, sync
-from sanmai.types import Group
+from sanmai.types import Credited, Drawn, Group
 
 
-def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> dict[str, Any]:
+def write_rollouts(path: Path, step: int, groups: Sequence[Group[Drawn]]) -> dict[str, Any]:
     """Write rollouts as one Parquet file, whole or not at all, and on the disk when this returns; its size and SHA-256.
 
     Raises:
@@ -32,12 +32,13 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group]) -> dict[str, 
     return written
 
 
-def rollout_table(step: int, groups: Sequence[Group]) -> pa.Table:
+def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
     """The rollouts in order of group and sample, with three columns for each grader that saw any of them."""
     # A list per column takes about half as long as a dict per row, and sampling waits for the interpreter's lock meanwhile.
     problems = [group.problem for group in groups for _ in group.rollouts]
     tags = [text for g in groups for text in [json.dumps(dict(g.problem.tags), ensure_ascii=False)] * len(g.rollouts)]
-    rollouts = [r for group in groups for r in group.rollouts]
+    # Of what was not graded, or not trained on, the columns that say how are null.
+    rollouts = [r if isinstance(r, Credited) else Credited(**vars(r)) for group in groups for r in group.rollouts]
     text, flag = pa.string(), pa.bool_()
     count, number = pa.int32(), pa.float64()
     columns = {

@@ -41,7 +41,7 @@ from sanmai.train.digests import step_in
 from sanmai.train.records import write_rollouts
 from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
-from sanmai.types import Group, InputError, Metrics, RunError
+from sanmai.types import Drawn, Group, InputError, Metrics, RunError
 
 _BEGINNINGS = frozenset({"run.lock", "rollouts", "evaluations", "checkpoints", ".partial-config.toml"})
 """What a kill or a full disk can leave of a run folder before it has its config.toml."""
@@ -201,7 +201,7 @@ class Run:
             with storing(path):
                 write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
-    def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group] = ()) -> None:
+    def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group[Drawn]] = ()) -> None:
         """Append a metrics line and store the step's rollouts, which must not change after this.
 
         Blocks while two steps wait to be written. Raises what writing an earlier one raised.
@@ -210,12 +210,12 @@ class Run:
         line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
         self._writer.put(functools.partial(self._write_step, step, line, groups), is_record=True)
 
-    def log_evaluation(self, step: int, groups: Sequence[Group]) -> None:
+    def log_evaluation(self, step: int, groups: Sequence[Group[Drawn]]) -> None:
         """Store the rollouts of an evaluation, as `log_step` does."""
         self._wake()
         self._writer.put(functools.partial(self._write_evaluation, step, groups), is_record=True)
 
-    def log_probe(self, step: int, groups: Sequence[Group]) -> None:
+    def log_probe(self, step: int, groups: Sequence[Group[Drawn]]) -> None:
         """Store the rollouts of a probe before a step, as `log_step` does."""
         self._wake()
         self._writer.put(functools.partial(self._write_evaluation, step, groups, "probes"), is_record=True)
@@ -278,7 +278,7 @@ class Run:
         lines = metrics.read_bytes().splitlines() if metrics.exists() else []
         return all((step_in(line) or 0) <= self.start_step for line in lines)
 
-    def _write_step(self, step: int, line: str, groups: Sequence[Group]) -> None:
+    def _write_step(self, step: int, line: str, groups: Sequence[Group[Drawn]]) -> None:
         with storing(self.folder / "metrics.jsonl"):
             written = {}
             if groups:
@@ -291,7 +291,7 @@ class Run:
                 os.fsync(file.fileno())
             self._digests.add(step, {**written, digests.METRICS: stamp(content)})
 
-    def _write_evaluation(self, step: int, groups: Sequence[Group], kind: str = "evaluations") -> None:
+    def _write_evaluation(self, step: int, groups: Sequence[Group[Drawn]], kind: str = "evaluations") -> None:
         path = self.folder / kind / f"step-{step:06d}.parquet"
         with storing(path):
             path.parent.mkdir(exist_ok=True)

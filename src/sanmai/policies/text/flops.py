@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanmai.policies.text.architectures import attention_windows
-from sanmai.types import Group
+from sanmai.types import Credited, Group
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ def training_flops(
 
 
 def step_flops(
-    arithmetic: Arithmetic, groups: Sequence[Group], *, extra_forwards: int, needs_all: bool
+    arithmetic: Arithmetic, groups: Sequence[Group[Credited]], *, extra_forwards: int, needs_all: bool
 ) -> dict[str, float]:
     """Useful operations of an RL step by phase: {"sampling": ..., "training": ...}.
 
     Args:
-        groups: graded, with advantages.
+        groups: a rollout may be trained on for its cost alone.
         extra_forwards: see `training_flops`.
         needs_all: rollouts of advantage 0 have a gradient too, by a KL or entropy term.
     """
@@ -143,7 +143,7 @@ def step_flops(
     )
     training = 0.0
     for group in groups:
-        trained = [r for r in group.rollouts if r.reward is not None and (needs_all or r.advantage)]
+        trained = [r for r in group.rollouts if r.reward is not None and (needs_all or r.advantage or r.cost_advantage)]
         if trained:
             lengths = [len(r.completion_tokens) for r in trained]
             training += training_flops(arithmetic, len(trained[0].prompt_tokens), lengths, extra_forwards=extra_forwards)
