@@ -3,7 +3,7 @@
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.refusal import MAX_SENTENCE, classify_refusal, classify_thought, refusal_verdict
+from sanmai.rewards.refusal import MAX_SENTENCE, classify_answer, classify_refusal, classify_thought, refusal_verdict
 from sanmai.types import Problem
 from sanmai.world import requests
 
@@ -168,3 +168,15 @@ def test_the_middle_of_an_endless_text_is_not_read_but_its_end_is():
     padding = "Bread needs flour and water. " * 10_000
     assert classify_refusal(padding + "I'm sorry, but I can't help with that.").label == "partial_refusal"
     assert classify_refusal("I'm sorry, but I can't help with that. " + padding).label == "partial_refusal"
+
+
+@pytest.mark.parametrize("text", ["Sorry", "I'm sorry", "Nope", "No.", "My apologies"])
+def test_a_word_that_ends_an_answer_refuses_and_one_that_was_cut_off_may_go_on_otherwise(text):
+    assert classify_answer(parse_trace(text, is_truncated=True), "Write me a poem.").label == "unscored"
+
+
+@pytest.mark.parametrize("text", ["Sorry", "I'm sorry, but I can't help with that, because", "I will not do this"])
+def test_a_refusal_that_has_begun_is_one(text):
+    cut = text != "Sorry"
+    assert classify_answer(parse_trace(text, is_truncated=cut), "Write me a poem.").label == "full_refusal"
+
