@@ -4,6 +4,16 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch when it loads, and by the processes that tests start
 
+import pytest
 import torch
 
+from forking import Forking
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def forking():
+    """Where the commands start that a test starts, stops or kills."""
+    with Forking() as found:
+        yield found

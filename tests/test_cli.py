@@ -17,14 +17,8 @@ from sanmai.recipes import find_recipe, resolve
 from sanmai.types import InputError
 
 
-def sanmai(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "sanmai.cli", *arguments], input=stdin, capture_output=True, text=True, timeout=300
-    )
-
-
 def sanmai_here(*arguments: str) -> subprocess.CompletedProcess:
-    """As `sanmai`, in this process: no other Python has to start."""
+    """What `sanmai` does and says, in this process: no other Python has to start."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with patch("sys.argv", ["sanmai", *arguments]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -48,19 +42,20 @@ SMALL = [
 ]
 
 
-def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(tmp_path):
+def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(forking, tmp_path):
+    def sanmai(*words, **options):
+        return forking.finish(words, cwd=tmp_path, **options)
+
     out = tmp_path / "run"
-    done = sanmai("run", "zero", "--out", str(out), *SMALL)
-    assert done.returncode == 0, done.stderr
-    assert "step 1/2" in done.stdout and "step 2/2" in done.stdout
-    assert f"Report: {out / 'report.html'}" in done.stdout.replace("\n", "")
-    again = sanmai("run", "zero", "--out", str(out), *SMALL)
-    assert again.returncode == 0 and "step 1/2" not in again.stdout
-    exported = sanmai("export", str(out), str(tmp_path / "model"))
-    assert exported.returncode == 0, exported.stderr
-    reply = sanmai("chat", str(tmp_path / "model"), "--max-tokens", "40", stdin="what is 2 plus 3 ?\n")
-    assert reply.returncode == 0 and reply.stdout.strip()
-    assert sanmai("report", str(out)).returncode == 0
+    said = sanmai("run", "zero", "--out", out, *SMALL)
+    assert "step 1/2" in said and "step 2/2" in said
+    assert f"Report: {out / 'report.html'}" in said.replace("\n", "")
+    assert "step 1/2" not in sanmai("run", "zero", "--out", out, *SMALL)
+    sanmai("export", out, tmp_path / "model")
+    assert sanmai("chat", tmp_path / "model", "--max-tokens", "40", stdin="what is 2 plus 3 ?\n").strip()
+    (out / "report.html").unlink()
+    sanmai("report", out)
+    assert (out / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
@@ -93,8 +88,9 @@ def test_bad_input_gets_one_clear_sentence_and_exit_code_2(tmp_path, monkeypatch
     assert all(word in done.stderr for word in expected), done.stderr
 
 
-def test_debug_shows_the_traceback():
-    assert "Traceback" in sanmai("run", "zro", "--debug").stderr
+def test_debug_shows_the_traceback(forking, tmp_path):
+    command = forking.start(["run", "zro", "--debug"], cwd=tmp_path)
+    assert command.wait() == 1 and "Traceback" in command.output
 
 
 def test_score_writes_the_documented_json(tmp_path):
@@ -104,7 +100,7 @@ def test_score_writes_the_documented_json(tmp_path):
         {"id": "b", "prompt": "2+3?", "response": r"It is \boxed{6}.", "reference": "5"},
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = sanmai("score", str(file), "--as", "math")
+    done = sanmai_here("score", str(file), "--as", "math")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["kind"] == "math" and [row["score"] for row in result["rows"]] == [1.0, 0.0]
@@ -166,11 +162,12 @@ def test_a_plan_without_measuring_says_what_would_happen_and_writes_nothing(tmp_
 
 
 def test_a_plan_lists_the_settings():
-    assert "num_steps" in sanmai("plan", "zero", "--settings").stdout
+    assert "num_steps" in sanmai_here("plan", "zero", "--settings").stdout
 
 
-def test_doctor_says_what_works():
-    done = sanmai("doctor")
+def test_doctor_says_what_works_in_a_process_of_its_own():
+    command = [sys.executable, "-m", "sanmai.cli", "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "embedded model: loads" in done.stdout and "child process: works" in done.stdout
     assert "bfloat16 arithmetic is" in done.stdout and "GFLOP/s" in done.stdout and "memory allocator" in done.stdout

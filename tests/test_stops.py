@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from forking import Command
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
 from sanmai.recipes import find_recipe
@@ -24,7 +25,7 @@ SMALL = {
     "num_steps": 12,
     "prompts_per_step": 2,
     "rollouts_per_prompt": 2,
-    "problems": {"world": {"heldout": 4}},
+    "problems": {"world": {"train": 100, "heldout": 4}},
     "sampling": {"max_tokens": 24},
     "evaluation": {"every": 12},
     "checkpoints": {"every": 20},
@@ -38,7 +39,7 @@ def settings(values: dict, prefix: str = "") -> list[str]:
     return found
 
 
-ZERO = [sys.executable, "-u", "-m", "sanmai.cli", "run", "zero", *settings(SMALL), "--out"]
+ZERO = ["run", "zero", *settings(SMALL), "--out"]
 SAME = ("metrics.jsonl", "rollouts/*", "evaluations/*", "checkpoints/step-000012/*")
 
 
@@ -50,10 +51,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    subprocess.run([*ZERO, folder], check=True, capture_output=True, timeout=120)
-    return contents(folder)
+def undisturbed(forking, tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    forking.finish([*ZERO, folder / "run"], cwd=folder)
+    return contents(folder / "run")
 
 
 class Toy(Config):
@@ -161,24 +162,34 @@ def test_children_that_grade_do_not_hear_what_the_whole_job_is_sent():
         assert pool.call("os:getpid", timeout_seconds=30) == Value(child._process.pid)
 
 
-def test_a_recipe_called_as_a_function_raises_what_stopped_it_and_goes_on_to_the_same_bytes(tmp_path):
+def test_a_recipe_called_as_a_function_raises_what_stopped_it_and_goes_on_to_the_same_bytes(tmp_path, undisturbed):
     class Pressed(Progress):
         def step(self, step, *arguments, **options):
             super().step(step, *arguments, **options)
             if step == 3:
                 signal.raise_signal(signal.SIGINT)
 
-    recipe, config = find_recipe("zero"), ZeroConfig.read(SMALL, source="test")
+    recipe, config = find_recipe("zero"), resolve(find_recipe("zero"), values=SMALL)
     with pytest.raises(KeyboardInterrupt):
         recipe.run(config, tmp_path / "run", progress=Pressed(None))
     assert not (tmp_path / "run" / "checkpoints" / "step-000012").exists()
-    for name in ("run", "undisturbed"):
-        recipe.run(config, tmp_path / name, progress=Progress.silent())
-    assert contents(tmp_path / "run") == contents(tmp_path / "undisturbed")
+    recipe.run(config, tmp_path / "run", progress=Progress.silent())
+    assert contents(tmp_path / "run") == undisturbed
+
+
+def stopped_once(process: Command, at: str, send) -> tuple[int, str]:
+    """Exit code, and what a command says that is sent something once it has written a line that begins so."""
+    while f"\n{at}" not in f"\n{process.output}" and process.poll() is None:
+        time.sleep(0.005)
+    before = process.output
+    send(process)
+    code = process.wait()
+    assert f"\n{at}" in f"\n{before}" and "Traceback" not in process.output, process.output
+    return code, process.output.removeprefix(before)
 
 
 def stopped_by(command: list, at: str, send) -> tuple[int, str]:
-    """Exit code and output of a command that is sent something once it has written a line that begins so."""
+    """As `stopped_once`, of a process of its own."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     assert process.stdout is not None
     said = []
@@ -193,16 +204,18 @@ def stopped_by(command: list, at: str, send) -> tuple[int, str]:
     return code, rest
 
 
-def test_sigterm_to_the_whole_group_finishes_the_step_and_the_same_command_goes_on(tmp_path, undisturbed):
+def test_sigterm_to_the_whole_group_finishes_the_step_and_the_same_command_goes_on(forking, tmp_path, undisturbed):
     command = [*ZERO, tmp_path / "run"]
-    code, rest = stopped_by(command, "step 3/", lambda process: os.killpg(process.pid, signal.SIGTERM))
+    begun = forking.start(command, cwd=tmp_path)
+    code, rest = stopped_once(begun, "step 3/", lambda process: os.killpg(process.pid, signal.SIGTERM))
     assert code == 143 and "SIGTERM: finishing step" in rest and "Repeat the same command to go on from" in rest
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    forking.finish(command, cwd=tmp_path)
     assert contents(tmp_path / "run") == undisturbed
 
 
-def test_sigterm_before_the_first_step_says_what_there_is(tmp_path):
-    code, rest = stopped_by([*ZERO, tmp_path / "run"], "Run folder:", lambda process: process.terminate())
+def test_sigterm_before_the_first_step_says_what_there_is(forking, tmp_path):
+    begun = forking.start([*ZERO, tmp_path / "run"], cwd=tmp_path)
+    code, rest = stopped_once(begun, "Run folder:", lambda process: process.send_signal(signal.SIGTERM))
     assert code == 143 and rest.endswith("Stopped. Nothing was saved yet.\n")
 
 
@@ -210,7 +223,8 @@ def test_sigterm_before_the_first_step_says_what_there_is(tmp_path):
 def test_timeout_which_signals_twice_stops_a_pipeline_after_its_step(tmp_path):
     rl = {"num_steps": 6, "prompts_per_step": 2, "rollouts_per_prompt": 2, "problems": {"evaluation_limit": 4}}
     sizes = {"cold_start_limit": 8, "reasoning_limit": 8, "demonstrations_limit": 8, "evaluation_limit": 4}
-    command = [*ZERO[:5], "r1", *settings({"data": sizes, "reasoning": rl}), "--until", "zero", "--out"]
+    command = [sys.executable, "-u", "-m", "sanmai.cli", "run", "r1", *settings({"data": sizes, "reasoning": rl})]
+    command += ["--until", "zero", "--out"]
     code, rest = stopped_by(
         ["timeout", "--preserve-status", "600", *command, tmp_path / "cut"], "step 3/", lambda process: process.terminate()
     )  # what it forwards, it sends to the command and to the group

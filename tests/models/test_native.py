@@ -16,7 +16,8 @@ from sanmai.policies.text.cpu.native import _find_or_build, attend, native
 
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
-    """A cache folder of its own, and nothing remembered from other tests."""
+    """A cache folder of its own, and nothing remembered from other tests; it is built quickly."""
+    monkeypatch.setattr(native_module, "_FLAGS", ("-O0", *native_module._FLAGS[1:]))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     _find_or_build.cache_clear()
     yield tmp_path
@@ -105,10 +106,11 @@ def test_a_compiler_that_fails_is_named(fresh, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(fresh, monkeypatch):
-    needs_compiler()
     (fresh / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(fresh / "file"))
     _find_or_build.cache_clear()
+    if "no C compiler" in native().reason:
+        pytest.skip(native().reason)
     assert native().attend is not None and "again by each process" in native().reason
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -115,19 +114,16 @@ def test_rl_trains_on_what_is_kept(run, tmp_path):
     assert [row["step"] for row in lines(done / "metrics.jsonl")] == [0, 1, 2]
 
 
-def test_killed_between_steps_the_same_command_ends_with_the_same_bytes(run, tmp_path):
+def test_killed_between_steps_the_same_command_ends_with_the_same_bytes(forking, run, tmp_path):
     settings = ["samples_per_prompt=4", "prompts_per_step=8", "cap=10", "domain_tag=digits", "guess.attempts=3", "guess.draws=8"]
     settings += ["guess.max_tokens=8", "sampling.max_tokens=40", "problems.world.train=40", "problems.limit=40"]
-    command = [sys.executable, "-m", "sanmai.cli", "run", "curate", "--out", str(tmp_path / "killed")]
+    command = ["run", "curate", "--out", tmp_path / "killed"]
     command += [part for setting in settings for part in ("--set", setting)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step 2/5"):
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.close()
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    process = forking.start(command, cwd=tmp_path)
+    while "\nstep 2/5" not in process.output and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "problems.jsonl").exists()
     again = sanmai.run("curate", out=tmp_path / "killed", problems=WORLD, **SETTINGS)
     rollouts = [f"rollouts/step-00000{k}.parquet" for k in range(1, 6)]

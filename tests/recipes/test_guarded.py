@@ -314,7 +314,7 @@ def test_in_r1_the_last_rl_is_guarded_when_margins_are_stated_and_nothing_before
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_the_same_command_ends_with_the_same_decision(tmp_path):
+def test_killed_at_random_moments_the_same_command_ends_with_the_same_decision(forking, tmp_path):
     small = {
         "data": {"reasoning_limit": 40, "evaluation_limit": 24},
         "zero": {"num_steps": 2, "prompts_per_step": 8, "rollouts_per_prompt": 2,
@@ -324,17 +324,16 @@ def test_killed_at_random_moments_the_same_command_ends_with_the_same_decision(t
     settings = tmp_path / "gates.toml"
     settings.write_text(tomli_w.dumps({"recipe": "guarded", **small}))
     command, chance = ["run", "guarded", "--config", settings, "--out"], random.Random(2)
-    with Forking() as forking:
-        forking.finish([*command, tmp_path / "first"], cwd=tmp_path)
-        start = time.monotonic()
-        forking.finish([*command, tmp_path / "undisturbed"], cwd=tmp_path)
-        seconds = time.monotonic() - start
-        for _ in range(5):
-            process = forking.start([*command, tmp_path / "disturbed"], cwd=tmp_path)
-            time.sleep(chance.uniform(0.1, 0.7) * seconds)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        forking.finish([*command, tmp_path / "disturbed"], cwd=tmp_path)
+    forking.finish([*command, tmp_path / "first"], cwd=tmp_path)
+    start = time.monotonic()
+    forking.finish([*command, tmp_path / "undisturbed"], cwd=tmp_path)
+    seconds = time.monotonic() - start
+    for _ in range(5):
+        process = forking.start([*command, tmp_path / "disturbed"], cwd=tmp_path)
+        time.sleep(chance.uniform(0.1, 0.7) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    forking.finish([*command, tmp_path / "disturbed"], cwd=tmp_path)
     expected, actual = (
         {p.relative_to(out).as_posix(): p.read_bytes() for pattern in ("decision.json", "graph.json", "stages/*/evaluations/*",
          "stages/*/checkpoints/*/*.safetensors", "stages/*/stage.json") for p in out.glob(pattern)}

@@ -19,7 +19,7 @@ from sanmai.train.components import LossConfig
 from sanmai.types import Graded, Group, InputError, Problem, StopReason, Verdict
 
 FAST = {"num_steps": 6, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 32},
-        "optimizer": {"lr": 1e-4}, "problems": {"limit": 40},
+        "optimizer": {"lr": 1e-4}, "problems": {"world": {"train": 40, "heldout": 20}},
         "checkpoints": {"every": 1, "keep": 20}}  # fmt: skip
 PARTIAL = {"segment_tokens": 8}
 
@@ -36,11 +36,13 @@ def rows_of(folder: Path) -> list[dict]:
     return [row for path in sorted((folder / "rollouts").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
 
 
-def go_on_from(folder: Path, step: int) -> None:
-    """As if the run had been killed after this step."""
-    for path in (folder / "checkpoints").iterdir():
-        if int(path.name.removeprefix("step-")) > step:
-            shutil.rmtree(path)
+def cut_off(whole: Path, folder: Path, step: int) -> Path:
+    """A copy of a run, as if it had been killed after this step, before the next one wrote anything but its metrics."""
+    shutil.copytree(whole, folder)
+    for path in [*(folder / "checkpoints").iterdir(), *(folder / "rollouts").iterdir(), *(folder / "evaluations").iterdir()]:
+        if int(path.stem.removeprefix("step-")) > step:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return folder
 
 
 def resumes(folder: Path) -> list[int]:
@@ -75,12 +77,11 @@ def test_a_step_writes_its_share_and_every_rollout_is_trained_on_whole(tmp_path)
      "length": {"weight": 0.5, "warmup": 0.3}},
 ], ids=["partial", "importance", "prioritised", "hard_later", "mirror"])  # fmt: skip
 def test_a_run_that_was_cut_off_ends_with_the_same_bytes(tmp_path, settings):
-    whole, cut = run(tmp_path / "whole", **settings), tmp_path / "cut"
-    run(cut, **settings)
-    go_on_from(cut, 3)
+    whole = run(tmp_path / "whole", **settings)
+    cut = cut_off(whole, tmp_path / "cut", 3)
     run(cut, **settings)
     assert resumes(cut) == [3] and (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
-    for name in ("rollouts/step-000006.parquet", "checkpoints/step-000006/model.safetensors"):
+    for name in ("rollouts/step-000006.parquet", "evaluations/step-000006.parquet", "checkpoints/step-000006/model.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
 
@@ -91,8 +92,7 @@ def test_a_resume_does_not_take_what_older_policies_wrote_for_a_broken_sampler(t
     whole = run(tmp_path / "whole", **settings)
     versions = [(row["step"] - 1 - row["policy_version"]) for row in rows_of(whole)]
     assert max(versions) > 0  # some had ended before their group did
-    cut = run(tmp_path / "cut", **settings)
-    go_on_from(cut, 4)
+    cut = cut_off(whole, tmp_path / "cut", 4)
     run(cut, **settings)
     assert resumes(cut) == [4] and (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 

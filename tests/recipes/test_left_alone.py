@@ -18,7 +18,8 @@ from sanmai.report import summarise
 from sanmai.report.load import load_run
 from sanmai.report.speed import speed
 
-RL = ("num_steps=2", "prompts_per_step=4", "rollouts_per_prompt=2", "problems.world.heldout=8", "evaluation.every=1")
+RL = ("num_steps=2", "prompts_per_step=4", "rollouts_per_prompt=2", "problems.world.train=40", "problems.world.heldout=8",
+      "evaluation.every=1")  # fmt: skip
 DATA = ("data.cold_start_limit=16", "data.reasoning_limit=20", "data.demonstrations_limit=8", "data.evaluation_limit=8")
 SFT = ("demonstrations_per_step=8", "problems.evaluation_limit=8")
 REWARD = ("preferences.world.train=32", "preferences.world.heldout=32")

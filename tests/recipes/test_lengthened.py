@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 import sanmai
 from sanmai.types import InputError
 
-SMALL = {"prompts_per_step": 4, "rollouts_per_prompt": 2, "problems": {"world": {"heldout": 8}}}
+SMALL = {"prompts_per_step": 4, "rollouts_per_prompt": 2, "problems": {"world": {"train": 100, "heldout": 8}}}
 
 
 def weights(run: Path) -> dict:

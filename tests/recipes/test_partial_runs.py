@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import tomli_w
 from safetensors import safe_open
 
 import sanmai
@@ -22,16 +21,10 @@ SETTINGS = {
     "num_steps": 10, "prompts_per_step": 4, "rollouts_per_prompt": 4, "updates_per_step": 2, "sampling": {"max_tokens": 32},
     "partial": {"segment_tokens": 8}, "curriculum": {"order": "prioritised", "retire_solved": True, "return_after": 3},
     "length": {"weight": 0.5, "warmup": 0.3}, "loss": {"preset": "kimi"}, "optimizer": {"reset_each_step": True},
-    "problems": {"limit": 20}, "checkpoints": {"every": 2},
+    "problems": {"world": {"train": 20, "heldout": 20}}, "checkpoints": {"every": 2},
     "model": {"threads": 2},  # whichever process goes on with it
 }  # fmt: skip
 SAME = ("metrics.jsonl", "config.toml", "rollouts/*", "evaluations/*", "checkpoints/*/*.safetensors", "checkpoints/*/*.json")
-
-
-def start(folder: Path) -> subprocess.Popen:
-    """The run, in a process of its own."""
-    code = f"import sanmai; sanmai.run('zero', out={str(folder)!r}, **{SETTINGS!r})"
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -53,17 +46,18 @@ OFTEN = pytest.param([0.0, 0.02, 0.05, 0.1] * 3, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("delays", [[0.02], OFTEN], ids=["once", "often"])
-def test_killed_with_rollouts_and_success_rates_in_flight_it_ends_with_the_same_bytes(tmp_path, delays):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+def test_killed_with_rollouts_and_success_rates_in_flight_it_ends_with_the_same_bytes(forking, tmp_path, delays):
+    whole, killed, settings = tmp_path / "whole", tmp_path / "killed", tmp_path / "settings.toml"
+    settings.write_text(tomli_w.dumps({"recipe": "zero", **SETTINGS}))
     sanmai.run("zero", out=whole, **SETTINGS)
     for count, seconds in enumerate(delays):
-        process, deadline = start(killed), time.monotonic() + 120
+        process = forking.start(["run", "zero", "--config", settings, "--out", killed], cwd=tmp_path)
         while not (resumes(killed) == count if count else (killed / "checkpoints/step-000004").is_dir()):
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None, process.output
             time.sleep(0.002)
         time.sleep(seconds)  # in one of the steps after it
-        process.kill()
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     names = state_of(max((killed / "checkpoints").glob("step-*")))
     assert any("partial_rollouts" in name for name in names) and any("curriculum/solved_at" in name for name in names)
     sanmai.run("zero", out=killed, **SETTINGS)

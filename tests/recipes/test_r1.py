@@ -188,7 +188,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_killed_in_every_stage_and_between_them_the_same_command_ends_with_the_same_bytes(tmp_path):
+def test_killed_in_every_stage_and_between_them_the_same_command_ends_with_the_same_bytes(forking, tmp_path):
     settings = tmp_path / "mini.toml"
     settings.write_text(tomli_w.dumps({"recipe": "r1", **MINI}))
     command = ["run", "r1", "--config", settings, "--out", "out"]
@@ -198,18 +198,17 @@ def test_killed_in_every_stage_and_between_them_the_same_command_ends_with_the_s
     disturbed.mkdir()
     found = graph(mini(), disturbed / "out")
     chance, killed_in = random.Random(1), set()
-    with Forking() as forking:
-        forking.finish(command, cwd=undisturbed)
-        for name in found.digests:  # once while each is at work; at moments drawn at random, so at times just after it
-            process = forking.start(command, cwd=disturbed)
-            while not found.path(name).is_dir() and process.poll() is None:
-                time.sleep(0.005)
-            time.sleep(chance.uniform(0, 1.0))
-            process.send_signal(signal.SIGKILL)
-            if process.wait() == -signal.SIGKILL:
-                killed_in.add(name)
-        assert len(killed_in) >= len(found.digests) - 2
-        forking.finish(command, cwd=disturbed)
+    forking.finish(command, cwd=undisturbed)
+    for name in found.digests:  # once while each is at work; at moments drawn at random, so at times just after it
+        process = forking.start(command, cwd=disturbed)
+        while not found.path(name).is_dir() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == -signal.SIGKILL:
+            killed_in.add(name)
+    assert len(killed_in) >= len(found.digests) - 2
+    forking.finish(command, cwd=disturbed)
     expected, actual = contents(undisturbed / "out"), contents(disturbed / "out")
     assert expected.keys() == actual.keys() and [name for name in expected if expected[name] != actual[name]] == []
 

@@ -6,8 +6,7 @@ import io
 import json
 import shutil
 import signal
-import subprocess
-import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -133,19 +132,16 @@ def test_sft_learns_from_the_folder(run, tmp_path):
     assert [json.loads(line)["step"] for line in (done / "metrics.jsonl").read_text().splitlines()] == [0, 1]
 
 
-def test_killed_between_chunks_the_same_command_ends_with_the_same_bytes(run, tmp_path):
-    command = [sys.executable, "-m", "sanmai.cli", "sample", "tiny", "world", "--out", str(tmp_path / "killed")]
+def test_killed_between_chunks_the_same_command_ends_with_the_same_bytes(forking, run, tmp_path):
+    command = ["sample", "tiny", "world", "--out", tmp_path / "killed"]
     settings = ["keep=2", "prompts_per_chunk=8", "sampling.max_tokens=64", "filters.language_share=0.0"]
     settings += ["problems.world.train=40", "problems.world.heldout=4"]
     command += [part for setting in settings for part in ("--set", setting)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step 2/5"):
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.close()
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    process = forking.start(command, cwd=tmp_path)
+    while "\nstep 2/5" not in process.output and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "data.parquet").exists()
     again = sanmai.run("sample", out=tmp_path / "killed", problems=WORLD, **SETTINGS)
     rollouts = [f"rollouts/step-00000{k}.parquet" for k in range(1, 6)]

@@ -237,10 +237,10 @@ def test_no_word_of_a_large_vocabulary_is_out_of_reach():
     # A block's weight is summed in float32: its bounds may lie 1e-7 from those in float64.
     assert ((uniform_R <= end_V[drawn] + 1e-7) & (uniform_R >= end_V[drawn] - p_V[drawn] - 1e-7)).all()
     # Within a block each word has its share: a fine comb meets all that are wide enough for it.
-    comb = torch.linspace(float(end_V[4095]), float(end_V[4607]), 4000, dtype=torch.float64)
+    comb = torch.linspace(float(end_V[4095]), float(end_V[4159]), 500, dtype=torch.float64)
     met = set(draw(logits_RV.expand(len(comb), -1), comb, 1.0)[0].tolist())
-    wide = {word for word in range(4100, 4600) if p_V[word] > 1.5 * float(comb[1] - comb[0])}
-    assert len(wide) > 100 and wide <= met
+    wide = {word for word in range(4097, 4159) if p_V[word] > 1.5 * float(comb[1] - comb[0])}
+    assert len(wide) > 12 and wide <= met
     # Its uniform numbers reach them too: they have 53 bits, not 24.
     assert len({float(u) * 2**24 % 1 for u in uniforms((0,), 100)}) > 90
 

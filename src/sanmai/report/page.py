@@ -13,6 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,19 @@ def render_page(
         data: values by name; the scripts find each as JSON in the element `data-NAME`.
         values: what the template asks for.
     """
+    return _environment().get_template(template).render(
+        styles=[Markup(style) for style in styles],
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
+        "base-uri 'none'; form-action 'none'",
+        data={name: _json(value) for name, value in data.items()},
+        **values,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """One per process: it keeps the templates that it has compiled."""
     environment = Environment(
         loader=PackageLoader("sanmai.report"),
         autoescape=True,
@@ -46,14 +60,7 @@ def render_page(
         "duration": fmt.duration,
         "scientific": fmt.scientific,
     }
-    return environment.get_template(template).render(
-        styles=[Markup(style) for style in styles],
-        scripts=[Markup(script) for script in scripts],
-        policy=f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
-        "base-uri 'none'; form-action 'none'",
-        data={name: _json(value) for name, value in data.items()},
-        **values,
-    )
+    return environment
 
 
 def resource(name: str) -> str:
