@@ -17,10 +17,10 @@ demo: $(VENV)/.installed
 	@echo "The command is $(BIN)/sanmai here. To type sanmai alone, as the README does:  . $(BIN)/activate"
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks

@@ -11,6 +11,7 @@ The child is what `sanmai run zero --out out` is, from its main() on. Started as
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -119,6 +120,7 @@ def _child(arguments: list[str], cwd: str, said: str, stdin: str) -> None:
 def _serve() -> None:
     for module in pkgutil.walk_packages(sanmai.__path__, "sanmai."):  # which has no effect: test_floors.py
         importlib.import_module(module.name)
+    gc.freeze()
     for line in sys.stdin:
         question, answer = json.loads(line), {}
         if "run" in question:

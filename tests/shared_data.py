@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ def shared_path(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"shared data not here: {path}")
     return path
+
+
+def every(default: int) -> int:
+    """Of a long list every which row is tried: a few dozen show what all do. SANMAI_TEST_EVERY=1 tries all."""
+    return int(os.environ.get("SANMAI_TEST_EVERY", default))
 
 
 def shared_rows(name: str) -> list[dict]:

@@ -6,6 +6,7 @@ The class: a folder of any recipe whose last word is that it is finished; whatev
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def sanmai(*words: str | Path, settings: tuple[str, ...] = ()) -> str:
     done = CliRunner().invoke(app, [*map(str, words), *sets])
     assert done.exit_code == 0, (done.output, done.exception)
     return done.output
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A finished run; who changes it takes a copy."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    sanmai("run", "zero", "--out", folder, settings=RL)
+    return folder
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -77,8 +86,8 @@ def test_a_finished_pipeline_is_left_alone(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_what_a_finished_run_has_to_say_is_said_and_not_written(tmp_path):
-    sanmai("run", "zero", "--out", tmp_path, settings=RL)
+def test_what_a_finished_run_has_to_say_is_said_and_not_written(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     facts = json.loads((tmp_path / "environment.json").read_text())
     (tmp_path / "environment.json").write_text(json.dumps(facts | {"new": 1}))
     before = tree(tmp_path)
@@ -87,8 +96,8 @@ def test_what_a_finished_run_has_to_say_is_said_and_not_written(tmp_path):
     assert [Path(k).name for k in after if after[k][1] != before[k][1]] == ["report.html"]
 
 
-def test_a_run_that_only_lacks_its_last_word_gets_it(tmp_path):
-    sanmai("run", "zero", "--out", tmp_path, settings=RL)
+def test_a_run_that_only_lacks_its_last_word_gets_it(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     events = tmp_path / "events.jsonl"
     lines = events.read_text().splitlines(keepends=True)
     assert '"finish"' in lines[-1]

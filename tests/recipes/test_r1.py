@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_a_reference_to_no_stage_is_one_sentence(tmp_path):
         graph(config, tmp_path)
 
 
-def test_without_reward_models_the_rules_reward_and_the_anchor_may_come_from_a_stage(tmp_path):
+def test_without_reward_models_the_rules_reward_and_the_anchor_may_come_from_a_stage(finished, tmp_path):
     rewards = {"helpfulness": 0.0, "harmlessness": 0.0, "refusal": 1.0, "accuracy": 1.0}
     base = resolve(find_recipe("r1"), values=MINI).model_dump(mode="json", exclude_none=True)
     for part in ("scenarios", "lessons"):
@@ -170,9 +171,10 @@ def test_without_reward_models_the_rules_reward_and_the_anchor_may_come_from_a_s
     base["scenarios"]["anchor"] = {"source": "@data/demonstrations.jsonl", "weight": 0.3, "demonstrations_per_update": 4}
     base["scenarios"]["mixture"]["scenarios_from"] = 0.0
     config = R1Config.read(base)
-    found = graph(config, tmp_path)
-    assert not {"helpfulness", "harmlessness"} & set(found.digests)
-    run_r1(config, tmp_path, until="r1")
+    out = shutil.copytree(finished.folder, tmp_path / "copy")
+    found = graph(config, out)
+    assert not {"helpfulness", "harmlessness"} & set(found.digests) and found.state("dev3") == "finished"
+    run_r1(config, out, until="r1")
     metrics = [json.loads(line) for line in (found.path("r1") / "metrics.jsonl").read_text().splitlines()]
     assert metrics[1]["loss/sft"] > 0 and "reward/mean/safety" in metrics[1] and "reward/refusal" in metrics[1]
 

@@ -24,14 +24,15 @@ def grade(reference, response, prompt="?", **trace):
 def test_all_recorded_gsm8k_flags_are_reproduced():
     rows, flags = [], []
     for row in shared_rows("gsm8k/example_model_solutions_dev.jsonl"):
+        number = row["ground_truth"].rpartition("A:")[2].strip()
         for model in ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"):
-            for reference in (row["ground_truth"], row["ground_truth"].rpartition("A:")[2].strip()):
+            for reference in (number, row["ground_truth"]) if model == "175b_verification" else (number,):
                 rows.append({"id": len(rows), "response": row[model]["solution"], "reference": reference})
                 flags.append(float(row[model]["is_correct"]))
     start = time.process_time()
     result = score(rows, "math")
     assert [r["id"] for r, flag in zip(result["rows"], flags, strict=True) if r["score"] != flag] == []
-    assert len(flags) == 2 * 4 * 950 and time.process_time() - start < 20
+    assert len(flags) == 5 * 950 and time.process_time() - start < 20
 
 
 def test_every_math500_reference_is_right_by_its_own_solution_and_by_itself():

@@ -16,7 +16,7 @@ from sanmai.rewards.code import CodeGrader, code_limits, code_problem, passed_pa
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.score.impossible import hidden_test_gap
 from sanmai.types import InputError, Problem, RunError, Verdict
-from shared_data import shared_path, shared_rows
+from shared_data import every, shared_path, shared_rows
 
 SPEC = CodeSpec(("assert f(1) == 1", "assert f(2) == 4"), ("assert f(3) == 9", "assert f(-4) == 16"), "", ("f",))
 SQUARE, KNOWS, THREE = "def f(x): return x * x", "def f(x): return {1: 1, 2: 4}[x]", "def f(x): return 9 if x < 0 else x * x"
@@ -180,11 +180,11 @@ def test_a_run_can_reward_it_together_with_other_components():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid escape")
-def test_every_reference_passes_and_one_that_answers_otherwise_does_not(tmp_path):
+def test_a_reference_passes_and_one_that_answers_otherwise_does_not_in_every_third_row(tmp_path):
     for name in ("humaneval/humaneval_dev.jsonl", "mbpp/mbpp_dev.jsonl"):
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
         write_code_problems(shared_path(name), out, hidden_share=0.5)
-        problems = load_problems(out).problems
+        problems = load_problems(out).problems[:: every(3)]
         traces = [parse_trace(p.demonstration) for p in problems]
         right = CodeGrader(limits=code_limits(30))(list(zip(problems, traces, strict=True)))
         assert [p.id for p, verdict in zip(problems, right, strict=True) if verdict.label != "passes"] == []

@@ -10,9 +10,10 @@ import pytest
 from sanmai.data.trace import parse_trace
 from sanmai.instruments.language import Response, pass_rates
 from sanmai.instruments.thinking import abstains, length_ratio
-from sanmai.rewards.refusal import classify_refusal
+from sanmai.rewards.refusal import RefusalFinding, classify_refusal
+from sanmai.score.refusal import is_sure
 from sanmai.types import TraceState
-from shared_data import shared_path, shared_rows
+from shared_data import every, shared_path, shared_rows
 
 
 def kappa(pairs: list[tuple[bool, bool]]) -> float:
@@ -23,10 +24,14 @@ def kappa(pairs: list[tuple[bool, bool]]) -> float:
 
 
 @cache
+def findings() -> list[tuple[dict, RefusalFinding]]:
+    rows = shared_rows("xstest/labelled_completions_dev.jsonl")
+    return [(row, classify_refusal(row["completion"], row["prompt"])) for row in rows]
+
+
 def judged() -> list[tuple[dict, bool, bool]]:
     """(row, a human calls it a refusal, the rules do), partial counting as refusal."""
-    rows = shared_rows("xstest/labelled_completions_dev.jsonl")
-    return [(row, row["final_label"][0] != "1", classify_refusal(row["completion"], row["prompt"]).is_refusal) for row in rows]
+    return [(row, row["final_label"][0] != "1", found.is_refusal) for row, found in findings()]
 
 
 def test_the_refusal_rules_agree_with_people_better_than_the_other_judges():
@@ -44,6 +49,11 @@ def test_they_hold_on_the_quarter_of_the_prompts_whose_answers_were_not_read_whe
     assert len(pairs) == 257 and kappa(pairs) >= 0.88
 
 
+def test_what_the_rules_are_sure_of_people_call_refusals():
+    sure = [row["final_label"][0] != "1" for row, found in findings() if is_sure(found, row["completion"])]
+    assert len(sure) > 200 and sum(sure) >= 0.98 * len(sure)
+
+
 def test_refusal_rates_of_the_five_models_are_those_by_human_label():
     found = defaultdict(list)
     for row, human, ours in judged():
@@ -57,8 +67,10 @@ def test_what_was_written_as_refusals_and_as_answers_is_told_apart():
     refusals = [text for row in shared_rows("rm_bench/safety_should_refuse_chosen_only.jsonl") for text in row["chosen"][:1]]
     assert all(classify_refusal(text).label == "full_refusal" for text in refusals)
     answers = [text for name in ("chat", "code") for row in shared_rows(f"rm_bench/{name}.jsonl") for text in row["chosen"]]
-    answers += [row["175b_verification"]["solution"] if isinstance(row["175b_verification"], dict) else row["175b_verification"]
-                for row in shared_rows("gsm8k/example_model_solutions_dev.jsonl")]  # fmt: skip
+    answers += [
+        row["175b_verification"]["solution"] if isinstance(row["175b_verification"], dict) else row["175b_verification"]
+        for row in shared_rows("gsm8k/example_model_solutions_dev.jsonl")[:: every(4)]
+    ]
     refused = sum(classify_refusal(text).is_refusal for text in answers)
     assert refused <= 0.005 * len(answers), (refused, len(answers))
 
