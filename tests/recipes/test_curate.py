@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,12 +117,7 @@ def test_killed_between_steps_the_same_command_ends_with_the_same_bytes(forking,
     settings += ["guess.max_tokens=8", "sampling.max_tokens=40", "problems.world.train=40", "problems.limit=40"]
     command = ["run", "curate", "--out", tmp_path / "killed"]
     command += [part for setting in settings for part in ("--set", setting)]
-    process = forking.start(command, cwd=tmp_path)
-    while "\nstep 2/5" not in process.output and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "problems.jsonl").exists()
+    forking.kill_at("step 2/5", command, cwd=tmp_path, out=tmp_path / "killed", last="problems.jsonl")
     again = sanmai.run("curate", out=tmp_path / "killed", problems=WORLD, **SETTINGS)
     rollouts = [f"rollouts/step-00000{k}.parquet" for k in range(1, 6)]
     for name in ("problems.jsonl", "dropped.jsonl", "card.json", "card.md", "metrics.jsonl", *rollouts):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import signal
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -137,12 +135,7 @@ def test_killed_between_chunks_the_same_command_ends_with_the_same_bytes(forking
     settings = ["keep=2", "prompts_per_chunk=8", "sampling.max_tokens=64", "filters.language_share=0.0"]
     settings += ["problems.world.train=40", "problems.world.heldout=4"]
     command += [part for setting in settings for part in ("--set", setting)]
-    process = forking.start(command, cwd=tmp_path)
-    while "\nstep 2/5" not in process.output and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "data.parquet").exists()
+    forking.kill_at("step 2/5", command, cwd=tmp_path, out=tmp_path / "killed", last="data.parquet")
     again = sanmai.run("sample", out=tmp_path / "killed", problems=WORLD, **SETTINGS)
     rollouts = [f"rollouts/step-00000{k}.parquet" for k in range(1, 6)]
     for name in ("data.parquet", "card.json", "card.md", "metrics.jsonl", *rollouts):
