@@ -13,8 +13,7 @@ import pytest
 from forking import Command
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
-from sanmai.recipes import find_recipe
-from sanmai.recipes.zero import ZeroConfig
+from sanmai.recipes import find_recipe, resolve
 from sanmai.sandbox import ChildPool, Value
 from sanmai.train import stops
 from sanmai.train.runs import CheckpointsConfig, Run

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 
-from forking import Forking
 from sanmai.learn.progress import Progress
 from sanmai.pipelines import graph as stages
 from sanmai.pipelines.graph import Graph, Stage, run_graph

@@ -11,7 +11,6 @@ import pytest
 import tomli_w
 from transformers import AutoModelForCausalLM
 
-from forking import Forking
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph
 from sanmai.pipelines.r1 import R1Config, graph, run_r1
