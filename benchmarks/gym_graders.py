@@ -17,10 +17,10 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+from sanmai.answers.exact import is_same
 from sanmai.data.gym import gym_version, library, make_gym_problems
 from sanmai.data.gym_table import EXECUTING, grading_of
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.exact import is_same
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError, Problem
 

@@ -20,10 +20,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sanmai.answers.final import final_reference
 from sanmai.data.files import read_rows
 from sanmai.data.preferences import stated_correct
 from sanmai.learn.scorers import math_judge
-from sanmai.rewards.answers import final_reference
 from sanmai.score.recorded import score
 from sanmai.types import InputError
 from sanmai.world.answers import labelled_answers

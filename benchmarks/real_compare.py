@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.refusal import refusal_verdict
+from sanmai.refusals.rules import refusal_verdict
 from sanmai.types import Problem
 
 Row = dict[str, str]

@@ -55,7 +55,7 @@ def labelled_rows(folder: Path) -> list[Row]:
 
 
 def unread(rows: list[Row]) -> set[str]:
-    """Ids of the quarter of the prompts whose answers nobody read when the rules were written (tests/safety/test_oracles.py)."""
+    """Ids of the quarter of the prompts whose answers nobody read when the rules were written (instruments/test_oracles.py)."""
     ids = sorted({row["id"] for row in rows})
     random.Random(20241121).shuffle(ids)
     later = ids[len(ids) // 2 :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import graphlib
 import os
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "sanmai"
 FLOORS = [
-    {"types", "activity", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs"}, {"data"}, {"policies"},
-    {"rewards"}, {"rollout", "train"}, {"search", "cluster", "instruments"}, {"attack", "score"}, {"learn"}, {"recipes"},
-    {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"}, {"cli", "__init__"},
+    {"types", "activity", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs"}, {"data"},
+    {"answers", "refusals", "policies"}, {"rewards"}, {"rollout", "train"}, {"search", "cluster", "instruments"},
+    {"attack", "score"}, {"learn"}, {"recipes"}, {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"},
+    {"cli", "__init__"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 
@@ -113,6 +115,14 @@ def test_no_modules_import_each_other_in_a_circle():
         found = {one if one in names else one.rpartition(".")[0] for one in imports(path)}
         graph[name] = found & names.keys() - {name, "sanmai"}
     assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_room_is_larger_than_others_can_balance():
+    lines: collections.Counter[str] = collections.Counter()
+    for path in FILES:
+        lines[part_of(path)] += len(path.read_text(encoding="utf-8").splitlines())
+    room, most = lines.most_common(1)[0]
+    assert most <= 0.15 * lines.total(), f"{room} has {most} of {lines.total()} lines"
 
 
 def test_every_part_has_a_floor():

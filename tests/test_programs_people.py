@@ -6,7 +6,7 @@ import pytest
 
 from sanmai.programs.extract import asked_names, last_program
 from sanmai.programs.grade import grade_program
-from sanmai.rewards.judge_prompts import UnreadableReplyError, read_score
+from sanmai.rewards.judging.judge_prompts import UnreadableReplyError, read_score
 
 ADD = "def add(a, b):\n    return a + b\n"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from math_judge_replies import honest
-from sanmai.rewards.judge import JudgeConfig
-from sanmai.rewards.math_judge import CorrectnessJudge
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.math_judge import CorrectnessJudge
 from sanmai.score.math_judge import MathJudge
 from sanmai.score.recorded import score
 from sanmai.types import InputError

@@ -25,7 +25,7 @@ def rows(benchmark) -> list[dict]:
 def test_the_reported_prompts_are_the_unread_quarter_and_apart_from_training(benchmark, rows):
     training, measured = benchmark.parts(rows, choose=False)
     reported = measured["unseen prompts, all"]
-    assert len(reported) == 257  # as tests/safety/test_oracles.py counts them
+    assert len(reported) == 257  # as tests/instruments/test_oracles.py counts them
     assert not {benchmark.pair_of(row) for row in training} & {benchmark.pair_of(row) for row in reported}
     assert "gpt4" not in {row["model"] for row in training} and {row["model"] for row in measured[next(iter(measured))]} == {
         "llama2orig", "llama2new", "mistralguard", "mistralinstruct",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sanmai.answers.final import verify_math
 from sanmai.data.forms import ungradable_form
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.answers import verify_math
 from sanmai.types import InputError
 from shared_data import shared_path, shared_rows
 

@@ -16,7 +16,7 @@ from sanmai.data.problems import load_problems
 from sanmai.data.rendering import RenderingError, draw_text, rendered
 from sanmai.data.trace import parse_trace
 from sanmai.recipes.twins import write_copies
-from sanmai.rewards.agreement import same_answer
+from sanmai.rewards.judging.agreement import same_answer
 from sanmai.rollout.measure import evaluation_metrics
 from sanmai.types import Group, InputError, Problem, Verdict
 

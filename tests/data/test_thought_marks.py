@@ -2,8 +2,8 @@
 
 import pytest
 
+from sanmai.answers.final import verify_math
 from sanmai.data.trace import opens_thought, parse_trace
-from sanmai.rewards.answers import verify_math
 from sanmai.types import Problem, TraceState
 
 PROBLEM = Problem("1", ({"role": "user", "content": "p"},), "5", "math")

@@ -15,9 +15,9 @@ from sanmai.data.trace import parse_trace
 from sanmai.learn.local_judge import LocalJudge, judge_transport
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.preferences import PreferencesConfig, run_preferences
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.judge import JudgeConfig
-from sanmai.rewards.reply_cache import ReplyCache
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.reply_cache import ReplyCache
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Problem, RunError
 

@@ -14,8 +14,8 @@ import sanmai
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.rewriting import RewriteConfig, rewrite_with
 from sanmai.recipes.sample import run_sample
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.types import Problem
 
 PROBLEMS = [Problem(f"p{i}", ({"role": "user", "content": f"what is {i} plus 3 ?"},), str(i + 3)) for i in range(12)]

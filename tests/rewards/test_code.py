@@ -172,7 +172,7 @@ def test_what_is_no_programming_task_is_refused_by_its_line(tmp_path):
 
 
 def test_a_run_can_reward_it_together_with_other_components():
-    # As a custom reward of a rubric; the verifier's name is wired in rewards/answers.py.
+    # As a custom reward of a rubric; the verifier's name is wired in answers/final.py.
     rubric = Rubric(RewardsConfig(format=0.5), {"code": lambda p, text: verify_code(p, parse_trace(text)).score})
     verdicts, reward = grade(rubric, Problem("t/1", problem().messages, SPEC.text, "math"), answer(SQUARE))
     assert verdicts["code"].score == 1.0 and reward is not None and reward >= 1.0

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pytest
 
 from judge_server import completion, cuts, drips, drips_headers, raw, says, serving, silent, status, within
-from sanmai.rewards.chat_protocol import Failure, retry_after
-from sanmai.rewards.endpoint import Endpoint, EndpointConfig
-from sanmai.rewards.reply_cache import ReplyCache, reply_key
+from sanmai.rewards.judging.chat_protocol import Failure, retry_after
+from sanmai.rewards.judging.endpoint import Endpoint, EndpointConfig
+from sanmai.rewards.judging.reply_cache import ReplyCache, reply_key
 from sanmai.types import InputError, RunError
 
 QUICK = {"model": "judge", "timeout_seconds": 0.4, "total_seconds": 5.0, "retries": 2, "backoff_seconds": 0.01}

@@ -9,10 +9,10 @@ import pytest
 
 from judge_server import block, completion, cuts, drips, raw, says, serving, silent, status, within
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.endpoint import Endpoint
-from sanmai.rewards.judge import JudgeConfig, RubricJudge, harmlessness_judge, helpfulness_judge
-from sanmai.rewards.judge_prompts import (
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.endpoint import Endpoint
+from sanmai.rewards.judging.judge import JudgeConfig, RubricJudge, harmlessness_judge, helpfulness_judge
+from sanmai.rewards.judging.judge_prompts import (
     UnreadableReplyError,
     pair_prompt,
     quoted,
@@ -20,7 +20,7 @@ from sanmai.rewards.judge_prompts import (
     read_scores,
     rubric_prompt,
 )
-from sanmai.rewards.pairwise import AnswerPair, Comparison, PairwiseJudge, place_bias
+from sanmai.rewards.judging.pairwise import AnswerPair, Comparison, PairwiseJudge, place_bias
 from sanmai.types import BatchGrader, InputError, Problem, RunError, Verdict
 
 CONFIG = JudgeConfig(model="judge", failure_budget=1.0)

@@ -9,11 +9,11 @@ import pytest
 from judge_server import block, completion, drips, raw, says, serving, silent, status, within
 from math_judge_replies import honest, mark_of, verdict
 from sanmai.data.trace import parse_trace
-from sanmai.rewards.chat_protocol import Failure, read_usage
-from sanmai.rewards.endpoint import Endpoint
-from sanmai.rewards.judge import JudgeConfig
-from sanmai.rewards.judge_prompts import UnreadableReplyError
-from sanmai.rewards.math_judge import CorrectnessJudge, correctness_question, majority, read_correct
+from sanmai.rewards.judging.chat_protocol import Failure, read_usage
+from sanmai.rewards.judging.endpoint import Endpoint
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.judge_prompts import UnreadableReplyError
+from sanmai.rewards.judging.math_judge import CorrectnessJudge, correctness_question, majority, read_correct
 from sanmai.types import BatchGrader, Problem, RunError
 
 QUESTION = ({"role": "user", "content": "What is 9 + 9?"},)

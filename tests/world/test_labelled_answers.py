@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
+from sanmai.answers.final import verify_math
 from sanmai.data.preferences import load_answers
 from sanmai.data.trace import parse_trace
 from sanmai.recipes.reward_data import as_problem
-from sanmai.rewards.answers import verify_math
 from sanmai.world import verify
 from sanmai.world.answers import ERRORS, labelled_answers
 from sanmai.world.arithmetic import addition_chain

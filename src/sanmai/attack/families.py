@@ -20,8 +20,8 @@ from typing import Literal
 
 from sanmai.attack.past_tense import past_tense
 from sanmai.data.trace import OPEN_TAG
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.judge import Complete
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import Complete
 from sanmai.types import Problem
 from sanmai.world.chance import generator
 from sanmai.world.requests import PHRASINGS, REPLY_WORDS, Request, Wrapper, all_requests, other_language

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sanmai.instruments.diversity import words_of
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.judge import Complete
-from sanmai.rewards.refusal import classify_refusal
+from sanmai.refusals.rules import classify_refusal
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import Complete
 
 _LONGEST = 3
 """A rewording may have so many times the letters of the request, and 200 more."""

@@ -28,13 +28,13 @@ EXACT = _listed("""
     string_insertion string_manipulation string_splitting string_synthesis sudoku survo syllogism time_intervals tsumego
     word_sequence_reversal word_sorting zebra_puzzles
 """)
-"""One answer is right (rewards/exact.py). Not by algebra: `4 + 3` is no answer to `4 + 3 =`, nor 92/524 to its lowest terms."""
+"""One answer is right (answers/exact.py). Not by algebra: `4 + 3` is no answer to `4 + 3 =`, nor 92/524 to its lowest terms."""
 
 MATH = ("coin_flip", "polynomial_equations")
-"""One value is right, in any form, and the question does not hold it (rewards/math.py)."""
+"""One value is right, in any form, and the question does not hold it (answers/math.py)."""
 
 EXPRESSION = ("countdown", "puzzle24")
-"""Numbers to be put together to a target (rewards/number_puzzle.py)."""
+"""Numbers to be put together to a target (answers/number_puzzle.py)."""
 
 SCORED = _listed("""
     advanced_geometry complex_arithmetic cryptarithm graph_color group_anagrams intermediate_integration jugs kakurasu

@@ -39,7 +39,7 @@ from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import RECIPES
-from sanmai.rewards.refusal import classify_answer, num_words
+from sanmai.refusals.rules import classify_answer, num_words
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import evaluation_metrics

@@ -53,7 +53,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rewards.judge import Complete, JudgeConfig
+from sanmai.rewards.judging.judge import Complete, JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.train.environment import describe_environment

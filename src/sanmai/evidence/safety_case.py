@@ -19,8 +19,8 @@ from sanmai.instruments.figures import Summary, contrast_figure, number, share_f
 from sanmai.instruments.generalisation import request_of
 from sanmai.instruments.judged import Judged, judged_rollout
 from sanmai.instruments.measures import Row, RowMeasure, any_row, tags_of
+from sanmai.refusals.rules import UNKNOWN_LANGUAGE
 from sanmai.rewards.opinions import RULES_REASON
-from sanmai.rewards.refusal import UNKNOWN_LANGUAGE
 from sanmai.stats import Difference
 
 CASE = "audit.json"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sanmai.data.trace import parse_trace
 from sanmai.instruments.measures import tags_of
-from sanmai.rewards.refusal import RefusalLabel, classify_answer
+from sanmai.refusals.rules import RefusalLabel, classify_answer
 from sanmai.rewards.score import Row, text_of
 from sanmai.types import InputError, Trace
 

@@ -24,7 +24,7 @@ from sanmai.learn.graders import make_rubric
 from sanmai.losses import group_advantages
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.train.components import LossConfig

@@ -21,7 +21,7 @@ from pydantic import model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.learn.scorers import grader, refusal_model
-from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.opinions import REFUSAL, RULES, RULES_REASON
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.types import BatchGrader, Graded, GradedT, Group, InputError, Problem, Verdict, regrouped

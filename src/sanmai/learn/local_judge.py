@@ -11,10 +11,10 @@ from sanmai.data.chat import render_prompt
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.endpoint import Endpoint
-from sanmai.rewards.judge import Complete, JudgeConfig
-from sanmai.rewards.reply_cache import ReplyCache, reply_key
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.endpoint import Endpoint
+from sanmai.rewards.judging.judge import Complete, JudgeConfig
+from sanmai.rewards.judging.reply_cache import ReplyCache, reply_key
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Message, StopReason
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from sanmai.rewards.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
-from sanmai.rewards.math_judge import CorrectnessJudge
+from sanmai.rewards.judging.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
+from sanmai.rewards.judging.math_judge import CorrectnessJudge
 from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.reward_model import Objective, RewardModel
 from sanmai.rewards.rubric import RewardsConfig

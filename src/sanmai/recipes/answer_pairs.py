@@ -15,7 +15,7 @@ from sanmai.learn.local_judge import decode
 from sanmai.learn.sources import check_positions
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
-from sanmai.rewards.pairwise import AnswerPair
+from sanmai.rewards.judging.pairwise import AnswerPair
 from sanmai.train.environment import describe_environment
 from sanmai.train.state import weights_digest
 from sanmai.types import Drawn, Group, Problem, StopReason

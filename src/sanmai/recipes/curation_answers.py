@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from sanmai.answers.math import closing_brace
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample, is_correct
@@ -18,7 +19,6 @@ from sanmai.data.turns import continues
 from sanmai.learn.sources import check_positions
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rewards.math import closing_brace
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
 from sanmai.rollout.measure import training_metrics

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from sanmai.policies.text.checkpoints import sync
 from sanmai.recipes.answer_pairs import DrawnPair
-from sanmai.rewards.judge import JudgeConfig
-from sanmai.rewards.pairwise import Comparison, place_bias
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.pairwise import Comparison, place_bias
 from sanmai.stats import Rate, rate
 from sanmai.train.runs import storing
 from sanmai.types import RunError

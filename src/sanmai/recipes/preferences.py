@@ -28,9 +28,9 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
 from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
-from sanmai.rewards.judge import JudgeConfig
-from sanmai.rewards.judge_prompts import HARMLESSNESS, HELPFULNESS
-from sanmai.rewards.pairwise import PairwiseJudge
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.judge_prompts import HARMLESSNESS, HELPFULNESS
+from sanmai.rewards.judging.pairwise import PairwiseJudge
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.types import InputError, Problem
 

@@ -13,8 +13,8 @@ from sanmai.data.refusals import CLASSES
 from sanmai.data.trace import parse_trace
 from sanmai.instruments.kappa import Kappa
 from sanmai.instruments.refusal_agreement import RefusalAgreement, Told, refusal_agreement
+from sanmai.refusals.rules import RefusalFinding, classify_answer
 from sanmai.rewards.opinions import RULES_REASON
-from sanmai.rewards.refusal import RefusalFinding, classify_answer
 from sanmai.stats import Rate
 from sanmai.types import InputError, Metrics, Verdict
 

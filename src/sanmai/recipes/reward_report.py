@@ -57,7 +57,7 @@ def evaluate(
     A pairwise model takes the mean score of the held-out responses for its `center`. An event "evaluation" has what is more than
     a number: the reliability table and the style matrices. `eval/length_only` is the same of the length of what is read, in
     tokens, two of equal length counted half (for RM-Bench as that counts: in characters, and equal is not right). Of a model of
-    correctness `eval/rules` is the same of the rules of rewards/answers.py, what they cannot grade left out. Of a model of
+    correctness `eval/rules` is the same of the rules of answers/final.py, what they cannot grade left out. Of a model of
     refusal refusal_evaluation.py says what is measured; after training it also judges every answer under another's prompt.
 
     Raises:

@@ -22,7 +22,7 @@ from sanmai.config import Config
 from sanmai.data.filters import Filter, Sample
 from sanmai.data.trace import parse_trace
 from sanmai.data.turns import turn_end
-from sanmai.rewards.judge import Complete, JudgeConfig, check_failures
+from sanmai.rewards.judging.judge import Complete, JudgeConfig, check_failures
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, grade
 from sanmai.train.runs import storing

@@ -16,11 +16,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from sanmai.answers.exact import final_text
 from sanmai.data.gym import gym_version
 from sanmai.data.gym_table import FORMS, SCORED
 from sanmai.programs.grade import evaluate_program
 from sanmai.programs.run import Limits
-from sanmai.rewards.exact import final_text
 from sanmai.types import Problem, RunError, Trace, Verdict
 
 MAX_CHARS = 20_000

@@ -12,8 +12,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from sanmai import world
+from sanmai.refusals.rules import LONG_WORDS, classify_answer, num_words
 from sanmai.rewards.opinions import RULES_REASON
-from sanmai.rewards.refusal import LONG_WORDS, classify_answer, num_words
 from sanmai.types import Grader, Problem, Trace, TraceState, Verdict
 
 _classify = lru_cache(maxsize=16)(classify_answer)

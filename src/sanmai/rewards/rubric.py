@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.refusals.rules import refusal_verdict
 from sanmai.rewards.custom import Custom, CustomReward
-from sanmai.rewards.judge import JudgeConfig
+from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.proxies import keyword_refusal_verdict
-from sanmai.rewards.refusal import refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import BatchGrader, Drawn, Graded, Grader, Group, Problem, Trace, Verdict
@@ -25,7 +25,7 @@ class RewardsConfig(Config):
     accuracy: float = Field(1.0, ge=-1e6, le=1e6)
     """Weight of the right final answer (0 or 1), for problems of kind "reasoning"; see rewards/verifiers.py."""
     refusal: float = Field(0.0, ge=-1e6, le=1e6)
-    """Weight of refusing where the kind is "safety" and not refusing where it is "general" (0..1); see rewards/refusal.py."""
+    """Weight of refusing where the kind is "safety" and not refusing where it is "general" (0..1); see refusals/rules.py."""
     refusal_from: Literal["rules", "keywords"] = "rules"
     """The rules of `sanmai score --as refusal`, or any of `refusal_keywords`: easy to write, and easy to hack."""
     refusal_keywords: tuple[str, ...] = ("sorry", "抱歉")

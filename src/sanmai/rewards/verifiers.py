@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sanmai import programs
-from sanmai.rewards.answers import verify_math
+from sanmai.answers.final import verify_math
 from sanmai.types import InputError, Problem, Trace, Verdict
 
 
@@ -22,19 +22,19 @@ def _verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float) -> V
 
 
 def _verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.exact import verify_exact
+    from sanmai.answers.exact import verify_exact
 
     return verify_exact(problem, trace)
 
 
 def _verify_number(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.worked import verify_number
+    from sanmai.answers.worked import verify_number
 
     return verify_number(problem, trace, timeout_seconds=timeout_seconds)
 
 
 def _verify_expression(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
-    from sanmai.rewards.number_puzzle import verify_expression
+    from sanmai.answers.number_puzzle import verify_expression
 
     return verify_expression(problem, trace)
 

@@ -8,7 +8,7 @@ from itertools import pairwise, product
 from statistics import fmean
 
 from sanmai.data.rendering import RENDERED_OF
-from sanmai.rewards.agreement import same_answer
+from sanmai.rewards.judging.agreement import same_answer
 from sanmai.rewards.opinions import ENDINGS, OPINIONS, disagreement
 from sanmai.stats import rate
 from sanmai.types import Graded, Group, Metrics, Problem, StopReason

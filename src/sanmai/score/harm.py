@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from sanmai.instruments import harm
 from sanmai.instruments.figures import Scored, Summary, contrast_figure, main_figure, share_figure
 from sanmai.instruments.judged import DIRECT, Judged, judged_response
-from sanmai.rewards.refusal import RefusalLabel, classify_answer, num_words
+from sanmai.refusals.rules import RefusalLabel, classify_answer, num_words
 from sanmai.rewards.score import Row, identity_of, text_of
 from sanmai.score.refusal import kappa_figure, over_refusal_figures
 from sanmai.types import InputError, Trace, Verdict
 
 if TYPE_CHECKING:
-    from sanmai.rewards.class_prompts import HarmFinding
+    from sanmai.rewards.judging.class_prompts import HarmFinding
     from sanmai.score.judges import Judge
 
 

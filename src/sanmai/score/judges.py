@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sanmai.data.refusals import class_of
-from sanmai.rewards.chat_protocol import Failure
-from sanmai.rewards.class_prompts import HarmFinding, harm_prompt, read_harm, read_refusal, refusal_prompt
-from sanmai.rewards.endpoint import Endpoint, EndpointConfig
-from sanmai.rewards.judge import Complete
-from sanmai.rewards.judge_prompts import UnreadableReplyError
-from sanmai.rewards.refusal import RefusalFinding, RefusalLabel
+from sanmai.refusals.rules import RefusalFinding, RefusalLabel
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.class_prompts import HarmFinding, harm_prompt, read_harm, read_refusal, refusal_prompt
+from sanmai.rewards.judging.endpoint import Endpoint, EndpointConfig
+from sanmai.rewards.judging.judge import Complete
+from sanmai.rewards.judging.judge_prompts import UnreadableReplyError
 from sanmai.types import InputError, Message, Problem, RunError, Trace, TraceState, Verdict
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """`sanmai score --as math_judge|math_reward`: a judge of mathematics on recorded responses, measured against labelled answers.
 
 A row holds `prompt`, `response`, `reference` (without one it is ungradable) and, where somebody has said so, `label` (correct or
-wrong) or `is_correct`. The rules of rewards/answers.py grade the same rows, to be set beside the judge.
+wrong) or `is_correct`. The rules of answers/final.py grade the same rows, to be set beside the judge.
 """
 
 from __future__ import annotations

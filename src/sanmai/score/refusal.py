@@ -14,7 +14,7 @@ from sanmai.instruments.judged import Judged, judged_response
 from sanmai.instruments.kappa import Kappa, cohens_kappa
 from sanmai.instruments.refusal_agreement import Told, refusal_agreement
 from sanmai.instruments.thinking import has_thought
-from sanmai.rewards.refusal import LONG_WORDS, RefusalFinding, classify_answer, classify_thought, num_words
+from sanmai.refusals.rules import LONG_WORDS, RefusalFinding, classify_answer, classify_thought, num_words
 from sanmai.rewards.score import Row
 from sanmai.stats import Rate, rate
 from sanmai.types import Trace, Verdict

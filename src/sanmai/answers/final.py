@@ -1,0 +1,149 @@
+"""Accuracy: what a completion states as its final answer, and whether that is right."""
+
+from __future__ import annotations
+
+import re
+
+from sanmai.answers import beside as answer_beside
+from sanmai.answers import phrases as answer_phrases
+from sanmai.answers import units
+from sanmai.answers.after import taken_back
+from sanmai.answers.denials import asks_about, asks_bound, is_about
+from sanmai.answers.forms import choice, chosen, combined, ended, stated, undecorated
+from sanmai.answers.marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
+from sanmai.answers.math import compare
+from sanmai.answers.numbers import asks_percentage, western
+from sanmai.answers.statements import positive_variables
+from sanmai.types import Problem, Trace, TraceState, Verdict
+
+MAX_ANSWER_CHARS = 100_000
+"""An answer part longer than this holds no final answer that anybody would look for."""
+MAX_CANDIDATES = 8
+
+
+def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0) -> Verdict:
+    r"""Grade the final answer of a completion: 1.0 when everything that it marks as final equals the reference.
+
+    Only the answer part counts, never the thought. Final is what stands in `\boxed{}` or `<answer>`, after `####`,
+    `A:`, `Answer:`, "the answer is", a heading "Final Answer" or 答案, or an answer part that is nothing but an
+    expression. An answer that is merely mentioned is none; several that differ, a last one that is denied, asked,
+    taken back or followed by a rival are "ambiguous" (0.0). An answer that cannot be worked out within the limit (of
+    processor time) is "too_large" or "timed_out" (0.0): it is not right, and must not escape its penalty.
+
+    The reference is bare, or a worked text that ends in one of these marks. None: no readable reference.
+    """
+    if problem.answer is None:
+        return Verdict(None, "no reference answer", "ungradable")
+    if not trace.is_complete:
+        return Verdict(0.0, "no finished answer", "incomplete")
+    if len(trace.answer) > MAX_ANSWER_CHARS:
+        return Verdict(0.0, f"the answer part is longer than {MAX_ANSWER_CHARS} characters", "no_answer")
+    reference = final_reference(problem.answer)
+    answer = re.sub("</?(?:b|strong|em)>", "", ended(trace.answer, closes_tag=trace.state is not TraceState.NONE))
+    try:
+        question = problem.prompt[-MAX_ANSWER_CHARS:]
+        candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
+    except TakenBackError as error:
+        return Verdict(0.0, str(error), "ambiguous")
+    if not candidates:
+        return Verdict(0.0, "no final answer is marked", "no_answer")
+    if len(candidates) > MAX_CANDIDATES:
+        return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
+    candidates = [answer_beside.counted(text, question) for text in candidates]
+    candidates = list(dict.fromkeys(choice(text, reference) or stated(western(text)) for text in candidates))
+    is_percentage_asked = asks_percentage(problem.prompt[-MAX_ANSWER_CHARS:])
+    positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
+    rates = units.asked_rates(problem.prompt[-MAX_ANSWER_CHARS:])
+    verdicts: list[Verdict] = []
+    for candidate in candidates:
+        verdicts.append(
+            compare(
+                reference,
+                candidate,
+                timeout_seconds=timeout_seconds,
+                is_percentage_asked=is_percentage_asked,
+                positive=positive,
+                asked_rates=rates,
+            )
+        )
+        if verdicts[-1].score is None:
+            return verdicts[-1]
+    wrong = next((v for v in verdicts if v.score != 1.0), None)
+    together = combined(answer, candidates, reference) if wrong is not None and len(candidates) > 1 else None
+    if together is not None:
+        return compare(reference, together, timeout_seconds=timeout_seconds, is_percentage_asked=is_percentage_asked)
+    if wrong is not None and any(v.score == 1.0 for v in verdicts):
+        return Verdict(0.0, "several different final answers", "ambiguous")
+    return wrong or verdicts[0]
+
+
+def final_reference(text: str) -> str:
+    """The reference itself: after `####` or a last line `A:`, in the last box, after "the answer is", or the whole."""
+    text = text[-MAX_ANSWER_CHARS:]
+    for pattern in (r"####[^\S\n]*(.+)", r"(?m:^)A:[^\S\n]*(.+)"):
+        found = re.findall(pattern, text)
+        if found:
+            return found[-1].strip()
+    try:
+        marks = list(marks_of(text))
+    except TakenBackError:
+        return text  # too long for compare(), which says so
+    boxes = [mark for mark in marks if mark.is_box]
+    return stated((boxes or marks)[-1].text.strip() if marks else text.strip())
+
+
+def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool = True) -> list[str]:
+    """The different answers that a text marks as final, in order; the text itself if it is one bare expression.
+
+    Args:
+        takes_bounds: "at least \\boxed{5}" is an answer, as it is to a question for a least number.
+        takes_about: "about \\boxed{5}" is an answer, as it is to a question for a rounded number.
+
+    Raises:
+        TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
+            there are more than MAX_MARKS.
+    """
+    marks = list(marks_of(answer, takes_bounds=takes_bounds))
+    if not marks:
+        said = answer_phrases.last_said(answer)
+        said = said or chosen(answer)
+        if said is not None:
+            return [said]
+        bare = undecorated(answer.strip())
+        is_bare = bare and "\n" not in bare and len(bare) <= 200
+        return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
+    if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
+        marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]
+    last = marks[-1]
+    if not last.is_box and answer.startswith(("答", "答案"), last.start):
+        said = answer_phrases.last_said(answer)
+        if said is not None and not speaks(last.text):
+            return [said]
+        if said is None and re.match(r"[\W_]*\d|[A-J](?![A-Za-z])", last.text):
+            return []  # words around it that may make another of it, or nobody's
+    stated = []
+    for mark in marks:
+        if mark.is_denied or (mark in marks[-MAX_CANDIDATES:] and _is_spoiled(answer, mark, takes_about=takes_about)):
+            if mark is last or mark.text.strip() == last.text.strip():
+                raise TakenBackError("a final answer is denied, asked or hypothetical")
+            continue
+        if mark.is_part:
+            raise TakenBackError("the box holds a part of an expression")
+        if mark is last or not leads_up(mark):
+            stated.append(mark.text)
+    reason = taken_back(answer[last.end :], last.text)
+    named = last.start if last.is_box else last.start + len("答案")  # in Chinese; English has its own marks
+    if answer_phrases.denies(SENTENCE_START.split(answer[max(0, last.start - 80) : named])[-1]):
+        reason = "a final answer is denied, asked or hypothetical"
+    if reason is None and answer_beside.is_retracted(answer[last.end :], last.text):
+        reason = "a final answer is taken back after it"
+    if reason:
+        raise TakenBackError(reason)
+    return list(dict.fromkeys(stated))
+
+
+def _is_spoiled(answer: str, mark: Mark, *, takes_about: bool) -> bool:
+    """Whether a box is denied, doubted, scaled or rivalled by the words that touch it, whatever their language."""
+    before, after = answer[max(0, mark.start - 400) : mark.start], answer[mark.end : mark.end + 200]
+    is_close = not takes_about and is_about(before, mark.text)
+    return mark.is_box and (is_close or answer_beside.is_spoiled(before, mark.text, after, takes_about=takes_about))

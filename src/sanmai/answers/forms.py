@@ -1,0 +1,195 @@
+"""What surrounds a final answer: end-of-turn tokens, an open tag, a sentence, a choice's text, several boxes in a row."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from sanmai.answers import denials as answer_denials
+from sanmai.answers.math import closing_brace, normalise, number
+from sanmai.answers.numbers import in_figures
+from sanmai.answers.unit_words import unit_beside
+
+_END_TOKEN = (
+    r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
+    r"<\|/?s\|>|</?turn>)"
+)
+_ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
+MAX_END = 500
+"""Characters at the end of an answer in which such tokens are looked for."""
+_BEGUN = re.compile(rf"\A(?:\s*{_END_TOKEN})+")
+
+
+def ended(answer: str, *, closes_tag: bool) -> str:
+    """The answer without the special tokens around it.
+
+    Args:
+        closes_tag: close an `<answer>` that the stop left open, as after a thought it is.
+    """
+    body, tail = answer[:-MAX_END], answer[-MAX_END:]
+    answer = _BEGUN.sub("", body + _ENDED.sub("", tail))
+    start = answer.rfind("<answer>")
+    if closes_tag and start > answer.rfind("</answer>") and answer[start + len("<answer>") :].strip():
+        return answer.rstrip() + "</answer>"
+    return answer
+
+
+_BAD_SIGNS = "\u2717\u2718\u274c\u274e\u2753\u2754\u26d4\U0001f6ab\U0001f914\U0001f937\U0001f44e"
+_DECORATION = (
+    rf"(?:(?![{_BAD_SIGNS}])[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\u220e\ufe0f\u200d])+"
+)
+_DECORATED = re.compile(rf"\A[\s*_]*{_DECORATION}(?=[\s*_])|(?<=[\s*_.!\w}}$)%]){_DECORATION}[\s*_]*\Z")
+
+
+def undecorated(text: str) -> str:
+    """The text without the ticks, squares, arrows and pictures at its ends; a cross or a question mark stays."""
+    return text if text.isascii() else _DECORATED.sub("", text)
+
+
+_ASIDE = re.compile(
+    r"(?P<value>[*_]{0,3}[$€£]?-?\d[\d,./]*(?:\s[a-z]{2,15})?[*_]{0,3})\s*\((?P<aside>[^()]{2,80})\)[.\s*_]*"
+)
+_PLAIN_ASIDE = re.compile(
+    r"(?:and )?not \$?\d[\d,.]*|rounded(?: (?:up|down|off))?"
+    r"(?: from \$?\d[\d.,]*%?(?: [a-z]+){0,2}| to the [a-z ]+)?|(?:because|since|as|that is|namely|which is)\b.*",
+    re.IGNORECASE,
+)
+
+
+def without_aside(text: str) -> str:
+    """A number without the note in brackets behind it that denies another one, gives a reason, or says how it was rounded."""
+    match = _ASIDE.fullmatch(text)
+    return match["value"] if match and _PLAIN_ASIDE.fullmatch(match["aside"].strip()) else text
+
+
+_TWICE = re.compile(
+    r"(?P<first>\$[^$]{1,60}\$|\\\(.{1,60}?\\\)|-?[\d.,/]*\d%?)(?:,? (?:or|which is|that is|i\.e\.) |\s?\()"
+    r"(?P<second>\$[^$]{1,60}\$|\\\(.{1,60}?\\\)|-?[\d.,/]*\d\\?%?)\)?"
+)
+_OF_A_WHOLE = re.compile(r"(?P<part>\$?\\?\d+/\d+|\$?\\[dt]?frac\{\d+\}\{\d+\}\$?) of (?:the|a|an) [a-z]+(?: [a-z]+)?")
+
+
+def said_once(text: str) -> str:
+    """One number for two that are equal ("1/2, or 0.5", "1/2 (50%)"), and a fraction without its whole ("3/4 of the cake")."""
+    if whole := _OF_A_WHOLE.fullmatch(text):
+        return whole["part"]
+    match = _TWICE.fullmatch(text)
+    values = [number(normalise(match[name])) for name in ("first", "second")] if match else []
+    return match["first"] if match and values[0] is not None and values[1] and values[0][0] == values[1][0] else text
+
+
+_VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?)"
+_STATED = re.compile(
+    r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
+    r"needs?|takes?|took|pays?|paid|spends?|spent|saves?|saved|sells?|sold|bought|eats?|ate|ran|runs?|drove|weighs?|left|"
+    r"totals?|remains?)\s+(?:(?:equal to|a total of|exactly|only|left with|now|in total)\s+)?"
+    rf"(?P<bold>[*_]{{0,3}})(?P<value>{_VALUE})[*_]{{0,3}}(?P<rest>[^\d$\\]*?)[.!]?\s*",
+)
+_SPOILED = re.compile(
+    r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
+    r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
+    r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen|intermediate|partial|preliminary|trap|bound|said|says|according|"
+    r"claim\w*|thinks|thought|believes|guess\w*|imagine|suppose|assum\w+|pretend|would|could|might|may)\b|n't|[?^×*/+=<>]|"
+    r",\s*-?\d",
+    re.IGNORECASE,
+)
+
+
+_UNITS = (
+    "元 美元 欧元 日元 英镑 块 块钱 个 个人 人 天 小时 分钟 秒 岁 页 本 只 条 米 公里 千米 厘米 毫米 "
+    "英里 英尺 英寸 公斤 千克 克 磅 斤 升 毫升 次 张 件 名 位 双 辆 棵 朵 瓶 盒 袋 箱 颗 支 杯 周 "
+    "星期 个月 年 枚 根 匹 头 架 台 家 场 部 首 份 包 套 层 排 行 步 片 平方米 立方米 平方厘米 个苹果 "
+    "名学生 个学生 本书 "
+)
+_COUNTED = re.compile(
+    rf"[*_]{{0,3}}(?P<value>-?\d[\d,]*(?:\.\d+)?)[*_\s]*"
+    rf"(?P<unit>{'|'.join(sorted(_UNITS.split(), key=len, reverse=True))})[*_]{{0,3}}"
+)
+"""A number before its counter or unit in Chinese; 18万 and 18左右 are other numbers."""
+
+def stated(text: str) -> str:
+    """The one value that a plain sentence states ("The count is **73**."), or a number before its unit in Chinese characters;
+    else the text itself."""
+    bare = text.strip().rstrip("。.")
+    counted = _COUNTED.fullmatch(bare if bare.isascii() else in_figures(bare))
+    if counted:
+        return counted["value"] + unit_beside(counted["unit"])
+    sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
+    match = _STATED.fullmatch(sentence)
+    if not match:
+        return text
+    before = sentence[: match.start("bold")]
+    if _SPOILED.search(f"{before} {match['rest']}") or answer_denials.is_others(before):
+        return text
+    value = match["value"]
+    return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
+
+
+_ONLY_CHOICE = re.compile(
+    r"[\W_]*(?:\\?text\s*\{)?[\W_]*(?:the )?(?:option|choice|letter|letra|lettera|lettre|opción|opção|opzione|alternativa|"
+    r"buchstabe|вариант|选项|選項|ข้อ)\s*[*_]{0,3}[(\s]*(?-i:(?P<letter>[A-J]))[)}\s.*_$]*",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*[*_]{0,3}(?:(?:[Tt]he )?(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s+)?[*_]{0,3}"
+    r"(?:\((?P<a>[A-J])\)\s*[:.–—-]?|(?P<b>[A-J])(?:\s*[:.)]\s|\s+[–—-]\s+(?=[A-Za-z(]{2}|[a-z]\s)))[*_]{0,3}\s*(?P<text>\S.*)",
+    re.DOTALL,
+)
+_SECOND_CHOICE = re.compile(r"\b(?:or|and|not)\b\s+\(?[A-J]\b|\([A-J]\)|[,/;]\s*[A-J]\b(?!\w)|\bnot\b|[?]")
+
+
+_LETTERED = re.compile(
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*\(?[A-J][).:]+\s*\}|\([A-J]\)|[A-J][).]\s)[\s~\\]*(?P<value>[-$\\(\[]*[\d.].*|\\[a-z].*)"
+)
+
+
+def choice(text: str, reference: str) -> str | None:
+    """The letter of a choice that stands with its text ("(B) The Nile"), where the reference is a letter; else its value."""
+    if not re.fullmatch(r"\(?[A-J]\)?\.?", bare := re.sub(r"\\text\{(.*)\}", r"\1", reference.strip())):
+        found = _LETTERED.fullmatch(text)
+        is_one = found and not _SECOND_CHOICE.search(found["value"]) and not re.match(r"\(?[A-J]\b", bare)
+        return found["value"].strip() if found and is_one else None
+    if only := _ONLY_CHOICE.fullmatch(text):
+        return only["letter"]
+    match = _CHOICE.fullmatch(text)
+    if not match or _SECOND_CHOICE.search(match["text"]) or re.match(r"[\s})$]*[\^⁰¹²³⁴⁵⁶⁷⁸⁹]", match["text"]):
+        return None  # "(C)⁸" is a power
+    return match["a"] or match["b"]
+
+
+_CHOSEN = re.compile(
+    r"(?:^|[.!?\n])[\s*_]*(?:(?:so|thus|therefore|hence|then|finally|in conclusion),?\s+)?[*_]{0,3}"
+    r"(?:the )?(?:option|choice|answer)\s+[*_(]*(?-i:(?P<letter>[A-J]))[)*_]*\s+is\s+(?:the\s+)?(?:correct|right|best)"
+    r"(?:\s+(?:answer|choice|option|one))?[.!*_\s]*\Z"
+    r"|^[\W_]*(?:final )?(?:choice|option)[*_\s]*:[*_\s(]*(?-i:(?P<named>[A-J]))[)*_.\s]*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def chosen(text: str) -> str | None:
+    """The letter that the last sentence chooses: "Therefore, option C is correct.", "Choice: C"."""
+    match = _CHOSEN.search(text[-200:])
+    return (match["letter"] or match["named"]) if match else None
+
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
+_LABEL = r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)"
+_BETWEEN = re.compile(rf"[\s$]*(?:,|;|,?\s*\band\b|,?\s*\bor\b|\\\\)[\s$]*(?:and\b|or\b)?[\s$]*{_LABEL}?[\s$]*")
+
+
+def combined(answer: str, candidates: list[str], reference: str) -> str | None:
+    """Several boxes in a row as one list or tuple, where the reference is one; None where they are no such row."""
+    if "," not in reference:
+        return None
+    spans: list[tuple[int, int, str]] = []
+    for match in _BOX.finditer(answer):
+        close = closing_brace(answer, match.end())
+        if close is None:
+            return None
+        spans.append((match.start(), close + 1, answer[match.end() : close]))
+    if list(dict.fromkeys(text for *_, text in spans)) != candidates or len(spans) != len(candidates):
+        return None
+    if any(not _BETWEEN.fullmatch(answer[a[1] : b[0]]) for a, b in pairwise(spans)):
+        return None
+    together = ", ".join(candidates)
+    return f"({together})" if reference.strip().lstrip("$\\left").startswith("(") else together
