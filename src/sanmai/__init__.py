@@ -25,7 +25,7 @@ def run(
     *,
     model: str | Path | Mapping[str, Any] | None = None,
     problems: str | Path | Mapping[str, Any] | Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Callable[..., Any] | Mapping[str, Callable[..., Any]] | None = None,
     out: str | Path | None = None,
     config: str | Path | None = None,
     since: str | None = None,
@@ -75,11 +75,12 @@ def run(
         given = list(problems)
         if not all(isinstance(problem, Problem) for problem in given):
             raise InputError("problems: expected a path, settings by name, or a list of sanmai.Problem")
-    if reward is not None and not callable(reward):
-        raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None")
+    functions = list(reward.values()) if isinstance(reward, Mapping) else [] if reward is None else [reward]
+    if not all(map(callable, functions)) or (isinstance(reward, Mapping) and not functions):
+        raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None, or several by name")
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values, has_problems=given is not None)
-    salt = repr(given) if given is not None else ""
-    folder = Path(out) if out is not None else default_out(chosen, resolved, salt + (name_of(reward) or ""))
+    salt = (repr(given) if given is not None else "") + "".join(f"{name_of(function)}" for function in functions)
+    folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
     chosen.run(resolved, folder, problems=given, reward=reward, **stages)
     write_report(folder, defaults=resolve(chosen).model_dump(mode="json"))
     return folder

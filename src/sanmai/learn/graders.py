@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sanmai.learn.gold import Gold, GoldConfig
+from sanmai.learn.reward_source import name_of
 from sanmai.learn.scorers import grader
 from sanmai.rewards.harm import GOLD
+from sanmai.rewards.own import load_reward, reward_name
 from sanmai.rewards.rubric import SCORED_TOGETHER, RewardsConfig, Rubric
 from sanmai.types import InputError, Problem
+
+Given = Callable[..., Any] | Mapping[str, Callable[..., Any]] | None
+"""What a caller gives from Python as a reward: a function, or several by name, in any form of rewards/own.py."""
+
+
+def by_name(reward: Given) -> dict[str, Callable[..., Any]]:
+    """The caller's rewards by name; a single function is called "reward"."""
+    if reward is None:
+        return {}
+    return dict(reward) if isinstance(reward, Mapping) else {"reward": reward}
+
+
+def recorded_as(config: RewardsConfig, reward: Given) -> str | None:
+    """What a run records its rewards of one's own as: names, and digests of all of the user's that they use."""
+    functions = {reward_name(named): load_reward(named) for named in config.custom} | by_name(reward)
+    if not functions:
+        return None
+    if list(functions) == ["reward"]:
+        return name_of(functions["reward"])
+    return ", ".join(f"{name} = {name_of(function)}" for name, function in functions.items())
 
 
 def make_rubric(
     config: RewardsConfig,
-    reward: Callable[[Problem, str], float | None] | None,
+    reward: Given,
     problems: Sequence[Problem],
     *,
     held_out: Sequence[Problem] = (),
@@ -34,7 +57,7 @@ def make_rubric(
     """
     together = {name: grader(name, config, device) for name in SCORED_TOGETHER if getattr(config, name)}
     watched = GOLD if any(p.kind != "reasoning" for p in [*problems, *held_out]) else {}
-    rubric = Rubric(config, {"reward": reward} if reward else {}, together=together, watched=watched)
+    rubric = Rubric(config, by_name(reward), together=together, watched=watched)
     if gold is not None and gold.is_named:
         rubric.judge_gold = Gold(gold, config, device=device, section="evaluation.gold").judged
     for problem in problems:

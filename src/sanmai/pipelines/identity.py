@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ MANIFEST = "stage.json"
 """In a stage's folder once it is finished: what it was made from."""
 _WHOLE_BYTES = 2**26
 """Of a larger file the digest is of its size, its time and its ends."""
+_FUNCTION = re.compile(r"^(.+\.py):\w+$")
+"""A function in a file, as settings name it."""
 _SHOWN = 3
 """Differences that a sentence names."""
 
@@ -31,7 +34,8 @@ def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[
         made_from: digests of the stages that it refers to, by name.
     """
     settings = config.model_dump(mode="json")
-    files = {text: digest for text in texts_in(settings) if (digest := content_digest(text)) is not None}
+    named = {text: _FUNCTION.sub(r"\1", text) for text in texts_in(settings)}  # a reward in a file changes with the file
+    files = {text: digest for text, file in named.items() if (digest := content_digest(file)) is not None}
     known = RECIPES.get(recipe)
     return {
         "recipe": recipe, "version": known.version if known else 1, "settings": settings, "files": files,

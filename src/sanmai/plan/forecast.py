@@ -50,8 +50,9 @@ def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str
     from sanmai.learn.sources import load_splits
 
     warnings: list[str] = []
+    needs_answer = recipe == "zero" and config.rewards.needs_answers
     train, held_out = load_splits(
-        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=recipe == "zero"
+        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=needs_answer
     )
     if recipe == "zero":
         Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)  # refuses what a run would

@@ -44,13 +44,13 @@ from sanmai.data.curation import Curated, CurationStep, beyond_difficulty, curat
 from sanmai.data.domains import domain_of
 from sanmai.data.filters import Drop
 from sanmai.data.problems import load_problems
+from sanmai.learn.graders import Given, by_name, recorded_as
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, world_problems
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.recipes import name_of
 from sanmai.recipes.curation_answers import Asked, Asking, GuessConfig, answer_start, first_guesses, read_answers
 from sanmai.recipes.curation_card import write_curation_card
 from sanmai.recipes.gather import write_problems
@@ -129,7 +129,7 @@ def run_curate(
     out: Path,
     *,
     problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Given = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
@@ -144,15 +144,15 @@ def run_curate(
     progress = progress or Progress.silent()
     with Run(out, "curate", config) as run:
         given = _loaded(config, problems, run.warn)
-        formed = _without_sampling(config, given, needs_answer=reward is None)
+        formed = _without_sampling(config, given, needs_answer=reward is None and config.rewards.needs_answers)
         chosen = [p for p in formed.kept if p.kind == "reasoning"]
         if not chosen:
             raise _nothing_left(formed)
         policy = load_policy(config.model, for_training=False)
         digest = weights_digest(policy)
-        facts = describe_environment(policy, {"curated": given}, start_digest=digest, reward=name_of(reward))
+        facts = describe_environment(policy, {"curated": given}, start_digest=digest, reward=recorded_as(config.rewards, reward))
         run.log_environment(facts)
-        asking = _asking(config, policy, Rubric(config.rewards, {"reward": reward} if reward else {}))
+        asking = _asking(config, policy, Rubric(config.rewards, by_name(reward)))
         asking.check(chosen)
         steps = [chosen[i : i + config.prompts_per_step] for i in range(0, len(chosen), config.prompts_per_step)]
         _sample(run, asking, steps, config, progress)
@@ -177,7 +177,7 @@ def describe_curation(config: CurateConfig, out: Path, *, measure: bool) -> Iter
     """What a run would do, in sentences, for `sanmai plan`; problems and model are loaded and checked."""
     warnings: list[str] = []
     given = _loaded(config, None, warnings.append)
-    formed = _without_sampling(config, given, needs_answer=True)
+    formed = _without_sampling(config, given, needs_answer=config.rewards.needs_answers)
     chosen = [p for p in formed.kept if p.kind == "reasoning"]
     if not chosen:
         raise _nothing_left(formed)

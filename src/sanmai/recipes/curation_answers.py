@@ -149,7 +149,7 @@ class Asking:
         if r.failure is not None or not r.verdicts:
             return Verdict(None, r.failure or "not graded: the time limit of its step ended it", "not_graded")
         sample = Sample.of(problem, r, self.grading.thought_tags[0])
-        right = is_correct(sample, by_reward=bool(self.rubric.custom), min_reward=self.min_reward)
+        right = is_correct(sample, by_reward=self.rubric.is_own, min_reward=self.min_reward)
         if right is None:
             return Verdict(None, "could not be graded", "not_graded")
         if not right and r.trace is not None and not r.trace.is_complete:

@@ -13,7 +13,7 @@ Shape key: see rollout/pack.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.learn.evaluation import EvaluationConfig, evaluate
 from sanmai.learn.failure import with_bundle
-from sanmai.learn.graders import make_rubric
+from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.teacher import (
@@ -38,7 +38,6 @@ from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
@@ -103,7 +102,7 @@ def run_distill(
     out: Path,
     *,
     problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Given = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
@@ -127,7 +126,7 @@ def run_distill(
             state.policy,
             {"train": train, "evaluation": held_out},
             start_digest=state.start_digest,
-            reward=name_of(reward),
+            reward=recorded_as(config.rewards, reward),
         )
         facts["origin"]["teacher"] = weights_digest(teacher)
         run.log_environment(facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,13 +11,12 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith
 from sanmai.learn.evaluation import EvaluationConfig, evaluate
 from sanmai.learn.gold import GoldConfig
-from sanmai.learn.graders import make_rubric
+from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
@@ -57,7 +56,7 @@ def run_evaluate(
     out: Path,
     *,
     problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Given = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the recipe in a run folder; the folder. A finished one is left as it is.
@@ -73,7 +72,7 @@ def run_evaluate(
         check_positions(policy, chosen, config.sampling.max_tokens)
         run.log_environment(
             describe_environment(
-                policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=name_of(reward)
+                policy, {"evaluation": chosen}, start_digest=weights_digest(policy), reward=recorded_as(config.rewards, reward)
             )
         )
         progress.begin(run, 0)

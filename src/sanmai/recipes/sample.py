@@ -28,7 +28,7 @@ from sanmai.config import Config
 from sanmai.data.chat import render_demonstration
 from sanmai.data.filters import Choice, FilterConfig, Funnel, Sample, make_filters, with_pass_rates
 from sanmai.data.turns import turn_end
-from sanmai.learn.graders import make_rubric
+from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
@@ -36,7 +36,6 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.recipes import name_of
 from sanmai.recipes.datacard import Card, write_card
 from sanmai.recipes.rewriting import Rewrite, RewriteConfig, Rewriter, rewrite_with
 from sanmai.recipes.sample_files import DataWriter, read_samples
@@ -92,7 +91,7 @@ def run_sample(
     out: Path,
     *,
     problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Given = None,
     progress: Progress | None = None,
     rewrite: Rewrite | None = None,
 ) -> Path:
@@ -116,7 +115,7 @@ def run_sample(
             )
         digest = weights_digest(policy)
         run.log_environment(
-            describe_environment(policy, {"sampled": chosen}, start_digest=digest, reward=name_of(reward))
+            describe_environment(policy, {"sampled": chosen}, start_digest=digest, reward=recorded_as(config.rewards, reward))
         )
         check_positions(policy, [_instructed(p, config.instruction) for p in chosen], config.sampling.max_tokens)
         rubric = make_rubric(config.rewards, reward, [], device=config.model.device)
@@ -193,7 +192,7 @@ def _check_gradable(problems: Sequence[Problem], rubric: Rubric) -> None:
 
 def _is_graded(problem: Problem, rubric: Rubric) -> bool:
     """Something tells right from wrong: a reward, a verifier with an answer to compare to, or a reward of the problem's kind."""
-    if rubric.custom:
+    if rubric.is_own:
         return True
     return problem.answer is not None if problem.kind == "reasoning" else rubric.judges(problem.kind)
 
@@ -249,7 +248,7 @@ def _finish(
     rewrite: Rewrite | None,
 ) -> dict:
     """Filter what was sampled, chunk by chunk; write data and card. The card."""
-    tags, by_reward = config.grading.thought_tags, bool(rubric.custom)
+    tags, by_reward = config.grading.thought_tags, rubric.is_own
     filters = make_filters(
         config.filters, keep=config.keep, choice=config.choice, seed=config.seed, by_reward=by_reward
     )

@@ -11,7 +11,7 @@ Shape key: see rollout/pack.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +23,7 @@ from sanmai.learn.anchor import Anchor, AnchorConfig
 from sanmai.learn.budgets import Budgets, BudgetsConfig
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
 from sanmai.learn.evaluation import EvaluationConfig, evaluate
-from sanmai.learn.graders import make_rubric
+from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.learner import Learner
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.machine import peak_of
@@ -36,7 +36,6 @@ from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.recipes import name_of
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
@@ -99,7 +98,7 @@ def run_zero(
     out: Path,
     *,
     problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
+    reward: Given = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
@@ -109,9 +108,10 @@ def run_zero(
         reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
     """
     progress = progress or Progress.silent()
+    needs_answer = reward is None and config.rewards.needs_answers
     with Run(out, "zero", config) as run:
         train, held_out = load_splits(
-            config.problems, config.seed, problems, on_warning=run.warn, needs_answer=reward is None
+            config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
         )
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference)
         run.log_environment(
@@ -119,7 +119,7 @@ def run_zero(
                 state.policy,
                 {"train": train, "evaluation": held_out},
                 start_digest=state.start_digest,
-                reward=name_of(reward),
+                reward=recorded_as(config.rewards, reward),
             )
         )
         budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
@@ -10,12 +11,13 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.refusals.rules import refusal_verdict
-from sanmai.rewards.custom import Custom, CustomReward
+from sanmai.rewards.custom import Custom, CustomBatch, CustomReward, make_custom
 from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.own import load_reward, reward_name
 from sanmai.rewards.proxies import keyword_refusal_verdict
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.rewards.verifiers import accuracy
-from sanmai.types import BatchGrader, Drawn, Graded, Grader, Group, Problem, Trace, Verdict
+from sanmai.types import BatchGrader, Drawn, Graded, Grader, Group, InputError, Problem, Trace, Verdict
 
 if TYPE_CHECKING:
     from sanmai.rewards.code import CodeGrader
@@ -67,8 +69,15 @@ class RewardsConfig(Config):
     """The tests that are rewarded; "visible" leaves the hidden ones as a measure of cheating (score/tests_hidden)."""
     code_seconds: float = Field(5.0, gt=0, le=3600)
     """CPU time of a program, all its tests together."""
+    custom: tuple[str, ...] = ()
+    """Rewards of your own beside these, as "file.py:function" or "package.module:function" (rewards/own.py has the forms); with
+    accuracy = 0, in their place."""
+    custom_weights: tuple[float, ...] = ()
+    """Weight of each; 1 where none are given."""
     custom_budget: float = Field(0.9, ge=0, le=1)
-    """Share of completions for which a reward function that is given from Python may say None before the run stops."""
+    """Share of completions for which a reward function of one's own may say None before the run stops."""
+    custom_seconds: float = Field(60.0, gt=0, le=3600)
+    """Time limit of a call of one that takes all completions of a step at once, or is awaited."""
     repetition_ngram: int = Field(20, ge=2)
     """Words in a row that count as repeated when they occur twice."""
     length_full_words: int = Field(1000, ge=1)
@@ -86,11 +95,29 @@ class RewardsConfig(Config):
 
     @property
     def weights(self) -> dict[str, float]:
+        """Of the built-in components."""
         return {name: getattr(self, name) for name in COMPONENTS}
+
+    @property
+    def own(self) -> dict[str, float]:
+        """Weights of the rewards in `custom`, by how a setting names them."""
+        return dict(zip(self.custom, self.custom_weights or [1.0] * len(self.custom), strict=True))
+
+    @property
+    def needs_answers(self) -> bool:
+        """A problem without a reference answer cannot be rewarded."""
+        return bool(self.accuracy or self.correctness) or not self.custom
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not any(self.weights.values()):
+        names = [reward_name(named) for named in self.custom]
+        if taken := [name for k, name in enumerate(names) if name in (*COMPONENTS, *RESERVED) or name in names[:k]]:
+            raise ValueError(f"custom: a reward named {taken[0]!r} is there already; give the function another name")
+        if self.custom_weights and len(self.custom_weights) != len(self.custom):
+            raise ValueError(f"custom_weights: {len(self.custom_weights)} for {len(self.custom)} rewards; expected one for each")
+        if not all(math.isfinite(weight) and abs(weight) <= 1e6 for weight in self.custom_weights):
+            raise ValueError("custom_weights: expected finite numbers of at most 1e6")
+        if not any(self.weights.values()) and not any(self.own.values()):
             raise ValueError("every weight is 0: all rewards would be equal and nothing would be learned")
         for name in SCORED_TOGETHER:
             if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
@@ -104,6 +131,8 @@ class RewardsConfig(Config):
         return self
 
 
+RESERVED = ("length_reward", "loop_penalty", "harm", "answer_harm", "thought_harm", "helped", "over_refusal", "reward")
+"""Names of other columns, which no reward of one's own may have."""
 STYLES = ("format", "language", "repetition", "length")
 SCORED_TOGETHER = ("helpfulness", "harmlessness", "correctness")
 COMPONENTS = ("accuracy", "refusal", *SCORED_TOGETHER, *STYLES)
@@ -117,7 +146,7 @@ _KINDS = {
 
 
 class Rubric:
-    """Grades completions. With custom rewards these replace accuracy, each at weight 1.
+    """Grades completions by the settings' components, those of `custom` among them, and by rewards given from Python.
 
     Example:
         Rubric(RewardsConfig(language=0.3)).grade(problem, drawn).scores   # {"accuracy": 1.0, "language": 0.9}: reward 1.27
@@ -126,25 +155,32 @@ class Rubric:
     def __init__(
         self,
         config: RewardsConfig,
-        custom: Mapping[str, CustomReward] | None = None,
+        given: Mapping[str, CustomReward] | None = None,
         *,
         together: Mapping[str, BatchGrader] | None = None,
         watched: Mapping[str, Grader] | None = None,
     ) -> None:
         """Args:
+        given: rewards from Python by name, each at weight 1; they take the place of accuracy.
         together: for each component of SCORED_TOGETHER that has a weight, what scores it.
         watched: graders whose verdicts are stored and never rewarded: the gold beside the proxies.
         """
         self.config = config
-        self.custom = {name: Custom(name, reward, budget=config.custom_budget) for name, reward in (custom or {}).items()}
-        self.together, self.watched = dict(together or {}), dict(watched or {})
+        functions = {reward_name(named): load_reward(named) for named in config.custom} | dict(given or {})
+        bounds = {"budget": config.custom_budget, "seconds": config.custom_seconds}
+        own = {name: make_custom(name, reward, **bounds) for name, reward in functions.items()}
+        self.custom = {name: reward for name, reward in own.items() if isinstance(reward, Custom)}
+        batches = {name: reward for name, reward in own.items() if isinstance(reward, CustomBatch)}
+        self.together: dict[str, BatchGrader] = {**(together or {}), **batches}
+        self.watched, self._own = dict(watched or {}), own
         self.judge_gold: Callable[[Sequence[Group[Graded]]], list[Group[Graded]]] | None = None
         """Adds the verdicts of gold graders that a run names to the rollouts of an evaluation; see learn/gold.py."""
-        if taken := (set(self.custom) | set(self.watched)) & set(COMPONENTS):
-            raise ValueError(f"rewards named {sorted(taken)}: these names are taken")
+        if taken := (own.keys() | self.watched.keys()) & set(COMPONENTS) or own.keys() & (set(RESERVED) - {"reward"}):
+            raise InputError(f"rewards named {', '.join(sorted(taken))}: these names are taken")
         self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}
-        self.weights = config.weights | dict.fromkeys(self.custom, 1.0)
-        if self.custom:
+        named = {reward_name(named): weight for named, weight in config.own.items()}
+        self.weights = config.weights | named | dict.fromkeys(given or {}, 1.0)
+        if given:
             self.weights["accuracy"] = 0.0
         if missing := [name for name in SCORED_TOGETHER if self.weights[name] and name not in self.together]:
             raise ValueError(f"{missing[0]} has a weight and no grader was given for it")
@@ -185,8 +221,13 @@ class Rubric:
 
     def check(self) -> None:
         """Stop where a custom reward gives nothing for nearly everything; RunError, see rewards/custom.py."""
-        for reward in self.custom.values():
+        for reward in self._own.values():
             reward.check()
+
+    @property
+    def is_own(self) -> bool:
+        """Rewards of one's own say what is right, in place of the verifiers."""
+        return bool(self._own) and not self.weights["accuracy"]
 
     def scores(self, problem: Problem, trace: Trace, verdicts: Mapping[str, Verdict]) -> dict[str, float] | None:
         """The score of every weighted component that applies; None when one but a style cannot be graded."""
@@ -217,7 +258,7 @@ class Rubric:
         if problem.kind != "reasoning":
             verdicts = {"refusal": self._refusal(problem, trace)} | verdicts
         custom = {name: reward.verdict(problem, trace) for name, reward in self.custom.items()}
-        if problem.answer is None and (self.custom or problem.kind != "reasoning"):
+        if problem.answer is None and (self._own or problem.kind != "reasoning"):
             return custom | verdicts
         if problem.verifier == "code":
             return custom | self._code().verdicts(problem, trace) | verdicts
