@@ -6,7 +6,15 @@ import random
 import pytest
 import torch
 
-from sanmai.losses import PRESETS, best_of_group, decoupled_advantages, group_advantages, normalise, policy_loss
+from sanmai.losses import (
+    PRESETS,
+    best_of_group,
+    decoupled_advantages,
+    group_advantages,
+    normalise,
+    policy_loss,
+    step_advantages,
+)
 
 
 def test_worked_group():
@@ -106,3 +114,56 @@ def test_a_policy_gradient_of_the_best_is_the_gradient_of_sft_on_it():
     expected = torch.zeros(3, 4)
     expected[1, :2] = -1 / 9
     assert torch.allclose(gradient, expected)
+
+
+def test_divided_by_the_mean_it_is_the_gradient_of_the_log_of_the_success_rate():
+    # Rewards 1, 0, 0, 0: (1 - 1/4) / (1/4) = 3, and -1.
+    assert group_advantages([1.0, 0.0, 0.0, 0.0], "mean") == pytest.approx([3.0, -1.0, -1.0, -1.0])
+    # d log p / d theta = (dp / d theta) / p: the plain policy gradient over the success rate.
+    rewards = [1.0, 1.0, 0.0, 1.0, 0.0]
+    plain = group_advantages(rewards, "none")
+    assert group_advantages(rewards, "mean") == pytest.approx([a / 0.6 for a in plain])
+    with pytest.raises(ValueError, match=r"expected rewards of at least 0, got -0\.5"):
+        group_advantages([1.0, -0.5], "mean")
+
+
+def test_a_baseline_by_length_weighs_each_reward_by_its_tokens_and_has_the_least_variance():
+    # (10 * 1 + 30 * 0) / 40 = 1/4
+    assert group_advantages([1.0, 0.0], "none", "length", lengths=[10, 30]) == pytest.approx([0.75, -0.25])
+    assert group_advantages([1.0, None, 0.0], "none", "length", lengths=[10, 99, 30]) == pytest.approx([0.75, 0.0, -0.25])
+    assert group_advantages([0.3, 0.3], "none", "length", lengths=[1, 2]) == [0.0, 0.0]
+    with pytest.raises(ValueError, match="needs the length"):
+        group_advantages([1.0, 0.0], "none", "length")
+    # E |sum over l tokens of (r - b) g|^2 = E l (r - b)^2 for unit gradients that are independent: least at sum(l r) / sum(l).
+    lengths, rewards = [3, 8, 1, 20], [1.0, 0.0, 0.5, 0.2]
+    variance = lambda b: sum(n * (r - b) ** 2 for n, r in zip(lengths, rewards, strict=True))  # noqa: E731
+    level = rewards[0] - group_advantages(rewards, "none", "length", lengths=lengths)[0]
+    assert all(variance(level) < variance(level + d) for d in (-0.1, -1e-3, 1e-3, 0.1))
+
+
+def test_the_whole_steps_mean_and_deviation_compare_rollouts_of_all_groups():
+    # Rewards 1, 1 | 1, 0: mean 3/4; less that 1/4, 1/4, 1/4, -3/4; deviation sqrt((3/16 + 9/16) / 3) = 1/2.
+    found = step_advantages([[1.0, 1.0], [1.0, 0.0]], "batch_std", "batch", epsilon=0.0)
+    assert found == [pytest.approx([0.5, 0.5]), pytest.approx([0.5, -1.5])]
+    # With the group's mean: 0, 0 | 1/2, -1/2; deviation sqrt(1/2 / 3) = 0.408248.
+    found = step_advantages([[1.0, 1.0], [1.0, 0.0]], "batch_std", epsilon=0.0)
+    assert found == [[0.0, 0.0], pytest.approx([1.2247449, -1.2247449])]
+    for baseline in ("mean", "batch"):
+        assert step_advantages([[0.1] * 3, [0.1, None, 0.1]], "batch_std", baseline) == [[0.0] * 3] * 2
+    found = step_advantages([[1.0, None], [0.0, 0.5]], "batch_std", "batch", epsilon=0.0)
+    assert found == [pytest.approx([1.0, 0.0]), pytest.approx([-1.0, 0.0])]
+    with pytest.raises(ValueError, match="baseline 'batch' goes with"):
+        step_advantages([[1.0, 0.0]], "std", "batch")
+
+
+def test_groups_without_signal_make_the_others_weigh_more():
+    # One of three groups tells something: 3 / 1.
+    assert step_advantages([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], "signal") == [pytest.approx([1.5, -1.5]), [0.0] * 2, [0.0] * 2]
+    assert step_advantages([[1.0, 1.0]], "signal") == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("scale", ["std", "none", "mean"])
+def test_scales_of_a_group_are_the_same_asked_of_a_step(scale):
+    groups = [[1.0, 0.0, 0.5], [0.0, None, 1.0]]
+    assert step_advantages(groups, scale) == [group_advantages(rewards, scale) for rewards in groups]
+

@@ -250,7 +250,9 @@ def test_presets_hold_the_papers_numbers():
     assert {name: (p.clip_low, p.clip_high, p.ratio_cap) for name, p in PRESETS.items()} == {
         "grpo": (0.2, 0.2, None), "dr_grpo": (0.2, 0.2, None), "dapo": (0.2, 0.28, None), "gspo": (3e-4, 4e-4, None),
         "r1": (10.0, 10.0, None), "cispo": (None, None, 5.0), "reinforce": (None, None, None),
-        "rloo": (None, None, None), "kimi": (None, None, None), "rest": (None, None, None),
+        "rloo": (None, None, None), "reinforce++": (0.2, 0.2, None), "reinforce++_baseline": (0.2, 0.2, None),
+        "maxrl": (None, None, None), "opo": (None, None, None), "gpg": (None, None, None),
+        "kimi": (None, None, None), "rest": (None, None, None),
     }
 
 

@@ -156,15 +156,15 @@ def with_cosine(weight: float) -> Group[Graded]:
 def test_kimis_length_has_an_advantage_of_its_own_where_each_component_is_normalised():
     # Accuracy 1, 1, 0: deviation sqrt((1/9 + 1/9 + 4/9) / 2) = 0.577, hence 0.577, 0.577, -1.155.
     # Length 0.5, -0.5, 0: deviation 0.5, hence 1, -1, 0, which weigh 0.5.
-    assert advantages(with_kimi(*MIXED), EACH) == pytest.approx([1.0774, 0.0774, -1.1547], abs=1e-3)
+    assert advantages([with_kimi(*MIXED)], EACH)[0] == pytest.approx([1.0774, 0.0774, -1.1547], abs=1e-3)
     # All right: length alone, 0.5 and -0.5 with a deviation of 0.707; the one that ran out of time says nothing.
     alone = with_kimi((10, 1.0, STOP), (20, 1.0, STOP), (5, None, StopReason.TIMEOUT))
-    assert advantages(alone, EACH) == pytest.approx([0.3536, -0.3536, 0.0], abs=1e-3)
+    assert advantages([alone], EACH)[0] == pytest.approx([0.3536, -0.3536, 0.0], abs=1e-3)
 
 
 def test_cosine_length_has_its_advantage_and_accuracy_none_where_each_component_is_normalised():
     # 1.5, -10, -5: mean -4.5, deviation sqrt((6^2 + 5.5^2 + 0.5^2) / 2) = 5.766; the whole weighs 2.
-    assert advantages(with_cosine(weight=2.0), EACH) == pytest.approx([2.0811, -1.9076, -0.1734], abs=1e-3)
+    assert advantages([with_cosine(weight=2.0)], EACH)[0] == pytest.approx([2.0811, -1.9076, -0.1734], abs=1e-3)
 
 
 def test_a_loop_has_its_advantage_where_each_component_is_normalised():
@@ -172,7 +172,7 @@ def test_a_loop_has_its_advantage_where_each_component_is_normalised():
     made = group((9, 0.0, STOP), (9, 0.0, STOP), (9, 0.0, STOP), (9, 0.0, LOOP))
     found = Group(made.problem, tuple(with_loop_penalty(r, 0.5) for r in made.rollouts))
     assert [r.reward for r in found.rollouts] == [0.0, 0.0, 0.0, -0.5]
-    assert advantages(found, EACH) == pytest.approx([0.25, 0.25, 0.25, -0.75], abs=1e-3)
+    assert advantages([found], EACH)[0] == pytest.approx([0.25, 0.25, 0.25, -0.75], abs=1e-3)
 
 
 def test_the_plain_sum_of_accuracy_length_and_loops_is_the_reward():
@@ -181,12 +181,12 @@ def test_the_plain_sum_of_accuracy_length_and_loops_is_the_reward():
     # 1 + 0.5 x 0.5, 1 - 0.5 x 0.5, 0 and 0 - 0.5 x 0.5 - 0.25: mean 0.375, deviation sqrt(1.8125 / 3) = 0.777.
     assert [r.reward for r in found.rollouts] == [1.25, 0.75, 0.0, -0.5]
     plain = LossConfig(preset="grpo")
-    assert advantages(found, plain) == pytest.approx([1.1257, 0.4824, -0.4824, -1.1257], abs=1e-3)
+    assert advantages([found], plain)[0] == pytest.approx([1.1257, 0.4824, -0.4824, -1.1257], abs=1e-3)
     # Nothing that is in the reward is left out of its parts: without a division their weighted sum is the same.
     linear = {"preset": "grpo", "advantage_scale": "none"}
     for each in (True, False):
         expected = pytest.approx([0.875, 0.375, -0.375, -0.875])
-        assert advantages(found, LossConfig.read(linear | {"normalise_each": each})) == expected
+        assert advantages([found], LossConfig.read(linear | {"normalise_each": each}))[0] == expected
 
 
 def test_a_component_needs_a_score_and_a_name_of_its_own_and_nothing_is_changed_in_place():

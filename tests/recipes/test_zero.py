@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 import sanmai
 from rollouts import drawn, paid
+from sanmai.losses import step_advantages
 from sanmai.pipelines.graph import Stage
 from sanmai.plan.stage_costs import spent
 from sanmai.plan.stage_sources import Rows
@@ -178,3 +179,25 @@ def test_what_a_stage_took_has_the_tokens_of_its_probe(tmp_path):
         pq.write_table(pa.table({"num_tokens": lengths}), tmp_path / name / "step-000001.parquet")
     (tmp_path / "events.jsonl").write_text(json.dumps({"event": "step", "tokens": {"sampled": 100, "trained": 90, "probe": 5}}))
     assert (spent(tmp_path, "zero").sampled, spent(tmp_path, "zero").trained) == (112, 90)
+
+
+@pytest.mark.parametrize("preset", ["reinforce++", "reinforce++_baseline", "maxrl", "opo", "gpg"])
+def test_what_looks_at_the_whole_step_writes_the_advantages_of_its_equation(tmp_path, preset):
+    loss = LossConfig.read({"preset": preset})
+    run = sanmai.run("zero", problems=some_problems(), out=tmp_path / "run", loss={"preset": preset}, **FAST)
+    rows = pq.read_table(run / "rollouts" / "step-000001.parquet").to_pylist()
+    ids = list(dict.fromkeys(row["problem_id"] for row in rows))
+    groups = [[row for row in rows if row["problem_id"] == one] for one in ids]
+    settings = loss.settings()
+    expected = step_advantages(
+        [[row["reward"] for row in group] for group in groups], settings.advantage_scale, settings.baseline,
+        lengths=[[row["num_tokens"] for row in group] for group in groups])  # fmt: skip
+    assert [[row["advantage"] for row in group] for group in groups] == [pytest.approx(own) for own in expected]
+    assert len({row["reward"] for row in rows}) > 1, "nothing was compared"
+
+
+def test_a_reward_that_an_algorithm_cannot_take_is_one_sentence(tmp_path):
+    with pytest.raises(sanmai.RunError, match=r"loss\.preset = 'maxrl'.*expected rewards of at least 0"):
+        sanmai.run(
+            "zero", problems=some_problems(), out=tmp_path / "run", loss={"preset": "maxrl"},
+            reward=lambda problem, text: -float(len(text)), **FAST)  # fmt: skip

@@ -214,7 +214,8 @@ class Budgets:
             for name, multiplier in driving.items():
                 costs = [None if (value := value_of(name, r)) is None else -value for r in group.rollouts]
                 baseline = "leave_one_out" if settings.baseline == "leave_one_out" else "mean"
-                relative = group_advantages(costs, settings.advantage_scale, baseline)
+                scale = "std" if settings.advantage_scale in ("std", "batch_std") else "none"
+                relative = group_advantages(costs, scale, baseline)
                 total = [t + multiplier * a for t, a in zip(total, relative, strict=True)]
             credited = (replace(r, cost_advantage=cost) for r, cost in zip(group.rollouts, total, strict=True))
             found.append(Group(group.problem, tuple(credited)))

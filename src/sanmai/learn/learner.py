@@ -14,7 +14,13 @@ import numpy as np
 from sanmai.learn.anchor import Anchor
 from sanmai.learn.budgets import Budgets
 from sanmai.learn.failure import with_bundle
-from sanmai.losses import best_of_group, decoupled_advantages, group_advantages, mirror_descent_targets
+from sanmai.losses import (
+    best_of_group,
+    decoupled_advantages,
+    group_advantages,
+    mirror_descent_targets,
+    step_advantages,
+)
 from sanmai.rollout.measure import accuracy
 from sanmai.rollout.pack import minibatches, pack_credited, pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
@@ -30,7 +36,7 @@ from sanmai.train.step import (
     learning_rate,
     optimizer_step,
 )
-from sanmai.types import Credited, Graded, Group, Metrics, TokenBatch, regrouped, reward_of
+from sanmai.types import Credited, Graded, Group, Metrics, RunError, TokenBatch, regrouped, reward_of
 
 
 class Learner:
@@ -89,7 +95,11 @@ class Learner:
         return groups, metrics | {"tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts))}
 
     def _credited(self, graded: Sequence[Group[Graded]]) -> list[Group[Credited]]:
-        pairs = [pair for g in graded for pair in zip(g.rollouts, advantages(g, self._loss), strict=True)]
+        try:
+            found = advantages(graded, self._loss)
+        except ValueError as error:  # a reward that this advantage cannot take
+            raise RunError(f"loss.preset = {self._loss.preset!r}: {error}") from None
+        pairs = [pair for g, own in zip(graded, found, strict=True) for pair in zip(g.rollouts, own, strict=True)]
         groups = regrouped(graded, (r.credited(None if r.scores is None else advantage) for r, advantage in pairs))
         if self._budgets is not None and self._budgets.weight("cost"):
             return self._budgets.with_costs(groups, self._loss)
@@ -163,8 +173,18 @@ class Learner:
             ) from None
 
 
-def advantages(group: Group[Graded], loss: LossConfig) -> list[float]:
-    """One advantage per rollout of a group, as the loss's settings say, from the scores that are rewarded and their weights."""
+def advantages(groups: Sequence[Group[Graded]], loss: LossConfig) -> list[list[float]]:
+    """One advantage per rollout of each group of a step, as the loss's settings say, from what is rewarded and its weights."""
+    settings = loss.settings()
+    if settings.advantage_scale in ("batch_std", "signal") or settings.baseline in ("length", "batch"):
+        assert settings.baseline not in ("log_mean_exp", "best")  # see PolicyLossSettings
+        lengths = [[len(r.completion_tokens) for r in group.rollouts] for group in groups]
+        rewards = [[r.reward for r in group.rollouts] for group in groups]
+        return step_advantages(rewards, settings.advantage_scale, settings.baseline, lengths=lengths)
+    return [_within(group, loss) for group in groups]
+
+
+def _within(group: Group[Graded], loss: LossConfig) -> list[float]:
     scores = [r.scores for r in group.rollouts]
     weights = {name: weight for r in group.rollouts for name, weight in r.weights.items()}
     rewards = [reward_of(score, weights) for score in scores]

@@ -11,6 +11,7 @@ from sanmai.losses.advantages import (
     best_of_group,
     decoupled_advantages,
     group_advantages,
+    step_advantages,
 )
 from sanmai.losses.direct_preference import (
     CDPO,
@@ -116,6 +117,7 @@ __all__ = [
     "sequence_clipped_surrogate",
     "sequence_logp",
     "simpo",
+    "step_advantages",
     "token_divergence",
     "token_logp_and_entropy",
     "truncated_importance_weight",

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-AdvantageScale = Literal["std", "none"]
-Baseline = Literal["mean", "leave_one_out"]
+AdvantageScale = Literal["std", "none", "mean", "batch_std", "signal"]
+"""The last two look at the whole step; see `step_advantages`."""
+Baseline = Literal["mean", "leave_one_out", "length", "batch"]
+"""The last one is the whole step's; see `step_advantages`."""
 Best = Literal["best"]
 """No baseline: imitation of the best, see `best_of_group`."""
 Deviation = Literal["sample", "population"]
@@ -18,20 +20,25 @@ def group_advantages(
     scale: AdvantageScale = "std",
     baseline: Baseline = "mean",
     *,
+    lengths: Sequence[int] | None = None,
     deviation: Deviation = "sample",
     epsilon: float = 1e-4,
 ) -> list[float]:
     """How much better each rollout of a group was than the others.
 
         A_g = (r_g - b_g) / (s + epsilon)       s: deviation of the rewards; no division for scale "none"
-        b_g = mean of the rewards, or, for "leave_one_out", of the other rollouts' rewards
+        A_g = (r_g - b_g) / m                   m: mean of the rewards, for scale "mean"
+        b_g = mean of the rewards, or, for "leave_one_out", of the other rollouts' rewards; for "length", the mean weighed by
+              the rollouts' lengths, sum(l_g r_g) / sum(l_g)
 
     All equal rewards, or fewer than two, say nothing about the policy: the advantages are then exactly 0.
 
     Args:
         rewards: one per rollout; None (ungradable) leaves baseline and deviation and gets 0.0.
-        scale: "std" divides by the deviation, which makes a rare success weigh more; "none" does not.
+        scale: "std" divides by the deviation, which makes a rare success weigh more; "none" does not; "mean" divides by the
+            success rate, which makes the step follow the gradient of log E[r] and not of E[r].
         baseline: "mean" contains the rollout itself and shrinks its advantage by (G - 1)/G; "leave_one_out" does not.
+        lengths: tokens of each rollout, for baseline "length".
         deviation: "sample" divides the squares by G - 1, "population" by G. The papers do not say; "sample" is what
             torch.std computes, hence what TRL and verl and the learning rates published with them use.
         epsilon: added to the deviation: rewards that differ by much less than it count as nearly equal.
@@ -40,16 +47,20 @@ def group_advantages(
         One advantage per reward, in the units of the reward ("none") or in deviations ("std").
 
     Raises:
-        ValueError: a reward is not finite, epsilon is negative, or another argument is none of its choices.
+        ValueError: a reward is not finite, or below 0 for scale "mean"; epsilon is negative; or another argument is none of its
+            choices.
 
     Source:
         mean, std: DeepSeekMath (arXiv:2402.03300) section 4.1.2. No std: Dr. GRPO (arXiv:2503.20783).
-        Leave one out: Ahmadian et al. 2024 (arXiv:2402.14740). epsilon as in TRL 1.16.
+        Leave one out: Ahmadian et al. 2024 (arXiv:2402.14740). Scale "mean": MaxRL. Baseline "length": OPO
+        (arXiv:2505.23585), whose optimal baseline this is where each token's gradient has the same norm. epsilon as in TRL 1.16.
     """
-    if scale not in ("std", "none"):
-        raise ValueError(f"scale is {scale!r}; expected 'std' or 'none'")
-    if baseline not in ("mean", "leave_one_out"):
-        raise ValueError(f"baseline is {baseline!r}; expected 'mean' or 'leave_one_out'")
+    if scale not in ("std", "none", "mean"):
+        raise ValueError(f"scale is {scale!r}; expected 'std', 'none' or 'mean'")
+    if baseline not in ("mean", "leave_one_out", "length"):
+        raise ValueError(f"baseline is {baseline!r}; expected 'mean', 'leave_one_out' or 'length'")
+    if baseline == "length" and (lengths is None or len(lengths) != len(rewards)):
+        raise ValueError("baseline 'length' needs the length of each rollout")
     if deviation not in ("sample", "population"):
         raise ValueError(f"deviation is {deviation!r}; expected 'sample' or 'population'")
     if not epsilon >= 0:
@@ -70,7 +81,84 @@ def group_advantages(
         squares = count - 1 if deviation == "sample" else count
         spread = math.hypot(*(reward - mean for reward in graded)) / math.sqrt(squares)
         factor /= spread + epsilon
-    return [0.0 if reward is None else (reward - mean) * factor for reward in rewards]
+    elif scale == "mean":
+        if min(graded) < 0:
+            raise ValueError(f"scale 'mean' divides by the mean; expected rewards of at least 0, got {min(graded):g}")
+        factor /= mean  # above 0: they differ, and none is below
+    level = _by_length(rewards, lengths) if baseline == "length" and lengths is not None else mean
+    return [0.0 if reward is None else (reward - level) * factor for reward in rewards]
+
+
+def _by_length(rewards: Sequence[float | None], lengths: Sequence[int]) -> float:
+    """The mean of the rewards, weighed by the rollouts' lengths; of those without a token, the plain one."""
+    known = [(reward, length) for reward, length in zip(rewards, lengths, strict=True) if reward is not None]
+    total = sum(length for _, length in known)
+    if not total:
+        return math.fsum(reward for reward, _ in known) / len(known)
+    return math.fsum(reward * length for reward, length in known) / total
+
+
+def step_advantages(
+    groups: Sequence[Sequence[float | None]],
+    scale: AdvantageScale = "std",
+    baseline: Baseline = "mean",
+    *,
+    lengths: Sequence[Sequence[int]] | None = None,
+    epsilon: float = 1e-4,
+) -> list[list[float]]:
+    """The advantages of all groups of a step, for scales and baselines that look beyond a group.
+
+        scale "batch_std":  A_gi = (A_gi' - mean(A')) / (s + epsilon)   over all graded rollouts; A' the unscaled advantages
+        scale "signal":     A_gi = A_gi' * B / (B - M)        of B groups M have no two different rewards
+        baseline "batch":   A_gi' = r_gi - mean of all graded rewards of the step
+
+    Others are `group_advantages` of each group. Equal rewards in a group give exactly 0 with every baseline but "batch", where
+    a group that is solved is better than the step's mean; equal rewards in the whole step give 0 always.
+
+    Args:
+        groups: rewards of each group; None as there.
+        lengths: tokens of each rollout, for baseline "length".
+
+    Source:
+        "batch_std" with baseline "batch": REINFORCE++ (arXiv:2501.03262); with "mean": its variant with a baseline.
+        "signal": GPG (arXiv:2504.02546).
+    """
+    of_group: AdvantageScale = "none" if scale in ("batch_std", "signal") else scale
+    if baseline == "batch":
+        if scale not in ("batch_std", "none"):
+            raise ValueError(f"baseline 'batch' goes with scale 'batch_std' or 'none', not {scale!r}")
+        known = [reward for rewards in groups for reward in rewards if reward is not None]
+        if not all(math.isfinite(reward) for reward in known):
+            raise ValueError("a reward is not finite; expected finite numbers, or None for an ungradable rollout")
+        mean = math.fsum(known) / len(known) if known and any(reward != known[0] for reward in known) else None
+        found = [[0.0 if r is None or mean is None else r - mean for r in rewards] for rewards in groups]
+    else:
+        all_lengths = lengths or [None] * len(groups)
+        found = [
+            group_advantages(rewards, of_group, baseline, lengths=own, epsilon=epsilon)
+            for rewards, own in zip(groups, all_lengths, strict=True)
+        ]
+    if scale == "batch_std":
+        return _over_the_step(groups, found, epsilon)
+    if scale == "signal":
+        informative = sum(any(advantages) for advantages in found)
+        return [[a * len(found) / informative for a in advantages] for advantages in found] if informative else found
+    return found
+
+
+def _over_the_step(
+    groups: Sequence[Sequence[float | None]], advantages: list[list[float]], epsilon: float
+) -> list[list[float]]:
+    pairs = [pair for rewards, own in zip(groups, advantages, strict=True) for pair in zip(rewards, own, strict=True)]
+    known = [advantage for reward, advantage in pairs if reward is not None]
+    if len(known) < 2 or all(a == known[0] for a in known):
+        return [[0.0] * len(own) for own in advantages]
+    mean = math.fsum(known) / len(known)
+    spread = math.hypot(*(a - mean for a in known)) / math.sqrt(len(known) - 1)
+    return [
+        [0.0 if r is None or a == 0 else (a - mean) / (spread + epsilon) for r, a in zip(rewards, own, strict=True)]
+        for rewards, own in zip(groups, advantages, strict=True)
+    ]
 
 
 def best_of_group(rewards: Sequence[float | None]) -> list[float]:

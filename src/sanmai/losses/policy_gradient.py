@@ -267,6 +267,10 @@ class PolicyLossSettings:
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
         if self.baseline == ("leave_one_out" if is_mirror else "log_mean_exp"):
             raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
+        if is_mirror and self.baseline in ("length", "batch"):
+            raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
+        if self.baseline == "batch" and self.advantage_scale not in ("batch_std", "none"):
+            raise ValueError("baseline 'batch' goes with advantage_scale 'batch_std' or 'none'")
         if self.baseline == "best" and (self.surrogate != "reinforce" or self.advantage_scale != "none"):
             raise ValueError("baseline 'best' is imitation: surrogate 'reinforce' and advantage_scale 'none'")
         is_sequence = self.surrogate in ("sequence_sum", "sequence_mean", "mirror_sequence")
@@ -297,6 +301,17 @@ REINFORCE = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none")
 divided by the token budget."""
 RLOO = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none", "leave_one_out")
 """Ahmadian et al. 2024 (arXiv:2402.14740); divided by the token budget as REINFORCE."""
+REINFORCE_PP = PolicyLossSettings("clipped", Normalisation.TOKEN, "batch_std", "batch", clip_low=0.2, clip_high=0.2)
+"""REINFORCE++ (arXiv:2501.03262): the whole step's mean and deviation in place of the group's. Its penalty per token, the KL to
+the reference in the reward, is a component of the loss here: kl_weight, with kl_estimator "k2" as in its other variant."""
+REINFORCE_PP_BASELINE = PolicyLossSettings("clipped", Normalisation.TOKEN, "batch_std", clip_low=0.2, clip_high=0.2)
+"""Its variant with a baseline: less the group's mean, over the whole step's deviation."""
+MAXRL = PolicyLossSettings("reinforce", Normalisation.TOKEN, "mean")
+"""MaxRL: (r - mean)/mean, the gradient of the log of a problem's success rate: what is rarely solved weighs more."""
+OPO = PolicyLossSettings("reinforce", Normalisation.TOKEN, "none", "length")
+"""OPO (arXiv:2505.23585): the baseline of least variance, the mean weighed by length; exactly on policy, nothing else."""
+GPG = PolicyLossSettings("reinforce", Normalisation.TOKEN, "signal")
+"""GPG (arXiv:2504.02546): plain policy gradient, made larger by the share of the groups that have no signal."""
 KIMI = PolicyLossSettings("mirror_token", Normalisation.TOKEN, "none", tau=0.002)
 """Kimi k1.5 (arXiv:2501.12599): online mirror descent. Its tau is not published; this is prime-rl's default (0.001 without the
 half), as is the log-ratio per token. The paper's equation squares the sum over a sequence: "mirror_sequence", "sequence"."""
@@ -312,6 +327,11 @@ PRESETS: dict[str, PolicyLossSettings] = {
     "r1": R1,
     "reinforce": REINFORCE,
     "rloo": RLOO,
+    "reinforce++": REINFORCE_PP,
+    "reinforce++_baseline": REINFORCE_PP_BASELINE,
+    "maxrl": MAXRL,
+    "opo": OPO,
+    "gpg": GPG,
     "kimi": KIMI,
     "rest": REST,
 }

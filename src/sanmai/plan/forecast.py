@@ -17,6 +17,15 @@ from sanmai.recipes import Recipe
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
 
+_BASELINES = {
+    "mean": "the group's mean", "leave_one_out": "the group's leave one out", "length": "the group's mean by length",
+    "batch": "the step's mean", "log_mean_exp": "the group's log mean exp", "best": "",
+}  # fmt: skip
+_SCALES = {
+    "std": ", over its deviation", "none": "", "mean": ", over it", "batch_std": ", over the step's deviation",
+    "signal": ", over the share of groups with a signal",
+}  # fmt: skip
+
 
 def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked.
@@ -95,8 +104,7 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         if settings.clip_low is not None
         else ""
     )
-    scaled = ", over its deviation" if settings.advantage_scale == "std" else ""
-    advantage = f"the reward less the group's {settings.baseline.replace('_', ' ')}{scaled}"
+    advantage = f"the reward less {_BASELINES[settings.baseline]}{_SCALES[settings.advantage_scale]}"
     if settings.baseline == "best":
         advantage = "1 for the group's best rollout, if its reward is above 0"
     yield (

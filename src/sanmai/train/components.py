@@ -34,7 +34,10 @@ from sanmai.types import TokenBatch
 
 
 class LossConfig(Config):
-    preset: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "kimi", "rest"] = "dapo"
+    preset: Literal[
+        "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
+        "opo", "gpg", "kimi", "rest",
+    ] = "dapo"  # fmt: skip
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
     """Ratio per token, per sequence (product or geometric mean), capped weight, none, or a squared log-ratio (mirror descent)."""
@@ -48,11 +51,12 @@ class LossConfig(Config):
     """Largest importance weight of "cispo" and "reinforce"."""
     normalisation: Normalisation | None = None
     """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""
-    advantage_scale: Literal["std", "none"] | None = None
-    """Divide a group's advantages by their deviation, or not."""
-    baseline: Literal["mean", "leave_one_out", "log_mean_exp", "best"] | None = None
-    """What is subtracted from a rollout's reward; "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and
-    imitates the group's best rollout alone (ReST)."""
+    advantage_scale: Literal["std", "none", "mean", "batch_std", "signal"] | None = None
+    """Divide a group's advantages by their deviation, nothing, the mean reward, the deviation over the step, or the share of its
+    groups that have a signal."""
+    baseline: Literal["mean", "leave_one_out", "length", "batch", "log_mean_exp", "best"] | None = None
+    """What is subtracted from a rollout's reward: the group's mean, that of the others, one weighed by length, or the step's;
+    "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best rollout (ReST)."""
     normalise_each: bool = False
     """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
@@ -84,6 +88,10 @@ class LossConfig(Config):
             raise ValueError("normalise_each divides by deviations, and imitation of the best takes none")
         if self.normalise_each and self.settings().surrogate in MIRROR:
             raise ValueError("normalise_each divides by deviations, and mirror descent takes rewards as they are")
+        if self.normalise_each and self.settings().baseline in ("length", "batch"):
+            raise ValueError(f"normalise_each does not go with baseline {self.settings().baseline!r}")
+        if self.normalise_each and self.settings().advantage_scale in ("mean", "batch_std", "signal"):
+            raise ValueError(f"normalise_each does not go with advantage_scale {self.settings().advantage_scale!r}")
         if self.reference_reset_steps == 1:
             raise ValueError("reference_reset_steps = 1 makes the KL a distance of the policy to itself, which is 0")
         return self
