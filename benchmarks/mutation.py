@@ -17,8 +17,9 @@ from pathlib import Path
 
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
+from sanmai.desk.tasks import write_tasks
 from sanmai.programs.mutants import KINDS, mutants
-from sanmai.rewards.code import CodeGrader, write_code_problems
+from sanmai.rewards.code import CodeGrader
 from sanmai.stats import rate
 
 
@@ -26,7 +27,7 @@ def measure(source: Path, per_problem: int, seed: int) -> list[str]:
     """The cells of a file's row."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "problems.jsonl"
-        write_code_problems(source, out, hidden_share=0.5)
+        list(write_tasks(str(source), out, hidden=0.5))
         problems = load_problems(out).problems
     start = time.monotonic()
     right = CodeGrader()([(p, parse_trace(p.demonstration)) for p in problems])

@@ -389,6 +389,25 @@ def twins(
         typer.echo(line)
 
 
+@app.command()
+def tasks(
+    source: Annotated[str, typer.Argument(metavar="TASKS", help="HumanEval or MBPP rows, or tasks with solutions and no tests.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="File to write; must not exist yet.")],
+    hidden: Annotated[float, typer.Option(help="Share of each task's tests that the prompt does not show.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Draws the hidden tests, and names a generator's first input.")] = 0,
+    inputs: Annotated[int, typer.Option(help="Inputs asked of a generator.")] = 50,
+    agree: Annotated[float, typer.Option(help="Share of the solutions that must agree on a result.")] = 0.7,
+    passing: Annotated[float, typer.Option(help="Share of them that must pass all tests.")] = 0.9,
+    least: Annotated[int, typer.Option(help="Valid tests without which a task is dropped.")] = 40,
+    debug: Debug = False,
+) -> None:
+    """Write programming problems: with hidden tests, or with tests that right programs vote on."""
+    from sanmai.desk.tasks import Votes, write_tasks
+
+    for line in write_tasks(source, out, hidden=hidden, seed=seed, votes=Votes(inputs, agree, passing, least)):
+        typer.echo(line)
+
+
 def main() -> None:
     """Run the command line. A user's error is one sentence and exit code 2; a run that cannot go on, exit code 1."""
     debug = "--debug" in sys.argv

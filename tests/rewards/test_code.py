@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from rollouts import grade
+from sanmai.data.code_problems import code_problem
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
+from sanmai.desk.tasks import write_tasks
 from sanmai.programs.run import Limits
 from sanmai.programs.tasks import CodeSpec, CodeTask, read_spec
 from sanmai.rewards import code
-from sanmai.rewards.code import CodeGrader, code_limits, code_problem, passed_parts, verify_code, write_code_problems
+from sanmai.rewards.code import CodeGrader, code_limits, passed_parts, verify_code
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.score.impossible import hidden_test_gap
 from sanmai.types import InputError, Problem, RunError, Verdict
-from shared_data import every, shared_path, shared_rows
+from shared_data import every, shared_path
 
 SPEC = CodeSpec(("assert f(1) == 1", "assert f(2) == 4"), ("assert f(3) == 9", "assert f(-4) == 16"), "", ("f",))
 SQUARE, KNOWS, THREE = "def f(x): return x * x", "def f(x): return {1: 1, 2: 4}[x]", "def f(x): return 9 if x < 0 else x * x"
@@ -151,26 +151,6 @@ def test_a_problem_shows_its_visible_tests_alone_and_holds_all():
         code_problem(TASK, hidden_share=1)
 
 
-@pytest.mark.parametrize("name", ["humaneval/humaneval_dev.jsonl", "mbpp/mbpp_dev.jsonl"])
-def test_rows_of_both_sets_become_problems_that_a_run_reads(name, tmp_path):
-    rows, out = shared_rows(name)[:40], tmp_path / "code.jsonl"
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert write_code_problems(tmp_path / "rows.jsonl", out, hidden_share=0.5) == 40
-    loaded = load_problems(out).problems
-    assert len(loaded) == 40 and {p.verifier for p in loaded} == {"code"} and {p.kind for p in loaded} == {"reasoning"}
-    found = CodeGrader()([(p, parse_trace(p.demonstration)) for p in loaded[:8]])
-    assert [verdict.label for verdict in found] == ["passes"] * 8
-    assert sum(len(read_spec(p.answer).hidden_tests) > 0 for p in loaded) > 20
-    with pytest.raises(InputError, match="is there already"):
-        write_code_problems(tmp_path / "rows.jsonl", out)
-
-
-def test_what_is_no_programming_task_is_refused_by_its_line(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"question": "2 + 3?"}\n')
-    with pytest.raises(InputError, match=r"rows.jsonl, line 1: no row of HumanEval .* or MBPP"):
-        write_code_problems(tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
-
-
 def test_a_run_can_reward_it_together_with_other_components():
     # As a custom reward of a rubric; the verifier's name is wired in answers/final.py.
     rubric = Rubric(RewardsConfig(format=0.5), {"code": lambda p, text: verify_code(p, parse_trace(text)).score})
@@ -183,7 +163,7 @@ def test_a_run_can_reward_it_together_with_other_components():
 def test_a_reference_passes_and_one_that_answers_otherwise_does_not_in_every_third_row(tmp_path):
     for name in ("humaneval/humaneval_dev.jsonl", "mbpp/mbpp_dev.jsonl"):
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
-        write_code_problems(shared_path(name), out, hidden_share=0.5)
+        list(write_tasks(str(shared_path(name)), out, hidden=0.5))
         problems = load_problems(out).problems[:: every(3)]
         traces = [parse_trace(p.demonstration) for p in problems]
         right = CodeGrader(limits=code_limits(30))(list(zip(problems, traces, strict=True)))

@@ -14,9 +14,8 @@ Source:
 from __future__ import annotations
 
 import inspect
-import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,96 +28,9 @@ from sanmai.stats import Rate, rate
 Arguments = tuple[Any, ...]
 """Plain data: what a function is called with."""
 _LIMITS = Limits(timeout_seconds=15.0, cpu_seconds=5)
-_ENDS = 0.2
-_TRIES = 20
 
 
 # Inputs.
-
-
-@dataclass(frozen=True)
-class Whole:
-    """An integer from low to high, both included; the ends are drawn more often, as mistakes are there."""
-
-    low: int
-    high: int
-
-    def draw(self, generator: random.Random) -> int:
-        return (
-            generator.choice((self.low, self.high))
-            if generator.random() < _ENDS
-            else generator.randint(self.low, self.high)
-        )
-
-
-@dataclass(frozen=True)
-class Real:
-    """A float from low to high, rounded to so many decimals."""
-
-    low: float
-    high: float
-    decimals: int = 2
-
-    def draw(self, generator: random.Random) -> float:
-        return round(generator.uniform(self.low, self.high), self.decimals)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of these values."""
-
-    values: Sequence[Any]
-
-    def draw(self, generator: random.Random) -> Any:
-        return generator.choice(self.values)
-
-
-@dataclass(frozen=True)
-class Text:
-    """So many letters of an alphabet."""
-
-    alphabet: str
-    length: Whole
-
-    def draw(self, generator: random.Random) -> str:
-        return "".join(generator.choice(self.alphabet) for _ in range(self.length.draw(generator)))
-
-
-@dataclass(frozen=True)
-class Several:
-    """A list of so many items."""
-
-    item: Whole | Real | Choice | Text | Several
-    length: Whole
-
-    def draw(self, generator: random.Random) -> list[Any]:
-        return [self.item.draw(generator) for _ in range(self.length.draw(generator))]
-
-
-def template(*arguments: Whole | Real | Choice | Text | Several) -> Callable[[random.Random], Arguments]:
-    """A generator that draws each argument from its range.
-
-    Example:
-        template(Several(Whole(-9, 9), Whole(0, 5)), Whole(1, 3))(random.Random(0))   # ([-8, 9], 1), or another
-    """
-    return lambda generator: tuple(argument.draw(generator) for argument in arguments)
-
-
-def draw_inputs(generate: Callable[[random.Random], Arguments], count: int, *, seed: int) -> list[Arguments]:
-    """Different inputs of a generator, as many as count, or fewer where it has not so many; the same for the same seed.
-
-    Raises:
-        ValueError: count is below 1.
-    """
-    if count < 1:
-        raise ValueError(f"count = {count}: expected at least 1")
-    found: dict[str, Arguments] = {}
-    for i in range(_TRIES * count):
-        arguments = tuple(generate(random.Random(f"{seed}/{i}")))
-        found.setdefault(repr(arguments), arguments)
-        if len(found) == count:
-            break
-    return list(found.values())
 
 
 def program_inputs(code: str, count: int, *, seed: int, limits: Limits | None = None) -> list[Arguments]:

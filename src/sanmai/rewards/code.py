@@ -11,7 +11,6 @@ time, and the clock allows for three times as much, so that other work on the ma
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
@@ -19,16 +18,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
-from sanmai.data.code_problems import code_problem
-from sanmai.data.files import read_rows
 from sanmai.programs.extract import asked_names, last_program
 from sanmai.programs.grade import CodeResult
 from sanmai.programs.run import Limits
 from sanmai.programs.stdio import grade_tests, python_tests, reads_input
-from sanmai.programs.tasks import CodeSpec, read_spec, task_of
+from sanmai.programs.tasks import CodeSpec, read_spec
 from sanmai.types import InputError, Problem, RunError, Trace, Verdict
 
 Score = Literal["all", "share"]
@@ -152,41 +148,6 @@ def _all_passed(verdict: Verdict | None) -> bool | None:
 
 
 # Problems.
-
-
-def write_code_problems(source: str | Path, out: Path, *, hidden_share: float = 0.0, seed: int = 0) -> int:
-    """Write a file of HumanEval or MBPP rows as problems that `load_problems` reads (format generic); how many.
-
-    Args:
-        out: ends in .jsonl; must not exist yet.
-
-    Raises:
-        InputError: a line is no row of either set, or out cannot be written.
-        ValueError: hidden_share is not in [0, 1).
-    """
-    if out.suffix != ".jsonl" or out.exists():
-        raise InputError(f"{out}: {'is there already' if out.exists() else 'expected a file name that ends in .jsonl'}")
-    lines = []
-    for number, row in read_rows(source):
-        where = f"{source}, line {number}"
-        if isinstance(row, str):
-            raise InputError(f"{where}: {row}")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the programs, about their own text
-                problem = code_problem(task_of(row), hidden_share=hidden_share, seed=seed)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        turns = [*problem.messages, {"role": "assistant", "content": problem.demonstration}]
-        fields = {"id": problem.id, "messages": turns, "answer": problem.answer, "verifier": "code", "language": "en"}
-        lines.append(json.dumps(fields | {"tags": dict(problem.tags)}, ensure_ascii=False) + "\n")
-    if not lines:
-        raise InputError(f"{source}: no row in it")
-    try:
-        out.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    return len(lines)
 
 
 # One answer.
