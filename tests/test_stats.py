@@ -153,13 +153,6 @@ def test_paired_intervals_cover_the_truth_as_often_as_they_say():
     assert 0.92 <= covered / 400 <= 0.985
 
 
-def test_mcnemar_is_the_two_sided_sign_test():
-    # 1 against 9: 2 (C(10,0) + C(10,1)) / 2^10 = 22/1024
-    assert stats.mcnemar(1, 9) == stats.mcnemar(9, 1) == pytest.approx(22 / 1024)
-    assert stats.mcnemar(0, 0) == 1.0 and stats.mcnemar(5, 5) == 1.0
-    assert 0 < stats.mcnemar(900, 1100) < 1e-4
-
-
 def test_holm_multiplies_by_what_is_left_and_never_decreases():
     # Sorted .01 .02 .03 .04, times 4 3 2 1: .04 .06 .06 .04, made monotone: .04 .06 .06 .06
     assert stats.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])

@@ -277,18 +277,6 @@ def _wider(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float
     return min(a[0], b[0]), max(a[1], b[1])
 
 
-def mcnemar(b: int, c: int) -> float:
-    """Exact two-sided p-value that b items which only became wrong and c which only became right are a fair coin's.
-
-    Raises:
-        ValueError: a negative count.
-    """
-    if b < 0 or c < 0:
-        raise ValueError(f"b = {b}, c = {c}: expected counts")
-    n = b + c
-    return min(1.0, 2 * sum(comb(n, i) for i in range(min(b, c) + 1)) / 2**n)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the order given: below alpha when Holm's step-down test rejects at family-wise error alpha.
 
