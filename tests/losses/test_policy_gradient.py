@@ -17,12 +17,12 @@ from sanmai.losses import (
     cispo,
     clipped_surrogate,
     entropy_bonus,
+    importance_weight,
     kl_to_reference,
     normalise,
     policy_loss,
     reinforce,
     sequence_clipped_surrogate,
-    truncated_importance_weight,
     weighted_nll,
 )
 
@@ -104,11 +104,33 @@ def test_importance_weight_is_truncated_detached_and_silent_outside_the_mask():
     logp_BT = torch.cat([log([0.6, 0.3, math.nan]), torch.tensor([[200.0] * 3])], 1).float().requires_grad_()
     sampling_BT = torch.cat([log([0.2, 0.6, 0.5]), torch.zeros(1, 3)], 1).float()
     mask_BT = torch.tensor([[True, True, False, True, True, True]])
-    weight_BT = truncated_importance_weight(logp_BT, sampling_BT, mask_BT, cap=2.0)
+    weight_BT = importance_weight(logp_BT, sampling_BT, mask_BT, cap=2.0)
     assert weight_BT.tolist() == [[2.0, pytest.approx(0.5), 0.0, 2.0, 2.0, 2.0]]
     assert not weight_BT.requires_grad
     with pytest.raises(ValueError, match="cap"):
-        truncated_importance_weight(logp_BT, sampling_BT, mask_BT, cap=0.0)
+        importance_weight(logp_BT, sampling_BT, mask_BT, cap=0.0)
+
+
+@pytest.mark.parametrize(("correction", "expected"), [
+    # Ratios 3, 1/2, 1, 1/4 of one rollout, whose product is 3/8; those of the other are 3 and 1, product 3. The cap is 2.
+    ("truncate", [[2.0, 0.5, 1.0, 0.25], [2.0, 1.0, 0.0, 0.0]]), ("mask", [[0.0, 0.5, 1.0, 0.25], [0.0, 1.0, 0.0, 0.0]]),
+    ("icepop", [[0.0, 0.5, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]]),
+    ("sequence_truncate", [[0.375] * 4, [2.0, 2.0, 0.0, 0.0]]), ("sequence_mask", [[0.375] * 4, [0.0] * 4]),
+])  # fmt: skip
+def test_what_becomes_of_weights_beyond_the_cap(correction, expected):
+    logp_BT = torch.cat([log([0.6, 0.2, 0.5, 0.1]), log([0.6, 0.5, 0.9, 0.9])])
+    sampling_BT = torch.cat([log([0.2, 0.4, 0.5, 0.4]), log([0.2, 0.5, 0.1, 0.1])])
+    mask_BT = torch.tensor([[True] * 4, [True, True, False, False]])
+    found = importance_weight(logp_BT, sampling_BT, mask_BT, 2.0, correction)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype))
+
+
+def test_bounds_that_no_weight_can_keep_are_refused():
+    one_BT = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match="expected a number above 1"):
+        importance_weight(one_BT, one_BT, one_BT == 0, 1.0, "icepop")
+    with pytest.raises(ValueError, match="correction is 'clip'"):
+        importance_weight(one_BT, one_BT, one_BT == 0, 1.0, "clip")  # type: ignore[arg-type]
 
 
 def step(seed: int, num_rollouts: int = 9, num_tokens: int = 6) -> dict[str, Tensor]:

@@ -287,7 +287,8 @@ def test_the_proximal_policy_takes_the_samplers_place_and_the_difference_becomes
     own = batch.sampling_logp_BT.clone()
     shift_B = torch.tensor([math.log(2), -math.log(2), 0, 0, 0, 0, 0, math.log(9)])
     batch.sampling_logp_BT = torch.where(batch.mask_BT, own - shift_B.unsqueeze(1), 0.0)
-    proximal = with_proximal_logp(policy, batch, cap=1.5, temperature=SAMPLING.temperature, micro_tokens=40)
+    loss = LossConfig(importance_cap=1.5)
+    proximal = with_proximal_logp(policy, batch, loss, temperature=SAMPLING.temperature, micro_tokens=40)
     assert torch.allclose(proximal.streams["proximal_logp"], own, atol=1e-4)
     assert torch.equal(proximal.sampling_logp_BT, batch.sampling_logp_BT)  # the mismatch stays to be seen
     for row, weight in enumerate([1.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5]):  # ratios 2 and 9 are cut off at 1.5

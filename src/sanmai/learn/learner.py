@@ -115,7 +115,7 @@ class Learner:
             self._state.has_parity = True
         batch = pack_credited(rollouts, newest_alone=self._newest_alone)
         if self._loss.importance_cap is not None:
-            batch = with_proximal_logp(policy, batch, cap=self._loss.importance_cap, **shared)
+            batch = with_proximal_logp(policy, batch, self._loss, **shared)
         return batch
 
     def _kl_weight(self) -> float | None:

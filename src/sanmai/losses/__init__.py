@@ -48,14 +48,15 @@ from sanmai.losses.policy_gradient import (
     REINFORCE,
     REST,
     RLOO,
+    Correction,
     PolicyLossSettings,
     Surrogate,
     cispo,
     clipped_surrogate,
+    importance_weight,
     policy_loss,
     reinforce,
     sequence_clipped_surrogate,
-    truncated_importance_weight,
 )
 from sanmai.losses.preference import binary_cross_entropy, bradley_terry
 from sanmai.losses.supervised import weighted_nll
@@ -82,6 +83,7 @@ __all__ = [
     "SIMPO",
     "AdvantageScale",
     "Baseline",
+    "Correction",
     "Deviation",
     "KlEstimator",
     "LogRatio",
@@ -102,6 +104,7 @@ __all__ = [
     "dpo",
     "entropy_bonus",
     "group_advantages",
+    "importance_weight",
     "ipo",
     "kl_to_reference",
     "kto",
@@ -120,6 +123,5 @@ __all__ = [
     "step_advantages",
     "token_divergence",
     "token_logp_and_entropy",
-    "truncated_importance_weight",
     "weighted_nll",
 ]

@@ -47,7 +47,7 @@ def clipped_surrogate(
         mask_BT: bool, true on tokens that the policy wrote. Values elsewhere are never read.
         clip_low, clip_high: distances of the two bounds from 1, >= 0.
         weight_BT, denominator: w and N, from `normalise`; N is counted over every micro-batch of the step. Further
-            weights, such as `truncated_importance_weight`, multiply w.
+            weights, such as `importance_weight`, multiply w.
 
     Returns:
         The loss (scalar), `clip_fraction`, the share sum_bt w_bt c_bt / N of tokens whose gradient was cut (c), and
@@ -181,7 +181,7 @@ def reinforce(
         ValueError: shapes differ, ratio_cap is not positive, or denominator is not above 0.
 
     Source:
-        Williams 1992; the weight as in `truncated_importance_weight`.
+        Williams 1992; the weight as in `importance_weight`.
     """
     check_streams(
         mask_BT, denominator,
@@ -190,15 +190,30 @@ def reinforce(
     loss_BT = -read(mask_BT, advantage_BT) * read(mask_BT, logp_BT)
     is_capped_BT = torch.zeros_like(mask_BT)
     if ratio_cap is not None:
-        loss_BT = loss_BT * truncated_importance_weight(logp_BT, sampling_logp_BT, mask_BT, ratio_cap)
+        loss_BT = loss_BT * importance_weight(logp_BT, sampling_logp_BT, mask_BT, ratio_cap)
         is_capped_BT = mask_BT & ((logp_BT - sampling_logp_BT).exp() > ratio_cap)
     return _total(loss_BT, is_capped_BT, read(mask_BT, weight_BT), denominator)
 
 
-def truncated_importance_weight(logp_BT: Tensor, sampling_logp_BT: Tensor, mask_BT: Tensor, cap: float) -> Tensor:
-    """Importance weight of each token from the sampling policy to the policy, cut off at a cap.
+Correction = Literal["truncate", "mask", "icepop", "sequence_truncate", "sequence_mask"]
+"""What becomes of an importance weight beyond its bounds; see `importance_weight`."""
 
-        c_bt = stop_gradient(min(exp(logp_bt - sampling_logp_bt), cap))
+
+def importance_weight(
+    logp_BT: Tensor, sampling_logp_BT: Tensor, mask_BT: Tensor, cap: float, correction: Correction = "truncate"
+) -> Tensor:
+    """Importance weight of each token from the sampling policy to the policy, bounded by a cap.
+
+        r_bt = exp(logp_bt - sampling_logp_bt), R_b = prod_t r_bt, both without gradient
+
+        truncate            c_bt = min(r_bt, cap)
+        mask                c_bt = r_bt if r_bt <= cap, else 0
+        icepop              c_bt = r_bt if 1/cap <= r_bt <= cap, else 0
+        sequence_truncate   c_bt = min(R_b, cap)
+        sequence_mask       c_bt = R_b if R_b <= cap, else 0
+
+    Truncated, a token far off still pulls; masked, it does not. A ratio per sequence is unbiased where one per token is not, and
+    has the variance of a product: for a sampler that is far off it leaves little.
 
     Multiply it into the weight_BT of a loss whose own ratio is taken to the trainer's log-probs before the update, to
     correct a sampler that computes slightly other ones. Where ratios are taken to the sampler's log-probs themselves
@@ -208,23 +223,35 @@ def truncated_importance_weight(logp_BT: Tensor, sampling_logp_BT: Tensor, mask_
         logp_BT: log-probs (nats) of the tokens under the trainer's policy.
         sampling_logp_BT: the same tokens under the distribution they were drawn from.
         mask_BT: bool, true on tokens that the policy wrote. Values elsewhere are never read.
-        cap: the largest weight, > 0.
+        cap: the largest weight, > 0; above 1 for "icepop".
+        correction: what becomes of weights beyond it.
 
     Returns:
         c_BT, detached, 0 outside the mask.
 
     Raises:
-        ValueError: shapes differ, or cap is not positive.
+        ValueError: shapes differ, cap is not positive (for "icepop": not above 1), or correction is none of its choices.
 
     Source:
         Ionides 2008, "Truncated importance sampling"; per token for language models: Yao et al. 2025, "Your efficient
-        RL framework secretly brings you off-policy RL training".
+        RL framework secretly brings you off-policy RL training". Both bounds: IcePop, of Ling's "Every Step Evolves"
+        (arXiv:2510.18855). Masks and sequences as TRL 1.16 and verl have them.
     """
     check_streams(mask_BT, 1.0, logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT)
-    if not cap > 0:
-        raise ValueError(f"cap is {cap}; expected a number above 0")
+    if not cap > 0 or (correction == "icepop" and not cap > 1):
+        raise ValueError(f"cap is {cap}; expected a number above {1 if correction == 'icepop' else 0}")
+    if correction not in get_args(Correction):
+        raise ValueError(f"correction is {correction!r}; expected one of {', '.join(get_args(Correction))}")
     log_ratio_BT = read(mask_BT, logp_BT.detach()) - read(mask_BT, sampling_logp_BT.detach())
-    return torch.where(mask_BT, log_ratio_BT.exp().clamp(max=cap), 0.0)
+    if correction.startswith("sequence"):
+        log_ratio_BT = log_ratio_BT.sum(dim=1, keepdim=True).expand(mask_BT.shape)
+    ratio_BT = log_ratio_BT.exp()
+    if correction in ("truncate", "sequence_truncate"):
+        bounded_BT = ratio_BT.clamp(max=cap)
+    else:
+        is_kept_BT = (ratio_BT <= cap) & ((ratio_BT >= 1 / cap) if correction == "icepop" else True)
+        bounded_BT = torch.where(is_kept_BT, ratio_BT, 0.0)
+    return torch.where(mask_BT, bounded_BT, 0.0)
 
 
 @dataclass(frozen=True)

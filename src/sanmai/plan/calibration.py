@@ -285,7 +285,7 @@ def _accumulate(
     try:
         if config.loss.importance_cap is not None:
             batch = with_proximal_logp(
-                policy, batch, cap=config.loss.importance_cap, temperature=temperature, micro_tokens=micro_tokens
+                policy, batch, config.loss, temperature=temperature, micro_tokens=micro_tokens
             )
         # A budget's KL has a weight that comes and goes; what it takes does not depend on how large it is.
         kl_weight = (config.loss.kl_weight or 1.0) if reference is not None else None

@@ -16,16 +16,17 @@ from sanmai.config import Config, OnlyWith
 from sanmai.losses import (
     MIRROR,
     PRESETS,
+    Correction,
     KlEstimator,
     Normalisation,
     PolicyLossSettings,
     Surrogate,
     entropy_bonus,
+    importance_weight,
     kl_to_reference,
     normalise,
     policy_loss,
     reinforce,
-    truncated_importance_weight,
     weighted_nll,
 )
 from sanmai.policies.text.policy import Policy
@@ -69,9 +70,13 @@ class LossConfig(Config):
     """Weight of the entropy bonus."""
     importance_cap: float | None = Field(None, gt=0)
     """Take ratios to the trainer's own log-probs before the update, and correct the difference to the sampler's by
-    importance weights cut off at this cap; costs one more forward pass. Unset: ratios to the sampler's log-probs."""
+    importance weights bounded by this cap; costs one more forward pass. Unset: ratios to the sampler's log-probs."""
+    importance: Correction = "truncate"
+    """What becomes of weights beyond the cap: cut off, left out ("mask"), left out below 1/cap too ("icepop"), or one weight for
+    the whole sequence, cut off or left out."""
 
     only_with = (
+        OnlyWith("importance_cap", lambda c: c.importance_cap is not None, "importance"),
         OnlyWith("kl_weight above 0", lambda c: c.kl_weight > 0, "kl_estimator", "reference_reset_steps"),
     )
 
@@ -92,6 +97,8 @@ class LossConfig(Config):
             raise ValueError(f"normalise_each does not go with baseline {self.settings().baseline!r}")
         if self.normalise_each and self.settings().advantage_scale in ("mean", "batch_std", "signal"):
             raise ValueError(f"normalise_each does not go with advantage_scale {self.settings().advantage_scale!r}")
+        if self.importance == "icepop" and self.importance_cap is not None and self.importance_cap <= 1:
+            raise ValueError(f"importance_cap = {self.importance_cap:g}: expected a number above 1 for icepop")
         if self.reference_reset_steps == 1:
             raise ValueError("reference_reset_steps = 1 makes the KL a distance of the policy to itself, which is 0")
         return self
@@ -193,15 +200,15 @@ def sft_component(weight: float = 1.0) -> Component:
 
 
 def with_proximal_logp(
-    policy: Policy, batch: TokenBatch, *, cap: float, temperature: float, micro_tokens: int
+    policy: Policy, batch: TokenBatch, loss: LossConfig, *, temperature: float, micro_tokens: int
 ) -> TokenBatch:
     """The batch with two more streams: the trainer's own log-probs, to take ratios to, and what corrects for that.
 
         proximal_logp = trainer's log-prob before the update
-        importance = min(exp(proximal_logp - sampling_logp), cap)
+        importance = exp(proximal_logp - sampling_logp), bounded as loss.importance says
 
     Source:
-        Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, truncated as in `truncated_importance_weight`.
+        Decoupled objective of AReaL (arXiv:2505.24298) section 5.2, bounded as in `importance_weight`.
     """
     logp_BT = torch.zeros_like(batch.sampling_logp_BT)
     parts = policy.micro_rows(batch, micro_tokens)
@@ -209,5 +216,7 @@ def with_proximal_logp(
         parts, score_all(policy, [batch.select(rows) for rows in parts], temperature), strict=True
     ):
         logp_BT[rows, : scored_BT.shape[1]] = scored_BT.cpu()
-    weight_BT = truncated_importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, cap)
+    assert loss.importance_cap is not None
+    bounds = (loss.importance_cap, loss.importance)
+    weight_BT = importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, *bounds)
     return dataclasses.replace(batch, streams={**batch.streams, "proximal_logp": logp_BT, "importance": weight_BT})
