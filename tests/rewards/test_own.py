@@ -87,6 +87,16 @@ def test_a_function_as_in_trl_gets_the_columns_that_it_names():
     assert found == {"completions": [[{"role": "assistant", "content": "so"}]], "answer": ["4"], "level": ["1"]}
 
 
+def test_a_tag_or_the_ground_truth_is_a_column_and_what_no_problem_has_is_named():
+    def like_trl(completions, ground_truth, level, **columns):
+        return [float(truth == "4" and tag == "1") for truth, tag in zip(ground_truth, level, strict=True)]
+
+    asked = [(problem(), parse_trace("4"))]
+    assert make_custom("mine", like_trl, budget=0.9, seconds=5)(asked)[0].score == 1.0
+    with pytest.raises(InputError, match="parameter 'completion_ids' is no column of these problems; they have answer,"):
+        make_custom("mine", lambda completions, completion_ids: [1.0], budget=0.9, seconds=5)(asked)
+
+
 @pytest.mark.parametrize(("named", "reason"), [
     ("{0}:nothing", "no function nothing in"), ("{0}", 'expected "file.py:function"'), ("none.py:f", "no file none.py"),
     ("no.such.module:f", "cannot import no.such.module"), ("{0}:one_argument", "it takes 1 argument"),

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sanmai.rewards.own import Form, form_of, trl_arguments
-from sanmai.types import Problem, RunError, SanmaiError, Trace, Verdict
+from sanmai.types import InputError, Problem, RunError, SanmaiError, Trace, Verdict
 
 CustomReward = Callable[[Problem, str], float | None]
 """A user's reward: (problem, completion text) to a finite number, or None when it cannot be graded."""
@@ -132,6 +132,8 @@ class CustomBatch:
         thread = threading.Thread(target=call, daemon=True, name="reward")
         thread.start()
         thread.join(self.seconds)
+        if failure and isinstance(failure[0], InputError):
+            raise InputError(f"rewards.custom, {self.name}: {failure[0]}") from None
         if failure:
             raise RunError(f"{self.name} raised {type(failure[0]).__name__}: {failure[0]}") from failure[0]
         if not result:
@@ -141,8 +143,8 @@ class CustomBatch:
     def _call(self, problems: list[Problem], texts: list[str]) -> Any:
         if self.form == "one":
             return asyncio.run(self._side_by_side(problems, texts))
-        arguments = trl_arguments(self.reward, problems, texts)
-        given = self.reward(**arguments) if self.form == "trl" else self.reward(problems, texts)
+        is_trl = self.form == "trl"
+        given = self.reward(**trl_arguments(self.reward, problems, texts)) if is_trl else self.reward(problems, texts)
         return asyncio.run(_awaited(given)) if inspect.isawaitable(given) else given
 
     async def _side_by_side(self, problems: list[Problem], texts: list[str]) -> list[Any]:

@@ -7,7 +7,7 @@ A function is called in the form that its parameters ask for:
 
     brevity(problem, completion)                  one completion's text; a number, or None for "cannot be graded"
     brevity(problems, completions)                all of a step at once; a list of these
-    brevity(prompts, completions, answer, **_)    as in TRL: lists of messages, and columns of the problem by name
+    brevity(prompts, completions, answer, **_)    as in TRL, with conversations: lists of messages, and columns by name
 
 Any of them may be `async def`; completions are then awaited side by side.
 """
@@ -26,9 +26,8 @@ from typing import Any, Literal
 from sanmai.types import InputError
 
 Form = Literal["one", "batch", "trl"]
-_TRL = ("prompts", "completions")
-_COLUMNS = ("answer", "solution", "kind", "language", "tags")
-"""Of a problem, that a function in TRL's form may name as parameters, beside the tags themselves."""
+_FIELDS = ("answer", "solution", "kind", "language", "tags")
+"""Of a problem, that a function in TRL's form may name, beside its tags, and `ground_truth`, which is the answer."""
 
 
 def reward_name(named: str) -> str:
@@ -91,7 +90,7 @@ def form_of(named: str, reward: Callable[..., Any]) -> Form:
     """How a reward wants to be called, by its parameters; "one" where they cannot be read.
 
     Raises:
-        InputError: it takes fewer than two arguments, or needs a column that no problem has.
+        InputError: it takes fewer than two arguments and is in no form of TRL's.
     """
     try:
         parameters = list(inspect.signature(reward).parameters.values())
@@ -100,12 +99,6 @@ def form_of(named: str, reward: Callable[..., Any]) -> Form:
     names = [p.name for p in parameters]
     takes_any = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
     if "completions" in names and "problems" not in names:
-        needed = [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if unknown := [name for name in needed if name not in (*_TRL, *_COLUMNS)]:
-            raise InputError(
-                f"rewards.custom = {named!r}: its parameter {unknown[0]!r} is no column of a problem; expected some of "
-                f"{', '.join((*_TRL, *_COLUMNS))}, or **columns"
-            )
         return "trl"
     if len(names) < 2 and not takes_any:
         raise InputError(
@@ -116,15 +109,23 @@ def form_of(named: str, reward: Callable[..., Any]) -> Form:
 
 
 def trl_arguments(reward: Callable[..., Any], problems: list[Any], completions: list[str]) -> dict[str, Any]:
-    """What a function in TRL's form is called with: only what it names, or all where it takes any keyword."""
+    """What a function in TRL's form is called with: only what it names, or all where it takes any keyword.
+
+    Raises:
+        InputError: it needs what no problem here has, such as another tag or the tokens of completions.
+    """
     columns: dict[str, Any] = {
         "prompts": [list(map(dict, p.messages)) for p in problems],
         "completions": [[{"role": "assistant", "content": text}] for text in completions],
-        **{name: [getattr(p, name) for p in problems] for name in _COLUMNS},
+        **{name: [getattr(p, name) for p in problems] for name in _FIELDS},
+        "ground_truth": [p.answer for p in problems],
     }
     for tag in sorted({tag for p in problems for tag in p.tags} - columns.keys()):
         columns[tag] = [p.tags.get(tag) for p in problems]
     parameters = inspect.signature(reward).parameters
+    named = (p for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    if missing := [p.name for p in named if p.default is p.empty and p.name not in columns]:
+        raise InputError(f"its parameter {missing[0]!r} is no column of these problems; they have {', '.join(sorted(columns))}")
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return columns
     return {name: value for name, value in columns.items() if name in parameters}
