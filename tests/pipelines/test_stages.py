@@ -247,3 +247,15 @@ def test_a_stage_that_refuses_is_named(tmp_path):
     graph.write("")
     with pytest.raises(InputError, match=r"^stage late: .*none\.jsonl"):
         run_graph(graph, Progress.silent())
+
+
+@pytest.mark.parametrize("damage", [
+    '{"name": "b", "version": 1}', "[1]", "", '{"name": "b", "graders": 3, "settings": []}', "[" * 100_000,
+])  # fmt: skip
+def test_a_damaged_manifest_of_an_earlier_stage_stops_nothing(tmp_path, recipe, damage):
+    run_graph(chain(tmp_path), Progress.silent())
+    (chain(tmp_path).path("b") / "stage.json").write_text(damage)
+    assert chain(tmp_path).state("b") == "finished"  # of the same settings: it is its own evidence
+    run_graph(chain(tmp_path, b="B"), Progress.silent())
+    assert recipe.calls[4:] == ["B", "c"]
+

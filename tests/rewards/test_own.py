@@ -184,3 +184,15 @@ def test_from_python_several_go_by_name(tmp_path):
 def test_pipelines_hand_them_to_their_stages(mine, recipe, section):
     config = resolve(find_recipe(recipe), overrides=[f'{section}.rewards.custom=["{mine}:brevity", "{mine}:batch"]'])
     assert getattr(config, section).rewards.own == {f"{mine}:brevity": 1.0, f"{mine}:batch": 1.0}
+
+
+def test_a_plan_names_them_and_refuses_what_a_run_would(mine):
+    from sanmai.plan.forecast import describe
+
+    settings = {**SMALL, "rewards": {"custom": [f"{mine}:brevity"], "custom_weights": [2.0], "accuracy": 0.0}}
+    config = resolve(find_recipe("zero"), values=settings)
+    assert "Reward: 2 x brevity." in list(describe(find_recipe("zero"), config, mine.parent / "run"))
+    config = resolve(find_recipe("zero"), values={**SMALL, "rewards": {"custom": ["none.py:f"]}})
+    with pytest.raises(InputError, match=r"there is no file none\.py"):
+        list(describe(find_recipe("zero"), config, mine.parent / "run"))
+

@@ -23,6 +23,7 @@ _WHOLE_BYTES = 2**26
 """Of a larger file the digest is of its size, its time and its ends."""
 _FUNCTION = re.compile(r"^(.+\.py):\w+$")
 """A function in a file, as settings name it."""
+_MAPPINGS = ("settings", "files", "made_from", "graders")
 _SHOWN = 3
 """Differences that a sentence names."""
 
@@ -57,11 +58,12 @@ def graders_of(folder: Path) -> dict[str, int]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The MANIFEST of a stage's folder; empty where there is none that can be read."""
+    """The MANIFEST of a stage's folder; empty where there is none that can be read, and without what is no mapping there."""
     try:
-        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
+    return {name: value for name, value in found.items() if name not in _MAPPINGS or isinstance(value, Mapping)}
 
 
 def outdated_graders(manifest: Mapping[str, Any]) -> str | None:
@@ -90,7 +92,7 @@ def why_anew(folder: Path, name: str, facts: Mapping[str, Any]) -> str | None:
 
 def _difference(made: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, str]:
     """Why a finished stage is not the one that is asked for, and what would make it so."""
-    if "version" not in made:
+    if not {"recipe", "version", "settings", "files", "made_from"} <= made.keys():
         return "an older Sanmai made it, which wrote down less", "go on with that version to keep it"
     if made["recipe"] != facts["recipe"] or made["version"] != facts["version"]:
         was, now = (f"recipe {of['recipe']}, version {of['version']}" for of in (made, facts))

@@ -14,6 +14,7 @@ from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.recipes import Recipe
+from sanmai.rewards.own import load_reward, reward_name
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
 
@@ -96,7 +97,10 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         f"{math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
-    weights = config.rewards.weights
+    own = {reward_name(named): weight for named, weight in config.rewards.own.items()}
+    for named in config.rewards.custom:
+        load_reward(named)  # refuses what a run would
+    weights = config.rewards.weights | own
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
     settings = config.loss.settings()
     bounds = (
