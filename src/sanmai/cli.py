@@ -250,7 +250,7 @@ def chat(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")
     ] = "tiny",
-    temperature: Annotated[float, typer.Option(min=1e-6, help="Softmax temperature.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0, help="Softmax temperature; 0: the likeliest word each time.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per reply at most.")] = 512,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Names the random stream.")] = 0,

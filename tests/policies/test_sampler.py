@@ -17,9 +17,10 @@ from sanmai.policies.text.decoder import DenseDecoder, compacted, fuse
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
+from sanmai.recipes import find_recipe
 from sanmai.rollout.pack import pack
 from sanmai.train.step import check_parity
-from sanmai.types import StopReason
+from sanmai.types import InputError, StopReason
 from tiny_models import ARCHITECTURES, random_policy, save_folder
 
 PROMPTS = [[7, 8, 9, 10, 11, 12, 13, 14, 15], [40, 41], [3], [99, 98, 97, 96, 95]]
@@ -216,6 +217,46 @@ def test_draws_have_the_frequencies_of_the_softmax():
     expected_V = p_V * count
     assert ((torch.bincount(token_R, minlength=12) - expected_V).square() / expected_V).sum() < 31.3
     assert torch.allclose(logp_R, p_V.log()[token_R], atol=1e-6)
+
+
+def test_at_temperature_0_the_first_of_the_likeliest_is_taken_and_its_log_prob_is_the_softmaxs():
+    # p = 0.2, 0.4, 0.4 and 0.6, 0.2, 0.2, whatever the uniform number.
+    logits = torch.tensor([[0.2, 0.4, 0.4], [0.6, 0.2, 0.2]]).log()
+    for u in (0.0, 0.5, 0.999):
+        token_R, logp_R = draw(logits, torch.full((2,), u), 0.0)
+        assert token_R.tolist() == [1, 0] and logp_R.exp().tolist() == pytest.approx([0.4, 0.6])
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_greedy_completions_are_those_of_the_largest_logit_whatever_the_seed(fast_path):
+    policy = with_paths("qwen3")[0 if fast_path else 1]
+    config = SamplingConfig(max_tokens=12, temperature=0)
+    done = list(sample(policy, requests(2), config))
+    assert sum(len(c.tokens) for c in done) > 20
+    for request, tokens in enumerate(PROMPTS):
+        first, second = (c for c in done if c.request == request)
+        assert first.tokens == second.tokens
+        written = list(tokens)
+        for token, logp in zip(first.tokens, first.logp, strict=True):
+            logits_RV = policy.next_logits(torch.tensor([written]), torch.ones(1, len(written), dtype=torch.bool))
+            assert logits_RV[0].argmax() == token and logits_RV[0].log_softmax(0)[token].item() == pytest.approx(logp, abs=1e-4)
+            written.append(token)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 1e-4, float("nan")])
+def test_a_temperature_between_greedy_and_the_coldest_softmax_is_refused(temperature):
+    with pytest.raises(InputError, match=r"temperature = .*(expected 0 \(greedy\) or at least 0.001|finite)"):
+        SamplingConfig.read({"temperature": temperature})
+
+
+def test_several_greedy_completions_of_a_prompt_are_refused_where_they_are_asked_for():
+    greedy = {"sampling": {"temperature": 0}}
+    for recipe, count in (("evaluate", "samples"), ("sample", "samples_per_prompt"), ("zero", "rollouts_per_prompt")):
+        with pytest.raises(InputError, match=r"sampling\.temperature = 0: .* all 4 completions of a prompt would be the same"):
+            find_recipe(recipe).config.read({count: 4, **greedy})
+    with pytest.raises(InputError, match="all 2 completions"):
+        find_recipe("sft").config.read({"evaluation": {"temperature": 0, "samples": 2}})
+    assert find_recipe("evaluate").config.read(greedy).sampling.temperature == 0
 
 
 def test_logits_that_are_not_finite_give_a_token_of_the_vocabulary_and_a_log_prob_that_shows_it():

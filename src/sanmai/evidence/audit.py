@@ -37,7 +37,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.resolve import resolve_model
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes import RECIPES
 from sanmai.refusals.rules import classify_answer, num_words
 from sanmai.rewards.rubric import RewardsConfig
@@ -125,6 +125,7 @@ class AuditConfig(Config):
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
+        refuse_equal_samples(self.sampling.temperature, self.samples)
         for name in self.attacks:
             check_attack(name)
         return self

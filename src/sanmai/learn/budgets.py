@@ -23,7 +23,7 @@ from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.graders import make_rubric
 from sanmai.losses import group_advantages
 from sanmai.policies.text.policy import Policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, Temperature
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -68,7 +68,7 @@ class BudgetsConfig(Config):
     """Probe prompts of each kind in one measurement, drawn anew each time."""
     samples: int = Field(2, ge=1)
     """Completions of each."""
-    temperature: float | None = Field(None, ge=1e-3)
+    temperature: Temperature | None = None
     """Softmax temperature of these; None: that of the training rollouts. Measure at the one that the model will be used at."""
     harm: LimitConfig | None = None
     """Share of completions to safety prompts that do harm."""

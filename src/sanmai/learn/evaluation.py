@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.learn.alarm import AlarmConfig, HackingAlarm
 from sanmai.learn.gold import GoldConfig
 from sanmai.learn.progress import Progress
 from sanmai.policies.text.policy import Policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, Temperature, refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import evaluation_metrics
@@ -26,8 +26,8 @@ class EvaluationConfig(Config):
     """Steps between evaluations; 0 evaluates only before the first and after the last step."""
     samples: int = Field(1, ge=1)
     """Completions per held-out problem."""
-    temperature: float = Field(1.0, ge=1e-3)
-    """Softmax temperature of evaluation samples."""
+    temperature: Temperature = 1.0
+    """Softmax temperature of evaluation samples; 0 always writes the likeliest token."""
     max_tokens: int | None = Field(None, ge=1)
     """Completion budget; the training budget when not set."""
 
@@ -35,6 +35,11 @@ class EvaluationConfig(Config):
     """What tells harm and help on the held-out problems outside the embedded world; never what the policy is rewarded by."""
     alarm: AlarmConfig = AlarmConfig()
     """Says when the reward and what is wanted come apart, where both are known; see docs/metrics/hacking.md."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_equal_samples(self.temperature, self.samples, "temperature")
+        return self
 
     def num_evaluations(self, num_steps: int) -> int:
         """Evaluations of a run of so many steps, the one before the first included."""

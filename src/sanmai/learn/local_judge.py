@@ -18,9 +18,6 @@ from sanmai.rewards.judging.reply_cache import ReplyCache, reply_key
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Message, StopReason
 
-_COLDEST = 1e-3
-"""The sampler knows no temperature 0; at this one, tokens that are 0.1 nats less likely are drawn once in e^100."""
-
 
 def judge_transport(config: JudgeConfig, *, cache: Path | None = None) -> Complete:
     """What answers the judge's questions: a server where base_url names one, else the model in a local folder.
@@ -73,7 +70,7 @@ class LocalJudge:
                 self.counts.update(requests=1, prompt_tokens=len(prompt))
         rounds = -(-len(requests) // config.concurrency)
         sampling = SamplingConfig(
-            temperature=max(config.temperature, _COLDEST),
+            temperature=config.temperature,
             max_tokens=config.max_tokens,
             concurrent=config.concurrency,
             timeout_seconds=config.total_seconds * max(rounds, 1),

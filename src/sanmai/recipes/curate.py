@@ -50,7 +50,7 @@ from sanmai.learn.sources import ProblemsConfig, world_problems
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.curation_answers import Asked, Asking, GuessConfig, answer_start, first_guesses, read_answers
 from sanmai.recipes.curation_card import write_curation_card
 from sanmai.recipes.gather import write_problems
@@ -106,6 +106,7 @@ class CurateConfig(Config):
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
+        refuse_equal_samples(self.sampling.temperature, self.samples_per_prompt)
         if self.problems.evaluation is not None or self.problems.holdout != 0.1:
             raise ValueError(
                 "problems.evaluation and problems.holdout: nothing is held out here; all of the source is curated"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.learn.evaluation import EvaluationConfig, evaluate
@@ -16,7 +17,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
@@ -39,6 +40,11 @@ class EvaluateConfig(Config):
     gold: GoldConfig = GoldConfig()
     """What tells harm and help outside the embedded world."""
     grading: GradingConfig = GradingConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_equal_samples(self.sampling.temperature, self.samples)
+        return self
 
     only_with = (
         OnlyWith(

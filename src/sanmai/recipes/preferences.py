@@ -25,7 +25,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
 from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
 from sanmai.rewards.judging.judge import JudgeConfig
@@ -65,6 +65,7 @@ class PreferencesConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        refuse_equal_samples(self.sampling.temperature, self.samples)
         if self.samples % 2:
             raise ValueError(f"samples = {self.samples}: answers are compared two by two; expected an even number")
         if not all(self.thought_tags) or len(set(self.thought_tags)) < 2:

@@ -35,7 +35,7 @@ from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.datacard import Card, write_card
 from sanmai.recipes.rewriting import Rewrite, RewriteConfig, Rewriter, rewrite_with
 from sanmai.recipes.sample_files import DataWriter, read_samples
@@ -78,6 +78,7 @@ class SampleConfig(Config):
     def _check(self) -> Self:
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
+        refuse_equal_samples(self.sampling.temperature, self.samples_per_prompt)
         scored = [name for name in ("refusal", "helpfulness", "harmlessness") if self.rewards.weights[name]]
         if self.filters.correct and scored and self.filters.min_reward <= 0:
             raise ValueError(

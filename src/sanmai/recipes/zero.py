@@ -35,7 +35,7 @@ from sanmai.learn.spending import Spending
 from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
@@ -84,6 +84,7 @@ class ZeroConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        refuse_equal_samples(self.sampling.temperature, self.rollouts_per_prompt)
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
             raise ValueError("updates_per_step is above the number of rollouts of a step")
         if (self.anchor.source is None) is (self.anchor.has_weight or self.budgets.drives("anchor")):

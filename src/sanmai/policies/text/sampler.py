@@ -19,10 +19,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from sanmai.config import Config
@@ -38,9 +39,20 @@ _WORDS = 512
 """A large vocabulary is summed in parts of so many words; only the part that a draw falls into is looked at word by word."""
 
 
+def _known_temperature(value: float) -> float:
+    if value and not value >= 1e-3:
+        raise ValueError("expected 0 (greedy) or at least 0.001")
+    return value
+
+
+Temperature = Annotated[float, AfterValidator(_known_temperature)]
+"""Of a softmax, at least 1e-3; 0 is greedy: the likeliest token each time, of equally likely ones the first."""
+
+
 class SamplingConfig(Config):
-    temperature: float = Field(1.0, ge=1e-3)
-    """Softmax temperature; recorded log-probs are taken at this temperature."""
+    temperature: Temperature = 1.0
+    """Softmax temperature, at which recorded log-probs are taken; 0 always writes the likeliest token, of equal ones the first,
+    and records log-probs at 1."""
     max_tokens: int = Field(512, ge=1)
     """Completion budget in tokens, stop token included."""
     concurrent: int = Field(512, ge=1)
@@ -83,7 +95,8 @@ def sample(
             in one call, up to rounding.
 
     The distribution is softmax(logits / temperature) over the whole vocabulary: nothing is cut off, so the recorded
-    log-probs are those of what was sampled (law 2).
+    log-probs are those of what was sampled (law 2). At temperature 0 nothing is drawn: seeds tell samples apart by name alone,
+    and log-probs are those of softmax(logits).
     """
     rows = [(index, sample) for index, request in enumerate(requests) for sample in range(len(request.seeds))]
     if not rows:
@@ -141,9 +154,15 @@ def draw(logits_SV: Tensor, uniform_S: Tensor, temperature: float) -> tuple[Tens
 
         token = min { v : sum_{w <= v} p_w > u },   p = softmax(logits / temperature)
 
+    At temperature 0 the token is the first of those with the largest logit, and p = softmax(logits).
+
     A token of probability 0 is never drawn. Sums are taken in float64: in float32 the increments of some 100,000 words
     round to nothing, and a third of a large vocabulary could never be drawn.
     """
+    if temperature == 0.0:
+        logp_SV = logits_SV.float().log_softmax(dim=-1)
+        token_S = logits_SV.argmax(dim=-1)  # of equal ones the first, as PyTorch documents it
+        return token_S, logp_SV.gather(-1, token_S.unsqueeze(-1)).squeeze(-1)
     device = logits_SV.device
     if device.type == "mps":  # has no float64
         logits_SV, uniform_S = logits_SV.cpu(), uniform_S.cpu()
@@ -167,6 +186,12 @@ def draw(logits_SV: Tensor, uniform_S: Tensor, temperature: float) -> tuple[Tens
     token_S1 = token_S1.clamp(max=logits_SV.shape[-1] - 1)
     logp_S1 = scaled_SV.gather(-1, token_S1) - highest_S1 - total_S1.log().float()
     return token_S1.squeeze(-1).to(device), logp_S1.squeeze(-1).to(device)
+
+
+def refuse_equal_samples(temperature: float, samples: int, name: str = "sampling.temperature") -> None:
+    """Raises ValueError where several completions of a prompt are asked for that would all be the same."""
+    if temperature == 0.0 and samples > 1:
+        raise ValueError(f"{name} = 0: the likeliest token each time, so all {samples} completions of a prompt would be the same")
 
 
 def _invert(weight_SV: Tensor, share_S1: Tensor) -> tuple[Tensor, Tensor]:
