@@ -1,45 +1,17 @@
-"""The command line: sanmai run | sample | audit | redteam | plan | doctor | report | chat | score | export."""
+"""The commands: sanmai run | sample | audit | redteam | plan | doctor | report | chat | score | export | ..."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sanmai.terminal import printable, printable_json
-from sanmai.types import InputError, SanmaiError
-
-# Two OpenMP threads that spin while they wait make a run tens of times slower once another program wants the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-app = typer.Typer(
-    help="Post-train reasoning language models in layers of SFT and RL, and see what it did.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="r1, kimi, compare, guarded, zero, sft, sample, ... (a wrong name lists all).")
-]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting on top, such as rewards.language=0.3."),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>."),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+from sanmai.cli.app import ConfigFile, Debug, Out, Overrides, RecipeName, app, console, run_recipe, write_report_and_say
+from sanmai.terminal import printable_json
+from sanmai.types import InputError
 
 
 @app.command()
@@ -58,7 +30,7 @@ def run(
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
     stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
-    _run(recipe, config, set_, out, stages=stages)
+    run_recipe(recipe, config, set_, out, stages=stages)
 
 
 @app.command()
@@ -73,7 +45,7 @@ def sample(
 ) -> None:
     """Sample, grade and filter completions of a file's problems: data to train on, with a card. The recipe "sample"."""
     values = {"model": {"name": model}, "problems": {"source": problems}}
-    _run("sample", config, set_, out, values | ({} if n is None else {"samples_per_prompt": n}))
+    run_recipe("sample", config, set_, out, values | ({} if n is None else {"samples_per_prompt": n}))
 
 
 @app.command()
@@ -95,7 +67,7 @@ def compare(
     """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
     stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
     if not runs:
-        _run("compare", config, set_, out, stages=stages)
+        run_recipe("compare", config, set_, out, stages=stages)
         return
     if config or set_ or out or stages:
         raise InputError("--config, --set, --out, --from, --until and --only belong to the recipe: name no run folders with them")
@@ -140,7 +112,7 @@ def audit(
     values = {"model": {"name": model}, **({"before": before} if before else {}), **({"sources": sources} if sources else {})}
     if config is None and knows_world(model):
         config = Path("audit-tiny")
-    folder = _run("audit", config, set_, out, values, options={"texts": texts})
+    folder = run_recipe("audit", config, set_, out, values, options={"texts": texts})
     if strict and json.loads((folder / "audit.json").read_text(encoding="utf-8"))["verdict"] != "holds":
         raise typer.Exit(3)
 
@@ -157,7 +129,7 @@ def redteam(
     debug: Debug = False,
 ) -> None:
     """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
-    _run("redteam", config, set_, out, {"model": {"name": model}, "problems": {"source": problems}})
+    run_recipe("redteam", config, set_, out, {"model": {"name": model}, "problems": {"source": problems}})
 
 
 @app.command()
@@ -220,12 +192,12 @@ def doctor(
 
         if replay or show_mask:
             raise InputError("--rewards goes with --config, --set and --json alone")
-        print_rewards(config, set_ or [], _console(), json_file)
+        print_rewards(config, set_ or [], console(), json_file)
         return
     if config or set_ or json_file:
         raise InputError("--config, --set and --json belong to --rewards")
     if show_mask:
-        print_mask(show_mask, model, row, _console())
+        print_mask(show_mask, model, row, console())
         return
     for line in replay_lines(replay) if replay else examine():
         typer.echo(line)
@@ -242,7 +214,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
         recipe = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("recipe")
     except (OSError, ValueError):  # the report says itself what of the folder cannot be read
         recipe = None
-    typer.echo(f"Report: {_write_report(folder, recipe)}")
+    typer.echo(f"Report: {write_report_and_say(folder, recipe)}")
 
 
 @app.command()
@@ -259,7 +231,7 @@ def chat(
     """Talk to a model: one question a line, from the terminal or a pipe."""
     from sanmai.desk.chat import converse
 
-    converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=_console())
+    converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=console())
 
 
 @app.command()
@@ -357,7 +329,7 @@ def cost(
         json.dump(found.to_json(), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")
     else:
-        found.print(_console())
+        found.print(console())
 
 
 @app.command()
@@ -406,135 +378,3 @@ def tasks(
 
     for line in write_tasks(source, out, hidden=hidden, seed=seed, votes=Votes(inputs, agree, passing, least)):
         typer.echo(line)
-
-
-def main() -> None:
-    """Run the command line. A user's error is one sentence and exit code 2; a run that cannot go on, exit code 1."""
-    debug = "--debug" in sys.argv
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
-    try:
-        app()
-    except SanmaiError as error:
-        if debug:
-            raise
-        typer.echo(printable(f"sanmai: {error}"), err=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
-    except (MemoryError, RuntimeError) as error:
-        if debug or not _is_out_of_memory(error):
-            raise
-        typer.echo(
-            "sanmai: out of memory; lower sampling.concurrent, sampling.max_tokens or optimizer.micro_tokens "
-            f"({str(error).splitlines()[0][:200] if str(error) else 'MemoryError'})",
-            err=True,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("sanmai: stopped; the newest checkpoint is intact", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe has gone; Python would complain again when it flushes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        if debug:
-            raise
-        typer.echo(printable(f"sanmai: {error}"), err=True)
-        sys.exit(1)
-
-
-def _run(
-    recipe: str,
-    config: Path | None,
-    overrides: list[str] | None,
-    out: Path | None,
-    values: dict | None = None,
-    stages: dict[str, str] | None = None,
-    options: dict[str, Any] | None = None,
-) -> Path:
-    """Run a recipe with its lines on the console, then write its report; the run folder.
-
-    Args:
-        values: settings that the command line has names of its own for.
-        stages: which of a pipeline's stages to do.
-        options: what the recipe takes beside its settings.
-    """
-    from sanmai.learn.progress import Progress
-    from sanmai.recipes import default_out, find_recipe, resolve
-    from sanmai.train.stops import TERMINATED, Terminated, ending_at_sigterm
-
-    chosen = find_recipe(recipe)
-    if stages and not chosen.has_stages:
-        option = {"since": "from"}.get(name := next(iter(stages)), name)
-        raise InputError(f"--{option} {stages[name]}: the recipe {recipe} has no stages; expected one that has, such as r1")
-    settings = resolve(chosen, config, overrides or [], values)
-    folder = out or default_out(chosen, settings)
-    progress = Progress(_console())
-    try:
-        with ending_at_sigterm():
-            progress.say(f"Run folder: {folder}")
-            chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
-    except (KeyboardInterrupt, Terminated) as stop:
-        progress.close()
-        if not progress.was_interrupted:  # outside a step, or the second signal
-            progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
-        elif isinstance(stop, KeyboardInterrupt):  # who sends SIGTERM waits for no report
-            progress.say(f"Report: {_write_report(folder, recipe)}")
-        # So that a shell's `&&` does not take it for finished.
-        raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else 130) from None
-    finally:
-        progress.close()
-    progress.say(f"Report: {_write_report(folder, recipe)}")
-    return folder
-
-
-def _stopped(folder: Path, *, does_again: bool) -> str:
-    """What an interrupted run leaves behind.
-
-    Args:
-        does_again: the command names a stage to do again, which would lose what it has done of it.
-    """
-    from sanmai.policies.text.checkpoints import newest_good_checkpoint
-    from sanmai.report.pipeline import is_pipeline, load_pipeline
-    from sanmai.report.pipeline_text import state_sentence
-
-    if is_pipeline(folder):
-        command = "The same command without --from" if does_again else "The same command"
-        return f"Stopped. {state_sentence(load_pipeline(folder))} {command} goes on from there."
-    saved = newest_good_checkpoint(folder)
-    return f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """PyTorch has a class for it on accelerators and only words for it on the CPU."""
-    words = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
-
-
-def _console():
-    from rich.console import Console
-
-    return Console()
-
-
-def _write_report(folder: Path, recipe: str | None) -> Path:
-    """Write the report and print its headline numbers; the report's path."""
-    from sanmai.recipes import RECIPES, find_recipe, resolve
-    from sanmai.report import summarise, write_report
-    from sanmai.train.runs import storing
-
-    defaults = resolve(find_recipe(recipe)).model_dump(mode="json") if recipe in RECIPES else None
-    with storing(folder / "report.html"):
-        path = write_report(folder, defaults=defaults)
-    for line in summarise(folder)["lines"]:
-        typer.echo(line)
-    if recipe == "redteam" and (folder / "redteam.json").exists():
-        from sanmai.report.redteam_html import write_redteam_report
-
-        typer.echo(f"Archive: {write_redteam_report(folder)}")
-    return path
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,120 @@
+"""What the commands share: the application, the options that several have, a run with its lines and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sanmai.types import InputError
+
+app = typer.Typer(
+    help="Post-train reasoning language models in layers of SFT and RL, and see what it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="r1, kimi, compare, guarded, zero, sft, sample, ... (a wrong name lists all).")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting on top, such as rewards.language=0.3."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>."),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def run_recipe(
+    recipe: str,
+    config: Path | None,
+    overrides: list[str] | None,
+    out: Path | None,
+    values: dict | None = None,
+    stages: dict[str, str] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Path:
+    """Run a recipe with its lines on the console, then write its report; the run folder.
+
+    Args:
+        values: settings that the command line has names of its own for.
+        stages: which of a pipeline's stages to do.
+        options: what the recipe takes beside its settings.
+    """
+    from sanmai.learn.progress import Progress
+    from sanmai.recipes import default_out, find_recipe, resolve
+    from sanmai.train.stops import TERMINATED, Terminated, ending_at_sigterm
+
+    chosen = find_recipe(recipe)
+    if stages and not chosen.has_stages:
+        option = {"since": "from"}.get(name := next(iter(stages)), name)
+        raise InputError(f"--{option} {stages[name]}: the recipe {recipe} has no stages; expected one that has, such as r1")
+    settings = resolve(chosen, config, overrides or [], values)
+    folder = out or default_out(chosen, settings)
+    progress = Progress(console())
+    try:
+        with ending_at_sigterm():
+            progress.say(f"Run folder: {folder}")
+            chosen.run(settings, folder, progress=progress, **(stages or {}), **(options or {}))
+    except (KeyboardInterrupt, Terminated) as stop:
+        progress.close()
+        if not progress.was_interrupted:  # outside a step, or the second signal
+            progress.say(_stopped(folder, does_again=bool(stages and "since" in stages)))
+        elif isinstance(stop, KeyboardInterrupt):  # who sends SIGTERM waits for no report
+            progress.say(f"Report: {write_report_and_say(folder, recipe)}")
+        # So that a shell's `&&` does not take it for finished.
+        raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else 130) from None
+    finally:
+        progress.close()
+    progress.say(f"Report: {write_report_and_say(folder, recipe)}")
+    return folder
+
+
+def _stopped(folder: Path, *, does_again: bool) -> str:
+    """What an interrupted run leaves behind.
+
+    Args:
+        does_again: the command names a stage to do again, which would lose what it has done of it.
+    """
+    from sanmai.policies.text.checkpoints import newest_good_checkpoint
+    from sanmai.report.pipeline import is_pipeline, load_pipeline
+    from sanmai.report.pipeline_text import state_sentence
+
+    if is_pipeline(folder):
+        command = "The same command without --from" if does_again else "The same command"
+        return f"Stopped. {state_sentence(load_pipeline(folder))} {command} goes on from there."
+    saved = newest_good_checkpoint(folder)
+    return f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}"
+
+
+def console():
+    from rich.console import Console
+
+    return Console()
+
+
+def write_report_and_say(folder: Path, recipe: str | None) -> Path:
+    """Write the report and print its headline numbers; the report's path."""
+    from sanmai.recipes import RECIPES, find_recipe, resolve
+    from sanmai.report import summarise, write_report
+    from sanmai.train.runs import storing
+
+    defaults = resolve(find_recipe(recipe)).model_dump(mode="json") if recipe in RECIPES else None
+    with storing(folder / "report.html"):
+        path = write_report(folder, defaults=defaults)
+    for line in summarise(folder)["lines"]:
+        typer.echo(line)
+    if recipe == "redteam" and (folder / "redteam.json").exists():
+        from sanmai.report.redteam_html import write_redteam_report
+
+        typer.echo(f"Archive: {write_redteam_report(folder)}")
+    return path
