@@ -185,7 +185,7 @@ def test_gradients_reach_the_vision_tower_and_do_not_depend_on_the_micro_batches
     policy = policies["qwen2_vl"]
     rows = [(r.prompt_tokens, [7, 8, 1], r.images) for r in requests(policy, some_problems(folder))]
     batch = pack(rows)
-    batch.streams["sft"] = batch.mask_BT.float()
+    batch = batch.with_streams({"sft": batch.mask_BT.float()})
     found = []
     for micro_tokens in (10_000, 1):
         policy.model.zero_grad()
@@ -243,8 +243,8 @@ def test_a_bundle_of_a_failed_step_replays_with_its_pictures(folder, tmp_path):
     rows = [(r.prompt_tokens, [7, 8], r.images) for r in requests(policy, some_problems(folder))]
     batch = pack(rows)
     with torch.no_grad():
-        batch.sampling_logp_BT = policy.score(batch)[0]
-    batch.streams["sft"] = batch.mask_BT.float()
+        batch = replace(batch, sampling_logp_BT=policy.score(batch)[0])
+    batch = batch.with_streams({"sft": batch.mask_BT.float()})
     found = replay(write_bundle(tmp_path / "b", policy, batch, reason="r", loss=None, temperature=1.0, max_tokens=8))
     assert len(found.rows) == 4 and max(row["worst_log_ratio"] for row in found.rows) < 1e-4
 
@@ -348,7 +348,7 @@ def learned(folder: Path, problems: Sequence[Problem]) -> Policy:
     optimizer = make_optimizer(policy, config)
     tokenizer = policy.tokenizer
     batch = pack([(*render_demonstration(tokenizer, p, carries_images=True), p.images) for p in problems])
-    batch.streams["sft"] = batch.mask_BT.float()
+    batch = batch.with_streams({"sft": batch.mask_BT.float()})
     for _ in range(60):
         optimizer_step(policy, optimizer, batch, {"sft": sft_component()}, lr=config.lr, temperature=1.0, config=config)
     return policy

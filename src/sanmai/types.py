@@ -5,10 +5,11 @@ Shape key: B rollouts, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -296,48 +297,52 @@ def regrouped(groups: Iterable[Group[Drawn]], rollouts: Iterable[RolloutT]) -> l
     return [Group(group.problem, tuple(islice(rest, len(group.rollouts)))) for group in groups]
 
 
-@dataclass
-class TokenBatch:
-    """Sequences to train on: prompt + completion, right-padded. Values outside mask_BT are never read by a loss."""
+@dataclass(frozen=True)
+class Batch:
+    """B samples to train on, each of at most T parts that have a log-prob: tokens of a text, steps of a flow, 1 of an action.
 
-    tokens_BT: Tensor
-    """int64; prompt, completion, padding."""
-    attention_BT: Tensor
-    """bool; false on padding."""
+    A kind of policy adds what it reads of them: further tensors with a row per sample. Values outside mask_BT are never read by
+    a loss. Nothing is changed in place: `with_streams`, `select` and `to` return new ones.
+    """
+
     mask_BT: Tensor
-    """bool; true on tokens that the policy wrote (or a demonstration's), the stop token included."""
+    """bool; true on parts that the policy drew (or a demonstration's)."""
     sampling_logp_BT: Tensor
     """float32; behaviour log-probs where mask_BT, 0 elsewhere; all 0 for demonstrations."""
-    streams: dict[str, Tensor]
-    """Per loss component, one float32 weight per token (B, T): "rl" carries the advantage, "sft" a weight."""
-    images: tuple[tuple[Image, ...], ...] = ()
-    """Per row the pictures of its prompt; empty where no row has any."""
+    streams: Mapping[str, Tensor]
+    """Per loss component, one float32 weight per part (B, T): "rl" carries the advantage, "sft" a weight."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "streams", MappingProxyType(dict(self.streams)))
 
     def __len__(self) -> int:
-        return self.tokens_BT.shape[0]
+        return self.mask_BT.shape[0]
 
-    def select(self, rows: Sequence[int]) -> TokenBatch:
-        """The given rows, with the right padding that none of them needs cut off."""
+    def with_streams(self, streams: Mapping[str, Tensor]) -> Self:
+        """The same samples with these streams too."""
+        return replace(self, streams={**self.streams, **streams})
+
+    def select(self, rows: Sequence[int]) -> Self:
+        """The given rows."""
         import torch
 
-        index = torch.as_tensor(rows, dtype=torch.long, device=self.tokens_BT.device)
-        width = int(self.attention_BT[index].sum(dim=1).max())
-        cut = lambda x: x[index, :width]  # noqa: E731
-        return TokenBatch(
-            cut(self.tokens_BT),
-            cut(self.attention_BT),
-            cut(self.mask_BT),
-            cut(self.sampling_logp_BT),
-            {name: cut(stream) for name, stream in self.streams.items()},
-            tuple(self.images[row] for row in rows) if self.images else (),
-        )
+        index = torch.as_tensor(rows, dtype=torch.long, device=self.mask_BT.device)
+        return self.each(lambda x: x[index])
+
+    def to(self, device: Any) -> Self:
+        """The same batch on another device."""
+        return self.each(lambda x: x.to(device))
+
+    def sizes(self) -> list[int]:
+        """Per row, the parts that a policy computes for it."""
+        return self.mask_BT.sum(dim=1).tolist()
 
     def micro_rows(self, micro_tokens: int) -> list[list[int]]:
         """Row numbers of parts whose padded size is at most micro_tokens, longest rows first: what takes longest ends first.
 
         A single row longer than that is a part of its own.
         """
-        lengths = self.attention_BT.sum(dim=1).tolist()
+        lengths = self.sizes()
         parts: list[list[int]] = [[]]
         for row in sorted(range(len(self)), key=lambda row: -lengths[row]):
             if parts[-1] and (len(parts[-1]) + 1) * lengths[parts[-1][0]] > micro_tokens:
@@ -345,16 +350,35 @@ class TokenBatch:
             parts[-1].append(row)
         return parts
 
-    def to(self, device: Any) -> TokenBatch:
-        """The same batch on another device."""
-        return TokenBatch(
-            self.tokens_BT.to(device),
-            self.attention_BT.to(device),
-            self.mask_BT.to(device),
-            self.sampling_logp_BT.to(device),
-            {name: stream.to(device) for name, stream in self.streams.items()},
-            self.images,
-        )
+    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same batch with every tensor of it changed alike."""
+        changed = {f.name: change(getattr(self, f.name)) for f in fields(self) if hasattr(getattr(self, f.name), "device")}
+        return replace(self, **changed, streams={name: change(stream) for name, stream in self.streams.items()})
+
+
+@dataclass(frozen=True)
+class TokenBatch(Batch):
+    """Sequences to train on: prompt + completion, right-padded. The mask is true on the completion, its stop token included."""
+
+    tokens_BT: Tensor
+    """int64; prompt, completion, padding."""
+    attention_BT: Tensor
+    """bool; false on padding."""
+    images: tuple[tuple[Image, ...], ...] = ()
+    """Per row the pictures of its prompt; empty where no row has any."""
+
+    def select(self, rows: Sequence[int]) -> Self:
+        """The given rows, with the right padding that none of them needs cut off."""
+        import torch
+
+        index = torch.as_tensor(rows, dtype=torch.long, device=self.tokens_BT.device)
+        width = int(self.attention_BT[index].sum(dim=1).max())
+        chosen = self.each(lambda x: x[index, :width])
+        return replace(chosen, images=tuple(self.images[row] for row in rows) if self.images else ())
+
+    def sizes(self) -> list[int]:
+        """Per row, the tokens of prompt and completion."""
+        return self.attention_BT.sum(dim=1).tolist()
 
 
 Metrics = dict[str, float]

@@ -75,11 +75,11 @@ def test_a_head_that_does_more_than_is_known_falls_back_to_the_models_own_logits
 def test_padding_and_what_is_in_it_change_no_score():
     policy, batch = random_policy(), some_batch()
     junk = TokenBatch(
-        torch.where(batch.attention_BT, batch.tokens_BT, 123),
-        batch.attention_BT,
         batch.mask_BT,
         batch.sampling_logp_BT,
         {},
+        torch.where(batch.attention_BT, batch.tokens_BT, 123),
+        batch.attention_BT,
     )
     with torch.no_grad():
         whole = policy.score(batch)[0]

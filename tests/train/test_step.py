@@ -130,8 +130,8 @@ def test_the_loss_is_the_sum_of_its_components():
     policy = some_policy()
     batch = sampled_batch(policy)
     demonstrations = pack([([5, 6], [7, 8, 1]), ([9], [1])])
-    demonstrations.streams |= {"sft": torch.tensor([[2.0], [0.5]]) * demonstrations.mask_BT}
-    batch.streams["sft"] = batch.mask_BT * 0.25
+    demonstrations = demonstrations.with_streams({"sft": torch.tensor([[2.0], [0.5]]) * demonstrations.mask_BT})
+    batch = batch.with_streams({"sft": batch.mask_BT * 0.25})
     rl, sft = rl_components(GRPO, MAX_TOKENS), {"sft": sft_component(0.3)}
     both, result = gradient(policy, batch, rl | sft)
     only_rl, _ = gradient(policy, batch, rl)
@@ -241,7 +241,8 @@ def test_log_ratios_are_means_over_each_rows_own_tokens():
     policy = some_policy()
     batch = sampled_batch(policy)
     rows = torch.arange(8.0).unsqueeze(1)
-    batch.sampling_logp_BT -= 0.1 * rows * batch.mask_BT  # trainer minus sampler is now 0.1 times the row
+    shifted_BT = batch.sampling_logp_BT - 0.1 * rows * batch.mask_BT  # trainer minus sampler is now 0.1 times the row
+    batch = dataclasses.replace(batch, sampling_logp_BT=shifted_BT)
     _, result = gradient(policy, batch, rl_components(GRPO, MAX_TOKENS), micro_tokens=30)
     assert result.log_ratio_B == pytest.approx([0.1 * row for row in range(8)], abs=1e-5)
     assert result.metrics["policy/logp_mismatch_max"] == pytest.approx(0.7, abs=1e-4)
@@ -286,7 +287,7 @@ def test_the_proximal_policy_takes_the_samplers_place_and_the_difference_becomes
     batch = sampled_batch(policy)
     own = batch.sampling_logp_BT.clone()
     shift_B = torch.tensor([math.log(2), -math.log(2), 0, 0, 0, 0, 0, math.log(9)])
-    batch.sampling_logp_BT = torch.where(batch.mask_BT, own - shift_B.unsqueeze(1), 0.0)
+    batch = dataclasses.replace(batch, sampling_logp_BT=torch.where(batch.mask_BT, own - shift_B.unsqueeze(1), 0.0))
     loss = LossConfig(importance_cap=1.5)
     proximal = with_proximal_logp(policy, batch, loss, temperature=SAMPLING.temperature, micro_tokens=40)
     assert torch.allclose(proximal.streams["proximal_logp"], own, atol=1e-4)

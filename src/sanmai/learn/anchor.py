@@ -85,5 +85,4 @@ class Anchor:
             return None
         count = min(self.config.demonstrations_per_update, len(self.examples))
         batch = pack(draw(self.examples, count, seed=seed, step=update))
-        batch.streams["sft"] = batch.mask_BT.float()
-        return Part(batch, {"sft": sft_component(weight)})
+        return Part(batch.with_streams({"sft": batch.mask_BT.float()}), {"sft": sft_component(weight)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sanmai.learn.evaluation import evaluate
@@ -46,9 +47,10 @@ def fit(
     def update(step: int) -> Metrics:
         batch = pack(demonstrations(step))
         if trains_prompt:
-            batch.mask_BT = batch.attention_BT.clone()
-            batch.mask_BT[:, 0] = False  # nothing stands before it that could predict it
-        batch.streams["sft"] = batch.mask_BT.float()
+            mask_BT = batch.attention_BT.clone()
+            mask_BT[:, 0] = False  # nothing stands before it that could predict it
+            batch = replace(batch, mask_BT=mask_BT)
+        batch = batch.with_streams({"sft": batch.mask_BT.float()})
         return _update(run, state, batch, config, step, num_steps)
 
     def measure(step: int) -> Metrics:

@@ -311,8 +311,7 @@ def _train_batch(rollouts: Sequence[Drawn]) -> TokenBatch:
         [(r.prompt_tokens, r.completion_tokens) for r in rollouts], sampling_logp=[r.sampling_logp for r in rollouts]
     )
     sign_B = torch.tensor([1.0 - 2.0 * (row % 2) for row in range(len(rollouts))])
-    batch.streams["rl"] = sign_B.unsqueeze(1) * batch.mask_BT
-    return batch
+    return batch.with_streams({"rl": sign_B.unsqueeze(1) * batch.mask_BT})
 
 
 def kept_bytes(policy: Policy, rollouts: Sequence[Drawn]) -> Kept:

@@ -348,7 +348,7 @@ def update(
     components = {"dpo": Component(1.0, _weighted_rows, lambda _: 1.0, stream="dpo")}
     is_chosen_B1 = torch.tensor([True, False]).repeat(len(pairs))[:, None]
     if config.sft_weight:
-        batch.streams["sft"] = (batch.mask_BT & is_chosen_B1).float()
+        batch = batch.with_streams({"sft": (batch.mask_BT & is_chosen_B1).float()})
         components["sft"] = sft_component(config.sft_weight)
     try:
         scores = score_pairs(state, batch, settings, micro_tokens)
@@ -357,7 +357,7 @@ def update(
             settings, *scores, denominator=float(len(pairs)), reference_kl=reference_kl
         )
         weight_B1 = torch.stack([chosen_B, rejected_B], dim=1).reshape(-1, 1)
-        batch.streams["dpo"] = torch.where(batch.mask_BT, weight_B1, 0.0)
+        batch = batch.with_streams({"dpo": torch.where(batch.mask_BT, weight_B1, 0.0)})
         result = optimizer_step(
             state.policy, state.optimizer, batch, components,
             lr=learning_rate(config.optimizer, step, num_steps), temperature=1.0, config=config.optimizer,
@@ -492,7 +492,7 @@ def _with_bundle(
     config: DpoConfig,
 ) -> NonFiniteError:
     """The error with a bundle whose replay tells rows apart by their likelihood: sample 0 of a pair is the chosen one."""
-    shown = dataclasses.replace(batch, streams={**batch.streams, "sft": batch.mask_BT.float()})
+    shown = batch.with_streams({"sft": batch.mask_BT.float()})
     rollouts = [
         Drawn(pair.item.id, k, prompt, completion, [0.0] * len(completion), StopReason.STOP, 0, "")
         for pair in pairs

@@ -38,7 +38,7 @@ def pack(
         if sampling_logp is not None:
             logp_BT[row, start:end] = torch.tensor(sampling_logp[row])
     images = tuple(sequence[2] if len(sequence) > 2 else () for sequence in sequences)
-    return TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, {}, images if any(images) else ())
+    return TokenBatch(mask_BT, logp_BT, {}, tokens_BT, attention_BT, images if any(images) else ())
 
 
 def trained_rollouts(groups: Sequence[Group[GradedT]]) -> list[GradedT]:

@@ -219,4 +219,4 @@ def with_proximal_logp(
     assert loss.importance_cap is not None
     bounds = (loss.importance_cap, loss.importance)
     weight_BT = importance_weight(logp_BT, batch.sampling_logp_BT, batch.mask_BT, *bounds)
-    return dataclasses.replace(batch, streams={**batch.streams, "proximal_logp": logp_BT, "importance": weight_BT})
+    return batch.with_streams({"proximal_logp": logp_BT, "importance": weight_BT})

@@ -92,7 +92,7 @@ def replay(folder: Path) -> Replay:
         tensors[f"{n}_BT"] for n in ("tokens", "attention", "mask", "sampling_logp")
     )
     images = tuple(tuple(Image(**image) for image in row) for row in facts.get("images", ()))
-    batch = TokenBatch(tokens_BT, attention_BT, mask_BT, logp_BT, streams, images)
+    batch = TokenBatch(mask_BT, logp_BT, streams, tokens_BT, attention_BT, images)
     # The saved model is a folder, with its adapters merged in.
     merged = {"name": str(folder / "model"), "revision": None, "lora_rank": 0, "lora_alpha": 32}
     policy = load_policy(ModelConfig.read({**facts["model"], **merged}, stated={}))
