@@ -71,7 +71,7 @@ def test_a_bundle_of_a_hub_model_replays_although_its_folder_has_no_revisions(tm
 
 def test_a_bundle_of_demonstrations_replays(tmp_path):
     batch = pack([([5, 6], [7, 1]), ([5], [8, 9, 1])])
-    batch.streams["sft"] = batch.mask_BT.float()
+    batch = batch.with_streams({"sft": batch.mask_BT.float()})
     folder = write_bundle(tmp_path, random_policy(), batch, reason="x", loss=None, temperature=1.0, max_tokens=6)
     found = replay(folder)
     assert sorted(row["problem_id"] for row in found.rows) == ["row 0", "row 1"] and found.parameters == []

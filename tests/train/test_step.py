@@ -411,7 +411,7 @@ def test_an_anchors_gradient_is_added_to_the_steps_and_compared_with_it():
     policy = some_policy()
     batch, components = sampled_batch(policy), rl_components(GRPO, MAX_TOKENS)
     shown = pack([([5, 6], [7, 8, 1]), ([9], [10, 1])])
-    shown.streams["sft"] = shown.mask_BT.float()
+    shown = shown.with_streams({"sft": shown.mask_BT.float()})
     rl, _ = gradient(policy, batch, components)
     policy.model.zero_grad()
     accumulate(policy, shown, {"sft": sft_component(0.5)}, 1.0, 100_000)
@@ -428,6 +428,6 @@ def test_an_anchors_gradient_is_added_to_the_steps_and_compared_with_it():
 def test_an_anchor_alone_is_all_of_the_gradient():
     policy = some_policy()
     shown = pack([([5, 6], [7, 8, 1])])
-    shown.streams["sft"] = shown.mask_BT.float()
+    shown = shown.with_streams({"sft": shown.mask_BT.float()})
     metrics = add_anchor(policy, Part(shown, {"sft": sft_component()}), 100_000)
     assert metrics["gradient/anchor_share"] == 1.0 and metrics["gradient/anchor_cosine"] == 0.0
