@@ -141,6 +141,16 @@ def test_cosine_takes_the_place_of_accuracy():
     assert all(r.scores is not None and "accuracy" not in r.scores and "accuracy" in r.verdicts for r in found.rollouts)
 
 
+def test_overlong_is_taken_off_whatever_the_answer_is():
+    config = LengthConfig(reward="overlong", weight=0.5, cache=0.5)
+    made = group((20, 1.0, STOP), (30, 1.0, STOP), (40, 0.0, STOP), (40, None, StopReason.TIMEOUT))
+    [found], _ = with_length_rewards([made], config, step=1, num_steps=2, max_tokens=40)
+    # The last 20 of 40 tokens: 0 at 20, (20 - 30)/20 = -0.5 at 30, -1 at 40; each times 0.5.
+    assert [r.reward for r in found.rollouts] == [1.0, 0.75, -0.5, None]
+    # Each component by itself: lengths 0, -0.5, -1 have deviation 0.5, hence 1, 0, -1, which weigh 0.5.
+    assert advantages([found], EACH)[0] == pytest.approx([0.5774 + 0.5, 0.5774, -1.1547 - 0.5, 0.0], abs=1e-3)
+
+
 def with_kimi(*found: tuple[int, float | None, StopReason]) -> Group[Graded]:
     [made], _ = with_length_rewards([group(*found)], LengthConfig(weight=0.5), step=1, num_steps=2, max_tokens=40)
     return made

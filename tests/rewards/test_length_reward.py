@@ -13,6 +13,7 @@ from sanmai.rewards.length_reward import (
     kimi_length_rewards,
     length_weight,
     repetition_penalties,
+    soft_overlong,
 )
 
 
@@ -109,6 +110,21 @@ def test_the_cosine_reward_is_that_of_trl():
         assert ours == pytest.approx(expected)
 
 
+def test_the_soft_penalty_of_what_is_overlong_at_its_corners_and_between():
+    # L_max 100, the last 20 of it: 0 up to 80, (80 - 90)/20 = -0.5 at 90, (80 - 85)/20 = -0.25 at 85, -1 from 100 on.
+    found = [soft_overlong(n, max_length=100, cache=20) for n in (0, 80, 85, 90, 100, 101, 1000)]
+    assert found == [0.0, 0.0, -0.25, -0.5, -1.0, -1.0, -1.0]
+    assert [soft_overlong(n, max_length=4, cache=4) for n in range(6)] == [0.0, -0.25, -0.5, -0.75, -1.0, -1.0]
+
+
+def test_the_soft_penalty_of_what_is_overlong_is_that_of_trl():
+    pytest.importorskip("trl")
+    from trl.rewards import get_soft_overlong_punishment
+
+    theirs = get_soft_overlong_punishment(50, 7)([[0] * n for n in range(60)])
+    assert [soft_overlong(n, max_length=50, cache=7) for n in range(60)] == pytest.approx(theirs)
+
+
 def test_tokens_of_later_occurrences_are_penalised_once_each():
     # 3-grams of 1 2 3 1 2 3 1: 123 231 312 | 123 again at 3, 231 again at 4: tokens 3, 4, 5 and 4, 5, 6.
     assert repetition_penalties([1, 2, 3, 1, 2, 3, 1], ngram=3, penalty=-0.5) == [0, 0, 0, -0.5, -0.5, -0.5, -0.5]
@@ -172,6 +188,8 @@ def test_a_wrong_answer_that_pads_itself_by_a_loop_gains_by_the_cosine_alone_and
     (lambda: cosine_reward(-1, True, max_length=9), "length = -1"),
     (lambda: cosine_reward(1, True, max_length=0), "max_length = 0"),
     (lambda: cosine_reward(1, True, max_length=9, wrong=(-1, 1)), "every right answer"),
+    (lambda: soft_overlong(-1, max_length=9, cache=3), "length = -1"),
+    (lambda: soft_overlong(1, max_length=9, cache=10), "cache = 10"),
     (lambda: repetition_penalties([1], ngram=0), "ngram = 0"),
     (lambda: repetition_penalties([1], penalty=0.1), "penalty = 0.1"),
     (lambda: repetition_penalties([1], penalty=math.nan), "penalty = nan"),

@@ -1,4 +1,4 @@
-"""A reward for length that looks at the whole group: Kimi k1.5's, or cosine scaling in place of accuracy."""
+"""A reward for length: Kimi k1.5's, which looks at the whole group, cosine scaling in place of accuracy, DAPO's soft penalty."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
-from sanmai.rewards.length_reward import cosine_reward, kimi_length_rewards, length_weight, repetition_penalties
+from sanmai.rewards.length_reward import (
+    cosine_reward,
+    kimi_length_rewards,
+    length_weight,
+    repetition_penalties,
+    soft_overlong,
+)
 from sanmai.rollout.measure import accuracy
 from sanmai.types import Graded, Group, Metrics, Verdict
 
 
 class LengthConfig(Config):
-    reward: Literal["kimi", "cosine"] = "kimi"
+    reward: Literal["kimi", "cosine", "overlong"] = "kimi"
     """kimi: -0.5 to 0.5 by where in its group's lengths a rollout is, and never above 0 for a wrong answer; cosine: in place of
-    the accuracy reward, short right answers above long ones and long wrong ones above short ones (arXiv:2502.03373)."""
+    the accuracy reward, short right answers above long ones and long wrong ones above short ones (arXiv:2502.03373); overlong: 0, and down to -1
+    over the last tokens of the budget (DAPO)."""
     weight: float = Field(0.0, ge=0, le=1e6)
     """Its weight beside (cosine: in place of) the other rewards; 0 is none."""
     warmup: float = Field(0.0, ge=0, le=1)
@@ -29,9 +36,13 @@ class LengthConfig(Config):
     repetition_penalty: float = Field(-0.05, le=0)
     """Of cosine: reward of each repeated token."""
 
+    cache: float = Field(0.2, gt=0, le=1)
+    """Of overlong: the last part of sampling.max_tokens, over which the penalty grows from 0 to 1 (DAPO: 4,096 of 20,480)."""
+
     only_with = (
-        OnlyWith("weight above 0", lambda c: c.weight > 0, "reward", "warmup", "ramp", "ngram", "repetition_penalty"),
+        OnlyWith("weight above 0", lambda c: c.weight > 0, "reward", "warmup", "ramp", "ngram", "repetition_penalty", "cache"),
         OnlyWith('reward = "cosine"', lambda c: c.reward == "cosine", "ngram", "repetition_penalty"),
+        OnlyWith('reward = "overlong"', lambda c: c.reward == "overlong", "cache"),
     )
 
     @model_validator(mode="after")
@@ -39,6 +50,21 @@ class LengthConfig(Config):
         if self.reward == "kimi" and self.weight >= 2:
             raise ValueError("weight of 2 or more: a short wrong answer would be ahead of a long right one")
         return self
+
+
+    def cache_tokens(self, max_tokens: int) -> int:
+        """Of overlong: tokens over which the penalty grows; at least one."""
+        return max(round(self.cache * max_tokens), 1)
+
+    def words(self, max_tokens: int) -> str:
+        """The reward for length in a sentence, for a plan; its weight is above 0."""
+        what = {
+            "kimi": "Kimi's, by a rollout's place among its group's lengths",
+            "cosine": "cosine scaling, in place of accuracy",
+            "overlong": f"DAPO's soft penalty, from 0 to -1 over the last {self.cache_tokens(max_tokens):,} of {max_tokens:,} tokens",
+        }[self.reward]
+        after = f", after {self.warmup:.0%} of the steps" if self.warmup else ""
+        return f"Length: {self.weight:g} x {what}, of reasoning problems{after}."
 
 
 def with_length_rewards(
@@ -56,6 +82,9 @@ def _with_length(group: Group[Graded], config: LengthConfig, weight: float, max_
     if config.reward == "kimi":
         values = kimi_length_rewards([len(r.completion_tokens) for r in group.rollouts], correct)
         replaced = None
+    elif config.reward == "overlong":
+        cache, replaced = config.cache_tokens(max_tokens), None
+        values = [soft_overlong(len(r.completion_tokens), max_length=max_tokens, cache=cache) for r in group.rollouts]
     else:
         values = [_cosine(r, right, config, max_tokens) for r, right in zip(group.rollouts, correct, strict=True)]
         replaced = "accuracy"

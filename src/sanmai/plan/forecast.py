@@ -102,6 +102,8 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         load_reward(named)  # refuses what a run would
     weights = config.rewards.weights | own
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
+    if config.length.weight:
+        yield config.length.words(config.sampling.max_tokens)
     settings = config.loss.settings()
     bounds = (
         f", ratio within {max(1 - settings.clip_low, 0):g} and {1 + settings.clip_high:g}"

@@ -133,6 +133,31 @@ def cosine_reward(
     return full + (empty - full) * (1 + math.cos(math.pi * length / max_length)) / 2
 
 
+def soft_overlong(length: int, *, max_length: int, cache: int) -> float:
+    """A penalty for what comes near the end of its budget: 0 at first, then linearly down to -1, whatever the answer is.
+
+        0                                          length <= max_length - cache
+        (max_length - cache - length) / cache      up to max_length
+        -1                                         beyond
+
+    A hard penalty at the end alone punishes a sound thought for a few tokens too many; here what is nearly too long is told so.
+
+    Args:
+        length: tokens of the completion, stop token included.
+        max_length: the completion budget in tokens.
+        cache: the last tokens of it, over which the penalty grows; 1 to max_length.
+
+    Raises:
+        ValueError: a negative length, or a cache out of its range.
+
+    Source:
+        DAPO (arXiv:2503.14476) eq. 13, with 4,096 of 20,480 tokens.
+    """
+    if length < 0 or not 1 <= cache <= max_length:
+        raise ValueError(f"length = {length}, cache = {cache}: expected at least 0, and 1 to max_length = {max_length}")
+    return min(max((max_length - cache - length) / cache, -1.0), 0.0)
+
+
 def repetition_penalties(tokens: Sequence[int], *, ngram: int = 40, penalty: float = -0.05) -> list[float]:
     """A reward per token: `penalty` on every token that lies in an n-gram which occurred before, else 0.
 
