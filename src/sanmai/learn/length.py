@@ -23,8 +23,8 @@ from sanmai.types import Graded, Group, Metrics, Verdict
 class LengthConfig(Config):
     reward: Literal["kimi", "cosine", "overlong"] = "kimi"
     """kimi: -0.5 to 0.5 by where in its group's lengths a rollout is, and never above 0 for a wrong answer; cosine: in place of
-    the accuracy reward, short right answers above long ones and long wrong ones above short ones (arXiv:2502.03373); overlong: 0, and down to -1
-    over the last tokens of the budget (DAPO)."""
+    the accuracy reward, short right answers above long ones and long wrong ones above short ones (arXiv:2502.03373);
+    overlong: 0, and down to -1 over the last tokens of the budget (DAPO)."""
     weight: float = Field(0.0, ge=0, le=1e6)
     """Its weight beside (cosine: in place of) the other rewards; 0 is none."""
     warmup: float = Field(0.0, ge=0, le=1)
@@ -58,10 +58,11 @@ class LengthConfig(Config):
 
     def words(self, max_tokens: int) -> str:
         """The reward for length in a sentence, for a plan; its weight is above 0."""
+        falls = f"from 0 to -1 over the last {self.cache_tokens(max_tokens):,} of {max_tokens:,} tokens"
         what = {
             "kimi": "Kimi's, by a rollout's place among its group's lengths",
             "cosine": "cosine scaling, in place of accuracy",
-            "overlong": f"DAPO's soft penalty, from 0 to -1 over the last {self.cache_tokens(max_tokens):,} of {max_tokens:,} tokens",
+            "overlong": f"DAPO's soft penalty, {falls}",
         }[self.reward]
         after = f", after {self.warmup:.0%} of the steps" if self.warmup else ""
         return f"Length: {self.weight:g} x {what}, of reasoning problems{after}."
