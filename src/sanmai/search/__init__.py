@@ -1,0 +1,1 @@
+"""Search at test time: what is written next, what is kept, what is answered."""
