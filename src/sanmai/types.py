@@ -160,6 +160,8 @@ class StopReason(StrEnum):
     """It said the same over and over, and was stopped early: incomplete."""
     PAUSED = "paused"
     """The step's share of tokens was written; it goes on in a later step. No graded rollout has this."""
+    STEP = "step"
+    """A step of the reasoning has ended, where a search goes on or not. No graded rollout has this."""
 
 
 @dataclass(frozen=True)

@@ -305,7 +305,7 @@ def test_the_fast_path_writes_what_the_general_path_writes(architecture, concurr
 
 
 def test_a_prompt_that_is_read_in_several_parts_is_read_once(monkeypatch):
-    monkeypatch.setattr(sampler, "_PREFILL_TOKENS", 9)  # one prompt, or two short ones
+    monkeypatch.setattr(sampler, "PREFILL_TOKENS", 9)  # one prompt, or two short ones
     read: list[int] = []
     prefill = DenseDecoder.prefill
 

@@ -5,10 +5,10 @@ Shape key: S slots, P prompts, T tokens, D width, H query heads, K key-value hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -118,6 +118,14 @@ def _join(modules: Sequence[Any], dtype: torch.dtype) -> Affine:
     return Affine(weight.to(dtype), bias, adapters)
 
 
+class Read(Protocol):
+    """The first `length` tokens of a prompt whose keys and values are known; see prefixes.py."""
+
+    @property
+    def length(self) -> int: ...
+    def pieces(self) -> Iterator[tuple[int, int, Any]]: ...
+
+
 class DenseDecoder:
     """S slots of the sampler, each a sequence of its own length with its keys and values, extended by one token at a time."""
 
@@ -171,6 +179,59 @@ class DenseDecoder:
             x_PTD = self._rest(layer, x_PTD, out_PHTE.transpose(1, 2).flatten(2))
         last_PD = x_PTD[torch.arange(len(prompts), device=device), length_P - 1]
         return Prefilled(keys, values, length_P, self._logits(last_PD))
+
+    def extend(self, prompts: Sequence[Sequence[int]], pasts: Sequence[Read | None]) -> Prefilled:
+        """Compute each prompt once, but for its first tokens that have been read; up to rounding what `prefill` gives.
+
+        Shapes: M new tokens at most, W tokens of the longest prompt.
+        """
+        model, device = self.model, self.length_S.device
+        known = [past.length if past is not None else 0 for past in pasts]
+        rest, width = max(len(p) - n for p, n in zip(prompts, known, strict=True)), max(map(len, prompts))
+        tokens_PM = torch.zeros(len(prompts), rest, dtype=torch.long)
+        for row, (prompt, n) in enumerate(zip(prompts, known, strict=True)):
+            tokens_PM[row, : len(prompt) - n] = torch.as_tensor(prompt[n:])
+        tokens_PM, known_P = tokens_PM.to(device), torch.tensor(known, device=device)
+        length_P, room = torch.tensor([len(p) for p in prompts], device=device), width + rest
+        self._grow(room)
+        # What is padded stands behind all prompts, where nobody looks.
+        position_PM = known_P.unsqueeze(1) + torch.arange(rest, device=device)
+        is_new_PM = position_PM < length_P.unsqueeze(1)
+        position_PM = torch.where(is_new_PM, position_PM, width + torch.arange(rest, device=device))
+        row_P1 = torch.arange(len(prompts), device=device).unsqueeze(1)
+        back_PMW = position_PM.unsqueeze(2) - torch.arange(room, device=device)
+        x_PMD = model.embed(tokens_PM)
+        keys, values = [], []
+        for number, layer in enumerate(self.weights.layers):
+            cos, sin = self._angles[layer.rotation]
+            q_PMHE, k_PMKE, v_PMKE = self._qkv(layer, x_PMD, cos[position_PM], sin[position_PM])
+            k_PWKE, v_PWKE = self._room(len(prompts), room), self._room(len(prompts), room)
+            for row, past in enumerate(pasts):
+                for start, end, part in past.pieces() if past is not None else ():
+                    k_PWKE[row, start:end] = part.keys[number][: end - start]
+                    v_PWKE[row, start:end] = part.values[number][: end - start]
+            k_PWKE[row_P1, position_PM], v_PWKE[row_P1, position_PM] = k_PMKE, v_PMKE
+            seen_PMW = (back_PMW >= 0) if layer.window is None else (back_PMW >= 0) & (back_PMW < layer.window)
+            mask_PMW = torch.zeros(seen_PMW.shape, dtype=model.attention_dtype, device=device)
+            out_PHME = attention(
+                q_PMHE.transpose(1, 2), k_PWKE.transpose(1, 2), v_PWKE.transpose(1, 2), scale=model.scale,
+                mask=mask_PMW.masked_fill_(~seen_PMW, -torch.inf).unsqueeze(1), cap=model.architecture.score_cap,
+            )  # fmt: skip
+            keys.append(k_PWKE[:, :width])
+            values.append(v_PWKE[:, :width])
+            x_PMD = self._rest(layer, x_PMD, out_PHME.transpose(1, 2).flatten(2))
+        last_PD = x_PMD[torch.arange(len(prompts), device=device), length_P - known_P - 1]
+        return Prefilled(keys, values, length_P, self._logits(last_PD))
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Of a token's keys and values in all layers."""
+        return sum(x.shape[2] * x.shape[3] * x.element_size() for caches in (self._keys, self._values) for x in caches)
+
+    def taken(self, slot: int, start: int, end: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Copies of a slot's keys and values (N, K, E) from one token to another, layer by layer."""
+        keys, values = ([cache[slot, start:end].clone() for cache in caches] for caches in (self._keys, self._values))
+        return keys, values
 
     def place(self, slots: Tensor, prefilled: Prefilled, prompt_of: Tensor) -> None:
         """Begin new sequences in these slots, each with the prompt of the given number."""

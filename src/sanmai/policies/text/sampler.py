@@ -30,11 +30,13 @@ from sanmai.config import Config
 from sanmai.policies.text.decoder import DenseDecoder, FusedWeights, Prefilled, compacted, fuse
 from sanmai.policies.text.dense import DenseModel
 from sanmai.policies.text.general import cache_works, prefill_cached, start_uncached
+from sanmai.policies.text.keeping import PREFILL_TOKENS, PREFILL_TOKENS_OF_LARGE, Keeping
 from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.prefixes import Prefixes
 from sanmai.types import Image, StopReason
 
-_PREFILL_TOKENS, _PREFILL_TOKENS_OF_LARGE = 2**14, 2**11
-"""Prompt tokens, padding included, that are read at once; a large model's activations are tens of KB a token."""
+GOES_ON = (StopReason.STEP, StopReason.PAUSED)
+"""Ways to end that are none for good."""
 _WORDS = 512
 """A large vocabulary is summed in parts of so many words; only the part that a draw falls into is looked at word by word."""
 
@@ -72,6 +74,12 @@ class Request:
     they count against the budget."""
     images: tuple[Image, ...] = ()
     """The prompt's pictures, whose placeholders stand among its tokens; for a vision-language policy."""
+    max_tokens: int | None = None
+    """Budget of these rollouts, `written` included, where that is less than the settings'."""
+    segment: int | None = None
+    """Most tokens of these rollouts in this call, where that is less than the call's."""
+    cut: Callable[[], Callable[[int], bool]] | None = None
+    """Makes what is told each token that a rollout draws and says whether a step has ended with it: then it ends as STEP."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class Completion:
 
 
 def sample(
-    policy: Policy, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None
+    policy: Policy, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None,
+    prefixes: Prefixes | None = None,
 ) -> Iterator[Completion]:
     """Completions of every request, each yielded when it is finished.
 
@@ -93,6 +102,8 @@ def sample(
         segment: most tokens that a rollout draws in this call; one that needs more is PAUSED. To go on, ask again with what was
             drawn at the end of the prompt and its number in `Request.written`: the same policy then writes the same tokens as
             in one call, up to rounding.
+        prefixes: what was read before is not read again (on the fast path), and prompts and what is PAUSED or ends as STEP are
+            kept there when the last completion has been taken: the same tokens as without, up to rounding.
 
     The distribution is softmax(logits / temperature) over the whole vocabulary: nothing is cut off, so the recorded
     log-probs are those of what was sampled (law 2). At temperature 0 nothing is drawn: seeds tell samples apart by name alone,
@@ -110,7 +121,15 @@ def sample(
     workers = min(policy.cores.sampling_workers, config.concurrent, len(rows))
     deadline = time.monotonic() + config.timeout_seconds
     task = _Task(policy, requests, config, deadline, config.concurrent // workers, segment or config.max_tokens)
-    fast = (policy.dense, fuse(policy.dense)) if policy.dense is not None else None
+    fast = None
+    if policy.dense is not None:
+        known = prefixes.weights if prefixes is not None else None
+        fast = (policy.dense, fuse(policy.dense) if known is None else known)
+        if prefixes is not None:
+            prefixes.weights = fast[1]
+            task.keeping = Keeping(prefixes, requests, task.segment, policy.is_large)
+    if prefixes is not None and task.keeping is None:
+        prefixes.num_read = [len(request.prompt_tokens) for request in requests]
 
     def work(part: list[tuple[int, int]]) -> None:
         try:
@@ -138,6 +157,8 @@ def sample(
                 num_working -= 1
             else:
                 yield result
+        if task.keeping is not None:
+            task.keeping.end()
     finally:
         task.cancelled.set()
         wait(working)
@@ -226,6 +247,8 @@ class _Task:
         self.cancelled = threading.Event()
         self.stops = frozenset(policy.stop_tokens)
         self.block = _tokens_per_look(policy.device)
+        self.keeping: Keeping | None = None
+        """Where prefixes are kept."""
 
 
 @dataclass
@@ -234,6 +257,10 @@ class _Writing:
 
     request: int
     sample: int
+    budget: int
+    """Tokens left of its budget, and of this call, when it begins."""
+    segment: int
+    cut: Callable[[int], bool] | None
     tokens: list[int] = field(default_factory=list)
     logp: list[float] = field(default_factory=list)
 
@@ -244,6 +271,8 @@ class _Slots:
     def __init__(self, task: _Task, num_slots: int) -> None:
         self.task = task
         self.writing: list[_Writing | None] = [None] * num_slots
+        self.ended: list[tuple[int, Completion]] = []
+        """Slots whose rollout has just ended and will be gone on with, where prefixes are kept."""
         self._uniform_ST = np.zeros((num_slots, task.segment + task.block))
 
     def __len__(self) -> int:
@@ -266,8 +295,10 @@ class _Slots:
         return max(lengths, default=0)
 
     def begin(self, slot: int, request: int, sample: int) -> None:
-        asked = self.task.requests[request]
-        self.writing[slot] = _Writing(request, sample)
+        asked, task = self.task.requests[request], self.task
+        budget = min(asked.max_tokens or task.config.max_tokens, task.config.max_tokens) - asked.written
+        segment, cut = min(asked.segment or task.segment, task.segment), asked.cut() if asked.cut is not None else None
+        self.writing[slot] = _Writing(request, sample, budget, segment, cut)
         stream = uniforms(asked.seeds[sample], asked.written + self.task.segment)
         self._uniform_ST[slot, : self.task.segment] = stream[asked.written :]
 
@@ -294,6 +325,8 @@ class _Slots:
                 reason = StopReason.TIMEOUT
             if reason is not None:
                 done = Completion(rollout.request, rollout.sample, rollout.tokens, rollout.logp, reason)
+                if self.task.keeping is not None and reason in GOES_ON:
+                    self.ended.append((slot, done))
                 self.task.results.put(done)
                 self.writing[slot] = None
 
@@ -303,9 +336,11 @@ class _Slots:
             rollout.logp.append(logp)
             if token in self.task.stops:
                 return StopReason.STOP
-            if self.task.requests[rollout.request].written + len(rollout.tokens) == self.task.config.max_tokens:
+            if len(rollout.tokens) == rollout.budget:
                 return StopReason.LENGTH
-            if len(rollout.tokens) == self.task.segment:
+            if rollout.cut is not None and rollout.cut(token):
+                return StopReason.STEP
+            if len(rollout.tokens) == rollout.segment:
                 return StopReason.PAUSED
         return None
 
@@ -319,7 +354,7 @@ def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: lis
     device = task.policy.device
     waiting, slots = deque(rows), _Slots(task, min(task.num_slots, len(rows)))
     decoder = DenseDecoder(model, weights, len(slots))
-    prompts = _Prompts(task, decoder)
+    prompts = _Prompts(task, decoder, rows[0])
     logits_SV = torch.zeros(len(slots), weights.head.weight.shape[0], device=device)
     while not task.cancelled.is_set():
         free = slots.free
@@ -331,6 +366,9 @@ def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: lis
             if not waiting:
                 prompts.forget()
         token_S = slots.draw(logits_SV, decoder.next)
+        if task.keeping is not None:
+            task.keeping.take(slots.ended, decoder)
+            slots.ended.clear()
         live = slots.live
         if not live and not waiting:
             return
@@ -348,8 +386,8 @@ def _write_fast(task: _Task, model: DenseModel, weights: FusedWeights, rows: lis
 class _Prompts:
     """Reads prompts into slots, each once although its group may begin at several times."""
 
-    def __init__(self, task: _Task, decoder: DenseDecoder) -> None:
-        self.task, self.decoder = task, decoder
+    def __init__(self, task: _Task, decoder: DenseDecoder, worker: tuple[int, int]) -> None:
+        self.task, self.decoder, self.worker = task, decoder, worker
         self._newest: tuple[dict[int, int], Prefilled] | None = None
 
     def begin(self, slots: _Slots, free: list[int], rows: list[tuple[int, int]], logits_SV: Tensor) -> None:
@@ -375,8 +413,10 @@ class _Prompts:
 
     def _read(self, requests: list[int]) -> tuple[dict[int, int], Prefilled]:
         """The first of these prompts, as many as are read at once; their numbers in what was read."""
+        if self.task.keeping is not None:
+            return self.task.keeping.read(requests, self.decoder, self.worker)
         numbers: dict[int, int] = {}
-        width, most = 0, _PREFILL_TOKENS_OF_LARGE if self.task.policy.is_large else _PREFILL_TOKENS
+        width, most = 0, PREFILL_TOKENS_OF_LARGE if self.task.policy.is_large else PREFILL_TOKENS
         for request in requests:
             width = max(width, len(self.task.requests[request].prompt_tokens))
             if numbers and request not in numbers and (len(numbers) + 1) * width > most:
