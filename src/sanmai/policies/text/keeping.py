@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sanmai.policies.text.decoder import DenseDecoder, Prefilled
 from sanmai.policies.text.prefixes import Part, Past, Prefixes
-
-if TYPE_CHECKING:
-    from sanmai.policies.text.sampler import Completion, Request
 
 PREFILL_TOKENS, PREFILL_TOKENS_OF_LARGE = 2**14, 2**11
 """Prompt tokens, padding included, that are read at once; a large model's activations are tens of KB a token."""
@@ -22,10 +19,32 @@ _POSITIONS = 4
 """So many times as many positions are held at once, those that were read before included."""
 
 
+class Asked(Protocol):
+    """What is looked at of the sampler's Request."""
+
+    @property
+    def prompt_tokens(self) -> list[int]: ...
+    @property
+    def seeds(self) -> list[tuple]: ...
+    @property
+    def segment(self) -> int | None: ...
+
+
+class Done(Protocol):
+    """What is looked at of its Completion."""
+
+    @property
+    def request(self) -> int: ...
+    @property
+    def sample(self) -> int: ...
+    @property
+    def tokens(self) -> list[int]: ...
+
+
 class Keeping:
     """For one call: the pasts of its requests, and the parts that it makes."""
 
-    def __init__(self, prefixes: Prefixes, requests: Sequence[Request], segment: int, is_large: bool) -> None:
+    def __init__(self, prefixes: Prefixes, requests: Sequence[Asked], segment: int, is_large: bool) -> None:
         self.prefixes, self.requests = prefixes, requests
         self.most = PREFILL_TOKENS_OF_LARGE if is_large else PREFILL_TOKENS
         self.pasts: list[Past | None] = [prefixes.find(request.prompt_tokens) for request in requests]
@@ -66,7 +85,7 @@ class Keeping:
                     self._prompts[request] = worker, part
         return numbers, prefilled
 
-    def take(self, ended: Sequence[tuple[int, Completion]], decoder: DenseDecoder) -> None:
+    def take(self, ended: Sequence[tuple[int, Done]], decoder: DenseDecoder) -> None:
         """Copy what these slots have read since their prompt; their last token has been drawn, not read."""
         for slot, done in ended:
             name = done.request, done.sample
