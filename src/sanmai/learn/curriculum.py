@@ -79,6 +79,10 @@ class Curriculum:
             chosen = draw_uniform(self.tracker, count, **named)
         return [self.problems[i] for i in chosen]
 
+    def further(self, step: int, count: int, taken: set[str]) -> list[Problem]:
+        """At most so many more problems for a step, in the order of `draw`, none of those that it has."""
+        return [p for p in self.draw(step, len(self.problems)) if p.id not in taken][:count]
+
     def observe(self, step: int, groups: Sequence[Group[Graded]]) -> Metrics:
         """Count what became of a step's groups; `curriculum/` metrics."""
         found: dict[str, list[bool | None]] = {}

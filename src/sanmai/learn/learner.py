@@ -61,13 +61,19 @@ class Learner:
         self._anchor, self._budgets = anchor, budgets
 
     def update(
-        self, graded: Sequence[Group[Graded]], step: int, num_steps: int
+        self, graded: Sequence[Group[Graded]], step: int, num_steps: int, left_out: frozenset[str] = frozenset()
     ) -> tuple[list[Group[Credited]], Metrics]:
         """Train the policy on a step's groups; the groups with their advantages and log-ratios, and metrics.
 
         Args:
             num_steps: steps that the run will have, for schedules.
+            left_out: ids of problems whose groups are not trained on.
         """
+        if left_out:
+            trained, metrics = self.update([g for g in graded if g.problem.id not in left_out], step, num_steps)
+            rest = iter(trained)
+            aside = (Group(g.problem, tuple(r.credited(None) for r in g.rollouts)) for g in graded if g.problem.id in left_out)
+            return [next(aside if g.problem.id in left_out else rest) for g in graded], metrics
         if self._loss.reference_reset_steps and step > 1 and (step - 1) % self._loss.reference_reset_steps == 0:
             self._state.reference = self._state.policy.snapshot()
         groups = self._credited(graded)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
+import numpy as np
 from pydantic import Field
 
 from sanmai.config import Config
 from sanmai.data.curriculum import epoch_order
 from sanmai.learn.curriculum import Curriculum
 from sanmai.types import InputError, Problem
+
+_FURTHER = 3
+"""Names the random stream of what a step draws beside its epochs."""
 
 
 class MixtureConfig(Config):
@@ -83,6 +88,23 @@ class Mixture:
             order = epoch_order(len(self.kinds[kind]), seed=self.seed, epoch=epoch)
             found += [self.kinds[kind][i] for i in order[start : start + count]]
         return found
+
+    def further(
+        self, step: int, kind: str, count: int, taken: set[str], curriculum: Curriculum | None = None
+    ) -> list[Problem]:
+        """At most so many more problems of a kind for a step, none of those that it has, with equal probability.
+
+        They are beside the epochs, which go on as without them, and depend on nothing but seed and step (law 6).
+
+        Args:
+            taken: ids of the problems that the step has.
+            curriculum: says which reasoning problems.
+        """
+        if kind == "reasoning" and curriculum is not None:
+            return curriculum.further(step, count, taken)
+        order = np.random.default_rng([self.seed, step, _FURTHER]).permutation(len(self.kinds[kind]))
+        rest = (problem for i in order if (problem := self.kinds[kind][i]).id not in taken)
+        return list(islice(rest, count))
 
 
 def _counts(shares: dict[str, float], count: int, credit: dict[str, float]) -> dict[str, int]:

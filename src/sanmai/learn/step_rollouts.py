@@ -12,6 +12,7 @@ from sanmai.data.chat import render_prompt
 from sanmai.learn.curriculum import Curriculum
 from sanmai.learn.length import LengthConfig, with_length_rewards
 from sanmai.learn.mixture import Mixture
+from sanmai.learn.refill import RefillConfig, refill
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
@@ -20,7 +21,7 @@ from sanmai.rollout.partial import PartialRollouts
 from sanmai.types import Graded, Group, Metrics, Problem, StopReason, Verdict, regrouped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class PartialConfig(Config):
@@ -48,17 +49,22 @@ class StepRollouts:
 
     def __init__(
         self, mixture: Mixture, curriculum: Curriculum | None, *, per_prompt: int, seed: int, sampling: SamplingConfig,
-        grading: GradingConfig, partial: PartialConfig, length: LengthConfig,
+        grading: GradingConfig, partial: PartialConfig, length: LengthConfig, refill: RefillConfig,
+        on_warning: Callable[[str], None],
     ) -> None:
         """Args:
             mixture: says which problems a step draws, by kind.
             curriculum: says which of the reasoning problems; None: epochs.
             per_prompt: rollouts of each problem.
             seed: names the random streams of the rollouts.
+            on_warning: told once when a step could not be refilled.
         """
         self._mixture, self._curriculum = mixture, curriculum
         self._per_prompt, self._seed, self._sampling, self._grading = per_prompt, seed, sampling, grading
         self._segments, self._length = partial, length
+        self._tries, self._warn = refill.tries, on_warning
+        self._refilled: Metrics = {}
+        self._has_said = False
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
     def write(self, policy: Policy, rubric: Rubric, step: int) -> tuple[list[Group[Graded]], RolloutStats]:
@@ -66,8 +72,15 @@ class StepRollouts:
         problems = self._mixture.draw(step, self._curriculum)
         shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}
         if self._partial is None:
-            seed = (self._seed, step)
-            return rollout(policy, problems, rubric, rollouts_per_prompt=self._per_prompt, seed=seed, **shared)
+            write = lambda problems: rollout(  # noqa: E731
+                policy, problems, rubric, rollouts_per_prompt=self._per_prompt, seed=(self._seed, step), **shared
+            )
+            groups, stats = write(problems)
+            if self._tries:
+                further = lambda kind, count, taken: self._mixture.further(step, kind, count, taken, self._curriculum)  # noqa: E731
+                groups, stats, self._refilled = refill(groups, stats, tries=self._tries, further=further, write=write)
+                self._say_missing(step, self._refilled, len(problems))
+            return groups, stats
         segments = self._segments
         assert segments.segment_tokens is not None
         for problem in problems:
@@ -82,10 +95,18 @@ class StepRollouts:
             groups = regrouped(groups, (with_loop_penalty(r, segments.loop_penalty) for r in each))
         return groups, stats
 
+    def _say_missing(self, step: int, refilled: Metrics, wanted: int) -> None:
+        if (missing := refilled["refill/missing"]) and not self._has_said:
+            self._has_said = True
+            self._warn(
+                f"step {step}: after {refilled['refill/tries']:.0f} further draws {missing:.0f} of {wanted} groups still have no "
+                f"signal (refill.tries = {self._tries}); the metric refill/missing says so of later steps"
+            )
+
     def finish(
         self, groups: Sequence[Group[Graded]], step: int, num_steps: int
     ) -> tuple[Sequence[Group[Graded]], Metrics]:
-        """The groups with what is paid for length, and metrics of that, of what was solved, and of rollouts that wait."""
+        """The groups with what is paid for length, and metrics of that, of refilling, of what was solved and what waits."""
         metrics: Metrics = {}
         if self._length.weight:
             groups, metrics = with_length_rewards(
@@ -95,7 +116,7 @@ class StepRollouts:
             metrics |= self._curriculum.observe(step, groups)
         if self._partial is not None:
             metrics["partial/waiting"] = float(self._partial.num_waiting)
-        return groups, metrics
+        return groups, metrics | self._refilled
 
     def restore(self, state: dict[str, Tensor], problems: Sequence[Problem]) -> None:
         """Go on from what `state` gave.

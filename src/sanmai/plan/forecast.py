@@ -97,6 +97,8 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         f"{math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
+    if config.refill.tries:
+        yield config.refill.words()
     own = {reward_name(named): weight for named, weight in config.rewards.own.items()}
     for named in config.rewards.custom:
         load_reward(named)  # refuses what a run would

@@ -29,6 +29,7 @@ from sanmai.learn.length import LengthConfig
 from sanmai.learn.machine import peak_of
 from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.learn.progress import Progress
+from sanmai.learn.refill import RefillConfig
 from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.spending import Spending
@@ -65,6 +66,7 @@ class ZeroConfig(Config):
     problems: ProblemsConfig = ProblemsConfig()
     mixture: MixtureConfig = MixtureConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
+    refill: RefillConfig = RefillConfig()
     partial: PartialConfig = PartialConfig()
     length: LengthConfig = LengthConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -87,11 +89,23 @@ class ZeroConfig(Config):
         refuse_equal_samples(self.sampling.temperature, self.rollouts_per_prompt)
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
             raise ValueError("updates_per_step is above the number of rollouts of a step")
+        if self.refill.tries:
+            self._check_refill()
         if (self.anchor.source is None) is (self.anchor.has_weight or self.budgets.drives("anchor")):
             raise ValueError(
                 "anchor.source and a weight go together: demonstrations, and anchor.weight or a budget that drives the anchor"
             )
         return self
+
+    def _check_refill(self) -> None:
+        if self.partial.segment_tokens is not None:
+            raise ValueError("refill.tries and partial.segment_tokens: a step whose rollouts end later cannot tell what it lacks")
+        if self.budgets.drives("cost"):
+            raise ValueError("refill.tries and a budget that drives the cost: a group of equal rewards may differ in cost")
+        if self.loss.normalise_each:
+            raise ValueError("refill.tries and loss.normalise_each: a group of equal rewards may differ in their components")
+        if (baseline := self.loss.settings().baseline) in ("batch", "best"):
+            raise ValueError(f"refill.tries: with loss.baseline {baseline!r} a group of equal rewards is learned from, too")
 
 
 def run_zero(
@@ -136,7 +150,7 @@ def run_zero(
             learned = [*train, *(anchor.problems if anchor else ())]
             budgets = _budgets(config, run, state, learned, held_out)
             check_positions(state.policy, budgets.probe, budget)
-        rollouts = _step_rollouts(config, train)
+        rollouts = _step_rollouts(config, run, train)
         rollouts.restore(state.extra, train)
         learner = _learner(config, run, state, anchor, budgets)
         arithmetic, uncounted = arithmetic_of(state.policy.model)
@@ -163,7 +177,7 @@ def run_zero(
                 graded, stats = rollouts.write(state.policy, rubric, step)
                 graded, paid = rollouts.finish(graded, step, num_steps)
             with progress.phase("training"):
-                groups, found = learner.update(graded, step, num_steps)
+                groups, found = learner.update(graded, step, num_steps, stats.left_out)
             metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
@@ -184,14 +198,15 @@ def run_zero(
     return run.folder
 
 
-def _step_rollouts(config: ZeroConfig, train: Sequence[Problem]) -> StepRollouts:
+def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem]) -> StepRollouts:
     mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
     curriculum = None
     if config.curriculum.tracks:
         curriculum = Curriculum(config.curriculum, train, config.num_steps, seed=config.seed)
     return StepRollouts(
         mixture, curriculum, per_prompt=config.rollouts_per_prompt, seed=config.seed, sampling=config.sampling,
-        grading=config.grading, partial=config.partial, length=config.length,
+        grading=config.grading, partial=config.partial, length=config.length, refill=config.refill,
+        on_warning=run.warn,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -48,6 +49,15 @@ class RolloutStats:
     prompt_tokens: int = 0
     sampled_tokens: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+    """Ids of problems whose groups are not to be trained on; see learn/refill.py."""
+
+    def __add__(self, other: RolloutStats) -> RolloutStats:
+        failures = Counter(self.failures) + Counter(other.failures)
+        return RolloutStats(
+            self.seconds + other.seconds, self.prompt_tokens + other.prompt_tokens, self.sampled_tokens + other.sampled_tokens,
+            dict(failures), self.left_out | other.left_out,
+        )
 
     def metrics(self) -> Metrics:
         """The counts that a rerun reproduces; seconds are not among them."""

@@ -143,7 +143,7 @@ def step_flops(
     )
     training = 0.0
     for group in groups:
-        trained = [r for r in group.rollouts if r.reward is not None and (needs_all or r.advantage or r.cost_advantage)]
+        trained = [r for r in group.rollouts if r.advantage is not None and (needs_all or r.advantage or r.cost_advantage)]
         if trained:
             lengths = [len(r.completion_tokens) for r in trained]
             training += training_flops(arithmetic, len(trained[0].prompt_tokens), lengths, extra_forwards=extra_forwards)
