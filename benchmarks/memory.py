@@ -65,7 +65,7 @@ def sequences(task: Task) -> tuple[Any, Any, Any]:
 
 
 def sanmai_training(task: Task) -> dict[str, float]:
-    from sanmai.rollout.pack import pack
+    from sanmai.policies.text.pack import pack
     from sanmai.train.components import LossConfig, rl_components
     from sanmai.train.step import OptimizerConfig, make_optimizer, optimizer_step
 

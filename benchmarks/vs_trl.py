@@ -120,9 +120,10 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
 
     from sanmai.losses import group_advantages
     from sanmai.policies.text.load import load_policy
+    from sanmai.policies.text.pack import pack_rollouts
     from sanmai.rewards.rubric import Rubric
+    from sanmai.rollout.credit import with_advantages
     from sanmai.rollout.engine import rollout
-    from sanmai.rollout.pack import pack_credited
     from sanmai.train.components import rl_components
     from sanmai.train.step import accumulate
 
@@ -143,7 +144,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
         for group in groups
         for r, advantage in zip(group.rollouts, group_advantages([r.reward for r in group.rollouts]), strict=True)
     ]
-    batch = pack_credited(rollouts)
+    batch = with_advantages(pack_rollouts(rollouts), rollouts)
     # Ratios away from 1: otherwise the loss does not depend on the log-probs, and nothing is clipped. In bfloat16 nothing may
     # be: rounding would move tokens over the edge, and each moves the gradient by the whole of its own.
     spread = 0.3 if task.dtype == "float32" else 0.03

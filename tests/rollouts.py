@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sanmai.policies.text.pack import pack_rollouts
 from sanmai.rewards.rubric import Rubric
-from sanmai.types import Drawn, Problem, StopReason, Trace
+from sanmai.rollout.credit import with_advantages
+from sanmai.types import Credited, Drawn, Problem, StopReason, TokenBatch, Trace
 
 
 def drawn(text: str = "", trace: Trace | None = None, **changes: Any) -> Drawn:
@@ -27,3 +30,7 @@ def grade(rubric: Rubric, problem: Problem, trace: Trace) -> tuple[Any, float | 
     graded = rubric.grade(problem, drawn(trace.text, trace))
     return graded.verdicts, graded.reward
 
+
+def packed(rollouts: Sequence[Credited]) -> TokenBatch:
+    """As the learner packs them."""
+    return with_advantages(pack_rollouts(rollouts), rollouts)

@@ -24,12 +24,12 @@ from sanmai.learn.sources import check_positions
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.general import prefill_cached, start_uncached
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import evaluation_metrics
-from sanmai.rollout.pack import pack
 from sanmai.rollout.partial import PartialRollouts
 from sanmai.train.components import sft_component
 from sanmai.train.forensics import replay, write_bundle

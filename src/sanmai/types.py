@@ -189,6 +189,16 @@ class Drawn:
     """(policy version, completion tokens that it drew), in order, of a rollout that several steps wrote; else empty."""
     images: tuple[Image, ...] = ()
     """The pictures of the prompt; its placeholders stand among the prompt's tokens."""
+    content: Any = None
+    """What another kind of policy than text drew: an action, the path of a flow. The policy and its graders alone read it; the
+    tokens are then empty, and `text` is how it is shown."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """Of such a one, what its record says of it beside that: plain values by name."""
+
+    @property
+    def length(self) -> int:
+        """Parts that it was drawn in, each with its log-prob: tokens of a completion, steps of a flow, 1 of an action."""
+        return len(self.sampling_logp)
 
     def graded(
         self,

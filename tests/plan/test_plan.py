@@ -16,8 +16,8 @@ from sanmai.plan.calibration import calibrate, ladder
 from sanmai.plan.forecast import describe
 from sanmai.plan.memory import joined_bytes, memory_bytes, room
 from sanmai.plan.prediction import keep, observed_lengths, predict
+from sanmai.policies.cores import Cores
 from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.cpu.cores import Cores
 from sanmai.policies.text.decoder import DenseDecoder, fuse
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy

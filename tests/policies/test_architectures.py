@@ -17,9 +17,9 @@ from sanmai.policies.text.architectures import ARCHITECTURES, Architecture, atte
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, native
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
-from sanmai.rollout.pack import pack
 from tiny_models import bpe_tokenizer, random_model
 
 ROPE = {"rope_type": "default", "rope_theta": 1e4}

@@ -13,8 +13,8 @@ from sanmai.losses import token_logp_and_entropy
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, kernels
 from sanmai.policies.text.cpu.native import Native, native
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack
 from tiny_models import bpe_tokenizer, random_model
 
 BOTH = [torch.float32, torch.bfloat16]

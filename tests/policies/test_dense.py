@@ -11,8 +11,8 @@ from sanmai.policies.text.architectures import ARCHITECTURES, FastPathError
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.dense import DenseModel, Layout
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack
 from sanmai.types import TokenBatch
 from tiny_models import bpe_tokenizer, random_model, random_policy, save_folder
 

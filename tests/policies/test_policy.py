@@ -17,9 +17,9 @@ from sanmai.policies.text import policy as policy_module
 from sanmai.policies.text.checkpoints import write_checkpoint
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.resolve import resolve_model
-from sanmai.rollout.pack import pack
 from sanmai.types import InputError, TokenBatch
 from tiny_models import ARCHITECTURES, random_model, random_policy, save_folder
 

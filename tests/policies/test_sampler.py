@@ -15,10 +15,10 @@ from sanmai.policies.text.architectures import ARCHITECTURES as FAST
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.decoder import DenseDecoder, compacted, fuse
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.recipes import find_recipe
-from sanmai.rollout.pack import pack
 from sanmai.train.step import check_parity
 from sanmai.types import InputError, StopReason
 from tiny_models import ARCHITECTURES, random_policy, save_folder
@@ -350,7 +350,7 @@ def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeyp
     few = always_stops_at(random_policy(), 1 / 30)
     asked, config = requests(5), SamplingConfig(max_tokens=30, concurrent=6)
     expected = by_seed(few, asked, config)
-    monkeypatch.setattr("sanmai.policies.text.policy.LARGE", 0)
+    monkeypatch.setattr("sanmai.policies.text.model.LARGE", 0)
     large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
     large.stop_tokens = few.stop_tokens
     assert (large.cores.workers, large.cores.sampling_workers) == (1, 2)

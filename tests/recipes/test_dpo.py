@@ -19,10 +19,10 @@ from sanmai.data.preferences import Pair
 from sanmai.losses import kto_reference_kl, mismatched_completions, preference_loss, sequence_logp
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.dpo import DpoConfig, EncodedPair, describe_dpo, encode_pairs, update
-from sanmai.rollout.pack import pack
 from sanmai.train.forensics import replay
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState

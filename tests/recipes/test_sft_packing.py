@@ -7,8 +7,8 @@ import torch
 
 from sanmai.data.chat import render_demonstration
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack
 from sanmai.types import Problem
 from tiny_models import bpe_tokenizer, random_model
 

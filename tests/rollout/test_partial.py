@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from sanmai.policies.cores import Cores
 from sanmai.policies.text import sampler
-from sanmai.policies.text.cpu.cores import Cores
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample, uniforms
 from sanmai.rewards.rubric import RewardsConfig, Rubric
-from sanmai.rollout.engine import GradingConfig, continue_rollouts
-from sanmai.rollout.partial import PartialRollouts, repeats
+from sanmai.rollout.engine import GradingConfig
+from sanmai.rollout.partial import PartialRollouts, continue_rollouts, repeats
 from sanmai.types import InputError, Problem, StopReason
 from tiny_models import random_policy
 

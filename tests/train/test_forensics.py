@@ -10,10 +10,11 @@ import pytest
 import torch
 from toy import ToyConfig, graded_groups, has_even_token
 
+from rollouts import packed
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack, pack_credited
 from sanmai.train.components import LossConfig
 from sanmai.train.forensics import replay, write_bundle
 from sanmai.types import InputError
@@ -27,7 +28,7 @@ def bundle_of(policy: Policy, tmp_path, *, loss: LossConfig, bad_row: int | None
     if bad_row is not None:
         rollouts[bad_row] = replace(rollouts[bad_row], advantage=float("nan"))
     return write_bundle(
-        tmp_path / "failures" / "step-000001", policy, pack_credited(rollouts), reason="loss/rl = nan", loss=loss,
+        tmp_path / "failures" / "step-000001", policy, packed(rollouts), reason="loss/rl = nan", loss=loss,
         temperature=1.0, max_tokens=6, rollouts=rollouts, reference=reference)
 
 

@@ -8,11 +8,12 @@ import math
 import pytest
 import torch
 
+from rollouts import packed
 from sanmai.losses import PRESETS, group_advantages
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rollout.pack import pack, pack_credited
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
 from sanmai.train.step import (
     Component,
@@ -47,7 +48,7 @@ def sampled_batch(policy: Policy, rewards: list[float] | None = None) -> TokenBa
     for group, start in zip(groups, (0, 4), strict=True):
         advantages = group_advantages(rewards[start:start + 4] if rewards else [0.0, 1.0, 2.0, 3.0])
         rollouts += [r.graded().credited(advantage) for r, advantage in zip(group.rollouts, advantages, strict=True)]
-    batch = pack_credited(rollouts)
+    batch = packed(rollouts)
     assert len(set(batch.attention_BT.sum(dim=1).tolist())) > 3
     return batch
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rollouts import paid
+from rollouts import packed, paid
 from sanmai.config import Config
 from sanmai.losses import group_advantages
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rollout.pack import pack_credited, trained_rollouts
+from sanmai.rollout.credit import trained_rollouts
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
@@ -53,7 +54,7 @@ def graded_groups(
 
 def step_on(policy: Policy, optimizer, groups: list[Group[Credited]], config: ToyConfig, step: int, reference=None) -> StepResult:
     return optimizer_step(
-        policy, optimizer, pack_credited(trained_rollouts(groups)), rl_components(config.loss, config.sampling.max_tokens),
+        policy, optimizer, packed(trained_rollouts(groups)), rl_components(config.loss, config.sampling.max_tokens),
         lr=learning_rate(config.optimizer, step, config.num_steps), temperature=config.sampling.temperature,
         config=config.optimizer, reference=reference)
 
@@ -61,7 +62,7 @@ def step_on(policy: Policy, optimizer, groups: list[Group[Credited]], config: To
 def run_toy(folder: Path, config: ToyConfig, until: int | None = None) -> Policy:
     """Train in a run folder up to a step, or go on with it."""
     with Run(folder, "toy", config) as run:
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0)
+        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0, load=load_policy)
         assert (state.reference is not None) == (config.loss.kl_weight > 0)
         for step in run.steps(until or config.num_steps):
             groups = graded_groups(state.policy, has_even_token, config, step)

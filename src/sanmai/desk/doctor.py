@@ -22,7 +22,7 @@ def examine() -> Iterator[str]:
     import torch
 
     from sanmai.learn.machine import malloc_settings, matrix_rate
-    from sanmai.policies.text.cpu.cores import available_cores, native_bfloat16
+    from sanmai.policies.cores import available_cores, native_bfloat16
     from sanmai.policies.text.cpu.native import native
 
     cores = available_cores()

@@ -41,7 +41,7 @@ def shown_tokens(
     Raises:
         InputError: the problem has no demonstration, or the tokenizer no stop token.
     """
-    from sanmai.rollout.pack import pack
+    from sanmai.policies.text.pack import pack
 
     batch = pack([render_demonstration(tokenizer, problem, thought_tags)])
     numbers, mask = batch.tokens_BT[0].tolist(), batch.mask_BT[0].tolist()

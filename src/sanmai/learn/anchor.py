@@ -11,8 +11,8 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.problems import load_problems
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
-from sanmai.rollout.pack import pack
 from sanmai.train.components import sft_component
 from sanmai.train.step import Part
 from sanmai.types import InputError

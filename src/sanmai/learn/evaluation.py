@@ -12,7 +12,7 @@ from sanmai.config import Config
 from sanmai.learn.alarm import AlarmConfig, HackingAlarm
 from sanmai.learn.gold import GoldConfig
 from sanmai.learn.progress import Progress
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.contract import Policy
 from sanmai.policies.text.sampler import SamplingConfig, Temperature, refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.contract import Policy
 from sanmai.train.forensics import write_bundle
 from sanmai.train.runs import Run, storing
 from sanmai.train.step import NonFiniteError
-from sanmai.types import TokenBatch
+from sanmai.types import Batch
 
 
 def with_bundle(
-    run: Run, step: int, error: NonFiniteError, policy: Policy, batch: TokenBatch, *, shows: str = "rollouts", **facts: Any
+    run: Run, step: int, error: NonFiniteError, policy: Policy, batch: Batch, *, shows: str = "rollouts", **facts: Any
 ) -> NonFiniteError:
     """The error with the command that replays the step, whose bundle is written into the run folder.
 

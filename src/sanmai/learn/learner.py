@@ -1,6 +1,6 @@
 """What a step of RL learns: from graded groups to moved weights.
 
-Shape key: see rollout/pack.py.
+Shape key: see rollout/credit.py.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sanmai.losses import (
     mirror_descent_targets,
     step_advantages,
 )
+from sanmai.rollout.credit import minibatches, trained_rollouts, with_advantages
 from sanmai.rollout.measure import accuracy
-from sanmai.rollout.pack import minibatches, pack_credited, pack_rollouts, trained_rollouts
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
@@ -36,7 +36,7 @@ from sanmai.train.step import (
     learning_rate,
     optimizer_step,
 )
-from sanmai.types import Credited, Graded, Group, Metrics, RunError, TokenBatch, regrouped, reward_of
+from sanmai.types import Batch, Credited, Graded, Group, InputError, Metrics, RunError, regrouped, reward_of
 
 
 class Learner:
@@ -55,6 +55,8 @@ class Learner:
             anchor: demonstrations to imitate in the same updates, at the step's weight.
             budgets: whose multipliers weigh in the same updates.
         """
+        if loss.entropy_weight and not state.policy.tells_entropy:
+            raise InputError(f"loss.entropy_weight = {loss.entropy_weight:g}: this kind of policy cannot tell its entropy")
         self._run, self._state, self._loss, self._optimizer = run, state, loss, optimizer
         self._seed, self._num_updates, self._newest_alone = seed, num_updates, newest_alone
         self._temperature, self._max_tokens = temperature, max_tokens
@@ -98,7 +100,7 @@ class Learner:
         if self._loss.normalise_each:  # equal sums may hide a signal in the parts
             silent = [all(not r.advantage for r in group.rollouts) for group in groups]
             metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)
-        return groups, metrics | {"tokens/trained": float(sum(len(r.completion_tokens) for r in rollouts))}
+        return groups, metrics | {"tokens/trained": float(sum(r.length for r in rollouts))}
 
     def _credited(self, graded: Sequence[Group[Graded]]) -> list[Group[Credited]]:
         try:
@@ -111,15 +113,15 @@ class Learner:
             return self._budgets.with_costs(groups, self._loss)
         return groups
 
-    def _batch(self, rollouts: Sequence[Credited], step: int) -> TokenBatch:
+    def _batch(self, rollouts: Sequence[Credited], step: int) -> Batch:
         """All that a step trains on; at a run's first one the sampler's log-probs are held against the trainer's (law 2)."""
         policy = self._state.policy
         shared: dict[str, Any] = {"temperature": self._temperature, "micro_tokens": self._optimizer.micro_tokens}
         fresh = [r for r in rollouts if r.policy_version == step - 1]
         if not self._state.has_parity and fresh:  # tokens that an earlier policy wrote differ, and should
-            check_parity(policy, pack_rollouts(fresh, newest_alone=True), **shared)
+            check_parity(policy, policy.pack(fresh, newest_alone=True), **shared)
             self._state.has_parity = True
-        batch = pack_credited(rollouts, newest_alone=self._newest_alone)
+        batch = with_advantages(policy.pack(rollouts, newest_alone=self._newest_alone), rollouts)
         if self._loss.importance_cap is not None:
             batch = with_proximal_logp(policy, batch, self._loss, **shared)
         return batch
@@ -131,7 +133,7 @@ class Learner:
         return self._loss.kl_weight + self._budgets.weight("kl")
 
     def _updates(
-        self, batch: TokenBatch, rollouts: Sequence[Credited], components: dict[str, Component], step: int, num_steps: int
+        self, batch: Batch, rollouts: Sequence[Credited], components: dict[str, Component], step: int, num_steps: int
     ) -> tuple[Metrics, list[float | None]]:
         """The step's optimizer updates: metrics, and each rollout's log-ratio before the update that it was in.
 
@@ -159,7 +161,7 @@ class Learner:
         return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}, log_ratios
 
     def _one(
-        self, part: TokenBatch, rollouts: list[Credited], components: dict[str, Component], shown: Part | None, lr: float,
+        self, part: Batch, rollouts: list[Credited], components: dict[str, Component], shown: Part | None, lr: float,
         step: int,
     ) -> StepResult:
         """One optimizer update; where it is refused, what replays it is left behind."""
@@ -184,7 +186,7 @@ def advantages(groups: Sequence[Group[Graded]], loss: LossConfig) -> list[list[f
     settings = loss.settings()
     if settings.advantage_scale in ("batch_std", "signal") or settings.baseline in ("length", "batch"):
         assert settings.baseline not in ("log_mean_exp", "best")  # see PolicyLossSettings
-        lengths = [[len(r.completion_tokens) for r in group.rollouts] for group in groups]
+        lengths = [[r.length for r in group.rollouts] for group in groups]
         rewards = [[r.reward for r in group.rollouts] for group in groups]
         return step_advantages(rewards, settings.advantage_scale, settings.baseline, lengths=lengths)
     return [_within(group, loss) for group in groups]

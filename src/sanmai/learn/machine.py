@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.contract import Policy
 
 _LARGEST_MATRIX = 2**27
 """Bytes: where products stop growing while the rate is measured."""
@@ -21,10 +21,10 @@ _MALLOC = ("MALLOC_", "GLIBC_TUNABLES", "MIMALLOC_", "TCMALLOC_", "JEMALLOC_", "
 def peak_of(policy: Policy, seconds: float = 0.25) -> dict[str, Any]:
     """The matrix rate of a policy's device in its dtype, as the facts of a "machine" event."""
     cores = policy.cores.threads if policy.device.type == "cpu" else 1
-    rate = matrix_rate(policy.device, getattr(torch, policy.config.dtype), cores, seconds)
+    rate = matrix_rate(policy.device, getattr(torch, policy.dtype), cores, seconds)
     return {
         "matrix_gflops": round(rate / 1e9, 1),
-        "dtype": policy.config.dtype,
+        "dtype": policy.dtype,
         "device": policy.device.type,
         "cores": cores,
     }

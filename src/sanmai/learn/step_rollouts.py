@@ -16,8 +16,8 @@ from sanmai.learn.refill import RefillConfig, refill
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
-from sanmai.rollout.engine import GradingConfig, RolloutStats, continue_rollouts, rollout
-from sanmai.rollout.partial import PartialRollouts
+from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
+from sanmai.rollout.partial import PartialRollouts, continue_rollouts
 from sanmai.types import Graded, Group, Metrics, Problem, StopReason, Verdict, regrouped
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sanmai.learn.failure import with_bundle
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
-from sanmai.rollout.pack import Example, pack
+from sanmai.policies.text.pack import Example, pack
 from sanmai.train.components import sft_component
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState

@@ -110,6 +110,7 @@ def divergence_component(student: Policy, teacher: Policy, beta: float) -> Compo
 
     def divergence(scored: Scored, denominator: float) -> tuple[Tensor, Metrics]:
         batch = scored.batch
+        assert isinstance(batch, TokenBatch)
         hidden_ND, head = student.predicting(batch)
         with torch.no_grad(), turn:
             teacher_hidden_ND, teacher_head = teacher.predicting(batch.to(teacher.device))

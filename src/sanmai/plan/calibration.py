@@ -22,13 +22,13 @@ import torch
 from sanmai.data.chat import render_prompt
 from sanmai.learn.machine import peak_of, synchronize
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, training_flops
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import Request, sample
 from sanmai.policies.text.timing import Coefficients, Work, fit
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout
-from sanmai.rollout.pack import pack
 from sanmai.train.components import rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.step import accumulate, make_optimizer

@@ -36,12 +36,13 @@ from sanmai.learn.teacher import (
 )
 from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack_rollouts
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
-from sanmai.rollout.pack import pack_rollouts
 from sanmai.train.components import LossConfig, rl_components
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
@@ -120,7 +121,9 @@ def run_distill(
                 "each at most once"
             )
         teacher = load_teacher(config.teacher, config.model)
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
+        state = start_or_resume(
+            run, config.model, config.optimizer, keep_reference=False, load=load_policy
+        )
         check_shares_tokenizer(state.policy, teacher)
         facts = describe_environment(
             state.policy,

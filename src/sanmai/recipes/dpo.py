@@ -47,12 +47,12 @@ from sanmai.losses import (
 )
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.reward_data import as_problem
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
-from sanmai.rollout.pack import pack
 from sanmai.train.components import sft_component
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
@@ -180,7 +180,9 @@ def run_dpo(
     with Run(out, "dpo", config) as run:
         train, held_out_pairs = load_preference_pairs(config, run.warn)
         held_out = held_out_problems(config, problems, train, run.warn)
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference)
+        state = start_or_resume(
+            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy
+        )
         policy = state.policy
         origin: dict[str, Any] = {"train": train, "held_out_pairs": held_out_pairs, "evaluation": held_out}
         run.log_environment(describe_environment(policy, origin, start_digest=state.start_digest))

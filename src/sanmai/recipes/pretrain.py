@@ -20,6 +20,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import WorldConfig, world_problems
 from sanmai.learn.supervised import Demonstration, fit
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.policies.text.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
@@ -83,7 +84,8 @@ def run_pretrain(
                 new_tiny_model(config.seed, config.architecture).save_pretrained(start)
                 save_tokenizer(start)
         state = start_or_resume(
-            run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False
+            run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False,
+            load=load_policy,
         )
         held_out = world_problems(config.world, config.seed)[1]
         run.log_environment(

@@ -14,7 +14,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -134,7 +134,7 @@ def run_reward(
         benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name, run.warn) for name in config.evaluation.rm_bench}
         load = functools.partial(load_reward_model, **config.loads)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
-        model = cast(RewardModel, state.policy)
+        model = state.policy
         origin: dict[str, Any] = {"train": train, "evaluation": held_out, **benchmarks}
         run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
         examples = encode_examples(model, _shown(config, train), config.max_tokens, "training examples", run.warn)

@@ -19,6 +19,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.supervised import fit
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
@@ -77,7 +78,9 @@ def run_sft(
     with Run(out, "sft", config) as run:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         held_out = [p for p in held_out if p.answer is not None or p.kind != "reasoning"]
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=False)
+        state = start_or_resume(
+            run, config.model, config.optimizer, keep_reference=False, load=load_policy
+        )
         run.log_environment(
             describe_environment(
                 state.policy, {"train": train, "evaluation": held_out}, start_digest=state.start_digest

@@ -36,6 +36,7 @@ from sanmai.learn.spending import Spending
 from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
+from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
@@ -128,7 +129,9 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
         )
-        state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference)
+        state = start_or_resume(
+            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy
+        )
         run.log_environment(
             describe_environment(
                 state.policy,

@@ -27,9 +27,10 @@ from torch import Tensor
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.data.turns import tags_opened, turn_end
+from sanmai.policies.contract import Trained
+from sanmai.policies.cores import LARGE, Cores
 from sanmai.policies.text.config import DTYPES, ModelConfig
-from sanmai.policies.text.cpu.cores import LARGE, Cores
-from sanmai.policies.text.library import recompute_layers
+from sanmai.policies.text.library import model_facts, recompute_layers
 from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
@@ -44,7 +45,7 @@ Reads = Literal["answer", "all"]
 FACTS = "sanmai.json"
 
 
-class RewardModel:
+class RewardModel(Trained):
     """A sequence classifier with one output, its tokenizer, and what it reads, on one device; called, it is a BatchGrader.
 
     `weights` are the trained tensors by name, in a stable order.
@@ -52,9 +53,6 @@ class RewardModel:
     Example:
         RewardModel.load(Path("runs/reward-1a2b3c4d"))([(problem, trace)])   # [Verdict(0.93, ..., "safe")]
     """
-
-    scores_in_chunks = False
-    """There are no logits over a vocabulary to be cut."""
 
     def __init__(self, model: Any, tokenizer: Any, config: ModelConfig, *, objective: Objective, reads: Reads) -> None:
         self.model, self.tokenizer, self.config = model, tokenizer, config
@@ -64,8 +62,6 @@ class RewardModel:
         """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of the others."""
         self.first_tokens: int | None = None
         """Of the answer that a model of refusal reads; None: all of it."""
-        self.notes: tuple[str, ...] = ()
-        """As of a policy."""
         self.counts: Counter[str] = Counter()
         """Since the start: "sequences" scored, and their "tokens"."""
         self.device = next(model.parameters()).device
@@ -89,6 +85,19 @@ class RewardModel:
             InputError: as load_reward_model.
         """
         return load_reward_model(ModelConfig(name=str(folder), device=device))
+
+    @property
+    def folder_is_whole(self) -> bool:
+        return not self.config.lora_rank
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.model.state_dict()
+
+    def facts(self) -> dict[str, Any]:
+        return model_facts(self, chunked_scoring=False, path="general path")
+
+    def origin(self) -> dict[str, str]:
+        return {"chat_template": str(self.tokenizer.chat_template)}
 
     @property
     def num_parameters(self) -> int:

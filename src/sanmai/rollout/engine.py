@@ -9,18 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Self
+from typing import Any, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from sanmai.activity import NOW
 from sanmai.config import Config
-from sanmai.data.chat import opened_in_prompt, render_prompt
-from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
-from sanmai.policies.text.policy import Policy
-from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
-from sanmai.rewards.rubric import Rubric
-from sanmai.rollout.partial import PartialRollouts
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.policies.contract import Policy
 from sanmai.types import Drawn, Graded, Group, Metrics, Problem, RunError, StopReason
 
 
@@ -39,6 +35,22 @@ class GradingConfig(Config):
         if not all(self.thought_tags) or len(set(self.thought_tags)) < 2:
             raise ValueError("thought_tags are two different texts, neither of them empty")
         return self
+
+
+class Grades(Protocol):
+    """What grades samples: rewards/rubric.py for texts; the recipe of another kind of policy brings its own."""
+
+    def grade(self, problem: Problem, drawn: Drawn) -> Graded:
+        """One sample with its verdicts, on a thread of many; what it raises is a failure of that sample."""
+        ...
+
+    def grade_together(self, rollouts: Sequence[tuple[Problem, Graded]]) -> list[Graded]:
+        """All of a step, with what is cheaper to say of many at once."""
+        ...
+
+    def check(self) -> None:
+        """Stop a run whose graders say nothing any more; RunError."""
+        ...
 
 
 @dataclass
@@ -67,12 +79,12 @@ class RolloutStats:
 def rollout(
     policy: Policy,
     problems: Sequence[Problem],
-    rubric: Rubric,
+    rubric: Grades,
     *,
     rollouts_per_prompt: int,
     seed: tuple,
     policy_version: int,
-    sampling: SamplingConfig,
+    sampling: Any,
     grading: GradingConfig,
 ) -> tuple[list[Group[Graded]], RolloutStats]:
     """Graded groups, in the order of `problems` whatever the order of arrival.
@@ -80,29 +92,22 @@ def rollout(
     Args:
         seed: what the rollouts' randomness is keyed by, before problem and sample: (run seed, step) in training.
         policy_version: written on every rollout.
+        sampling: settings of the kind of policy: of text a SamplingConfig.
 
     Raises:
         RunError: more than the failure budget's share of the rollouts failed; the message has the commonest reason.
     """
     start = time.monotonic()
-    requests = [
-        Request(
-            render_prompt(policy.tokenizer, p.messages, carries_images=True),
-            [(*seed, p.id, g) for g in range(rollouts_per_prompt)],
-            images=p.images,
-        )
-        for p in problems
-    ]
     graders = _Graders(rubric, grading)
     jobs: list[list[_Job]] = [[] for _ in problems]
-    num_rollouts = sum(len(request.seeds) for request in requests)
-    for completion in NOW.counted(sample(policy, requests, sampling), num_rollouts, "completions"):
-        problem, request = problems[completion.request], requests[completion.request]
-        drawn = _drawn(policy, problem, request, completion, policy_version, grading.thought_tags)
-        jobs[completion.request].append(graders.submit(problem, drawn))
+    arriving = policy.draw(
+        problems, rollouts_per_prompt, seed=seed, version=policy_version, sampling=sampling, thought_tags=grading.thought_tags
+    )
+    for index, drawn in NOW.counted(arriving, len(problems) * rollouts_per_prompt, "completions"):
+        jobs[index].append(graders.submit(problems[index], drawn))
     policy.end_phase()
     graders.finish()
-    _check_budget(graders.failures, sum(map(len, jobs)), grading.failure_budget)
+    check_budget(graders.failures, sum(map(len, jobs)), grading.failure_budget)
     rubric.check()
     graded = iter(rubric.grade_together([(job.problem, job.graded) for of_problem in jobs for job in of_problem]))
     groups = [
@@ -111,66 +116,15 @@ def rollout(
     ]
     stats = RolloutStats(
         time.monotonic() - start,
-        sum(len(r.prompt_tokens) for r in requests),
-        sum(len(r.completion_tokens) for g in groups for r in g.rollouts),
+        sum(len(g.rollouts[0].prompt_tokens) for g in groups),
+        sum(r.length for g in groups for r in g.rollouts),
         graders.failures,
     )
     return groups, stats
 
 
-def continue_rollouts(
-    policy: Policy,
-    partial: PartialRollouts,
-    rubric: Rubric,
-    *,
-    seed: tuple,
-    policy_version: int,
-    sampling: SamplingConfig,
-    grading: GradingConfig,
-    segment: int,
-    loops: tuple[int, int] | None = None,
-) -> tuple[list[Group[Graded]], RolloutStats]:
-    """Write at most `segment` tokens more of every rollout that is held, and grade the groups that have ended.
-
-    Args:
-        loops: (tokens, times): end what repeats a passage of so many tokens at most, so many times in a row.
-        seed: what the random streams are keyed by, before step, problem and sample.
-        policy_version: of these tokens.
-
-    Raises:
-        RunError: as `rollout`.
-    """
-    start = time.monotonic()
-    requests = partial.requests(seed)
-    stats = RolloutStats(prompt_tokens=sum(len(r.prompt_tokens) - r.written for r in requests))
-    num_rollouts = sum(len(request.seeds) for request in requests)
-    for completion in NOW.counted(sample(policy, requests, sampling, segment=segment), num_rollouts, "segments"):
-        partial.add(completion, policy_version)
-        stats.sampled_tokens += len(completion.tokens)
-    if loops is not None:
-        partial.stop_loops(period=loops[0], times=loops[1])
-    ended = partial.take_ended()
-    drawn = []
-    for begun in ended:
-        request = Request(begun.prompt_tokens, [])
-        for number, written in enumerate(begun.rollouts):
-            assert written.stop_reason is not None
-            done = Completion(0, number, written.tokens, written.logp, written.stop_reason)
-            newest, _ = written.segments[-1]  # one that waited for its group ended under an older policy
-            segments = tuple(written.segments) if len(written.segments) > 1 else ()
-            made = _drawn(policy, begun.problem, request, done, newest, grading.thought_tags, segments)
-            drawn.append((begun.problem, made))
-    found, stats.failures = grade(drawn, rubric, grading)
-    _check_budget(stats.failures, len(found), grading.failure_budget)
-    rubric.check()
-    rest = iter(found)
-    groups = [Group(begun.problem, tuple(islice(rest, len(begun.rollouts)))) for begun in ended]
-    stats.seconds = time.monotonic() - start
-    return groups, stats
-
-
 def grade(
-    rollouts: Sequence[tuple[Problem, Drawn]], rubric: Rubric, grading: GradingConfig
+    rollouts: Sequence[tuple[Problem, Drawn]], rubric: Grades, grading: GradingConfig
 ) -> tuple[list[Graded], dict[str, int]]:
     """The rollouts with what the rubric says of them, and how many failed for each reason.
 
@@ -182,33 +136,7 @@ def grade(
     return rubric.grade_together([(job.problem, job.graded) for job in jobs]), graders.failures
 
 
-def _drawn(
-    policy: Policy, problem: Problem, request: Request, done: Completion, version: int, tags: tuple[str, str],
-    segments: tuple[tuple[int, int], ...] = (),
-) -> Drawn:
-    tokens = done.tokens[:-1] if done.stop_reason is StopReason.STOP else done.tokens
-    text = policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    open_tag, close_tag = tags
-    whole = text
-    if problem.prefill:  # graders see the completion from its first word on, as a reader does
-        given = policy.tokenizer.encode(problem.prefill, add_special_tokens=False)
-        whole = policy.tokenizer.decode(
-            [*given, *tokens], skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-    trace = parse_trace(
-        whole,
-        open_tag=open_tag,
-        close_tag=close_tag,
-        opened_in_prompt=opened_in_prompt(policy.tokenizer, request.prompt_tokens, open_tag),
-        is_truncated=done.stop_reason is not StopReason.STOP,
-    )
-    return Drawn(
-        problem.id, done.sample, request.prompt_tokens, done.tokens, done.logp, done.stop_reason, version, text, trace,
-        segments, problem.images,
-    )  # fmt: skip
-
-
-def _check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float) -> None:
+def check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float) -> None:
     failed = sum(failures.values())
     if failed > budget * num_rollouts:
         worst = max(failures, key=lambda reason: failures[reason])
@@ -221,7 +149,7 @@ def _check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float)
 class _Graders:
     """Daemon threads that grade. A grader that hangs is left behind and replaced: nothing waits for it without bound."""
 
-    def __init__(self, rubric: Rubric, config: GradingConfig) -> None:
+    def __init__(self, rubric: Grades, config: GradingConfig) -> None:
         self.rubric, self.config = rubric, config
         self.failures: dict[str, int] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

@@ -28,8 +28,8 @@ def training_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     for kind in kinds if len(kinds) > 1 else ():
         metrics |= _means(f"reward/mean/{kind}", (r.reward for g in groups if g.problem.kind == kind for r in g.rollouts))
     return metrics | {
-        "rollout/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
-        "rollout/length_max": float(max(len(r.completion_tokens) for r in rollouts)),
+        "rollout/length_mean": fmean(r.length for r in rollouts),
+        "rollout/length_max": float(max(r.length for r in rollouts)),
         "rollout/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
         **_means("rollout/off_language", (r.off_language for r in rollouts)),
         "rollout/truncated": _share(r.stop_reason in _INCOMPLETE for r in rollouts),
@@ -46,7 +46,7 @@ def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
         **_means("eval/accuracy", map(accuracy, rollouts)),
         "eval/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
         **_means("eval/off_language", (r.off_language for r in rollouts)),
-        "eval/length_mean": fmean(len(r.completion_tokens) for r in rollouts),
+        "eval/length_mean": fmean(r.length for r in rollouts),
     }
     for name in ("harm", "thought_harm", "answer_harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
         metrics |= _means(f"eval/{name}", (r.verdicts[name].score for r in rollouts if name in r.verdicts))

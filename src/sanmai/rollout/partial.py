@@ -11,14 +11,20 @@ neither starved nor left out. Each token keeps the log-prob under the policy tha
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
 
-from sanmai.policies.text.sampler import Completion, Request
-from sanmai.types import InputError, Problem, StopReason
+from sanmai.activity import NOW
+from sanmai.policies.text.drawing import completed
+from sanmai.policies.text.model import TextModel
+from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
+from sanmai.rollout.engine import Grades, GradingConfig, RolloutStats, check_budget, grade
+from sanmai.types import Graded, Group, InputError, Problem, StopReason
 
 _NAME = "partial_rollouts"
 
@@ -149,6 +155,57 @@ class PartialRollouts:
                 for r in row["rollouts"]
             ]
             self.begun.append(Begun(known[row["problem"]], row["prompt"], row["step"], rollouts))
+
+
+def continue_rollouts(
+    model: TextModel,
+    partial: PartialRollouts,
+    rubric: Grades,
+    *,
+    seed: tuple,
+    policy_version: int,
+    sampling: SamplingConfig,
+    grading: GradingConfig,
+    segment: int,
+    loops: tuple[int, int] | None = None,
+) -> tuple[list[Group[Graded]], RolloutStats]:
+    """Write at most `segment` tokens more of every rollout that is held, and grade the groups that have ended.
+
+    Args:
+        loops: (tokens, times): end what repeats a passage of so many tokens at most, so many times in a row.
+        seed: what the random streams are keyed by, before step, problem and sample.
+        policy_version: of these tokens.
+
+    Raises:
+        RunError: as `rollout`.
+    """
+    start = time.monotonic()
+    requests = partial.requests(seed)
+    stats = RolloutStats(prompt_tokens=sum(len(r.prompt_tokens) - r.written for r in requests))
+    num_rollouts = sum(len(request.seeds) for request in requests)
+    for completion in NOW.counted(sample(model, requests, sampling, segment=segment), num_rollouts, "segments"):
+        partial.add(completion, policy_version)
+        stats.sampled_tokens += len(completion.tokens)
+    if loops is not None:
+        partial.stop_loops(period=loops[0], times=loops[1])
+    ended = partial.take_ended()
+    drawn = []
+    for begun in ended:
+        request = Request(begun.prompt_tokens, [])
+        for number, written in enumerate(begun.rollouts):
+            assert written.stop_reason is not None
+            done = Completion(0, number, written.tokens, written.logp, written.stop_reason)
+            newest, _ = written.segments[-1]  # one that waited for its group ended under an older policy
+            segments = tuple(written.segments) if len(written.segments) > 1 else ()
+            made = completed(model, begun.problem, request, done, newest, grading.thought_tags, segments)
+            drawn.append((begun.problem, made))
+    found, stats.failures = grade(drawn, rubric, grading)
+    check_budget(stats.failures, len(found), grading.failure_budget)
+    rubric.check()
+    rest = iter(found)
+    groups = [Group(begun.problem, tuple(islice(rest, len(begun.rollouts)))) for begun in ended]
+    stats.seconds = time.monotonic() - start
+    return groups, stats
 
 
 def repeats(tokens: Sequence[int], *, period: int, times: int) -> bool:

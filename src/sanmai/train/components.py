@@ -29,9 +29,9 @@ from sanmai.losses import (
     reinforce,
     weighted_nll,
 )
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.contract import BatchT, Policy
 from sanmai.train.step import Component, score_all
-from sanmai.types import TokenBatch
+from sanmai.types import Batch
 
 
 class LossConfig(Config):
@@ -119,7 +119,7 @@ def rl_components(
     settings = config.settings()
     is_mirror = settings.surrogate in MIRROR
 
-    def weigh(batch: TokenBatch) -> tuple[torch.Tensor, float]:
+    def weigh(batch: Batch) -> tuple[torch.Tensor, float]:
         budget = max_tokens if settings.normalisation is Normalisation.CONSTANT else None
         return normalise(batch.mask_BT, settings.normalisation, max_tokens=budget)
 
@@ -169,6 +169,8 @@ def rl_components(
         return loss, {f"policy/{name}": value for name, value in found.items()}
 
     def entropy(scored, denominator):
+        if scored.entropy_BT is None:
+            raise ValueError("an entropy bonus of a policy that cannot tell its entropy")
         loss, _ = entropy_bonus(
             scored.entropy_BT, scored.batch.mask_BT, weight_BT=weigh(scored.batch)[0], denominator=denominator
         )
@@ -200,8 +202,8 @@ def sft_component(weight: float = 1.0) -> Component:
 
 
 def with_proximal_logp(
-    policy: Policy, batch: TokenBatch, loss: LossConfig, *, temperature: float, micro_tokens: int
-) -> TokenBatch:
+    policy: Policy, batch: BatchT, loss: LossConfig, *, temperature: float, micro_tokens: int
+) -> BatchT:
     """The batch with two more streams: the trainer's own log-probs, to take ratios to, and what corrects for that.
 
         proximal_logp = trainer's log-prob before the update

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from sanmai.policies.contract import Trained
 from sanmai.policies.text.cpu.native import native
-from sanmai.policies.text.policy import Policy
 from sanmai.rewards.verifiers import VERSIONS
 from sanmai.types import Problem
 
@@ -22,7 +22,7 @@ _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "
 
 
 def describe_environment(
-    policy: Policy, problems: dict[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
+    policy: Trained, problems: dict[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
 ) -> dict[str, Any]:
     """Versions, machine, and the origin of the run: digests of everything it starts from.
 
@@ -45,21 +45,12 @@ def describe_environment(
             "attention_kernel": policy.device.type == "cpu" and native().attend is not None,
             "device": _device_name(policy.device),
         },
-        "model": {
-            "name": policy.config.name,
-            "architecture": type(policy.model).__name__,
-            "parameters": policy.num_parameters,
-            "trained_parameters": sum(p.numel() for p in policy.weights.values()),
-            "chunked_scoring": policy.scores_in_chunks,
-            "dtype": policy.config.dtype,
-            "path": getattr(policy, "path", "general path"),  # a reward model has the library's own forward alone
-            "notes": list(policy.notes),
-        },
+        "model": policy.facts(),
         "graders": {name: VERSIONS[name] for name in sorted(verifiers & VERSIONS.keys())},
         "origin": {
             "weights": start_digest,
             "reward": reward,
-            "chat_template": _digest([str(policy.tokenizer.chat_template)]),
+            **{name: _digest([text]) for name, text in policy.origin().items()},
             **{f"problems_{name}": _digest(_lines(found)) for name, found in problems.items()},
         },
     }

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from sanmai.policies.contract import Policy
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
 from sanmai.train.components import LossConfig, rl_components, sft_component
 from sanmai.train.step import Component, accumulate
-from sanmai.types import Credited, Drawn, Image, InputError, TokenBatch
+from sanmai.types import Batch, Credited, Drawn, Image, InputError, TokenBatch
 
 
 def write_bundle(
     folder: Path,
     policy: Policy,
-    batch: TokenBatch,
+    batch: Batch,
     *,
     reason: str,
     loss: LossConfig | None,
@@ -40,10 +40,7 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     policy.save(folder / "model")
     tensors = {
-        "tokens_BT": batch.tokens_BT,
-        "attention_BT": batch.attention_BT,
-        "mask_BT": batch.mask_BT,
-        "sampling_logp_BT": batch.sampling_logp_BT,
+        **{name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)},
         **{f"stream/{name}": s for name, s in batch.streams.items()},
     }
     tensors |= {f"reference/{name}": t for name, t in (reference or {}).items()}
@@ -59,7 +56,7 @@ def write_bundle(
             for r in rollouts
         ],
     }
-    if batch.images:
+    if isinstance(batch, TokenBatch) and batch.images:
         facts["images"] = batch.images
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n")
     return folder

@@ -39,7 +39,7 @@ def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
     tags = [text for g in groups for text in [json.dumps(dict(g.problem.tags), ensure_ascii=False)] * len(g.rollouts)]
     # Of what was not graded, or not trained on, the columns that say how are null.
     rollouts = [r if isinstance(r, Credited) else Credited(**vars(r)) for group in groups for r in group.rollouts]
-    text, flag = pa.string(), pa.bool_()
+    text = pa.string()
     count, number = pa.int32(), pa.float64()
     columns = {
         "step": pa.array([step] * len(rollouts), count),
@@ -51,17 +51,16 @@ def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
         "language": pa.array([p.language for p in problems], text),
         "tags": pa.array(tags, text),
         "text": pa.array([r.text for r in rollouts], text),
-        "trace_state": pa.array([r.trace.state.value if r.trace else None for r in rollouts], text),
-        "thinks": pa.array([r.trace.thinks if r.trace else None for r in rollouts], flag),
+        **_of_thoughts(rollouts),
         "stop_reason": pa.array([r.stop_reason.value for r in rollouts], text),
-        "num_tokens": pa.array([len(r.completion_tokens) for r in rollouts], count),
+        "num_tokens": pa.array([r.length for r in rollouts], count),
         "policy_version": pa.array([r.policy_version for r in rollouts], count),
         "reward": pa.array([r.reward for r in rollouts], number),
         "advantage": pa.array([r.advantage for r in rollouts], number),
         "log_ratio": pa.array([r.log_ratio for r in rollouts], number),
         "off_language": pa.array([r.off_language for r in rollouts], number),
         "failure": pa.array([_storable(r.failure) for r in rollouts], text),
-        "tokens": pa.array([r.completion_tokens for r in rollouts], pa.list_(count)),
+        **_drawn(rollouts),
         "sampling_logp": pa.array([r.sampling_logp for r in rollouts], pa.list_(pa.float32())),
     }
     if any(r.images for r in rollouts):
@@ -74,6 +73,24 @@ def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
             f"reason/{name}": pa.array([_storable(v.reason) if v else None for v in verdicts], text),
         }
     return pa.table(columns)
+
+
+def _of_thoughts(rollouts: Sequence[Drawn]) -> dict[str, pa.Array]:
+    """Of texts alone."""
+    if any(r.content is not None for r in rollouts):
+        return {}
+    return {
+        "trace_state": pa.array([r.trace.state.value if r.trace else None for r in rollouts], pa.string()),
+        "thinks": pa.array([r.trace.thinks if r.trace else None for r in rollouts], pa.bool_()),
+    }
+
+
+def _drawn(rollouts: Sequence[Drawn]) -> dict[str, pa.Array]:
+    """What was drawn: the tokens of texts, and of another kind of policy the columns that it gives."""
+    if any(r.content is not None for r in rollouts):
+        names = sorted({name for r in rollouts for name in r.columns})
+        return {name: pa.array([r.columns.get(name) for r in rollouts]) for name in names}
+    return {"tokens": pa.array([r.completion_tokens for r in rollouts], pa.list_(pa.int32()))}
 
 
 def _storable(text: str | None) -> str | None:

@@ -6,16 +6,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.contract import Trained, TrainedT
 from sanmai.train.runs import Run
 from sanmai.train.step import OptimizerConfig, make_optimizer
 
@@ -23,8 +21,8 @@ _FILE = "training_state.safetensors"
 
 
 @dataclass
-class TrainingState:
-    policy: Policy
+class TrainingState(Generic[TrainedT]):
+    policy: TrainedT
     optimizer: torch.optim.Optimizer
     reference: dict[str, Tensor] | None
     """Weights of the reference policy; None when nothing is measured to it."""
@@ -45,7 +43,7 @@ class TrainingState:
         }
         if self.reference is not None:
             tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
-        if self.policy.config.lora_rank:  # the model file has the adapters merged in
+        if not self.policy.folder_is_whole:
             tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items()}
         tensors |= {f"extra/{name}": tensor for name, tensor in self.extra.items()}
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -54,26 +52,27 @@ class TrainingState:
 
 def start_or_resume(
     run: Run,
-    model: ModelConfig,
+    model: Any,
     optimizer: OptimizerConfig,
     *,
     keep_reference: bool,
-    load: Callable[[ModelConfig], Any] = load_policy,
-) -> TrainingState:
+    load: Callable[[Any], TrainedT],
+) -> TrainingState[TrainedT]:
     """The state at the run's newest good checkpoint, or the starting one.
 
     Args:
-        load: makes what is trained; in place of a policy a reward model, which has what is needed here: weights, save, config.
+        model: the settings that `load` takes, with a device; of one whose folder is whole (see policies/contract.py), a name.
+        load: makes what is trained: a policy, or a reward model, which has what is needed here.
     """
     if run.checkpoint is None:
         policy = load(model)
         reference = policy.snapshot() if keep_reference else None
         return TrainingState(policy, make_optimizer(policy, optimizer), reference, weights_digest(policy))
     saved = load_file(run.checkpoint / _FILE, device=model.device)
-    if model.lora_rank:
+    if weights := _part(saved, "weights"):
         policy = load(model)
         digest = weights_digest(policy)
-        policy.load_weights(_part(saved, "weights"))
+        policy.load_weights(weights)
     else:
         policy = load(model.model_copy(update={"name": str(run.checkpoint)}))
         policy.config = model
@@ -88,10 +87,10 @@ def start_or_resume(
     return state
 
 
-def weights_digest(policy: Policy) -> str:
+def weights_digest(policy: Trained) -> str:
     """SHA-256 of every weight's bytes, in order of name."""
     sha = hashlib.sha256()
-    for name, tensor in sorted(policy.model.state_dict().items()):
+    for name, tensor in sorted(policy.tensors().items()):
         sha.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()[:16]
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sanmai.activity import NOW
 from sanmai.config import Config, OnlyWith
-from sanmai.policies.text.policy import Policy
-from sanmai.types import Metrics, RunError, TokenBatch
+from sanmai.policies.contract import Policy, Trained
+from sanmai.types import Batch, Metrics, RunError
 
 
 class OptimizerConfig(Config):
@@ -57,9 +57,10 @@ class OptimizerConfig(Config):
 class Scored:
     """A micro-batch with what the policy says of its tokens; outside batch.mask_BT values mean nothing."""
 
-    batch: TokenBatch
+    batch: Batch
     logp_BT: Tensor
-    entropy_BT: Tensor
+    entropy_BT: Tensor | None
+    """None of a kind of policy that cannot tell."""
     reference_logp_BT: Tensor | None
     step_tokens: int
     """Trained tokens of the whole step."""
@@ -72,7 +73,7 @@ class Component:
     weight: float
     loss: Callable[[Scored, float], tuple[Tensor, Metrics]]
     """Its loss and metrics must add up over micro-batches."""
-    denominator: Callable[[TokenBatch], float]
+    denominator: Callable[[Batch], float]
     needs_reference: bool = False
     needs_entropy_gradient: bool = False
     stream: str | None = None
@@ -83,7 +84,7 @@ class Component:
 class Part:
     """Sequences beside the step's own, with the components that read them: the demonstrations of an SFT anchor."""
 
-    batch: TokenBatch
+    batch: Batch
     components: Mapping[str, Component]
     temperature: float = 1.0
     """Of the softmax that its log-probs are taken under."""
@@ -113,7 +114,7 @@ def optimizer_words(config: OptimizerConfig) -> str:
     )
 
 
-def make_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
+def make_optimizer(policy: Trained, config: OptimizerConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -140,7 +141,7 @@ def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
 def optimizer_step(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
-    batch: TokenBatch,
+    batch: Batch,
     components: Mapping[str, Component],
     *,
     lr: float,
@@ -210,7 +211,7 @@ def _norm(tensors: Sequence[Tensor]) -> float:
     return math.sqrt(sum(t.double().square().sum().item() for t in tensors))
 
 
-def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro_tokens: int) -> None:
+def check_parity(policy: Policy, batch: Batch, *, temperature: float, micro_tokens: int) -> None:
     """Compare the sampler's log-probs with the trainer's on freshly sampled rollouts (law 2).
 
     Raises:
@@ -222,7 +223,7 @@ def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro
     gaps = [(a.cpu() - m.sampling_logp_BT)[m.mask_BT].abs() for a, m in zip(logps, micros, strict=True)]
     gap_N = torch.cat(gaps)
     kind, gap, bound = "largest", gap_N.max().item(), 1e-2
-    if policy.config.dtype != "float32":  # single tokens differ widely in bfloat16
+    if policy.dtype != "float32":  # single tokens differ widely in bfloat16
         kind, gap, bound = "mean", gap_N.mean().item(), 0.1
     if not gap <= bound:
         raise RunError(
@@ -233,7 +234,7 @@ def check_parity(policy: Policy, batch: TokenBatch, *, temperature: float, micro
 
 def accumulate(
     policy: Policy,
-    batch: TokenBatch,
+    batch: Batch,
     components: Mapping[str, Component],
     temperature: float,
     micro_tokens: int,
@@ -271,12 +272,14 @@ def accumulate(
             metrics |= {f"loss/{name}": component.weight * loss.item(), **found}
         gap_BT = torch.where(micro.mask_BT, logp_BT.detach() - micro.sampling_logp_BT, 0.0)
         means_B = gap_BT.sum(dim=1) / micro.mask_BT.sum(dim=1).clamp(min=1)
-        metrics["policy/entropy"] = entropy_BT.detach().sum().item() / num_scored
+        if entropy_BT is not None:
+            metrics["policy/entropy"] = entropy_BT.detach().sum().item() / num_scored
         metrics["policy/logp_mismatch_max"] = gap_BT.abs().max().item()
         return total, metrics, means_B.tolist()
 
     metrics: Metrics = {f"loss/{name}": 0.0 for name in components}
-    metrics |= {"policy/entropy": 0.0, "policy/logp_mismatch_max": 0.0}
+    metrics |= {"policy/entropy": 0.0} if policy.tells_entropy else {}
+    metrics["policy/logp_mismatch_max"] = 0.0
     log_ratio_B: list[float | None] = [None] * len(batch)
     for part, (found, means_B) in zip(parts, _backward_in_order(policy, len(micros), part_of_the_step), strict=True):
         # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
@@ -289,7 +292,7 @@ def accumulate(
     return StepResult(metrics, log_ratio_B)
 
 
-def score_all(policy: Policy, micros: Sequence[TokenBatch], temperature: float) -> list[Tensor]:
+def score_all(policy: Policy, micros: Sequence[Batch], temperature: float) -> list[Tensor]:
     """Log-probs logp_BT of every micro-batch, without gradient, on the policy's device."""
 
     def score(i: int) -> Tensor:
@@ -299,7 +302,7 @@ def score_all(policy: Policy, micros: Sequence[TokenBatch], temperature: float) 
     return policy.cores.map(score, len(micros))
 
 
-def _rows_that_count(batch: TokenBatch, components: Mapping[str, Component]) -> list[int]:
+def _rows_that_count(batch: Batch, components: Mapping[str, Component]) -> list[int]:
     """Rows whose forward pass can change the loss of any component."""
     streams = [component.stream for component in components.values()]
     if any(name is None for name in streams):

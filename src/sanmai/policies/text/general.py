@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.model import TextModel
 from sanmai.types import Image
 
 Pictures = Sequence[tuple[Image, ...]]
@@ -21,7 +21,7 @@ Pictures = Sequence[tuple[Image, ...]]
 class CachedDecoder:
     """A batch being written: model, KV cache, attention mask and positions of its rows."""
 
-    def __init__(self, policy: Policy, cache: Any, attention_RT: Tensor | None, position_R: Tensor) -> None:
+    def __init__(self, policy: TextModel, cache: Any, attention_RT: Tensor | None, position_R: Tensor) -> None:
         self.model, self.cache, self.attention_RT, self.position_R = policy.model, cache, attention_RT, position_R
 
     def next(self, token_R: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class UncachedDecoder:
     Rows are padded on the right, where a causal model cannot see the padding.
     """
 
-    def __init__(self, policy: Policy, token_RT: Tensor, attention_RT: Tensor, images: Pictures) -> None:
+    def __init__(self, policy: TextModel, token_RT: Tensor, attention_RT: Tensor, images: Pictures) -> None:
         self.policy, self.token_RT, self.attention_RT, self.images = policy, token_RT, attention_RT, images
 
     def next(self, token_R: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class UncachedDecoder:
 
 
 def start_uncached(
-    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
+    policy: TextModel, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
 ) -> tuple[Tensor, UncachedDecoder]:
     """The first logits of every rollout, and a decoder that keeps whole sequences."""
     shape = (len(prompts), max(map(len, prompts)) + min(room, 16))
@@ -87,7 +87,7 @@ def start_uncached(
     return logits_PV[row_of], UncachedDecoder(policy, token_PT[row_of], attention_PT[row_of], pictures)
 
 
-def cache_works(policy: Policy) -> bool:
+def cache_works(policy: TextModel) -> bool:
     """Prompts of two lengths, repeated, cut down and continued through the cache, give the logits of whole forward passes.
 
     State-space and hybrid models keep other state than keys and values, each library class in its own way: they are
@@ -112,7 +112,7 @@ def cache_works(policy: Policy) -> bool:
 
 
 def prefill_cached(
-    policy: Policy, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
+    policy: TextModel, prompts: list[list[int]], repeats: Tensor, room: int, images: Pictures = ()
 ) -> tuple[Tensor, CachedDecoder]:
     """Run each prompt once, then repeat its cache for every rollout of its group."""
     device, width = policy.device, max(map(len, prompts))

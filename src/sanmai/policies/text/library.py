@@ -114,3 +114,17 @@ def stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
             "the model names no end-of-sequence token: set eos_token in its tokenizer or generation config"
         )
     return tuple(sorted(found))
+
+
+def model_facts(model: Any, *, chunked_scoring: bool, path: str) -> dict[str, Any]:
+    """What a run's record says of a policy or reward model."""
+    return {
+        "name": model.config.name,
+        "architecture": type(model.model).__name__,
+        "parameters": model.num_parameters,
+        "trained_parameters": sum(p.numel() for p in model.weights.values()),
+        "chunked_scoring": chunked_scoring,
+        "dtype": model.config.dtype,
+        "path": path,
+        "notes": list(model.notes),
+    }

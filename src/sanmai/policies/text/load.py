@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from sanmai.policies.cores import native_bfloat16
 from sanmai.policies.text.config import DTYPES, ModelConfig
-from sanmai.policies.text.cpu.cores import native_bfloat16
 from sanmai.policies.text.gguf_files import gguf_note
 from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
 from sanmai.policies.text.policy import Policy

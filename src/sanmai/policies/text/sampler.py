@@ -31,7 +31,7 @@ from sanmai.policies.text.decoder import DenseDecoder, FusedWeights, Prefilled, 
 from sanmai.policies.text.dense import DenseModel
 from sanmai.policies.text.general import cache_works, prefill_cached, start_uncached
 from sanmai.policies.text.keeping import PREFILL_TOKENS, PREFILL_TOKENS_OF_LARGE, Keeping
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.model import TextModel
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.types import Image, StopReason
 
@@ -93,7 +93,7 @@ class Completion:
 
 
 def sample(
-    policy: Policy, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None,
+    policy: TextModel, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None,
     prefixes: Prefixes | None = None,
 ) -> Iterator[Completion]:
     """Completions of every request, each yielded when it is finished.
@@ -234,7 +234,7 @@ class _Task:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: TextModel,
         requests: Sequence[Request],
         config: SamplingConfig,
         deadline: float,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rollouts import drawn, paid
-from sanmai.rollout.pack import minibatches, pack, pack_credited, pack_rollouts, trained_rollouts
+from rollouts import drawn, packed, paid
+from sanmai.policies.text.pack import pack, pack_rollouts
+from sanmai.rollout.credit import minibatches, trained_rollouts
 from sanmai.types import Credited, Group, Problem
 from tiny_models import random_policy
 
@@ -21,7 +22,7 @@ def rollout(prompt: list[int], completion: list[int], *, reward: float | None = 
 
 
 def test_completions_are_trained_with_their_stop_token_and_prompts_are_not():
-    batch = pack_credited([rollout([5, 6], [7, 1], advantage=2.0), rollout([8], [9], advantage=-3.0)])
+    batch = packed([rollout([5, 6], [7, 1], advantage=2.0), rollout([8], [9], advantage=-3.0)])
     assert batch.tokens_BT.tolist() == [[5, 6, 7, 1], [8, 9, 0, 0]]
     assert batch.attention_BT.int().tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
     assert batch.mask_BT.int().tolist() == [[0, 0, 1, 1], [0, 1, 0, 0]]
@@ -52,7 +53,7 @@ def test_demonstrations_have_no_behaviour_log_probs():
 
 
 def test_selected_rows_lose_the_padding_that_none_of_them_needs():
-    batch = pack_credited([rollout([1] * 3, [2] * length) for length in (1, 6, 2)])
+    batch = packed([rollout([1] * 3, [2] * length) for length in (1, 6, 2)])
     assert batch.tokens_BT.shape == (3, 9)
     part = batch.select([2, 0])
     assert part.tokens_BT.shape == part.streams["rl"].shape == (2, 5)

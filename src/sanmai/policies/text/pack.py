@@ -5,13 +5,11 @@ Shape key: B sequences, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from sanmai.types import Credited, Drawn, GradedT, Group, Image, TokenBatch
+from sanmai.types import Drawn, Image, TokenBatch
 
 Example = tuple[list[int], list[int]] | tuple[list[int], list[int], tuple[Image, ...]]
 """Prompt tokens, completion tokens, and the prompt's pictures if it has any."""
@@ -41,11 +39,6 @@ def pack(
     return TokenBatch(mask_BT, logp_BT, {}, tokens_BT, attention_BT, images if any(images) else ())
 
 
-def trained_rollouts(groups: Sequence[Group[GradedT]]) -> list[GradedT]:
-    """The rollouts that have a reward: the others are kept and counted, and leave the loss (law 4)."""
-    return [r for group in groups for r in group.rollouts if r.reward is not None]
-
-
 def pack_rollouts(rollouts: Sequence[Drawn], *, newest_alone: bool = False) -> TokenBatch:
     """Rollouts as one batch, without streams.
 
@@ -60,21 +53,3 @@ def pack_rollouts(rollouts: Sequence[Drawn], *, newest_alone: bool = False) -> T
         ],
         sampling_logp=[r.sampling_logp[k:] for r, k in zip(rollouts, starts, strict=True)],
     )
-
-
-def pack_credited(rollouts: Sequence[Credited], *, newest_alone: bool = False) -> TokenBatch:
-    """`pack_rollouts` with their advantage as the stream "rl", and that of their costs as "cost" where one has any."""
-    batch = pack_rollouts(rollouts, newest_alone=newest_alone)
-    advantages = {"rl": [r.advantage or 0.0 for r in rollouts]}
-    if any(r.cost_advantage for r in rollouts):
-        advantages["cost"] = [r.cost_advantage for r in rollouts]
-    streams = {name: torch.tensor(values).unsqueeze(1) * batch.mask_BT for name, values in advantages.items()}
-    return replace(batch, streams=streams)
-
-
-def minibatches(
-    batch: TokenBatch, count: int, *, shuffle: np.random.Generator
-) -> Iterator[tuple[list[int], TokenBatch]]:
-    """The rows of a batch, shuffled and split into `count` nearly equal parts (fewer when there are fewer rows)."""
-    for rows in np.array_split(shuffle.permutation(len(batch)), min(count, len(batch))):
-        yield rows.tolist(), batch.select(rows.tolist())
