@@ -375,7 +375,7 @@ def _commit(folder: Path, name: str) -> None:
 
 
 def _tokens(groups: Sequence[Group[Graded]]) -> int:
-    return sum(len(r.completion_tokens) for group in groups for r in group.rollouts)
+    return sum(r.length for group in groups for r in group.rollouts)
 
 
 def _kinds(problems: Sequence[Problem]) -> str:

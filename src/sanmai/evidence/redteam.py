@@ -380,7 +380,7 @@ def _metrics(archive: Archive, queries: Sequence[Query], groups: Sequence[Group[
         "redteam/coverage": found["coverage"], "redteam/qd_score": found["qd_score"],
         **({"redteam/archive_asr": found["archive_asr"]["value"]} if found["archive_asr"] else {}),
         "redteam/queries": float(len(queries)), "redteam/ungraded": float(sum(q.objective is None for q in queries)),
-        "tokens/sampled": float(sum(len(r.completion_tokens) for group in groups for r in group.rollouts)),
+        "tokens/sampled": float(sum(r.length for group in groups for r in group.rollouts)),
     }  # fmt: skip
 
 

@@ -81,17 +81,17 @@ def with_length_rewards(
 def _with_length(group: Group[Graded], config: LengthConfig, weight: float, max_tokens: int) -> Group[Graded]:
     correct = [_is_correct(r) for r in group.rollouts]
     if config.reward == "kimi":
-        values = kimi_length_rewards([len(r.completion_tokens) for r in group.rollouts], correct)
+        values = kimi_length_rewards([r.length for r in group.rollouts], correct)
         replaced = None
     elif config.reward == "overlong":
         cache, replaced = config.cache_tokens(max_tokens), None
-        values = [soft_overlong(len(r.completion_tokens), max_length=max_tokens, cache=cache) for r in group.rollouts]
+        values = [soft_overlong(r.length, max_length=max_tokens, cache=cache) for r in group.rollouts]
     else:
         values = [_cosine(r, right, config, max_tokens) for r, right in zip(group.rollouts, correct, strict=True)]
         replaced = "accuracy"
     rollouts = (
         r.with_component(
-            "length_reward", Verdict(value, f"{len(r.completion_tokens)} tokens", config.reward), weight, in_place_of=replaced
+            "length_reward", Verdict(value, f"{r.length} tokens", config.reward), weight, in_place_of=replaced
         )
         for r, value in zip(group.rollouts, values, strict=True)
     )
@@ -107,6 +107,6 @@ def _is_correct(r: Graded) -> bool | None:
 
 
 def _cosine(r: Graded, is_correct: bool | None, config: LengthConfig, max_tokens: int) -> float | None:
-    value = cosine_reward(len(r.completion_tokens), is_correct, max_length=max_tokens)
+    value = cosine_reward(r.length, is_correct, max_length=max_tokens)
     repeated = repetition_penalties(r.completion_tokens, ngram=config.ngram, penalty=config.repetition_penalty)
     return None if value is None else value + fsum(repeated)

@@ -197,7 +197,7 @@ def imitate(
     batch, components, metrics = _components(state.policy, teacher, batch, config)
     if "rl" in batch.streams:
         totals = batch.streams["rl"].sum(dim=1).tolist()
-        rollouts = [replace(r, advantage=t / len(r.completion_tokens)) for r, t in zip(rollouts, totals, strict=True)]
+        rollouts = [replace(r, advantage=t / r.length) for r, t in zip(rollouts, totals, strict=True)]
     result = _step(run, state, batch, components, rollouts, config, step)
     for k, r, log_ratio in zip(chosen, rollouts, result.log_ratio_B, strict=True):
         credited[k] = replace(r, log_ratio=log_ratio)
