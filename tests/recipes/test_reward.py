@@ -25,7 +25,7 @@ FAST = {
     "examples_per_step": 8, "checkpoints": {"every": 1}, "preferences": {"world": {"train": 24, "heldout": 12}},
 }  # fmt: skip
 PAIRS: dict = {**FAST, "balance_lengths": False}
-OBJECTIVES = ["pairwise", "pointwise", "correctness", "refusal"]
+OBJECTIVES = ["pairwise", "pointwise", "correctness", "refusal", "process"]
 
 
 def metrics_of(run: Path) -> list[dict]:
@@ -141,7 +141,7 @@ def test_a_plan_says_what_would_be_trained(tmp_path, objective):
     recipe = find_recipe("reward")
     config = resolve(recipe, values=(PAIRS if objective == "pairwise" else FAST) | {"objective": objective})
     text = " ".join(describe(recipe, config, tmp_path / "run", measure=True))
-    assert "3 updates of 8" in text and ("answer alone" in text) == (objective != "pointwise")
+    assert "3 updates of 8" in text and ("answer alone" in text) == (objective not in ("pointwise", "process"))
 
 
 @pytest.mark.parametrize(("name", "easy", "normal", "hard"), [

@@ -141,11 +141,12 @@ class StyledPair:
 
 Anything = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal | StyledPair
 Item = TypeVar("Item", Pair, LabelledResponse, LabelledAnswer, LabelledRefusal, StyledPair)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Loaded(Generic[Item]):
-    items: list[Item]
+class Loaded(Generic[Read]):
+    items: list[Read]
     skipped: list[str] = field(default_factory=list)
     """One "file, line N: reason" per malformed line that was passed over."""
     duplicates: int = 0

@@ -1,10 +1,11 @@
-"""Reward models: of helpfulness from pairs (Bradley-Terry), of safety, correctness or refusal from labels (cross-entropy).
+"""Reward models: of helpfulness from pairs (Bradley-Terry), of safety, correctness, refusal or steps from labels.
 
 Reproduces the reward models of DeepSeek-R1 (arXiv:2501.12948): one pass at learning rate 6e-6 in
 batches of 256 and at most 8,192 tokens; helpfulness from pairs whose chosen and rejected responses are of balanced length,
 scored on the answer alone; safety pointwise, on thought and answer. And the classic reward model of Kimi k1.5 (arXiv:2501.12599,
 "Reward Modeling for Math"): question, reference answer and response in, a scalar out whether the response is correct.
-A model of refusal says whether an answer refuses, wholly or in part: a judge of evaluations that is none of the rules.
+A model of refusal says whether an answer refuses, wholly or in part: a judge of evaluations that is none of the rules. A process
+model scores every step (Lightman et al. 2023, arXiv:2305.20050; labels by continuations: Math-Shepherd, arXiv:2312.08935).
 The result is an ordinary sequence-classification folder.
 """
 
@@ -14,7 +15,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -22,10 +23,12 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import LabelledRefusal, Pair, load_rm_bench
+from sanmai.data.steps import StepRule
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
 from sanmai.losses import binary_cross_entropy, bradley_terry
 from sanmai.policies.text.config import ModelConfig
+from sanmai.recipes.process_report import evaluate_steps
 from sanmai.recipes.refusal_evaluation import under_other_prompts
 from sanmai.recipes.reward_data import (
     Example,
@@ -33,6 +36,7 @@ from sanmai.recipes.reward_data import (
     PreferencesConfig,
     balanced,
     encode_examples,
+    encode_step_examples,
     is_positive,
     load_preferences,
 )
@@ -60,9 +64,17 @@ class RewardConfig(Config):
     """Names every random stream of the run, the new head's too."""
     objective: Objective = "pairwise"
     """"pairwise": which of two responses is better. "pointwise": is this response safe. "correctness": is its answer right, with
-    the reference answer shown. "refusal": does its answer refuse, wholly or in part."""
+    the reference answer shown. "refusal": does its answer refuse, wholly or in part. "process": is each step right."""
     reads: Reads | None = None
-    """What of a completion is scored: "answer" or "all" (thought and answer); by default all for "pointwise", else the answer."""
+    """What of a completion is scored: "answer" or "all" (thought and answer); by default all for "pointwise" and "process", else
+    the answer."""
+    steps: str | None = None
+    """How a process model's completions are cut when it grades them: text:SEPARATOR, line, sentence, tokens:N, world or thought;
+    by default world for the embedded world and else text:\\n\\n. Training takes the steps of the rows as they are."""
+    labels: Literal["soft", "hard"] = "soft"
+    """Of a step whose label is a share of right continuations: train on the share, or on right where there was any."""
+    separator: str | None = None
+    """Between the steps of a row that states none; by default what its format has."""
     epochs: float = Field(1.0, gt=0)
     """Passes over the examples."""
     examples_per_step: int = Field(256, ge=1)
@@ -85,6 +97,7 @@ class RewardConfig(Config):
     only_with = (
         OnlyWith('objective = "pairwise"', lambda c: c.objective == "pairwise", "balance_lengths"),
         OnlyWith('objective = "refusal"', lambda c: c.objective == "refusal", "first_tokens", "other_prompts"),
+        OnlyWith('objective = "process"', lambda c: c.objective == "process", "steps", "labels", "separator"),
     )
 
     @model_validator(mode="after")
@@ -99,6 +112,12 @@ class RewardConfig(Config):
             )
         if self.objective == "refusal" and self.evaluation.rm_bench:
             raise ValueError("evaluation.rm_bench: its pairs say nothing of refusals, of which this model is")
+        if self.objective == "process" and self.evaluation.rm_bench:
+            raise ValueError("evaluation.rm_bench: its pairs have no steps, of which this model is")
+        if self.objective == "process" and self.reads == "answer":
+            raise ValueError('reads = "answer": steps are of all that was written; expected "all"')
+        if self.steps is not None:
+            StepRule.parse(self.steps)
         if self.objective == "refusal" and self.reads == "all":
             raise ValueError('reads = "all": a refusal is told by the answer; expected "answer"')
         if len({Path(name).stem for name in self.evaluation.rm_bench}) < len(self.evaluation.rm_bench):
@@ -108,13 +127,15 @@ class RewardConfig(Config):
     @property
     def loads(self) -> dict[str, Any]:
         """How a model of this kind is loaded to be trained."""
-        kept = {"first_tokens": self.first_tokens} if self.objective == "refusal" else {}
+        kept: dict[str, Any] = {"first_tokens": self.first_tokens} if self.objective == "refusal" else {}
+        if self.objective == "process":
+            kept = {"steps": self.steps or ("world" if self.preferences.source == "world" else r"text:\n\n")}
         return {"objective": self.objective, "reads": self.part, "seed": self.seed, "for_training": True, **kept}
 
     @property
     def part(self) -> Reads:
         """What of a completion is scored."""
-        return self.reads or ("all" if self.objective == "pointwise" else "answer")
+        return self.reads or ("all" if self.objective in ("pointwise", "process") else "answer")
 
 
 def run_reward(
@@ -130,20 +151,20 @@ def run_reward(
         raise InputError("reward learns from preferences (preferences.source) and takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "reward", config) as run:
-        train, held_out = load_preferences(config.preferences, config.objective, config.seed, run.warn)
+        train, held_out = _preferences(config, run.warn)
         benchmarks: Benchmarks = {Path(name).stem: load_rm_bench(name, run.warn) for name in config.evaluation.rm_bench}
         load = functools.partial(load_reward_model, **config.loads)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
         model = state.policy
         origin: dict[str, Any] = {"train": train, "evaluation": held_out, **benchmarks}
         run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
-        examples = encode_examples(model, _shown(config, train), config.max_tokens, "training examples", run.warn)
+        examples = _encoded(model, config, _shown(config, train), "training examples", run.warn)
         if config.objective == "pairwise" and config.balance_lengths:
             examples = balanced(examples, run.warn)
-        evaluated = encode_examples(model, held_out, config.max_tokens, "held-out examples", run.warn)
-        measure = functools.partial(
-            evaluate, run, model, evaluated, benchmarks, config.optimizer.micro_tokens, progress
-        )
+        evaluated = _encoded(model, config, held_out, "held-out examples", run.warn)
+        evaluation = evaluate_steps if config.objective == "process" else evaluate
+        micro_tokens = config.optimizer.micro_tokens
+        measure = functools.partial(evaluation, run, model, evaluated, benchmarks, micro_tokens, progress)
         per_step = min(config.examples_per_step, len(examples))
         num_steps = num_updates(config, len(examples))
 
@@ -158,9 +179,9 @@ def run_reward(
 def describe_reward(config: RewardConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; preferences and model are loaded and checked."""
     warnings: list[str] = []
-    train, held_out = load_preferences(config.preferences, config.objective, config.seed, warnings.append)
+    train, held_out = _preferences(config, warnings.append)
     model = load_reward_model(config.model, **config.loads)
-    examples = encode_examples(model, _shown(config, train), config.max_tokens, "training examples", warnings.append)
+    examples = _encoded(model, config, _shown(config, train), "training examples", warnings.append)
     if config.objective == "pairwise" and config.balance_lengths:
         examples = balanced(examples, warnings.append)
     yield (
@@ -169,12 +190,15 @@ def describe_reward(config: RewardConfig, out: Path, *, measure: bool) -> Iterat
     )
     what = {
         "pairwise": "pairs", "pointwise": "labelled responses", "correctness": "labelled answers", "refusal": "labelled refusals",
+        "process": "solutions with labelled steps",
     }[config.objective]  # fmt: skip
     yield f"{len(examples):,} {what} to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in warnings)
     loss = (
         f"cross-entropy of {' or '.join(LABELS[config.objective])}" if config.objective in LABELS else "Bradley-Terry"
     )
+    if config.objective == "process":
+        yield f"{sum(v is not None for e in examples for v in e.labels):,} labelled steps; steps are cut by {model.steps}."
     read = "the answer alone" if config.part == "answer" else "thought and answer"
     if config.objective == "refusal" and config.first_tokens is not None:
         read += f", its first {config.first_tokens} tokens"
@@ -183,6 +207,21 @@ def describe_reward(config: RewardConfig, out: Path, *, measure: bool) -> Iterat
         f"{min(config.examples_per_step, len(examples))}; {loss}, scored on {read}."
     )
     yield optimizer_words(config.optimizer)
+
+
+def _preferences(config: RewardConfig, on_warning: Callable[[str], None]) -> tuple[list[Preference], list[Preference]]:
+    return load_preferences(
+        config.preferences, config.objective, config.seed, on_warning, separator=config.separator
+    )
+
+
+def _encoded(
+    model: RewardModel, config: RewardConfig, items: Sequence[Preference], what: str, on_warning: Callable[[str], None]
+) -> list[Example]:
+    if config.objective != "process":
+        return encode_examples(model, items, config.max_tokens, what, on_warning)
+    is_hard = config.labels == "hard" and what.startswith("training")
+    return encode_step_examples(model, items, config.max_tokens, what, on_warning, are_hard=is_hard)
 
 
 def _shown(config: RewardConfig, train: Sequence[Preference]) -> Sequence[Preference]:
@@ -209,8 +248,9 @@ def update(
     """One optimizer update on pairs or labelled responses, the gradient accumulated over micro-batches.
 
     Returns:
-        `loss/pairwise` or `loss/pointwise` (nats per example), `train/pair_accuracy` and `train/score_gap`, or
-        `train/label_accuracy`, before the update; `policy/grad_norm` before clipping, `optimizer/lr`, `tokens/trained`.
+        `loss/pairwise` or `loss/pointwise` (nats per example) or `loss/process` (nats per step), `train/pair_accuracy` and
+        `train/score_gap`, or `train/label_accuracy`, before the update; `policy/grad_norm` before clipping, `optimizer/lr`,
+        `tokens/trained`.
 
     Raises:
         NonFiniteError: the loss or the gradient is not finite; weights and optimizer state are as before.
@@ -222,11 +262,13 @@ def update(
     metrics: Metrics = {}
     # A pair's two responses go through together: its loss needs both.
     widths = [len(example.sequences) * max(map(len, example.sequences)) for example in batch]
-    loss_name = f"loss/{'pairwise' if model.objective == 'pairwise' else 'pointwise'}"
+    loss_name = f"loss/{model.objective if model.objective in ('pairwise', 'process') else 'pointwise'}"
+    is_process = model.objective == "process"
+    count = sum(v is not None for e in batch for v in e.labels) if is_process else len(batch)
     broken: list[str] = []
     for rows in similar_lengths(widths, config.micro_tokens):
         part = [batch[row] for row in rows]
-        loss, found = _loss(model, part, denominator=float(len(batch)))
+        loss, found = _loss(model, part, denominator=float(count))
         if not math.isfinite(loss.item()):
             broken += [example.item.id for example in part]
         loss.backward()
@@ -246,6 +288,12 @@ def update(
 
 
 def _loss(model: RewardModel, part: Sequence[Example], denominator: float) -> tuple[torch.Tensor, Metrics]:
+    if model.objective == "process":
+        ends = [[end for end, v in zip(e.ends, e.labels, strict=True) if v is not None] for e in part]
+        score_N = model.forward_steps([e.sequences[0] for e in part], ends)
+        label_N = score_N.new_tensor([v for e in part for v in e.labels if v is not None])
+        loss, found = binary_cross_entropy(score_N, label_N, denominator=denominator)
+        return loss, {f"train/{name}": value for name, value in found.items()}
     score_B = model.forward([sequence for example in part for sequence in example.sequences])
     items = [example.item for example in part]
     if model.objective == "pairwise":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,19 +23,22 @@ from sanmai.data.preferences import (
     load_refusals,
 )
 from sanmai.data.problems import OnError, split
+from sanmai.data.step_labels import LabelledSteps, load_steps
+from sanmai.data.steps import decoder, token_ends
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import warn_of_overlap
 from sanmai.rewards.reward_model import LABELS, Objective, RewardModel
 from sanmai.types import InputError, Problem
 from sanmai.world.answers import labelled_answers
 from sanmai.world.preferences import helpfulness_pairs, refusal_labels, safety_labels
+from sanmai.world.steps import labelled_steps
 
-Preference = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal
+Preference = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal | LabelledSteps
 
 
 class WorldPreferencesConfig(Config):
     train: int = Field(3000, ge=1)
-    """Training pairs or labels, on the seen half of the objects; labelled answers, on sums of the train split."""
+    """Training pairs or labels, on the seen half of the objects; labelled answers and steps, on sums of the train split."""
     heldout: int = Field(600, ge=1)
     """Held-out ones, on the other half, in every phrasing and wrapper, or on held-out sums; their labels are gold."""
     noise: float = Field(0.05, ge=0, le=1)
@@ -79,27 +83,38 @@ class Example:
     prompt_length: int
     sequences: tuple[list[int], ...]
     """Prompt and completion tokens, of one or two responses."""
+    ends: tuple[int, ...] = ()
+    """Of labelled steps: the number of tokens at each one's end, the prompt's among them."""
+    labels: tuple[float | None, ...] = ()
+    """Of labelled steps: what each is trained on; None is not."""
 
 
 def load_preferences(
-    config: PreferencesConfig, objective: Objective, seed: int, on_warning: Callable[[str], None]
+    config: PreferencesConfig,
+    objective: Objective,
+    seed: int,
+    on_warning: Callable[[str], None],
+    *,
+    separator: str | None = None,
 ) -> tuple[list[Preference], list[Preference]]:
     """Training and held-out preferences; no prompt is in both.
 
     Args:
         seed: of the world's training rows, and of what is held out.
         on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
+        separator: between labelled steps, where a row states none; None: what its format has.
 
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
     """
-    train = _load(config.source, config, objective, seed, on_warning, is_training=True)
+    load = functools.partial(_load, config=config, objective=objective, seed=seed, on_warning=on_warning, separator=separator)
+    train = load(config.source, is_training=True)
     if config.evaluation is None and config.source == "world":
-        held_out = _load("world", config, objective, seed, on_warning, is_training=False)
+        held_out = load("world", is_training=False)
     elif config.evaluation is None:
         train, held_out = _split(train, config.holdout, seed)
     else:
-        held_out = _load(config.evaluation, config, objective, seed, on_warning, is_training=False)
+        held_out = load(config.evaluation, is_training=False)
         warn_of_overlap(_as_problems(train), _as_problems(held_out), on_warning)
     if not train:
         raise InputError(f"preferences.source = {config.source!r}: nothing is left to train on")
@@ -147,6 +162,60 @@ def encode_examples(
     return kept
 
 
+def encode_step_examples(
+    model: RewardModel,
+    items: Sequence[Preference],
+    max_tokens: int,
+    what: str,
+    on_warning: Callable[[str], None],
+    *,
+    are_hard: bool = False,
+) -> list[Example]:
+    """The solutions as a process model reads them, each step at the token that ends it; what is too long or cannot be aligned is
+    left out and counted.
+
+    Args:
+        max_tokens, what: as of encode_examples.
+        are_hard: a label above 0 is trained on as 1.
+
+    Raises:
+        InputError: none is left.
+    """
+    room = min(max_tokens, model.max_positions or max_tokens)
+    examples: list[Example] = []
+    num_long = 0
+    apart: list[str] = []
+    for item in items:
+        assert isinstance(item, LabelledSteps)
+        prompt = model.encode_prompt(item.messages)
+        tokens = model.encode_text(prompt, item.response)
+        decode = decoder(model.tokenizer)
+        said = decode(tokens)
+        opened = len(item.response) - len(said)  # a tag that the prompt has opened
+        try:
+            if not item.response.endswith(said):
+                raise ValueError("the tokenizer does not give the text back")
+            ends = token_ends(tokens, decode, [end - opened for end in item.ends])
+        except ValueError as error:
+            apart.append(f"{item.id}: {error}")
+            continue
+        if len(prompt) + len(tokens) > room:
+            num_long += 1
+            continue
+        labels = tuple(float(v > 0) if are_hard and v is not None else v for v in item.labels)
+        examples.append(
+            Example(item, len(prompt), ([*prompt, *tokens],), tuple(len(prompt) + end for end in ends), labels)
+        )
+    if apart:
+        on_warning(f"{len(apart)} of {len(items)} {what} have steps that do not end with tokens and are left out; {apart[0]}")
+    if num_long:
+        on_warning(f"{num_long} of {len(items)} {what} are longer than {room} tokens (max_tokens, or the model's positions)")
+    if items and not examples:
+        why = f"; {apart[0]}" if apart else ""
+        raise InputError(f"max_tokens = {max_tokens}: none of {len(items)} {what} can be read{why}")
+    return examples
+
+
 def balanced(examples: Sequence[Example], on_warning: Callable[[str], None]) -> list[Example]:
     """The pairs among which length does not tell the chosen response; how many were dropped is said.
 
@@ -182,10 +251,10 @@ def is_positive(item: Preference) -> bool:
     """The label: safe, correct, or a refusal (wholly or in part). A pair has none.
 
     Raises:
-        ValueError: it is a pair.
+        ValueError: it is a pair, or has labels of steps.
     """
-    if isinstance(item, Pair):
-        raise ValueError(f"{item.id}: a pair has no label")
+    if isinstance(item, Pair | LabelledSteps):
+        raise ValueError(f"{item.id}: has no label of its own")
     if isinstance(item, LabelledRefusal):
         return item.is_refusal
     return item.is_correct if isinstance(item, LabelledAnswer) else item.is_safe
@@ -204,6 +273,8 @@ def as_problem(item: Preference) -> Problem:
     """The prompt, for records and comparisons; labels of safety and refusal are of kind "safety", answers of "reasoning"."""
     if isinstance(item, LabelledAnswer):
         return Problem(item.id, item.messages, item.reference, language=item.language, tags=item.tags)
+    if isinstance(item, LabelledSteps):
+        return Problem(item.id, item.messages, verifier="none", language=item.language, tags=item.tags)
     kind = "general" if isinstance(item, Pair) else "safety"
     return Problem(item.id, item.messages, verifier="none", kind=kind, language=item.language, tags=item.tags)
 
@@ -224,11 +295,13 @@ def _load(
     seed: int,
     on_warning: Callable[[str], None],
     *,
+    separator: str | None,
     is_training: bool,
 ) -> list[Preference]:
     rows = _world_rows(config.world, objective, seed, is_training) if source == "world" else None
     loads: dict[Objective, Callable[..., Loaded]] = {
         "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers, "refusal": load_refusals,
+        "process": functools.partial(load_steps, separator=separator),
     }  # fmt: skip
     limit = config.limit if is_training else None
     loaded = loads[objective](source, rows=rows, on_error=config.on_error, limit=limit, on_warning=on_warning)
@@ -253,6 +326,10 @@ def _world_rows(config: WorldPreferencesConfig, objective: Objective, seed: int,
             split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
             noise = config.noise if is_training else 0.0
             return labelled_answers(count, seed=seed if is_training else 0, split=split, noise=noise)
+        if objective == "process":
+            split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
+            noise = config.noise if is_training else 0.0
+            return labelled_steps(count, seed=seed if is_training else 0, split=split, noise=noise)
         labels = refusal_labels if objective == "refusal" else safety_labels
         if is_training:
             return labels(config.train, seed=seed, noise=config.noise)

@@ -5,7 +5,11 @@ A folder is what `AutoModelForSequenceClassification` loads, with a `sanmai.json
     {"reward_model": {"objective": "pairwise", "reads": "answer", "center": 0.31}}
 
 A model of correctness reads question, reference answer and response: the reference stands in the prompt, after the question. A
-model of refusal reads the first tokens of an answer, finished or not: refusals show early.
+model of refusal reads the first tokens of an answer, finished or not: refusals show early. A process model reads all that was
+written and scores it at the end of every step, in one pass (step_scores.py); a step's score is what the folder gives for the text
+up to there alone:
+
+    {"reward_model": {"objective": "process", "reads": "all", "center": 0.0, "steps": "text:\\n\\n"}}
 
 Shape key: B sequences, T tokens.
 """
@@ -25,6 +29,7 @@ import torch
 from torch import Tensor
 
 from sanmai.data.chat import prompt_end, render_prompt
+from sanmai.data.steps import Aggregation, StepRule
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.data.turns import tags_opened, turn_end
 from sanmai.policies.contract import Trained
@@ -33,19 +38,24 @@ from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.library import model_facts, recompute_layers
 from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.rewards.step_scores import STEP_LABELS, StepReader, similar_lengths
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
 
-Objective = Literal["pairwise", "pointwise", "correctness", "refusal"]
+Objective = Literal["pairwise", "pointwise", "correctness", "refusal", "process"]
 """Trained on pairs: only differences of scores mean something. On labels: the score is the logit of "safe". On labelled answers,
-the reference shown: of "correct". On labelled refusals: of "refusal", wholly or in part."""
-LABELS = {"pointwise": ("safe", "unsafe"), "correctness": ("correct", "wrong"), "refusal": ("refusal", "compliance")}
+the reference shown: of "correct". On labelled refusals: of "refusal", wholly or in part. On labelled steps: of "right", at each
+one's end."""
+LABELS = {
+    "pointwise": ("safe", "unsafe"), "correctness": ("correct", "wrong"), "refusal": ("refusal", "compliance"),
+    "process": STEP_LABELS,
+}  # fmt: skip
 """What a positive and a negative score mean, of the objectives with labels."""
 Reads = Literal["answer", "all"]
 """The answer alone, or thought and answer as they were written."""
 FACTS = "sanmai.json"
 
 
-class RewardModel(Trained):
+class RewardModel(StepReader, Trained):
     """A sequence classifier with one output, its tokenizer, and what it reads, on one device; called, it is a BatchGrader.
 
     `weights` are the trained tensors by name, in a stable order.
@@ -62,6 +72,8 @@ class RewardModel(Trained):
         """Score (logit) of an average response to its evaluation's prompts, of a pairwise model; 0 of the others."""
         self.first_tokens: int | None = None
         """Of the answer that a model of refusal reads; None: all of it."""
+        self.steps: StepRule | None = None
+        self.aggregation: Aggregation = "min"
         self.counts: Counter[str] = Counter()
         """Since the start: "sequences" scored, and their "tokens"."""
         self.device = next(model.parameters()).device
@@ -110,7 +122,7 @@ class RewardModel(Trained):
         return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
     @contextlib.contextmanager
-    def _own_threads(self) -> Generator[None]:
+    def own_threads(self) -> Generator[None]:
         """Within, this model's share of the cores; afterwards the caller's, whose policy may be a large one."""
         before = torch.get_num_threads()
         self.cores.use_threads()
@@ -190,7 +202,7 @@ class RewardModel(Trained):
         """
         scores = [0.0] * len(sequences)
         self.counts.update(sequences=len(sequences), tokens=sum(map(len, sequences)))
-        with torch.no_grad(), self._own_threads():
+        with torch.no_grad(), self.own_threads():
             for rows in similar_lengths([len(s) for s in sequences], micro_tokens):
                 found = self.forward([sequences[row] for row in rows]).tolist()
                 for row, score in zip(rows, found, strict=True):
@@ -202,9 +214,12 @@ class RewardModel(Trained):
 
         Of a model trained on labels, that the completion is safe, or correct, or that its answer refuses. Of one trained on
         pairs, that it beats a response of score `center`: sigmoid(score - center). None where there is no finished answer to
-        read, or it is too long, or a model of correctness has no reference.
+        read, or it is too long, or a model of correctness has no reference. Of a process model, its steps' probabilities
+        aggregated (`aggregation`); the reason has them all.
         """
         room = self.max_positions or math.inf
+        if self.objective == "process":
+            return self.grade_steps(items, room)
         needs_reference = self.objective == "correctness"
         lacks = [needs_reference and problem.answer is None for problem, _ in items]
         encoded = [
@@ -245,19 +260,11 @@ class RewardModel(Trained):
         facts: dict[str, Any] = {"objective": self.objective, "reads": self.reads, "center": self.center}
         if self.first_tokens is not None:
             facts["first_tokens"] = self.first_tokens
+        if self.steps is not None:
+            facts["steps"] = str(self.steps)
         (folder / FACTS).write_text(json.dumps({"reward_model": facts}, indent=1) + "\n")
         for path in folder.glob("*.safetensors"):  # written for the owner alone; the rest of the folder is not
             path.chmod((folder / "config.json").stat().st_mode)
-
-
-def similar_lengths(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
-    """Numbers of the rows in parts whose padded size is at most micro_tokens, longest rows first."""
-    parts: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if not parts or (len(parts[-1]) + 1) * lengths[parts[-1][0]] > micro_tokens:
-            parts.append([])
-        parts[-1].append(row)
-    return parts
 
 
 def load_reward_model(
@@ -266,6 +273,7 @@ def load_reward_model(
     objective: Objective | None = None,
     reads: Reads | None = None,
     first_tokens: int | None = None,
+    steps: str | None = None,
     seed: int | None = None,
     for_training: bool = False,
 ) -> RewardModel:
@@ -278,6 +286,7 @@ def load_reward_model(
         config: `name` is a folder or run folder of either kind, "tiny", or a hub name.
         objective, reads: what the model must have been trained for, or is going to be; None takes what its folder says.
         first_tokens: of an answer that a model of refusal is going to read; None takes what its folder says.
+        steps: rule by which a process model's completions are cut; None takes what its folder says.
         seed: of a new head; None refuses a model that has none.
 
     Raises:
@@ -323,6 +332,8 @@ def load_reward_model(
     reward_model.notes = check_template(config.name, tokenizer)
     reward_model.center = float(recorded.get("center", 0.0))
     reward_model.first_tokens = recorded.get("first_tokens") if first_tokens is None else first_tokens
+    if chosen_objective == "process":
+        reward_model.steps = _step_rule(config, recorded.get("steps"), steps)
     return reward_model
 
 
@@ -346,6 +357,16 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
         raise InputError(
             f"model.device = {config.device!r}: not usable on this machine: {first_line(error)}"
         ) from error
+
+
+def _step_rule(config: ModelConfig, recorded: Any, stated: str | None) -> StepRule:
+    wanted = recorded if stated is None else stated
+    if not isinstance(wanted, str):
+        raise InputError(f"model.name = {config.name!r}: has no {FACTS} that says how steps are cut; state steps")
+    try:
+        return StepRule.parse(wanted)
+    except ValueError as error:
+        raise InputError(f"model.name = {config.name!r}: {error}") from None
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
