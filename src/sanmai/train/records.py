@@ -20,9 +20,14 @@ def write_rollouts(path: Path, step: int, groups: Sequence[Group[Drawn]]) -> dic
     Raises:
         OSError, pyarrow.ArrowException: disk full or not writable; nothing is left behind.
     """
+    return write_table(path, rollout_table(step, groups))
+
+
+def write_table(path: Path, table: pa.Table) -> dict[str, Any]:
+    """Write a table as one Parquet file, as `write_rollouts` does; its size and SHA-256."""
     partial = path.with_name(f".partial-{path.name}")
     try:
-        pq.write_table(rollout_table(step, groups), partial, compression="zstd")
+        pq.write_table(table, partial, compression="zstd")
         sync(partial)
         written = file_stamp(partial)
         partial.rename(path)

@@ -38,13 +38,15 @@ from sanmai.policies.text.checkpoints import (
 )
 from sanmai.train import digests
 from sanmai.train.digests import step_in
-from sanmai.train.records import write_rollouts
+from sanmai.train.records import write_rollouts, write_table
 from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
 from sanmai.types import Drawn, Group, InputError, Metrics, RunError
 
 _BEGINNINGS = frozenset({"run.lock", "rollouts", "evaluations", "checkpoints", ".partial-config.toml"})
 """What a kill or a full disk can leave of a run folder before it has its config.toml."""
+_RECORDED = ("rollouts", "evaluations", "probes", "trees")
+"""Folders with a file per step."""
 
 
 class CheckpointsConfig(Config):
@@ -220,13 +222,18 @@ class Run:
         self._wake()
         self._writer.put(functools.partial(self._write_evaluation, step, groups, "probes"), is_record=True)
 
+    def log_table(self, step: int, kind: str, table: pa.Table) -> None:
+        """Store a table of a step in the folder of its kind ("trees"), as `log_step` does."""
+        self._wake()
+        self._writer.put(functools.partial(self._write_table, step, kind, table), is_record=True)
+
     def save(self, step: int, write: Callable[[Path], None], config: CheckpointsConfig) -> None:
         """Commit the step: `write` puts model and training state into a folder that then becomes the newest checkpoint."""
         self._wake()
         self._writer.drain()
         with storing(self.folder):
             # The rest is synced when it is written.
-            for name in ("events.jsonl", digests.FILE, "rollouts", "evaluations", "probes", "."):
+            for name in ("events.jsonl", digests.FILE, *_RECORDED, "."):
                 if (self.folder / name).exists():
                     sync(self.folder / name)
         with storing(self.folder / "checkpoints"):
@@ -298,6 +305,12 @@ class Run:
             written = write_rollouts(path, step, groups)
             self._digests.add(step, {f"{kind}/{path.name}": written})
 
+    def _write_table(self, step: int, kind: str, table: pa.Table) -> None:
+        path = self.folder / kind / f"step-{step:06d}.parquet"
+        with storing(path):
+            path.parent.mkdir(exist_ok=True)
+            self._digests.add(step, {f"{kind}/{path.name}": write_table(path, table)})
+
     def _write_event(self, line: str) -> None:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -351,7 +364,7 @@ class Run:
 
     def _drop_after(self, step: int, damaged_steps: Set[int] | Mapping[int, str]) -> None:
         """Remove what was recorded after the newest good checkpoint."""
-        for kind in ("rollouts", "evaluations", "probes"):
+        for kind in _RECORDED:
             for path in (self.folder / kind).iterdir() if (self.folder / kind).is_dir() else ():
                 name = re.fullmatch(r"(\.partial-)?step-(\d{6})\.parquet", path.name)
                 if name and (name[1] or int(name[2]) > step or step == 0):

@@ -1,0 +1,167 @@
+"""What searches came to: the chosen answers' gold for every budget, with intervals and paired differences. Pure.
+
+A budget's answer is chosen among what was finished, scored and paid for by then, so one search has the curve of all smaller
+budgets in it. The guide chooses and gold judges; a problem that had no answer by then counts as wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean
+from typing import Literal
+
+from sanmai.search.choose import best, best_of_k_curve, vote, voted_gold
+from sanmai.search.tree import Path, Tree
+from sanmai.stats import Difference, Rate, paired_difference, pass_at_k, rate
+
+Choice = Literal["best", "vote", "weighted"]
+"""The guide's favourite; the most frequent answer; the answer with the most guide score."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A finished completion.
+
+    Example:
+        Leaf((0, 1), at=812, guide=0.91, gold=1.0, answer="82", num_tokens=34)
+    """
+
+    path: Path
+    at: int
+    guide: float | None
+    gold: float | None
+    answer: str | None
+    num_tokens: int
+
+
+def leaves_of(tree: Tree, gold: Mapping[Path, float | None], answers: Mapping[Path, str | None]) -> list[Leaf]:
+    """The finished completions of a tree, in order of their paths."""
+    return [
+        Leaf(n.path, n.at, n.scores.get("guide"), gold.get(n.path), answers.get(n.path), len(tree.tokens(n.path)))
+        for n in tree.ended()
+    ]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is answered: the leaf, and gold and guide where ties are shared."""
+
+    leaf: Leaf
+    gold: float | None
+    guide: float | None
+
+
+def choose(leaves: Sequence[Leaf], how: Choice) -> Chosen | None:
+    """What is answered of these completions; None where there is none to choose.
+
+    Of tied ones the first stands for them; gold is their mean.
+    """
+    scored = [leaf for leaf in leaves if leaf.guide is not None] if how != "vote" else list(leaves)
+    if not scored:
+        return None
+    guide = [leaf.guide if leaf.guide is not None else 0.0 for leaf in scored]
+    if how == "best":
+        first = [scored[i] for i in best(guide)]
+        return Chosen(first[0], _mean([leaf.gold for leaf in first]), first[0].guide)
+    answers = [leaf.answer for leaf in scored]
+    if not any(answer is not None for answer in answers):
+        return None
+    if how == "weighted" and min(guide) < 0:
+        raise ValueError(f"guide = {min(guide)}: a weighted vote needs scores of at least 0")
+    weights = guide if how == "weighted" else None
+    winners = vote(answers, weights)
+    stands_for = next(leaf for leaf in scored if leaf.answer in winners)
+    is_graded = all(leaf.gold is not None for leaf in scored)
+    gold = voted_gold(answers, [leaf.gold or 0.0 for leaf in scored], weights) if is_graded else None
+    return Chosen(stands_for, gold, stands_for.guide)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
+
+
+Leaves = Mapping[str, Sequence[Leaf]]
+"""Finished completions by problem."""
+
+
+def gold_at(leaves: Leaves, budget: float, how: Choice) -> dict[str, float]:
+    """By problem the gold of what is answered within a budget; 0 without an answer, left out where gold cannot be told."""
+    found = {}
+    for problem, ended in leaves.items():
+        chosen = choose([leaf for leaf in ended if leaf.at <= budget], how)
+        if chosen is None:
+            found[problem] = 0.0
+        elif chosen.gold is not None:
+            found[problem] = chosen.gold
+    return found
+
+
+def guide_at(leaves: Leaves, budget: float, how: Choice) -> list[float]:
+    """What the guide says of what is answered, over problems with an answer that it can judge."""
+    chosen = (choose([leaf for leaf in ended if leaf.at <= budget], how) for ended in leaves.values())
+    return [one.guide for one in chosen if one is not None and one.guide is not None]
+
+
+def accuracy(gold: Mapping[str, float]) -> Rate:
+    """Over problems."""
+    return rate(list(gold.values()))
+
+
+def difference(before: Mapping[str, float], after: Mapping[str, float]) -> Difference:
+    """Paired over the problems that both have."""
+    both = [problem for problem in before if problem in after]
+    return paired_difference([before[p] for p in both], [after[p] for p in both])
+
+
+def budgets(leaves: Sequence[Leaves], count: int = 10) -> list[int]:
+    """Budgets to draw a curve at: from what the earliest answer cost to what the latest did, in equal ratios."""
+    ats = sorted({leaf.at for one in leaves for ended in one.values() for leaf in ended})
+    if not ats:
+        return []
+    low, high = max(ats[0], 1), ats[-1]
+    if low == high:
+        return [high]
+    steps = [round(exp(log(low) + k / (count - 1) * (log(high) - log(low)))) for k in range(count)]
+    return sorted({*steps[1:-1], low, high})
+
+
+def passed(leaves: Leaves, budget: float) -> dict[str, float]:
+    """By problem whether any completion within the budget is right: what an exact guide would have chosen."""
+    found = {}
+    for problem, ended in leaves.items():
+        known = [leaf.gold for leaf in ended if leaf.at <= budget and leaf.gold is not None]
+        found[problem] = max(known, default=0.0)
+    return found
+
+
+def curve_of_k(leaves: Leaves) -> list[dict[str, float]]:
+    """Of independent samples: for every k the gold of the guide's best, the pass rate, and the samples' mean tokens. Unbiased.
+
+    Over problems whose samples all have gold and guide; k up to the fewest samples of one of them.
+    """
+    whole = [
+        ended for ended in leaves.values()
+        if ended and all(leaf.gold is not None and leaf.guide is not None for leaf in ended)
+    ]  # fmt: skip
+    if not whole:
+        return []
+    most = min(map(len, whole))
+    ks = list(range(1, most + 1))
+    rows = [best_of_k_curve([leaf.guide or 0.0 for leaf in e], [leaf.gold or 0.0 for leaf in e], ks) for e in whole]
+    found = []
+    for k in ks:
+        passes = [pass_at_k(len(e), sum(leaf.gold == 1.0 for leaf in e), k) for e in whole]
+        low, high = _interval([row[k - 1] for row in rows])
+        found.append({
+            "k": k, "gold": fmean(row[k - 1] for row in rows), "low": low, "high": high, "pass": fmean(passes),
+            "tokens": k * fmean(leaf.num_tokens for e in whole for leaf in e), "n": len(whole),
+        })  # fmt: skip
+    return found
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    found = rate(values)
+    return found.low, found.high
