@@ -6,8 +6,7 @@ from math import isnan
 
 import pytest
 
-from sanmai.instruments.steps import best_threshold, first_error_f1
-from sanmai.recipes.process_report import first_errors
+from sanmai.instruments.steps import best_threshold, first_error_f1, first_errors
 
 
 def test_f1_is_the_harmonic_mean_of_two_accuracies():

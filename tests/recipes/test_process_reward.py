@@ -80,3 +80,32 @@ def test_a_row_whose_labels_are_not_as_many_as_its_steps_is_refused_by_line(tmp_
     path.write_text('{"prompt": "Q", "completions": ["a", "b"], "labels": [1]}\n')
     with pytest.raises(sanmai.InputError, match="line 1: 1 labels for 2 steps"):
         sanmai.run("reward", out=tmp_path / "run", preferences={"source": str(path)}, **FAST)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    settings = FAST | {"preferences": {"world": {"train": 16, "heldout": 6}}}
+    return sanmai.run("reward", out=tmp_path_factory.mktemp("prm") / "run", **settings)
+
+
+def test_it_rewards_a_zero_run_aggregated_as_named_and_what_was_cut_off_earns_nothing(trained, tmp_path):
+    rewards = {"accuracy": 0.0, "process": 2.0, "process_from": str(trained), "process_as": "product"}
+    problems = {"world": {"train": 8, "heldout": 4, "digits": [1]}}
+    settings = {"num_steps": 1, "prompts_per_step": 4, "rollouts_per_prompt": 4, "sampling": {"max_tokens": 24}}
+    run = sanmai.run("zero", out=tmp_path / "run", rewards=rewards, problems=problems, **settings)
+    rows = [row for part in sorted((run / "rollouts").iterdir()) for row in pq.read_table(part).to_pylist()]
+    scored = [row for row in rows if row["score/process"] is not None]
+    assert scored and all(row["reward"] == pytest.approx(2 * row["score/process"]) for row in scored)
+    assert all(row["reason/process"].startswith("product of") for row in scored)
+    cut = [row for row in rows if row["stop_reason"] == "length"]
+    assert all(row["reward"] == 0.0 and row["reason/process"] == "no finished answer" for row in cut)
+
+
+def test_a_model_of_something_else_is_refused_and_so_is_a_weight_without_a_model(trained, tmp_path):
+    for rewards, says in (
+        ({"process": 1.0}, "process and process_from go together"),
+        ({"process": 1.0, "process_from": "nowhere"}, "no such folder; expected that of `sanmai run reward"),
+        ({"helpfulness": 1.0, "helpfulness_from": str(trained)}, "objective is 'process'; expected 'pairwise'"),
+    ):
+        with pytest.raises(sanmai.InputError, match=says):
+            sanmai.run("zero", out=tmp_path / "run", rewards=rewards, num_steps=1)

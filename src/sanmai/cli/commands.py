@@ -240,14 +240,17 @@ def score(
         Path, typer.Argument(metavar="FILE.jsonl", help='Rows {"id", "prompt", "response", "reference"}; for code with "tests".')
     ],
     as_: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="math, math_judge, math_reward, refusal, harm, language, thinking, code.")
+        str,
+        typer.Option(
+            "--as", metavar="KIND", help="math, math_judge, math_reward, process, refusal, harm, language, thinking, code."
+        ),
     ] = "math",
     judge: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|URL#MODEL",
             help="Of refusal: the folder of a classifier or of `run reward`. Of refusal, harm, math_judge: a server's model, "
-            "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward: a reward model's.",
+            "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward and process: a reward model's.",
         ),
     ] = None,
     judge_key: Annotated[
@@ -256,6 +259,9 @@ def score(
     judge_calls: Annotated[
         int, typer.Option("--judge-calls", min=1, max=64, help="Of math_judge: questions per answer; the majority counts.")
     ] = 1,
+    threshold: Annotated[
+        str, typer.Option(metavar="X|fit", help="Of process: a step below it is wrong; fit: what is best on the other half.")
+    ] = "0.5",
     debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
@@ -263,6 +269,16 @@ def score(
     from sanmai.score.recorded import MATH_JUDGED
     from sanmai.score.recorded import score as score_rows
 
+    if threshold != "0.5" and as_ != "process":
+        raise InputError(f"--threshold {threshold}: only with --as process")
+    if as_ == "process":
+        from sanmai.learn.scorers import process_model
+        from sanmai.score.process import score_process
+
+        model = process_model(judge, f"--judge {judge!r}") if judge is not None else None
+        said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
+        typer.echo(printable_json(json.dumps(said, ensure_ascii=False, indent=1)))
+        return
     rows, found = read_rows(file), None
     if judge_calls != 1 and as_ != "math_judge":
         raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sanmai.data.files import Row
@@ -50,6 +50,8 @@ class LabelledSteps:
     """(c, k): so many of k continuations were right. Empty, or one each."""
     language: str | None = None
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    scores: tuple[float, ...] = ()
+    """What some model gave each step, where the row has it; empty, or one each."""
 
     @property
     def response(self) -> str:
@@ -187,7 +189,8 @@ def _stepwise(fields: Fields, default_id: str, separator: str | None) -> Labelle
     language, tags = language_of(fields)
     given = row.get("tags") if isinstance(row.get("tags"), Mapping) else {}
     tags |= {str(k): v for k, v in (given or {}).items() if is_tag(v)}
-    return _item(id_of(row, default_id), messages, steps, [_label(v) for v in labels], between, counts, language, tags)
+    found = _item(id_of(row, default_id), messages, steps, [_label(v) for v in labels], between, counts, language, tags)
+    return replace(found, scores=_scores(row, len(steps)))
 
 
 def _process_bench(fields: Fields, default_id: str, separator: str | None) -> LabelledSteps:
@@ -201,7 +204,8 @@ def _process_bench(fields: Fields, default_id: str, separator: str | None) -> La
     messages = prompt_of(fields)[0]
     tags = {name: row[name] for name in ("generator", "final_answer_correct") if is_tag(row.get(name))}
     between = SEPARATORS["process_bench"] if separator is None else separator
-    return _item(id_of(row, default_id), messages, steps, labels, between, tags=tags)
+    found = _item(id_of(row, default_id), messages, steps, labels, between, tags=tags)
+    return replace(found, scores=_scores(row, len(steps)))
 
 
 def _math_shepherd(row: Row, default_id: str, separator: str) -> LabelledSteps:
@@ -279,6 +283,19 @@ def _label(value: Any) -> float | None:
     if not isinstance(value, bool | int | float) or not math.isfinite(value) or not 0 <= value <= 1:
         raise RowError(f"label {shown(value)}: expected true, false, null or a number from 0 to 1")
     return float(value)
+
+
+def _scores(row: Row, num_steps: int) -> tuple[float, ...]:
+    """A model's scores as the row has them. As many as steps: none of them is made up."""
+    value = row.get("scores")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) != num_steps:
+        count = len(value) if isinstance(value, list) else shown(value)
+        raise RowError(f"scores: {count} for {num_steps} steps: expected one each")
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value):
+        raise RowError("scores: expected finite numbers")
+    return tuple(map(float, value))
 
 
 def _counts(value: Any, num_steps: int) -> tuple[tuple[int, int] | None, ...]:

@@ -74,3 +74,28 @@ def best_threshold(scores: Sequence[Sequence[float]], labels: Sequence[int]) -> 
         if f1 > highest + 1e-12:
             best, highest = threshold, f1
     return best
+
+
+def first_errors(
+    scores: Sequence[Sequence[float]], labels: Sequence[int], clusters: Sequence[str], threshold: float = 0.5
+) -> tuple[FirstErrors, FirstErrors]:
+    """ProcessBench's F1 at a threshold, and at the thresholds that are best each on the other half of the problems.
+
+    Args:
+        scores: of each solution its steps' scores; empty: it has none, which finds nothing.
+        labels: first wrong step or -1, of each.
+        clusters: the problem of each; its solutions are kept in one half.
+    """
+    found = [first_below(row, threshold) if row else None for row in scores]
+    limits = fitted_thresholds(scores, labels, clusters)
+    fitted = [first_below(row, limit) if row else None for row, limit in zip(scores, limits, strict=True)]
+    return first_error_f1(found, labels, clusters), first_error_f1(fitted, labels, clusters)
+
+
+def fitted_thresholds(scores: Sequence[Sequence[float]], labels: Sequence[int], clusters: Sequence[str]) -> list[float]:
+    """For each solution the threshold that is best on the half of the problems that it is not in; halves alternate."""
+    names = {key: number for number, key in enumerate(dict.fromkeys(clusters))}
+    halves = [names[key] % 2 for key in clusters]
+    other = {half: [i for i, of in enumerate(halves) if of != half] for half in (0, 1)}
+    best = {half: best_threshold([scores[i] for i in rows], [labels[i] for i in rows]) for half, rows in other.items()}
+    return [best[half] for half in halves]

@@ -1,4 +1,4 @@
-"""What scores helpfulness, harmlessness and correctness: a reward model, a judge, or a proxy, loaded from its name."""
+"""What scores helpfulness, harmlessness, correctness and steps: a reward model, a judge, or a proxy, loaded from its name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from sanmai.types import BatchGrader, InputError
 
 
 def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
-    """What scores helpfulness, harmlessness or correctness by these settings, loaded; InputError if it cannot be."""
+    """What scores a component of rubric.SCORED_TOGETHER by these settings, loaded; InputError if it cannot be."""
     source = getattr(config, f"{name}_from")
+    if name == "process":
+        model = process_model(source, f"rewards.process_from = {source!r}", device=device)
+        model.aggregation = config.process_as
+        return model
     if source == "judge":
         from sanmai.learn.local_judge import judge_transport
 
@@ -49,6 +53,22 @@ def refusal_model(source: str, where: str, *, device: str = "cpu") -> RewardMode
         raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective=refusal`")
     model = RewardModel.load(source, device=device)
     _check_objective(model, where, "refusal")
+    return model
+
+
+def process_model(source: str, where: str, *, device: str = "cpu") -> RewardModel:
+    """The process reward model in a folder.
+
+    Args:
+        where: the setting that names it, for messages.
+
+    Raises:
+        InputError: no such folder, it cannot be loaded, or is a reward model of something else.
+    """
+    if not Path(source).is_dir():
+        raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective=process`")
+    model = RewardModel.load(source, device=device)
+    _check_objective(model, where, "process")
     return model
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sanmai.data.step_labels import LabelledSteps, first_below
 from sanmai.data.trace import parse_trace
-from sanmai.instruments.steps import FirstErrors, best_threshold, first_error_f1
+from sanmai.instruments.steps import first_errors
 from sanmai.learn.progress import Progress
 from sanmai.recipes.reward_data import Example, as_problem
 from sanmai.recipes.reward_evaluation import auc, calibration, sigmoid
@@ -87,23 +87,6 @@ def _metrics(examples: Sequence[Example], scores: Sequence[Sequence[float]]) -> 
         metrics |= {"eval/f1": found.f1, "eval/f1_fitted": fitted.f1}
         metrics |= interval("eval/first_error_found", found.erroneous) | interval("eval/none_found_in_correct", found.correct)
     return {n: v for n, v in metrics.items() if math.isfinite(v)}, {"reliability": [asdict(b) for b in bins.bins]}
-
-
-def first_errors(
-    scores: Sequence[Sequence[float]], labels: Sequence[int], clusters: Sequence[str]
-) -> tuple[FirstErrors, FirstErrors]:
-    """ProcessBench's F1 at threshold 1/2, and at the threshold that is best on the other half, problems kept whole."""
-    at_half = first_error_f1([first_below(row, 0.5) for row in scores], labels, clusters)
-    names = {key: number for number, key in enumerate(dict.fromkeys(clusters))}
-    halves = [names[key] % 2 for key in clusters]
-    fitted: list[int | None] = [None] * len(labels)
-    for half in (0, 1):
-        other = [i for i, of in enumerate(halves) if of != half]
-        threshold = best_threshold([scores[i] for i in other], [labels[i] for i in other])
-        for i, of in enumerate(halves):
-            if of == half:
-                fitted[i] = first_below(scores[i], threshold)
-    return at_half, first_error_f1(fitted, labels, clusters)
 
 
 def interval(name: str, found: Rate) -> Metrics:

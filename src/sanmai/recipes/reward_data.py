@@ -24,7 +24,6 @@ from sanmai.data.preferences import (
 )
 from sanmai.data.problems import OnError, split
 from sanmai.data.step_labels import LabelledSteps, load_steps
-from sanmai.data.steps import decoder, token_ends
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import warn_of_overlap
 from sanmai.rewards.reward_model import LABELS, Objective, RewardModel
@@ -187,25 +186,16 @@ def encode_step_examples(
     apart: list[str] = []
     for item in items:
         assert isinstance(item, LabelledSteps)
-        prompt = model.encode_prompt(item.messages)
-        tokens = model.encode_text(prompt, item.response)
-        decode = decoder(model.tokenizer)
-        said = decode(tokens)
-        opened = len(item.response) - len(said)  # a tag that the prompt has opened
         try:
-            if not item.response.endswith(said):
-                raise ValueError("the tokenizer does not give the text back")
-            ends = token_ends(tokens, decode, [end - opened for end in item.ends])
+            prompt_length, tokens, ends = model.encode_labelled(item)
         except ValueError as error:
             apart.append(f"{item.id}: {error}")
             continue
-        if len(prompt) + len(tokens) > room:
+        if len(tokens) > room:
             num_long += 1
             continue
         labels = tuple(float(v > 0) if are_hard and v is not None else v for v in item.labels)
-        examples.append(
-            Example(item, len(prompt), ([*prompt, *tokens],), tuple(len(prompt) + end for end in ends), labels)
-        )
+        examples.append(Example(item, prompt_length, (tokens,), tuple(ends), labels))
     if apart:
         on_warning(f"{len(apart)} of {len(items)} {what} have steps that do not end with tokens and are left out; {apart[0]}")
     if num_long:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.data.steps import Aggregation
 from sanmai.refusals.rules import refusal_verdict
 from sanmai.rewards.custom import Custom, CustomBatch, CustomReward, make_custom
 from sanmai.rewards.judging.judge import JudgeConfig
@@ -49,6 +50,13 @@ class RewardsConfig(Config):
     of the rules with accuracy = 0, which are then still applied and recorded."""
     correctness_from: str | None = None
     """The same for correctness: a reward model of that objective, or "judge", which reasons and then says right or wrong."""
+    process: float = Field(0.0, ge=-1e6, le=1e6)
+    """Weight of `process_from`'s probabilities that the steps are right, as one number (0..1), for problems of kind "reasoning".
+    What was cut off counts as 0."""
+    process_from: str | None = None
+    """A process reward model: a folder of `sanmai run reward --set objective=process`."""
+    process_as: Aggregation = "min"
+    """What is made of the steps' probabilities: "min", "product" (favours few steps), "last", "mean" (favours many) or "max"."""
     judge: JudgeConfig = JudgeConfig()
     """The model that judges where one of these is "judge": behind an OpenAI-compatible server, or in a local folder."""
     format: float = Field(0.0, ge=-1e6, le=1e6)
@@ -86,6 +94,7 @@ class RewardsConfig(Config):
     only_with = (
         OnlyWith("refusal (a weight)", lambda c: c.refusal, "refusal_from", "refusal_keywords"),
         OnlyWith('refusal_from = "keywords"', lambda c: c.refusal_from == "keywords", "refusal_keywords"),
+        OnlyWith("process (a weight)", lambda c: c.process, "process_as"),
         OnlyWith(
             'helpfulness_from, harmlessness_from or correctness_from = "judge"',
             lambda c: "judge" in (c.helpfulness_from, c.harmlessness_from, c.correctness_from),
@@ -134,13 +143,14 @@ class RewardsConfig(Config):
 RESERVED = ("length_reward", "loop_penalty", "harm", "answer_harm", "thought_harm", "helped", "over_refusal", "reward")
 """Names of other columns, which no reward of one's own may have."""
 STYLES = ("format", "language", "repetition", "length")
-SCORED_TOGETHER = ("helpfulness", "harmlessness", "correctness")
+SCORED_TOGETHER = ("helpfulness", "harmlessness", "correctness", "process")
 COMPONENTS = ("accuracy", "refusal", *SCORED_TOGETHER, *STYLES)
 _KINDS = {
     "accuracy": ("reasoning",),
     "refusal": ("general", "safety"),
     "harmlessness": ("safety",),
     "correctness": ("reasoning",),
+    "process": ("reasoning",),
 }
 """The kinds of problems that a component says something of; all where it is not listed. Those of helpfulness are a setting."""
 

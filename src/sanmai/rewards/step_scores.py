@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from sanmai.data.chat import prompt_end
-from sanmai.data.steps import Aggregation, StepRule, aggregate, boundaries, decoder
+from sanmai.data.step_labels import LabelledSteps
+from sanmai.data.steps import Aggregation, StepRule, aggregate, boundaries, decoder, token_ends
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.data.turns import tags_opened
 from sanmai.policies.text.config import ModelConfig
@@ -62,6 +63,21 @@ class StepReader:
         tokens = self.encode_text(prompt, text)
         ends = boundaries(tokens, decoder(self.tokenizer), self.steps)
         return [*prompt, *tokens], [len(prompt) + end for end in ends]
+
+    def encode_labelled(self, item: LabelledSteps) -> tuple[int, list[int], list[int]]:
+        """The prompt's length, the tokens of prompt and response, and the numbers of them at the ends of the stated steps.
+
+        Raises:
+            ValueError: two steps end in one token, or the tokenizer does not give the text back.
+        """
+        prompt, decode = self.encode_prompt(item.messages), decoder(self.tokenizer)
+        tokens = self.encode_text(prompt, item.response)
+        said = decode(tokens)
+        if not item.response.endswith(said):
+            raise ValueError("the tokenizer does not give the text back")
+        opened = len(item.response) - len(said)  # a tag that the prompt has opened
+        ends = token_ends(tokens, decode, [end - opened for end in item.ends])
+        return len(prompt), [*prompt, *tokens], [len(prompt) + end for end in ends]
 
     def encode_text(self, prompt: Sequence[int], text: str) -> list[int]:
         """A completion's text as it follows the prompt: as a whole, without a thought's tag that the prompt has opened."""
@@ -129,16 +145,21 @@ class StepReader:
         return scores
 
     def grade_steps(self, items: Sequence[tuple[Problem, Trace]], room: float) -> list[Verdict]:
-        """One verdict per item: the steps' probabilities of "right", aggregated; None where no step is, or too many tokens."""
+        """One verdict per item: the steps' probabilities of "right", aggregated; None where no step is, too many tokens, or it
+        was cut off: what has no end has not got its steps right."""
         read = [self.encode_steps(problem.messages, trace.text) for problem, trace in items]
-        fits = [bool(ends) and len(tokens) <= room for tokens, ends in read]
+        fits = [
+            bool(ends) and len(tokens) <= room and trace.is_complete
+            for (tokens, ends), (_, trace) in zip(read, items, strict=True)
+        ]
         kept = [one for one, fit in zip(read, fits, strict=True) if fit]
         scored = iter(self.score_steps([tokens for tokens, _ in kept], [ends for _, ends in kept]))
         verdicts = []
         for (tokens, ends), fit in zip(read, fits, strict=True):
             if not fit:
                 long = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
-                verdicts.append(Verdict(None, long if ends else "no step was written", "incomplete"))
+                why = "no step was written" if not ends else long if len(tokens) > room else "no finished answer"
+                verdicts.append(Verdict(None, why, "incomplete"))
                 continue
             scores = [(1.0 + math.tanh(score / 2.0)) / 2.0 for score in next(scored)]
             if not all(map(math.isfinite, scores)):
