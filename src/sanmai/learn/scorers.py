@@ -17,11 +17,12 @@ from sanmai.types import BatchGrader, InputError
 
 def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
     """What scores a component of rubric.SCORED_TOGETHER by these settings, loaded; InputError if it cannot be."""
-    source = getattr(config, f"{name}_from")
     if name == "process":
+        source = str(config.process_from)
         model = process_model(source, f"rewards.process_from = {source!r}", device=device)
         model.aggregation = config.process_as
         return model
+    source = getattr(config, f"{name}_from")
     if source == "judge":
         from sanmai.learn.local_judge import judge_transport
 
