@@ -14,7 +14,8 @@ from sanmai.types import Credited, Drawn, Problem, StopReason, TokenBatch, Trace
 def drawn(text: str = "", trace: Trace | None = None, **changes: Any) -> Drawn:
     """A rollout of one token to a prompt of one."""
     facts = {
-        "problem_id": "p", "sample": 0, "prompt_tokens": [1], "completion_tokens": [2], "sampling_logp": [0.0],
+        "problem_id": "p", "sample": 0, "prompt_tokens": [1], "completion_tokens": [2],
+        "sampling_logp": [0.0] * len(changes.get("completion_tokens", [2])),
         "stop_reason": StopReason.STOP, "policy_version": 0, "text": text, "trace": trace,
     }  # fmt: skip
     return Drawn(**{**facts, **changes})

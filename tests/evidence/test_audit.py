@@ -21,12 +21,12 @@ from sanmai.evidence.safety_case import make_case
 from sanmai.instruments.cost import evaluation_change, read_ledger
 from sanmai.learn.progress import Progress
 from sanmai.plan.forecast import describe
+from sanmai.policies.text import drawing
 from sanmai.policies.text.sampler import Completion
 from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report.cost_table import CostReport
 from sanmai.rewards.judging.class_prompts import HarmFinding
-from sanmai.rollout import engine
 from sanmai.types import InputError, Problem, StopReason
 from shared_data import shared_path
 from tiny_models import save_folder
@@ -58,7 +58,7 @@ def saying(monkeypatch, text, on_request=lambda number: None, stop=StopReason.ST
             for s in range(len(request.seeds)):
                 yield Completion(number, s, tokens, [-0.5] * len(tokens), stop)
 
-    monkeypatch.setattr(engine, "sample", sample)
+    monkeypatch.setattr(drawing, "sample", sample)
 
 
 def invoke(*arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from sanmai.learn.progress import Progress
 from sanmai.policies.contract import Policy
 from sanmai.policies.text.sampler import SamplingConfig, Temperature, refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
-from sanmai.rollout.engine import rollout
+from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import evaluation_metrics
 from sanmai.train.runs import Run
 from sanmai.types import Metrics, Problem, RunError
@@ -49,45 +49,48 @@ class EvaluationConfig(Config):
         return step == num_steps or (self.every > 0 and step % self.every == 0)
 
 
-def evaluate(
-    run: Run,
-    step: int,
-    policy: Policy,
-    problems: Sequence[Problem],
-    rubric: Rubric,
-    config: Any,
-    progress: Progress,
-    alarm: HackingAlarm | None = None,
-) -> Metrics:
-    """Sample and grade the held-out problems, store the rollouts, and return their metrics.
+class Evaluator:
+    """Samples and grades the held-out problems of a run, stores the rollouts, and says what they show."""
 
-    Args:
-        config: a recipe's configuration with seed, evaluation, sampling and grading.
-        alarm: shown the rollouts; its metrics come along.
-    """
-    if not problems:
-        return {}
-    budget = config.evaluation.max_tokens or config.sampling.max_tokens
-    sampling: SamplingConfig = config.sampling.model_copy(
-        update={"temperature": config.evaluation.temperature, "max_tokens": budget}
-    )
-    with progress.phase("evaluation"):
-        groups, _ = rollout(
-            policy,
-            problems,
-            rubric,
-            rollouts_per_prompt=config.evaluation.samples,
-            seed=(config.seed, "evaluation"),
-            policy_version=step,
-            sampling=sampling,
-            grading=config.grading,
-        )
-        if not all(math.isfinite(sum(r.sampling_logp)) for group in groups for r in group.rollouts):
-            raise RunError(
-                f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
+    def __init__(
+        self, run: Run, config: EvaluationConfig, problems: Sequence[Problem], rubric: Rubric, *, seed: int,
+        sampling: SamplingConfig, grading: GradingConfig, progress: Progress, alarm: HackingAlarm | None = None,
+    ) -> None:
+        """Args:
+            seed: names the random streams, the same at every evaluation.
+            sampling: in training; temperature and completion budget are those of `config`.
+            alarm: shown the rollouts; its metrics come along.
+        """
+        self._run, self._config, self._problems, self._rubric = run, config, problems, rubric
+        self._seed, self._grading, self._progress, self._alarm = seed, grading, progress, alarm
+        budget = config.max_tokens or sampling.max_tokens
+        self._sampling = sampling.model_copy(update={"temperature": config.temperature, "max_tokens": budget})
+
+    def __call__(self, step: int, policy: Policy) -> Metrics:
+        """Metrics of the held-out problems after a step; none without problems.
+
+        Raises:
+            RunError: the policy's log-probs are not finite.
+        """
+        if not self._problems:
+            return {}
+        with self._progress.phase("evaluation"):
+            groups, _ = rollout(
+                policy,
+                self._problems,
+                self._rubric,
+                rollouts_per_prompt=self._config.samples,
+                seed=(self._seed, "evaluation"),
+                policy_version=step,
+                sampling=self._sampling,
+                grading=self._grading,
             )
-        if rubric.judge_gold is not None:
-            groups = rubric.judge_gold(groups)
-        run.log_evaluation(step, groups)
-        watched = alarm.observe(step, groups) if alarm is not None else {}
-    return evaluation_metrics(groups) | watched
+            if not all(math.isfinite(sum(r.sampling_logp)) for group in groups for r in group.rollouts):
+                raise RunError(
+                    f"evaluation after step {step}: the policy's log-probs are not finite; its weights are broken"
+                )
+            if self._rubric.judge_gold is not None:
+                groups = self._rubric.judge_gold(groups)
+            self._run.log_evaluation(step, groups)
+            watched = self._alarm.observe(step, groups) if self._alarm is not None else {}
+        return evaluation_metrics(groups) | watched

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sanmai.learn.progress import Progress
-from sanmai.train.runs import Run
+from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState
 from sanmai.types import Metrics
 
@@ -14,9 +13,10 @@ from sanmai.types import Metrics
 def train_steps(
     run: Run,
     state: TrainingState,
-    config: Any,
     num_steps: int,
     *,
+    is_due: Callable[[int, int], bool],
+    checkpoints: CheckpointsConfig,
     update: Callable[[int], Metrics],
     measure: Callable[[int], Metrics],
     progress: Progress,
@@ -24,7 +24,7 @@ def train_steps(
     """Update in every step that is not done, with evaluations and checkpoints as configured.
 
     Args:
-        config: a recipe's configuration with evaluation and checkpoints.
+        is_due: whether a step of so many ends with an evaluation.
         update: one step's update, counted from 1; what it learns from must be a function of the step, so that a resume
             repeats it.
         measure: what is evaluated before the first step and where it is due.
@@ -35,11 +35,11 @@ def train_steps(
     for step in run.steps(num_steps, progress.interrupting):
         with progress.phase("training"):
             metrics = update(step)
-        if config.evaluation.is_due(step, num_steps):
+        if is_due(step, num_steps):
             metrics |= measure(step)
         with progress.phase("saving"):
             run.log_step(step, metrics)
-            if run.commits(step, num_steps, config.checkpoints):
-                run.save(step, state.save, config.checkpoints)
+            if run.commits(step, num_steps, checkpoints):
+                run.save(step, state.save, checkpoints)
         progress.step(step, metrics)
     progress.end(run)

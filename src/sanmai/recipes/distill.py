@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
-from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
@@ -142,9 +142,13 @@ def run_distill(
         rubric = make_rubric(
             config.rewards, reward, [], device=config.model.device, gold=config.evaluation.gold
         )
+        evaluator = Evaluator(
+            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+            progress=progress,
+        )
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
-            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress))
+            run.log_step(0, evaluator(0, state.policy))
         for step in run.steps(config.num_steps, progress.interrupting):
             with progress.phase("sampling"):
                 groups, stats = rollout(
@@ -161,7 +165,7 @@ def run_distill(
                 imitated, found = imitate(run, state, teacher, groups, config, step)
                 metrics = training_metrics(groups) | stats.metrics() | found
             if config.evaluation.is_due(step, config.num_steps):
-                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress)
+                metrics |= evaluator(step, state.policy)
             with progress.phase("saving"):
                 run.log_step(step, metrics, imitated)
                 if run.commits(step, config.num_steps, config.checkpoints):

@@ -29,7 +29,7 @@ from sanmai.data.chat import render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.data.problems import OnError, split
-from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.loop import train_steps
@@ -193,9 +193,13 @@ def run_dpo(
         rubric = make_rubric(
             config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
         )
+        evaluator = Evaluator(
+            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+            progress=progress,
+        )
 
         def measure(step: int) -> Metrics:
-            found = evaluate(run, step, policy, held_out, rubric, config, progress)
+            found = evaluator(step, policy)
             with progress.phase("evaluation"):
                 return found | measure_pairs(state, measured, config)
 
@@ -203,7 +207,10 @@ def run_dpo(
             batch = draw(pairs, per_step, seed=config.seed, step=step)
             return update(run, state, batch, config, step, num_steps)
 
-        train_steps(run, state, config, num_steps, update=learn, measure=measure, progress=progress)
+        train_steps(
+            run, state, num_steps, is_due=config.evaluation.is_due, checkpoints=config.checkpoints, update=learn, measure=measure,
+            progress=progress,
+        )
     return run.folder
 
 

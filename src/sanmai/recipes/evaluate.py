@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
-from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.gold import GoldConfig
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
@@ -87,13 +86,11 @@ def run_evaluate(
         rubric = make_rubric(
             config.rewards, reward, [], held_out=chosen, device=config.model.device, gold=config.gold
         )
-        settings = SimpleNamespace(
-            seed=config.seed,
-            sampling=config.sampling,
-            grading=config.grading,
-            evaluation=EvaluationConfig(samples=config.samples, temperature=config.sampling.temperature),
+        evaluator = Evaluator(
+            run, EvaluationConfig(samples=config.samples, temperature=config.sampling.temperature), chosen, rubric,
+            seed=config.seed, sampling=config.sampling, grading=config.grading, progress=progress,
         )
-        run.log_step(0, evaluate(run, 0, policy, chosen, rubric, settings, progress))
+        run.log_step(0, evaluator(0, policy))
         progress.step(0, {})
         progress.end(run)
     return run.folder

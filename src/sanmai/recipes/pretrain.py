@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
-from sanmai.learn.evaluation import EvaluationConfig
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
+from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import WorldConfig, world_problems
 from sanmai.learn.supervised import Demonstration, fit
@@ -92,13 +93,22 @@ def run_pretrain(
             describe_environment(state.policy, {"evaluation": held_out}, start_digest=state.start_digest)
         )
         corpus = _tokens(config, state.policy.tokenizer, skip=run.start_step * config.documents_per_step)
+        rubric = make_rubric(
+            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+        )
+        evaluator = Evaluator(
+            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+            progress=progress,
+        )
         fit(
             run,
             state,
             lambda step: [next(corpus) for _ in range(config.documents_per_step)],
-            config,
             config.num_steps,
-            held_out=held_out,
+            optimizer=config.optimizer,
+            evaluation=config.evaluation,
+            evaluator=evaluator,
+            checkpoints=config.checkpoints,
             progress=progress,
         )
     return run.folder

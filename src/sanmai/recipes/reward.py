@@ -172,7 +172,10 @@ def run_reward(
             batch = draw(examples, per_step, seed=config.seed, step=step)
             return update(model, state.optimizer, batch, config.optimizer, step, num_steps)
 
-        train_steps(run, state, config, num_steps, update=learn, measure=measure, progress=progress)
+        train_steps(
+            run, state, num_steps, is_due=config.evaluation.is_due, checkpoints=config.checkpoints, update=learn, measure=measure,
+            progress=progress,
+        )
     return run.folder
 
 

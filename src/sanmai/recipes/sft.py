@@ -14,7 +14,8 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
-from sanmai.learn.evaluation import EvaluationConfig
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
+from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.supervised import fit
@@ -109,13 +110,22 @@ def run_sft(
         if config.token_budget is not None:
             mean_tokens = sum(len(completion) for _, completion, _ in kept) / len(kept)
             num_steps = max(round(config.token_budget / (per_step * mean_tokens)), 1)
+        rubric = make_rubric(
+            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+        )
+        evaluator = Evaluator(
+            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+            progress=progress,
+        )
         fit(
             run,
             state,
             lambda step: draw(kept, per_step, seed=config.seed, step=step),
-            config,
             num_steps,
-            held_out=held_out,
+            optimizer=config.optimizer,
+            evaluation=config.evaluation,
+            evaluator=evaluator,
+            checkpoints=config.checkpoints,
             progress=progress,
         )
     return run.folder

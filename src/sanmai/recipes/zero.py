@@ -22,7 +22,7 @@ from sanmai.learn.alarm import HackingAlarm, check_gold
 from sanmai.learn.anchor import Anchor, AnchorConfig
 from sanmai.learn.budgets import Budgets, BudgetsConfig
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
-from sanmai.learn.evaluation import EvaluationConfig, evaluate
+from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.learner import Learner
 from sanmai.learn.length import LengthConfig
@@ -164,10 +164,14 @@ def run_zero(
         progress.begin(run, config.num_steps)
         planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
         alarm = HackingAlarm(config.evaluation.alarm, run, rubric.weights, planned)
+        evaluator = Evaluator(
+            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+            progress=progress, alarm=alarm,
+        )
         if run.start_step == 0:
             if planned is None or planned > config.evaluation.alarm.window:  # else it looks at nothing
                 check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
-            run.log_step(0, evaluate(run, 0, state.policy, held_out, rubric, config, progress, alarm))
+            run.log_step(0, evaluator(0, state.policy))
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
@@ -184,7 +188,7 @@ def run_zero(
             metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
-                metrics |= evaluate(run, step, state.policy, held_out, rubric, config, progress, alarm)
+                metrics |= evaluator(step, state.policy)
             with progress.phase("saving"):
                 run.log_step(step, metrics, groups)
                 if run.commits(step, last, config.checkpoints):
