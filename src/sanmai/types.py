@@ -268,6 +268,15 @@ class Graded(Drawn):
         """The same rollout with what it is trained with."""
         return Credited(**vars(self), advantage=advantage, cost_advantage=cost_advantage)
 
+    def credited_per_token(self, streams: Mapping[str, Sequence[float]]) -> Credited:
+        """The same rollout with an advantage per token, as streams["rl"]; its mean stands for all of them.
+
+        Args:
+            streams: see `Credited.streams`.
+        """
+        own = streams["rl"]
+        return Credited(**vars(self), advantage=sum(own) / max(len(own), 1), streams=streams)
+
 
 @dataclass(frozen=True)
 class Credited(Graded):
@@ -277,6 +286,9 @@ class Credited(Graded):
     """None when not trained on."""
     cost_advantage: float = 0.0
     """What the limits of a budget add to the advantage, by a loss component of its own."""
+    streams: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """What differs from token to token, a number for each, by the name of the stream of the batch: "rl" takes the place of
+    `advantage` there. Empty where credit is given to rollouts."""
     log_ratio: float | None = None
     """Mean over its tokens of trainer's minus sampler's log-prob, before the update; None when not trained on."""
 

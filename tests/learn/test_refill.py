@@ -49,7 +49,7 @@ def test_each_try_draws_what_is_missing_until_nothing_is():
     # Of a b c d only a has a signal: e f g are drawn; of these f and g have one: h is drawn, and has one.
     groups, stats, metrics, asked = refilled("a b c d", signals="a f g h", pool="a b c d e f g h i", tries=9)
     assert asked == [["a", "b", "c", "d"], ["e", "f", "g"], ["h"]]
-    assert [g.problem.id for g in groups] == list("abcdefgh") and stats.left_out == set("bcde")
+    assert [g.problem.id for g in groups] == list("abcdefgh")
     assert metrics == {"refill/tries": 2.0, "refill/missing": 0.0}
     assert (stats.prompt_tokens, stats.sampled_tokens, stats.seconds) == (30, 800, 3.0)  # all that was sampled counts
 
@@ -57,8 +57,8 @@ def test_each_try_draws_what_is_missing_until_nothing_is():
 def test_the_bound_and_an_empty_pool_end_it_and_what_is_missing_is_said():
     assert refilled("a b", signals="", pool="a b c d e f", tries=2)[2] == {"refill/tries": 2.0, "refill/missing": 2.0}
     assert refilled("a b", signals="a", pool="a b", tries=9)[2] == {"refill/tries": 0.0, "refill/missing": 1.0}
-    groups, stats, metrics, _ = refilled("a b", signals="a b", pool="c", tries=9)
-    assert len(groups) == 2 and not stats.left_out and metrics == {"refill/tries": 0.0, "refill/missing": 0.0}
+    groups, _, metrics, _ = refilled("a b", signals="a b", pool="c", tries=9)
+    assert len(groups) == 2 and metrics == {"refill/tries": 0.0, "refill/missing": 0.0}
 
 
 def test_a_group_is_replaced_by_one_of_its_kind():

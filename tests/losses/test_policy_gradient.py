@@ -274,6 +274,7 @@ def test_presets_hold_the_papers_numbers():
         "r1": (10.0, 10.0, None), "cispo": (None, None, 5.0), "reinforce": (None, None, None),
         "rloo": (None, None, None), "reinforce++": (0.2, 0.2, None), "reinforce++_baseline": (0.2, 0.2, None),
         "maxrl": (None, None, None), "opo": (None, None, None), "gpg": (None, None, None),
+        "remax": (None, None, None), "ppo": (0.2, 0.2, None),
         "kimi": (None, None, None), "rest": (None, None, None),
     }
 

@@ -10,8 +10,8 @@ import pytest
 
 import sanmai
 from rollouts import drawn, paid
+from sanmai.learn.credit import advantages
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
-from sanmai.learn.learner import advantages
 from sanmai.learn.length import LengthConfig, with_length_rewards
 from sanmai.learn.step_rollouts import with_loop_penalty
 from sanmai.recipes.zero import ZeroConfig

@@ -64,7 +64,8 @@ def moved(policy: Policy, size: float, seed: int = 5) -> Policy:
 
 def gradient(policy: Policy, batch: TokenBatch, components, *, micro_tokens: int = 100_000, reference=None):
     """The whole gradient as one vector, and the step's result."""
-    policy.model.zero_grad()
+    for p in policy.weights.values():
+        p.grad = None
     result = accumulate(policy, batch, components, SAMPLING.temperature, micro_tokens, reference)
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in policy.weights.values()]
     return torch.cat([g.flatten() for g in grads]).clone(), result
@@ -87,11 +88,22 @@ def test_micro_batches_add_up_to_the_same_gradient(preset, normalisation):
         assert found.log_ratio_B == pytest.approx(expected.log_ratio_B, abs=1e-5)
 
 
+def with_values(policy: Policy, batch: TokenBatch, spread: float) -> TokenBatch:
+    """The batch with values and targets of this size, for a policy with a head that says something."""
+    policy.attach_value_head()
+    assert policy.value_head is not None
+    torch.manual_seed(3)
+    torch.nn.init.normal_(policy.value_head.weight, std=spread)
+    found_BT = spread * torch.randn(2, *batch.mask_BT.shape)
+    return batch.with_streams({"value": found_BT[0] * batch.mask_BT, "value_target": found_BT[1] * batch.mask_BT})
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_invariant_to_micro_batches_row_order_and_padding(preset):
     policy = some_policy()
     batch = sampled_batch(policy)
     moved(policy, 0.01)
+    batch = with_values(policy, batch, 1.0) if preset == "ppo" else batch
     components = rl_components(LossConfig(preset=preset), MAX_TOKENS)
     whole, _ = gradient(policy, batch, components)
     cut, _ = gradient(policy, batch, components, micro_tokens=30)
@@ -100,7 +112,7 @@ def test_every_preset_is_invariant_to_micro_batches_row_order_and_padding(preset
     wider = TokenBatch(**{
         name: torch.nn.functional.pad(getattr(batch, f"{name}"), (0, 9), value=0)
         for name in ("tokens_BT", "attention_BT", "mask_BT", "sampling_logp_BT")
-    }, streams={"rl": torch.nn.functional.pad(batch.streams["rl"], (0, 9), value=float("nan"))})
+    }, streams={name: torch.nn.functional.pad(s, (0, 9), value=float("nan")) for name, s in batch.streams.items()})
     padded, _ = gradient(policy, wider, components)
     for other in (cut, shuffled, padded):
         assert (other - whole).norm() < 2e-6 * whole.norm()
@@ -114,6 +126,7 @@ def test_groups_of_equal_rewards_have_exactly_no_gradient(preset):
     # The float mean of three 0.05's is not 0.05; neither is that of 0.1's.
     batch = sampled_batch(policy, [0.05] * 4 + [0.1] * 4)
     moved(policy, 0.01)
+    batch = with_values(policy, batch, 0.0) if preset == "ppo" else batch  # a head that is right, too
     grad, result = gradient(policy, batch, rl_components(LossConfig(preset=preset), MAX_TOKENS))
     assert not grad.any() and result.metrics["loss/rl"] == 0.0
 

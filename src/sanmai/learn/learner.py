@@ -10,19 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from sanmai.learn.anchor import Anchor
 from sanmai.learn.budgets import Budgets
+from sanmai.learn.credit import Shown, credited, flattened, silent_share, token_metrics
 from sanmai.learn.failure import with_bundle
-from sanmai.losses import (
-    best_of_group,
-    decoupled_advantages,
-    group_advantages,
-    mirror_descent_targets,
-    step_advantages,
-)
+from sanmai.learn.step_rollouts import Written
 from sanmai.rollout.credit import minibatches, trained_rollouts, with_advantages
-from sanmai.rollout.measure import accuracy
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
@@ -35,8 +30,10 @@ from sanmai.train.step import (
     check_parity,
     learning_rate,
     optimizer_step,
+    score_all,
+    values_of,
 )
-from sanmai.types import Batch, Credited, Graded, Group, InputError, Metrics, RunError, regrouped, reward_of
+from sanmai.types import Batch, Credited, Group, InputError, Metrics, RunError, regrouped
 
 
 class Learner:
@@ -63,22 +60,22 @@ class Learner:
         self._anchor, self._budgets = anchor, budgets
 
     def update(
-        self, graded: Sequence[Group[Graded]], step: int, num_steps: int, left_out: frozenset[str] = frozenset()
+        self, written: Written, step: int, num_steps: int
     ) -> tuple[list[Group[Credited]], Metrics]:
         """Train the policy on a step's groups; the groups with their advantages and log-ratios, and metrics.
 
         Args:
             num_steps: steps that the run will have, for schedules.
-            left_out: ids of problems whose groups are not trained on.
         """
-        if left_out:
-            trained, metrics = self.update([g for g in graded if g.problem.id not in left_out], step, num_steps)
+        if aside := written.left_out:
+            trained, metrics = self.update(written.without(aside), step, num_steps)
             rest = iter(trained)
-            aside = (Group(g.problem, tuple(r.credited(None) for r in g.rollouts)) for g in graded if g.problem.id in left_out)
-            return [next(aside if g.problem.id in left_out else rest) for g in graded], metrics
+            not_trained = (Group(g.problem, tuple(r.credited(None) for r in g.rollouts)) for g in written.groups)
+            pairs = zip(written.groups, not_trained, strict=True)
+            return [other if g.problem.id in aside else next(rest) for g, other in pairs], metrics
         if self._loss.reference_reset_steps and step > 1 and (step - 1) % self._loss.reference_reset_steps == 0:
             self._state.reference = self._state.policy.snapshot()
-        groups = self._credited(graded)
+        groups, of_tokens = self._credited(written)
         rollouts = trained_rollouts(groups)
         if not groups:  # of partial rollouts none have ended
             return [], {}
@@ -97,21 +94,42 @@ class Learner:
         if self._budgets is not None:
             metrics |= self._budgets.metrics()
             self._budgets.observe(metrics)
-        if self._loss.normalise_each:  # equal sums may hide a signal in the parts
-            silent = [all(not r.advantage for r in group.rollouts) for group in groups]
-            metrics["rollout/zero_signal_groups"] = sum(silent) / len(silent)
+        # Equal sums may hide a signal in the parts, and in what else the advantage looks at.
+        if self._loss.normalise_each or self._loss.kl_in_reward or self._loss.settings().baseline in ("greedy", "value"):
+            metrics["rollout/zero_signal_groups"] = silent_share(groups)
+        metrics |= of_tokens
         return groups, metrics | {"tokens/trained": float(sum(r.length for r in rollouts))}
 
-    def _credited(self, graded: Sequence[Group[Graded]]) -> list[Group[Credited]]:
+    def _credited(self, written: Written) -> tuple[list[Group[Credited]], Metrics]:
+        shown = self._shown(written)
         try:
-            found = advantages(graded, self._loss)
+            groups = credited(written.groups, self._loss, shown)
         except ValueError as error:  # a reward that this advantage cannot take
             raise RunError(f"loss.preset = {self._loss.preset!r}: {error}") from None
-        pairs = [pair for g, own in zip(graded, found, strict=True) for pair in zip(g.rollouts, own, strict=True)]
-        groups = regrouped(graded, (r.credited(None if r.scores is None else advantage) for r, advantage in pairs))
         if self._budgets is not None and self._budgets.weight("cost"):
-            return self._budgets.with_costs(groups, self._loss)
-        return groups
+            groups = self._budgets.with_costs(groups, self._loss)
+        return groups, token_metrics(groups, shown)
+
+    def _shown(self, written: Written) -> Shown:
+        """What the advantages are made of beside the groups: as the policy is before the step's first update."""
+        greedy = {g.problem.id: g.rollouts[0].reward for g in written.greedy}
+        rollouts = trained_rollouts(written.groups)
+        needs_values, kl = self._loss.settings().baseline == "value", self._loss.kl_in_reward
+        if not rollouts or not (needs_values or kl):
+            return Shown(greedy)
+        policy = self._state.policy
+        batch = policy.pack(rollouts)
+        parts = policy.micro_rows(batch, self._optimizer.micro_tokens)
+        micros = [batch.select(rows) for rows in parts]
+        log_ratios: list[Tensor] = []
+        if kl:
+            assert self._state.reference is not None
+            with policy.swapped(self._state.reference):
+                references = score_all(policy, micros, self._temperature)
+            log_ratios = [m.sampling_logp_BT - found.cpu() for m, found in zip(micros, references, strict=True)]
+        values = [found.cpu() for found in values_of(policy, micros)] if needs_values else []
+        found = [_of_tokens(parts, micros, each) if each else [] for each in (log_ratios, values)]
+        return Shown(greedy, *(flattened(written.groups, each) if each else () for each in found))
 
     def _batch(self, rollouts: Sequence[Credited], step: int) -> Batch:
         """All that a step trains on; at a run's first one the sampler's log-probs are held against the trainer's (law 2)."""
@@ -181,30 +199,9 @@ class Learner:
             ) from None
 
 
-def advantages(groups: Sequence[Group[Graded]], loss: LossConfig) -> list[list[float]]:
-    """One advantage per rollout of each group of a step, as the loss's settings say, from what is rewarded and its weights."""
-    settings = loss.settings()
-    if settings.advantage_scale in ("batch_std", "signal") or settings.baseline in ("length", "batch"):
-        assert settings.baseline not in ("log_mean_exp", "best")  # see PolicyLossSettings
-        lengths = [[r.length for r in group.rollouts] for group in groups]
-        rewards = [[r.reward for r in group.rollouts] for group in groups]
-        return step_advantages(rewards, settings.advantage_scale, settings.baseline, lengths=lengths)
-    return [_within(group, loss) for group in groups]
-
-
-def _within(group: Group[Graded], loss: LossConfig) -> list[float]:
-    scores = [r.scores for r in group.rollouts]
-    weights = {name: weight for r in group.rollouts for name, weight in r.weights.items()}
-    rewards = [reward_of(score, weights) for score in scores]
-    settings = loss.settings()
-    baseline = settings.baseline
-    if settings.tau is not None and baseline in ("mean", "log_mean_exp"):
-        return [target or 0.0 for target in mirror_descent_targets(rewards, settings.tau, baseline)]
-    assert baseline != "log_mean_exp"  # of mirror descent alone, see PolicyLossSettings
-    if baseline == "best":
-        # Form is rewarded, too: of answers that can be told right or wrong only a right one is imitated.
-        wrong = [accuracy(r) == 0.0 for r in group.rollouts]
-        return best_of_group([None if is_wrong else r for r, is_wrong in zip(rewards, wrong, strict=True)])
-    if loss.normalise_each:
-        return decoupled_advantages(scores, weights, settings.advantage_scale, baseline)
-    return group_advantages(rewards, settings.advantage_scale, baseline)
+def _of_tokens(parts: Sequence[list[int]], micros: Sequence[Batch], found_BT: Sequence[Tensor]) -> list[list[float]]:
+    """The trained tokens' numbers of every row, in the order of the rows that micro-batches were made of."""
+    of_row: dict[int, list[float]] = {}
+    for rows, micro, own_BT in zip(parts, micros, found_BT, strict=True):
+        of_row |= {row: own_BT[k, micro.mask_BT[k]].tolist() for k, row in enumerate(rows)}
+    return [of_row[row] for row in sorted(of_row)]

@@ -42,8 +42,8 @@ def refill(
     what the graders say: a reward for length, which is added later, would tell any group apart.
 
     Returns:
-        Groups in the order in which they were drawn; stats, whose `left_out` names the problems of groups without a signal; and
-        `refill/tries`, `refill/missing`, the groups with a signal that are missing after the last of them.
+        Groups in the order in which they were drawn, those without a signal among them; stats of all; and `refill/tries`,
+        `refill/missing`, the groups with a signal that are missing after the last of them.
 
     Source:
         DAPO (arXiv:2503.14476) section 3.2, which draws whole batches and throws away what is above the wanted number.
@@ -58,7 +58,5 @@ def refill(
             break
         found, cost = write(problems)
         groups, stats, done = [*groups, *found], stats + cost, done + 1
-    silent = [g for g in groups if not has_signal(g)]
-    stats.left_out = frozenset(g.problem.id for g in silent)
-    missing = wanted.total() - (len(groups) - len(silent))
+    missing = wanted.total() - sum(map(has_signal, groups))
     return groups, stats, {"refill/tries": float(done), "refill/missing": float(missing)}

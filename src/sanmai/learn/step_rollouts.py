@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -17,6 +19,7 @@ from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
+from sanmai.rollout.measure import has_signal
 from sanmai.rollout.partial import PartialRollouts, continue_rollouts
 from sanmai.types import Graded, Group, Metrics, Problem, StopReason, Verdict, regrouped
 
@@ -44,30 +47,47 @@ class PartialConfig(Config):
     )
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a step trains on, and what that cost."""
+
+    groups: Sequence[Group[Graded]]
+    stats: RolloutStats
+    left_out: frozenset[str] = frozenset()
+    """Ids of problems whose groups have no signal and are not trained on; see learn/refill.py."""
+    greedy: Sequence[Group[Graded]] = ()
+    """Where the baseline is that of a greedy completion: one of each problem, the only one of its group."""
+
+    def without(self, aside: frozenset[str]) -> Written:
+        """The same without the groups of these problems."""
+        return replace(self, groups=[g for g in self.groups if g.problem.id not in aside], left_out=frozenset())
+
+
 class StepRollouts:
     """Writes what each step of a run trains on. Its state is part of the run's, so that a resume goes on with the same."""
 
     def __init__(
         self, mixture: Mixture, curriculum: Curriculum | None, *, per_prompt: int, seed: int, sampling: SamplingConfig,
         grading: GradingConfig, partial: PartialConfig, length: LengthConfig, refill: RefillConfig,
-        on_warning: Callable[[str], None],
+        has_greedy: bool, on_warning: Callable[[str], None],
     ) -> None:
         """Args:
             mixture: says which problems a step draws, by kind.
             curriculum: says which of the reasoning problems; None: epochs.
             per_prompt: rollouts of each problem.
             seed: names the random streams of the rollouts.
+            has_greedy: write one greedy completion of each problem, too.
             on_warning: told once when a step could not be refilled.
         """
         self._mixture, self._curriculum = mixture, curriculum
         self._per_prompt, self._seed, self._sampling, self._grading = per_prompt, seed, sampling, grading
         self._segments, self._length = partial, length
-        self._tries, self._warn = refill.tries, on_warning
+        self._tries, self._has_greedy, self._warn = refill.tries, has_greedy, on_warning
         self._refilled: Metrics = {}
         self._has_said = False
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
-    def write(self, policy: Policy, rubric: Rubric, step: int) -> tuple[list[Group[Graded]], RolloutStats]:
+    def write(self, policy: Policy, rubric: Rubric, step: int) -> Written:
         """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any."""
         problems = self._mixture.draw(step, self._curriculum)
         shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}
@@ -80,7 +100,13 @@ class StepRollouts:
                 further = lambda kind, count, taken: self._mixture.further(step, kind, count, taken, self._curriculum)  # noqa: E731
                 groups, stats, self._refilled = refill(groups, stats, tries=self._tries, further=further, write=write)
                 self._say_missing(step, self._refilled, len(problems))
-            return groups, stats
+                return Written(groups, stats, frozenset(g.problem.id for g in groups if not has_signal(g)))
+            if not self._has_greedy:
+                return Written(groups, stats)
+            shared["sampling"] = self._sampling.model_copy(update={"temperature": 0.0})
+            seed = (self._seed, "greedy", step)
+            greedy, cost = rollout(policy, problems, rubric, rollouts_per_prompt=1, seed=seed, **shared)
+            return Written(groups, stats + cost, greedy=greedy)
         segments = self._segments
         assert segments.segment_tokens is not None
         for problem in problems:
@@ -93,7 +119,7 @@ class StepRollouts:
         if segments.loop_penalty:
             each = (r for group in groups for r in group.rollouts)
             groups = regrouped(groups, (with_loop_penalty(r, segments.loop_penalty) for r in each))
-        return groups, stats
+        return Written(groups, stats)
 
     def _say_missing(self, step: int, refilled: Metrics, wanted: int) -> None:
         if (missing := refilled["refill/missing"]) and not self._has_said:
@@ -103,20 +129,24 @@ class StepRollouts:
                 f"signal (refill.tries = {self._tries}); the metric refill/missing says so of later steps"
             )
 
-    def finish(
-        self, groups: Sequence[Group[Graded]], step: int, num_steps: int
-    ) -> tuple[Sequence[Group[Graded]], Metrics]:
+    def finish(self, written: Written, step: int, num_steps: int) -> tuple[Written, Metrics]:
         """The groups with what is paid for length, and metrics of that, of refilling, of what was solved and what waits."""
         metrics: Metrics = {}
         if self._length.weight:
-            groups, metrics = with_length_rewards(
-                groups, self._length, step=step, num_steps=num_steps, max_tokens=self._sampling.max_tokens
-            )
+            paid: dict[str, Any] = {"step": step, "num_steps": num_steps, "max_tokens": self._sampling.max_tokens}
+            groups, metrics = with_length_rewards(written.groups, self._length, **paid)
+            greedy, _ = with_length_rewards(written.greedy, self._length, **paid)
+            written = replace(written, groups=groups, greedy=greedy)
         if self._curriculum is not None:
-            metrics |= self._curriculum.observe(step, groups)
+            metrics |= self._curriculum.observe(step, written.groups)
         if self._partial is not None:
             metrics["partial/waiting"] = float(self._partial.num_waiting)
-        return groups, metrics | self._refilled
+        if written.greedy:
+            rewards = [g.rollouts[0].reward for g in written.greedy]
+            known = [reward for reward in rewards if reward is not None]
+            metrics |= {"greedy/reward": fmean(known)} if known else {}
+            metrics["greedy/ungradable"] = 1 - len(known) / len(rewards)
+        return written, metrics | self._refilled
 
     def restore(self, state: dict[str, Tensor], problems: Sequence[Problem]) -> None:
         """Go on from what `state` gave.

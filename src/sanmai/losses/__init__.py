@@ -59,8 +59,10 @@ from sanmai.losses.policy_gradient import (
     sequence_clipped_surrogate,
 )
 from sanmai.losses.preference import binary_cross_entropy, bradley_terry
+from sanmai.losses.returns import gae, returns_to_go, scaled_tokens, token_rewards
 from sanmai.losses.supervised import weighted_nll
 from sanmai.losses.tokens import Normalisation, normalise, token_logp_and_entropy
+from sanmai.losses.values import clipped_value_loss
 
 __all__ = [
     "CDPO",
@@ -98,11 +100,13 @@ __all__ = [
     "bradley_terry",
     "cispo",
     "clipped_surrogate",
+    "clipped_value_loss",
     "decoupled_advantages",
     "distillation_advantages",
     "distillation_loss",
     "dpo",
     "entropy_bonus",
+    "gae",
     "group_advantages",
     "importance_weight",
     "ipo",
@@ -117,11 +121,14 @@ __all__ = [
     "preference_loss",
     "preference_weights",
     "reinforce",
+    "returns_to_go",
+    "scaled_tokens",
     "sequence_clipped_surrogate",
     "sequence_logp",
     "simpo",
     "step_advantages",
     "token_divergence",
     "token_logp_and_entropy",
+    "token_rewards",
     "weighted_nll",
 ]

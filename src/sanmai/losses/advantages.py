@@ -10,6 +10,8 @@ AdvantageScale = Literal["std", "none", "mean", "batch_std", "signal"]
 """The last two look at the whole step; see `step_advantages`."""
 Baseline = Literal["mean", "leave_one_out", "length", "batch"]
 """The last one is the whole step's; see `step_advantages`."""
+Expected = Literal["greedy", "value"]
+"""No mean of rewards: that of a greedy completion (ReMax), or what a value head expects before each token (PPO)."""
 Best = Literal["best"]
 """No baseline: imitation of the best, see `best_of_group`."""
 Deviation = Literal["sample", "population"]

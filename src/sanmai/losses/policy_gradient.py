@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sanmai.losses._streams import check_streams, read
-from sanmai.losses.advantages import AdvantageScale, Baseline, Best
+from sanmai.losses.advantages import AdvantageScale, Baseline, Best, Expected
 from sanmai.losses.mirror_descent import LogRatio, MirrorBaseline, mirror_descent
 from sanmai.losses.tokens import Normalisation
 from sanmai.types import Metrics
@@ -265,7 +265,7 @@ class PolicyLossSettings:
     surrogate: Surrogate
     normalisation: Normalisation
     advantage_scale: AdvantageScale
-    baseline: Baseline | MirrorBaseline | Best = "mean"
+    baseline: Baseline | MirrorBaseline | Best | Expected = "mean"
     clip_low: float | None = None
     """Distance of the ratio's lower bound from 1; for "clipped" and "sequence_*"."""
     clip_high: float | None = None
@@ -294,10 +294,16 @@ class PolicyLossSettings:
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
         if self.baseline == ("leave_one_out" if is_mirror else "log_mean_exp"):
             raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
-        if is_mirror and self.baseline in ("length", "batch"):
+        if is_mirror and self.baseline in ("length", "batch", "greedy", "value"):
             raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
         if self.baseline == "batch" and self.advantage_scale not in ("batch_std", "none"):
             raise ValueError("baseline 'batch' goes with advantage_scale 'batch_std' or 'none'")
+        if self.baseline == "greedy" and self.advantage_scale != "none":
+            raise ValueError("baseline 'greedy' goes with advantage_scale 'none'")
+        if self.baseline == "value" and self.advantage_scale not in ("batch_std", "none"):
+            raise ValueError("baseline 'value' goes with advantage_scale 'batch_std' or 'none'")
+        if self.baseline == "value" and self.surrogate.startswith("sequence"):
+            raise ValueError(f"baseline 'value' is an advantage per token, and {self.surrogate!r} has one ratio per sequence")
         if self.baseline == "best" and (self.surrogate != "reinforce" or self.advantage_scale != "none"):
             raise ValueError("baseline 'best' is imitation: surrogate 'reinforce' and advantage_scale 'none'")
         is_sequence = self.surrogate in ("sequence_sum", "sequence_mean", "mirror_sequence")
@@ -337,6 +343,10 @@ MAXRL = PolicyLossSettings("reinforce", Normalisation.TOKEN, "mean")
 """MaxRL: (r - mean)/mean, the gradient of the log of a problem's success rate: what is rarely solved weighs more."""
 OPO = PolicyLossSettings("reinforce", Normalisation.TOKEN, "none", "length")
 """OPO (arXiv:2505.23585): the baseline of least variance, the mean weighed by length; exactly on policy, nothing else."""
+REMAX = PolicyLossSettings("reinforce", Normalisation.CONSTANT, "none", "greedy")
+"""ReMax (arXiv:2310.10505): less the reward of the prompt's greedy completion; divided by the token budget as REINFORCE."""
+PPO = PolicyLossSettings("clipped", Normalisation.TOKEN, "batch_std", "value", clip_low=0.2, clip_high=0.2)
+"""PPO (arXiv:1707.06347): per token, GAE against a value head, over the step's deviation as TRL and verl have it."""
 GPG = PolicyLossSettings("reinforce", Normalisation.TOKEN, "signal")
 """GPG (arXiv:2504.02546): plain policy gradient, made larger by the share of the groups that have no signal."""
 KIMI = PolicyLossSettings("mirror_token", Normalisation.TOKEN, "none", tau=0.002)
@@ -359,6 +369,8 @@ PRESETS: dict[str, PolicyLossSettings] = {
     "maxrl": MAXRL,
     "opo": OPO,
     "gpg": GPG,
+    "remax": REMAX,
+    "ppo": PPO,
     "kimi": KIMI,
     "rest": REST,
 }

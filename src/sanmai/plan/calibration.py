@@ -31,7 +31,7 @@ from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import rollout
 from sanmai.train.components import rl_components, with_proximal_logp
 from sanmai.train.runs import Run
-from sanmai.train.step import accumulate, make_optimizer
+from sanmai.train.step import accumulate, make_optimizer, score_all
 from sanmai.types import Drawn, Graded, Group, Problem, StopReason, TokenBatch
 
 PEAK_SECONDS, SAMPLING_SECONDS, TRAINING_SECONDS = 0.3, 2.8, 1.4
@@ -104,7 +104,7 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
     training, kept = _time_training(policy, config, rollouts, arithmetic)
     coefficients = {
         "sampling": _coefficients(sampling, _sampling_operations(arithmetic)),
-        "training": _coefficients(training, _training_operations(arithmetic, _extra_forwards(config)))
+        "training": _coefficients(training, _training_operations(arithmetic, config.extra_forwards))
         | {"updates": _update_seconds(policy, config)},
         "saving": _saving_seconds(config, rollouts, problems[0], out),
     }
@@ -220,7 +220,7 @@ def _time_training(
     """Passes through `accumulate` on a growing number of rollouts, and bytes kept for the backward pass."""
     pieces = Pieces()
     reference = policy.snapshot() if config.keeps_reference else None
-    extra = _extra_forwards(config)
+    extra = config.extra_forwards
     mean = math.ceil(sum(len(r.completion_tokens) for r in rollouts) / len(rollouts))
     # As they came, more and more of them; then some that are stretched, so that attention's part can be told apart.
     total = config.prompts_per_step * config.rollouts_per_prompt
@@ -273,11 +273,6 @@ def _warm(work: Callable[[], object], budget: float) -> float:
     return took
 
 
-def _extra_forwards(config: ZeroConfig) -> int:
-    """Passes without gradient that a trained rollout needs: for a reference policy, for proximal log-probs."""
-    return config.keeps_reference + (config.loss.importance_cap is not None)
-
-
 def _accumulate(
     policy: Policy, config: ZeroConfig, batch: TokenBatch, reference: dict[str, torch.Tensor] | None
 ) -> None:
@@ -290,6 +285,10 @@ def _accumulate(
         # A budget's KL has a weight that comes and goes; what it takes does not depend on how large it is.
         kl_weight = (config.loss.kl_weight or 1.0) if reference is not None else None
         components = rl_components(config.loss, config.sampling.max_tokens, kl_weight=kl_weight)
+        components = {name: c for name, c in components.items() if c.reads_values == "no"}  # a head of one number a token
+        micros = [batch.select(rows) for rows in policy.micro_rows(batch, micro_tokens)]
+        for _ in range(config.loss.num_scorings - (config.loss.importance_cap is not None)):
+            score_all(policy, micros, temperature)
         accumulate(policy, batch, components, temperature, micro_tokens, reference)
         synchronize(policy.device)
     finally:

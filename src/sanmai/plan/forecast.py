@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.chat import demonstration, render_prompt
+from sanmai.learn.credit import words as advantage_words
 from sanmai.plan.memory import checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
@@ -17,15 +18,6 @@ from sanmai.recipes import Recipe
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
-
-_BASELINES = {
-    "mean": "the group's mean", "leave_one_out": "the group's leave one out", "length": "the group's mean by length",
-    "batch": "the step's mean", "log_mean_exp": "the group's log mean exp", "best": "",
-}  # fmt: skip
-_SCALES = {
-    "std": ", over its deviation", "none": "", "mean": ", over it", "batch_std": ", over the step's deviation",
-    "signal": ", over the share of groups with a signal",
-}  # fmt: skip
 
 
 def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
@@ -112,15 +104,18 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         if settings.clip_low is not None
         else ""
     )
-    advantage = f"the reward less {_BASELINES[settings.baseline]}{_SCALES[settings.advantage_scale]}"
-    if settings.baseline == "best":
-        advantage = "1 for the group's best rollout, if its reward is above 0"
     yield (
         f"Loss: {config.loss.preset} ({settings.surrogate}{bounds}; normalisation: {settings.normalisation.value}; "
-        f"advantage: {advantage})."
+        f"advantage: {advantage_words(settings)})."
     )
     if config.updates_per_step == 1 and settings.clip_low is not None:
         yield "With one update per step every ratio is 1, so the clip bounds are never reached."
+    if config.has_greedy:
+        yield f"A greedy completion of each problem besides, whose reward is the baseline: {config.prompts_per_step} more a step."
+    if settings.baseline == "value":
+        yield config.loss.value.words()
+    if config.loss.kl_in_reward:
+        yield f"Off the reward of each token: {config.loss.kl_in_reward:g} x its log-ratio to the reference; one more pass."
     if config.loss.kl_weight:
         reset = config.loss.reference_reset_steps
         yield (

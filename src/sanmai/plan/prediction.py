@@ -55,7 +55,7 @@ def predict(
         sampling_work(
             prompts=config.prompts_per_step,
             prompt_length=calibration.prompt_length,
-            rollouts=rollouts,
+            rollouts=rollouts + (config.prompts_per_step if config.has_greedy else 0),
             mean=mean,
             longest=longest,
             concurrent=config.sampling.concurrent,

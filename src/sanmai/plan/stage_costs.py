@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanmai.plan.calibration import Calibration, Kept, _extra_forwards
+from sanmai.plan.calibration import Calibration, Kept
 from sanmai.plan.memory import memory_bytes
 from sanmai.plan.workload import FORWARD_AND_BACKWARD, Pass, Sampling, Workload
 from sanmai.policies.text.policy import Policy
@@ -96,7 +96,7 @@ class Rates:
     def _pass(self, p: Pass, size: float, lengths: Lengths | None) -> float:
         """Seconds of one batch. What was measured are a forward and a backward pass, and forwards that the loss asks for."""
         c = self.calibration.coefficients["training"]
-        measured = FORWARD_AND_BACKWARD + _extra_forwards(self.config)
+        measured = FORWARD_AND_BACKWARD + self.config.extra_forwards
         work = training_work(
             rollouts=p.rows,
             prompt_length=p.prompt_length,

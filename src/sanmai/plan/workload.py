@@ -122,10 +122,10 @@ def count_sample(w: Workload, c: Any, sources: StageSources, done: int) -> None:
 def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     left, rollouts = c.num_steps - done, c.prompts_per_step * c.rollouts_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
-    _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt)
+    _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt + c.has_greedy)
     own = (c.sampling.max_tokens, c.optimizer.micro_tokens)
     w.keeps_reference = c.keeps_reference
-    forwards = FORWARD_AND_BACKWARD + c.keeps_reference + (c.loss.importance_cap is not None)
+    forwards = FORWARD_AND_BACKWARD + c.extra_forwards
     w.passes.append(Pass(left, rollouts, length, None, *own, forwards, c.updates_per_step))
     if kinds := sources.kinds(c.problems.source):
         drawn = [c.mixture.shares(kinds, step, c.num_steps) for step in range(done + 1, c.num_steps + 1)]

@@ -12,6 +12,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -34,6 +35,9 @@ class Trained(ABC):
     """The threads that compute its micro-batches."""
     config: Any
     """The settings that it was loaded by."""
+    heads: Mapping[str, torch.nn.Parameter] = MappingProxyType({})
+    """Of `weights` what is no part of the model that people load: a value head. It is kept in the run's state alone, and a
+    reference policy has none."""
     notes: tuple[str, ...] = ()
     """What a user should know of it; warnings of whoever loads it."""
 
@@ -66,19 +70,23 @@ class Trained(ABC):
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of the trained weights: what a reference policy is made of."""
-        return {name: p.detach().clone() for name, p in self.weights.items()}
+        return {name: p.detach().clone() for name, p in self._own().items()}
 
     @contextlib.contextmanager
     def swapped(self, weights: Mapping[str, Tensor]) -> Generator[None]:
         """Within, the policy has these weights instead of its own (no copy is made); nothing is to be trained inside."""
-        own = {name: p.data for name, p in self.weights.items()}
+        parameters = self._own()
+        own = {name: p.data for name, p in parameters.items()}
         try:
-            for name, p in self.weights.items():
+            for name, p in parameters.items():
                 p.data = weights[name]
             yield
         finally:
-            for name, p in self.weights.items():
+            for name, p in parameters.items():
                 p.data = own[name]
+
+    def _own(self) -> dict[str, torch.nn.Parameter]:
+        return {name: p for name, p in self.weights.items() if name not in self.heads}
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Copy trained weights in; the names and shapes must be this policy's."""
@@ -137,6 +145,28 @@ class Policy(Trained, Generic[BatchT]):
             logp_BT (nats, float32, with gradient) and entropy_BT (nats per part; None of a kind that cannot tell), 0 outside
             batch.mask_BT.
         """
+
+    def attach_value_head(self) -> None:
+        """Give the policy a head that says what reward to expect before each part of a sample: one of `heads` and `weights`.
+
+        Raises:
+            InputError: a kind that has none.
+        """
+        raise InputError("loss.baseline = 'value': this kind of policy has no value head")
+
+    def values(self, batch: BatchT) -> Tensor:
+        """value_BT: what the value head expects before each part, 0 outside batch.mask_BT."""
+        raise InputError("values: this kind of policy has no value head")
+
+    def score_with_values(
+        self, batch: BatchT, *, temperature: float = 1.0, entropy_gradient: bool = False, through: bool = False
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """`score` and `values` of one forward pass.
+
+        Args:
+            through: the values' gradient reaches the rest of the policy, too.
+        """
+        raise InputError("values: this kind of policy has no value head")
 
     def micro_rows(self, batch: BatchT, micro_tokens: int) -> list[list[int]]:
         """Rows of the batch's micro-batches: what the workers hold at once is at most micro_tokens in all."""

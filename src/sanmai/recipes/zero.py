@@ -81,9 +81,24 @@ class ZeroConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     @property
-    def keeps_reference(self) -> bool:
-        """The KL to the reference is in the loss, or may come to be: a copy of the trained weights, and one more forward pass."""
+    def measures_kl(self) -> bool:
+        """The KL to the reference is in the loss, or may come to be: one more forward pass."""
         return self.loss.kl_weight > 0 or self.budgets.kl is not None or self.budgets.drives("kl")
+
+    @property
+    def keeps_reference(self) -> bool:
+        """Something is measured to the reference: a copy of the trained weights."""
+        return self.measures_kl or self.loss.kl_in_reward > 0
+
+    @property
+    def extra_forwards(self) -> int:
+        """Passes without gradient over what a step trains on."""
+        return self.measures_kl + self.loss.num_scorings
+
+    @property
+    def has_greedy(self) -> bool:
+        """A greedy completion of each problem is written, too: the baseline of ReMax."""
+        return self.loss.settings().baseline == "greedy"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -92,6 +107,10 @@ class ZeroConfig(Config):
             raise ValueError("updates_per_step is above the number of rollouts of a step")
         if self.refill.tries:
             self._check_refill()
+        if self.has_greedy and self.partial.segment_tokens is not None:
+            raise ValueError("loss.baseline 'greedy' and partial.segment_tokens: a greedy completion is written in one step")
+        if self.has_greedy and self.length.weight and self.length.reward == "kimi":
+            raise ValueError("loss.baseline 'greedy' and length.reward 'kimi': a greedy completion has no group to be short in")
         if (self.anchor.source is None) is (self.anchor.has_weight or self.budgets.drives("anchor")):
             raise ValueError(
                 "anchor.source and a weight go together: demonstrations, and anchor.weight or a budget that drives the anchor"
@@ -105,7 +124,9 @@ class ZeroConfig(Config):
             raise ValueError("refill.tries and a budget that drives the cost: a group of equal rewards may differ in cost")
         if self.loss.normalise_each:
             raise ValueError("refill.tries and loss.normalise_each: a group of equal rewards may differ in their components")
-        if (baseline := self.loss.settings().baseline) in ("batch", "best"):
+        if self.loss.kl_in_reward:
+            raise ValueError("refill.tries and loss.kl_in_reward: a group of equal rewards may differ in its tokens'")
+        if (baseline := self.loss.settings().baseline) in ("batch", "best", "greedy", "value"):
             raise ValueError(f"refill.tries: with loss.baseline {baseline!r} a group of equal rewards is learned from, too")
 
 
@@ -129,8 +150,9 @@ def run_zero(
         train, held_out = load_splits(
             config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
         )
+        value_lr = config.loss.value.lr if config.loss.settings().baseline == "value" else None
         state = start_or_resume(
-            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy
+            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr
         )
         run.log_environment(
             describe_environment(
@@ -181,16 +203,15 @@ def run_zero(
                 with progress.phase("probing"):
                     probed = _probe(budgets, config, run, state, step)
             with progress.phase("sampling"):
-                graded, stats = rollouts.write(state.policy, rubric, step)
-                graded, paid = rollouts.finish(graded, step, num_steps)
+                written, paid = rollouts.finish(rollouts.write(state.policy, rubric, step), step, num_steps)
             with progress.phase("training"):
-                groups, found = learner.update(graded, step, num_steps, stats.left_out)
-            metrics = training_metrics(groups) | stats.metrics() | paid | probed | found
+                groups, found = learner.update(written, step, num_steps)
+            metrics = training_metrics(groups) | written.stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
                 metrics |= evaluator(step, state.policy)
             with progress.phase("saving"):
-                run.log_step(step, metrics, groups)
+                run.log_step(step, metrics, [*groups, *written.greedy])
                 if run.commits(step, last, config.checkpoints):
                     state.extra = (budgets.state() if budgets else {}) | spending.state() | rollouts.state()
                     run.save(step, state.save, config.checkpoints)
@@ -213,7 +234,7 @@ def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem]) -> St
     return StepRollouts(
         mixture, curriculum, per_prompt=config.rollouts_per_prompt, seed=config.seed, sampling=config.sampling,
         grading=config.grading, partial=config.partial, length=config.length, refill=config.refill,
-        on_warning=run.warn,
+        has_greedy=config.has_greedy, on_warning=run.warn,
     )
 
 
@@ -271,6 +292,6 @@ def _useful_flops(
     return step_flops(
         arithmetic,
         groups,
-        extra_forwards=has_reference + (loss.importance_cap is not None),
+        extra_forwards=has_reference + loss.num_scorings,
         needs_all=has_reference or "loss/entropy" in found,
     )

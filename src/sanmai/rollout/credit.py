@@ -20,11 +20,20 @@ def trained_rollouts(groups: Sequence[Group[GradedT]]) -> list[GradedT]:
 
 
 def with_advantages(batch: BatchT, rollouts: Sequence[Credited]) -> BatchT:
-    """A batch of rollouts with their advantage as the stream "rl", and that of their costs as "cost" where one has any."""
+    """A batch of rollouts with their advantage as the stream "rl", that of their costs as "cost" where one has any, and what
+    differs from part to part as the streams that it names."""
     advantages = {"rl": [r.advantage or 0.0 for r in rollouts]}
     if any(r.cost_advantage for r in rollouts):
         advantages["cost"] = [r.cost_advantage for r in rollouts]
-    return batch.with_streams({name: torch.tensor(v).unsqueeze(1) * batch.mask_BT for name, v in advantages.items()})
+    streams = {name: torch.tensor(v).unsqueeze(1) * batch.mask_BT for name, v in advantages.items()}
+    for name in sorted({name for r in rollouts for name in r.streams}):
+        each_BT = streams.get(name, torch.zeros_like(batch.sampling_logp_BT)).clone()
+        for row, r in enumerate(rollouts):
+            if (own := r.streams.get(name)) is not None:
+                mask_T = batch.mask_BT[row]
+                each_BT[row, mask_T] = torch.tensor(own[len(own) - int(mask_T.sum()) :])  # of several policies' the newest's
+        streams[name] = each_BT
+    return batch.with_streams(streams)
 
 
 def minibatches(

@@ -61,14 +61,12 @@ class RolloutStats:
     prompt_tokens: int = 0
     sampled_tokens: int = 0
     failures: dict[str, int] = field(default_factory=dict)
-    left_out: frozenset[str] = frozenset()
-    """Ids of problems whose groups are not to be trained on; see learn/refill.py."""
 
     def __add__(self, other: RolloutStats) -> RolloutStats:
         failures = Counter(self.failures) + Counter(other.failures)
         return RolloutStats(
             self.seconds + other.seconds, self.prompt_tokens + other.prompt_tokens, self.sampled_tokens + other.sampled_tokens,
-            dict(failures), self.left_out | other.left_out,
+            dict(failures),
         )
 
     def metrics(self) -> Metrics:

@@ -21,6 +21,7 @@ from sanmai.losses import (
     Normalisation,
     PolicyLossSettings,
     Surrogate,
+    clipped_value_loss,
     entropy_bonus,
     importance_weight,
     kl_to_reference,
@@ -34,10 +35,33 @@ from sanmai.train.step import Component, score_all
 from sanmai.types import Batch
 
 
+class ValueConfig(Config):
+    gae_lambda: float = Field(1.0, ge=0, le=1)
+    """Of the advantage estimate: 1 is the return less the value, 0.95 PPO's customary compromise, which long chains of thought
+    suffer from (DeepSeek-R1)."""
+    weight: float = Field(0.1, gt=0)
+    """Weight of the value head's squared error beside the policy loss."""
+    clip: float | None = Field(0.2, gt=0)
+    """Distance that a step may move a value; unset: no bound."""
+    lr: float = Field(3e-3, gt=0)
+    """Peak learning rate of the head; it follows the schedule of optimizer.lr."""
+    trains_policy: bool = False
+    """Let the error's gradient through to the policy's weights too; off, the head reads hidden states as they are."""
+
+    def words(self) -> str:
+        """In a sentence, for a plan."""
+        reads = "and trains the policy too" if self.trains_policy else "which its error does not train"
+        bound = f", moved by {self.clip:g} a step at most" if self.clip is not None else ""
+        return (
+            f"A value head reads the policy's hidden states, {reads}: one number a token (lambda {self.gae_lambda:g}; squared "
+            f"error x {self.weight:g}{bound}; learning rate {self.lr:g}), and one more pass a step. It takes next to no memory."
+        )
+
+
 class LossConfig(Config):
     preset: Literal[
         "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
-        "opo", "gpg", "kimi", "rest",
+        "opo", "gpg", "remax", "ppo", "kimi", "rest",
     ] = "dapo"  # fmt: skip
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
@@ -55,15 +79,18 @@ class LossConfig(Config):
     advantage_scale: Literal["std", "none", "mean", "batch_std", "signal"] | None = None
     """Divide a group's advantages by their deviation, nothing, the mean reward, the deviation over the step, or the share of its
     groups that have a signal."""
-    baseline: Literal["mean", "leave_one_out", "length", "batch", "log_mean_exp", "best"] | None = None
+    baseline: Literal["mean", "leave_one_out", "length", "batch", "log_mean_exp", "best", "greedy", "value"] | None = None
     """What is subtracted from a rollout's reward: the group's mean, that of the others, one weighed by length, or the step's;
-    "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best rollout (ReST)."""
+    "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best rollout (ReST).
+    "greedy" is the reward of one greedy completion of the prompt (ReMax), "value" what a value head expects (PPO)."""
     normalise_each: bool = False
     """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the KL divergence to the reference policy, which is the starting policy; 0 keeps no reference in memory."""
     kl_estimator: KlEstimator = "k3"
     """k1, k2 or k3; see losses/divergence.py for how they differ."""
+    kl_in_reward: float = Field(0.0, ge=0)
+    """Taken off the reward of every token, times its log-ratio to the reference (k1): REINFORCE++'s own form, and PPO's."""
     reference_reset_steps: int = Field(0, ge=0)
     """Every so many steps the reference becomes the policy; 0 never."""
     entropy_weight: float = Field(0.0, ge=0)
@@ -75,9 +102,13 @@ class LossConfig(Config):
     """What becomes of weights beyond the cap: cut off, left out ("mask"), left out below 1/cap too ("icepop"), or one weight for
     the whole sequence, cut off or left out."""
 
+    value: ValueConfig = ValueConfig()
+
     only_with = (
+        OnlyWith('preset = "ppo" or baseline = "value"', lambda c: c.settings().baseline == "value", "value"),
         OnlyWith("importance_cap", lambda c: c.importance_cap is not None, "importance"),
-        OnlyWith("kl_weight above 0", lambda c: c.kl_weight > 0, "kl_estimator", "reference_reset_steps"),
+        OnlyWith("kl_weight above 0", lambda c: c.kl_weight > 0, "kl_estimator"),
+        OnlyWith("kl_weight or kl_in_reward above 0", lambda c: c.kl_weight or c.kl_in_reward, "reference_reset_steps"),
     )
 
     def settings(self) -> PolicyLossSettings:
@@ -86,6 +117,11 @@ class LossConfig(Config):
         replaced = {name: getattr(self, name) for name in names if getattr(self, name, None) is not None}
         return dataclasses.replace(PRESETS[self.preset], **replaced)
 
+    @property
+    def num_scorings(self) -> int:
+        """Passes without gradient over a step's rollouts that its advantages and weights need, beside a KL in the loss."""
+        return (self.importance_cap is not None) + (self.settings().baseline == "value") + (self.kl_in_reward > 0)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         self.settings()
@@ -93,7 +129,11 @@ class LossConfig(Config):
             raise ValueError("normalise_each divides by deviations, and imitation of the best takes none")
         if self.normalise_each and self.settings().surrogate in MIRROR:
             raise ValueError("normalise_each divides by deviations, and mirror descent takes rewards as they are")
-        if self.normalise_each and self.settings().baseline in ("length", "batch"):
+        if self.kl_in_reward and (baseline := self.settings().baseline) not in ("batch", "value"):
+            raise ValueError(f"kl_in_reward is a reward per token: expected baseline 'batch' or 'value', not {baseline!r}")
+        if self.kl_in_reward and (surrogate := self.settings().surrogate).startswith("sequence"):
+            raise ValueError(f"kl_in_reward is a reward per token, and {surrogate!r} has one ratio per sequence")
+        if self.normalise_each and self.settings().baseline in ("length", "batch", "greedy", "value"):
             raise ValueError(f"normalise_each does not go with baseline {self.settings().baseline!r}")
         if self.normalise_each and self.settings().advantage_scale in ("mean", "batch_std", "signal"):
             raise ValueError(f"normalise_each does not go with advantage_scale {self.settings().advantage_scale!r}")
@@ -176,6 +216,13 @@ def rl_components(
         )
         return loss, {}
 
+    def value(scored, denominator):
+        streams, v = scored.batch.streams, config.value
+        loss, found = clipped_value_loss(
+            scored.value_BT, streams["value"], streams["value_target"], scored.batch.mask_BT, clip=v.clip, denominator=denominator
+        )
+        return loss, {"value/clip_fraction": found["num_clipped"] / denominator}
+
     denominator = lambda batch: weigh(batch)[1]  # noqa: E731
     skips = None if is_mirror and num_updates > 1 else "rl"
     components = {"rl": Component(1.0, partial(policy, "rl"), denominator, stream=skips)}
@@ -184,6 +231,10 @@ def rl_components(
     if config.kl_weight or kl_weight is not None:
         weight = config.kl_weight if kl_weight is None else kl_weight
         components["kl_to_reference"] = Component(weight, kl, denominator, needs_reference=True)
+    if settings.baseline == "value":
+        reads = "trained" if config.value.trains_policy else "frozen"
+        count = lambda batch: float(batch.mask_BT.sum())  # noqa: E731
+        components["value"] = Component(config.value.weight, value, count, reads_values=reads)
     if config.entropy_weight:
         components["entropy"] = Component(config.entropy_weight, entropy, denominator, needs_entropy_gradient=True)
     return components

@@ -98,7 +98,8 @@ def replay(folder: Path) -> Replay:
     components: dict[str, Component] = {"sft": sft_component()}
     if facts["loss"] is not None:
         components = rl_components(LossConfig(**facts["loss"]), facts["max_tokens"], has_cost="cost" in streams)
-    components = {n: c for n, c in components.items() if not c.needs_reference or reference}
+    # The value head is in the run's state and not in the model's folder.
+    components = {n: c for n, c in components.items() if (not c.needs_reference or reference) and c.reads_values == "no"}
     rows: list[dict[str, Any]] = []
     for row in range(len(batch)):
         one = batch.select([row])

@@ -68,6 +68,8 @@ def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
         **_drawn(rollouts),
         "sampling_logp": pa.array([r.sampling_logp for r in rollouts], pa.list_(pa.float32())),
     }
+    for name in sorted({name for r in rollouts for name in r.streams}):
+        columns[f"stream/{name}"] = pa.array([r.streams.get(name) for r in rollouts], pa.list_(pa.float32()))
     if any(r.images for r in rollouts):
         columns["images"] = pa.array([[image["sha256"] for image in r.images] for r in rollouts], pa.list_(text))
     for name in sorted({name for r in rollouts for name in r.verdicts}):

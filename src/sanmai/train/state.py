@@ -44,7 +44,8 @@ class TrainingState(Generic[TrainedT]):
         if self.reference is not None:
             tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
         if not self.policy.folder_is_whole:
-            tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items()}
+            tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items() if name not in self.policy.heads}
+        tensors |= {f"heads/{name}": p.detach() for name, p in self.policy.heads.items()}
         tensors |= {f"extra/{name}": tensor for name, tensor in self.extra.items()}
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
@@ -57,17 +58,19 @@ def start_or_resume(
     *,
     keep_reference: bool,
     load: Callable[[Any], TrainedT],
+    value_lr: float | None = None,
 ) -> TrainingState[TrainedT]:
     """The state at the run's newest good checkpoint, or the starting one.
 
     Args:
         model: the settings that `load` takes, with a device; of one whose folder is whole (see policies/contract.py), a name.
         load: makes what is trained: a policy, or a reward model, which has what is needed here.
+        value_lr: attach a value head to a policy, whose peak learning rate this is; None: none.
     """
     if run.checkpoint is None:
         policy = load(model)
         reference = policy.snapshot() if keep_reference else None
-        return TrainingState(policy, make_optimizer(policy, optimizer), reference, weights_digest(policy))
+        return TrainingState(policy, _optimizer(policy, optimizer, value_lr), reference, weights_digest(policy))
     saved = load_file(run.checkpoint / _FILE, device=model.device)
     if weights := _part(saved, "weights"):
         policy = load(model)
@@ -79,12 +82,23 @@ def start_or_resume(
         with safe_open(run.checkpoint / _FILE, "pt") as file:
             digest = file.metadata()["start_digest"]
     reference = _part(saved, "reference") or None
-    state = TrainingState(policy, make_optimizer(policy, optimizer), reference, digest, _part(saved, "extra"))
+    state = TrainingState(policy, _optimizer(policy, optimizer, value_lr), reference, digest, _part(saved, "extra"))
+    for name, tensor in _part(saved, "heads").items():
+        policy.weights[name].data.copy_(tensor)
     for name, tensor in _part(saved, "optimizer").items():
         parameter, key = name.rsplit("/", 1)
         # PyTorch keeps AdamW's step counter on the CPU.
         state.optimizer.state[policy.weights[parameter]][key] = tensor.cpu() if key == "step" else tensor
     return state
+
+
+def _optimizer(policy: Any, config: OptimizerConfig, value_lr: float | None) -> torch.optim.Optimizer:
+    """Of the policy's weights; with `value_lr` also of a value head, which it then has, at a learning rate of its own."""
+    made = make_optimizer(policy, config)
+    if value_lr is not None:
+        policy.attach_value_head()
+        made.add_param_group({"params": list(policy.heads.values()), "own_lr": value_lr, "weight_decay": 0.0})
+    return made
 
 
 def weights_digest(policy: Trained) -> str:

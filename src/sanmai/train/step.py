@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -64,6 +64,8 @@ class Scored:
     reference_logp_BT: Tensor | None
     step_tokens: int
     """Trained tokens of the whole step."""
+    value_BT: Tensor | None = None
+    """What the value head expects before each token, where a component reads it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Component:
     denominator: Callable[[Batch], float]
     needs_reference: bool = False
     needs_entropy_gradient: bool = False
+    reads_values: Literal["no", "frozen", "trained"] = "no"
+    """Of the value head; "trained" lets the gradient through to the hidden states."""
     stream: str | None = None
     """The stream that its loss is proportional to: rows where it is 0 everywhere need no forward pass. None: all rows count."""
 
@@ -168,15 +172,19 @@ def optimizer_step(
         NonFiniteError: a loss or the gradient is not finite; weights and optimizer state are as before.
     """
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = group["own_lr"] * (lr / config.lr if config.lr else 1.0) if "own_lr" in group else lr
     optimizer.zero_grad(set_to_none=True)
     result = accumulate(policy, batch, components, temperature, config.micro_tokens, reference)
     anchor_metrics: Metrics = {}
     if anchor is not None:
         anchor_metrics = add_anchor(policy, anchor, config.micro_tokens)
-    norm = torch.nn.utils.clip_grad_norm_(list(policy.weights.values()), config.max_grad_norm).item()
+    own = [p for name, p in policy.weights.items() if name not in policy.heads]
+    norm = torch.nn.utils.clip_grad_norm_(own, config.max_grad_norm).item()
     is_own = all(math.isfinite(value) for value in result.metrics.values())
     result.metrics.update({**anchor_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
+    if policy.heads:  # a norm of its own: its error says nothing of how far the policy should go
+        of_heads = torch.nn.utils.clip_grad_norm_(list(policy.heads.values()), config.max_grad_norm)
+        result.metrics["value/grad_norm"] = of_heads.item()
     bad = [name for name, value in result.metrics.items() if not math.isfinite(value)]
     if bad:
         optimizer.zero_grad(set_to_none=True)
@@ -263,8 +271,14 @@ def accumulate(
     def part_of_the_step(i: int) -> tuple[Tensor, Metrics, list[float]]:
         micro = micros[i].to(policy.device)
         needs_entropy = any(c.needs_entropy_gradient for c in components.values())
-        logp_BT, entropy_BT = policy.score(micro, temperature=temperature, entropy_gradient=needs_entropy)
-        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[i], num_tokens)
+        read = {c.reads_values for c in components.values()} - {"no"}
+        settings: dict[str, Any] = {"temperature": temperature, "entropy_gradient": needs_entropy}
+        value_BT: Tensor | None = None
+        if read:
+            logp_BT, entropy_BT, value_BT = policy.score_with_values(micro, **settings, through="trained" in read)
+        else:
+            logp_BT, entropy_BT = policy.score(micro, **settings)
+        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[i], num_tokens, value_BT)
         total, metrics = torch.zeros((), device=policy.device), dict[str, float]()
         for name, component in components.items():
             loss, found = component.loss(scored, denominators[name])
@@ -300,6 +314,16 @@ def score_all(policy: Policy, micros: Sequence[Batch], temperature: float) -> li
             return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
 
     return policy.cores.map(score, len(micros))
+
+
+def values_of(policy: Policy, micros: Sequence[Batch]) -> list[Tensor]:
+    """What the value head expects before each part of every micro-batch, value_BT, without gradient."""
+
+    def value(i: int) -> Tensor:
+        with torch.no_grad():
+            return policy.values(micros[i].to(policy.device))
+
+    return policy.cores.map(value, len(micros))
 
 
 def _rows_that_count(batch: Batch, components: Mapping[str, Component]) -> list[int]:

@@ -105,6 +105,8 @@ class TextModel:
 
     def predicting(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """For each trained token what the head reads to predict it, and the head; the logits and identity if it is unknown."""
+        if batch.mask_BT[:, 0].any():
+            raise ValueError("mask_BT is true at token 0, which nothing stands before that could predict it")
         predicts_BT = batch.mask_BT.roll(-1, dims=1)  # position t predicts token t + 1; token 0 is never a completion's
         if self.dense is not None and not any(batch.images):
             prompt_B = torch.where(batch.mask_BT.any(dim=1), batch.mask_BT.int().argmax(dim=1), 0)

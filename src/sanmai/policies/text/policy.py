@@ -5,7 +5,7 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from sanmai.policies.text.library import merged_state, model_facts
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.model import TextModel
 from sanmai.policies.text.pack import pack_rollouts
-from sanmai.types import Drawn, Problem, TokenBatch
+from sanmai.policies.text.value_head import PREFIX, ValueHead
+from sanmai.types import Drawn, InputError, Problem, TokenBatch
 
 CHUNK_LOGITS = 2**23
 """Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
@@ -29,6 +30,9 @@ CHUNK_LOGITS = 2**23
 
 class Policy(TextModel, contract.Policy[TokenBatch]):
     """A causal language model that is trained; `weights` are all its parameters, or the LoRA adapters."""
+
+    value_head: ValueHead | None = None
+    """What PPO's advantages are taken against; its tensors are among the trained weights once it is attached."""
 
     @property
     def dtype(self) -> str:
@@ -60,11 +64,47 @@ class Policy(TextModel, contract.Policy[TokenBatch]):
         Returns:
             logp_BT (nats, float32, with gradient) and entropy_BT (nats per token), 0 outside batch.mask_BT.
         """
-        mask_BT = batch.mask_BT
-        if mask_BT[:, 0].any():
-            raise ValueError("mask_BT is true at token 0, which nothing stands before that could predict it")
-        targets_N = batch.tokens_BT[mask_BT]
+        return self._scored(batch, *self.predicting(batch), temperature=temperature, entropy_gradient=entropy_gradient)
+
+    def score_with_values(
+        self, batch: TokenBatch, *, temperature: float = 1.0, entropy_gradient: bool = False, through: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`score` and, from the same forward pass, value_BT: what the value head expects before each token, 0 outside the mask.
+
+        Args:
+            through: the values' gradient goes on into the hidden states.
+        """
         hidden_ND, head = self.predicting(batch)
+        found = self._scored(batch, hidden_ND, head, temperature=temperature, entropy_gradient=entropy_gradient)
+        return *found, self._values(batch, hidden_ND if through else hidden_ND.detach())
+
+    def values(self, batch: TokenBatch) -> Tensor:
+        """value_BT of `score_with_values` alone."""
+        return self._values(batch, self.predicting(batch)[0])
+
+    def attach_value_head(self) -> None:
+        """Give the policy a value head, which is trained with it and belongs to the run's state, not to the model's folder.
+
+        Raises:
+            InputError: an architecture whose output head does more than Sanmai knows, so that what it reads is not known.
+        """
+        if self._head is None:
+            raise InputError("loss.baseline = 'value': this model's output head is of a kind that is not known here")
+        self.value_head = ValueHead(self.model.get_output_embeddings().weight.shape[1]).to(self.device)
+        self.heads = {f"{PREFIX}{name}": p for name, p in self.value_head.named_parameters()}
+        self.weights |= self.heads
+
+    def _values(self, batch: TokenBatch, hidden_ND: Tensor) -> Tensor:
+        assert self.value_head is not None
+        zeros_BT = torch.zeros(batch.mask_BT.shape, dtype=torch.float32, device=self.device)
+        return zeros_BT.masked_scatter(batch.mask_BT, self.value_head(hidden_ND))
+
+    def _scored(
+        self, batch: TokenBatch, hidden_ND: Tensor, head: Callable[[Tensor], Tensor], *, temperature: float,
+        entropy_gradient: bool,
+    ) -> tuple[Tensor, Tensor]:
+        mask_BT = batch.mask_BT
+        targets_N = batch.tokens_BT[mask_BT]
         with self.autocast():
             logp_N, entropy_N = token_logp_and_entropy(
                 hidden_ND,
