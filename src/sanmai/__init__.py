@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sanmai import search as search
 from sanmai.types import Credited, Drawn, Graded, Group, InputError, Problem, RunError, SanmaiError, Trace, Verdict
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Credited", "Drawn", "Graded", "Group", "InputError", "Problem", "RunError", "SanmaiError", "Trace", "Verdict", "run",
+    "search", "search_problems",
 ]  # fmt: skip
 
 
@@ -31,6 +33,7 @@ def run(
     since: str | None = None,
     until: str | None = None,
     only: str | None = None,
+    guide: Callable[..., Any] | str | Sequence[str] | None = None,
     **settings: Any,
 ) -> Path:
     """Run a recipe, or go on with it; the run folder, which holds the checkpoints, the rollouts and report.html.
@@ -46,6 +49,7 @@ def run(
         config: a TOML file, or a preset's name.
         since, until, only: stages of a recipe that has them: `since` and all that hangs on it is done again, `until` is the
             last that is done, `only` is done alone.
+        guide: of the recipe "search": what its setting takes, or any callable (problem, text so far) -> float or None.
         settings: further settings by section, such as num_steps=50, rewards={"language": 0.3}.
 
     Raises:
@@ -66,6 +70,11 @@ def run(
         name, value = next(iter(stages.items()))
         raise InputError(f"{name} = {value!r}: the recipe {recipe} has no stages; expected one that has, such as r1")
     values = dict(settings)
+    guides = {"guide": guide} if callable(guide) else {}
+    if guides and recipe != "search":
+        raise InputError(f"guide = {guide!r}: the recipe {recipe} has none; expected the recipe search")
+    if guide is not None and not guides:
+        values["guide"] = guide
     given = None
     if model is not None:
         values["model"] = dict(model) if isinstance(model, Mapping) else {"name": str(model)}
@@ -79,8 +88,27 @@ def run(
     if not all(map(callable, functions)) or (isinstance(reward, Mapping) and not functions):
         raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None, or several by name")
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values, has_problems=given is not None)
-    salt = (repr(given) if given is not None else "") + "".join(f"{name_of(function)}" for function in functions)
+    named = "".join(f"{name_of(function)}" for function in [*functions, *guides.values()])
+    salt = (repr(given) if given is not None else "") + named
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
-    chosen.run(resolved, folder, problems=given, reward=reward, **stages)
+    chosen.run(resolved, folder, problems=given, reward=reward, **stages, **guides)
     write_report(folder, defaults=resolve(chosen).model_dump(mode="json"))
     return folder
+
+
+def search_problems(
+    model: str | Path | Mapping[str, Any], problems: str | Path | Mapping[str, Any] | Sequence[Problem], **settings: Any
+) -> Path:
+    """Search answers to problems; the run folder, with answers.jsonl, search.json and report.html. Also `sanmai.search(...)`.
+
+    Args:
+        model, problems: as `run` takes them.
+        settings: those of the recipe "search" (strategy, guide, tokens, width, ...); `reward`, `out` and `config` as of `run`.
+
+    Raises:
+        InputError, RunError: as `run`.
+
+    Example:
+        folder = sanmai.search("runs/r1", "problems.jsonl", strategy="beam", guide="runs/prm", tokens=4000)
+    """
+    return run("search", model=model, problems=problems, **settings)

@@ -49,6 +49,37 @@ def sample(
 
 
 @app.command()
+def search(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    problems: Annotated[str, typer.Argument(metavar="PROBLEMS", help="world, a file or folder of problems, or hub:NAME.")],
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="best_of_n, beam, dvts, rebase, particles, mcts, revise; several times: compared, paired, with the first.",
+        ),
+    ] = None,
+    guide: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GUIDE",
+            help="logp, entropy, agreement, a reward model's folder, FILE.py:FUNCTION; several times: their mean.",
+        ),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Budget of a problem, all that it costs counted.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Completions of best_of_n, places of rebase and particles.")] = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Search answers by many samples or step by step, at a budget of tokens; accuracy with intervals, gold beside the guide."""
+    stated = {"strategy": strategy, "guide": guide, "tokens": tokens, "width": width}
+    values = {"model": {"name": model}, "problems": {"source": problems}}
+    run_recipe("search", config, set_, out, values | {name: value for name, value in stated.items() if value})
+
+
+@app.command()
 def compare(
     runs: Annotated[
         list[Path] | None,

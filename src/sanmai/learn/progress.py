@@ -32,6 +32,7 @@ COLUMNS = {
     "held-out pairs": ("eval/pair_accuracy", "{:.1%}"),
     "held-out AUC": ("eval/auc", "{:.3f}"),
     "reverse KL": ("distill/reverse_kl", "{:.4f}"),
+    "trees ended": ("search/ended", "{:.0%}"),
     "coverage": ("redteam/coverage", "{:.0%}"),
     "QD score": ("redteam/qd_score", "{:.1f}"),
     "archive ASR": ("redteam/archive_asr", "{:.0%}"),

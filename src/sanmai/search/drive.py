@@ -198,10 +198,13 @@ class Driver:
         if not scores:
             return []
         found = self.guide([self.candidate(search, path) for search, path in scores])
+        read = {id(search): 0 for search, _ in scores}
         for (search, path), one in zip(scores, found, strict=True):
             search.ledger.scored += one.num_tokens
             search.ledger.unscored += one.score is None
-            search.tree.score(path, {GUIDE: one.score}, search.ledger.paid)
+            # As if it had been scored when it was written: a sample's price is not that of those that came with it.
+            read[id(search)] += one.num_tokens
+            search.tree.score(path, {GUIDE: one.score}, search.tree.nodes[path].at + read[id(search)])
         return list(scores)
 
     def candidate(self, search: Search, path: Path) -> Candidate:

@@ -1,0 +1,109 @@
+"""What is learnt from a search: right best paths for sft, and siblings of one prefix for dpo.
+
+A pair is two finished completions that part at one node: their common beginning has the same tokens, so in the difference of
+their log-probs it cancels, and what is learnt is the step at which they part and what follows it (step DPO).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pyarrow as pa
+
+from sanmai.data.chat import prompt_end, render_prompt
+from sanmai.data.filters import Sample
+from sanmai.data.trace import opened_tag
+from sanmai.policies.text.policy import Policy
+from sanmai.recipes.sample_files import DataWriter
+from sanmai.recipes.search_settings import SearchConfig
+from sanmai.search.results import Leaf
+from sanmai.search.tree import Path as TreePath
+from sanmai.search.tree import Tree
+from sanmai.train.records import write_table
+from sanmai.train.runs import storing
+from sanmai.types import Problem, StopReason
+
+Leaves = Mapping[str, Sequence[Leaf]]
+
+
+def best_right(leaves: Sequence[Leaf]) -> Leaf | None:
+    """Of the right completions the guide's favourite, the shortest of tied ones; None where none is right."""
+    right = [leaf for leaf in leaves if leaf.gold == 1.0]
+    guide = lambda leaf: leaf.guide if leaf.guide is not None else -inf  # noqa: E731
+    return min(right, key=lambda leaf: (-guide(leaf), leaf.num_tokens, leaf.path), default=None)
+
+
+def sibling_pairs(tree: Tree, leaves: Sequence[Leaf], gap: float) -> list[tuple[TreePath, Leaf, Leaf, float]]:
+    """(the node where they part, better, worse, difference of worth) for every node whose children differ by the gap at least.
+
+    A child is worth the mean gold of the finished completions through it, their guide's mean where gold is not known.
+    """
+    known = [leaf for leaf in leaves if leaf.gold is not None or leaf.guide is not None]
+    worth = {leaf.path: leaf.gold if leaf.gold is not None else leaf.guide or 0.0 for leaf in known}
+    found = []
+    inner = sorted({leaf.path[:depth] for leaf in known for depth in range(len(leaf.path))}, key=lambda p: (len(p), p))
+    for node in inner:
+        below: dict[TreePath, list[Leaf]] = {}
+        for leaf in known:
+            if leaf.path[: len(node)] == node:
+                below.setdefault(leaf.path[: len(node) + 1], []).append(leaf)
+        means = {child: fmean(worth[leaf.path] for leaf in ended) for child, ended in below.items()}
+        if len(means) < 2:
+            continue
+        high, low = max(means, key=lambda c: (means[c], c)), min(means, key=lambda c: (means[c], c))
+        if means[high] - means[low] < gap:
+            continue
+        better = max(below[high], key=lambda leaf: (worth[leaf.path], -leaf.num_tokens))
+        worse = min(below[low], key=lambda leaf: (worth[leaf.path], leaf.num_tokens))
+        found.append((node, better, worse, means[high] - means[low]))
+    return found
+
+
+def write_data(
+    folder: Path, config: SearchConfig, policy: Policy, problems: Sequence[Problem],
+    trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
+) -> Iterator[str]:  # fmt: skip
+    """data.parquet and pairs.parquet of all strategies; lines for the user."""
+    open_tag = config.grading.thought_tags[0]
+    rows: list[dict[str, Any]] = []
+    with DataWriter(folder / "data.parquet", config.model.name) as writer:
+        for problem in problems:
+            prompt = render_prompt(policy.tokenizer, problem.messages)
+            opened = opened_tag(prompt_end(policy.tokenizer, prompt, open_tag), open_tag) or ""
+            every = [(name, leaf) for name in arms for leaf in arms[name][problem.id]]
+            if (best := best_right([leaf for _, leaf in every])) is not None:
+                name = next(name for name, leaf in every if leaf is best)
+                graded = [leaf for _, leaf in every if leaf.gold is not None]
+                tree, said = trees[name, problem.id][0], texts[name, problem.id][best.path]
+                rate = fmean(leaf.gold == 1.0 for leaf in graded)
+                writer.write(
+                    [Sample(problem, 0, opened + said, tree.tokens(best.path), StopReason.STOP, reward=1.0, pass_rate=rate)]
+                )
+            told: set[tuple[str, str]] = set()
+            for name in arms:
+                if (name, problem.id) not in trees:
+                    continue
+                tree, said = trees[name, problem.id][0], texts[name, problem.id]
+                for node, better, worse, gap in sibling_pairs(tree, arms[name][problem.id], config.pair_gap):
+                    texts_of = said[better.path], said[worse.path]
+                    if texts_of in told or texts_of[0] == texts_of[1]:
+                        continue
+                    told.add(texts_of)
+                    rows.append({
+                        "id": f"{problem.id}#{name}#{'.'.join(map(str, node)) or 'root'}",
+                        "messages": [dict(message) for message in problem.messages],
+                        "chosen": opened + texts_of[0], "rejected": opened + texts_of[1],
+                        "language": problem.language, "gap": gap, "shared_tokens": len(tree.tokens(node)) if node else 0,
+                        "strategy": name,
+                    })  # fmt: skip
+        num_rows = writer.num_rows
+    if rows:
+        with storing(folder / "pairs.parquet"):
+            write_table(folder / "pairs.parquet", pa.Table.from_pylist(rows))
+    yield f"Data: {num_rows:,} right paths of {len(problems):,} problems: {folder / 'data.parquet'}"
+    where = f": {folder / 'pairs.parquet'}" if rows else ""
+    yield f"Pairs: {len(rows):,} siblings that differ by {config.pair_gap:g} at least{where}"
