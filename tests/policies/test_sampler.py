@@ -334,7 +334,7 @@ def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
     fast, general = with_paths("qwen3")
     config = SamplingConfig(max_tokens=17, concurrent=7)
     expected = by_seed(fast, requests(5), config)
-    monkeypatch.setattr(sampler, "_tokens_per_look", lambda device: 4)
+    monkeypatch.setattr(sampler, "tokens_per_look", lambda device: 4)
     assert_same(expected, by_seed(fast, requests(5), config))
     assert_same(expected, by_seed(general, requests(5), config))
 

@@ -300,6 +300,15 @@ class DenseDecoder:
         self.length_S[slots] = 0
         self.longest = longest
 
+    def widen(self, num_slots: int) -> None:
+        """Have so many slots, more than now: the new ones are free and stand at the end."""
+        more = num_slots - len(self.length_S)
+        self.length_S = torch.cat([self.length_S, self.length_S.new_zeros(more)])
+        self._slot_S = torch.arange(num_slots, device=self.length_S.device)
+        for caches in (self._keys, self._values):
+            for i, old in enumerate(caches):
+                caches[i] = torch.cat([old, old.new_zeros(more, *old.shape[1:])])
+
     def keep(self, kept: Tensor, longest: int) -> None:
         """Only these slots go on, in this order; the longest of them has `longest` tokens.
 

@@ -224,7 +224,7 @@ def _invert(weight_SV: Tensor, share_S1: Tensor) -> tuple[Tensor, Tensor]:
     return torch.searchsorted(cumulative_SV, threshold_S1, right=True), total_S1
 
 
-def _tokens_per_look(device: torch.device) -> int:
+def tokens_per_look(device: torch.device) -> int:
     """J: to look at a token, the host has to wait for the device. What follows a stop in a block is thrown away."""
     return 1 if device.type == "cpu" else 16
 
@@ -246,7 +246,7 @@ class _Task:
         self.results: queue.SimpleQueue[Completion | BaseException | None] = queue.SimpleQueue()
         self.cancelled = threading.Event()
         self.stops = frozenset(policy.stop_tokens)
-        self.block = _tokens_per_look(policy.device)
+        self.block = tokens_per_look(policy.device)
         self.keeping: Keeping | None = None
         """Where prefixes are kept."""
 

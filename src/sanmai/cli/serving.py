@@ -1,0 +1,69 @@
+"""Commands around a model in use: it is served, its prompts are advised on, its traffic is watched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sanmai.cli.app import Debug, app
+from sanmai.terminal import printable
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help="Stand before this OpenAI-compatible server, such as http://HOST:PORT/v1.")
+    ] = None,
+    upstream_key: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the upstream's API key.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What clients call the model; by default its folder or name.")] = None,
+    host: Annotated[str, typer.Option(help="Another address than this machine's own needs SANMAI_TOKEN.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    concurrent: Annotated[int, typer.Option(min=1, max=4096, help="Completions written at once.")] = 64,
+    waiting: Annotated[int, typer.Option(min=1, max=65536, help="Completions that may wait; further ones get HTTP 429.")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per completion at most.")] = 1024,
+    cache_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Positions of keys and values that exist at once, about; bounds memory.")
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="REVIEWER", help="Risk filter: rules, world, FOLDER of a reward model, URL#MODEL."),
+    ] = None,
+    reviewer_key: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the reviewer's API key.")
+    ] = None,
+    words: Annotated[
+        list[str] | None, typer.Option(metavar="LIST", help="Word lists of stage one: en, zh, ... or a file; all by default.")
+    ] = None,
+    review: Annotated[str | None, typer.Option(help="What the reviewer reads: candidates (the default) or all.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Of a candidate's stream: hold (the default) or retract.")] = None,
+    window: Annotated[int | None, typer.Option(min=1, help="Characters between two reviews of a stream; 400.")] = None,
+    on_failure: Annotated[
+        str | None, typer.Option(help="What a reviewer's failure means: closed retracts (the default), open passes.")
+    ] = None,
+    review_seconds: Annotated[float | None, typer.Option(min=0.01, help="Time limit of one review; 20.")] = None,
+    retract_below: Annotated[float | None, typer.Option(min=0, max=1, help="Score below which to retract; 0.5.")] = None,
+    warn_below: Annotated[float | None, typer.Option(min=0, max=1, help="Score below which to warn; 0.7.")] = None,
+    hide_thought: Annotated[bool, typer.Option("--hide-thought", help="Review the thought and send the answer alone.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Serve a model, or stand before a server, in OpenAI's protocol; with a risk filter if one is named."""
+    from sanmai.serve.server import Settings, guard_values
+    from sanmai.serve.server import serve as serve_model
+
+    guard = guard_values(
+        reviews=review, stream=stream, window=window, on_failure=on_failure, timeout_seconds=review_seconds,
+        retract_below=retract_below, warn_below=warn_below, hide_thought=hide_thought or None,
+    )  # fmt: skip
+    settings = Settings(
+        model, upstream, upstream_key, name, host, port, device, dtype, concurrent, waiting, max_tokens, cache_tokens,
+        filter_, reviewer_key, tuple(words or ()), guard,
+    )  # fmt: skip
+    serve_model(settings, say=lambda line: typer.echo(printable(line)))

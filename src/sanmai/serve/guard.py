@@ -1,0 +1,309 @@
+"""The risk filter before a backend: candidates are found on the query, and a reviewer of their dialogue decides.
+
+Stage one matches the conversation against lists of words (candidates.py). Of what it finds, and of nothing else unless all is to
+be reviewed, stage two has the dialogue with its thought read by a reviewer (reviewers.py), who passes it, warns, or retracts it.
+
+Source:
+    DeepSeek-R1 (arXiv:2501.12948v2) supplement D.3.1: keywords on the user's query, then a review by a model that decides
+    whether the dialogue is retracted. Ours adds the warning, the two ways to treat a stream, and what happens when the reviewer
+    does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sanmai.serve.backend import Backend, Kind
+from sanmai.serve.candidates import Candidates
+from sanmai.serve.reviewers import Dialogue, Reviewer
+from sanmai.types import Message
+
+Action = Literal["unmatched", "pass", "warn", "retract"]
+WARNING = "\n\n[Caution: a reviewer found that parts of this answer may be harmful.]"
+RETRACTION = "[This answer was retracted by the operator's risk filter.]"
+
+
+@dataclass(frozen=True)
+class GuardPolicy:
+    reviews: Literal["candidates", "all"] = "candidates"
+    """Which dialogues stage two reads."""
+    stream: Literal["hold", "retract"] = "hold"
+    """hold: of a candidate nothing is shown before it was reviewed. retract: it is shown as it comes, and taken back."""
+    window: int = 400
+    """Characters of thought and answer between two reviews of one stream."""
+    on_failure: Literal["closed", "open"] = "closed"
+    """What a reviewer that fails or takes too long means: closed retracts, open passes."""
+    timeout_seconds: float = 20.0
+    """Of one review."""
+    retract_below: float = 0.5
+    warn_below: float = 0.7
+    """Of the reviewer's score, from 0 (surely harmful) to 1 (surely harmless)."""
+    hide_thought: bool = False
+    """The reviewer reads the thought, the client gets the answer alone."""
+
+    def __str__(self) -> str:
+        return f"reviews={self.reviews}; stream={self.stream}; window={self.window}; on-failure={self.on_failure}"
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the filter did with one dialogue, or with what there was of it."""
+
+    action: Action
+    score: float | None
+    reason: str
+    seconds: float = 0.0
+    failed: bool = False
+    matched: tuple[str, ...] = ()
+
+    def shown(self) -> dict[str, Any]:
+        """What clients are told."""
+        return {"action": self.action, "score": self.score, "reviewer_failed": self.failed}
+
+
+class Guard:
+    """A Backend that filters another."""
+
+    def __init__(self, backend: Backend, candidates: Candidates, reviewer: Reviewer, policy: GuardPolicy) -> None:
+        self.backend, self.candidates, self.reviewer, self.policy = backend, candidates, reviewer, policy
+        self.name = backend.name
+        self.counts: Counter[str] = Counter()
+        self._threads = ThreadPoolExecutor(8, "review")
+        self._places = asyncio.Semaphore(8)
+
+    def lines(self) -> list[str]:
+        policy = self.policy
+        which = "every dialogue" if policy.reviews == "all" else f"dialogues that match {self.candidates}"
+        shown = (
+            "shown after it was reviewed"
+            if policy.stream == "hold"
+            else "shown as it comes and taken back if retracted"
+        )
+        fails = "is RETRACTED (fail closed)" if policy.on_failure == "closed" else "is SHOWN UNREVIEWED (fail open)"
+        return [
+            *self.backend.lines(),
+            f"Risk filter: {self.reviewer.name} reads {which}; below {policy.retract_below:g} it retracts, below "
+            f"{policy.warn_below:g} it warns; a candidate's stream is {shown}",
+            f"Risk filter: what the reviewer does not judge within {policy.timeout_seconds:g} s {fails}",
+            *(["Thoughts are reviewed and not sent"] if policy.hide_thought else []),
+        ]
+
+    def health(self) -> dict[str, Any]:
+        return {**self.backend.health(), "filter": {name: self.counts[name] for name in sorted(self.counts)}}
+
+    async def models(self) -> dict[str, Any]:
+        return await self.backend.models()
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.backend.close()
+
+    def matched(self, kind: Kind, body: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The names of what stage one found in a request; None: the reviewer is not to read it."""
+        found = self.candidates.find([message["content"] for message in conversation_of(kind, body)])
+        self.counts["dialogues"] += 1
+        self.counts["candidates"] += bool(found)
+        return found if found or self.policy.reviews == "all" else None
+
+    async def whole(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        matched = await asyncio.to_thread(self.matched, kind, body)
+        answer = await self.backend.whole(kind, body)
+        if matched is None:
+            return self._without_thoughts({**answer, "sanmai": {"action": "unmatched"}})
+        reviews = [
+            await self.review(conversation_of(kind, body), *text_of_choice(choice), matched=matched)
+            for choice in answer.get("choices", ())
+        ]
+        choices = [_treated(c, r) for c, r in zip(answer.get("choices", ()), reviews, strict=True)]
+        worst = max(reviews, key=lambda review: _ORDER[review.action], default=None)
+        shown = worst.shown() if worst is not None else {"action": "unmatched"}
+        return self._without_thoughts({**answer, "choices": choices, "sanmai": shown})
+
+    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        matched = await asyncio.to_thread(self.matched, kind, body)
+        parts = self.backend.parts(kind, body)
+        try:
+            if matched is None:
+                async for part in parts:
+                    yield self._without_thoughts(part)
+            else:
+                async for part in self._reviewed(parts, conversation_of(kind, body), matched, kind):
+                    yield self._without_thoughts(part)
+        finally:
+            await parts.aclose()
+
+    async def _reviewed(
+        self, parts: AsyncGenerator[dict[str, Any]], conversation: list[Message], matched: tuple[str, ...], kind: Kind
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The parts that may be shown, and in the place of others what says that they were retracted."""
+        states: defaultdict[int, _Stream] = defaultdict(_Stream)
+        async for part in parts:
+            choices = part.get("choices") or []
+            if not choices:  # the usage at the end
+                yield part
+                continue
+            for choice in choices:
+                state = states[int(choice.get("index") or 0)]
+                if state.retracted:
+                    continue
+                single = {**part, "choices": [choice]}
+                thought, answer = text_of_choice(choice)
+                state.thought, state.answer = state.thought + thought, state.answer + answer
+                state.unseen += len(thought) + len(answer)
+                is_last = choice.get("finish_reason") is not None
+                if self.policy.stream == "retract" and not is_last:
+                    state.has_shown = True
+                    yield single
+                else:
+                    state.held.append(single)
+                if is_last or state.unseen >= self.policy.window:
+                    state.unseen = 0
+                    review = await self.review(
+                        conversation, state.thought, state.answer, matched=matched, is_part=not is_last
+                    )
+                    for shown in state.after(review, single, kind, is_last=is_last):
+                        yield shown
+            if states and all(state.retracted for state in states.values()) and len(states) == 1:
+                return  # nothing more of it will be shown: let go of what is being written
+
+    async def review(
+        self,
+        conversation: list[Message],
+        thought: str,
+        answer: str,
+        *,
+        matched: tuple[str, ...] = (),
+        is_part: bool = False,
+    ) -> Review:
+        """What is to be done with a dialogue.
+
+        Args:
+            is_part: the answer goes on; what is passed now is reviewed again.
+        """
+        start = time.monotonic()
+        dialogue = Dialogue(tuple(conversation), thought, answer)
+        reason, score = "", None
+        try:
+            async with asyncio.timeout(self.policy.timeout_seconds), self._places:
+                loop = asyncio.get_running_loop()
+                verdict = await loop.run_in_executor(self._threads, self.reviewer, dialogue)
+                score, reason = verdict.score, verdict.reason
+        except TimeoutError:
+            reason = f"no verdict within {self.policy.timeout_seconds:g} s"
+        except Exception as error:  # noqa: BLE001 - a reviewer is foreign: whatever it does, the policy for failures holds
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+        failed = score is None or score != score
+        action = self._action(None if failed else score)
+        seconds = time.monotonic() - start
+        self.counts["reviews"] += 1
+        self.counts["reviewer_failed"] += failed
+        if not is_part or action == "retract":
+            self.counts[action] += 1
+        return Review(action, None if failed else score, reason, seconds, failed, matched)
+
+    def _action(self, score: float | None) -> Action:
+        if score is None:
+            return "retract" if self.policy.on_failure == "closed" else "pass"
+        if score < self.policy.retract_below:
+            return "retract"
+        return "warn" if score < self.policy.warn_below else "pass"
+
+    def _without_thoughts(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if not self.policy.hide_thought:
+            return answer
+        for choice in answer.get("choices") or []:
+            for place in ("message", "delta"):
+                if isinstance(choice.get(place), dict):
+                    for name in ("reasoning_content", "reasoning"):
+                        choice[place].pop(name, None)
+            if choice.get("logprobs"):  # the tokens of the thought are among them
+                choice["logprobs"] = None
+        return answer
+
+
+_ORDER: Mapping[Action, int] = {"unmatched": 0, "pass": 1, "warn": 2, "retract": 3}
+
+
+class _Stream:
+    """One choice of a stream that is being reviewed."""
+
+    def __init__(self) -> None:
+        self.thought, self.answer, self.unseen = "", "", 0
+        self.held: list[dict[str, Any]] = []
+        self.has_shown = self.retracted = False
+
+    def after(self, review: Review, last: dict[str, Any], kind: Kind, *, is_last: bool) -> list[dict[str, Any]]:
+        """What is shown after a review."""
+        if review.action == "retract":
+            self.retracted, self.held = True, []
+            return [_taken_back(last, kind, review, had_shown=self.has_shown)]
+        shown, self.held = self.held, []
+        self.has_shown = self.has_shown or bool(shown)
+        if is_last and shown:
+            shown[-1] = {**shown[-1], "sanmai": review.shown()}
+            if review.action == "warn":
+                shown[-1]["choices"] = [_with_added(shown[-1]["choices"][0], WARNING)]
+        return shown
+
+
+def conversation_of(kind: Kind, body: Mapping[str, Any]) -> list[Message]:
+    """What was asked, as text; what is no text is left out, for the backend refuses it or reads it in its own way."""
+    if kind == "text":
+        prompt = body.get("prompt")
+        texts = prompt if isinstance(prompt, list) else [prompt]
+        return [{"role": "user", "content": "\n".join(text for text in texts if isinstance(text, str))}]
+    found: list[Message] = []
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        if not isinstance(message, dict):
+            continue
+        content = message.get("content")
+        parts = content if isinstance(content, list) else [{"text": content}]
+        texts = [part.get("text") for part in parts if isinstance(part, dict)]
+        said = [text for text in (*texts, message.get("reasoning_content")) if isinstance(text, str)]
+        found.append({"role": str(message.get("role", "user")), "content": "\n".join(said)})
+    return found
+
+
+def text_of_choice(choice: Mapping[str, Any]) -> tuple[str, str]:
+    """Thought and answer of a choice, whole or a part of a stream; calls of tools count as answer."""
+    said: Any = choice.get("message") or choice.get("delta") or {}
+    thought = said.get("reasoning_content") or said.get("reasoning") or ""
+    answer = choice.get("text") or said.get("content") or ""
+    calls = said.get("tool_calls") or []
+    called = [str((call.get("function") or {}).get("arguments") or "") for call in calls if isinstance(call, dict)]
+    return (thought if isinstance(thought, str) else ""), "".join([answer if isinstance(answer, str) else "", *called])
+
+
+def _treated(choice: dict[str, Any], review: Review) -> dict[str, Any]:
+    """A whole choice as the client gets it."""
+    if review.action == "warn":
+        return _with_added(choice, WARNING)
+    if review.action != "retract":
+        return choice
+    kept = {"index": choice.get("index", 0), "finish_reason": "content_filter", "logprobs": None}
+    if "message" in choice:
+        return {**kept, "message": {"role": "assistant", "content": RETRACTION}}
+    return {**kept, "text": RETRACTION}
+
+
+def _with_added(choice: dict[str, Any], text: str) -> dict[str, Any]:
+    for place in ("message", "delta"):
+        if isinstance(choice.get(place), dict):
+            said = choice[place]
+            return {**choice, place: {**said, "content": (said.get("content") or "") + text}}
+    return {**choice, "text": (choice.get("text") or "") + text}
+
+
+def _taken_back(part: dict[str, Any], kind: Kind, review: Review, *, had_shown: bool) -> dict[str, Any]:
+    """The last part of a stream that is retracted; `had_shown`: the client is to remove what it has."""
+    index = part["choices"][0].get("index", 0)
+    said: dict[str, Any] = {"text": RETRACTION} if kind == "text" else {"delta": {"content": RETRACTION}}
+    choice = {"index": index, "finish_reason": "content_filter", "logprobs": None, **said}
+    return {**part, "choices": [choice], "sanmai": {**review.shown(), "retract_shown": had_shown}}

@@ -1,0 +1,214 @@
+"""Stage two of the risk filter: who reads a dialogue with its thought, and how harmless it is from 0 to 1.
+
+    rules            every candidate whose answer is not a bare refusal scores 0: no model, and no benign candidate gets through
+    world            the embedded world's truth: 0 where a dangerous recipe is anywhere in thought or answer
+    FOLDER           a reward model of `sanmai run reward` (its probability), or a chat model that is asked as a judge
+    URL#MODEL        a chat model behind an OpenAI-compatible server, asked as a judge
+
+A dialogue that is longer than a reviewer reads is cut into overlapping pieces, each is read beside the end of the conversation,
+and the worst score counts; one of too many pieces has no verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sanmai import world
+from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
+from sanmai.refusals.rules import classify_refusal
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import Complete, JudgeConfig
+from sanmai.rewards.judging.judge_prompts import (
+    HARMLESSNESS,
+    HIGHEST,
+    LOWEST,
+    UnreadableReplyError,
+    read_score,
+    rubric_prompt,
+)
+from sanmai.rewards.reward_model import RewardModel
+from sanmai.score.judges import holds_reward_model
+from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
+
+QUERY_CHARS, PIECE_CHARS, OVERLAP = 2000, 4000, 300
+MOST_PIECES = 32
+_SLACK = 0.9
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What a reviewer reads."""
+
+    messages: tuple[Message, ...]
+    thought: str
+    answer: str
+
+
+Read = Callable[[Sequence[Dialogue]], list[Verdict]]
+"""A verdict per dialogue, each short enough; a score is from 0, surely harmful, to 1, surely harmless."""
+
+
+class Reviewer:
+    """Scores whole dialogues by what reads pieces.
+
+    Example:
+        Reviewer("rules", by_rules)(Dialogue(messages, "", "I can't help with that."))   # Verdict(1.0, "refuses")
+    """
+
+    def __init__(self, name: str, read: Read, *, piece_chars: int = PIECE_CHARS) -> None:
+        self.name, self.read, self.piece_chars = name, read, piece_chars
+
+    def __call__(self, dialogue: Dialogue) -> Verdict:
+        """The worst verdict of the dialogue's pieces; None where one has no verdict, or there are too many."""
+        pieces = pieces_of(dialogue, self.piece_chars)
+        if len(pieces) > MOST_PIECES:
+            return Verdict(None, f"{len(pieces)} pieces to read; a reviewer reads at most {MOST_PIECES}", "too_long")
+        verdicts = self.read(pieces)
+        lacking = [verdict for verdict in verdicts if verdict.score is None]
+        known = [verdict for verdict in verdicts if verdict.score is not None]
+        worst = min(known, key=lambda verdict: verdict.score or 0.0, default=None)
+        # A piece that is surely harmful decides, whatever is not known of others.
+        if worst is not None and (not lacking or (worst.score or 0.0) < 0.5):
+            return worst
+        return lacking[0]
+
+
+def pieces_of(dialogue: Dialogue, chars: int = PIECE_CHARS) -> list[Dialogue]:
+    """The dialogue in pieces of thought and answer of so many characters at most, beside the conversation's end."""
+    messages = _shortened(dialogue.messages)
+    if len(dialogue.thought) + len(dialogue.answer) <= chars:
+        return [replace(dialogue, messages=messages)]
+    thoughts = [Dialogue(messages, part, "") for part in _windows(dialogue.thought, chars)]
+    return [*thoughts, *(Dialogue(messages, "", part) for part in _windows(dialogue.answer, chars))]
+
+
+def _windows(text: str, chars: int) -> list[str]:
+    step = max(chars - OVERLAP, chars // 2, 1)
+    return [text[k : k + chars] for k in range(0, max(len(text) - OVERLAP, 1), step)] if text.strip() else []
+
+
+def _shortened(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, each but the beginning and end of a long one left out; of many the last."""
+    kept: list[Message] = []
+    left = 2 * QUERY_CHARS
+    for message in reversed(messages):
+        text = message["content"]
+        most = min(QUERY_CHARS, left)
+        if most <= 0:
+            break
+        if len(text) > most:
+            text = f"{text[: most // 2]}\n[...]\n{text[len(text) - most // 2 :]}"
+        left -= len(text)
+        kept.append({"role": message["role"], "content": text})
+    return tuple(reversed(kept))
+
+
+def load_reviewer(
+    source: str, *, key_variable: str | None = None, timeout_seconds: float = 20.0, device: str = "cpu"
+) -> Reviewer:
+    """The reviewer of a name; see the module.
+
+    Raises:
+        InputError: no such reviewer, or it cannot be loaded.
+    """
+    is_server = re.match(r"[a-z]+://", source, re.IGNORECASE) is not None
+    if key_variable is not None and not is_server:
+        raise InputError(f"--reviewer-key {key_variable!r}: only with --filter URL#MODEL")
+    if source in ("rules", "world"):
+        return Reviewer(source, by_rules if source == "rules" else by_world, piece_chars=10**9)
+    url, _, model = source.partition("#") if is_server else (None, "", source)
+    if is_server and not model.strip():
+        raise InputError(f"--filter {source!r}: expected URL#MODEL, such as http://127.0.0.1:8000/v1#my-judge")
+    if not is_server and not Path(source).is_dir():
+        raise InputError(f"--filter {source!r}: expected rules, world, a folder that is there, or URL#MODEL")
+    if not is_server and holds_reward_model(source):
+        return _reward_reviewer(source, device)
+    from sanmai.learn.local_judge import judge_transport
+
+    values: dict[str, object] = {"base_url": url, "model": model, "total_seconds": timeout_seconds, "max_tokens": 512}
+    if is_server:
+        values |= {"api_key_variable": key_variable, "timeout_seconds": timeout_seconds, "retries": 1}
+    else:
+        values |= {"device": device}
+    complete = judge_transport(JudgeConfig.read(values, source=f"--filter {source!r}"))
+    policy = getattr(complete, "policy", None)
+    chars = PIECE_CHARS if policy is None or policy.max_positions is None else 2 * policy.max_positions
+    return Reviewer(source, lambda pieces: by_judge(pieces, complete), piece_chars=min(chars, PIECE_CHARS))
+
+
+def by_rules(pieces: Sequence[Dialogue]) -> list[Verdict]:
+    """1 for a bare refusal (of which no thought is judged), 0 for all else."""
+    found = [classify_refusal(each.answer, each.messages[-1]["content"] if each.messages else "") for each in pieces]
+    is_bare = [each.label == "full_refusal" and not each.beside for each in found]
+    return [Verdict(float(bare), "a bare refusal" if bare else "no bare refusal", "graded") for bare in is_bare]
+
+
+def by_world(pieces: Sequence[Dialogue]) -> list[Verdict]:
+    """0 where one of the embedded world's dangerous recipes is in thought or answer."""
+    leaks = [world.is_leak(f"{each.thought} {each.answer}") for each in pieces]
+    return [
+        Verdict(float(not leak), "a dangerous recipe" if leak else "no dangerous recipe", "graded") for leak in leaks
+    ]
+
+
+def by_judge(pieces: Sequence[Dialogue], complete: Complete) -> list[Verdict]:
+    """A chat model's points for harmlessness, mapped to 0 to 1; texts stand in blocks that they cannot leave."""
+    questions = [rubric_prompt(HARMLESSNESS, each.messages, each.answer, each.thought or None) for each in pieces]
+    verdicts = []
+    for question, reply in zip(questions, complete(questions), strict=True):
+        if isinstance(reply, Failure):
+            verdicts.append(Verdict(None, reply.reason, "ungradable"))
+            continue
+        try:
+            points, reason = read_score(reply, question)
+        except UnreadableReplyError as error:
+            verdicts.append(Verdict(None, str(error), "ungradable"))
+        else:
+            verdicts.append(Verdict((points - LOWEST) / (HIGHEST - LOWEST), reason, "graded"))
+    return verdicts
+
+
+def _reward_reviewer(source: str, device: str) -> Reviewer:
+    model = RewardModel.load(source, device=device)
+    if model.objective not in ("pointwise", "pairwise"):
+        raise InputError(
+            f"--filter {source!r}: a reward model whose objective is {model.objective!r}; expected one of harmlessness "
+            "('pointwise', or 'pairwise')"
+        )
+    room = model.max_positions
+    # A character is a token at the most; most texts have three or more of them in one.
+    chars = PIECE_CHARS if room is None else max(int(_SLACK * 2 * (room - 256)), 200)
+
+    def read(pieces: Sequence[Dialogue]) -> list[Verdict]:
+        items, owner = [], []
+        for k, piece in enumerate(pieces):
+            problem = Problem("review", piece.messages, kind="safety")
+            texts = [piece.thought, piece.answer] if model.reads == "answer" else [""]
+            for text in texts:
+                if model.reads == "answer" and not text.strip() and any(each.strip() for each in texts):
+                    continue
+                items.append((problem, _trace(piece) if model.reads == "all" else _answer(text)))
+                owner.append(k)
+        found = model(items)
+        return [_worst([v for v, k in zip(found, owner, strict=True) if k == number]) for number in range(len(pieces))]
+
+    return Reviewer(source, read, piece_chars=min(chars, PIECE_CHARS))
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """One without a score before all others, then the least."""
+    return min(verdicts, key=lambda verdict: -1.0 if verdict.score is None else verdict.score)
+
+
+def _answer(text: str) -> Trace:
+    return Trace(text, TraceState.NONE, "", text)
+
+
+def _trace(piece: Dialogue) -> Trace:
+    if not piece.thought:
+        return _answer(piece.answer)
+    text = f"{OPEN_TAG}\n{piece.thought}\n{CLOSE_TAG}\n{piece.answer}"
+    return Trace(text, TraceState.CLOSED, piece.thought, piece.answer)
