@@ -96,6 +96,7 @@ RECIPES = {r.name: r for r in (
     _recipe("sample", "recipes.sample", "SampleConfig", "run_sample", "describe_sampling", "data", "count_sample"),
     _recipe("search", "recipes.search", "SearchConfig", "run_search", "describe_search", "data"),
     _recipe("reward", "recipes.reward", "RewardConfig", "run_reward", "describe_reward", "reward model", "count_reward"),
+    _recipe("step_labels", "recipes.step_labels", "StepLabelsConfig", "run_step_labels", "describe_step_labels", "data"),
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
     _recipe("merge", "recipes.merging", "MergeConfig", "run_merge", "describe_merge", "policy"),
     _recipe("long_chains", "recipes.long_chains", "LongChainsConfig", "run_long_chains", "describe_long_chains", "data"),

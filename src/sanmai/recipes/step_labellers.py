@@ -1,0 +1,227 @@
+"""Who labels steps: continuations of every prefix, bisection for the first error, a judge, or the world's truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sanmai.data.chat import opened_in_prompt
+from sanmai.data.steps import StepRule, boundaries, decoder
+from sanmai.data.trace import parse_trace
+from sanmai.learn.local_judge import decode
+from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
+from sanmai.rewards.judging.step_judge import StepJudge
+from sanmai.rewards.rubric import Rubric
+from sanmai.rollout.engine import GradingConfig, check_budget, grade
+from sanmai.search.labels import Bisection, StepValue, labels_from_bisection
+from sanmai.types import Drawn, Graded, Problem, StopReason
+from sanmai.world.steps import check_steps
+
+Counts = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A sampled solution, cut into steps."""
+
+    problem: Problem
+    drawn: Graded
+    ends: list[int]
+    """Completion tokens at the end of each step."""
+    steps: list[str]
+    """Their texts; joined, the response up to the last end."""
+    is_right: bool | None
+    """None: cut off, or nobody can say."""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.drawn.stop_reason is StopReason.STOP
+
+    @classmethod
+    def of(cls, problem: Problem, drawn: Graded, policy: Policy, rule: StepRule) -> Solution:
+        """A graded rollout as a solution; what a budget cut off in the middle of a step is no step."""
+        text_of = decoder(policy.tokenizer)
+        is_finished = drawn.stop_reason is StopReason.STOP
+        ends = boundaries(drawn.completion_tokens, text_of, rule, is_finished=is_finished)
+        texts = [text_of(drawn.completion_tokens[:end]) for end in ends]
+        steps = [text[len(before) :] for before, text in zip(["", *texts], texts, strict=False)]
+        return cls(problem, drawn, ends, steps, is_right(drawn) if is_finished else None)
+
+
+@dataclass
+class Labels:
+    """What a labeller says of a solution's steps."""
+
+    labels: list[float | None]
+    counts: list[Counts]
+
+
+@dataclass
+class Spent:
+    """What labelling has taken."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """"probes" (prefixes continued), "continuations", "cut_off", "sampled" and "prompt" tokens, "judged"."""
+
+
+class Labeller(Protocol):
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]: ...
+
+
+def is_right(graded: Graded) -> bool | None:
+    """What the verifier says of a whole completion; None where it says nothing."""
+    found = graded.verdicts.get("accuracy")
+    return None if found is None or found.score is None else found.score >= 1.0
+
+
+class Continuations:
+    """The values of prefixes by k continuations each. One prefix is asked once, whatever solution it is of."""
+
+    def __init__(
+        self, policy: Policy, rubric: Rubric, sampling: SamplingConfig, grading: GradingConfig, *, k: int, seed: int
+    ) -> None:
+        self.policy, self.rubric, self.sampling, self.grading = policy, rubric, sampling, grading
+        self.k, self.seed = k, seed
+
+    def values(self, probes: Sequence[tuple[Solution, int]], spent: Spent) -> list[StepValue]:
+        """The value of each prefix, of so many steps of a solution.
+
+        A continuation that was cut off is neither right nor wrong; its tokens count.
+
+        Raises:
+            RunError: the verifier broke for more continuations than grading.failure_budget allows.
+        """
+        keys = [(s.problem.id, tuple(s.drawn.completion_tokens[: s.ends[n - 1]])) for s, n in probes]
+        first = {key: number for number, key in reversed(list(enumerate(keys)))}
+        asked = sorted(first.values())
+        requests = []
+        for number in asked:
+            solution, n = probes[number]
+            prefix = solution.drawn.completion_tokens[: solution.ends[n - 1]]
+            name = (self.seed, "step labels", solution.problem.id, solution.drawn.sample, len(prefix))
+            seeds = [(*name, j) for j in range(self.k)]
+            requests.append(Request([*solution.drawn.prompt_tokens, *prefix], seeds, written=len(prefix)))
+        written: list[tuple[int, Problem, Drawn]] = []
+        for done in sample(self.policy, requests, self.sampling):
+            spent.counts["sampled"] += len(done.tokens)
+            solution, n = probes[asked[done.request]]
+            written.append((done.request, solution.problem, self._whole(solution, n, done)))
+        spent.counts.update(
+            probes=len(asked), continuations=len(written), prompt=sum(len(r.prompt_tokens) for r in requests)
+        )
+        written.sort(key=lambda item: (item[0], item[2].sample))
+        graded, failures = grade([(problem, drawn) for _, problem, drawn in written], self.rubric, self.grading)
+        check_budget(failures, len(graded), self.grading.failure_budget)
+        right, num, cut = Counter[int](), Counter[int](), Counter[int]()
+        for (request, _, _), one in zip(written, graded, strict=True):
+            said = is_right(one) if one.stop_reason is StopReason.STOP else None
+            cut[request] += said is None
+            num[request] += said is not None
+            right[request] += said is True
+        spent.counts["cut_off"] += sum(cut.values())
+        place = {number: request for request, number in enumerate(asked)}
+        found = [StepValue(right[r], num[r], cut[r]) for r in range(len(asked))]
+        return [found[place[first[key]]] for key in keys]
+
+    def _whole(self, solution: Solution, n: int, done: Completion) -> Drawn:
+        """Prefix and continuation as one completion, as the verifier reads it."""
+        drawn, before = solution.drawn, solution.drawn.completion_tokens[: solution.ends[n - 1]]
+        tokens = [*before, *done.tokens]
+        logp = [*drawn.sampling_logp[: len(before)], *done.logp]
+        text = decode(self.policy.tokenizer, Completion(0, done.sample, tokens, logp, done.stop_reason))
+        open_tag, close_tag = self.grading.thought_tags
+        trace = parse_trace(
+            text, open_tag=open_tag, close_tag=close_tag, is_truncated=done.stop_reason is not StopReason.STOP,
+            opened_in_prompt=opened_in_prompt(self.policy.tokenizer, drawn.prompt_tokens, open_tag),
+        )  # fmt: skip
+        return Drawn(
+            solution.problem.id, done.sample, drawn.prompt_tokens, tokens, logp, done.stop_reason, 0, text, trace
+        )
+
+
+class EveryStep:
+    """Math-Shepherd's: the share of right continuations of every prefix; the last step of a finished solution is its outcome."""
+
+    def __init__(self, continuations: Continuations) -> None:
+        self.continuations = continuations
+
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]:
+        probes = [(s, n) for s in solutions for n in range(1, len(s.ends) + 1 - s.is_finished)]
+        values = iter(self.continuations.values(probes, spent))
+        found = []
+        for s in solutions:
+            own = [next(values) for _ in range(len(s.ends) - s.is_finished)]
+            labels: list[float | None] = [v.label for v in own]
+            counts: list[Counts] = [(v.right, v.num) for v in own]
+            if s.is_finished and s.ends:
+                labels.append(None if s.is_right is None else float(s.is_right))
+                counts.append(None if s.is_right is None else (int(s.is_right), 1))
+            found.append(Labels(labels, counts))
+        return found
+
+
+class FirstErrorByBisection:
+    """OmegaPRM's: of a wrong solution the first error by bisection; of a right one every step counts as right, unasked."""
+
+    def __init__(self, continuations: Continuations) -> None:
+        self.continuations = continuations
+
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]:
+        open_: dict[int, Bisection] = {
+            i: Bisection.of(len(s.ends)) for i, s in enumerate(solutions) if s.is_right is False and s.ends
+        }
+        probed: dict[int, dict[int, StepValue]] = {i: {} for i in open_}
+        given_up: set[int] = set()
+        while asked := [(i, n) for i, b in open_.items() if (n := b.probe) is not None and i not in given_up]:
+            values = self.continuations.values([(solutions[i], n) for i, n in asked], spent)
+            for (i, n), value in zip(asked, values, strict=True):
+                probed[i][n] = value
+                if value.label is None:
+                    given_up.add(i)  # every continuation was cut off: nobody knows
+                else:
+                    open_[i] = open_[i].told(value.right > 0)
+        found = []
+        for i, s in enumerate(solutions):
+            first = open_[i].first_error if i in open_ and i not in given_up else None
+            if first is not None:
+                found.append(Labels(*labels_from_bisection(len(s.ends), first, probed[i])))
+            else:
+                found.append(Labels([1.0 if s.is_right else None] * len(s.ends), [None] * len(s.ends)))
+        return found
+
+
+class JudgedSteps:
+    """What a prompted model says is the first wrong step."""
+
+    def __init__(self, judge: StepJudge, *, shows_reference: bool) -> None:
+        self.judge, self.shows_reference = judge, shows_reference
+
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]:
+        asked = [s for s in solutions if s.steps]
+        spent.counts["judged"] += len(asked)
+        said = iter(
+            self.judge([(s.problem.messages, s.steps, s.problem.answer if self.shows_reference else None) for s in asked])
+        )
+        found = []
+        for s in solutions:
+            first = next(said) if s.steps else None
+            labels: list[float | None] = [None] * len(s.steps)
+            if first is not None:
+                labels = [1.0 if first < 0 or i < first else 0.0 if i == first else None for i in range(len(s.steps))]
+            found.append(Labels(labels, [None] * len(s.steps)))
+        return found
+
+
+class WorldTruth:
+    """The embedded world's own truth of every column: what the other labellers are measured against."""
+
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]:
+        found = []
+        for s in solutions:
+            truth = check_steps(s.problem, s.steps)
+            labels = [None if truth is None else float(right) for right in (truth or [True] * len(s.steps))]
+            found.append(Labels(labels, [None] * len(s.steps)))
+        return found
