@@ -15,6 +15,7 @@ from torch import Tensor
 from sanmai.learn.anchor import Anchor
 from sanmai.learn.budgets import Budgets
 from sanmai.learn.credit import Shown, credited, flattened, silent_share, token_metrics
+from sanmai.learn.entropy import AdaptiveEntropy
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.step_rollouts import Written
 from sanmai.rollout.credit import minibatches, trained_rollouts, with_advantages
@@ -58,6 +59,9 @@ class Learner:
         self._seed, self._num_updates, self._newest_alone = seed, num_updates, newest_alone
         self._temperature, self._max_tokens = temperature, max_tokens
         self._anchor, self._budgets = anchor, budgets
+        self._entropy = AdaptiveEntropy(loss.entropy, loss.entropy_weight) if loss.entropy.target is not None else None
+        if self._entropy is not None:
+            self._entropy.restore(state.extra)
 
     def update(
         self, written: Written, step: int, num_steps: int
@@ -85,12 +89,14 @@ class Learner:
         batch = self._batch(rollouts, step)
         components = rl_components(
             self._loss, self._max_tokens, has_cost="cost" in batch.streams, kl_weight=self._kl_weight(),
-            num_updates=self._num_updates,
+            num_updates=self._num_updates, entropy_weight=self._entropy.weight if self._entropy is not None else None,
         )
         metrics, log_ratios = self._updates(batch, rollouts, components, step, num_steps)
         ratios = iter(log_ratios)
         every = (r for group in groups for r in group.rollouts)
         groups = regrouped(groups, (r if r.scores is None else replace(r, log_ratio=next(ratios)) for r in every))
+        if self._entropy is not None:
+            metrics |= self._entropy.observe(metrics)
         if self._budgets is not None:
             metrics |= self._budgets.metrics()
             self._budgets.observe(metrics)
@@ -99,6 +105,10 @@ class Learner:
             metrics["rollout/zero_signal_groups"] = silent_share(groups)
         metrics |= of_tokens
         return groups, metrics | {"tokens/trained": float(sum(r.length for r in rollouts))}
+
+    def state(self) -> dict[str, Tensor]:
+        """For the run state; nothing where no weight is moved here."""
+        return self._entropy.state() if self._entropy is not None else {}
 
     def _credited(self, written: Written) -> tuple[list[Group[Credited]], Metrics]:
         shown = self._shown(written)

@@ -114,6 +114,8 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         yield f"A greedy completion of each problem besides, whose reward is the baseline: {config.prompts_per_step} more a step."
     if settings.baseline == "value":
         yield config.loss.value.words()
+    if config.loss.entropy.target is not None:
+        yield config.loss.entropy.words(config.loss.entropy_weight)
     if config.loss.kl_in_reward:
         yield f"Off the reward of each token: {config.loss.kl_in_reward:g} x its log-ratio to the reference; one more pass."
     if config.loss.kl_weight:

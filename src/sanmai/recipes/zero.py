@@ -213,7 +213,7 @@ def run_zero(
             with progress.phase("saving"):
                 run.log_step(step, metrics, [*groups, *written.greedy])
                 if run.commits(step, last, config.checkpoints):
-                    state.extra = (budgets.state() if budgets else {}) | spending.state() | rollouts.state()
+                    state.extra = (budgets.state() if budgets else {}) | spending.state() | rollouts.state() | learner.state()
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
             if step == last:

@@ -58,6 +58,25 @@ class ValueConfig(Config):
         )
 
 
+class EntropyConfig(Config):
+    target: float | None = Field(None, ge=0)
+    """Nats per token that the policy should keep: below it the weight of the entropy bonus grows each step, above it it shrinks
+    and the bonus rests (Skywork-OR1). Unset: the weight is entropy_weight throughout."""
+    step: float = Field(0.005, gt=0)
+    """What the weight is moved by in a step."""
+    maximum: float = Field(0.1, gt=0)
+    """The weight is never above it."""
+
+    only_with = (OnlyWith("target", lambda c: c.target is not None, "step", "maximum"),)
+
+    def words(self, start: float) -> str:
+        """In a sentence, for a plan; there is a target."""
+        return (
+            f"Entropy bonus towards {self.target:g} nats per token: its weight begins at {start:g} and is moved by {self.step:g} "
+            f"a step, within 0 and {self.maximum:g}."
+        )
+
+
 class LossConfig(Config):
     preset: Literal[
         "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
@@ -94,7 +113,8 @@ class LossConfig(Config):
     reference_reset_steps: int = Field(0, ge=0)
     """Every so many steps the reference becomes the policy; 0 never."""
     entropy_weight: float = Field(0.0, ge=0)
-    """Weight of the entropy bonus."""
+    """Weight of the entropy bonus; with entropy.target the one that it begins with."""
+    entropy: EntropyConfig = EntropyConfig()
     importance_cap: float | None = Field(None, gt=0)
     """Take ratios to the trainer's own log-probs before the update, and correct the difference to the sampler's by
     importance weights bounded by this cap; costs one more forward pass. Unset: ratios to the sampler's log-probs."""
@@ -139,13 +159,16 @@ class LossConfig(Config):
             raise ValueError(f"normalise_each does not go with advantage_scale {self.settings().advantage_scale!r}")
         if self.importance == "icepop" and self.importance_cap is not None and self.importance_cap <= 1:
             raise ValueError(f"importance_cap = {self.importance_cap:g}: expected a number above 1 for icepop")
+        if self.entropy.target is not None and self.entropy_weight > self.entropy.maximum:
+            raise ValueError(f"entropy_weight = {self.entropy_weight:g} is above entropy.maximum = {self.entropy.maximum:g}")
         if self.reference_reset_steps == 1:
             raise ValueError("reference_reset_steps = 1 makes the KL a distance of the policy to itself, which is 0")
         return self
 
 
 def rl_components(
-    config: LossConfig, max_tokens: int, *, has_cost: bool = False, kl_weight: float | None = None, num_updates: int = 1
+    config: LossConfig, max_tokens: int, *, has_cost: bool = False, kl_weight: float | None = None, num_updates: int = 1,
+    entropy_weight: float | None = None,
 ) -> dict[str, Component]:
     """`rl`, and `kl_to_reference` and `entropy` where their weight is above 0.
 
@@ -153,6 +176,7 @@ def rl_components(
         max_tokens: the completion budget, for the "constant" normalisation.
         has_cost: add `cost`, the same policy loss of the advantages in the stream "cost".
         kl_weight: in place of config.kl_weight; 0 still measures the KL. None: as configured.
+        entropy_weight: in place of config.entropy_weight; 0 still measures the entropy of all rows. None: as configured.
         num_updates: per step. After the first one mirror descent pulls every rollout back to the start, those without an
             advantage too.
     """
@@ -235,8 +259,9 @@ def rl_components(
         reads = "trained" if config.value.trains_policy else "frozen"
         count = lambda batch: float(batch.mask_BT.sum())  # noqa: E731
         components["value"] = Component(config.value.weight, value, count, reads_values=reads)
-    if config.entropy_weight:
-        components["entropy"] = Component(config.entropy_weight, entropy, denominator, needs_entropy_gradient=True)
+    if config.entropy_weight or entropy_weight is not None:
+        weight = config.entropy_weight if entropy_weight is None else entropy_weight
+        components["entropy"] = Component(weight, entropy, denominator, needs_entropy_gradient=True)
     return components
 
 
