@@ -23,6 +23,7 @@ from sanmai.losses.direct_preference import (
     kto,
     kto_reference_kl,
     mismatched_completions,
+    orpo,
     preference_loss,
     preference_weights,
     sequence_logp,
@@ -86,6 +87,19 @@ def test_worked_simpo_does_not_reward_length():
         assert metrics["reward_chosen"] == pytest.approx(-math.log(3))
 
 
+def test_worked_orpo():
+    # Geometric means 3/4 (2 tokens) and 1/2 (1 token): odds 3 and 1, log sigmoid(ln 3) = ln 3/4; 0.1 of it.
+    tensors = of(2 * math.log(0.75)), of(math.log(0.5)), torch.tensor([2]), torch.tensor([1])
+    loss, metrics = orpo(*tensors, beta=0.1, denominator=1)
+    assert loss.item() == pytest.approx(0.1 * math.log(4 / 3)) and metrics["pair_accuracy"] == 1.0
+    assert metrics["reward_margin"] == pytest.approx(0.1 * math.log(1.5))
+    # A completion that is certain has no odds: as good as certain, and no gradient that is not a number.
+    certain_B = of(0.0).requires_grad_()
+    loss, _ = orpo(certain_B, *tensors[1:], beta=0.1, denominator=1)
+    loss.backward()
+    assert 0 <= loss.item() < 1e-6 and certain_B.grad is not None and math.isfinite(certain_B.grad.item())
+
+
 def test_worked_kto():
     # d = 3 and 1, z = 1, beta = ln 3 / 2. Desirable: 1 - sigmoid(ln 3) = 1/4 and 1 - sigmoid(0) = 1/2, weight 2.
     # Undesirable: 1 - sigmoid(-ln 3) = 3/4 and 1/2, weight 1. L = (2 * 3/4 + 5/4) / 4. At z itself nothing is right.
@@ -107,11 +121,12 @@ def test_worked_kto():
 def test_gradients_at_the_reference_are_those_of_the_closed_forms():
     # Policy = reference, one pair of 2 and 4 tokens; gradients to (chosen, rejected).
     # DPO: -beta sigmoid(0) = -beta/2; smoothed by e: times 1 - 2e.   IPO: 2 (0 - 1/(2 beta)) = -1/beta, per token over T.
+    # ORPO, equal means of -1: -beta/2 times the slope of the log-odds, 1 / (T (1 - e^-1)).
     # SimPO, equal means: -beta sigmoid(gamma) / T.    KTO, z = 0: -beta/4 per labelled completion, of which there are 2.
     sigmoid = 1 / (1 + math.exp(-1.0))
     expected = {
         "dpo": (-0.05, 0.05), "cdpo": (-0.04, 0.04), "ipo": (-10 / 2, 10 / 4), "simpo": (-2 * sigmoid / 2, 2 * sigmoid / 4),
-        "kto": (-0.0125, 0.0125),
+        "orpo": (-0.05 / 2 / (1 - math.exp(-1)), 0.05 / 4 / (1 - math.exp(-1))), "kto": (-0.0125, 0.0125),
     }  # fmt: skip
     assert expected.keys() == PREFERENCE_PRESETS.keys()
     for name, gradients in expected.items():
@@ -296,6 +311,21 @@ def test_simpo_and_smoothed_dpo_are_those_of_trls_cpo_trainer(seed, label_smooth
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_orpo_is_that_of_trls_orpo_trainer(seed):
+    pytest.importorskip("trl")
+    from trl.experimental.orpo.orpo_trainer import ORPOTrainer
+
+    given = example(seed)
+    chosen_B, rejected_B = given[PAIRS[0]].requires_grad_(), given[PAIRS[1]]
+    lengths = given["chosen_length_B"], given["rejected_length_B"]
+    theirs = trainer(beta=0.1)
+    expected_B, reward_B, *_ = ORPOTrainer.odds_ratio_loss(theirs, chosen_B / lengths[0], rejected_B / lengths[1])
+    ours, metrics = preference_loss(PREFERENCE_PRESETS["orpo"], chosen_B, rejected_B, None, None, *lengths, denominator=6)
+    assert_same(ours, -expected_B.mean(), chosen_B)
+    assert metrics["reward_chosen"] == pytest.approx(reward_B.mean().item())
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_kto_is_that_of_trls_kto_trainer(seed):
     pytest.importorskip("trl")
     from trl.trainer.kto_trainer import KTOTrainer
@@ -331,7 +361,7 @@ ONE = torch.ones(1)
 
 
 @pytest.mark.parametrize(("attempt", "says"), [
-    (lambda: settings("orpo"), "loss is 'orpo'"), (lambda: settings(beta=0.0), "beta is 0.0"),
+    (lambda: settings("slic"), "loss is 'slic'"), (lambda: settings(beta=0.0), "beta is 0.0"),
     (lambda: settings(label_smoothing=0.5), "label_smoothing is 0.5"),
     (lambda: settings("ipo", label_smoothing=0.1), "'ipo' does not read label_smoothing"),
     (lambda: settings("simpo"), "'simpo' needs gamma"), (lambda: settings(gamma=1.0), "'dpo' does not read gamma"),

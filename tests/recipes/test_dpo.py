@@ -33,7 +33,7 @@ from tiny_models import random_policy
 
 FAST = {"pairs_per_step": 8, "sampling": {"max_tokens": 16}, "problems": {"world": {"train": 1, "heldout": 4}},
         "checkpoints": {"every": 1}}  # fmt: skip
-PRESETS = ["dpo", "cdpo", "ipo", "simpo", "kto"]
+PRESETS = ["dpo", "cdpo", "ipo", "simpo", "orpo", "kto"]
 
 
 def rows(count: int = 32) -> list[dict[str, Any]]:
@@ -265,3 +265,9 @@ def test_the_worlds_pairs_are_a_source_and_a_plan_says_what_would_be_done(tmp_pa
     assert "40 pairs to train on, 0 held out; 4 problems to evaluate on." in text
     assert "2 passes in 10 updates of 8 pairs; loss dpo at beta 0.1, and SFT on the chosen completions at weight 0.5." in text
     assert "kept as the reference" in text
+
+
+def test_orpo_without_its_sft_is_refused_and_keeps_no_reference():
+    with pytest.raises(InputError, match="set sft_weight = 1"):
+        DpoConfig.read({"loss": {"preset": "orpo"}})
+    assert not DpoConfig.read({"loss": {"preset": "orpo"}, "sft_weight": 1.0}).keeps_reference

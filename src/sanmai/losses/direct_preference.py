@@ -1,4 +1,4 @@
-"""Preferences trained into the policy itself, without a reward model: DPO, IPO, SimPO and KTO.
+"""Preferences trained into the policy itself, without a reward model: DPO, IPO, SimPO, ORPO and KTO.
 
 All read log-probs of whole completions, from `sequence_logp`. The losses of pairs need both completions of a pair at once;
 where a micro-batch does not hold both, `preference_weights` gives the same gradient.
@@ -20,7 +20,7 @@ from torch.nn.functional import logsigmoid
 from sanmai.losses._streams import check_streams, read
 from sanmai.types import Metrics
 
-PreferenceLoss = Literal["dpo", "ipo", "simpo", "kto"]
+PreferenceLoss = Literal["dpo", "ipo", "simpo", "orpo", "kto"]
 
 
 def sequence_logp(logp_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,6 +177,46 @@ def simpo(
     rejected_B = beta * _wide(rejected_logp_B) / rejected_length_B
     loss = _pair_nll(chosen_B - rejected_B - gamma, label_smoothing) / denominator
     return loss, _pair_metrics(chosen_B, rejected_B, denominator)
+
+
+def orpo(
+    chosen_logp_B: Tensor,
+    rejected_logp_B: Tensor,
+    chosen_length_B: Tensor,
+    rejected_length_B: Tensor,
+    *,
+    beta: float,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """How much the odds of the chosen completion are above the rejected one's: the part of ORPO beside SFT, without a reference.
+
+        L = -beta/N sum_b log sigmoid(o_chosen - o_rejected)
+        o = log(p / (1 - p))        p = exp(logp / T), the geometric mean of the tokens' probabilities
+
+    ORPO is this plus the negative log-likelihood of the chosen completion, which `dpo` adds with sft_weight: alone, the odds
+    let both completions fall.
+
+    Args:
+        chosen_logp_B, rejected_logp_B, denominator: as for `dpo`.
+        chosen_length_B, rejected_length_B: T, tokens of the completions, at least 1.
+        beta: the paper's lambda, > 0. A completion of probability 1 counts as one of 1 - 1e-6 a token.
+
+    Returns:
+        The loss (scalar, nats times beta) and metrics as for `dpo`, the implicit reward being beta logp / T, as TRL has it.
+
+    Raises:
+        ValueError: as for `dpo`; a length below 1.
+
+    Source:
+        ORPO (arXiv:2403.07691) eq. 4 to 7.
+    """
+    _check(denominator, beta, chosen_logp_B=chosen_logp_B, rejected_logp_B=rejected_logp_B)
+    _check_lengths(chosen_logp_B, chosen_length_B, rejected_length_B)
+    means = (_wide(chosen_logp_B) / chosen_length_B, _wide(rejected_logp_B) / rejected_length_B)
+    chosen_B, rejected_B = (mean_B.clamp(max=-1e-6) for mean_B in means)
+    odds_B = (chosen_B - (-torch.expm1(chosen_B)).log()) - (rejected_B - (-torch.expm1(rejected_B)).log())
+    loss = beta * _pair_nll(odds_B, 0.0) / denominator
+    return loss, _pair_metrics(beta * chosen_B, beta * rejected_B, denominator)
 
 
 def kto(
@@ -349,7 +389,7 @@ class PreferenceLossSettings:
 
     @property
     def needs_reference(self) -> bool:
-        return self.loss != "simpo"
+        return self.loss not in ("simpo", "orpo")
 
 
 DPO = PreferenceLossSettings("dpo", beta=0.1)
@@ -360,6 +400,8 @@ IPO = PreferenceLossSettings("ipo", beta=0.1, per_token=True)
 """IPO (arXiv:2310.12036) per token, as TRL 1.16 has it, whose default beta this is."""
 SIMPO = PreferenceLossSettings("simpo", beta=2.0, gamma=1.0)
 """SimPO (arXiv:2405.14734): gamma / beta = 0.5, where the authors advise to begin, with their numbers for Llama-3-Base."""
+ORPO = PreferenceLossSettings("orpo", beta=0.1)
+"""ORPO (arXiv:2403.07691): its lambda, and TRL's; to be had with sft_weight = 1."""
 KTO = PreferenceLossSettings("kto", beta=0.1)
 """KTO (arXiv:2402.01306); equal weights, which are right for pairs taken apart."""
 
@@ -368,6 +410,7 @@ PREFERENCE_PRESETS: dict[str, PreferenceLossSettings] = {
     "cdpo": CDPO,
     "ipo": IPO,
     "simpo": SIMPO,
+    "orpo": ORPO,
     "kto": KTO,
 }
 
@@ -407,6 +450,8 @@ def preference_loss(
         return simpo(
             *chosen, *lengths, beta=beta, gamma=settings.gamma, label_smoothing=smoothing, denominator=denominator
         )
+    if settings.loss == "orpo":
+        return orpo(*chosen, *lengths, beta=beta, denominator=denominator)
     if reference_chosen_logp_B is None or reference_rejected_logp_B is None:
         raise ValueError(f"loss {settings.loss!r} needs reference_chosen_logp_B and reference_rejected_logp_B")
     reference = (reference_chosen_logp_B, reference_rejected_logp_B)

@@ -74,10 +74,11 @@ _WORLD_PAIRS = 3000
 
 
 class PreferenceLossConfig(Config):
-    preset: Literal["dpo", "cdpo", "ipo", "simpo", "kto"] = "dpo"
+    preset: Literal["dpo", "cdpo", "ipo", "simpo", "orpo", "kto"] = "dpo"
     """Published loss; the settings below replace parts of it."""
     beta: float | None = Field(None, gt=0)
-    """Reward per nat of the log-ratio to the reference ("simpo": per nat per token): the larger, the less the policy moves."""
+    """Reward per nat of the log-ratio to the reference ("simpo": per nat per token): the larger, the less the policy moves.
+    Of "orpo" the weight of the odds ratio beside sft_weight."""
     gamma: float | None = Field(None, ge=0)
     """Margin of "simpo", in units of the reward."""
     label_smoothing: float | None = Field(None, ge=0, lt=0.5)
@@ -138,6 +139,12 @@ class DpoConfig(Config):
     only_with = (
         OnlyWith("source from files", lambda c: c.source != "world", "on_error"),
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.loss.preset == "orpo" and not self.sft_weight:
+            raise ValueError('loss.preset = "orpo" is SFT with an odds ratio beside it: set sft_weight = 1')
+        return self
 
     @property
     def keeps_reference(self) -> bool:
