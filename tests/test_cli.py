@@ -148,9 +148,9 @@ def test_python_chooses_stages_of_a_pipeline_as_the_command_line_does(tmp_path):
         with pytest.raises(InputError, match=f"{option} = 'dev1': the recipe zero has no stages"):
             package.run("zero", out=tmp_path / "zero", **{option: "dev1"})
     assert not (tmp_path / "zero").exists()
-    folder = package.run("r1", out=tmp_path / "r1", only="data", data={"reasoning_limit": 20, "evaluation_limit": 4})
-    assert [path.parent.name.split("-")[0] for path in folder.glob("stages/*/stage.json")] == ["data"]
-    assert (folder / "report.html").is_file()
+    run = package.run("r1", out=tmp_path / "r1", only="data", data={"reasoning_limit": 20, "evaluation_limit": 4})
+    assert [path.parent.name.split("-")[0] for path in run.folder.glob("stages/*/stage.json")] == ["data"]
+    assert (run / "report.html").is_file()
 
 
 @pytest.mark.parametrize("recipe", ["zero", "sft", "pretrain", "evaluate", "preferences", "gather"])

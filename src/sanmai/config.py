@@ -196,6 +196,33 @@ def describe_settings(config: Config, prefix: str = "", condition: str = "") -> 
             yield prefix + name, value, f"{meaning} Read only with {read}." if read else meaning
 
 
+def settings_in_force(config: Config, *, show_all: bool = False, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """As `describe_settings`, without those that are read only under a condition that does not hold for this configuration.
+
+    Args:
+        show_all: with them.
+    """
+    if show_all:
+        yield from describe_settings(config)
+        return
+    idle: set[str] = set()
+    for rule in type(config).rules():
+        if not rule.holds(config):
+            idle |= set(rule.names or type(config).model_fields)
+    for name, info in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name in idle:
+            continue
+        if isinstance(value, Config):
+            inner = {dotted.partition(".")[2] for dotted in idle if dotted.startswith(f"{name}.")}
+            yield from (
+                (full, held, meaning) for full, held, meaning in settings_in_force(value, prefix=f"{prefix}{name}.")
+                if full.removeprefix(f"{prefix}{name}.") not in inner
+            )
+        else:
+            yield prefix + name, value, " ".join((info.description or "").split())
+
+
 def _parse(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")

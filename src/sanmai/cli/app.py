@@ -7,18 +7,51 @@ from typing import Annotated, Any
 
 import typer
 
+from sanmai.cli.output import OUT, Verbs, console, say
 from sanmai.types import InputError
 
-app = typer.Typer(
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 the run cannot go on, or the disk or memory is full; 2 bad input, in one sentence; "
+    "3 `audit --strict`, and not every claim holds; 130 interrupted, 143 ended by SIGTERM: what was done is saved."
+)
+
+app = Verbs(
     help="Post-train reasoning language models in layers of SFT and RL, and see what it did.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
+def _recipes(incomplete: str) -> list[str]:
+    from sanmai.recipes import RECIPES
+
+    return [name for name in RECIPES if name.startswith(incomplete)]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"sanmai {version('sanmai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="r1, kimi, compare, guarded, zero, sft, sample, ... (a wrong name lists all).")
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="r1, kimi, compare, guarded, zero, sft, sample, ... (a wrong name lists all).",
+        autocompletion=_recipes,
+    ),
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file, or a preset's name such as zero-paper.")
@@ -96,12 +129,6 @@ def _stopped(folder: Path, *, does_again: bool) -> str:
     return f"Stopped. {f'The newest checkpoint is {saved}.' if saved else 'Nothing was saved yet.'}"
 
 
-def console():
-    from rich.console import Console
-
-    return Console()
-
-
 def write_report_and_say(folder: Path, recipe: str | None) -> Path:
     """Write the report and print its headline numbers; the report's path."""
     from sanmai.recipes import RECIPES, find_recipe, resolve
@@ -111,10 +138,12 @@ def write_report_and_say(folder: Path, recipe: str | None) -> Path:
     defaults = resolve(find_recipe(recipe)).model_dump(mode="json") if recipe in RECIPES else None
     with storing(folder / "report.html"):
         path = write_report(folder, defaults=defaults)
-    for line in summarise(folder)["lines"]:
-        typer.echo(line)
+    found = summarise(folder)
+    for line in found["lines"]:
+        say(line)
+    OUT.answers = {"folder": str(folder), "recipe": recipe, "report": str(path), **found}
     if recipe == "redteam" and (folder / "redteam.json").exists():
         from sanmai.report.redteam_html import write_redteam_report
 
-        typer.echo(f"Archive: {write_redteam_report(folder)}")
+        say(f"Archive: {write_redteam_report(folder)}")
     return path

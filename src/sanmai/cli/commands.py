@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sanmai.cli.app import ConfigFile, Debug, Out, Overrides, RecipeName, app, console, run_recipe, write_report_and_say
-from sanmai.terminal import printable_json
+from sanmai.cli.app import ConfigFile, Debug, Out, Overrides, RecipeName, app, run_recipe, write_report_and_say
+from sanmai.cli.output import OUT, answer, answer_console, answer_data, dumped, say
 from sanmai.types import InputError
 
 
@@ -104,8 +103,7 @@ def compare(
         raise InputError("--config, --set, --out, --from, --until and --only belong to the recipe: name no run folders with them")
     from sanmai.report.compare_runs import compare_runs
 
-    for line in compare_runs(runs):
-        typer.echo(line)
+    answer(compare_runs(runs))
 
 
 @app.command()
@@ -170,7 +168,10 @@ def plan(
     set_: Overrides = None,
     out: Out = None,
     show_settings: Annotated[
-        bool, typer.Option("--settings", help="List every setting with its value and meaning instead.")
+        bool, typer.Option("--settings", help="List the settings that would be read, with value and meaning, instead.")
+    ] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="List every setting, also those of other sources and losses.")
     ] = False,
     measure: Annotated[
         bool, typer.Option(help="Predict time and memory from some 5 seconds of real work on this machine (zero, r1).")
@@ -178,18 +179,22 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say in words what a run would do and take, without doing it."""
-    from sanmai.config import describe_settings
+    from sanmai.config import settings_in_force
     from sanmai.plan.forecast import describe
     from sanmai.recipes import default_out, find_recipe, resolve
 
     chosen = find_recipe(recipe)
     settings = resolve(chosen, config, set_ or [])
-    if show_settings:
-        for name, value, meaning in describe_settings(settings):
-            typer.echo(f"{name} = {value!r}\n    {meaning}")
+    if show_settings or show_all:
+        shown = list(settings_in_force(settings, show_all=show_all))
+        hidden = len(list(settings_in_force(settings, show_all=True))) - len(shown)
+        lines = [f"{name} = {value!r}\n    {meaning}" for name, value, meaning in shown]
+        note = f"{hidden} settings more are read only under conditions that do not hold here: --all lists them too."
+        names = ("name", "value", "meaning")
+        answer([*lines, note] if hidden else lines, settings=[dict(zip(names, one, strict=True)) for one in shown])
         return
-    for line in describe(chosen, settings, out or default_out(chosen, settings), measure=measure):
-        typer.echo(line)
+    folder = out or default_out(chosen, settings)
+    answer(describe(chosen, settings, folder, measure=measure), recipe=recipe, folder=str(folder))
 
 
 @app.command()
@@ -210,7 +215,7 @@ def doctor(
     config: ConfigFile = None,
     set_: Overrides = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Where --rewards also writes its findings.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Where findings are written as JSON; - is standard output.")
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -223,15 +228,19 @@ def doctor(
 
         if replay or show_mask:
             raise InputError("--rewards goes with --config, --set and --json alone")
-        print_rewards(config, set_ or [], console(), json_file)
+        print_rewards(config, set_ or [], answer_console(), json_file)
         return
-    if config or set_ or json_file:
-        raise InputError("--config, --set and --json belong to --rewards")
+    if config or set_:
+        raise InputError("--config and --set belong to --rewards")
     if show_mask:
-        print_mask(show_mask, model, row, console())
+        print_mask(show_mask, model, row, answer_console())
         return
-    for line in replay_lines(replay) if replay else examine():
-        typer.echo(line)
+    lines = replay_lines(replay) if replay else examine()
+    if json_file is not None:
+        found = dumped({"lines": list(lines)})
+        typer.echo(found) if str(json_file) == "-" else json_file.write_text(found + "\n", encoding="utf-8")
+        return
+    answer(lines)
 
 
 @app.command()
@@ -245,7 +254,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
         recipe = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("recipe")
     except (OSError, ValueError):  # the report says itself what of the folder cannot be read
         recipe = None
-    typer.echo(f"Report: {write_report_and_say(folder, recipe)}")
+    say(f"Report: {write_report_and_say(folder, recipe)}")
 
 
 @app.command()
@@ -262,7 +271,7 @@ def chat(
     """Talk to a model: one question a line, from the terminal or a pipe."""
     from sanmai.desk.chat import converse
 
-    converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=console())
+    converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=answer_console())
 
 
 @app.command()
@@ -323,7 +332,7 @@ def score(
         found = load_judge(judge, key_variable=judge_key)
     elif judge_key is not None:
         raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
-    typer.echo(printable_json(json.dumps(score_rows(rows, as_, found), ensure_ascii=False, indent=1)))
+    answer_data(score_rows(rows, as_, found))
 
 
 @app.command()
@@ -337,7 +346,8 @@ def get(
     """Fetch a model that is known by a short name, to be used as model.name=NAME."""
     from sanmai.policies.text.named import get as get_model
 
-    typer.echo(f"{name}: {get_model(name, source, say=typer.echo)}")
+    folder = get_model(name, source, say=say)
+    answer([f"{name}: {folder}"], name=name, folder=str(folder))
 
 
 @app.command()
@@ -352,7 +362,7 @@ def export(
     """Write a model as a plain transformers folder or a GGUF file, and check that it loads with the same logits."""
     from sanmai.desk.export import export as export_model
 
-    typer.echo(export_model(model, out, dtype=dtype))
+    answer([export_model(model, out, dtype=dtype)], out=str(out))
 
 
 @app.command()
@@ -365,18 +375,16 @@ def cost(
         list[str] | None,
         typer.Option("--target", metavar="METRIC>=X", help="Cost to reach this, such as eval/accuracy>=0.8; several: all."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of tables.")] = False,
     debug: Debug = False,
 ) -> None:
     """Say what a run or a pipeline cost: tokens, operations, time, energy and money, and what that bought."""
     from sanmai.report.cost_table import CostReport
 
     found = CostReport(folder, price_per_hour=price_per_hour, targets=target or [])
-    if as_json:
-        json.dump(found.to_json(), sys.stdout, ensure_ascii=False, indent=1)
-        sys.stdout.write("\n")
+    if OUT.as_json:
+        answer_data(found.to_json())
     else:
-        found.print(console())
+        found.print(answer_console())
 
 
 @app.command()
@@ -400,12 +408,11 @@ def twins(
     if kind == "impossible":
         from sanmai.score.code import write_impossible
 
-        typer.echo("\n".join(write_impossible(Path(source), out, seed).lines))
+        answer(write_impossible(Path(source), out, seed).lines, out=str(out))
         return
     from sanmai.recipes.twins import write_copies
 
-    for line in write_copies(source, out, seed=seed, kind=kind, originals=originals, font=font).lines:
-        typer.echo(line)
+    answer(write_copies(source, out, seed=seed, kind=kind, originals=originals, font=font).lines, out=str(out))
 
 
 @app.command()
@@ -423,5 +430,30 @@ def tasks(
     """Write programming problems: with hidden tests, or with tests that right programs vote on."""
     from sanmai.desk.tasks import Votes, write_tasks
 
-    for line in write_tasks(source, out, hidden=hidden, seed=seed, votes=Votes(inputs, agree, passing, least)):
-        typer.echo(line)
+    answer(write_tasks(source, out, hidden=hidden, seed=seed, votes=Votes(inputs, agree, passing, least)), out=str(out))
+
+
+@app.command()
+def init(
+    recipe: RecipeName,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also the settings that are read only under conditions that do not hold.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Print a commented TOML file of a recipe's settings to begin with: sanmai init zero > zero.toml."""
+    from sanmai.desk.settings import settings_file
+    from sanmai.recipes import find_recipe
+
+    answer(settings_file(find_recipe(recipe), config, set_ or [], show_all=show_all), recipe=recipe)
+
+
+@app.command()
+def schema(recipe: RecipeName, debug: Debug = False) -> None:
+    """Print the JSON schema of a recipe's settings, for editors: completion and meaning while a TOML file is written."""
+    from sanmai.desk.settings import settings_schema
+    from sanmai.recipes import find_recipe
+
+    answer_data(settings_schema(find_recipe(recipe)))

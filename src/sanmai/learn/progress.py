@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sanmai.activity import NOW
@@ -18,7 +18,7 @@ from sanmai.types import Metrics
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sanmai.train.runs import Run
+    from sanmai.train.runs import Listener, Run
 
 COLUMNS = {
     "reward": ("reward/mean", "{:.3f}"),
@@ -49,10 +49,11 @@ class Progress:
 
     Args:
         console: where lines go; None is silent (seconds are still recorded).
+        listeners: told of every metrics line of every run that this is the progress of.
     """
 
-    def __init__(self, console: Console | None) -> None:
-        self.console = console
+    def __init__(self, console: Console | None, listeners: Sequence[Listener] = ()) -> None:
+        self.console, self.listeners = console, listeners
         self._run: Run | None = None
         self._seconds: dict[str, float] = {}
         self._energy: EnergyMeter | None = None
@@ -73,6 +74,7 @@ class Progress:
     def begin(self, run: Run, num_steps: int) -> None:
         """The run is open and its model is loaded; steps follow."""
         self._run, self._first, self._last = run, run.start_step, num_steps
+        run.listeners = self.listeners
         self._began = self._mark = time.monotonic()
         self._energy = EnergyMeter()
         if run.is_finished:
@@ -138,17 +140,23 @@ class Progress:
         if not self._last:  # nothing was to be trained, so there is no step to show
             return
         self._rows.append((step, metrics, rate))
-        left = (self._last - step) * (now - self._began) / max(step - self._first, 1)
-        if self._live is not None:
-            self._show(f"step {step} of {self._last}, about {_duration(left)} left")
-        elif self.console is not None:
-            cells = [f"{name} {text}" for name, text in _cells(metrics).items()]
-            self.say(
-                f"step {step}/{self._last}  " + "  ".join(cells) + f"  {rate:,.0f} tokens/s  {_duration(left)} left"
-            )
+        self._tell(step, metrics, rate, (self._last - step) * (now - self._began) / max(step - self._first, 1))
         for warning in self._run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         self._run.warnings.clear()
+
+    def _tell(self, step: int, metrics: Metrics, rate: float, left: float) -> None:
+        """Show a step that is done.
+
+        Args:
+            rate: tokens per second.
+            left: seconds that the steps to come may take.
+        """
+        if self._live is not None:
+            self._show(f"step {step} of {self._last}, about {duration(left)} left")
+        elif self.console is not None:
+            said = "  ".join(f"{name} {text}" for name, text in cells(metrics).items())
+            self.say(f"step {step}/{self._last}  {said}  {rate:,.0f} tokens/s  {duration(left)} left")
 
     def interrupting(self, step: int) -> None:
         stop = self._run.stop if self._run is not None else None
@@ -192,14 +200,14 @@ class Progress:
         began = self._said
         while not closed.wait(min(HEARTBEAT_SECONDS, 1.0)):
             if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
-                self.say(f"... {_duration(time.monotonic() - began)}: {str(NOW) or 'loading and preparing'}")
+                self.say(f"... {duration(time.monotonic() - began)}: {str(NOW) or 'loading and preparing'}")
 
     def _show(self, status: str) -> None:
         from rich.console import Group
         from rich.table import Table
 
         assert self._live is not None
-        present = [name for name in COLUMNS if any(name in _cells(m) for _, m, _ in self._rows)]
+        present = [name for name in COLUMNS if any(name in cells(m) for _, m, _ in self._rows)]
         room = self._live.console.width - len("step  tokens/s")
         while len(present) > 1 and sum(max(len(name), 6) + 2 for name in present) > room:
             present.pop()  # on a narrow terminal fewer columns, not narrower ones
@@ -207,16 +215,18 @@ class Progress:
         for name in ("step", *present, "tokens/s"):
             table.add_column(name, justify="right")
         for step, metrics, rate in self._rows:
-            cells = _cells(metrics)
-            table.add_row(str(step), *(cells.get(name, "") for name in present), f"{rate:,.0f}")
+            shown = cells(metrics)
+            table.add_row(str(step), *(shown.get(name, "") for name in present), f"{rate:,.0f}")
         self._live.update(Group(table, status))
 
 
-def _cells(metrics: Metrics) -> dict[str, str]:
+def cells(metrics: Metrics) -> dict[str, str]:
+    """What is shown of a step's metrics, by the name of its column."""
     return {name: form.format(metrics[key]) for name, (key, form) in COLUMNS.items() if key in metrics}
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Such as "2:05" or "1 h 03 min"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"

@@ -131,7 +131,7 @@ def resolve(
         file: a TOML file, or the name of a preset in recipes/presets/ such as "zero-paper".
         has_problems: the caller brings problems of its own, in place of those that `problems.source` names.
     """
-    chosen = load_values(_preset_or_file(file), overrides)
+    chosen = load_values(preset_or_file(file), overrides)
     if values:
         chosen = merge(chosen, values)
     named = chosen.get("recipe", recipe.name)
@@ -157,7 +157,8 @@ def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
     return Path("runs") / f"{recipe.name}-{digest}"
 
 
-def _preset_or_file(file: Path | None) -> Path | None:
+def preset_or_file(file: Path | None) -> Path | None:
+    """The file, or the preset of that name; InputError where there is neither."""
     if file is None or file.exists():
         return file
     preset = PRESETS / f"{file.name}.toml"

@@ -44,6 +44,11 @@ def render_page(
     )
 
 
+def fragment(template: str, **values: Any) -> str:
+    """A piece of a page from one of the templates, for a place that has a page already."""
+    return _environment().get_template(template).render(**values)
+
+
 @cache
 def _environment() -> Environment:
     """One per process: it keeps the templates that it has compiled."""

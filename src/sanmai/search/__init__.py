@@ -6,7 +6,6 @@ The room is called like the function `sanmai.search(model, problems, ...)`, so t
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +13,7 @@ from typing import Any
 class _Room(ModuleType):
     """A module that is called as `sanmai.search_problems`."""
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Path:
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
         return sys.modules["sanmai"].search_problems(*arguments, **settings)
 
 

@@ -56,6 +56,10 @@ class CheckpointsConfig(Config):
     """Newest checkpoints kept; two at least, so that a corrupted one leaves another."""
 
 
+Listener = Callable[["Run", int, Metrics], bool | None]
+"""Called with a run, a step and its metrics when they are recorded; False asks for the end of the run after this step."""
+
+
 class Run:
     """One run folder, held by this process. Use as a context manager, from one thread.
 
@@ -71,6 +75,8 @@ class Run:
         """
         self.folder, self.recipe = Path(folder), recipe
         self.interrupted, self.stop = False, Stop()
+        self.listeners: Sequence[Listener] = ()
+        """Told of every metrics line as it is recorded."""
         self.environment: dict[str, Any] = {}
         """What log_environment was given."""
         self._left_open: int | None = None
@@ -211,6 +217,9 @@ class Run:
         self._wake()
         line = json.dumps({"step": step, **dict(sorted(metrics.items()))}, ensure_ascii=False)
         self._writer.put(functools.partial(self._write_step, step, line, groups), is_record=True)
+        for listener in self.listeners:
+            if listener(self, step, metrics) is False:  # as after Ctrl-C: this step is the last, and is saved
+                self.interrupted = True
 
     def log_evaluation(self, step: int, groups: Sequence[Group[Drawn]]) -> None:
         """Store the rollouts of an evaluation, as `log_step` does."""
