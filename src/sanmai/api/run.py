@@ -46,6 +46,12 @@ class Run(os.PathLike[str]):
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 
+    def __getattr__(self, name: str) -> Any:
+        """What a path has: glob, name, exists, ..."""
+        if name.startswith("_") or name == "folder":
+            raise AttributeError(name)
+        return getattr(self.folder, name)
+
     def __str__(self) -> str:
         return str(self.folder)
 

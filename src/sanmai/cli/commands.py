@@ -317,7 +317,7 @@ def score(
 
         model = process_model(judge, f"--judge {judge!r}") if judge is not None else None
         said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
-        typer.echo(printable_json(json.dumps(said, ensure_ascii=False, indent=1)))
+        answer_data(said)
         return
     rows, found = read_rows(file), None
     if judge_calls != 1 and as_ != "math_judge":
