@@ -213,7 +213,7 @@ class Driver:
         others = [self.trace(search, node.path) for node in tree.ended()] if self.guide.name.find("agreement") >= 0 else []
         return Candidate(
             search.problem, list(tree.prompt(path) or search.prompt_tokens), tree.tokens(path), tree.logp(path),
-            tree.ends(path), tree.nodes[path].ended, self.trace(search, path), others,
+            tree.ends(path), tree.nodes[path].ended, self.trace(search, path), others, path,
         )  # fmt: skip
 
     def text(self, tree: Tree, path: Path) -> str:

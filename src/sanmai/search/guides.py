@@ -31,6 +31,8 @@ class Candidate:
     trace: Trace
     others: list[Trace] = field(default_factory=list)
     """The finished completions of its tree."""
+    path: tuple[int, ...] = ()
+    """Its node."""
 
     @property
     def is_finished(self) -> bool:
