@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sanmai.cli.app import Debug, app
 from sanmai.terminal import printable
+from sanmai.types import InputError
 
 
 @app.command()
@@ -52,6 +54,17 @@ def serve(
     retract_below: Annotated[float | None, typer.Option(min=0, max=1, help="Score below which to retract; 0.5.")] = None,
     warn_below: Annotated[float | None, typer.Option(min=0, max=1, help="Score below which to warn; 0.7.")] = None,
     hide_thought: Annotated[bool, typer.Option("--hide-thought", help="Review the thought and send the answer alone.")] = False,
+    measure: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Serve nothing: answer these prompts with and without the filter, and write --out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where --measure writes; by default filter-measured.")] = None,
+    samples: Annotated[int, typer.Option(min=1, max=64, help="Completions of each prompt that --measure asks for.")] = 1,
+    judge: Annotated[
+        str | None, typer.Option(metavar="JUDGE", help="Of --measure: who says what is harmful; named as --filter, and another.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Of --measure: prompts of each file at most.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of --measure: names the random streams.")] = 0,
     debug: Debug = False,
 ) -> None:
     """Serve a model, or stand before a server, in OpenAI's protocol; with a risk filter if one is named."""
@@ -66,4 +79,16 @@ def serve(
         model, upstream, upstream_key, name, host, port, device, dtype, concurrent, waiting, max_tokens, cache_tokens,
         filter_, reviewer_key, tuple(words or ()), guard,
     )  # fmt: skip
-    serve_model(settings, say=lambda line: typer.echo(printable(line)))
+    if not measure:
+        if out or judge or samples != 1 or seed or limit != 200:
+            raise InputError("--out, --judge, --samples, --limit and --seed belong to --measure")
+        serve_model(settings, say=lambda line: typer.echo(printable(line)))
+        return
+    from sanmai.report.tables_html import write_filter_report
+    from sanmai.serve.measure import measure as measure_filter
+
+    folder = measure_filter(
+        settings, measure, out or Path("filter-measured"), judge=judge, samples=samples, seed=seed, limit=limit,
+        say=lambda line: typer.echo(printable(line)),
+    )  # fmt: skip
+    typer.echo(f"Report: {write_filter_report(folder)}")

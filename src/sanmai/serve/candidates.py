@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from sanmai.types import InputError
+from sanmai.world.requests import DANGEROUS
 
 MOST_CHARS = 100_000
 """A conversation that is longer is a candidate for that alone: it is not looked through."""
@@ -53,13 +54,13 @@ class Candidates:
 
     @classmethod
     def load(cls, names: Sequence[str] = ()) -> Candidates:
-        """The lists of these names: languages of Sanmai's own, or files; without any, all of Sanmai's own.
+        """The lists of these names: languages of Sanmai's own, "world", or files; without any, all languages of Sanmai's own.
 
         Raises:
             InputError: no such list, or a file that is none.
         """
         known = own_lists()
-        return cls([WordList.read(name, known) for name in names or sorted(known)])
+        return cls([WordList.read(name, known) for name in names or sorted(known.keys() - {"world"})])
 
     def __str__(self) -> str:
         num_words = sum(len(each.words) + len(each.patterns) for each in self.lists)
@@ -162,9 +163,10 @@ class WordList:
 
 
 def own_lists() -> dict[str, str]:
-    """Sanmai's own lists, as text, by language."""
+    """Sanmai's own lists, as text, by language; "world" are the dangerous objects of the embedded world."""
     found = files("sanmai.serve").joinpath("words")
-    return {
+    of_world = json.dumps({"language": "world", "topics": {"dangerous objects": sorted(DANGEROUS)}})
+    return {"world": of_world} | {
         path.name.removesuffix(".json"): path.read_text(encoding="utf-8")
         for path in found.iterdir()
         if path.name.endswith(".json")

@@ -118,7 +118,9 @@ def load_reviewer(
     if key_variable is not None and not is_server:
         raise InputError(f"--reviewer-key {key_variable!r}: only with --filter URL#MODEL")
     if source in ("rules", "world"):
-        return Reviewer(source, by_rules if source == "rules" else by_world, piece_chars=10**9)
+        found = Reviewer(source, by_rules if source == "rules" else by_world, piece_chars=10**9)
+        found(Dialogue(({"role": "user", "content": "Hello"},), "", "Hello"))  # the first reading takes seconds
+        return found
     url, _, model = source.partition("#") if is_server else (None, "", source)
     if is_server and not model.strip():
         raise InputError(f"--filter {source!r}: expected URL#MODEL, such as http://127.0.0.1:8000/v1#my-judge")
