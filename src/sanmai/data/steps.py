@@ -272,6 +272,17 @@ def token_ends(tokens: Sequence[int], decode: Decode, characters: Sequence[int])
     return ends
 
 
+def character_ends(tokens: Sequence[int], decode: Decode) -> list[int]:
+    """How many characters of the text are whole after each token; after the last one all that there are."""
+    stream, written, ends = _Stream(decode), 0, []
+    for token in tokens:
+        written += len(stream.push(token))
+        ends.append(written)
+    if ends:
+        ends[-1] += len(stream.rest())
+    return ends
+
+
 def decoder(tokenizer: Any) -> Decode:
     """Tokens to text without special tokens, blanks as they were written."""
     return lambda tokens: tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)

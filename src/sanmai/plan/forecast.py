@@ -208,10 +208,12 @@ def _distill(config: Any, policy: Policy, train: list) -> Iterator[str]:
     from sanmai.learn.teacher import check_shares_tokenizer, load_teacher
 
     teacher = load_teacher(config.teacher, config.model)
-    check_shares_tokenizer(policy, teacher)
+    if config.align == "tokens":
+        check_shares_tokenizer(policy, teacher)
+    reads = "it shares the tokenizer" if config.align == "tokens" else "it reads the student's text in its own tokens"
     yield (
         f"Teacher {config.teacher.name}: {type(teacher.model).__name__}, {teacher.num_parameters:,} parameters, frozen, in "
-        f"{teacher.config.dtype} on {teacher.config.device}; it shares the tokenizer."
+        f"{teacher.config.dtype} on {teacher.config.device}; {reads}."
     )
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     yield (
@@ -223,7 +225,8 @@ def _distill(config: Any, policy: Policy, train: list) -> Iterator[str]:
     if config.exact:
         yield f"Loss: divergence from the teacher over the whole vocabulary (beta {config.beta:g}; 1 is the reverse KL)."
     else:
-        yield "Loss: reverse KL to the teacher, estimated from the sampled tokens."
+        over = "" if config.align == "tokens" else ", over the shortest stretches that whole tokens of both write"
+        yield f"Loss: reverse KL to the teacher, estimated from the sampled tokens{over}."
     yield optimizer_words(config.optimizer)
     frozen = sum(p.numel() * p.element_size() for p in teacher.model.parameters())
     yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}, the teacher {size(frozen)} more."

@@ -6,7 +6,8 @@ sampled tokens, which costs one pass of the teacher and no logits: the teacher's
 of a plain policy gradient. `exact` takes it over the whole vocabulary, with less noise, and then `beta` may choose another
 divergence. Completions are graded as in `zero`, for the record alone: no reward is trained on.
 
-Student and teacher share a tokenizer. Where they do not, `sft` on the teacher's texts is the way.
+Student and teacher share a tokenizer, or are aligned by text (`align`): the teacher then reads what was written in its own
+tokens, and is compared with the student over the shortest stretches that whole tokens of both write.
 
 Shape key: see rollout/pack.py.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,6 +35,7 @@ from sanmai.learn.teacher import (
     load_teacher,
     teacher_logp,
 )
+from sanmai.learn.teacher_by_text import read_by_text
 from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
@@ -41,6 +43,7 @@ from sanmai.policies.text.pack import pack_rollouts
 from sanmai.policies.text.policy import Policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rollout.credit import with_advantages
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import training_metrics
 from sanmai.train.components import LossConfig, rl_components
@@ -73,6 +76,9 @@ class DistillConfig(Config):
     """Completions of each problem. No baseline is taken within the group: one is enough."""
     exact: bool = False
     """Take the divergence over the whole vocabulary instead of estimating it from the sampled tokens."""
+    align: Literal["tokens", "text"] = "tokens"
+    """How teacher and student are compared: token by token, which takes one tokenizer, or by stretches of text, which does
+    not."""
     beta: float = Field(1.0, ge=0, le=1)
     """Which divergence, with exact: 1 reverse KL, 0 forward KL, between them GKD's generalised Jensen-Shannon divergence."""
     model: ModelConfig = ModelConfig()
@@ -95,6 +101,8 @@ class DistillConfig(Config):
     def _check(self) -> Self:
         if self.sampling.temperature != 1:
             raise ValueError("sampling.temperature: the divergence is taken at 1, so the tokens must be sampled at 1")
+        if self.align == "text" and self.exact:
+            raise ValueError("align = 'text' and exact: two vocabularies have no divergence over the whole of one")
         return self
 
 
@@ -124,7 +132,8 @@ def run_distill(
         state = start_or_resume(
             run, config.model, config.optimizer, keep_reference=False, load=load_policy
         )
-        check_shares_tokenizer(state.policy, teacher)
+        if config.align == "tokens":
+            check_shares_tokenizer(state.policy, teacher)
         facts = describe_environment(
             state.policy,
             {"train": train, "evaluation": held_out},
@@ -133,7 +142,7 @@ def run_distill(
         )
         facts["origin"]["teacher"] = weights_digest(teacher)
         run.log_environment(facts)
-        if state.policy.tokenizer.chat_template != teacher.tokenizer.chat_template:
+        if config.align == "tokens" and state.policy.tokenizer.chat_template != teacher.tokenizer.chat_template:
             run.warn("the teacher's chat template is another: it scores completions of the student's prompts")
         check_positions(
             state.policy, [*train, *held_out], max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
@@ -185,11 +194,21 @@ def imitate(
     """
     credited = [r.credited(None) for group in groups for r in group.rollouts]
     written = [k for k, r in enumerate(credited) if r.completion_tokens]
-    chosen = [k for k in written if max(credited[k].completion_tokens) < teacher.vocabulary]
+    by_text: Metrics = {}
+    if config.align == "text":
+        problems = [group.problem for group in groups for _ in group.rollouts]
+        asked = [(problems[k], credited[k]) for k in written]
+        reading = read_by_text(teacher, state.policy, asked, config.optimizer.micro_tokens)
+        chosen = [k for k, own in zip(written, reading.advantages, strict=True) if own is not None]
+        for k, own in zip(written, reading.advantages, strict=True):
+            if own is not None:
+                credited[k] = replace(credited[k], advantage=sum(own) / len(own), streams={"rl": own})
+        by_text = {"distill/reverse_kl": reading.reverse_kl, "distill/span_tokens": reading.span_tokens}
+    else:
+        chosen = [k for k in written if max(credited[k].completion_tokens) < teacher.vocabulary]
     if len(chosen) < len(written):
-        run.warn(
-            f"step {step}: {len(written) - len(chosen)} rollouts left out, with tokens that the teacher does not have"
-        )
+        why = "with tokens that the teacher does not have" if config.align == "tokens" else "whose text the teacher cannot read"
+        run.warn(f"step {step}: {len(written) - len(chosen)} rollouts left out, {why}")
     if not chosen:
         run.warn(f"step {step}: there is no rollout to learn from")
         return regrouped(groups, credited), {}
@@ -198,8 +217,12 @@ def imitate(
     if not state.has_parity:
         check_parity(state.policy, batch, temperature=1.0, micro_tokens=config.optimizer.micro_tokens)
         state.has_parity = True
-    batch, components, metrics = _components(state.policy, teacher, batch, config)
-    if "rl" in batch.streams:
+    if by_text:
+        component = rl_components(_SURROGATE, config.sampling.max_tokens)["rl"]
+        batch, components, metrics = with_advantages(batch, rollouts), {"distill": component}, by_text
+    else:
+        batch, components, metrics = _components(state.policy, teacher, batch, config)
+    if "rl" in batch.streams and not by_text:
         totals = batch.streams["rl"].sum(dim=1).tolist()
         rollouts = [replace(r, advantage=t / r.length) for r, t in zip(rollouts, totals, strict=True)]
     result = _step(run, state, batch, components, rollouts, config, step)
