@@ -58,7 +58,7 @@ class Fake:
             raise ValueError("steps 1 and 2 end in one token")
         return 0, [ord(c) for c in item.response.replace("\n", "")], [6 * (i + 1) for i in range(len(item.steps))]
 
-    def score_steps(self, sequences, ends, *, micro_tokens=8192):
+    def score_labelled(self, prompt_lengths, sequences, ends):
         return [[float(chr(s[end - 1])) - 1.5 for end in listed] for s, listed in zip(sequences, ends, strict=True)]
 
 

@@ -302,6 +302,11 @@ def score(
     threshold: Annotated[
         str, typer.Option(metavar="X|fit", help="Of process: a step below it is wrong; fit: what is best on the other half.")
     ] = "0.5",
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Of process: --judge is a policy, and its log-ratio to this one the steps' scores."),
+    ] = None,
+    beta: Annotated[float, typer.Option(help="With --reference: what the log-ratio is multiplied by, above 0.")] = 0.05,
     debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
@@ -309,13 +314,18 @@ def score(
     from sanmai.score.recorded import MATH_JUDGED
     from sanmai.score.recorded import score as score_rows
 
-    if threshold != "0.5" and as_ != "process":
-        raise InputError(f"--threshold {threshold}: only with --as process")
+    if as_ != "process" and (threshold != "0.5" or reference is not None):
+        raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")
     if as_ == "process":
-        from sanmai.learn.scorers import process_model
+        from sanmai.learn.scorers import implicit_model, process_model
         from sanmai.score.process import score_process
 
-        model = process_model(judge, f"--judge {judge!r}") if judge is not None else None
+        if reference is not None and judge is None:
+            raise InputError(f"--reference {reference}: without --judge, the policy that is compared with it")
+        if reference is not None and judge is not None:
+            model = implicit_model(judge, reference, beta)
+        else:
+            model = process_model(judge, f"--judge {judge!r}") if judge is not None else None
         said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
         answer_data(said)
         return

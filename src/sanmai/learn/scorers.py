@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from sanmai.rewards.implicit import ImplicitProcessModel
 from sanmai.rewards.judging.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
 from sanmai.rewards.judging.math_judge import CorrectnessJudge
 from sanmai.rewards.proxies import HELPFULNESS
@@ -71,6 +72,15 @@ def process_model(source: str, where: str, *, device: str = "cpu") -> RewardMode
     model = RewardModel.load(source, device=device)
     _check_objective(model, where, "process")
     return model
+
+
+def implicit_model(policy: str, reference: str, beta: float) -> ImplicitProcessModel:
+    """A policy and its reference as a process reward model, for `sanmai score --as process --judge POLICY --reference MODEL`.
+
+    Raises:
+        InputError: one cannot be loaded, their tokens differ, or beta is not above 0.
+    """
+    return ImplicitProcessModel.load(policy, reference, beta=beta)
 
 
 def math_judge(kind: str, source: str, *, key_variable: str | None = None, calls: int = 1) -> MathJudge:

@@ -42,6 +42,17 @@ class StepReader:
     def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         raise NotImplementedError
 
+    def score_labelled(
+        self,
+        prompt_lengths: Sequence[int],
+        sequences: Sequence[Sequence[int]],
+        ends: Sequence[Sequence[int]],
+        *,
+        micro_tokens: int = 8192,
+    ) -> list[list[float]]:
+        """As score_steps; of a model whose scores begin where the prompt ends (implicit.py), from there."""
+        return self.score_steps(sequences, ends, micro_tokens=micro_tokens)
+
     def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]:
         raise NotImplementedError
 
@@ -153,7 +164,8 @@ class StepReader:
             for (tokens, ends), (_, trace) in zip(read, items, strict=True)
         ]
         kept = [one for one, fit in zip(read, fits, strict=True) if fit]
-        scored = iter(self.score_steps([tokens for tokens, _ in kept], [ends for _, ends in kept]))
+        starts = [len(self.encode_prompt(p.messages)) for (p, _), fit in zip(items, fits, strict=True) if fit]
+        scored = iter(self.score_labelled(starts, [tokens for tokens, _ in kept], [ends for _, ends in kept]))
         verdicts = []
         for (tokens, ends), fit in zip(read, fits, strict=True):
             if not fit:

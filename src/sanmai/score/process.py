@@ -24,8 +24,8 @@ class StepScorer(Protocol):
     @property
     def max_positions(self) -> int | None: ...
     def encode_labelled(self, item: LabelledSteps) -> tuple[int, list[int], list[int]]: ...
-    def score_steps(
-        self, sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]], *, micro_tokens: int = 8192
+    def score_labelled(
+        self, prompt_lengths: Sequence[int], sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
     ) -> list[list[float]]: ...
 
 
@@ -100,20 +100,21 @@ def _limits(
 def _scores(model: StepScorer, items: Sequence[LabelledSteps]) -> list[tuple[list[float], str]]:
     """Probabilities of "right" at the end of each of the row's own steps; none with the reason where they cannot be had."""
     room = model.max_positions or math.inf
-    read: list[tuple[list[int], list[int]]] = []
+    read: list[tuple[int, list[int], list[int]]] = []
     reasons: list[str] = []
     for item in items:
-        reason, tokens, ends = "", [], []
+        reason, start, tokens, ends = "", 0, [], []
         try:
-            _, tokens, ends = model.encode_labelled(item)
+            start, tokens, ends = model.encode_labelled(item)
         except ValueError as error:
             reason = f"its steps do not end with tokens: {error}"
         if len(tokens) > room:
             reason = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
-        read.append((tokens, ends))
+        read.append((start, tokens, ends))
         reasons.append(reason)
     kept = [i for i, reason in enumerate(reasons) if not reason]
-    logits = iter(model.score_steps([read[i][0] for i in kept], [read[i][1] for i in kept]))
+    starts, sequences, ends = [read[i][0] for i in kept], [read[i][1] for i in kept], [read[i][2] for i in kept]
+    logits = iter(model.score_labelled(starts, sequences, ends))
     return [
         ([], reason) if reason else ([(1.0 + math.tanh(x / 2.0)) / 2.0 for x in next(logits)], "probabilities of right")
         for reason in reasons
