@@ -10,7 +10,7 @@ measured on the truth of solutions of held-out sums. Claims, each with its predi
     2  a right prefix of value V looks wrong to k continuations with chance (1 - V)^k: the prediction is the mean over prefixes
        of C(64 - c, k) / C(64, k), without bias from c of 64 other continuations; it fails where the difference's interval leaves
        out 0
-    3  bisection names the same first error as the linear search in 95 % of the wrong solutions of 3 steps and more, at most log2 T
+    3  bisection names the first error of the linear search in 95 % of the wrong solutions of 3 steps and more, at most log2 T
        prefixes each
 
 Parts that are there already are not run again.
