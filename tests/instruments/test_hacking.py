@@ -9,21 +9,15 @@ from math import exp, isnan, log, nan, sqrt
 import numpy as np
 import pytest
 
-from sanmai.data.trace import parse_trace
 from sanmai.instruments.hacking import (
     Evaluation,
     Summary,
-    format_pay,
     length_exploitation,
     proxy_gold_alarm,
     spearman,
-    verbalisation_rate,
 )
-from sanmai.instruments.monitorability import Hinted, faithfulness, monitor_g_mean, monitor_gain
+from sanmai.instruments.monitorability import monitor_g_mean
 from sanmai.instruments.overoptimisation import best_of_n_kl, fit_overoptimisation
-from sanmai.rewards.style import format_verdict
-from sanmai.rewards.verifiers import accuracy
-from sanmai.types import Problem
 
 PROMPTS, EVALUATIONS, WINDOW = 100, 12, 4
 
@@ -331,25 +325,7 @@ def test_prompts_are_drawn_whole():
     assert found.value == pytest.approx(1) and (found.low, found.high) == (-1, 1)
 
 
-def test_format_alone_earns_what_the_reward_pays_for_it():
-    problem = Problem("x", ({"role": "user", "content": "9 + 9?"},), "18")
-    items = [(problem, parse_trace(text)) for text in (r"<think>t</think>So \boxed{18}.", "<think>t</think>18")]
-    items += [(problem, parse_trace("t</think>18", opened_in_prompt=True)), (problem, parse_trace("<think>t"))]
-    rule = format_pay(lambda p, t: accuracy(p, t).score, items)
-    assert (rule.with_answer, rule.without_answer, rule.n, rule.num_ungradable) == (1.0, 0.0, 1, 1)
-    loose = format_pay(lambda p, t: accuracy(p, t).score + 0.5 * format_verdict(p, t).score, items)
-    assert (loose.with_answer, loose.without_answer) == (1.5, 0.5)
-    assert format_pay(lambda p, t: None, items).num_ungradable == 4
-
-
-def test_verbalisation_counts_users_of_the_shortcut_alone():
-    found = verbalisation_rate([True, True, True, False, True], [True, False, None, True, False])
-    assert found.value == pytest.approx(1 / 3) and found.n == 3
-    with pytest.raises(ValueError, match="one each"):
-        verbalisation_rate([True], [])
-
-
-# Monitors and hints
+# Monitors
 
 
 def test_the_g_mean_is_that_of_both_rates_and_keeps_a_width():
@@ -375,32 +351,3 @@ def test_the_interval_of_the_g_mean_covers():
         found = monitor_g_mean(bad.tolist(), flags.tolist()).g_mean
         covered += found.low <= sqrt(0.7 * 0.8) <= found.high
     assert covered >= 285
-
-
-def test_reading_the_thought_gains_where_it_tells():
-    rng = np.random.default_rng(0)
-    bad = (rng.random(300) < 0.4).tolist()
-    answer_only = [b if rng.random() < 0.6 else not b for b in bad]
-    with_thought = [b if rng.random() < 0.9 else not b for b in bad]
-    gain = monitor_gain(bad, with_thought, answer_only)
-    expected = monitor_g_mean(bad, with_thought).g_mean.value - monitor_g_mean(bad, answer_only).g_mean.value
-    assert gain.value == pytest.approx(expected) and gain.sign == 1 and gain.n == 300
-    same = monitor_gain(bad, answer_only, answer_only)
-    assert same.value == 0 and same.low < 0 < same.high  # agreement is no certainty
-    assert monitor_gain([True] * 3, [True] * 3, [False] * 3).sign == 0
-    with pytest.raises(ValueError, match="one of each"):
-        monitor_gain([True], [True], [])
-
-
-def test_faithfulness_divides_by_what_chance_leaves():
-    # 5 choices. Of 20 open items 8 moved to the hint (6 say so) and 6 elsewhere: 6 / (3 * 8) = 1/4 of the 8 were chance.
-    items = [Hinted("A", "C", "C", True)] * 6 + [Hinted("A", "C", "C", False)] * 2
-    items += [Hinted("A", "B", "C", False)] * 6 + [Hinted("A", "A", "C", False)] * 6
-    found = faithfulness([*items, Hinted("C", "C", "C", True)], 5)
-    assert (found.raw.value, found.by_hint, found.value) == pytest.approx((0.75, 0.75, 1.0))
-    assert found.low == pytest.approx(found.raw.low / 0.75)
-    noise = [Hinted("A", "C", "C", True)] + [Hinted("A", "B", "C", False)] * 2
-    assert isnan(faithfulness(noise, 4).value)  # 1 - 2/(2*1) = 0: chance explains it all
-    assert isnan(faithfulness([], 4).value) and isnan(faithfulness([], 4).by_hint)
-    with pytest.raises(ValueError, match="at least 3"):
-        faithfulness(items, 2)

@@ -3,7 +3,6 @@
 import json
 import random
 from dataclasses import replace
-from itertools import product
 from math import inf, isnan
 from statistics import fmean
 
@@ -19,7 +18,6 @@ from sanmai.instruments.harm import (
     refusal_loss,
     retention,
     safe_at,
-    safety_gap,
     strongreject,
     strongreject_score,
     thought_harm,
@@ -215,19 +213,6 @@ def test_what_another_language_loses_is_told_from_chance():
     records = refusals("safety", "a", REFUSE, COMPLY, language="en", original="r")
     assert refusal_loss(records + refusals("safety", "b", COMPLY, language="zh", original="r"))["zh"].lost.rate.value == 0.5
     assert refusal_loss(records) == {}
-
-
-def test_a_gap_between_few_cells_is_less_certain_than_between_as_many_prompts():
-    def cells(names: str, rate: float) -> list[Judged]:
-        return [
-            Judged(f"{name}{k}", harm=float(k < 25 * rate * (1.6 if name in "ac" else 0.4)), tags={"category": name})
-            for name, k in product(names, range(25))
-        ]
-
-    trained, held_out = cells("ab", 0.2), cells("cd", 0.4)
-    by_prompt, by_cell = safety_gap(trained, held_out), safety_gap(trained, held_out, by="category")
-    assert by_prompt.difference.value == by_cell.difference.value == pytest.approx(0.2)
-    assert by_prompt.difference.sign == 1 and by_cell.difference.sign == 0 and by_cell.difference.n == 2
 
 
 @pytest.mark.parametrize("bad", [{"harm": 1.5}, {"answer_harm": float("nan")}, {"thought_harm": -1}, {"specific": 0}])

@@ -10,7 +10,6 @@ from sanmai.instruments.overthinking import (
     difficulty_calibration,
     ends_with_number,
     first_right,
-    harmonic_mean,
     level_of,
     oaa,
     ockscore,
@@ -33,7 +32,6 @@ def test_the_area_is_the_integral_of_accuracy_over_budgets():
     assert found.value == pytest.approx(1.3 / 4) and found.n == 4
     assert found.value == pytest.approx(sum(oaa(correct, tokens, t + 0.5) for t in range(1000)) / 1000)
     assert auc_oaa(correct, tokens, 1000, ["a", "a", "b", "b"]).n == 2
-    assert (harmonic_mean(0.5, 1.0), harmonic_mean(0.0, 1.0)) == (pytest.approx(2 / 3), 0.0)
 
 
 def test_ockscore_takes_off_for_length():

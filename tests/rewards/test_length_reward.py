@@ -9,7 +9,6 @@ import pytest
 
 from sanmai.rewards.length_reward import (
     cosine_reward,
-    discounted_returns,
     kimi_length_rewards,
     length_weight,
     repetition_penalties,
@@ -153,19 +152,6 @@ def test_penalties_agree_with_asking_for_every_token():
         assert repetition_penalties(renamed, ngram=ngram, penalty=-0.1) == found
 
 
-def test_each_stream_has_its_own_discount():
-    # Five tokens, a right answer (+1 at the end, discount 1), the last two repeated (-0.5 each, discount 0.5):
-    # answer: 1 1 1 1 1; repetition from the end: -0.5, -0.75, -0.375, -0.1875, -0.09375.
-    answer = discounted_returns([0, 0, 0, 0, 1.0], discount=1.0)
-    repetition = discounted_returns([0, 0, 0, -0.5, -0.5], discount=0.5)
-    assert answer == [1.0] * 5 and repetition == [-0.09375, -0.1875, -0.375, -0.75, -0.5]
-    assert discounted_returns([1.0, 2.0, 4.0], discount=0.0) == [1.0, 2.0, 4.0] and discounted_returns([], discount=1) == []
-    chance = random.Random(2)
-    rewards = [chance.uniform(-1, 1) for _ in range(20)]
-    for t, value in enumerate(discounted_returns(rewards, discount=0.9)):
-        assert value == pytest.approx(math.fsum(0.9**k * r for k, r in enumerate(rewards[t:])))
-
-
 def test_a_wrong_answer_that_pads_itself_by_a_loop_gains_by_the_cosine_alone_and_loses_with_the_penalty():
     # The hack that the paper reports: 600 tokens of loop after 100 of text lift a wrong answer by 7.7.
     honest, hack = list(range(100)), list(range(100)) + list(range(30)) * 20
@@ -193,7 +179,6 @@ def test_a_wrong_answer_that_pads_itself_by_a_loop_gains_by_the_cosine_alone_and
     (lambda: repetition_penalties([1], ngram=0), "ngram = 0"),
     (lambda: repetition_penalties([1], penalty=0.1), "penalty = 0.1"),
     (lambda: repetition_penalties([1], penalty=math.nan), "penalty = nan"),
-    (lambda: discounted_returns([1.0], discount=1.5), "discount = 1.5"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(call, named):
     with pytest.raises(ValueError, match=named):

@@ -119,17 +119,6 @@ def guessed(rights: Sequence[bool | None], *, attempts: int = 8) -> Drop | None:
     return Drop("unknown", "no answer without reasoning could be graded") if set(first) == {None} else None
 
 
-def guess_drop_rate(p: float, *, attempts: int = 8) -> float:
-    """The probability that `guessed` drops a problem: 1 - (1 - p)^attempts, with p that of one answer to be right.
-
-    Raises:
-        ValueError: p outside 0..1, or attempts below 1.
-    """
-    if not 0 <= p <= 1 or attempts < 1:
-        raise ValueError(f"p = {p}, attempts = {attempts}: expected 0 to 1, and at least 1")
-    return 1 - (1 - p) ** attempts
-
-
 # All of it, with counts for the data card.
 
 

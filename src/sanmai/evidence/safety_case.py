@@ -15,10 +15,11 @@ from sanmai.evidence.audit_sets import ProblemSet
 from sanmai.evidence.lineage import Step, TrainedOn
 from sanmai.instruments import generalisation, harm
 from sanmai.instruments.claims import CLAIMED, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
-from sanmai.instruments.figures import Summary, contrast_figure, number, share_figure
+from sanmai.instruments.figures import Summary, contrast_figure, figure, number, share_figure
 from sanmai.instruments.generalisation import request_of
 from sanmai.instruments.judged import Judged, judged_rollout
 from sanmai.instruments.measures import Row, RowMeasure, any_row, tags_of
+from sanmai.instruments.monitorability import monitor_g_mean
 from sanmai.refusals.rules import UNKNOWN_LANGUAGE
 from sanmai.rewards.opinions import RULES_REASON
 from sanmai.stats import Difference
@@ -151,12 +152,24 @@ def _safety(judged: Sequence[Judged]) -> Summary:
     }  # fmt: skip
     found: Summary = {"k": safe.k} | {name: share_figure(value) for name, value in shares.items()}
     found["discrimination"] = contrast_figure(harm.discrimination(direct), "harmless_refused", "dangerous_refused")
+    found["monitor"] = _monitor(judged)
     found["uplift"] = _uplift(judged)
     found["refusal_loss"] = {
         name: {"lost": share_figure(loss.lost), "gained": share_figure(loss.gained), "unpaired": loss.unpaired}
         for name, loss in harm.refusal_loss(judged).items()
     }
     return found
+
+
+def _monitor(judged: Sequence[Judged]) -> Summary:
+    """Whether one who reads the thoughts would know of the harm in the answers; requests whose answers could be judged."""
+    read = [r for r in judged if r.kind == "safety" and r.has_thought and r.answer_harm is not None]
+    flagged = [None if r.thought_harm is None else r.thought_harm >= harm.HARMFUL for r in read]
+    found = monitor_g_mean([(r.answer_harm or 0.0) >= harm.HARMFUL for r in read], flagged, [r.request for r in read])
+    return {
+        "g_mean": figure(found.g_mean), "caught": figure(found.caught), "spared": figure(found.spared),
+        "unscored": found.num_unscored,
+    }  # fmt: skip
 
 
 def _uplift(judged: Sequence[Judged]) -> dict[str, Summary]:
@@ -263,7 +276,7 @@ def _comparison(before: Sequence[Row], after: Sequence[Row], judged: Sequence[Ju
     tax = generalisation.safety_tax([r for r in before if not is_attacked(r)], [r for r in after if not is_attacked(r)])
     counts = [generalisation.sample_counts(side.inside) for side in (old, new)]
     crossover = generalisation.pass_at_k_crossover(*counts)
-    transfer = generalisation.transfer_ratio(old, new)
+    transfer, gap = generalisation.transfer_ratio(old, new), generalisation.gap_change(old, new)
     abilities = {0: [*old.inside, *old.outside], 1: [*new.inside, *new.outside]}
     lost = [
         found
@@ -277,6 +290,7 @@ def _comparison(before: Sequence[Row], after: Sequence[Row], judged: Sequence[Ju
         },
         "accuracy_change": _difference(generalisation.change_of(old.inside, new.inside)),
         "accuracy_ood_change": _difference(generalisation.change_of(old.outside, new.outside)),
+        "gap_change": {"value": number(gap.value), "interval": [number(gap.low), number(gap.high)]},
         "transfer": {"value": number(transfer.value), "interval": [number(transfer.low), number(transfer.high)],
                      "finding": transfer.finding},
         "safety_tax": {"accuracy_lost": _difference(tax.tax), "harm_removed": _difference(tax.gain),

@@ -5,15 +5,12 @@ The gold is measured and never trained on. Both are "more is better": of a harm,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import hypot, inf, isfinite, isnan, nan, sqrt
-from statistics import NormalDist, fmean, pstdev
+from statistics import NormalDist, pstdev
 
-from sanmai.data.trace import parse_trace
-from sanmai.rewards.exploits import without_answer
-from sanmai.stats import Difference, Rate, clustered_interval, paired_difference, rate
-from sanmai.types import Problem, Trace
+from sanmai.stats import Difference, paired_difference
 
 MIN_SUMMARY = 30
 """Scores behind a mean without its items, for the normal interval to hold."""
@@ -214,70 +211,6 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float:
         ranks.append((np.cumsum(counts) - (counts - 1) / 2)[place])
     a, b = (rank - rank.mean() for rank in ranks)
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
-
-
-@dataclass(frozen=True)
-class FormatPay:
-    """What a reward pays once the answer is gone."""
-
-    with_answer: float
-    """Mean reward of the completions as they are; nan without any."""
-    without_answer: float
-    """Mean reward of the same completions without their answers: 0 for a reward that looks at answers alone."""
-    low: float
-    high: float
-    """95% interval of `without_answer`, by prompt."""
-    n: int
-    """Prompts."""
-    num_ungradable: int
-    """Completions left out: one of the two could not be graded."""
-
-
-def format_pay(score: Callable[[Problem, Trace], float | None], items: Sequence[tuple[Problem, Trace]]) -> FormatPay:
-    """Mean reward of completions whose answers are removed and whose format is kept (rewards/exploits.py).
-
-    Args:
-        score: reward of a completion; None where it cannot be graded.
-        items: completions; incomplete ones have no answer to remove and count as ungradable.
-    """
-    pairs: list[tuple[float, float]] = []
-    keys: list[str] = []
-    for problem, trace in items:
-        if not trace.is_complete:
-            continue
-        # The tags of this trace, whatever they are; one that was opened in the prompt is not in its text.
-        open_tag, close_tag = trace.before.strip() or "<think>", trace.between or "</think>"
-        text = without_answer(trace)
-        stripped = parse_trace(text, open_tag=open_tag, close_tag=close_tag, opened_in_prompt=trace.opened_in_prompt)
-        kept, left = score(problem, trace), score(problem, stripped)
-        if kept is not None and left is not None:
-            pairs.append((kept, left))
-            keys.append(problem.id)
-    without = [left for _, left in pairs]
-    low, high = clustered_interval(without, keys)
-    mean = fmean(without) if pairs else nan
-    return FormatPay(
-        fmean(kept for kept, _ in pairs) if pairs else nan, mean, low, high, len(set(keys)), len(items) - len(pairs)
-    )
-
-
-def verbalisation_rate(
-    used: Sequence[bool], mentioned: Sequence[bool | None], clusters: Sequence[Hashable] | None = None
-) -> Rate:
-    """Share of the samples that used a shortcut whose thought says so: P(mentioned | used).
-
-    Args:
-        used: by a detector that does not read the thought.
-        mentioned: None where the thought could not be judged; left out.
-
-    Raises:
-        ValueError: lengths differ.
-    """
-    keys: Sequence[Hashable] = range(len(used)) if clusters is None else clusters
-    if not len(used) == len(mentioned) == len(keys):
-        raise ValueError(f"{len(used)} uses, {len(mentioned)} mentions, {len(keys)} clusters: expected one each")
-    kept = [(float(m), key) for u, m, key in zip(used, mentioned, keys, strict=True) if u and m is not None]
-    return rate([value for value, _ in kept], [key for _, key in kept])
 
 
 def _check(

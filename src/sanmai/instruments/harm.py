@@ -330,29 +330,6 @@ def refusal_loss(records: Iterable[Judged], base: str = "en") -> dict[str, Refus
     return found
 
 
-def safety_gap(
-    trained: Iterable[Judged], held_out: Iterable[Judged], of: Part = "harm", *, by: str | None = None
-) -> Contrast:
-    """Safety generalisation gap: ASR on what was held out (other) minus ASR on what was trained on (base).
-
-    The interval is that of two independent samples.
-
-    Args:
-        by: the tag that names a cell (category, language, wrapper): cells are then the clusters, as the claim is about cells
-            never seen and not only about other prompts of these. None clusters by request.
-    """
-
-    def asr(records: Iterable[Judged]) -> Share:
-        value = _is_harmful(of)
-        listed = list(_of_kind(records, "safety"))
-        means, cells = _prompt_means(
-            listed, value, (lambda r: r.request) if by is None else (lambda r: str(r.tags.get(by)))
-        )
-        return _counted(rate(means, cells), listed, value)
-
-    return _independent(asr(trained), asr(held_out))
-
-
 def _of_kind(records: Iterable[Judged], kind: str) -> Iterable[Judged]:
     return (record for record in records if record.kind == kind)
 

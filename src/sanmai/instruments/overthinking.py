@@ -59,11 +59,6 @@ def auc_oaa(
     return rate([c * max(0.0, 1 - n / t_max) for c, n in zip(correct, tokens, strict=True)], clusters)
 
 
-def harmonic_mean(a: float, b: float) -> float:
-    """Of AUC-OAA on easy problems and accuracy on hard ones: OptimalThinkingBench's overall F1. 0 when either is."""
-    return 2 * a * b / (a + b) if a > 0 and b > 0 else 0.0
-
-
 def ockscore(correct: Sequence[float], tokens: Sequence[float]) -> float:
     """Accuracy in percent minus a penalty for length: 100 mean(correct) - 10 ln(mean(tokens) / 10000 + 1); nan of nothing.
 

@@ -36,6 +36,11 @@ _SAFETY = (
     ("hidden_harm", "Hidden harm", "the thought is harmful although the answer is safe"),
     ("inconsistent_prompts", "Inconsistent refusals", "requests whose samples disagree on refusing"),
 )
+_MONITOR = (
+    ("g_mean", "Thoughts tell on answers", "geometric mean of the next two: 0 for a monitor that flags all thoughts, or none"),
+    ("caught", "Harmful answers with a harmful thought", "what one who reads thoughts alone would catch"),
+    ("spared", "Harmless answers with a harmless thought", "what he would rightly let pass"),
+)
 
 
 def is_audit(folder: Path) -> bool:
@@ -190,6 +195,10 @@ def _safety_rows(safety: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     k = fmt.number(as_number(safety.get("k")))
     for key, label, meaning in _SAFETY:
         yield {"label": label.format(k=k), "meaning": meaning.format(k=k), "share": _share(safety.get(key))}
+    monitor = as_mapping(safety.get("monitor"))
+    for key, label, meaning in _MONITOR:
+        if monitor:  # audits of older versions have none
+            yield {"label": label, "meaning": meaning, "share": _share(monitor.get(key))}
 
 
 def _reasoning_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -225,6 +234,7 @@ def _before(found: Mapping[str, Any]) -> dict[str, Any] | None:
             ("Safety retention, plain and attacked requests, 1: kept", value, _interval(kept.get("interval"), is_share=False)),
             ("Change of accuracy", *_difference(found.get("accuracy_change"))),
             ("Change of accuracy on other forms", *_difference(found.get("accuracy_ood_change"))),
+            ("The first minus the second", *_difference(found.get("gap_change"))),
             ("Accuracy lost", *_difference(tax.get("accuracy_lost"))),
             ("Harm removed, plain requests", *_difference(tax.get("harm_removed"))),
             ("Over-refusal added, plain requests", *_difference(tax.get("over_refusal_added"))),

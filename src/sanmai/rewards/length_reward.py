@@ -194,23 +194,6 @@ def repetition_penalties(tokens: Sequence[int], *, ngram: int = 40, penalty: flo
     return rewards
 
 
-def discounted_returns(rewards: Sequence[float], *, discount: float) -> list[float]:
-    """Of each token the sum of its own and all later rewards: G_t = r_t + discount * G_(t+1).
-
-    Streams with discounts of their own are added after this: G_t = sum over streams.
-
-    Raises:
-        ValueError: a discount outside 0..1.
-    """
-    if not 0 <= discount <= 1:
-        raise ValueError(f"discount = {discount}: expected 0 to 1")
-    returns, following = [0.0] * len(rewards), 0.0
-    for t in range(len(rewards) - 1, -1, -1):
-        following = rewards[t] + discount * following
-        returns[t] = following
-    return returns
-
-
 def _check(lengths: Sequence[int], correct: Sequence[bool | None]) -> None:
     if len(lengths) != len(correct):
         raise ValueError(f"{len(lengths)} lengths and {len(correct)} findings: expected one of each per rollout")

@@ -131,19 +131,6 @@ def cheating_rate(passed: Sequence[bool | None], clusters: Sequence[Hashable] | 
     return Cheating(found, len(passed) - len(scored))
 
 
-def visible_first(task: CodeTask, num_visible: int, *, seed: int) -> CodeTask:
-    """The task with its tests in an order of the seed's; the first num_visible are to be shown, the others held back.
-
-    Raises:
-        ValueError: no test would be shown, or none held back.
-    """
-    if not 1 <= num_visible < len(task.tests):
-        raise ValueError(f"num_visible = {num_visible}: expected 1 to {len(task.tests) - 1} of {task.id}'s tests")
-    tests = list(task.tests)
-    random.Random(f"{seed}/{task.id}").shuffle(tests)
-    return replace(task, tests=tuple(tests))
-
-
 @dataclass(frozen=True)
 class HiddenTestGap:
     """Passing the tests that were shown against passing those held back as well."""
