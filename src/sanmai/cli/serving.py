@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sanmai.cli.app import Debug, app
+from sanmai.cli.output import OUT, answer, answer_data, say
 from sanmai.terminal import printable
 from sanmai.types import InputError
 
@@ -82,13 +84,60 @@ def serve(
     if not measure:
         if out or judge or samples != 1 or seed or limit != 200:
             raise InputError("--out, --judge, --samples, --limit and --seed belong to --measure")
-        serve_model(settings, say=lambda line: typer.echo(printable(line)))
+        serve_model(settings, say=lambda line: say(printable(line)))
         return
     from sanmai.report.tables_html import write_filter_report
     from sanmai.serve.measure import measure as measure_filter
 
     folder = measure_filter(
         settings, measure, out or Path("filter-measured"), judge=judge, samples=samples, seed=seed, limit=limit,
-        say=lambda line: typer.echo(printable(line)),
+        say=lambda line: say(printable(line)),
     )  # fmt: skip
-    typer.echo(f"Report: {write_filter_report(folder)}")
+    say(f"Report: {write_filter_report(folder)}")
+    if OUT.as_json:
+        answer_data(json.loads((folder / "filter.json").read_text(encoding="utf-8")))
+
+
+@app.command()
+def lint(
+    prompt: Annotated[
+        Path | None, typer.Argument(metavar="PROMPT.txt|FILE", help="A prompt, or a file of prompts; -: standard input.")
+    ] = None,
+    rewrite: Annotated[bool, typer.Option("--rewrite", help="Also write the prompt by template, with what it lacks.")] = False,
+    measure: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Show what each piece of advice does on this model instead.")
+    ] = None,
+    problems: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Of --measure: problems with answers; world by default.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=3, help="Of --measure: problems at most.")] = 40,
+    samples: Annotated[int, typer.Option(min=1, max=64, help="Of --measure: completions of each problem.")] = 1,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of --measure: tokens per completion at most.")] = 256,
+    temperature: Annotated[float, typer.Option(min=0, help="Of --measure: 0 is greedy.")] = 0.6,
+    seed: Annotated[int, typer.Option(help="Of --measure: names problems and random streams.")] = 0,
+    device: Annotated[str, typer.Option(help="Of --measure: cpu, cuda or mps.")] = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Check a prompt against the advice for reasoning models, or measure that advice on a model. Exits with 3 on findings."""
+    from sanmai.desk.lint_files import advise
+
+    if measure is not None:
+        from sanmai.desk.lint_measure import lines
+        from sanmai.desk.lint_measure import measure as measure_advice
+
+        if prompt is not None or rewrite:
+            raise InputError("--measure takes problems from --problems: name no prompt and no --rewrite with it")
+        found = measure_advice(
+            measure, problems or "world", limit=limit, samples=samples, max_tokens=max_tokens, temperature=temperature,
+            seed=seed, device=device, say=lambda line: say(printable(line)),
+        )  # fmt: skip
+        answer(map(printable, lines(found)), **found)
+        return
+    if prompt is None:
+        raise InputError("expected a prompt's file, or --measure MODEL")
+    if problems is not None:
+        raise InputError(f"--problems {problems!r}: only with --measure MODEL")
+    lines_of, data = advise(prompt, rewrite=rewrite)
+    answer(map(printable, lines_of), **data)
+    if any(data["findings"].values()):
+        raise typer.Exit(3)
