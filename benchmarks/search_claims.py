@@ -137,12 +137,13 @@ def searched(
     return searches
 
 
-def answers(truth: Truth, searches: Sequence[Search], budget: float = float("inf")) -> list[float]:
-    """Gold of what the guide chooses among what was finished within the budget."""
+def answers(truth: Truth, searches: Sequence[Search], budgets: Sequence[float]) -> list[float]:
+    """Gold of what the guide chooses among what was finished within the budget of each problem."""
     found = []
-    for search in searches:
+    for search, budget in zip(searches, budgets, strict=True):
         leaves = []
-        for node in search.tree.ended():
+        for path in search.strategy.finals(search.tree):
+            node = search.tree.nodes[path]
             text = truth.policy.tokenizer.decode(search.tree.tokens(node.path)[:-1])
             gold = world.verify(search.problem, parse_trace(text)).score
             leaves.append(Leaf(node.path, node.at, node.scores.get("guide"), gold, None, 0))
@@ -244,7 +245,7 @@ class Bench:
         ]
 
     def gold(self, found: Sequence[Sequence[Search]], budget: float = float("inf")) -> list[float]:
-        return [gold for searches in found for gold in answers(self.truth, searches, budget)]
+        return [gold for searches in found for gold in answers(self.truth, searches, [budget] * len(searches))]
 
     def a(self) -> Iterator[dict]:
         pool = [of for s in self.seeds for of in self.truth.sampled(self.problems[s], WIDTH, ("a", s))]
@@ -261,9 +262,15 @@ class Bench:
         expected = self.predicted(lambda t: t.chain(picked_of(WIDTH, 0.0)))
         yield said("beam (1 x 4), exact steps", beam_gold, self.clusters, expected)
         tokens = [fmean(search.ledger.paid for found in arm for search in found) for arm in (best, beam)]
-        equal = self.gold(self.run(BestOfN(None), 0.0, of_outcome=True, budget=round(tokens[1])), round(tokens[1]))
+        most = max(search.ledger.paid for found in beam for search in found)
+        more = self.run(BestOfN(None, chunk=2), 0.0, of_outcome=True, budget=most)
+        equal = [
+            gold
+            for searches, paid in zip(more, beam, strict=True)
+            for gold in answers(self.truth, searches, [search.ledger.paid for search in paid])
+        ]
         print(f"  tokens of a problem: best of 4 {tokens[0]:.1f}, beam {tokens[1]:.1f}")
-        yield said("best of n at the beam's tokens", equal, self.clusters)
+        yield said("best of n at each beam's own tokens", equal, self.clusters)
         yield claim("beam above best of n at equal tokens", equal, beam_gold, self.clusters)
         yield claim("beam above best of 4", best_gold, beam_gold, self.clusters)
         yield claim("best of 4 above the majority", vote, best_gold, self.clusters)

@@ -52,9 +52,10 @@ class Table:
         return tree, paid
 
 
-def answered(tree: Tree) -> float:
+def answered(tree: Tree, strategy: Strategy) -> float:
     """1 if the best finished completion is right: the guide's favourite, the lowest path where several are."""
-    ended = [node for node in tree.ended() if node.scores.get(GUIDE) is not None]
+    finals = [tree.nodes[path] for path in strategy.finals(tree)]
+    ended = [node for node in finals if node.scores.get(GUIDE) is not None]
     if not ended:
         return 0.0
     best = max(ended, key=lambda node: (node.scores[GUIDE], tuple(-n for n in node.path)))

@@ -70,7 +70,8 @@ def test_a_finished_subtree_costs_no_simulation():
 @pytest.mark.parametrize("backup", ["mean", "max"])
 def test_with_an_exact_guide_every_variant_is_far_better_than_one_sample(rule, backup):
     table = Table(4, 0.3)
-    right = fmean(answered(table.run(Mcts(branch=4, rule=rule, backup=backup, c=0.3, simulations=8), s)[0]) for s in range(60))
+    search = Mcts(branch=4, rule=rule, backup=backup, c=0.3, simulations=8)
+    right = fmean(answered(table.run(search, s)[0], search) for s in range(60))
     assert right > 0.5 > 0.2401
 
 
@@ -89,6 +90,7 @@ def test_values_may_come_from_completions_that_are_played_out():
 def test_noise_in_the_guide_hurts_and_honest_rollouts_do_not_care():
     noisy_table, honest = Table(4, 0.3, noisy(0.4)), Table(4, 0.3)
     search = Mcts(branch=4, simulations=6, lookahead="end")
-    right = fmean(answered(honest.run(search, s)[0]) for s in range(60))
-    blind = fmean(answered(noisy_table.run(Mcts(branch=4, simulations=6), s)[0]) for s in range(60))
+    right = fmean(answered(honest.run(search, s)[0], search) for s in range(60))
+    plain = Mcts(branch=4, simulations=6)
+    blind = fmean(answered(noisy_table.run(plain, s)[0], plain) for s in range(60))
     assert right > blind + 0.1

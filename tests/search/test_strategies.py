@@ -30,7 +30,7 @@ TREES = 400
 
 
 def share_right(table: Table, strategy, trees: int = TREES) -> float:
-    return fmean(answered(table.run(strategy, seed)[0]) for seed in range(trees))
+    return fmean(answered(table.run(strategy, seed)[0], strategy) for seed in range(trees))
 
 
 def near(expected: float, trees: int = TREES):
@@ -170,3 +170,12 @@ def test_a_path_is_its_nodes_one_after_the_other_and_a_tree_takes_no_orphans():
     for wrong in ((1,), (0, 0), (1, 0, 0), ()):
         with pytest.raises(ValueError, match="path"):
             tree.add(Node(wrong, (1,), (-1.0,), StopReason.STOP))
+
+
+def test_what_a_beam_pruned_is_no_answer_though_a_noisy_guide_likes_it_better_than_what_came():
+    tree, beam = Tree("p", ("t",)), Beam(branch=2)
+    finished(tree, (0,), 0.8, StopReason.STOP)
+    finished(tree, (1,), 0.9, StopReason.STEP)
+    finished(tree, (1, 0), 0.1, StopReason.STOP)
+    finished(tree, (1, 1), 0.2, StopReason.STOP)
+    assert beam.ask(tree, 1e9) == [] and beam.finals(tree) == [(1, 1)] and BestOfN(2).finals(tree) == [(0,), (1, 0), (1, 1)]

@@ -14,7 +14,7 @@ from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import parse_trace
 from sanmai.policies.text.policy import Policy
 from sanmai.recipes.search_data import write_data
-from sanmai.recipes.search_settings import SearchConfig
+from sanmai.recipes.search_settings import SearchConfig, strategy_of
 from sanmai.search.answer_keys import answer_key
 from sanmai.search.drive import KINDS, Ledger, totals
 from sanmai.search.guides import Guide
@@ -50,11 +50,12 @@ def finish(
     by_id = {problem.id: problem for problem in problems}
     texts = {key: _texts(policy, tree) for key, (tree, _) in trees.items()}
     arms: dict[str, dict[str, list[Leaf]]] = {name: {p.id: [] for p in problems} for name in config.strategy}
+    strategies = {str(name): strategy_of(config, name) for name in config.strategy}
     for (name, problem_id), (tree, gold) in trees.items():
         problem = by_id[problem_id]
         said = texts[name, problem_id].items()
         answers = {path: answer_key(problem, _trace(policy, config, problem, text)) for path, text in said}
-        arms[name][problem_id] = leaves_of(tree, gold, answers)
+        arms[name][problem_id] = leaves_of(tree, gold, answers, strategies[name].finals(tree))
     lines = [
         json.dumps(_answer(name, problem_id, leaves, texts.get((name, problem_id), {}), ledgers, config), ensure_ascii=False)
         for name, of_arm in arms.items()

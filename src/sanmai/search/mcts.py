@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import exp, fsum, inf, log, sqrt
 from typing import Literal
 
-from sanmai.search.strategies import Ask, Until, Write, judged, worth
+from sanmai.search.strategies import AllFinished, Ask, Until, Write, judged, worth
 from sanmai.search.tree import Path, Tree
 
 
@@ -79,7 +79,7 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Mcts:
+class Mcts(AllFinished):
     """See the module.
 
     Copies among the children of a node are one child, whose prior counts them.

@@ -34,12 +34,23 @@ class Leaf:
     gold: float | None
     answer: str | None
     num_tokens: int
+    is_final: bool = True
+    """The strategy may answer with it: it was not pruned."""
 
 
-def leaves_of(tree: Tree, gold: Mapping[Path, float | None], answers: Mapping[Path, str | None]) -> list[Leaf]:
-    """The finished completions of a tree, in order of their paths."""
+def leaves_of(
+    tree: Tree, gold: Mapping[Path, float | None], answers: Mapping[Path, str | None], finals: Sequence[Path]
+) -> list[Leaf]:
+    """The finished completions of a tree, in order of their paths.
+
+    Args:
+        finals: those that the strategy may answer with.
+    """
+    kept = {*finals}
     return [
-        Leaf(n.path, n.at, n.scores.get("guide"), gold.get(n.path), answers.get(n.path), len(tree.tokens(n.path)))
+        Leaf(
+            n.path, n.at, n.scores.get("guide"), gold.get(n.path), answers.get(n.path), len(tree.tokens(n.path)), n.path in kept
+        )
         for n in tree.ended()
     ]
 
@@ -54,11 +65,11 @@ class Chosen:
 
 
 def choose(leaves: Sequence[Leaf], how: Choice) -> Chosen | None:
-    """What is answered of these completions; None where there is none to choose.
+    """What is answered of those of these completions that are final; None where there is none to choose.
 
     Of tied ones the first stands for them; gold is their mean.
     """
-    scored = [leaf for leaf in leaves if leaf.guide is not None] if how != "vote" else list(leaves)
+    scored = [leaf for leaf in leaves if leaf.is_final and (leaf.guide is not None or how == "vote")]
     if not scored:
         return None
     guide = [leaf.guide if leaf.guide is not None else 0.0 for leaf in scored]

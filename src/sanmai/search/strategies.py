@@ -58,9 +58,21 @@ class Strategy(Protocol):
         """
         ...
 
+    def finals(self, tree: Tree) -> list[Path]:
+        """The finished completions that may be answered with, by what has been written so far."""
+        ...
+
+
+class AllFinished:
+    """Whatever was finished may be answered with."""
+
+    def finals(self, tree: Tree) -> list[Path]:
+        """All finished completions, in order of their paths."""
+        return [node.path for node in tree.ended()]
+
 
 @dataclass(frozen=True)
-class BestOfN:
+class BestOfN(AllFinished):
     """Independent completions: `samples` of them, or as many as the budget pays for."""
 
     samples: int | None = None
@@ -102,24 +114,32 @@ class Beam:
             first = range(number * self.groups, (number + 1) * self.groups)
             if lacking := self._lacking(tree, (), (number + 1) * self.groups * self.branch * self.keep):
                 return lacking
-            if asked := [ask for group in first for ask in self._ask_group(tree, group)]:
+            if asked := [ask for group in first for ask in self._replay(tree, group)[0]]:
                 return _merged(asked)
             number += 1
             if not self.repeats:
                 return []
 
-    def _ask_group(self, tree: Tree, group: int) -> Ask:
-        size = self.branch * self.keep
+    def finals(self, tree: Tree) -> list[Path]:
+        """Those that the groups keep: what was pruned is no answer, though the guide may like it better in the end."""
+        num_groups = len(tree.children(())) // (self.branch * self.keep)
+        return sorted(path for group in range(num_groups) for path in self._replay(tree, group)[1])
+
+    def _replay(self, tree: Tree, group: int) -> tuple[Ask, list[Path]]:
+        """What a group wants next, and the finished completions that it keeps."""
+        size, kept = self.branch * self.keep, list[Path]()
         candidates = [(number,) for number in range(group * size, (group + 1) * size)]
         while True:
+            ended = [path for path in kept if tree.nodes[path].ended is StopReason.STOP]
             if asked := judged(tree, candidates, self.lookahead):
-                return asked
+                return asked, ended
             kept = ranked(tree, candidates, self.lookahead)[: self.keep]
+            ended = [path for path in kept if tree.nodes[path].ended is StopReason.STOP]
             going_on = [path for path in kept if tree.nodes[path].is_open]
             if not going_on:
-                return []
+                return [], ended
             if lacking := [ask for path in going_on for ask in self._lacking(tree, path, self.branch)]:
-                return lacking
+                return lacking, ended
             candidates = [path for path in kept if path not in going_on]
             candidates += [child for path in going_on for child in tree.children(path)]
 
@@ -130,7 +150,7 @@ class Beam:
 
 
 @dataclass(frozen=True)
-class Rebase:
+class Rebase(AllFinished):
     """Reward-balanced search: of `width` places, those that no finished completion holds go to the open nodes in
     proportion to softmax(guide / temperature).
 
@@ -172,14 +192,22 @@ class Particles:
     temperature: float = 0.2
 
     def ask(self, tree: Tree, left: float) -> Ask:
+        return self._replay(tree)[0]
+
+    def finals(self, tree: Tree) -> list[Path]:
+        """The particles that have ended; those that were not drawn again are gone."""
+        return sorted({path for path in self._replay(tree)[1] if tree.nodes[path].ended is StopReason.STOP})
+
+    def _replay(self, tree: Tree) -> tuple[Ask, list[Path]]:
+        """What is next, and the particles as they stand."""
         if len(tree.children(())) < self.width:
-            return [Write((), self.width - len(tree.children(())))]
+            return [Write((), self.width - len(tree.children(())))], []
         particles, generation = tree.children(())[: self.width], 0
         while True:
             if unscored := missing(tree, dict.fromkeys(particles)):
-                return [Score(tuple(unscored))]
+                return [Score(tuple(unscored))], particles
             if not any(tree.nodes[path].is_open for path in particles):
-                return []
+                return [], particles
             weights = softmax([value(tree, path) for path in particles], self.temperature)
             counts = systematic(weights, self.width, uniform((*tree.seed, "resample", generation)))
             drawn: dict[Path, int] = {}
@@ -189,7 +217,7 @@ class Particles:
             going_on = {path: n for path, n in drawn.items() if tree.nodes[path].is_open}
             lacking = [Write(path, n - len(tree.children(path))) for path, n in going_on.items()]
             if asked := [write for write in lacking if write.count > 0]:
-                return list(asked)
+                return list(asked), particles
             particles = [
                 one for path, n in drawn.items() for one in (tree.children(path)[:n] if path in going_on else [path] * n)
             ]
@@ -197,7 +225,7 @@ class Particles:
 
 
 @dataclass(frozen=True)
-class Revise:
+class Revise(AllFinished):
     """Sequential revision: a completion, then the policy's revisions of it one after the other, in `chains` side by side."""
 
     revisions: int = 3
