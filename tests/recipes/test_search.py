@@ -18,7 +18,7 @@ from sanmai.data.preferences import load_pairs
 from sanmai.data.problems import load_problems
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.search_data import best_right, sibling_pairs
-from sanmai.report.search_html import lines_of
+from sanmai.report.search_html import fallen, lines_of
 from sanmai.search.drive import Driver
 from sanmai.search.results import Leaf, budgets, choose, curve_of_k, gold_at, passed
 from sanmai.search.tree import Node, Tree
@@ -86,6 +86,19 @@ def test_what_is_chosen_among_the_finished_and_when():
     assert passed({"p": leaves}, 100) == {"p": 1.0} and budgets([{"p": leaves}])[0] == 50
     tied = [Leaf((k,), 1, 0.5, float(k == 2), "a", 1) for k in range(4)]
     assert choose(tied, "best").gold == 0.25 and choose([leaves[3]], "best") is None
+
+
+def test_a_guide_that_rises_while_gold_falls_is_named():
+    def point(tokens, value, guide):
+        return {"tokens": tokens, "value": value, "low": value - 0.1, "high": value + 0.1, "guide": guide, "n": 40}
+
+    falls = [point(10, 0.2, 0.5), point(20, 0.6, 0.7), point(40, 0.3, 0.9)]
+    assert fallen(falls)[0]["tokens"] == 20 and fallen(falls[:2]) is None
+    assert fallen([*falls[:2], point(40, 0.5, 0.9)]) is None  # within the intervals
+    assert fallen([*falls[:2], point(40, 0.3, 0.6)]) is None  # the guide saw it
+    arm = {"gold": {"value": 0.3, "low": 0.2, "high": 0.4, "n": 4}, "curve": falls}
+    found = {"problems": 4, "guide": "g", "strategies": {"beam": arm}}
+    assert any("gold fell from 60" in line and "20 tokens" in line for line in lines_of(found))
 
 
 def test_the_reference_answer_is_no_guide_where_a_result_is_claimed(tmp_path):

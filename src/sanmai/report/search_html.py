@@ -75,6 +75,23 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
         kinds = ", ".join(f"{fmt.number(as_number(tokens.get(k)))} {label}" for k, label in KINDS.items() if tokens.get(k))
         yield f"Tokens of {NAMES.get(name, name)}, per problem: {kinds}"
     yield from curve_lines(arms)
+    for name, arm in arms.items():
+        if (fall := fallen(as_list(arm.get("curve")))) is not None:
+            best, last = fall
+            yield (
+                f"Warning: of {NAMES.get(name, name)} gold fell from {fmt.percent(best['value'])} at "
+                f"{fmt.number(best['tokens'])} tokens to {fmt.percent(last['value'])} while the guide rose: "
+                "the search finds the guide's faults."
+            )
+
+
+def fallen(curve: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """The point of highest gold and the last one, where gold fell beyond both intervals and the guide did not."""
+    known = [p for p in curve if is_number(p.get("guide")) and is_number(p.get("value"))]
+    if not known:
+        return None
+    best, last = max(known, key=lambda p: p["value"]), known[-1]
+    return (best, last) if last["high"] < best["low"] and last["guide"] >= best["guide"] else None
 
 
 def curve_lines(arms: Mapping[str, Any]) -> Iterator[str]:
@@ -218,12 +235,10 @@ def _gap(name: str, curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     lines = {
         key: " ".join(f"{x.at(p['tokens']):g},{y.at(p[key]):g}" for p in known) for key in ("guide", "value")
     }  # fmt: skip
-    best = max(known, key=lambda p: p["value"], default=None)
-    fell = bool(known) and best is not None and known[-1]["high"] < best["low"] and known[-1]["guide"] >= best["guide"]
     return {
         "name": NAMES.get(name, name), "width": width, "height": height, "left": left, "right": right, "bottom": bottom,
-        "top": upper, "x": x.ticks(3, is_share=False), "y": y.ticks(4, is_share=False), **lines, "fell": fell,
-        "is_drawn": len(known) > 1,
+        "top": upper, "x": x.ticks(3, is_share=False), "y": y.ticks(4, is_share=False), **lines,
+        "fell": fallen(known) is not None, "is_drawn": len(known) > 1,
     }  # fmt: skip
 
 
