@@ -71,7 +71,7 @@ def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str
     yield from {"zero": _zero, "distill": _distill}.get(recipe, _sft)(config, policy, train)
     yield (
         f"A checkpoint every {config.checkpoints.every} steps, of about {size(checkpoint_bytes(policy, config))}; "
-        f"the newest {config.checkpoints.keep} are kept."
+        f"{config.checkpoints.words()}."
     )
     if recipe == "zero":
         yield from _cost(config, policy, train, len(held_out), out, measure)

@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from sanmai.config import Config, differing_keys
+from sanmai.config import Config, OnlyWith, differing_keys
 from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
     newest_good_checkpoint,
@@ -37,6 +37,8 @@ from sanmai.policies.text.checkpoints import (
     write_checkpoint,
 )
 from sanmai.train import digests
+from sanmai.train.best import FILE as BEST
+from sanmai.train.best import Best, Sense, best_of
 from sanmai.train.digests import step_in
 from sanmai.train.records import write_rollouts, write_table
 from sanmai.train.stops import Stop, handling
@@ -54,6 +56,17 @@ class CheckpointsConfig(Config):
     """Steps between checkpoints; a kill loses at most this many."""
     keep: int = Field(2, ge=2)
     """Newest checkpoints kept; two at least, so that a corrupted one leaves another."""
+    best: str | None = None
+    """A metric, such as "eval/accuracy": the checkpoint with the best value of it is kept too, and named in best.json. A step
+    without that number, which is not evaluated, is never the best."""
+    best_is: Sense = "largest"
+    """Which value is the best."""
+
+    only_with = (OnlyWith("best", lambda c: c.best is not None, "best_is"),)
+
+    def words(self) -> str:
+        """What is kept, for a plan."""
+        return f"the newest {self.keep} are kept" + (f", and the one with the {self.best_is} {self.best}" if self.best else "")
 
 
 Listener = Callable[["Run", int, Metrics], bool | None]
@@ -80,6 +93,7 @@ class Run:
         self.environment: dict[str, Any] = {}
         """What log_environment was given."""
         self._left_open: int | None = None
+        self._lacks_best = False
         self.is_finished = False
         """It was at its end when it was opened, and nothing has been recorded since: the folder is as it was."""
         self._held: list[str] = []
@@ -245,8 +259,30 @@ class Run:
             for name in ("events.jsonl", digests.FILE, *_RECORDED, "."):
                 if (self.folder / name).exists():
                     sync(self.folder / name)
+        best = self._best(step, config)
         with storing(self.folder / "checkpoints"):
-            self.checkpoint = write_checkpoint(self.folder, step, write, keep=config.keep, digests=self._digests.seal())
+            self.checkpoint = write_checkpoint(
+                self.folder, step, write, keep=config.keep, digests=self._digests.seal(), spare=best.step if best else None
+            )
+            if best is not None:
+                folder = f"checkpoints/step-{best.step:06d}"
+                told = {"metric": config.best, "value": best.value, "step": best.step, "checkpoint": folder}
+                write_whole(self.folder / BEST, json.dumps(told, indent=1) + "\n")
+
+    def _best(self, step: int, config: CheckpointsConfig) -> Best | None:
+        """Of the checkpoints that there are and the one of this step; that of all before is among them, for it was kept."""
+        if config.best is None:
+            return None
+        steps = {step, *map(step_of, checkpoint_folders(self.folder))}
+        path = self.folder / "metrics.jsonl"
+        best = best_of(path.read_bytes().splitlines() if path.exists() else [], steps, config.best, config.best_is)
+        if best is None and not self._lacks_best:
+            self._lacks_best = True
+            self.warn(
+                f"checkpoints.best = {config.best!r}: the metrics of step {step} have no such number, so its checkpoint cannot "
+                "be the best; those of an evaluation have it at the steps of evaluation.every"
+            )
+        return best
 
     def event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl, with the time; of a finished run only once something is recorded."""
@@ -383,6 +419,7 @@ class Run:
             if path.name.startswith(".partial-") or step_of(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
         self._keep_digests(step, self._seal())
+        (self.folder / BEST).unlink(missing_ok=True)  # it may name what was just removed; the next commit says it anew
         metrics = self.folder / "metrics.jsonl"
         lines = metrics.read_bytes().splitlines(keepends=True) if metrics.exists() else []
         steps = [step_in(line) for line in lines]

@@ -21,13 +21,15 @@ MANIFEST = "manifest.json"
 
 
 def write_checkpoint(
-    run: Path, step: int, write: Callable[[Path], None], *, keep: int, digests: Mapping[str, Any] | None = None
+    run: Path, step: int, write: Callable[[Path], None], *, keep: int, digests: Mapping[str, Any] | None = None,
+    spare: int | None = None,
 ) -> Path:
     """Write checkpoints/step-NNNNNN under a run folder by an atomic rename, then drop all but the newest `keep`.
 
     Args:
         write: puts the files into the folder it is given.
         digests: size and SHA-256 of what commits the run's evidence.
+        spare: a step whose checkpoint is not dropped.
 
     Raises:
         OSError: disk full or not writable; what was there before is untouched.
@@ -52,6 +54,8 @@ def write_checkpoint(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     for old in checkpoint_folders(run)[keep:]:
+        if step_of(old) == spare:
+            continue
         (old / MANIFEST).unlink(missing_ok=True)  # without it a half-deleted folder is never taken for a checkpoint
         shutil.rmtree(old, ignore_errors=True)
     return folder
