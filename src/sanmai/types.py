@@ -73,6 +73,8 @@ class Problem:
     """A whole completion to imitate as it was recorded; takes the place of thought and answer."""
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     """What reports group by: level, subject, split, number of digits."""
+    source: str = field(default="", repr=False, compare=False)
+    """Which of several files it was read from, where problems.source is a list; no part of what the problem is."""
 
     @property
     def prompt(self) -> str:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 import sanmai
@@ -10,6 +11,7 @@ from sanmai.data.curriculum import draw
 from sanmai.learn.anchor import AnchorConfig
 from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.recipes.gather import write_problems
+from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import InputError, Problem
 from sanmai.world import make_requests
 
@@ -106,3 +108,66 @@ def test_a_kind_that_no_reward_looks_at_is_refused(tmp_path):
     found = [*problems(general=8), *sums]
     with pytest.raises(InputError, match="of kind general, which no reward with a weight looks at"):
         sanmai.run("zero", out=tmp_path / "run", **{**FAST, "problems": found})
+
+
+def of_files(**counts: int) -> list[Problem]:
+    """Reasoning problems a/0, a/1, ... from the files a, b, ...; those whose file begins with s are safety prompts."""
+    made = [replace(p, source=name) for name, count in counts.items() for p in problems(reasoning=count)]
+    kinds = {"s": "safety"}
+    return [replace(p, id=f"{p.source}/{p.id}", kind=kinds.get(p.source[0], "reasoning")) for p in made]
+
+
+def from_files(found: list[Problem]) -> dict[str, int]:
+    return {name: sum(p.source == name for p in found) for name in dict.fromkeys(p.source for p in found)}
+
+
+def test_files_are_drawn_by_their_weights_within_their_kind():
+    # Shares of reasoning: b 3 to a's and c's 1 each, of 10: 6, 2, 2; 0 leaves a file out.
+    mixture = Mixture(MixtureConfig(files={"b": 3}), of_files(a=30, b=30, c=30), 10, 5, seed=0)
+    assert all(from_files(mixture.draw(step)) == {"a": 2, "b": 6, "c": 2} for step in range(1, 6))
+    without = Mixture(MixtureConfig(files={"b": 3, "c": 0}), of_files(a=30, b=30, c=30), 8, 5, seed=0)
+    assert from_files(without.draw(1)) == {"a": 2, "b": 6}
+    # Half reasoning (a to b as 1 to 3), half safety, of 16: 2, 6 and 8.
+    both = Mixture(MixtureConfig(files={"b": 3}), of_files(a=30, b=30, s=30), 16, 2, seed=0)
+    assert from_files(both.draw(1)) == {"a": 2, "b": 6, "s": 8}
+
+
+def test_no_problem_of_a_file_comes_twice_in_its_epoch_and_a_file_goes_through_its_own():
+    mixture = Mixture(MixtureConfig(files={"b": 3}), of_files(a=8, b=12), 8, 8, seed=0)
+    drawn = [p.id for step in range(1, 5) for p in mixture.draw(step)]
+    assert sorted(name for name in drawn if name.startswith("a/")) == sorted(f"a/reasoning/{i}" for i in range(8))
+    assert {drawn.count(f"b/reasoning/{i}") for i in range(12)} == {2}
+
+
+def test_files_without_weights_are_one_set_as_ever():
+    found = of_files(a=10, b=10)
+    mixture = Mixture(MixtureConfig(), found, 3, 10, seed=3)
+    assert [mixture.draw(s) for s in (1, 7)] == [draw(found, 3, seed=3, step=s) for s in (1, 7)]
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"files": {"c": 2}}, "no problem to train on is from 'c'"), ({"files": {"a": 0, "b": 0}}, "of kind reasoning are 0"),
+    ({"files": {"b": 99}}, "10 of kind reasoning from b, each at most once, and there are only 6"),
+])  # fmt: skip
+def test_weights_that_cannot_be_drawn_by_are_refused(settings, says):
+    with pytest.raises(InputError, match=says):
+        Mixture(MixtureConfig.read(settings), of_files(a=6, b=6), 10, 2, seed=0)
+
+
+def test_files_of_a_run_are_weighed_and_settings_that_contradict_it_are_refused(tmp_path):
+    for name, start in (("easy", 0), ("hard", 50)):
+        rows = [{"question": f"what is {start + i} plus 3 ?", "answer": str(start + i + 3)} for i in range(20)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    easy, hard = (str(tmp_path / f"{name}.jsonl") for name in ("easy", "hard"))
+    source = {"problems": {"source": [easy, hard], "evaluation": "world", "world": {"heldout": 2}}}
+    with pytest.raises(InputError, match="weighs the files of a list"):
+        ZeroConfig.read({"problems": {"source": easy}, "mixture": {"files": {easy: 2}}})
+    with pytest.raises(InputError, match=r"mixture\.files and a curriculum"):
+        ZeroConfig.read({**source, "mixture": {"files": {easy: 2}}, "curriculum": {"order": "prioritised"}})
+    with pytest.raises(InputError, match=r"the weight of 'x' is -1"):
+        ZeroConfig.read({**source, "mixture": {"files": {"x": -1}}})
+    run = sanmai.run(
+        "zero", out=tmp_path / "run", num_steps=2, prompts_per_step=4, rollouts_per_prompt=2, sampling={"max_tokens": 8},
+        mixture={"files": {hard: 3}}, **source)  # fmt: skip
+    rows = [row for path in (run / "rollouts").glob("*") for row in pq.read_table(path).to_pylist()]
+    assert sum(int(row["answer"]) >= 53 for row in rows) == 12 and len(rows) == 16

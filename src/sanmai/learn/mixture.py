@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import islice
+from typing import Self, TypeVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.data.curriculum import epoch_order
 from sanmai.learn.curriculum import Curriculum
 from sanmai.types import InputError, Problem
 
+Stratum = TypeVar("Stratum", bound=Hashable)
 _FURTHER = 3
 """Names the random stream of what a step draws beside its epochs."""
 
@@ -24,8 +26,42 @@ class MixtureConfig(Config):
     """Share of general prompts."""
     safety: float = Field(1.0, ge=0, le=1e6)
     """Share of safety prompts."""
+    files: dict[str, float] = Field(default_factory=dict)
+    """Where problems.source is a list: how much of its kind's share a file has, relative to the others; 1 of one that is not
+    named, 0 leaves it out. Empty: every problem is drawn as often."""
     scenarios_from: float = Field(0.0, ge=0, lt=1)
     """Part of the run that is done when general and safety prompts begin; before, all is reasoning (R1: 1,300 of 1,700 steps)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, weight in self.files.items():
+            if not 0 <= weight <= 1e6:
+                raise ValueError(f"files: the weight of {name!r} is {weight:g}; expected 0 to 1e6")
+        return self
+
+    def stratum_of(self, problem: Problem) -> tuple[str, str]:
+        """What is drawn from in epochs of its own: a kind, and a file of it where files have weights."""
+        return (problem.kind, problem.source if self.files else "")
+
+    def split(self, shares: Mapping[str, float], strata: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Shares of the kinds to shares of the strata; each kind's add up to its own.
+
+        Raises:
+            InputError: all files of a kind that is drawn have weight 0.
+        """
+        found: dict[tuple[str, str], float] = {}
+        strata = list(strata)
+        for kind, share in shares.items():
+            weights = {s: self.files.get(s[1], 1.0) if self.files else 1.0 for s in strata if s[0] == kind}
+            total = sum(weights.values())
+            if not total:
+                raise InputError(f"mixture.files: the weights of all files with problems of kind {kind} are 0")
+            found |= {s: share if len(weights) == 1 else share * weight / total for s, weight in weights.items() if weight}
+        return found
+
+    def words(self) -> str:
+        """The weights of the files in a sentence, for a plan; there are some."""
+        return "Files: " + ", ".join(f"{name} x {weight:g}" for name, weight in self.files.items()) + "; others x 1."
 
     def shares(self, kinds: Mapping[str, Sequence[Problem]], step: int, num_steps: int) -> dict[str, float]:
         """The share of each kind that a step draws from; they add up to 1."""
@@ -52,25 +88,30 @@ class Mixture:
         """
         self.seed = seed
         self.kinds: dict[str, list[Problem]] = {}
+        self._strata: dict[tuple[str, str], list[Problem]] = {}
         for problem in problems:
             self.kinds.setdefault(problem.kind, []).append(problem)
-        self._schedule: list[list[tuple[str, int, int, int]]] = []
-        """Per step, for each kind that is drawn: its name, the epoch, the place in it, how many."""
-        credit = dict.fromkeys(self.kinds, 0.0)
-        place = dict.fromkeys(self.kinds, (0, 0))
+            self._strata.setdefault(config.stratum_of(problem), []).append(problem)
+        if unknown := sorted(config.files.keys() - {problem.source for problem in problems}):
+            raise InputError(f"mixture.files: no problem to train on is from {unknown[0]!r}; expected files of problems.source")
+        self._schedule: list[list[tuple[tuple[str, str], int, int, int]]] = []
+        """Per step, for each kind (and file of it) that is drawn: its name, the epoch, the place in it, how many."""
+        credit = dict.fromkeys(self._strata, 0.0)
+        place = dict.fromkeys(self._strata, (0, 0))
         for step in range(1, num_steps + 1):
-            shares = config.shares(self.kinds, step, num_steps)
+            shares = config.split(config.shares(self.kinds, step, num_steps), self._strata)
             self._schedule.append([])
-            for kind, wanted in _counts(shares, count, credit).items():
-                size = len(self.kinds[kind])
+            for stratum, wanted in _counts(shares, count, credit).items():
+                size = len(self._strata[stratum])
                 if wanted > size:
+                    of = f"kind {stratum[0]}" + (f" from {stratum[1]}" if stratum[1] else "")
                     raise InputError(
-                        f"prompts_per_step = {count}: a step draws {wanted} of kind {kind}, each at most once, and there "
+                        f"prompts_per_step = {count}: a step draws {wanted} of {of}, each at most once, and there "
                         f"are only {size} problems of it to train on"
                     )
-                epoch, start = place[kind] if place[kind][1] + wanted <= size else (place[kind][0] + 1, 0)
-                place[kind] = epoch, start + wanted
-                self._schedule[-1].append((kind, epoch, start, wanted))
+                epoch, start = place[stratum] if place[stratum][1] + wanted <= size else (place[stratum][0] + 1, 0)
+                place[stratum] = epoch, start + wanted
+                self._schedule[-1].append((stratum, epoch, start, wanted))
 
     def draw(self, step: int, curriculum: Curriculum | None = None) -> list[Problem]:
         """The problems of a step, counted from 1, kind by kind: none twice in a step, nor in an epoch of its kind.
@@ -81,12 +122,12 @@ class Mixture:
             curriculum: says which reasoning problems, in place of epochs.
         """
         found = []
-        for kind, epoch, start, count in self._schedule[step - 1]:
-            if kind == "reasoning" and curriculum is not None:
+        for stratum, epoch, start, count in self._schedule[step - 1]:
+            if stratum[0] == "reasoning" and curriculum is not None:
                 found += curriculum.draw(step, count)
                 continue
-            order = epoch_order(len(self.kinds[kind]), seed=self.seed, epoch=epoch)
-            found += [self.kinds[kind][i] for i in order[start : start + count]]
+            order = epoch_order(len(self._strata[stratum]), seed=self.seed, epoch=epoch)
+            found += [self._strata[stratum][i] for i in order[start : start + count]]
         return found
 
     def further(
@@ -107,7 +148,7 @@ class Mixture:
         return list(islice(rest, count))
 
 
-def _counts(shares: dict[str, float], count: int, credit: dict[str, float]) -> dict[str, int]:
+def _counts(shares: dict[Stratum, float], count: int, credit: dict[Stratum, float]) -> dict[Stratum, int]:
     """Problems of each kind in a step; what rounding takes from a kind is owed to it in `credit` and paid in a later one."""
     counts = {kind: int(share * count) for kind, share in shares.items()}
     for kind, share in shares.items():

@@ -246,7 +246,7 @@ def _load(
         full = [name for name in source if not (Path(name).is_file() and not Path(name).stat().st_size)] or source
         if len(full) < len(source):
             on_warning(f"problems.source: {len(source) - len(full)} of {len(source)} files are empty and passed over")
-        found = [p for name in full for p in _load(name, config, on_warning, needs_answer)]
+        found = [replace(p, source=name) for name in full for p in _load(name, config, on_warning, needs_answer)]
         if twice := [name for name, count in Counter(p.id for p in found).items() if count > 1]:
             raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
         return found[:limit]

@@ -89,6 +89,8 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
         f"{math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
+    if config.mixture.files:
+        yield config.mixture.words()
     if config.refill.tries:
         yield config.refill.words()
     own = {reward_name(named): weight for named, weight in config.rewards.own.items()}

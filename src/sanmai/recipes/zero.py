@@ -105,6 +105,10 @@ class ZeroConfig(Config):
         refuse_equal_samples(self.sampling.temperature, self.rollouts_per_prompt)
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
             raise ValueError("updates_per_step is above the number of rollouts of a step")
+        if self.mixture.files and self.curriculum.tracks:
+            raise ValueError("mixture.files and a curriculum: both say which of the reasoning problems are drawn")
+        if self.mixture.files and not isinstance(self.problems.source, tuple):
+            raise ValueError("mixture.files weighs the files of a list: problems.source names one source alone")
         if self.refill.tries:
             self._check_refill()
         if self.has_greedy and self.partial.segment_tokens is not None:
