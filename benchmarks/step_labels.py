@@ -1,6 +1,6 @@
 """Process reward models on the embedded world: what labels they learn from, and what the labellers say against the truth.
 
-    python benchmarks/step_labels.py [--seeds 3] [--problems 500] [--out runs/step-labels]
+    python benchmarks/step_labels.py [--seeds 3] [--problems 200] [--out runs/step-labels]
 
 Per seed the base samples 4 solutions of each training sum of 2 and 3 digits. Their steps are labelled by 8 continuations each,
 by bisection and by the world's truth; tiny process models learn from soft, hard and true labels of the same solutions and are
@@ -8,7 +8,7 @@ measured on the truth of solutions of held-out sums. Claims, each with its predi
 
     1  a model learns where steps are wrong: AUC above what depth alone says
     2  a right prefix of value V looks wrong to k continuations with chance (1 - V)^k: the prediction is the mean over prefixes
-       of C(64 - c, k) / C(64, k), without bias from c of 64 other continuations; it fails where the difference's interval leaves
+       of C(32 - c, k) / C(32, k), without bias from c of 32 other continuations; it fails where the difference's interval leaves
        out 0
     3  bisection names the first error of the linear search in 95 % of the wrong solutions of 3 steps and more, at most log2 T
        prefixes each
@@ -40,7 +40,7 @@ from sanmai.types import Problem
 from sanmai.world.arithmetic import make_problems
 from sanmai.world.steps import check_steps
 
-K, MANY = 8, 64
+K, MANY = 8, 32
 BUDGET = 64
 
 
@@ -110,7 +110,7 @@ def words(found: Rate) -> str:
 
 def one_seed(seed: int, num_problems: int, out: Path) -> dict[str, Any]:
     train = make_problems(num_problems, seed=seed, digits=(2, 3))
-    held_out = make_problems(250, seed=1000 + seed, digits=(2, 3), split="heldout")
+    held_out = make_problems(150, seed=1000 + seed, digits=(2, 3), split="heldout")
     made = {
         "rollouts": labelled(out, f"rollouts-{seed}", train, seed, method="rollouts", rollouts=K),
         "bisection": labelled(out, f"bisection-{seed}", train, seed, method="bisection", rollouts=K),
@@ -134,7 +134,7 @@ def one_seed(seed: int, num_problems: int, out: Path) -> dict[str, Any]:
             by_truth["linear"].append((float(linear == truth), problem))
             costs.append((sum(c is not None for c in row.get("counts") or []), most_probes(steps), steps - 1))
     return {
-        "models": models, "same": same, "by_truth": by_truth, "costs": costs, "false_wrong": false_wrong(train[:200], seed),
+        "models": models, "same": same, "by_truth": by_truth, "costs": costs, "false_wrong": false_wrong(train[:100], seed),
         "labels": sum(v is not None for row in rows["rollouts"].values() for v in row["labels"]),
         "tokens": {name: _tokens(run) for name, run in made.items()},
     }  # fmt: skip
@@ -186,7 +186,7 @@ def told(seeds: list[dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--problems", type=int, default=500, help="training sums per seed, 4 solutions each")
+    parser.add_argument("--problems", type=int, default=200, help="training sums per seed, 4 solutions each")
     parser.add_argument("--out", type=Path, default=Path("runs/step-labels"))
     task = parser.parse_args()
     told([one_seed(seed, task.problems, task.out / str(task.problems)) for seed in range(task.seeds)])

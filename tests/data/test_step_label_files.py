@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sanmai.data.step_labels import as_row, first_below, load_steps
 from sanmai.types import InputError
+
+COLUMNS = [
+    "prompt", "completions", "labels", "counts", "scores", "separator", "steps", "label", "problem", "question", "input", "text",
+    "rating", "chosen_completion", "human_completion", "id", "tags", "language", "messages", "role", "content",
+]  # fmt: skip
 
 
 def one(row: dict, **options):
@@ -85,6 +92,25 @@ def test_a_row_that_cannot_be_used_is_named_with_its_reason_or_skipped_and_count
     good = {"prompt": "Q", "completions": ["a"], "labels": [1]}
     loaded = load_steps("rows", rows=[row, good, good], on_error="skip")
     assert len(loaded.items) == 1 and len(loaded.skipped) == 1 and loaded.duplicates == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.sampled_from(["a", "", "ки", "+", "Step 1: ки", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(COLUMNS), inner, max_size=5), max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from(COLUMNS), JSON, max_size=7))
+def test_whatever_a_row_holds_is_labelled_steps_or_one_sentence(row):
+    try:
+        items = load_steps("rows", rows=[row], on_warning=lambda said: None).items
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    for item in items:
+        assert len(item.steps) == len(item.labels) > 0 and item.ends[-1] == len(item.response)
+        assert load_steps("rows", rows=[as_row(item)], on_warning=lambda said: None).items[0].labels == item.labels
 
 
 def test_the_first_step_below_the_threshold_is_the_first_error():

@@ -11,6 +11,7 @@ from sanmai.data.steps import decoder
 from sanmai.data.trace import parse_trace
 from sanmai.policies.text.config import ModelConfig
 from sanmai.rewards.reward_model import RewardModel, load_reward_model
+from sanmai.rewards.step_scores import places
 from sanmai.types import InputError, Problem
 from tiny_models import save_folder
 
@@ -81,6 +82,14 @@ def test_the_text_is_tokenized_as_a_whole(tmp_path):
     assert tokens == [*prompt, *model.tokenizer.encode("3 plus 4.\n\nthe sum")]
     decode = decoder(model.tokenizer)
     assert decode(tokens[len(prompt) : ends[0]]).startswith("3 plus 4.\n\n") and ends[1] == len(tokens)
+
+
+def test_where_a_tokenizer_does_not_keep_blanks_steps_end_at_the_same_words():
+    assert places("a b\n\nc d\n\ne", "a b c d e", [5, 10, 11]) == [3, 7, 9]
+    assert places("<think>a b\n\nc", "a b c", [12, 13]) == [3, 5]  # a tag that the prompt has opened
+    assert places("<think>a\nb", "a\nb", [9, 10]) == [2, 3] and places("a\nb", "a\nb", [2, 3]) == [2, 3]
+    with pytest.raises(ValueError, match="does not give the text back"):
+        places("a b", "a x", [3])
 
 
 def test_a_folder_without_a_rule_or_a_score_layer_is_refused(tmp_path):

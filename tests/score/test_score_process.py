@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sanmai.cli import app
 from sanmai.score.process import score_process
-from sanmai.types import InputError
+from sanmai.types import InputError, RunError
 
 
 def row(name, label, scores=None, steps=3):
@@ -71,6 +71,8 @@ def test_what_the_model_cannot_read_has_no_score_and_is_no_right_answer(tmp_path
     assert long["scores"] == [] and long["score"] is None and "24 tokens, more than the 20 positions" in long["reason"]
     assert "do not end with tokens: steps 1 and 2 end in one token" in apart["reason"] and apart["label"] == "ungradable"
     assert found["summary"]["ungradable"] == 2 and found["summary"]["f1"] == 0.0
+    with pytest.raises(RunError, match=r"none of 1 solutions has scores; the commonest reason \(1 of them\): its steps do not"):
+        score_process(file_of(tmp_path, split), Fake())
 
 
 def test_the_command_reads_any_format_and_says_what_is_wrong_in_a_sentence(tmp_path):

@@ -240,11 +240,15 @@ def _prm800k(row: Row, default_id: str, separator: str) -> list[LabelledSteps]:
     others: list[LabelledSteps] = []
     tags = {"finish": reason} if is_tag(reason := row["label"].get("finish_reason")) else {}
     for number, step in enumerate(listed):
-        proposals = [p for p in (step.get("completions") or []) if isinstance(p, Mapping)]
+        if not isinstance(step, Mapping):
+            raise RowError(f"label.steps: step {number + 1} is {shown(step)}")
+        proposals = step.get("completions") or []
+        if not isinstance(proposals, list) or not all(isinstance(p, Mapping) for p in proposals):
+            raise RowError(f"label.steps: step {number + 1}: completions: expected a list of objects")
         texts = _texts([p.get("text") for p in proposals], "completions") if proposals else []
         rated = [_rating(p.get("rating")) for p in proposals]
         chosen = step.get("chosen_completion")
-        if chosen is not None and not (isinstance(chosen, int) and 0 <= chosen < len(proposals)):
+        if chosen is not None and not (type(chosen) is int and 0 <= chosen < len(proposals)):
             raise RowError(f"chosen_completion = {shown(chosen)}: expected one of {len(proposals)}")
         human = step.get("human_completion")
         has_human = chosen is None and isinstance(human, Mapping)
@@ -272,7 +276,7 @@ def _rating(value: Any) -> float | None:
     """-1 is wrong; 0, neutral, counts as right, as its makers count it."""
     if value is None:
         return None
-    if value not in (-1, 0, 1) or isinstance(value, bool):
+    if type(value) is not int or value not in (-1, 0, 1):
         raise RowError(f"rating = {shown(value)}: expected -1, 0 or 1")
     return float(value >= 0)
 

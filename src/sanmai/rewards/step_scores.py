@@ -83,11 +83,7 @@ class StepReader:
         """
         prompt, decode = self.encode_prompt(item.messages), decoder(self.tokenizer)
         tokens = self.encode_text(prompt, item.response)
-        said = decode(tokens)
-        if not item.response.endswith(said):
-            raise ValueError("the tokenizer does not give the text back")
-        opened = len(item.response) - len(said)  # a tag that the prompt has opened
-        ends = token_ends(tokens, decode, [end - opened for end in item.ends])
+        ends = token_ends(tokens, decode, places(item.response, decode(tokens), item.ends))
         return len(prompt), [*prompt, *tokens], [len(prompt) + end for end in ends]
 
     def encode_text(self, prompt: Sequence[int], text: str) -> list[int]:
@@ -182,6 +178,24 @@ class StepReader:
             reason = f"{self.aggregation} of {len(scores)} step{'s' if len(scores) > 1 else ''}: {listed}"
             verdicts.append(Verdict(p, reason, STEP_LABELS[p < 0.5]))
         return verdicts
+
+
+def places(text: str, said: str, ends: Sequence[int]) -> list[int]:
+    """The ends of steps of a text in what its tokens say: all of it, or all but a tag at its start that the prompt has opened.
+
+    Some tokenizers do not keep blanks (the embedded model's has one between words): then the characters between them are counted.
+
+    Raises:
+        ValueError: the tokens say something else.
+    """
+    if text.endswith(said):
+        return [end - len(text) + len(said) for end in ends]
+    words, kept = "".join(text.split()), "".join(said.split())
+    if not words.endswith(kept):
+        raise ValueError("the tokenizer does not give the text back")
+    after = [0, *(place for place, character in enumerate(said, 1) if not character.isspace())]
+    opened = len(words) - len(kept)
+    return [after[max(len("".join(text[:end].split())) - opened, 0)] for end in ends]
 
 
 def check_ends(sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]) -> None:

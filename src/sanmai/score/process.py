@@ -15,7 +15,7 @@ from sanmai.data.step_labels import LabelledSteps, first_below, load_steps
 from sanmai.instruments.figures import figure, number
 from sanmai.instruments.steps import first_error_f1, fitted_thresholds
 from sanmai.stats import rate
-from sanmai.types import InputError
+from sanmai.types import InputError, RunError
 
 
 class StepScorer(Protocol):
@@ -46,6 +46,7 @@ def score_process(
 
     Raises:
         InputError: the file cannot be read, has no scores and there is no model, or the threshold is none.
+        RunError: no solution could be read by the model.
     """
     if threshold != "fit" and not _is_number(threshold):
         raise InputError(f"--threshold {threshold!r}: expected a number, or fit")
@@ -62,6 +63,9 @@ def score_process(
     labels = [first for first in stated if first is not None]
     limits = _limits(threshold, [row for row, _ in scored], stated, prompts)
     found = [first_below(row, limit) if row else None for (row, _), limit in zip(scored, limits, strict=True)]
+    if all(first is None for first in found):
+        reason, count = Counter(reason for _, reason in scored).most_common(1)[0]
+        raise RunError(f"{source}: none of {len(items)} solutions has scores; the commonest reason ({count} of them): {reason}")
     rows = []
     for item, (listed, reason), first, true in zip(items, scored, found, stated, strict=True):
         label = "ungradable" if first is None else "unstated" if true is None else "right" if first == true else "wrong"
