@@ -12,6 +12,7 @@ Shape key: see rollout/pack.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +39,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
-from sanmai.rewards.rubric import RewardsConfig
+from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
 from sanmai.train.components import LossConfig
@@ -149,55 +150,17 @@ def run_zero(
         reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
     """
     progress = progress or Progress.silent()
-    needs_answer = reward is None and config.rewards.needs_answers
     with Run(out, "zero", config) as run:
-        train, held_out = load_splits(
-            config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
-        )
-        value_lr = config.loss.value.lr if config.loss.settings().baseline == "value" else None
-        state = start_or_resume(
-            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr
-        )
-        run.log_environment(
-            describe_environment(
-                state.policy,
-                {"train": train, "evaluation": held_out},
-                start_digest=state.start_digest,
-                reward=recorded_as(config.rewards, reward),
-            )
-        )
-        budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
-        check_positions(state.policy, [*train, *held_out], budget)
-        rubric = make_rubric(
-            config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold
-        )
-        anchor = None
-        if config.anchor.source is not None:
-            anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
-        budgets = None
-        if config.budgets.limits:
-            learned = [*train, *(anchor.problems if anchor else ())]
-            budgets = _budgets(config, run, state, learned, held_out)
-            check_positions(state.policy, budgets.probe, budget)
-        rollouts = _step_rollouts(config, run, train)
-        rollouts.restore(state.extra, train)
-        learner = _learner(config, run, state, anchor, budgets)
+        parts = _parts(config, run, problems, reward, progress)
+        state, rollouts, learner, budgets = parts.state, parts.rollouts, parts.learner, parts.budgets
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)
         is_done = run.start_step >= config.num_steps or spending.is_over
         if not is_done:
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
-        planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
-        alarm = HackingAlarm(config.evaluation.alarm, run, rubric.weights, planned)
-        evaluator = Evaluator(
-            run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
-            progress=progress, alarm=alarm,
-        )
         if run.start_step == 0:
-            if planned is None or planned > config.evaluation.alarm.window:  # else it looks at nothing
-                check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
-            run.log_step(0, evaluator(0, state.policy))
+            run.log_step(0, parts.evaluator(0, state.policy))
         if state.policy.cache_works is False:
             run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
@@ -207,13 +170,13 @@ def run_zero(
                 with progress.phase("probing"):
                     probed = _probe(budgets, config, run, state, step)
             with progress.phase("sampling"):
-                written, paid = rollouts.finish(rollouts.write(state.policy, rubric, step), step, num_steps)
+                written, paid = rollouts.finish(rollouts.write(state.policy, parts.rubric, step), step, num_steps)
             with progress.phase("training"):
                 groups, found = learner.update(written, step, num_steps)
             metrics = training_metrics(groups) | written.stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
-                metrics |= evaluator(step, state.policy)
+                metrics |= parts.evaluator(step, state.policy)
             with progress.phase("saving"):
                 run.log_step(step, metrics, [*groups, *written.greedy])
                 if run.commits(step, last, config.checkpoints):
@@ -228,6 +191,63 @@ def run_zero(
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)
     return run.folder
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the steps of a run are made of."""
+
+    state: TrainingState
+    rubric: Rubric
+    rollouts: StepRollouts
+    learner: Learner
+    budgets: Budgets | None
+    evaluator: Evaluator
+
+
+def _parts(
+    config: ZeroConfig, run: Run, problems: Sequence[Problem] | None, reward: Given, progress: Progress
+) -> _Parts:
+    """Everything is read, checked and restored before the first step."""
+    needs_answer = reward is None and config.rewards.needs_answers
+    train, held_out = load_splits(
+        config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
+    )
+    value_lr = config.loss.value.lr if config.loss.settings().baseline == "value" else None
+    state = start_or_resume(
+        run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr
+    )
+    named, origin = recorded_as(config.rewards, reward), {"train": train, "evaluation": held_out}
+    run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest, reward=named))
+    budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
+    check_positions(state.policy, [*train, *held_out], budget)
+    rubric = make_rubric(
+        config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+    )
+    anchor = budgets = None
+    if config.anchor.source is not None:
+        anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
+    if config.budgets.limits:
+        learned = [*train, *(anchor.problems if anchor else ())]
+        budgets = _budgets(config, run, state, learned, held_out)
+        check_positions(state.policy, budgets.probe, budget)
+    rollouts = _step_rollouts(config, run, train)
+    rollouts.restore(state.extra, train)
+    learner = _learner(config, run, state, anchor, budgets)
+    return _Parts(state, rubric, rollouts, learner, budgets, _evaluator(config, run, held_out, rubric, progress))
+
+
+def _evaluator(
+    config: ZeroConfig, run: Run, held_out: Sequence[Problem], rubric: Rubric, progress: Progress
+) -> Evaluator:
+    planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
+    looks = planned is None or planned > config.evaluation.alarm.window
+    if run.start_step == 0 and looks:
+        check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
+    return Evaluator(
+        run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,
+        progress=progress, alarm=HackingAlarm(config.evaluation.alarm, run, rubric.weights, planned),
+    )
 
 
 def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem]) -> StepRollouts:
