@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "
 
 
 def describe_environment(
-    policy: Trained, problems: dict[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
+    policy: Trained, problems: Mapping[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
 ) -> dict[str, Any]:
     """Versions, machine, and the origin of the run: digests of everything it starts from.
 
