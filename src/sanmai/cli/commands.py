@@ -467,3 +467,21 @@ def schema(recipe: RecipeName, debug: Debug = False) -> None:
     from sanmai.recipes import find_recipe
 
     answer_data(settings_schema(find_recipe(recipe)))
+
+
+@app.command()
+def watch(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN|FOLDER", help="A run folder, a pipeline's, or one with run folders in it.")
+    ] = Path("runs"),
+    host: Annotated[str, typer.Option(help="Address to listen on; one that others can reach asks for a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8484,
+    token: Annotated[
+        str | None, typer.Option(help="What a browser must give, also on this machine; made up where the address needs one.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Serve the report while runs go on: curves, samples, limits and alarms, several runs side by side. It only reads."""
+    from sanmai.report.watch import watch as serve_pages
+
+    serve_pages(folder, host=host, port=port, token=token, say=lambda line: typer.echo(line, err=OUT.as_json))

@@ -55,6 +55,11 @@ def write_audit_report(folder: Path) -> Path:
         FileNotFoundError: folder is not a folder.
         OSError: it cannot be written.
     """
+    return write_whole(Path(folder) / "report.html", audit_page(folder))
+
+
+def audit_page(folder: Path) -> str:
+    """The page of an audit's folder; raises FileNotFoundError where there is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected an audit's folder")
@@ -62,8 +67,7 @@ def write_audit_report(folder: Path) -> Path:
     case = read_whole(folder / _CASE, json.loads, problems)
     texts = _texts(folder, case, problems) if case.get("texts") is True else {}
     num_done = len(read_lines(folder / "metrics.jsonl", [])) if (folder / "metrics.jsonl").exists() else 0
-    page = render_audit(folder.resolve().name, case, texts, problems=problems if case else [], num_done=num_done)
-    return write_whole(folder / "report.html", page)
+    return render_audit(folder.resolve().name, case, texts, problems=problems if case else [], num_done=num_done)
 
 
 def summarise_audit(folder: Path) -> dict[str, Any]:

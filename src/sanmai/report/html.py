@@ -50,7 +50,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
     pairs = paired_samples(run)
     measures = compare_evaluations(run)
     drawn_curves = curves(run)
-    charts = [_chart(i, curve) for i, curve in enumerate(drawn_curves)]
+    charts = [chart(i, curve) for i, curve in enumerate(drawn_curves)]
     used = cost(run)
     return render_page(
         "report.html.jinja",
@@ -60,7 +60,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
             resource("templates/theme.js") + "\n" + resource("templates/report.js"),
         ],
         data={
-            "curves": [_columns(curve) for curve in drawn_curves],
+            "curves": [columns(curve) for curve in drawn_curves],
             "pairs": pairs["pairs"],
             "rollouts": rollouts["rows"],
         },
@@ -179,7 +179,7 @@ def _row(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _chart(index: int, curve: Curve) -> dict[str, Any]:
+def chart(index: int, curve: Curve) -> dict[str, Any]:
     show = fmt.percent if curve.unit == "share" else fmt.number
     lines = [
         {"name": series.name, "first": show(series.points[0][1]), "last": show(series.points[-1][1])}
@@ -197,7 +197,7 @@ def _chart(index: int, curve: Curve) -> dict[str, Any]:
     }
 
 
-def _columns(curve: Curve) -> dict[str, Any]:
+def columns(curve: Curve) -> dict[str, Any]:
     """A curve as uPlot wants it: one x column, and per line a column of the same length with None in the gaps."""
     steps = sorted({step for series in curve.series for step, _ in series.points})
     columns = []

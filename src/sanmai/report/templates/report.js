@@ -30,6 +30,7 @@
   const percent = (value) => (value === null || value === undefined ? NONE : number(100 * value) + "\u202f%");
 
   const plots = [];
+  const refreshers = [];
   const palette = {};
   function readPalette() {
     const probe = document.body.appendChild(element("span"));
@@ -52,9 +53,11 @@
       return [low >= 0 && low < high / 2 ? 0 : low - pad, high + pad];
     };
   }
+  // Steps, then per line its two edges, if it has a band, and its values.
+  const columnsOf = (curve) => [curve.x, ...curve.series.flatMap((entry) => (entry.low ? [entry.high, entry.low, entry.y] : [entry.y]))];
   function drawCurve(host, curve) {
     const readings = [...host.closest("figure").querySelectorAll(".reading")];
-    const still = readings.map((node) => node.textContent);
+    let still = readings.map((node) => node.textContent);
     const show = curve.share ? percent : number;
     const columns = [curve.x];
     const series = [{}];
@@ -96,13 +99,18 @@
       hooks: {
         setCursor: [(u) => {
           readings.forEach((node, i) => {
-            const value = u.cursor.idx === null || u.cursor.idx === undefined ? null : columns[lines[i]][u.cursor.idx];
-            node.textContent = value === null ? still[i] : `step ${number(curve.x[u.cursor.idx], 6)}: ${show(value)}`;
+            const value = u.cursor.idx === null || u.cursor.idx === undefined ? null : u.data[lines[i]][u.cursor.idx];
+            node.textContent = value === null ? still[i] : `step ${number(u.data[0][u.cursor.idx], 6)}: ${show(value)}`;
           });
         }],
       },
     }, columns, host);
     plots.push(plot);
+    refreshers.push((next, texts) => {
+      still = texts;
+      readings.forEach((node, i) => { node.textContent = still[i]; });
+      plot.setData(columnsOf(next));
+    });
     new ResizeObserver(() => { if (host.clientWidth !== plot.width) plot.setSize(size()); }).observe(host);
   }
 
@@ -160,6 +168,7 @@
   }
   const distinct = (rows, key) => [...new Set(rows.map((row) => row[key]))];
 
+  let freshRollouts = () => {};
   function browser(rows) {
     const list = byId("rollout-list");
     const more = byId("more");
@@ -167,7 +176,8 @@
     fill(byId("filter-step"), distinct(rows, "step").sort((a, b) => a - b));
     fill(byId("filter-outcome"), Object.keys(OUTCOMES).filter((name) => rows.some((row) => row.outcome === name)));
     fill(byId("filter-stop"), distinct(rows, "stop").filter(Boolean).sort());
-    const haystack = new Map(rows.map((row) => [row, `${row.prompt}\n${row.text}\n${row.problem}`.toLowerCase()]));
+    const searched = () => new Map(rows.map((row) => [row, `${row.prompt}\n${row.text}\n${row.problem}`.toLowerCase()]));
+    let haystack = searched();
     let found = [];
     let shown = 0;
 
@@ -177,6 +187,7 @@
     }
     function entry(row) {
       const box = element("details", "rollout");
+      box.dataset.key = keyOf(row);
       const head = element("summary");
       const excerpt = element("span", "excerpt", row.prompt.replace(/\s+/g, " ").slice(0, 200));
       excerpt.dir = "auto";
@@ -202,6 +213,18 @@
       shown = Math.min(found.length, shown + PAGE);
       more.hidden = shown >= found.length;
     }
+    const keyOf = (row) => `${row.step} ${row.problem} ${row.sample}`;
+    freshRollouts = (next) => {
+      const seen = new Set(distinct(rows, "step"));
+      for (const step of distinct(next, "step").filter((one) => !seen.has(one)).sort((a, b) => a - b)) byId("filter-step").append(new Option(step, step));
+      const open = new Set([...list.children].filter((box) => box.open).map((box) => box.dataset.key));
+      const wanted = shown;
+      rows = next;
+      haystack = searched();
+      update();
+      while (shown < Math.min(wanted, found.length)) showMore();
+      for (const box of list.children) box.open = open.has(box.dataset.key);
+    };
     function update() {
       const step = byId("filter-step").value;
       const kind = byId("filter-outcome").value;
@@ -226,6 +249,7 @@
     update();
   }
 
+  let freshPairs = () => {};
   function sideBySide(pairs) {
     const view = byId("pair-view");
     const problem = byId("pair-problem");
@@ -253,6 +277,14 @@
       sides.append(side(view.dataset.early, pair.early), side(view.dataset.late, pair.late));
       view.replaceChildren(prompt, facts([["reference answer", pair.late.answer], ["problem", pair.late.problem]]), sides);
     }
+    freshPairs = (next, late) => {
+      const at = problem.selectedIndex;
+      pairs = next;
+      view.dataset.late = late;
+      choose();
+      problem.selectedIndex = Math.min(at, problem.options.length - 1);
+      show();
+    };
     function choose() {
       const wanted = byId("pair-change").value;
       found = pairs.filter((pair) => !wanted || change(pair) === wanted);
@@ -280,4 +312,14 @@
   const [rollouts, pairs] = [data("rollouts"), data("pairs")];
   if (rollouts.length) browser(rollouts);
   if (pairs.length) sideBySide(pairs);
+  // A live page (sanmai watch): the same page as it is now, of which charts, rollouts and pairs take the data.
+  document.addEventListener("reportchange", ({ detail: fresh }) => {
+    const next = (name) => JSON.parse(fresh.getElementById("data-" + name).textContent);
+    const hosts = [...fresh.querySelectorAll(".plot")];
+    const curves = next("curves");
+    hosts.forEach((host, i) => refreshers[i](curves[Number(host.dataset.curve)], [...host.closest("figure").querySelectorAll(".reading")].map((node) => node.textContent)));
+    freshRollouts(next("rollouts"));
+    const view = fresh.getElementById("pair-view");
+    if (view) freshPairs(next("pairs"), view.dataset.late);
+  });
 })();

@@ -1,0 +1,88 @@
+"""The first page of `sanmai watch`: every run in a folder, and their curves side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sanmai.report import format as fmt
+from sanmai.report.curves import Curve, Series
+from sanmai.report.html import chart, columns
+from sanmai.report.live import State, state_of, version_of
+from sanmai.report.load import is_number, read_lines
+from sanmai.report.page import render_page, resource
+
+_SIDE_BY_SIDE = 6
+_MAX_POINTS = 600
+# (metric, title, unit)
+_COMPARED = (
+    ("eval/accuracy", "Held-out accuracy", "share"), ("reward/mean", "Training reward", "mean score"),
+    ("loss/sft", "SFT loss", "nats"),
+    ("loss/dpo", "Preference loss", "nats"), ("preference/accuracy", "Pairs right", "share"),
+    ("rollout/length_mean", "Completion length", "tokens"), ("rollout/thinks", "Thinking share", "share"),
+    ("rollout/off_language", "Off-language share", "share"), ("policy/entropy", "Entropy", "nats per token"),
+    ("policy/kl_to_reference_k3", "KL to the reference", "nats per token"), ("policy/grad_norm", "Gradient norm", "L2"),
+)  # fmt: skip
+_HEADLINES = ("eval/accuracy", "reward/mean", "rollout/length_mean")
+
+
+def index_state(found: Mapping[str, Path]) -> State:
+    """Of all runs together."""
+    seen = "".join(f"{name} {version_of(folder)}" for name, folder in found.items())
+    version = hashlib.sha256(seen.encode()).hexdigest()[:16]
+    states = [state_of(folder).state for folder in found.values()]
+    counts = {state: states.count(state) for state in ("running", "stopped", "begun", "finished") if state in states}
+    line = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no run yet"
+    return State(version, "running" if "running" in counts else "finished", line)
+
+
+def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()) -> tuple[State, str]:
+    """The page, and the state that it shows.
+
+    Args:
+        chosen: names of the runs whose curves stand side by side; none: those that were written to last.
+    """
+    runs = {name: _run(name, folder) for name, folder in found.items()}
+    drawn = list(chosen or sorted(runs, key=lambda name: -runs[name]["time"]))
+    drawn = [name for name in drawn if runs[name]["metrics"]][:_SIDE_BY_SIDE]
+    metrics = {name: runs[name]["metrics"] for name in drawn}
+    curves = [curve for metric in _COMPARED if (curve := _side_by_side(metric, metrics))]
+    page = render_page(
+        "watch.html.jinja",
+        styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
+        scripts=[resource("vendor/uPlot.iife.min.js"), resource("templates/theme.js") + "\n" + resource("templates/report.js")],
+        data={"curves": [columns(curve) for curve in curves], "pairs": [], "rollouts": []},
+        name=root.resolve().name,
+        runs=[*runs.values()],
+        charts=[chart(i, curve) for i, curve in enumerate(curves)],
+    )
+    return index_state(found), page
+
+
+def _run(name: str, folder: Path) -> dict[str, Any]:
+    lines = read_lines(folder / "metrics.jsonl", []) if (folder / "metrics.jsonl").exists() else []
+    newest = [next((line[m] for line in reversed(lines) if is_number(line.get(m))), None) for m in _HEADLINES]
+    shown = [fmt.percent(newest[0]), fmt.number(newest[1]), fmt.number(newest[2])]
+    time = max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
+    state = state_of(folder)
+    return {
+        "name": name or folder.resolve().name, "address": f"/run/{quote(name)}/" if name else "/run/",
+        "metrics": lines, "time": time,
+        "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "is_stage": "/stages/" in f"/{name}",
+    }  # fmt: skip
+
+
+def _side_by_side(metric: tuple[str, str, str], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
+    name, title, unit = metric
+    series = []
+    for run, lines in runs.items():
+        by_step = {line["step"]: line[name] for line in lines if is_number(line.get("step")) and is_number(line.get(name))}
+        points = sorted(by_step.items())
+        if len(points) > _MAX_POINTS:
+            points = [points[round(i * (len(points) - 1) / (_MAX_POINTS - 1))] for i in range(_MAX_POINTS)]
+        if points:
+            series.append(Series(run or "this run", points))
+    return Curve(title, unit, "", series) if series else None
