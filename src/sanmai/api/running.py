@@ -28,6 +28,7 @@ def run(
     guide: Callable[..., Any] | str | Sequence[str] | None = None,
     quiet: bool = False,
     callbacks: Callback | Sequence[Callback] = (),
+    tracking: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Run:
@@ -50,6 +51,7 @@ def run(
         guide: of the recipe "search": what its setting takes, or any callable (problem, text so far) -> float or None.
         quiet: show no progress.
         callbacks: called after every step, one or several.
+        tracking: trackers that are told the metrics: "tensorboard", "wandb", "trackio", "mlflow"; see docs/watch.md.
         options: what the recipe takes beside its settings, as the verbs of the command line pass it.
         settings: further settings by section, such as num_steps=50, rewards={"language": 0.3}.
 
@@ -62,6 +64,7 @@ def run(
         run = sanmai.run("zero", num_steps=20, rewards={"language": 0.3}, callbacks=lambda step, m: m["reward/mean"] < 0.9)
     """
     from sanmai.api.show import progress_here
+    from sanmai.desk.trackers import Tracking
     from sanmai.recipes import default_out, find_recipe, name_of, resolve
     from sanmai.report import write_report
 
@@ -92,7 +95,8 @@ def run(
     salt = (repr(given) if given is not None else "") + named
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
     told = _Callbacks(callbacks)
-    progress = progress_here(quiet, [told] if told.functions else [])
+    trackers = [Tracking([tracking] if isinstance(tracking, str) else tracking)] if tracking else []
+    progress = progress_here(quiet, [*trackers, *([told] if told.functions else [])])
     defaults = resolve(chosen).model_dump(mode="json")
     progress.say(f"Run folder: {folder}")
     more: dict[str, Any] = {**stages, **guides, **(options or {})}
@@ -105,6 +109,8 @@ def run(
             raise
     finally:
         progress.close()
+        for tracker in trackers:
+            tracker.close()
     write_report(folder, defaults=defaults)
     return Run(folder)
 

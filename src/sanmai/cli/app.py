@@ -75,6 +75,7 @@ def run_recipe(
     values: dict | None = None,
     stages: dict[str, str] | None = None,
     options: dict[str, Any] | None = None,
+    tracking: list[str] | None = None,
 ) -> Path:
     """Run a recipe with its lines on the console, then write its report; the run folder.
 
@@ -82,6 +83,7 @@ def run_recipe(
         values: settings that the command line has names of its own for.
         stages: which of a pipeline's stages to do.
         options: what the recipe takes beside its settings.
+        tracking: names of trackers that are told the metrics.
     """
     from sanmai.learn.progress import Progress
     from sanmai.recipes import default_out, find_recipe, resolve
@@ -93,7 +95,12 @@ def run_recipe(
         raise InputError(f"--{option} {stages[name]}: the recipe {recipe} has no stages; expected one that has, such as r1")
     settings = resolve(chosen, config, overrides or [], values)
     folder = out or default_out(chosen, settings)
-    progress = Progress(console())
+    listeners = []
+    if tracking:
+        from sanmai.desk.trackers import Tracking
+
+        listeners = [Tracking(tracking)]
+    progress = Progress(console(), listeners)
     try:
         with ending_at_sigterm():
             progress.say(f"Run folder: {folder}")
@@ -108,6 +115,8 @@ def run_recipe(
         raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else 130) from None
     finally:
         progress.close()
+        for listener in listeners:
+            listener.close()
     progress.say(f"Report: {write_report_and_say(folder, recipe)}")
     return folder
 

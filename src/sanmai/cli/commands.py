@@ -25,11 +25,15 @@ def run(
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="NAME", help="Tell a tracker the metrics: tensorboard, wandb, trackio, mlflow."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
     stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
-    run_recipe(recipe, config, set_, out, stages=stages)
+    run_recipe(recipe, config, set_, out, stages=stages, tracking=track)
 
 
 @app.command()
