@@ -189,11 +189,24 @@ class Run(os.PathLike[str]):
 
         return CostReport(self.folder, price_per_hour=price_per_hour, targets=target).to_json()
 
-    def export(self, out: str | Path, *, dtype: str = "float32") -> str:
-        """Write the model as a plain folder, or as FILE.gguf, and check it; one sentence on what came out."""
+    def card(self, *, audit: str | os.PathLike[str] | None = None) -> str:
+        """The model card in Hugging Face's format, with figures, intervals and what is not known.
+
+        Args:
+            audit: an audit of this run, for its claims and gaps.
+        """
+        from sanmai.report.model_card import model_card
+
+        return model_card(self.folder, audit=None if audit is None else Path(audit))
+
+    def export(self, out: str | Path, *, dtype: str = "float32", audit: str | os.PathLike[str] | None = None) -> str:
+        """Write the model as a plain folder with its card, or as FILE.gguf, and check it; one sentence on what came out."""
         from sanmai.desk.export import export
 
-        return export(str(self.folder), Path(out), dtype=dtype)
+        card, place = self.card(audit=audit), Path(out)
+        said = export(str(self.folder), place, dtype=dtype)
+        (place.with_suffix(".md") if place.suffix == ".gguf" else place / "README.md").write_text(card, encoding="utf-8")
+        return said
 
     def _pipeline(self) -> Any:
         from sanmai.report.pipeline import load_pipeline

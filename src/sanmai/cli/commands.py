@@ -371,12 +371,55 @@ def export(
     ],
     out: Annotated[Path, typer.Argument(metavar="DIR|FILE.gguf", help="Folder, or GGUF file, to write; must not exist yet.")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    audit: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An audit of this run: its claims and gaps go on the model card.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write a model as a plain transformers folder or a GGUF file, and check that it loads with the same logits."""
+    """Write a model as a plain transformers folder or a GGUF file, check it, and write the card of a run's model beside it."""
     from sanmai.desk.export import export as export_model
 
-    answer([export_model(model, out, dtype=dtype)], out=str(out))
+    card = _card(model, out, audit)
+    lines = [export_model(model, out, dtype=dtype)]
+    if card is not None:
+        place = out.with_suffix(".md") if out.suffix == ".gguf" else out / "README.md"
+        place.write_text(card, encoding="utf-8")
+        lines.append(f"Model card: {place}")
+    answer(lines, out=str(out), card=None if card is None else str(place))
+
+
+def _card(model: str, out: Path, audit: Path | None) -> str | None:
+    """The card of a run's model; of a model that no run folder tells about there is none."""
+    from sanmai.report.model_card import model_card
+
+    if (Path(model) / "config.toml").is_file():
+        return model_card(Path(model), audit=audit)
+    if audit is not None:
+        raise InputError(f"--audit {audit}: goes on the card of a run's model, and {model} is no run folder")
+    return None
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `sanmai export` wrote.")],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the Hugging Face hub; made if need be.")],
+    public: Annotated[bool, typer.Option("--public", help="Everybody may read it; without this it is private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Send an exported model with its card to the Hugging Face hub, in one commit."""
+    from sanmai.desk.push import push as send
+    from sanmai.desk.push import shipment
+
+    sent = shipment(folder, repository, private=not public)
+    files = [{"name": name, "bytes": size} for name, size in sent.files]
+    if dry_run:
+        answer([*sent.lines, "Nothing was sent (--dry-run)."], files=files, repository=repository, sent=False)
+        return
+    for line in sent.lines:
+        say(line)
+    address = send(sent, say=say)
+    answer([f"Pushed: {address}"], files=files, repository=repository, sent=True, address=address)
 
 
 @app.command()
