@@ -85,6 +85,7 @@ RECIPES = {r.name: r for r in (
     _recipe("kimi", "pipelines.kimi", "KimiConfig", "run_kimi", "describe_kimi", "stages"),
     _recipe("compare", "pipelines.compare", "CompareConfig", "run_compare", "describe_compare", "stages"),
     _recipe("long2short", "pipelines.long2short", "Long2ShortConfig", "run_long2short", "describe_long2short", "stages"),
+    _recipe("expert", "pipelines.expert", "ExpertConfig", "run_expert", "describe_expert", "stages"),
     _recipe("zero", "recipes.zero", "ZeroConfig", "run_zero", "plan.forecast:describe_zero", "policy", "count_zero"),
     _recipe("sft", "recipes.sft", "SftConfig", "run_sft", "plan.forecast:describe_sft", "policy", "count_sft", is_shown=True),
     _recipe("guarded", "pipelines.guarded", "GuardedConfig", "run_guarded", "describe_guarded", "policy", "count_guarded",

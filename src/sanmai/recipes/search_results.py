@@ -85,7 +85,9 @@ def result(
     config: SearchConfig, arms: Mapping[str, Leaves], ledgers: Ledgers, guide: Guide, *, sides: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What search.json holds; figures of gold are left out where the guide knew it."""
-    grid = [b for b in budgets(list(arms.values())) if config.tokens is None or b <= config.tokens]
+    grid = budgets(list(arms.values()))
+    if config.tokens is not None:  # what came of a last round that ran over it is in no figure
+        grid = [*(b for b in grid if b < config.tokens), config.tokens]
     last = config.tokens or max(grid, default=0)
     first = config.strategy[0]
     shown: dict[str, Any] = {}
