@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 from safetensors import safe_open
 
 import sanmai
@@ -166,11 +165,10 @@ def test_a_resumed_lora_run_has_its_head_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_value_head_learns_what_is_to_be_expected_and_ppo_learns(tmp_path):
-    long = {"num_steps": 40, "prompts_per_step": 16, "rollouts_per_prompt": 4, "optimizer": {"lr": 3e-4}, "updates_per_step": 1,
-            "checkpoints": {"every": 40}, "problems": {"world": {"train": 2000, "heldout": 100}}}  # fmt: skip
+def test_ppo_learns_and_the_error_of_its_head_falls(tmp_path):
+    long = {"num_steps": 24, "prompts_per_step": 16, "rollouts_per_prompt": 4, "optimizer": {"lr": 3e-4}, "updates_per_step": 1,
+            "checkpoints": {"every": 24}, "problems": {"world": {"heldout": 10}}, "sampling": {"max_tokens": 64}}  # fmt: skip
     lines = lines_of(run(tmp_path / "run", **long, loss={"preset": "ppo"}))
-    explained = [line["value/explained_variance"] for line in lines if "value/explained_variance" in line]
-    assert sum(explained[-10:]) / 10 > 0.1 > abs(explained[0])
-    rewards = torch.tensor([line["reward/mean"] for line in lines])
-    assert rewards[-10:].mean() > rewards[:5].mean() + 0.2
+    rewards, errors = ([line[name] for line in lines] for name in ("reward/mean", "loss/value"))
+    assert sum(rewards[-10:]) / 10 > sum(rewards[:5]) / 5 + 0.15
+    assert sum(errors[-5:]) / 5 < errors[0] / 2  # of a mean reward of some 0.8, all of the second moment but the variance

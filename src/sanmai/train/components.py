@@ -43,7 +43,7 @@ class ValueConfig(Config):
     """Weight of the value head's squared error beside the policy loss."""
     clip: float | None = Field(0.2, gt=0)
     """Distance that a step may move a value; unset: no bound."""
-    lr: float = Field(3e-3, gt=0)
+    lr: float = Field(2e-2, gt=0)
     """Peak learning rate of the head; it follows the schedule of optimizer.lr."""
     trains_policy: bool = False
     """Let the error's gradient through to the policy's weights too; off, the head reads hidden states as they are."""
