@@ -141,3 +141,54 @@ def lint(
     answer(map(printable, lines_of), **data)
     if any(data["findings"].values()):
         raise typer.Exit(3)
+
+
+@app.command()
+def monitor(
+    log: Annotated[Path, typer.Argument(metavar="LOG.jsonl", help="Recorded traffic: requests and responses, one a line.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where monitor.json and monitor.html go.")] = Path("monitored"),
+    reference: Annotated[
+        Path | None, typer.Option(metavar="LOG", help="A log without drift to compare with; by default this one's start.")
+    ] = None,
+    reference_share: Annotated[float, typer.Option(help="Share of the log that is the reference, from its start.")] = 0.3,
+    window: Annotated[int | None, typer.Option(min=20, help="Dialogues of a window; a tenth of the log by default.")] = None,
+    alpha: Annotated[float, typer.Option(help="Share of logs without drift that may have a false alarm.")] = 0.05,
+    judge: Annotated[
+        str | None, typer.Option(metavar="JUDGE", help="Who says what is harmful: named as serve's --filter.")
+    ] = None,
+    judge_key: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the judge's API key.")
+    ] = None,
+    words: Annotated[list[str] | None, typer.Option(metavar="LIST", help="Word lists, as of serve.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write the flagged dialogues' prompts to train on; needs --apart.")
+    ] = None,
+    apart: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Evaluation prompts that what is exported stays apart from.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Of the judge: cpu, cuda or mps.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Names the permutations.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on an alarm.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Watch a deployed model by its log: instruments over time, and drift at a stated rate of false alarms."""
+    from sanmai.report.tables_html import write_monitor_report
+    from sanmai.serve.monitor import Watch
+    from sanmai.serve.monitor import export as export_prompts
+    from sanmai.serve.monitor import monitor as monitor_log
+
+    told = lambda line: say(printable(line))  # noqa: E731
+    if export is not None and not apart:
+        raise InputError("--export: expected --apart FILE, the evaluation prompts that training must stay apart from")
+    watch = Watch(window, reference_share, alpha, seed)
+    folder = monitor_log(
+        log, out, watch=watch, reference=reference, judge=judge, judge_key=judge_key, words=words or (), device=device, say=told
+    )
+    if export is not None:
+        export_prompts(folder / "flagged.jsonl", export, apart or [], told)
+    say(f"Report: {write_monitor_report(folder)}")
+    found = json.loads((folder / "monitor.json").read_text(encoding="utf-8"))
+    if OUT.as_json:
+        answer_data(found)
+    if strict and found["alarms"]:
+        raise typer.Exit(3)
