@@ -96,18 +96,27 @@ def compare(
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone.")] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE.html", help="Of run folders: write an offline page, with their curves.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
     stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
     if not runs:
+        if page is not None:
+            raise InputError("--page goes with run folders; the recipe writes its own report.html")
         run_recipe("compare", config, set_, out, stages=stages)
         return
     if config or set_ or out or stages:
         raise InputError("--config, --set, --out, --from, --until and --only belong to the recipe: name no run folders with them")
+    from sanmai.report.compare_page import compared_data, write_compare_page
     from sanmai.report.compare_runs import compare_runs
 
-    answer(compare_runs(runs))
+    lines = compare_runs(runs)
+    if page is not None:
+        lines.append(f"Page: {write_compare_page(runs, page)}")
+    answer(lines, findings=compared_data(runs), page=None if page is None else str(page))
 
 
 @app.command()

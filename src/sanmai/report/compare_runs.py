@@ -51,11 +51,7 @@ def compare_runs(folders: Sequence[Path]) -> list[str]:
         InputError: fewer than two folders; one that is no run folder, or has no evaluation that can be read; two that share no
             problem, or give the same id to different prompts.
     """
-    if len(folders) < 2:
-        raise InputError(
-            f"{folders[0] if folders else 'no run'}: expected two run folders or more, or none to run the recipe"
-        )
-    first, *others = _named([load_evaluated(folder) for folder in folders], folders)
+    first, *others = named(folders)
     lines: list[str] = []
     for other in others:
         lines += [*([""] if lines else []), *_compared(first, other)]
@@ -124,13 +120,7 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
         f"{other.name} (step {other.step:,}) against {first.name} (step {first.step:,}): {num_problems:,} problems, "
         f"{len(shared):,} completions each"
     )
-    for run in (first, other):
-        if left := len(run.by_key) - len(shared):
-            yield f"Warning: {left:,} completions of {run.name} have no counterpart and are left out."
-    for name in _SAMPLING:
-        sides = [run.sampling.get(name) for run in (first, other)]
-        if sides[0] != sides[1]:
-            yield f"Warning: evaluated with different {name}: {sides[0]} for {first.name}, {sides[1]} for {other.name}."
+    yield from (f"Warning: {note}" for note in notes_of(first, other))
     yield f"{'':<30} {_cut(first.name):>20} {_cut(other.name):>20}  difference, 95 % interval"
     for finding in told:
         measure = finding.measure
@@ -140,10 +130,8 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
         yield f"{LABELS[measure.name][0]:<30} {sides[0]:>20} {sides[1]:>20}  {change}: {verdict_text(finding)}, n = {finding.n:,}"
     if not told:
         yield "No measure has a value in both."
-    names = {finding.measure.name for finding in told}
-    if "harm" in names and "over_refusal" not in names:
-        yield "Over-refusal was not measured: less harm may be no more than more refusing."
-    yield from (_cost_line(run) for run in (first, other))
+    yield from one_sided(told)
+    yield from (cost_line(run) for run in (first, other))
     yield from textwrap.wrap(
         "One run each: intervals are over problems and say nothing of other seeds. Verdicts are Holm's over these measures, with "
         "a family-wise error of 5 %; one in brackets is what the difference would be called alone. Stages before a run are not "
@@ -152,7 +140,27 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
     )  # fmt: skip
 
 
-def _cost_line(run: EvaluatedRun) -> str:
+def notes_of(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
+    """What makes the two less comparable than they look."""
+    shared = first.by_key.keys() & other.by_key.keys()
+    for run in (first, other):
+        if left := len(run.by_key) - len(shared):
+            yield f"{left:,} completions of {run.name} have no counterpart and are left out."
+    for name in _SAMPLING:
+        sides = [run.sampling.get(name) for run in (first, other)]
+        if sides[0] != sides[1]:
+            yield f"evaluated with different {name}: {sides[0]} for {first.name}, {sides[1]} for {other.name}."
+
+
+def one_sided(told: Sequence[Finding]) -> Iterator[str]:
+    """A warning where one side of a trade was measured alone."""
+    names = {finding.measure.name for finding in told}
+    if "harm" in names and "over_refusal" not in names:
+        yield "Over-refusal was not measured: less harm may be no more than more refusing."
+
+
+def cost_line(run: EvaluatedRun) -> str:
+    """What the run itself cost, in a sentence."""
     if not run.spent.processed:
         return f"{run.name} only evaluates: its model cost what the stages before it did."
     spent = mean_spent([run.spent])
@@ -162,8 +170,17 @@ def _cost_line(run: EvaluatedRun) -> str:
     )
 
 
-def _named(runs: Sequence[EvaluatedRun], folders: Sequence[Path]) -> list[EvaluatedRun]:
-    """With names that tell them apart: whole paths where the folders' own are alike."""
+def named(folders: Sequence[Path]) -> list[EvaluatedRun]:
+    """The newest evaluations of run folders, with names that tell them apart: whole paths where the folders' own are alike.
+
+    Raises:
+        InputError: as `compare_runs`.
+    """
+    if len(folders) < 2:
+        raise InputError(
+            f"{folders[0] if folders else 'no run'}: expected two run folders or more, or none to run the recipe"
+        )
+    runs = [load_evaluated(folder) for folder in folders]
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]

@@ -48,8 +48,7 @@ def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()
     runs = {name: _run(name, folder) for name, folder in found.items()}
     drawn = list(chosen or sorted(runs, key=lambda name: -runs[name]["time"]))
     drawn = [name for name in drawn if runs[name]["metrics"]][:_SIDE_BY_SIDE]
-    metrics = {name: runs[name]["metrics"] for name in drawn}
-    curves = [curve for metric in _COMPARED if (curve := _side_by_side(metric, metrics))]
+    curves = curves_of({name: runs[name]["metrics"] for name in drawn})
     page = render_page(
         "watch.html.jinja",
         styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
@@ -60,6 +59,16 @@ def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()
         charts=[chart(i, curve) for i, curve in enumerate(curves)],
     )
     return index_state(found), page
+
+
+def curves_of(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Curve]:
+    """The charts that have a line of any run, at most six runs each.
+
+    Args:
+        runs: metrics lines by the name of the run.
+    """
+    drawn = dict(list(runs.items())[:_SIDE_BY_SIDE])
+    return [curve for metric in _COMPARED if (curve := _side_by_side(metric, drawn))]
 
 
 def _run(name: str, folder: Path) -> dict[str, Any]:
