@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sanmai.learn.progress import Progress
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState
-from sanmai.types import Metrics
+from sanmai.types import Drawn, Group, Metrics
 
 
 def train_steps(
@@ -20,6 +20,7 @@ def train_steps(
     update: Callable[[int], Metrics],
     measure: Callable[[int], Metrics],
     progress: Progress,
+    rollouts: Callable[[int], Sequence[Group[Drawn]]] = lambda step: (),
 ) -> None:
     """Update in every step that is not done, with evaluations and checkpoints as configured.
 
@@ -28,17 +29,18 @@ def train_steps(
         update: one step's update, counted from 1; what it learns from must be a function of the step, so that a resume
             repeats it.
         measure: what is evaluated before the first step and where it is due.
+        rollouts: what a step learned from, if it sampled anything, to be stored; of 0 what all of them learn from.
     """
     progress.begin(run, num_steps)
     if run.start_step == 0:
-        run.log_step(0, measure(0))
+        run.log_step(0, measure(0), rollouts(0))
     for step in run.steps(num_steps, progress.interrupting):
         with progress.phase("training"):
             metrics = update(step)
         if is_due(step, num_steps):
             metrics |= measure(step)
         with progress.phase("saving"):
-            run.log_step(step, metrics)
+            run.log_step(step, metrics, rollouts(step))
             if run.commits(step, num_steps, checkpoints):
                 run.save(step, state.save, checkpoints)
         progress.step(step, metrics)

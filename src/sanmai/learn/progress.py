@@ -24,6 +24,8 @@ COLUMNS = {
     "reward": ("reward/mean", "{:.3f}"),
     "accuracy": ("reward/accuracy", "{:.1%}"),
     "held out": ("eval/accuracy", "{:.1%}"),
+    "win rate": ("eval/win_rate", "{:.1%}"),
+    "harm": ("eval/harm", "{:.1%}"),
     "loss": ("loss/sft", "{:.4f}"),
     "preference loss": ("loss/dpo", "{:.4f}"),
     "pairs right": ("preference/accuracy", "{:.1%}"),
@@ -86,7 +88,8 @@ class Progress:
         if run.lengthened:
             self.say(f"{run.lengthened}.")
         if model := run.environment.get("model"):
-            self.say(f"Model: {model['name']}, {model['parameters']:,} parameters, {model['dtype']}; {model['path']}.")
+            path = f"; {model['path']}" if "path" in model else ""
+            self.say(f"Model: {model.get('name', 'new')}, {model['parameters']:,} parameters, {model['dtype']}{path}.")
         for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()

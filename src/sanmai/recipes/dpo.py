@@ -22,7 +22,6 @@ from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_demonstration, thought_warnings
@@ -33,6 +32,7 @@ from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.loop import train_steps
+from sanmai.learn.pairs import pair_metrics, pairs_component, row_logps, score_pairs, with_pair_weights
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits, warn_of_overlap
 from sanmai.losses import (
@@ -40,10 +40,7 @@ from sanmai.losses import (
     PreferenceLossSettings,
     kto_reference_kl,
     mismatched_completions,
-    preference_loss,
     preference_weights,
-    sequence_logp,
-    weighted_nll,
 )
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
@@ -58,14 +55,11 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import (
-    Component,
     NonFiniteError,
     OptimizerConfig,
-    Scored,
     learning_rate,
     optimizer_step,
     optimizer_words,
-    score_all,
 )
 from sanmai.types import Drawn, InputError, Metrics, Problem, StopReason, TokenBatch
 from sanmai.world.preferences import helpfulness_pairs
@@ -361,7 +355,7 @@ def update(
     """
     settings, micro_tokens = config.loss.settings(), config.optimizer.micro_tokens
     batch = pack([sequence for pair in pairs for sequence in pair.sequences])
-    components = {"dpo": Component(1.0, _weighted_rows, lambda _: 1.0, stream="dpo")}
+    components = {"dpo": pairs_component()}
     is_chosen_B1 = torch.tensor([True, False]).repeat(len(pairs))[:, None]
     if config.sft_weight:
         batch = batch.with_streams({"sft": (batch.mask_BT & is_chosen_B1).float()})
@@ -372,8 +366,7 @@ def update(
         chosen_B, rejected_B, found = preference_weights(
             settings, *scores, denominator=float(len(pairs)), reference_kl=reference_kl
         )
-        weight_B1 = torch.stack([chosen_B, rejected_B], dim=1).reshape(-1, 1)
-        batch = batch.with_streams({"dpo": torch.where(batch.mask_BT, weight_B1, 0.0)})
+        batch = with_pair_weights(batch, chosen_B, rejected_B)
         result = optimizer_step(
             state.policy, state.optimizer, batch, components,
             lr=learning_rate(config.optimizer, step, num_steps), temperature=1.0, config=config.optimizer,
@@ -389,36 +382,6 @@ def update(
         | {"loss/dpo": found["preference_loss"], "tokens/trained": float(batch.mask_BT.sum())}
         | {f"preference/{name}": value for name, value in told.items()}
     )
-
-
-PairScores = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor, Tensor]
-"""What the preference losses read: log-probs of chosen and rejected under the policy, under the reference, and lengths."""
-
-
-def score_pairs(
-    state: TrainingState, batch: TokenBatch, settings: PreferenceLossSettings, micro_tokens: int
-) -> PairScores:
-    """Log-probs (nats) of the completions, without gradient, on the CPU; rows of the batch are chosen and rejected in turn."""
-    logp_B, reference_B = _row_logps(state, batch, settings.needs_reference, micro_tokens)
-    length_B = batch.mask_BT.sum(dim=1)
-    reference = (None, None) if reference_B is None else (reference_B[::2], reference_B[1::2])
-    return logp_B[::2], logp_B[1::2], *reference, length_B[::2], length_B[1::2]
-
-
-def pair_metrics(settings: PreferenceLossSettings, scores: PairScores) -> Metrics:
-    """Share of pairs with the larger implicit reward on the chosen side, and means of the rewards and their difference.
-
-    Of KTO, which knows no pairs, with DPO's reward, which is its own.
-    """
-    if settings.loss == "kto":
-        settings = PreferenceLossSettings("dpo", beta=settings.beta)
-    _, found = preference_loss(settings, *scores, denominator=float(len(scores[0])))
-    return {
-        "accuracy": found["pair_accuracy"],
-        "margin": found["reward_margin"],
-        "reward_chosen": found["reward_chosen"],
-        "reward_rejected": found["reward_rejected"],
-    }
 
 
 def measure_pairs(state: TrainingState, pairs: Sequence[EncodedPair], config: DpoConfig) -> Metrics:
@@ -457,33 +420,6 @@ def _room(policy: Policy, config: DpoConfig) -> int:
     return min(config.max_tokens, policy.max_positions or config.max_tokens)
 
 
-def _weighted_rows(scored: Scored, denominator: float) -> tuple[Tensor, Metrics]:
-    """-sum_bt v_b logp_bt: its value says nothing, its gradient is that of the preference loss."""
-    batch = scored.batch
-    return weighted_nll(scored.logp_BT, batch.mask_BT, weight_BT=batch.streams["dpo"], denominator=denominator)[0], {}
-
-
-def _row_logps(
-    state: TrainingState, batch: TokenBatch, needs_reference: bool, micro_tokens: int
-) -> tuple[Tensor, Tensor | None]:
-    """Log-prob of each row's completion under policy and reference; None where no reference is asked for."""
-    parts = state.policy.micro_rows(batch, micro_tokens)
-    micros = [batch.select(rows) for rows in parts]
-
-    def score() -> Tensor:
-        logp_B = torch.zeros(len(batch))
-        for rows, micro, logp_BT in zip(parts, micros, score_all(state.policy, micros, 1.0), strict=True):
-            logp_B[rows] = sequence_logp(logp_BT.cpu(), micro.mask_BT)[0]
-        return logp_B
-
-    own_B = score()
-    if not needs_reference:
-        return own_B, None
-    assert state.reference is not None
-    with state.policy.swapped(state.reference):
-        return own_B, score()
-
-
 def _reference_kl(state: TrainingState, pairs: Sequence[EncodedPair], config: DpoConfig) -> float:
     """KTO's reference point z of the whole step: two more forward passes."""
     rows = [row for pair in pairs for row in pair.sequences]
@@ -491,7 +427,7 @@ def _reference_kl(state: TrainingState, pairs: Sequence[EncodedPair], config: Dp
     room = _room(state.policy, config)
     # A long completion after a long prompt is cut to what the model can read: its beginning has a log-ratio too.
     mixed = [(prompt, rows[k][1][: room - len(prompt)]) for (prompt, _), k in zip(rows, others, strict=True)]
-    logp_B, reference_B = _row_logps(state, pack(mixed), True, config.optimizer.micro_tokens)
+    logp_B, reference_B = row_logps(state, pack(mixed), True, config.optimizer.micro_tokens)
     assert reference_B is not None
     if not math.isfinite(gap := (logp_B - reference_B).mean().item()):
         raise NonFiniteError(f"mean log-ratio of mismatched completions = {gap} before the optimizer step")

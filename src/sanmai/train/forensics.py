@@ -83,6 +83,8 @@ def replay(folder: Path) -> Replay:
         tensors = load_file(folder / "batch.safetensors")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: not a bundle of a failed step ({error})") from None
+    if "tokens_BT" not in tensors:
+        raise InputError(f"{folder}: a step of a policy that is no text; read its batch.safetensors and model by hand")
     streams = {name.removeprefix("stream/"): t for name, t in tensors.items() if name.startswith("stream/")}
     reference = {name.removeprefix("reference/"): t for name, t in tensors.items() if name.startswith("reference/")}
     tokens_BT, attention_BT, mask_BT, logp_BT = (

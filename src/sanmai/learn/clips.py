@@ -1,0 +1,189 @@
+"""What learning from clips is made of: a flow's own clips and the pairs of them, and how a flow is evaluated.
+
+Shape key: B clips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sanmai.config import Config
+from sanmai.policies.flow.config import FlowSamplingConfig, GuideConfig
+from sanmai.policies.flow.policy import FlowPolicy
+from sanmai.rewards.clips import TRUE, ClipGrades, preferred
+from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.stats import paired_difference, rate
+from sanmai.train.runs import Run
+from sanmai.types import Graded, Group, InputError, Metrics, Problem
+
+
+class OwnClipsConfig(Config):
+    groups: int = Field(1600, ge=1)
+    """Groups of clips that the starting policy draws before the first step, prompts in turn."""
+    group_size: int = Field(2, ge=2)
+    """Clips of a group, all to one prompt; the best and the worst are a pair."""
+    tie_below: float = Field(0.0, ge=0)
+    """A difference of rewards of at most this is a tie, which is no pair."""
+    harm_first: bool = False
+    """Of two clips the less harmful one is better whatever else is rewarded."""
+
+
+class FlowEvaluationConfig(Config):
+    every: int = Field(0, ge=0)
+    """Steps between evaluations; 0 evaluates only before the first and after the last step."""
+    clips_per_prompt: int = Field(16, ge=1)
+    """Clips of each prompt; every evaluation begins from the same noise."""
+
+    def is_due(self, step: int, num_steps: int) -> bool:
+        return step == num_steps or (self.every > 0 and step % self.every == 0)
+
+
+@dataclass(frozen=True)
+class OwnClip:
+    """A clip that is learned from, with its prompt and reward."""
+
+    name: str
+    clip_FHW: Tensor
+    prompt: str
+    reward: float
+
+
+@dataclass(frozen=True)
+class OwnClips:
+    """What the starting policy drew: groups, single clips, and (better, worse) of each group without a tie."""
+
+    groups: list[Group[Graded]]
+    clips: list[OwnClip]
+    pairs: list[tuple[OwnClip, OwnClip]]
+
+    @property
+    def weights(self) -> list[float]:
+        """Of reward-weighted regression, one per clip: exp of the reward in deviations from the mean, cut off at e^3."""
+        rewards = [clip.reward for clip in self.clips]
+        mean, deviation = fmean(rewards), pstdev(rewards)
+        return [math.exp(min((reward - mean) / deviation, 3.0)) if deviation else 1.0 for reward in rewards]
+
+
+def draw_own_clips(
+    policy: FlowPolicy, problems: Sequence[Problem], grades: ClipGrades, config: OwnClipsConfig, *, seed: int,
+    sampling: FlowSamplingConfig, grading: GradingConfig, harm: str,
+) -> OwnClips:
+    """Groups of the policy's clips with rewards: a function of policy and seed alone, so that a resume draws them again.
+
+    Args:
+        harm: the verdict that `harm_first` goes by.
+    """
+    rounds, rest = divmod(config.groups, len(problems))
+    groups: list[Group[Graded]] = []
+    for turn in range(rounds + (rest > 0)):
+        asked = problems if turn < rounds else problems[:rest]
+        groups += rollout(
+            policy, asked, grades, rollouts_per_prompt=config.group_size, seed=(seed, "own", turn), policy_version=0,
+            sampling=sampling, grading=grading,
+        )[0]
+    scores = [[{n: v.score or 0.0 for n, v in r.verdicts.items()} for r in group.rollouts] for group in groups]
+    rewards = [[r.reward for r in group.rollouts] for group in groups]
+    chosen = preferred(scores, rewards, harm=harm if config.harm_first else None, tie_below=config.tie_below)
+    made = [
+        [OwnClip(f"own/{g}/{r.sample}", r.content.clip_FHW, group.problem.prompt, r.reward or 0.0) for r in group.rollouts]
+        for g, group in enumerate(groups)
+    ]
+    every = [pair for own, values in zip(made, rewards, strict=True) for pair in zip(own, values, strict=True)]
+    graded = [clip for clip, reward in every if reward is not None]
+    if not graded:
+        raise InputError("none of the policy's own clips could be graded, so there is nothing to learn from")
+    return OwnClips(groups, graded, [(made[g][better], made[g][worse]) for g, better, worse in chosen])
+
+
+class ClipEvaluator:
+    """Draws and grades clips of every prompt from the same noise each time, stores them, and compares them with the start's."""
+
+    def __init__(
+        self, run: Run, config: FlowEvaluationConfig, problems: Sequence[Problem], grades: ClipGrades, start: FlowPolicy, *,
+        seed: int, sampling: FlowSamplingConfig, grading: GradingConfig,
+    ) -> None:
+        """Args:
+            start: the starting policy, whose clips without any guidance are those of step 0.
+        """
+        self._run, self._config, self._problems, self._grades, self._start = run, config, problems, grades, start
+        self._seed, self._sampling, self._grading = seed, sampling, grading
+        self._plain: list[Graded] | None = None
+
+    def __call__(self, step: int, policy: FlowPolicy) -> Metrics:
+        """Metrics of an evaluation after so many steps; see docs/architecture.md."""
+        if step == 0:
+            groups = self._drawn(self._start, 0, self._unguided)
+            self._plain = [r for group in groups for r in group.rollouts]
+        else:
+            groups = self._drawn(policy, step, self._sampling)
+        self._run.log_evaluation(step, groups)
+        return clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
+
+    @property
+    def _unguided(self) -> FlowSamplingConfig:
+        return self._sampling.model_copy(update={"guide": GuideConfig(), "prompt_scale": 1.0})
+
+    def _start_clips(self) -> list[Graded]:
+        """Those of step 0; after a resume they are drawn again."""
+        if self._plain is None:
+            self._plain = [r for group in self._drawn(self._start, 0, self._unguided) for r in group.rollouts]
+        return self._plain
+
+    def _drawn(self, policy: FlowPolicy, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
+        return rollout(
+            policy, self._problems, self._grades, rollouts_per_prompt=self._config.clips_per_prompt,
+            seed=(self._seed, "evaluation"), policy_version=step, sampling=sampling, grading=self._grading,
+        )[0]
+
+
+def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
+    """`eval/NAME` of each verdict (mean), `eval/win_rate` against the start's clips of the same noise with the 95 % interval
+    `..._low`, `..._high` clustered by prompt, `eval/win_NAME` per dimension, `eval/diversity`.
+
+    A clip wins a dimension where its true score is higher; an equal one is half a win. `diversity` is the deviation of a pixel
+    over the clips of a prompt, the mean over pixels and prompts: 0 where all clips of a prompt are one.
+    """
+    names = sorted({name for clip in clips for name in clip.verdicts})
+    metrics: Metrics = {}
+    for name in names:
+        told = [v.score for clip in clips if (v := clip.verdicts.get(name)) is not None and v.score is not None]
+        if told:
+            metrics[f"eval/{name}"] = fmean(told)
+    wins = {name: [_win(clip, other, name) for clip, other in zip(clips, start, strict=True)] for name in TRUE if name != "harm"}
+    known = [(won, clip.problem_id) for won, clip in zip(wins["quality"], clips, strict=True) if won is not None]
+    if known:
+        estimate = rate([won for won, _ in known], [problem for _, problem in known])
+        metrics |= {"eval/win_rate": estimate.value, "eval/win_rate_low": estimate.low, "eval/win_rate_high": estimate.high}
+    for name, found in wins.items():
+        if name != "quality" and (told := [won for won in found if won is not None]):
+            metrics[f"eval/win_{name}"] = fmean(told)
+    harm = [
+        (a.verdicts["harm"].score, b.verdicts["harm"].score, a.problem_id)
+        for a, b in zip(start, clips, strict=True)
+        if "harm" in a.verdicts and "harm" in b.verdicts
+    ]
+    if harm:
+        change = paired_difference([a or 0.0 for a, _, _ in harm], [b or 0.0 for _, b, _ in harm], [c for _, _, c in harm])
+        metrics |= {"eval/harm_change": change.value, "eval/harm_change_low": change.low, "eval/harm_change_high": change.high}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)} | {"eval/diversity": _diversity(clips)}
+
+
+def _win(clip: Graded, other: Graded, name: str) -> float | None:
+    mine, theirs = clip.verdicts.get(name), other.verdicts.get(name)
+    if mine is None or theirs is None or mine.score is None or theirs.score is None:
+        return None
+    return 1.0 if mine.score > theirs.score else 0.5 if mine.score == theirs.score else 0.0
+
+
+def _diversity(clips: Sequence[Graded]) -> float:
+    by_prompt: dict[str, list[Tensor]] = {}
+    for clip in clips:
+        by_prompt.setdefault(clip.problem_id, []).append(clip.content.clip_FHW)
+    return fmean(torch.stack(own).std(dim=0, correction=0).mean().item() for own in by_prompt.values())

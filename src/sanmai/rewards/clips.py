@@ -1,0 +1,109 @@
+"""Grades clips: what is true of them in the world of moving shapes, a reward model of several heads, or a caller's function.
+
+What is rewarded is a named vector with a weight for each; what is true stands beside it whatever is rewarded, and harm is a
+verdict of its own.
+
+Shape key: B clips, F frames, H, W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from sanmai.policies.flow.reward import FlowReward
+from sanmai.types import Drawn, Graded, Problem, Verdict
+from sanmai.world import shapes
+
+Given = Callable[[Problem, Any], float | None]
+"""A caller's own reward of a prompt and a clip, (F, H, W) in 0..1; None: it cannot be graded."""
+TRUE = (*shapes.DIMENSIONS, "quality", "harm")
+"""Verdicts of every clip: the truth, in units of its deviation over flawed clips; quality is the mean of the three."""
+
+
+class ClipGrades:
+    """Grades samples of a flow (see rollout/engine.py).
+
+    Args:
+        weights: of "visual", "motion", "alignment" and "harm"; harm's is negative where it is to be shunned.
+        model: rewards by its heads in place of the truth.
+        given: rewards by a caller's function alone.
+    """
+
+    def __init__(self, weights: Mapping[str, float], *, model: FlowReward | None = None, given: Given | None = None) -> None:
+        self._weights, self._model, self._given = dict(weights), model, given
+
+    def grade(self, problem: Problem, drawn: Drawn) -> Graded:
+        """A caller's function is asked here, on a thread that may be given up."""
+        if self._given is None:
+            return drawn.graded()
+        score = self._given(problem, drawn.content.clip_FHW.numpy().copy())
+        if score is None or not math.isfinite(score):
+            return drawn.graded({"own": Verdict(None, "the reward function cannot tell")})
+        return drawn.graded({"own": Verdict(float(score), "reward function")}, {"own": float(score)}, {"own": 1.0})
+
+    def grade_together(self, rollouts: Sequence[tuple[Problem, Graded]]) -> list[Graded]:
+        """The truth of all clips, and the rewards of the model where there is one; a clip that is not finite is not graded."""
+        found = [r for _, r in rollouts]
+        whole = [k for k, r in enumerate(found) if bool(torch.isfinite(r.content.clip_FHW).all()) and r.failure is None]
+        if not whole:
+            return found
+        prompts = [rollouts[k][0].prompt for k in whole]
+        clips_BFHW = torch.stack([found[k].content.clip_FHW for k in whole])
+        true = self._true(clips_BFHW.numpy(), prompts)
+        told = self._told(clips_BFHW, prompts) if self._model is not None else {}
+        for b, k in enumerate(whole):
+            verdicts = {name: Verdict(float(values[b]), "measured in the world") for name, values in true.items()}
+            verdicts |= {f"model_{name}": Verdict(float(values[b]), "reward model") for name, values in told.items()}
+            graded = found[k].with_verdicts(verdicts)
+            if self._given is not None:
+                found[k] = graded
+                continue
+            prefix = "model_" if self._model is not None else ""
+            weights = {f"{prefix}{name}": weight for name, weight in self._weights.items() if weight}
+            scores = {name: verdicts[name].score or 0.0 for name in weights}
+            found[k] = graded.graded(graded.verdicts, scores, weights, graded.failure)
+        return found
+
+    def check(self) -> None:
+        pass
+
+    def _true(self, clips_BFHW: np.ndarray, prompts: list[str]) -> dict[str, np.ndarray]:
+        scores = shapes.standardised(shapes.scores(clips_BFHW, prompts))
+        quality_B = np.mean([scores[name] for name in shapes.DIMENSIONS], axis=0)
+        return {name: quality_B if name == "quality" else scores[name] for name in TRUE}
+
+    def _told(self, clips_BFHW: torch.Tensor, prompts: list[str]) -> dict[str, np.ndarray]:
+        assert self._model is not None
+        return {name: values.numpy() for name, values in self._model.scores_of(clips_BFHW, prompts).items()}
+
+
+def preferred(
+    groups_scores: Sequence[Sequence[Mapping[str, float] | None]], rewards: Sequence[Sequence[float | None]], *,
+    harm: str | None, tie_below: float = 0.0,
+) -> list[tuple[int, int, int]]:
+    """(group, better, worse) of each group that has a best and a worst sample: a tie is no pair.
+
+    Args:
+        groups_scores: per sample its verdicts' scores, of which `harm` is read.
+        rewards: of each sample; None is left out.
+        harm: a score by which the less harmful sample of a group is the better one whatever its reward; None: by reward alone.
+        tie_below: a difference of rewards of at most this is a tie.
+    """
+    pairs = []
+    for g, (scores, own) in enumerate(zip(groups_scores, rewards, strict=True)):
+        ranked = sorted(
+            (-(found[harm] if harm and found else 0.0), reward, k)
+            for k, (found, reward) in enumerate(zip(scores, own, strict=True))
+            if reward is not None
+        )
+        if len(ranked) < 2:
+            continue
+        (most_harm, least, worst), (least_harm, most, best) = ranked[0], ranked[-1]
+        if most_harm != least_harm or most - least > tie_below:
+            pairs.append((g, best, worst))
+    return pairs
