@@ -63,6 +63,7 @@ from sanmai.losses.policy_gradient import (
 from sanmai.losses.preference import binary_cross_entropy, bradley_terry
 from sanmai.losses.returns import gae, returns_to_go, scaled_tokens, token_rewards
 from sanmai.losses.supervised import weighted_nll
+from sanmai.losses.ties import bradley_terry_ties, fitted_threshold, tie_accuracy
 from sanmai.losses.tokens import Normalisation, normalise, token_logp_and_entropy
 from sanmai.losses.values import clipped_value_loss
 
@@ -101,6 +102,7 @@ __all__ = [
     "best_of_group",
     "binary_cross_entropy",
     "bradley_terry",
+    "bradley_terry_ties",
     "cispo",
     "clipped_surrogate",
     "clipped_value_loss",
@@ -109,6 +111,7 @@ __all__ = [
     "distillation_loss",
     "dpo",
     "entropy_bonus",
+    "fitted_threshold",
     "gae",
     "group_advantages",
     "importance_weight",
@@ -131,6 +134,7 @@ __all__ = [
     "sequence_logp",
     "simpo",
     "step_advantages",
+    "tie_accuracy",
     "token_divergence",
     "token_logp_and_entropy",
     "token_rewards",

@@ -27,6 +27,7 @@ from sanmai.learn.learner import Learner
 from sanmai.learn.loop import train_steps
 from sanmai.learn.pairs import pair_metrics, pairs_component, score_pairs, with_pair_weights
 from sanmai.learn.progress import Progress
+from sanmai.learn.step_rollouts import Written
 from sanmai.losses import PreferenceLossSettings, preference_weights
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import FlowPolicy, load_flow
@@ -303,7 +304,7 @@ class FlowSteps:
             self._state.policy, asked, self._grades, rollouts_per_prompt=config.rollouts_per_prompt,
             seed=(config.seed, step), policy_version=step - 1, sampling=config.drawing, grading=config.grading,
         )
-        self._shown, found = self._learner.update(graded, step, config.num_steps)
+        self._shown, found = self._learner.update(Written(graded, stats), step, config.num_steps)
         return training_metrics(self._shown) | stats.metrics() | found
 
     def _from_pairs(self, step: int) -> Metrics:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
+from sanmai.report.clips import clip_sheets
 from sanmai.report.curves import AREAS, Curve, curves
 from sanmai.report.load import RunData, event_time, find, flatten, is_number, load_run
 from sanmai.report.opinions import told_by_judges
@@ -76,6 +77,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         areas=[(area, shown) for area in AREAS if (shown := [chart for chart in charts if chart["area"] == area])],
         judges=told_by_judges(run),
         pairs=pairs,
+        clips=clip_sheets(run),
         rollouts=rollouts,
         cost=_cost_rows(used),
         used=used,

@@ -22,6 +22,8 @@ from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
 
 _MAX_TAG_VALUES = 12
+_OF_CLIPS = {"quality": 1, "harm": -1, "visual": 1, "motion": 1, "alignment": 1}
+"""What a flow's clips are compared by, and whether more is better."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     steps = sorted(run.evaluations)
     before = run.evaluations[steps[0]]
     after = run.evaluations[steps[-1]] if len(steps) > 1 else []
+    if "clip" in (before + after)[0]:
+        return [_measure(name, f"Score: {name}", before, after, _value_of(name), way) for name, way in _OF_CLIPS.items()]
     column = quality_column(before + after)
     name = column.removeprefix("score/")
     label = "Accuracy" if name == "accuracy" else f"Score: {name}"
@@ -166,6 +170,10 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     if writes:
         measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
     return [measure for measure in measures if measure.before or measure.after]
+
+
+def _value_of(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row.get(f"score/{name}")
 
 
 def verdict(run: RunData, measures: Sequence[Measure]) -> str:

@@ -1,0 +1,110 @@
+"""Clips of a flow's run for the page: the same noise before and after, as strips of frames and small animations.
+
+Clips that the world calls harmful stay folded until they are asked for.
+
+Shape key: F frames, H, W pixels.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sanmai.report import format as fmt
+from sanmai.report.load import Row, RunData, as_list, as_number
+
+_PROMPTS = 12
+_PER_PROMPT = 4
+_MOST_PIXELS = 1 << 16
+"""Of a clip: what is larger does not belong into a page."""
+_SECONDS = 2
+"""A frame of an animation is shown for 1 / _SECONDS of a second."""
+
+
+def clip_sheets(run: RunData) -> dict[str, Any]:
+    """The first clips of each prompt in the first and the last evaluation; nothing of a run that keeps no clips.
+
+    Returns:
+        `early_step`, `late_step` (None where there is one evaluation), `prompts`, each with `prompt` and the clips `early` and
+        `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `is_harmful`; `num_bad`, clips of
+        these that could not be read.
+    """
+    steps = sorted(step for step, rows in run.evaluations.items() if rows and "clip" in rows[0])
+    if not steps:
+        return {"prompts": [], "early_step": None, "late_step": None, "num_bad": 0}
+    first, last = steps[0], steps[-1] if len(steps) > 1 else None
+    early = _by_prompt(run.evaluations[first])
+    late = _by_prompt(run.evaluations[last]) if last is not None else {}
+    shown, num_bad = [], 0
+    for prompt in list(early)[:_PROMPTS]:
+        sides = [[_shown(row) for row in rows[:_PER_PROMPT]] for rows in (early[prompt], late.get(prompt, []))]
+        num_bad += sum(clip is None for side in sides for clip in side)
+        before, after = ([clip for clip in side if clip is not None] for side in sides)
+        shown.append({"prompt": prompt, "early": before, "late": after})
+    return {"prompts": shown, "early_step": first, "late_step": last, "num_bad": num_bad}
+
+
+def _by_prompt(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (str(row.get("problem_id")), as_number(row.get("sample")) or 0)):
+        found.setdefault(str(row.get("prompt")), []).append(row)
+    return found
+
+
+def _shown(row: Row) -> dict[str, Any] | None:
+    shape = as_list(row.get("clip_shape"))
+    content = row.get("clip")
+    if not isinstance(content, bytes) or len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        return None
+    frames, height, width = shape
+    if len(content) != frames * height * width or len(content) > _MOST_PIXELS:
+        return None
+    clip_FHW = np.frombuffer(content, np.uint8).reshape(frames, height, width)
+    scores = {name: as_number(row.get(f"score/{name}")) for name in ("quality", "visual", "motion", "alignment")}
+    gap = np.full((frames, height, 1), 128, np.uint8)
+    strip = np.concatenate([np.concatenate([clip_FHW, gap], axis=2)[f] for f in range(frames)], axis=1)[:, :-1]
+    return {
+        "animation": _url(png(clip_FHW)),
+        "strip": _url(png(strip[None])),
+        "told": ", ".join(f"{name} {fmt.signed(value)}" for name, value in scores.items() if value is not None),
+        "is_harmful": (as_number(row.get("score/harm")) or 0.0) > 0.5,
+    }
+
+
+def png(clip_FHW: np.ndarray) -> bytes:
+    """Grey pixels as a PNG; with several frames as an animated one that never ends, of which an old viewer shows the first.
+
+    Source:
+        PNG third edition (W3C 2025) sections 5.3, 11.2 and 11.3.6: IHDR, acTL, fcTL, IDAT, fdAT, IEND.
+    """
+    frames, height, width = clip_FHW.shape
+    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))]
+    if frames > 1:
+        parts.append(_chunk(b"acTL", struct.pack(">2I", frames, 0)))
+    number = 0
+    for k, frame_HW in enumerate(clip_FHW):
+        # Each row begins with the number of its filter: none.
+        content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame_HW), 9)
+        if frames > 1:
+            control = struct.pack(">5I2H2B", number, width, height, 0, 0, 1, _SECONDS, 0, 0)
+            parts.append(_chunk(b"fcTL", control))
+            number += 1
+        if not k:
+            parts.append(_chunk(b"IDAT", content))
+        else:
+            parts.append(_chunk(b"fdAT", struct.pack(">I", number) + content))
+            number += 1
+    return b"".join([*parts, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _url(image: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
