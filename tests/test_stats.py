@@ -170,3 +170,27 @@ def test_clusters_that_all_agree_leave_a_width():
     assert paired_difference([float(i) for i in range(6)], [i + 2.0 for i in range(6)]).low == 2.0  # 2^-5 is below 5 %
     fractions = paired_difference([0.90, 0.80, 0.70], [0.95, 0.85, 0.75])
     assert fractions.low < 0 < fractions.high
+
+
+def test_an_independent_difference_is_welchs_interval():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    a, b = [0.1, 2.5, 3.0, 4.4, -1.0], [5.0, 7.0, 6.5]
+    found = stats.independent_difference(a, b)
+    exact = scipy_stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    # The degrees of freedom are rounded down, so ours is a little wider.
+    assert found.low <= exact.low and found.high >= exact.high
+    assert (found.low, found.high) == (pytest.approx(exact.low, abs=0.4), pytest.approx(exact.high, abs=0.4))
+    assert (found.n, found.sign) == (3, 1)
+
+
+def test_an_independent_difference_of_shares_keeps_a_width_where_a_side_does_not_vary():
+    # Newcombe's for 0 of 4 against 4 of 4: Wilson's bounds are [0, 0.4899] and [0.5101, 1];
+    # 1 - sqrt(0.4899^2 + 0.4899^2) = 0.3072
+    found = stats.independent_difference([0.0] * 4, [1.0] * 4)
+    assert (found.value, found.high) == (1.0, 1.0) and found.low == pytest.approx(0.3072, abs=1e-4)
+
+
+def test_an_independent_difference_counts_clusters():
+    once = stats.independent_difference([0.2, 0.4], [0.6, 0.9])
+    twice = stats.independent_difference([0.2, 0.2, 0.4, 0.4], [0.6, 0.6, 0.9, 0.9], [0, 0, 1, 1], [0, 0, 1, 1])
+    assert twice == once

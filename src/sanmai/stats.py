@@ -262,6 +262,60 @@ def paired_difference(
     return Difference(d, max(-1.0, d - down), min(1.0, d + up), n)
 
 
+def independent_difference(
+    before: Sequence[float],
+    after: Sequence[float],
+    clusters_before: Sequence[Hashable] | None = None,
+    clusters_after: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Difference:
+    """Mean of after minus mean of before, of different items; n is the smaller number of clusters.
+
+    Welch's Student-t interval, each mean with its clustered standard error (see clustered_interval) and the degrees of freedom
+
+        df = (u + v)^2 / (u^2 / (m - 1) + v^2 / (k - 1))    u, v: squared errors; m, k: clusters; rounded down
+
+    Shares of which one side does not vary over its clusters have no error of their own there: the interval is then at least as
+    wide as Newcombe's, of the two `rate`s.
+
+    Returns:
+        The whole line with fewer than two clusters on a side; nan and n = 0 where a side is empty.
+
+    Raises:
+        ValueError: lengths differ, or confidence outside 0..1.
+
+    Source:
+        Welch 1947 (Biometrika 34:28); Newcombe 1998 (Statistics in Medicine 17:873) method 10 for independent shares.
+    """
+    sides = [(list(before), clusters_before), (list(after), clusters_after)]
+    sums = [list(_cluster_sums(values, clusters).values()) for values, clusters in sides]
+    n = min(map(len, sums))
+    if n == 0:
+        return Difference(float("nan"), -inf, inf, 0)
+    means = [fsum(values) / len(values) for values, _ in sides]
+    d = means[1] - means[0]
+    if n < 2:
+        _normal_quantile(confidence)
+        return Difference(d, -inf, inf, n)
+    squares = [
+        len(found) / (len(found) - 1) * fsum((total - size * mean) ** 2 for total, size in found) / len(values) ** 2
+        for found, mean, (values, _) in zip(sums, means, sides, strict=True)
+    ]
+    low = high = d
+    if (error := sum(squares)) > 0:
+        below = sum(square**2 / (len(found) - 1) for square, found in zip(squares, sums, strict=True))
+        half = _t_quantile(confidence, int(error**2 / below)) * sqrt(error)
+        low, high = d - half, d + half
+    if all(0 <= value <= 1 for values, _ in sides for value in values):
+        if min(squares) <= 1e-24:
+            first, second = (rate(values, clusters, confidence) for values, clusters in sides)
+            down = _combine(second.value - second.low, first.high - first.value, 0.0)
+            up = _combine(second.high - second.value, first.value - first.low, 0.0)
+            low, high = _wider((low, high), (d - down, d + up))
+        low, high = max(-1.0, low), min(1.0, high)
+    return Difference(d, low, high, n)
+
+
 def _rare_changes(
     changes: Sequence[float], clusters: Sequence[Hashable] | None, confidence: float
 ) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The commands: sanmai run | sample | audit | redteam | plan | doctor | report | chat | score | export | ..."""
+"""The commands: sanmai run | sample | audit | redteam | stream | plan | doctor | report | chat | score | export | ..."""
 
 from __future__ import annotations
 
@@ -172,6 +172,29 @@ def redteam(
 ) -> None:
     """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
     run_recipe("redteam", config, set_, out, {"model": {"name": model}, "problems": {"source": problems}})
+
+
+@app.command()
+def stream(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    reasoning: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Problems with answers; may be given several times, as those below.")
+    ] = None,
+    safety: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Dangerous requests.")] = None,
+    general: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Harmless requests.")] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Meet the sealed families too: a look that is recorded, and only the first counts.")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Meet families of perturbations that nobody trained for, one after the other, and see what survives first contact."""
+    given = {"reasoning": reasoning, "safety": safety, "general": general}
+    sources = {role: files for role, files in given.items() if files}
+    values = {"model": {"name": model}, **({"sources": sources} if sources else {}), **({"release": True} if release else {})}
+    run_recipe("stream", config, set_, out, values)
 
 
 @app.command()

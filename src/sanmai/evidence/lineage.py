@@ -52,7 +52,7 @@ def history(model: str) -> list[Step]:
     seen: set[Path] = set()
     name: str | None = model
     while name is not None and len(steps) < _MAX_LENGTH:
-        folder = _run_folder(name)
+        folder = run_folder(name)
         if folder is None or folder.resolve() in seen:
             steps.append(Step(name, None, None, facts=_known(content=content_digest(name))))
             break
@@ -91,7 +91,7 @@ def trained_on(steps: list[Step]) -> TrainedOn:
     return found
 
 
-def _run_folder(name: str) -> Path | None:
+def run_folder(name: str) -> Path | None:
     """The run folder that a model's name is, or is a checkpoint in."""
     path = Path(name)
     if path.parent.name == "checkpoints":

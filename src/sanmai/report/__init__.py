@@ -15,6 +15,7 @@ from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
 from sanmai.report.search_html import is_search, summarise_search, write_search_report
+from sanmai.report.stream_html import is_stream, summarise_stream, write_stream_report
 
 __all__ = ["summarise", "write_report", "write_table"]
 
@@ -36,6 +37,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         return write_audit_report(run_folder)
     if is_search(run_folder):
         return write_search_report(run_folder)
+    if is_stream(run_folder):
+        return write_stream_report(run_folder)
     if not is_pipeline(run_folder):
         return html.write_report(run_folder, defaults=defaults)
     for manifest in sorted(Path(run_folder).glob("stages/*/stage.json")):
@@ -60,6 +63,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         return summarise_audit(run_folder)
     if is_search(run_folder):
         return summarise_search(run_folder)
+    if is_stream(run_folder):
+        return summarise_stream(run_folder)
     if is_comparison(run_folder):
         return summarise_comparison(run_folder)
     return summarise_pipeline(run_folder) if is_pipeline(run_folder) else summary.summarise(run_folder)
