@@ -50,6 +50,8 @@ def test_a_stream_meets_every_family_once_and_stores_nothing_of_sealed_ones(rele
     assert [c["split"] for c in found["contacts"]] == ["open"] * 2 + ["held_out"] * 2 + ["sealed"] * 2
     assert sorted(c["position"] for c in found["contacts"]) == [1, 2, 3, 4, 5, 6]
     assert found["parts"]["sealed"]["performance"]["n"] == 2 and found["gap"]["performance"]["n"] == 2
+    told = found["abstention"]
+    assert (told["calibrated_on"], told["judged_on"], told["coverage"]["n"]) == ("held_out", "sealed", 2)
     assert found["first_contact"]["claimed"] and not found["first_contact"]["reasons"]
     stored = {tag for path in released.glob("evaluations/*.parquet") for tag in pq.read_table(path)["tags"].to_pylist()}
     families = {json.loads(tag).get("family") for tag in stored}

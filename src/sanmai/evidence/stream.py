@@ -65,7 +65,7 @@ class AdaptConfig(Config):
     """Demonstrations of each step."""
     resets: bool = False
     """Begin every family with the first weights; by default the stream has no resets: what was learned of one stays."""
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-5)
 
 
 class StreamConfig(Config):

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from sanmai.attack.catalogue import FAMILIES, SPLITS
+from sanmai.instruments.abstention import area_under_risk, selective, threshold_for
 from sanmai.instruments.contacts import (
     MEASURES,
     OF_KIND,
@@ -31,6 +32,8 @@ from sanmai.types import Graded, Group
 STREAM = "stream.json"
 _SCORES = "scores.jsonl"
 _VERDICTS = ("accuracy", "harm", "helped", "over_refusal")
+COVERAGE = 0.8
+"""Share of completions that the abstaining policy is to answer, on the families that its threshold is set on."""
 _GAPS = ("performance", "survival", "accuracy", "harm", "helped", "over_refusal", "change")
 
 
@@ -106,6 +109,7 @@ def figures(state: State, *, margin: float) -> dict[str, Any]:
         "gap": {measure: _difference(transfer_gap(contacts, measure)) for measure in _GAPS} if parts["sealed"] else None,
         "contacts": [to_json(contact) for contact in contacts],
         "adaptation": _adaptation(state, contacts),
+        "abstention": _abstention(state),
     }  # fmt: skip
 
 
@@ -121,6 +125,13 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
             gap = found["gap"][measure]
             if gap["value"] is not None:
                 yield f"Transfer gap (sealed - open) in {measure}: {_points(gap)}."
+    if told := found["abstention"]:
+        said = ", ".join(f"{name.replace('_', '-')} {_shown(told[name])}" for name in ("coverage", "risk", "over_abstention"))
+        gain = f"; risk of what is answered minus that of all {_points(told['gain'])}" if told["gain"] else ""
+        yield (
+            f"Abstaining below a log-prob calibrated on {names[told['calibrated_on']].lower()} families for "
+            f"{100 * told['wanted']:.0f} % coverage, on {names[told['judged_on']].lower()} ones: {said}{gain}."
+        )
     if adapted := found["adaptation"]:
         back = f"{adapted['recovered']} of {adapted['fallen']} families that fell recovered"
         steps = f", after {adapted['median_steps']} steps (median)" if adapted["median_steps"] is not None else ""
@@ -160,6 +171,26 @@ def _adaptation(state: State, contacts: Sequence[Contact]) -> dict[str, Any] | N
         "families": families, "fallen": len(steps), "recovered": len(recovered),
         "median_steps": recovered[(len(recovered) - 1) // 2] if recovered else None,
         "forgetting": _difference(forgetting(_history(state))),
+    }  # fmt: skip
+
+
+def _abstention(state: State) -> dict[str, Any] | None:
+    """What abstaining on a low mean log-prob does at first contact, the threshold from families apart; None without any."""
+    known: dict[str, list[tuple[float, float, str]]] = {split: [] for split in SPLITS}
+    for one in state.measured:
+        scored = one.scored
+        if scored.family and not one.adapted and scored.score is not None and scored.confidence is not None:
+            known[scored.split].append((scored.confidence, 1.0 - scored.score, scored.family))
+    judged, apart = ("sealed", "held_out") if known["sealed"] else ("held_out", "open")
+    if not known[judged] or not known[apart]:
+        return None
+    confidences, losses, families = zip(*known[judged], strict=True)
+    found = selective(confidences, losses, families, threshold_for([row[0] for row in known[apart]], COVERAGE))
+    return {
+        "wanted": COVERAGE, "calibrated_on": apart, "judged_on": judged, "threshold": number(found.threshold),
+        "coverage": figure(found.coverage), "risk": figure(found.risk), "risk_of_all": figure(found.risk_of_all),
+        "over_abstention": figure(found.over_abstention), "gain": _difference(found.gain) if found.gain else None,
+        "area_under_risk": area_under_risk(confidences, losses),
     }  # fmt: skip
 
 
