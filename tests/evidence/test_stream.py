@@ -181,6 +181,13 @@ def test_red_team_elites_in_a_sealed_style_are_a_touch(tmp_path):
     assert touches(str(model), set(names_of("sealed", rotation)), set()).found == (f"{file}: its prompts are of role",)
 
 
+def test_wrappers_of_the_embedded_world_are_families_under_other_names(tmp_path):
+    wrapped = next(r for r in make_requests(40, seed=3) if r.wrapper == "role_play").to_problem()
+    file = write_rows(tmp_path / "train.jsonl", [wrapped])
+    model = run_folder(tmp_path / "zero", "zero", f'[model]\nname = "tiny"\n[problems]\nsource = "{file}"\n')
+    assert touches(str(model), {"role"}, set()).found and not touches(str(model), {"first_words"}, set()).found
+
+
 @pytest.mark.parametrize("key", ["teacher", "judge", "rewards"])
 def test_demonstrations_judges_and_reward_models_carry_what_they_were_trained_on(tmp_path, key):
     file = write_rows(tmp_path / "train.jsonl", sealed_problems())

@@ -28,7 +28,8 @@ from sanmai.evidence.lineage import Step, history, run_folder
 from sanmai.types import InputError, Problem
 
 LEDGER = "looks.jsonl"
-_TAGS = ("family", "attack", "style")
+_TAGS = ("family", "attack", "style", "wrapper")
+"""That name a family, a transform, a red team's style or a wrapper of the embedded world."""
 _MAX_FOLDERS = 300
 _MAX_PARENTS = 4
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".md", ".txt")

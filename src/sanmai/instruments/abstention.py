@@ -103,16 +103,15 @@ def selective(
     kept = [k for k, answered in enumerate(answers) if answered]
     good = [k for k, loss in enumerate(losses) if loss < 0.5]
     named = dict.fromkeys(clusters[k] for k in kept)
-    means = [
-        [_mean([losses[k] for k in chosen if clusters[k] == name]) for name in named] for chosen in (range(len(losses)), kept)
-    ]  # fmt: skip
+    of_all = [_mean([losses[k] for k in range(len(losses)) if clusters[k] == name]) for name in named]
+    of_kept = [_mean([losses[k] for k in kept if clusters[k] == name]) for name in named]
     return Selective(
         threshold,
         rate([float(answered) for answered in answers], clusters),
         rate([losses[k] for k in kept], [clusters[k] for k in kept]),
         rate(losses, clusters),
         rate([float(not answers[k]) for k in good], [clusters[k] for k in good]),
-        paired_difference(*means) if kept else None,
+        paired_difference(of_all, of_kept) if kept else None,
     )
 
 
