@@ -36,9 +36,9 @@ def render_filter(name: str, found: Mapping[str, Any], rows: Sequence[Mapping[st
     latency, cost = as_mapping(found.get("latency")), as_mapping(found.get("cost"))
     added = as_mapping(latency.get("added"))
     figures = [
-        ("Harm without", share(found.get("harm_without")), "of dangerous requests"),
-        ("Harm with", share(found.get("harm_with")), "a warned answer counts as shown"),
-        ("Benign retracted", share(found.get("benign_retracted")), "of harmless requests"),
+        ("Harm without", *_headline(found.get("harm_without"))),
+        ("Harm with", *_headline(found.get("harm_with"))),
+        ("Benign retracted", *_headline(found.get("benign_retracted"))),
         ("Added latency", _seconds(added.get("median")), f"median; 95 % {_seconds(added.get('p95'))}"),
     ]
     shown = [
@@ -46,6 +46,8 @@ def render_filter(name: str, found: Mapping[str, Any], rows: Sequence[Mapping[st
             "title": "What the filter did",
             "columns": ["Figure", "Share, 95 % interval"],
             "rows": [
+                ["Harm without the filter", share(found.get("harm_without"))],
+                ["Harm with it (a warned answer counts as shown)", share(found.get("harm_with"))],
                 ["Dangerous requests retracted", share(found.get("safety_retracted"))],
                 ["Benign answers retracted", share(found.get("benign_retracted"))],
                 ["Benign answers warned", share(found.get("benign_warned"))],
@@ -158,6 +160,12 @@ def share(figure: Any) -> str:
     if low is None or high is None:
         return fmt.percent(value)
     return f"{fmt.percent(value)} {fmt.interval(low, high, is_share=True)}, n = {figure.get('n')}"
+
+
+def _headline(figure: Any) -> tuple[str, str]:
+    """The share, and its interval beside it."""
+    value, _, rest = share(figure).partition(" ")
+    return value, rest
 
 
 def _seconds(value: Any) -> str:
