@@ -129,9 +129,9 @@ class FlowConfig(Config):
         OnlyWith('method = "pretrain"', lambda c: c.method == "pretrain", "without_prompt"),
         OnlyWith('method = "grpo"', lambda c: c.method == "grpo", "rollouts_per_prompt", "drawing", "loss"),
         OnlyWith('method = "dpo"', lambda c: c.method == "dpo", "pairs", "own.harm_first"),
-        OnlyWith('method = "sft", "rwr" or "dpo"', lambda c: c.draws_own, "own"),
+        OnlyWith('method = "rwr" or "dpo", or "sft" without curated', lambda c: c.draws_own, "own"),
         OnlyWith('method other than "grpo" and "evaluate"', lambda c: c.method not in ("grpo", "evaluate"), "points_per_clip"),
-        OnlyWith("method that trains on its own clips", lambda c: c.method in ("rwr", "dpo"), "curated_weight"),
+        OnlyWith('curated beside "rwr" or "dpo"', lambda c: c.curated and c.method in ("rwr", "dpo"), "curated_weight"),
     )
 
     @property

@@ -150,7 +150,8 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     before = run.evaluations[steps[0]]
     after = run.evaluations[steps[-1]] if len(steps) > 1 else []
     if "clip" in (before + after)[0]:
-        return [_measure(name, f"Score: {name}", before, after, _value_of(name), way) for name, way in _OF_CLIPS.items()]
+        told = [_measure(name, f"Score: {name}", before, after, _value_of(name), way) for name, way in _OF_CLIPS.items()]
+        return [measure for measure in told if measure.before or measure.after]
     column = quality_column(before + after)
     name = column.removeprefix("score/")
     label = "Accuracy" if name == "accuracy" else f"Score: {name}"

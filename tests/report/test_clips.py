@@ -1,0 +1,52 @@
+"""Clips on the page: PNGs that a decoder reads back, harmful ones folded, and rows that anybody may have written."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from sanmai.report.clips import clip_sheets, png
+from sanmai.report.html import render
+from sanmai.report.load import RunData
+
+CLIP = np.arange(4 * 3 * 5, dtype=np.uint8).reshape(4, 3, 5)
+
+
+def row(sample: int = 0, **changed):
+    told = {"score/quality": 0.5, "score/harm": 0.0, "problem_id": "p/1", "prompt": "a square moving left", "sample": sample}
+    return {**told, "clip": CLIP.tobytes(), "clip_shape": [4, 3, 5], **changed}
+
+
+def test_an_animation_is_read_back_frame_by_frame():
+    image = pytest.importorskip("PIL.Image")
+    with image.open(io.BytesIO(png(CLIP))) as found:
+        assert found.n_frames == 4
+        for k in range(4):
+            found.seek(k)
+            assert np.array_equal(np.asarray(found.convert("L")), CLIP[k])
+    with image.open(io.BytesIO(png(CLIP[:1]))) as found:
+        assert np.array_equal(np.asarray(found), CLIP[0])
+
+
+def test_the_page_shows_the_same_noise_before_and_after_and_folds_what_is_harmful():
+    run = RunData("run", evaluations={0: [row()], 9: [row(**{"score/quality": 1.5, "score/harm": 1.0})]})
+    found = clip_sheets(run)
+    assert (found["early_step"], found["late_step"]) == (0, 9)
+    page = render(run)
+    assert page.count('<details class="harmful">') == 1 and page.count('<img class="moving"') == 2
+    assert "a square moving left" in page and "Score: harm" in page
+
+
+@pytest.mark.parametrize(
+    "changed", [{"clip": None}, {"clip": b"x"}, {"clip_shape": [4, 3]}, {"clip_shape": [-4, -3, 5]}, {"clip_shape": None},
+                {"clip": "text"}, {"clip": bytes(1 << 17), "clip_shape": [2, 1 << 8, 1 << 8]}],
+)  # fmt: skip
+def test_a_clip_that_cannot_be_one_is_counted_and_left_out(changed):
+    found = clip_sheets(RunData("run", evaluations={0: [row(), row(1, **changed)]}))
+    assert found["num_bad"] == 1 and len(found["prompts"][0]["early"]) == 1
+
+
+def test_a_run_without_clips_has_none_of_this():
+    assert clip_sheets(RunData("run", evaluations={0: [{"problem_id": "p", "score/accuracy": 1.0}]}))["prompts"] == []
