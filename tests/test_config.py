@@ -227,7 +227,7 @@ IDLE: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("zero", "anchor.demonstrations_per_update", 9, {"anchor": {"source": "a.jsonl", "weight": 0.1}}),
     ("zero", "loss.kl_estimator", "k1", {"loss": {"kl_weight": 0.1}}),
     ("zero", "loss.reference_reset_steps", 9, {"loss": {"kl_weight": 0.1}}),
-    ("sft", "optimizer.final_lr_ratio", 0.3, {"optimizer": {"schedule": "linear"}}),
+    ("zero", "optimizer.final_lr_ratio", 0.3, {"optimizer": {"schedule": "linear"}}),
     ("zero", "model.lora_alpha", 64, {"model": {"lora_rank": 4}}),
     ("zero", "rewards.judge.retries", 2, {"rewards": {"helpfulness": 1.0, "helpfulness_from": "judge",
         "judge": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}}),
@@ -331,3 +331,43 @@ def test_every_condition_names_settings_that_there_are_and_is_shown_with_them():
     assert "Read only with rewards.helpfulness_from, harmlessness_from or" in shown["rewards.judge.retries"]
     assert shown["rewards.judge.retries"].endswith("rewards.judge.base_url.")
     assert "Read only" not in shown["num_steps"]
+
+
+class Speed(Config):
+    lr: float = 1e-6
+    schedule: str = "constant"
+
+
+class Inner(Config):
+    speed: Speed = Speed(lr=3.0)
+    count: int = 1
+
+
+class Recipe(Config):
+    speed: Speed = Speed(schedule="cosine")
+    inner: Inner = Inner(speed=Speed(schedule="linear"), count=7)
+
+
+def test_a_section_given_in_part_keeps_the_recipes_own_default_of_the_rest():
+    assert Recipe.read({"speed": {"lr": 2.0}}).speed == Speed(lr=2.0, schedule="cosine")
+    assert Recipe.read({"inner": {"speed": {"lr": 5.0}}}).inner == Inner(speed=Speed(lr=5.0, schedule="linear"), count=7)
+    assert Recipe.read({"inner": {"count": 2}}).inner.speed == Speed(schedule="linear")
+    assert Recipe.read({"speed": {"schedule": "constant"}}).speed == Speed()
+    whole = Recipe(speed=Speed(lr=9.0))
+    assert whole.speed.schedule == "constant"  # a section that is given whole, as an object, is as it is
+    assert Recipe.read(Recipe.read({"speed": {"lr": 2.0}}).model_dump()) == Recipe.read({"speed": {"lr": 2.0}})
+
+
+@pytest.mark.parametrize(("recipe", "given", "kept"), [
+    ("sft", {"model": {"name": "other"}, "optimizer": {"lr": 1e-5}}, ("optimizer", "schedule", "cosine")),
+    ("r1", {"reasoning": {"num_steps": 9}}, ("reasoning", "rewards", "language", 1.0)),
+    ("compare", {"budgets": {"every": 3}}, ("budgets", "harm", "limit", 0.02)),
+])
+def test_recipes_keep_what_they_set_themselves(recipe, given, kept):
+    from sanmai.recipes import find_recipe
+
+    *path, value = kept
+    found = find_recipe(recipe).config.model_validate(given)
+    for name in path:
+        found = getattr(found, name)
+    assert found == value

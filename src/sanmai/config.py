@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sanmai.types import InputError
 
@@ -46,6 +46,17 @@ class Config(BaseModel):
     """What is read only under a condition; a subclass's rules are added to those of its bases."""
     completed_later: ClassVar[frozenset[str]] = frozenset()
     """Names of sections, at any depth below, that a pipeline fills in for its stages: what they will hold is not known yet."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_sections(cls, values: Any) -> Any:
+        """A section that is given in part keeps what the recipe's own default of that section says of the rest."""
+        if not isinstance(values, Mapping):
+            return values
+        given = {name: value for name, value in values.items() if isinstance(value, Mapping) and name in cls.model_fields}
+        defaults = {name: cls.model_fields[name].default for name in given}
+        own = {name: d for name, d in defaults.items() if isinstance(d, Config) and d != type(d)()}
+        return {**values, **{name: merge(section.model_dump(), given[name]) for name, section in own.items()}}
 
     @classmethod
     def read(
