@@ -32,7 +32,7 @@ from sanmai.data.trace import parse_trace
 from sanmai.instruments.hacking import Evaluation, proxy_gold_alarm
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.harm import harm_verdict, over_refusal_verdict
@@ -72,7 +72,7 @@ class Sampled:
 class Truth:
     """Steps of texts, and whether each is right."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: TextPolicy) -> None:
         self.policy, self._decode = policy, decoder(policy.tokenizer)
 
     def steps(self, problem: Problem, tokens: Sequence[int], ends: Sequence[int]) -> tuple[bool, ...]:
@@ -127,7 +127,7 @@ class Exact:
 
 
 def searched(
-    policy: Policy, problems: Sequence[Problem], strategy: Strategy, guide: Exact, seed: int, budget: int | None = None
+    policy: TextPolicy, problems: Sequence[Problem], strategy: Strategy, guide: Exact, seed: int, budget: int | None = None
 ) -> list[Search]:
     limits = Limits(SAMPLING.max_tokens, 24, budget)
     driver = Driver(policy, guide, RULE, SAMPLING, limits, seed=(seed, "search"), prefixes=Prefixes(2**27))

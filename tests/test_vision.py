@@ -25,7 +25,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.general import prefill_cached, start_uncached
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -53,7 +53,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def policies(folder) -> dict[str, Policy]:
+def policies(folder) -> dict[str, TextPolicy]:
     return {kind: load_policy(ModelConfig(name=str(folder / kind))) for kind in KINDS}
 
 
@@ -65,7 +65,7 @@ def asking(content: str, *images: Image) -> Problem:
     return Problem(content, ({"role": "user", "content": content, **({"images": [*images]} if images else {})},), "5")
 
 
-def requests(policy: Policy, problems: Sequence[Problem], size: int = 3) -> list[Request]:
+def requests(policy: TextPolicy, problems: Sequence[Problem], size: int = 3) -> list[Request]:
     prompts = [render_prompt(policy.tokenizer, p.messages, carries_images=True) for p in problems]
     return [
         Request(tokens, [(p.id, g) for g in range(size)], images=p.images) for tokens, p in zip(prompts, problems, strict=True)]
@@ -77,7 +77,7 @@ def some_problems(folder: Path) -> list[Problem]:
         asking("sum", picture(folder, "1")), asking("<image>", picture(folder, "0"))]  # fmt: skip
 
 
-def logp_of(policy: Policy, tokens: list[int], completion: list[int], *images: Image) -> torch.Tensor:
+def logp_of(policy: TextPolicy, tokens: list[int], completion: list[int], *images: Image) -> torch.Tensor:
     with torch.no_grad():
         batch = pack([(tokens, completion, images)])
         return policy.score(batch)[0][batch.mask_BT]
@@ -341,7 +341,7 @@ def test_a_run_whose_pictures_were_changed_is_not_gone_on_with(folder, both, tmp
     assert done.exit_code != 0 and "is not the picture that was recorded" in str(done.exception)
 
 
-def learned(folder: Path, problems: Sequence[Problem]) -> Policy:
+def learned(folder: Path, problems: Sequence[Problem]) -> TextPolicy:
     """A policy that was taught these problems' answers."""
     policy = load_policy(ModelConfig(name=str(folder / "qwen2_vl"), threads=1))
     config = OptimizerConfig(lr=4e-3, betas=(0.9, 0.99))
@@ -354,7 +354,7 @@ def learned(folder: Path, problems: Sequence[Problem]) -> Policy:
     return policy
 
 
-def measured(policy: Policy, problems: Sequence[Problem], samples: int = 2) -> dict[str, float]:
+def measured(policy: TextPolicy, problems: Sequence[Problem], samples: int = 2) -> dict[str, float]:
     groups, _ = rollout(
         policy, problems, Rubric(RewardsConfig()), rollouts_per_prompt=samples, seed=("test",), policy_version=0,
         sampling=SamplingConfig(max_tokens=4, temperature=0.1), grading=GradingConfig(workers=1))  # fmt: skip

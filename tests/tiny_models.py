@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.types import Drawn, Group, Problem, StopReason
 
@@ -80,14 +80,14 @@ def save_folder(folder: Path, architecture: str = "qwen3", *, text: str = TEXT, 
     return folder
 
 
-def random_policy(architecture: str = "qwen3", **changes: Any) -> Policy:
+def random_policy(architecture: str = "qwen3", **changes: Any) -> TextPolicy:
     """A policy in memory, as `load_policy` would make it."""
     tokenizer = bpe_tokenizer()
-    return Policy(random_model(architecture, len(tokenizer), **changes).eval(), tokenizer, ModelConfig())
+    return TextPolicy(random_model(architecture, len(tokenizer), **changes).eval(), tokenizer, ModelConfig())
 
 
 def sampled_groups(
-    policy: Policy, prompts: list[list[int]], group_size: int, *, seed: int = 0, step: int = 1, config: SamplingConfig,
+    policy: TextPolicy, prompts: list[list[int]], group_size: int, *, seed: int = 0, step: int = 1, config: SamplingConfig,
 ) -> list[Group[Drawn]]:
     """One group per prompt, not graded; problem ids are "0", "1", ..."""
     requests = [Request(tokens, [(seed, step, str(p), g) for g in range(group_size)]) for p, tokens in enumerate(prompts)]

@@ -122,13 +122,13 @@ def test_the_policy_stops_at_the_end_of_a_turn_and_at_all_that_the_generation_co
     from tests.tiny_models import random_model
 
     from sanmai.policies.text.config import ModelConfig
-    from sanmai.policies.text.policy import Policy
+    from sanmai.policies.text.policy import TextPolicy
 
     tokenizer = tokenizer_of(CHATML)
     model = random_model("llama", len(tokenizer))
     model.generation_config.eos_token_id = [3, 4]
     names = ("<|im_end|>", "<|endoftext|>")
-    found = Policy(model.eval(), tokenizer, ModelConfig()).stop_tokens
+    found = TextPolicy(model.eval(), tokenizer, ModelConfig()).stop_tokens
     assert set(found) == {3, 4, *(tokenizer.convert_tokens_to_ids(name) for name in names)}
 
 

@@ -20,7 +20,7 @@ from sanmai.policies.cores import Cores
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.decoder import DenseDecoder, fuse
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
@@ -66,7 +66,7 @@ def test_memory_is_that_of_the_real_parameters_gradients_and_optimizer(kl):
 QKV, OUTPUT, GATE_UP, DOWN = 2048, 1024, 3072, 1536
 
 
-def policy_of(tmp_path: Path, architecture: str = "qwen3", **settings) -> Policy:
+def policy_of(tmp_path: Path, architecture: str = "qwen3", **settings) -> TextPolicy:
     return load_policy(ModelConfig(name=str(save_folder(tmp_path / "model", architecture)), threads=1, **settings))
 
 

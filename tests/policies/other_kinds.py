@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sanmai.config import Config
 from sanmai.learn.learner import Learner
+from sanmai.learn.step_rollouts import Written
 from sanmai.policies.contract import BatchT, Policy
 from sanmai.policies.cores import Cores
 from sanmai.policies.text.sampler import uniforms
@@ -197,7 +198,7 @@ def run_other(config: OtherConfig, out: Path, *, dies_after: int | None = None) 
                 state.policy, PROBLEMS, Nearness(), rollouts_per_prompt=8, seed=(config.seed, step), policy_version=step - 1,
                 sampling=None, grading=config.grading,
             )
-            groups, found = learner.update(graded, step, config.num_steps)
+            groups, found = learner.update(Written(graded, stats), step, config.num_steps)
             metrics = training_metrics(groups) | stats.metrics() | found
             rewards.append(metrics["reward/mean"])
             run.log_step(step, metrics, groups)

@@ -18,7 +18,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, native
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from tiny_models import bpe_tokenizer, random_model
 
@@ -54,15 +54,15 @@ def model_of(variant: str, **more: Any) -> Any:
     return model
 
 
-def policies(variant: str) -> tuple[Policy, Policy]:
+def policies(variant: str) -> tuple[TextPolicy, TextPolicy]:
     model, tokenizer = model_of(variant), bpe_tokenizer()
-    fast, general = Policy(model, tokenizer, ModelConfig()), Policy(model, tokenizer, ModelConfig(fast_path=False))
+    fast, general = TextPolicy(model, tokenizer, ModelConfig()), TextPolicy(model, tokenizer, ModelConfig(fast_path=False))
     in_part = "part" in variant  # the compiled attention turns whole heads
     assert fast.path.startswith("fast path") and ("by PyTorch" in fast.path) is in_part and general.dense is None
     return fast, general
 
 
-def loss_of(policy: Policy) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def loss_of(policy: TextPolicy) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Log-probs of packed rows that share prompts, and the gradient of their mean."""
     policy.model.zero_grad()
     batch = pack(ROWS)
@@ -71,7 +71,7 @@ def loss_of(policy: Policy) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     return logp_BT.detach(), {name: p.grad.clone() for name, p in policy.weights.items() if p.grad is not None}
 
 
-def assert_same_scores_and_gradients(fast: Policy, general: Policy) -> None:
+def assert_same_scores_and_gradients(fast: TextPolicy, general: TextPolicy) -> None:
     (found, gradients), (expected, expected_gradients) = loss_of(fast), loss_of(general)
     assert torch.allclose(found, expected, atol=2e-5)
     assert gradients.keys() == expected_gradients.keys() == fast.weights.keys()

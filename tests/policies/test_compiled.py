@@ -14,7 +14,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.cpu import compiled, kernels
 from sanmai.policies.text.cpu.native import Native, native
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from tiny_models import bpe_tokenizer, random_model
 
 BOTH = [torch.float32, torch.bfloat16]
@@ -222,9 +222,9 @@ def test_every_thread_computes_the_same_bytes(library):
         assert len(set(pool.map(gradient, range(6)))) == 1
 
 
-def random_policy_of(dtype: str) -> Policy:
+def random_policy_of(dtype: str) -> TextPolicy:
     tokenizer = bpe_tokenizer()
-    return Policy(random_model("qwen3", len(tokenizer)).eval(), tokenizer, ModelConfig(dtype=dtype, threads=1))
+    return TextPolicy(random_model("qwen3", len(tokenizer)).eval(), tokenizer, ModelConfig(dtype=dtype, threads=1))
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("bfloat16", 0.03)])

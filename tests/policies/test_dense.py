@@ -12,7 +12,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.dense import DenseModel, Layout
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import TokenBatch
 from tiny_models import bpe_tokenizer, random_model, random_policy, save_folder
 
@@ -26,16 +26,16 @@ def batch() -> TokenBatch:
     return pack(ROWS)
 
 
-def both_paths(architecture: str, **changes) -> tuple[Policy, Policy]:
+def both_paths(architecture: str, **changes) -> tuple[TextPolicy, TextPolicy]:
     """The same weights with and without the fast path."""
     tokenizer = bpe_tokenizer()
     model = random_model(architecture, len(tokenizer), **changes).eval()
-    fast, general = Policy(model, tokenizer, ModelConfig()), Policy(model, tokenizer, ModelConfig(fast_path=False))
+    fast, general = TextPolicy(model, tokenizer, ModelConfig()), TextPolicy(model, tokenizer, ModelConfig(fast_path=False))
     assert fast.dense is not None and general.dense is None
     return fast, general
 
 
-def scores_and_gradients(policy: Policy) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+def scores_and_gradients(policy: TextPolicy) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     policy.model.zero_grad()
     logp_BT, entropy_BT = policy.score(batch(), temperature=0.7, entropy_gradient=True)
     (logp_BT.sum() + 0.3 * entropy_BT.sum()).backward()
@@ -92,8 +92,8 @@ def test_layers_computed_again_give_the_same_gradient():
     tokenizer = bpe_tokenizer()
     for fast_path in (True, False):
         model = random_model("qwen3", len(tokenizer)).eval()
-        plain = scores_and_gradients(Policy(model, tokenizer, ModelConfig(fast_path=fast_path)))
-        again = Policy(model, tokenizer, ModelConfig(fast_path=fast_path, recompute_layers=True))
+        plain = scores_and_gradients(TextPolicy(model, tokenizer, ModelConfig(fast_path=fast_path)))
+        again = TextPolicy(model, tokenizer, ModelConfig(fast_path=fast_path, recompute_layers=True))
         assert_close(scores_and_gradients(again), plain)
 
 
@@ -101,8 +101,8 @@ def test_layers_computed_again_give_the_same_gradient():
 def test_bfloat16_is_near_float32(architecture):
     tokenizer = bpe_tokenizer()
     model = random_model(architecture, len(tokenizer), initializer_range=0.1).eval()
-    plain = scores_and_gradients(Policy(model, tokenizer, ModelConfig()))
-    low = Policy(model, tokenizer, ModelConfig(dtype="bfloat16"))
+    plain = scores_and_gradients(TextPolicy(model, tokenizer, ModelConfig()))
+    low = TextPolicy(model, tokenizer, ModelConfig(dtype="bfloat16"))
     assert low.dense is not None
     logp_BT, _, gradients = scores_and_gradients(low)
     assert (logp_BT - plain[0]).abs().max() < 0.2
@@ -139,5 +139,5 @@ def test_models_that_the_fast_path_does_not_know_take_the_general_path_and_say_w
     for dtype in (torch.float32, torch.bfloat16):
         with pytest.raises(FastPathError, match=reason):
             DenseModel.of(model, dtype)
-    policy = Policy(model, bpe_tokenizer(), ModelConfig(dtype="bfloat16"))
+    policy = TextPolicy(model, bpe_tokenizer(), ModelConfig(dtype="bfloat16"))
     assert policy.dense is None and re.search(f"general path: .*{reason}", policy.path)

@@ -18,7 +18,7 @@ from sanmai.policies.text.checkpoints import write_checkpoint
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError, TokenBatch
 from tiny_models import ARCHITECTURES, random_model, random_policy, save_folder
@@ -66,7 +66,7 @@ def test_a_head_that_does_more_than_is_known_falls_back_to_the_models_own_logits
             return output
 
     policy.model.__class__ = Odd
-    odd = Policy(policy.model, policy.tokenizer, policy.config)
+    odd = TextPolicy(policy.model, policy.tokenizer, policy.config)
     assert not odd.scores_in_chunks
     with torch.no_grad():
         assert torch.allclose(odd.score(batch)[0], plain_scores(odd.model, batch, 1.0)[0], atol=1e-5)
@@ -270,13 +270,13 @@ def test_a_model_without_an_end_of_sequence_token_is_refused():
     policy.tokenizer.eos_token = None
     model = random_model("qwen3", policy.vocabulary, eos_token_id=None)
     with pytest.raises(InputError, match="end-of-sequence"):
-        Policy(model, policy.tokenizer, policy.config)
+        TextPolicy(model, policy.tokenizer, policy.config)
 
 
 def test_every_stop_token_of_the_generation_config_stops():
     policy = random_policy()
     policy.model.generation_config.eos_token_id = [4, 3]
-    assert Policy(policy.model, policy.tokenizer, policy.config).stop_tokens == (1, 3, 4)
+    assert TextPolicy(policy.model, policy.tokenizer, policy.config).stop_tokens == (1, 3, 4)
 
 
 def test_a_policy_that_nobody_holds_is_freed_with_its_workers():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sanmai.policies.text.decoder import DenseDecoder, fuse
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Part, Prefixes
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.types import StopReason
@@ -26,7 +26,9 @@ def every(number: int):
     return cut
 
 
-def three_levels(policy: Policy, prefixes: Prefixes | None, prompts=PROMPTS) -> list[tuple[list[int], list[float], StopReason]]:
+def three_levels(
+    policy: TextPolicy, prefixes: Prefixes | None, prompts=PROMPTS
+) -> list[tuple[list[int], list[float], StopReason]]:
     """Two children of every node, three levels of steps of 5 tokens: what a search asks for."""
     open_, found = [(p, ("t", k)) for k, p in enumerate(prompts)], []
     for _ in range(3):

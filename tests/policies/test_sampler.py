@@ -16,7 +16,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.decoder import DenseDecoder, compacted, fuse
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, draw, sample, uniforms
 from sanmai.recipes import find_recipe
 from sanmai.train.step import check_parity
@@ -30,7 +30,7 @@ def requests(group_size: int = 3, prompts: Sequence[list[int]] = PROMPTS) -> lis
     return [Request(tokens, [("run", 1, repr(tokens), g) for g in range(group_size)]) for tokens in prompts]
 
 
-def by_seed(policy: Policy, asked: Sequence[Request], config: SamplingConfig) -> dict[tuple, Completion]:
+def by_seed(policy: TextPolicy, asked: Sequence[Request], config: SamplingConfig) -> dict[tuple, Completion]:
     """Completions by the seed that names them: each exactly once."""
     done = list(sample(policy, asked, config))
     found = {asked[c.request].seeds[c.sample]: c for c in done}
@@ -46,7 +46,7 @@ def assert_same(first: dict[tuple, Completion], second: dict[tuple, Completion])
         assert completion.stop_reason is second[seed].stop_reason
 
 
-def always_stops_at(policy: Policy, share: float) -> Policy:
+def always_stops_at(policy: TextPolicy, share: float) -> TextPolicy:
     """The policy with so many of its tokens declared stop tokens that completions end at different times."""
     policy.stop_tokens = tuple(range(0, policy.vocabulary, round(1 / share)))
     return policy
@@ -286,10 +286,10 @@ def test_no_word_of_a_large_vocabulary_is_out_of_reach():
     assert len({float(u) * 2**24 % 1 for u in uniforms((0,), 100)}) > 90
 
 
-def with_paths(architecture: str, **changes) -> tuple[Policy, Policy]:
+def with_paths(architecture: str, **changes) -> tuple[TextPolicy, TextPolicy]:
     """The same weights on the fast path and on the general one, ending completions at different times."""
     fast = always_stops_at(random_policy(architecture, **changes), 1 / 30)
-    general = always_stops_at(Policy(fast.model, fast.tokenizer, ModelConfig(fast_path=False)), 1 / 30)
+    general = always_stops_at(TextPolicy(fast.model, fast.tokenizer, ModelConfig(fast_path=False)), 1 / 30)
     assert fast.dense is not None and general.dense is None
     return fast, general
 
@@ -325,7 +325,7 @@ def test_workers_write_what_one_writes(fast_path):
     one = with_paths("qwen3")[0 if fast_path else 1]
     config = SamplingConfig(max_tokens=40, concurrent=9)
     alone = by_seed(one, requests(5), config)
-    three = always_stops_at(Policy(one.model, one.tokenizer, ModelConfig(threads=3, fast_path=fast_path)), 1 / 30)
+    three = always_stops_at(TextPolicy(one.model, one.tokenizer, ModelConfig(threads=3, fast_path=fast_path)), 1 / 30)
     assert three.cores.workers == 3
     assert_same(alone, by_seed(three, requests(5), config))
 
@@ -339,7 +339,7 @@ def test_tokens_drawn_before_the_host_looks_are_the_same(monkeypatch):
     assert_same(expected, by_seed(general, requests(5), config))
 
 
-def assert_idle(policy: Policy) -> None:
+def assert_idle(policy: TextPolicy) -> None:
     """Every worker is free at once: each meets the others."""
     meeting = threading.Barrier(policy.cores.sampling_workers)
     wait([policy.cores.sampling_pool.submit(meeting.wait, 5) for _ in range(policy.cores.sampling_workers)])
@@ -351,12 +351,12 @@ def test_a_large_model_is_sampled_from_by_two_workers_and_trained_by_one(monkeyp
     asked, config = requests(5), SamplingConfig(max_tokens=30, concurrent=6)
     expected = by_seed(few, asked, config)
     monkeypatch.setattr("sanmai.policies.text.model.LARGE", 0)
-    large = Policy(few.model, few.tokenizer, ModelConfig(threads=5))
+    large = TextPolicy(few.model, few.tokenizer, ModelConfig(threads=5))
     large.stop_tokens = few.stop_tokens
     assert (large.cores.workers, large.cores.sampling_workers) == (1, 2)
     assert large.cores.sampling_pool.submit(torch.get_num_threads).result() == 2
     assert_same(expected, by_seed(large, asked, config))
-    alone = Policy(few.model, few.tokenizer, ModelConfig(threads=5, fast_path=False))
+    alone = TextPolicy(few.model, few.tokenizer, ModelConfig(threads=5, fast_path=False))
     assert alone.cores.sampling_workers == 1
 
 
@@ -369,7 +369,7 @@ def test_slots_that_go_on_keep_their_place_where_they_can(live, order):
 
 def test_a_worker_that_fails_stops_the_others_and_is_heard(monkeypatch):
     policy = random_policy()
-    policy = Policy(policy.model, policy.tokenizer, ModelConfig(threads=2))
+    policy = TextPolicy(policy.model, policy.tokenizer, ModelConfig(threads=2))
 
     def fail(self, token_S):
         raise RuntimeError("out of memory")

@@ -20,7 +20,7 @@ from sanmai.losses import kto_reference_kl, mismatched_completions, preference_l
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.dpo import DpoConfig, EncodedPair, describe_dpo, encode_pairs, update
 from sanmai.train.forensics import replay
@@ -72,7 +72,7 @@ def pairs_of_random_tokens() -> list[EncodedPair]:
     return [EncodedPair(item, prompts[k % 4], [*draw(1 + k), 1], [*draw(8 - k), 1]) for k in range(6)]
 
 
-def moved_state(policy: Policy, config: DpoConfig) -> TrainingState:
+def moved_state(policy: TextPolicy, config: DpoConfig) -> TrainingState:
     """A policy that is no longer its reference."""
     reference = policy.snapshot() if config.keeps_reference else None
     with torch.no_grad():
@@ -246,10 +246,10 @@ def test_rewards_are_refused_and_an_unset_source_leaves_no_folder(tmp_path):
 
 
 def test_a_step_that_is_not_finite_leaves_the_weights_and_a_bundle_that_names_the_pairs(tmp_path, monkeypatch):
-    source, score = written(tmp_path / "pairs.jsonl", rows(8)), Policy.score
+    source, score = written(tmp_path / "pairs.jsonl", rows(8)), TextPolicy.score
     broken = lambda self, batch, **o: tuple(x * (math.nan if torch.is_grad_enabled() else 1.0) for x in score(self, batch, **o))  # noqa: E731
     with monkeypatch.context() as m:
-        m.setattr(Policy, "score", broken)
+        m.setattr(TextPolicy, "score", broken)
         with pytest.raises(RunError, match=r"step 1: .*loss/dpo = nan.*--replay .* shows which pairs"):
             sanmai.run("dpo", out=tmp_path / "run", source=source, **FAST)
     assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))

@@ -13,14 +13,14 @@ import sanmai
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.recipes.merging import average_into, check_same_architecture
 from sanmai.types import InputError, RunError
 from tiny_models import TEXT, random_policy, save_folder
 
 
-def weights(policy: Policy) -> dict[str, torch.Tensor]:
+def weights(policy: TextPolicy) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in policy.model.named_parameters()}
 
 

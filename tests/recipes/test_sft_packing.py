@@ -8,7 +8,7 @@ import torch
 from sanmai.data.chat import render_demonstration
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import Problem
 from tiny_models import bpe_tokenizer, random_model
 
@@ -21,20 +21,20 @@ EQUAL = [ALONE[0], ("what is 4 plus 3 ?", "<think> seven </think> 7")]  # prompt
 NESTED = [("what is 3", "<think> 3 </think> 3"), ALONE[0]]
 
 
-def policy_with(architecture: str, fast_path: bool) -> Policy:
+def policy_with(architecture: str, fast_path: bool) -> TextPolicy:
     tokenizer = bpe_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }} "
-    policy = Policy(random_model(architecture, len(tokenizer)).eval(), tokenizer, ModelConfig(fast_path=fast_path))
+    policy = TextPolicy(random_model(architecture, len(tokenizer)).eval(), tokenizer, ModelConfig(fast_path=fast_path))
     assert (policy.dense is not None) is fast_path
     return policy
 
 
-def rendered(policy: Policy, texts: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+def rendered(policy: TextPolicy, texts: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
     problems = [Problem(str(k), ({"role": "user", "content": p},), demonstration=d) for k, (p, d) in enumerate(texts)]
     return [render_demonstration(policy.tokenizer, problem) for problem in problems]
 
 
-def gradient(policy: Policy, rows: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
+def gradient(policy: TextPolicy, rows: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
     """Of the sum (not the mean) of the rows' log-probs, in one micro-batch."""
     policy.model.zero_grad()
     policy.score(pack(rows))[0].sum().backward()

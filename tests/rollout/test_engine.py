@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollouts import paid
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
 from sanmai.types import Drawn, Graded, Group, Problem, RunError, StopReason, Trace, Verdict
@@ -40,7 +40,7 @@ class Fake:
         """It has no custom reward that could give nothing."""
 
 
-def stopping_policy(template: str = TEMPLATE) -> Policy:
+def stopping_policy(template: str = TEMPLATE) -> TextPolicy:
     policy = random_policy()
     policy.tokenizer.chat_template = template
     policy.stop_tokens = tuple(range(1, 300, 20))
@@ -48,7 +48,7 @@ def stopping_policy(template: str = TEMPLATE) -> Policy:
 
 
 def run(
-    policy: Policy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any
+    policy: TextPolicy, rubric: Any, *, problems: Sequence[Problem] = PROBLEMS, **grading: Any
 ) -> tuple[list[Group[Graded]], RolloutStats]:
     return rollout(
         policy, problems, rubric, rollouts_per_prompt=4, seed=(0, 1), policy_version=7,

@@ -14,7 +14,7 @@ from rollouts import packed
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.train.components import LossConfig
 from sanmai.train.forensics import replay, write_bundle
 from sanmai.types import InputError
@@ -23,7 +23,7 @@ from tiny_models import random_policy, save_folder
 CONFIG = ToyConfig()
 
 
-def bundle_of(policy: Policy, tmp_path, *, loss: LossConfig, bad_row: int | None = None, reference=None):
+def bundle_of(policy: TextPolicy, tmp_path, *, loss: LossConfig, bad_row: int | None = None, reference=None):
     rollouts = [r for g in graded_groups(policy, has_even_token, CONFIG, 1) for r in g.rollouts]
     if bad_row is not None:
         rollouts[bad_row] = replace(rollouts[bad_row], advantage=float("nan"))

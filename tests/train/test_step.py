@@ -12,7 +12,7 @@ from rollouts import packed
 from sanmai.losses import PRESETS, group_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.train.components import LossConfig, rl_components, sft_component, with_proximal_logp
 from sanmai.train.step import (
@@ -35,13 +35,13 @@ SAMPLING = SamplingConfig(max_tokens=MAX_TOKENS, temperature=0.8)
 GRPO = LossConfig(preset="grpo")
 
 
-def some_policy() -> Policy:
+def some_policy() -> TextPolicy:
     policy = random_policy(initializer_range=0.15)
     policy.stop_tokens = tuple(range(0, 300, 15))
     return policy
 
 
-def sampled_batch(policy: Policy, rewards: list[float] | None = None) -> TokenBatch:
+def sampled_batch(policy: TextPolicy, rewards: list[float] | None = None) -> TokenBatch:
     """8 rollouts of 2 prompts, of many lengths; their advantages are those of `rewards`, or of 0 1 2 3 0 1 2 3."""
     groups = sampled_groups(policy, [[5, 6, 7, 8, 9], [40, 41]], 4, config=SAMPLING)
     rollouts = []
@@ -53,7 +53,7 @@ def sampled_batch(policy: Policy, rewards: list[float] | None = None) -> TokenBa
     return batch
 
 
-def moved(policy: Policy, size: float, seed: int = 5) -> Policy:
+def moved(policy: TextPolicy, size: float, seed: int = 5) -> TextPolicy:
     """The same policy after a small random step, so that ratios are not 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -62,7 +62,7 @@ def moved(policy: Policy, size: float, seed: int = 5) -> Policy:
     return policy
 
 
-def gradient(policy: Policy, batch: TokenBatch, components, *, micro_tokens: int = 100_000, reference=None):
+def gradient(policy: TextPolicy, batch: TokenBatch, components, *, micro_tokens: int = 100_000, reference=None):
     """The whole gradient as one vector, and the step's result."""
     for p in policy.weights.values():
         p.grad = None
@@ -88,7 +88,7 @@ def test_micro_batches_add_up_to_the_same_gradient(preset, normalisation):
         assert found.log_ratio_B == pytest.approx(expected.log_ratio_B, abs=1e-5)
 
 
-def with_values(policy: Policy, batch: TokenBatch, spread: float) -> TokenBatch:
+def with_values(policy: TextPolicy, batch: TokenBatch, spread: float) -> TokenBatch:
     """The batch with values and targets of this size, for a policy with a head that says something."""
     policy.attach_value_head()
     assert policy.value_head is not None
@@ -343,9 +343,9 @@ def test_a_preset_with_a_replaced_part_keeps_the_others():
     assert list(rl_components(LossConfig(), 5)) == ["rl"]
 
 
-def with_workers(policy: Policy, threads: int) -> Policy:
+def with_workers(policy: TextPolicy, threads: int) -> TextPolicy:
     """The same weights, computed with by so many workers."""
-    found = Policy(policy.model, policy.tokenizer, ModelConfig(threads=threads))
+    found = TextPolicy(policy.model, policy.tokenizer, ModelConfig(threads=threads))
     assert found.cores.workers == threads
     return found
 
@@ -371,13 +371,13 @@ def test_rows_without_advantage_need_no_forward_pass(monkeypatch):
     batch = sampled_batch(policy)
     batch.streams["rl"][::2] = 0.0
     scored: list[int] = []
-    score = Policy.score
+    score = TextPolicy.score
 
     def counted(self, part, **kwargs):
         scored.append(len(part))
         return score(self, part, **kwargs)
 
-    monkeypatch.setattr(Policy, "score", counted)
+    monkeypatch.setattr(TextPolicy, "score", counted)
     skipping = rl_components(LossConfig(), MAX_TOKENS)
     whole = {name: dataclasses.replace(component, stream=None) for name, component in skipping.items()}
     results, counts, gradients = [], [], []

@@ -10,7 +10,7 @@ from sanmai.config import Config
 from sanmai.losses import group_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rollout.credit import trained_rollouts
 from sanmai.train.components import LossConfig, rl_components
@@ -37,7 +37,7 @@ def has_even_token(rollout: Drawn) -> float:
 
 
 def graded_groups(
-    policy: Policy, reward: Callable[[Drawn], float], config: ToyConfig, step: int, *, sign: float = 1.0, size: int = 6,
+    policy: TextPolicy, reward: Callable[[Drawn], float], config: ToyConfig, step: int, *, sign: float = 1.0, size: int = 6,
 ) -> list[Group[Credited]]:
     groups = sampled_groups(policy, PROMPTS, size, step=step, config=config.sampling)
     settings = config.loss.settings()
@@ -52,14 +52,16 @@ def graded_groups(
     return found
 
 
-def step_on(policy: Policy, optimizer, groups: list[Group[Credited]], config: ToyConfig, step: int, reference=None) -> StepResult:
+def step_on(
+    policy: TextPolicy, optimizer, groups: list[Group[Credited]], config: ToyConfig, step: int, reference=None
+) -> StepResult:
     return optimizer_step(
         policy, optimizer, packed(trained_rollouts(groups)), rl_components(config.loss, config.sampling.max_tokens),
         lr=learning_rate(config.optimizer, step, config.num_steps), temperature=config.sampling.temperature,
         config=config.optimizer, reference=reference)
 
 
-def run_toy(folder: Path, config: ToyConfig, until: int | None = None) -> Policy:
+def run_toy(folder: Path, config: ToyConfig, until: int | None = None) -> TextPolicy:
     """Train in a run folder up to a step, or go on with it."""
     with Run(folder, "toy", config) as run:
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.loss.kl_weight > 0, load=load_policy)
@@ -76,7 +78,7 @@ def run_toy(folder: Path, config: ToyConfig, until: int | None = None) -> Policy
     return state.policy
 
 
-def train_toy(policy: Policy, reward: Callable[[Drawn], float], num_steps: int, *, sign: float = 1.0) -> list[float]:
+def train_toy(policy: TextPolicy, reward: Callable[[Drawn], float], num_steps: int, *, sign: float = 1.0) -> list[float]:
     """Mean reward of each step."""
     config = ToyConfig(num_steps=num_steps, optimizer=OptimizerConfig(lr=1e-2))
     optimizer, means = make_optimizer(policy, config.optimizer), []

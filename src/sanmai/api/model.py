@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sanmai.types import InputError, Problem, Trace
 
 if TYPE_CHECKING:
-    from sanmai.policies.text.policy import Policy
+    from sanmai.policies.text.policy import TextPolicy
 
 Prompt = str | Sequence[Mapping[str, Any]] | Problem
 """What a user says; a conversation of messages; or a problem."""
@@ -55,7 +55,7 @@ class Model:
 
         self.name = str(name)
         config = ModelConfig.read({"name": self.name, "device": device, "dtype": dtype}, source="Model")
-        self.policy: Policy = load_policy(config, for_training=False)
+        self.policy: TextPolicy = load_policy(config, for_training=False)
         """Samples and scores tokens; `policy.model` is the `transformers` module."""
 
     @property

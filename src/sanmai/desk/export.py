@@ -14,7 +14,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.gguf_files import write_gguf
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import quiet_transformers
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.types import InputError, RunError
 
@@ -55,7 +55,7 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
 
 
-def _check_logits(policy: Policy, source: str, out: Path, folder: Path, **options: Any) -> None:
+def _check_logits(policy: TextPolicy, source: str, out: Path, folder: Path, **options: Any) -> None:
     """Load what was written with `transformers` alone; RunError where its logits are not the policy's."""
     from transformers import AutoModelForCausalLM
 

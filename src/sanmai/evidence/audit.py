@@ -35,7 +35,7 @@ from sanmai.learn.sources import check_positions
 from sanmai.pipelines.identity import content_digest
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes import RECIPES
@@ -253,9 +253,9 @@ class _Target:
 
     def __init__(self, config: AuditConfig, judge: Judge | None) -> None:
         self.config, self.judge = config, judge
-        self._loaded: tuple[ModelConfig, Policy] | None = None
+        self._loaded: tuple[ModelConfig, TextPolicy] | None = None
 
-    def policy(self, model: ModelConfig) -> Policy:
+    def policy(self, model: ModelConfig) -> TextPolicy:
         if self._loaded is None or self._loaded[0] != model:
             self._loaded = None
             self._loaded = (model, load_policy(model, for_training=False))
@@ -332,7 +332,7 @@ def _either(r: Graded) -> Verdict:
     return next(verdict for verdict in parts if verdict.score is None)
 
 
-def _describe(config: AuditConfig, policy: Policy, sets: Sequence[ProblemSet]) -> dict[str, Any]:
+def _describe(config: AuditConfig, policy: TextPolicy, sets: Sequence[ProblemSet]) -> dict[str, Any]:
     facts = describe_environment(
         policy, {chosen.name: chosen.problems for chosen in sets}, start_digest=weights_digest(policy)
     )

@@ -51,7 +51,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.judging.judge import Complete, JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig, Rubric
@@ -290,7 +290,7 @@ def _longest(space: Space, requests: Mapping[str, Problem], cell: Cell) -> Probl
 class Target:
     """The model that is asked, and what tells its harm."""
 
-    def __init__(self, config: RedteamConfig, policy: Policy, rubric: Rubric) -> None:
+    def __init__(self, config: RedteamConfig, policy: TextPolicy, rubric: Rubric) -> None:
         self.config, self.policy, self.rubric = config, policy, rubric
 
     def ask(self, problems: Sequence[Problem], samples: int, stream: str) -> list[Group[Graded]]:

@@ -38,7 +38,7 @@ from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -227,7 +227,7 @@ def _demonstrations(config: StreamConfig, asked: Sequence[Problem], on_warning: 
     return found
 
 
-def _loaded(config: StreamConfig, run: Run) -> tuple[TrainingState[Policy] | None, Policy]:
+def _loaded(config: StreamConfig, run: Run) -> tuple[TrainingState[TextPolicy] | None, TextPolicy]:
     if not config.adapt.steps:
         return None, load_policy(config.model, for_training=False)
     training = start_or_resume(run, config.model, config.adapt.optimizer, keep_reference=config.adapt.resets, load=load_policy)
@@ -258,7 +258,7 @@ def _stream(config: StreamConfig, run: Run, weights: str) -> tuple[list[_Meeting
 
 
 def _ask(
-    config: StreamConfig, policy: Policy, rubric: Rubric, problems: Sequence[Problem], *stream: int
+    config: StreamConfig, policy: TextPolicy, rubric: Rubric, problems: Sequence[Problem], *stream: int
 ) -> list[Group[Graded]]:
     """Graded groups; completions depend on weights, seed and prompt alone."""
     if not problems:
@@ -273,7 +273,7 @@ def _ask(
 
 def _adapt(
     config: StreamConfig,
-    training: TrainingState[Policy],
+    training: TrainingState[TextPolicy],
     meeting: _Meeting,
     learned: Sequence[Problem],
     prompts: Sequence[Problem],
@@ -310,7 +310,7 @@ def _adapt(
         policy.load_weights(training.reference)
 
 
-def _commit(folder: Path, state: State, training: TrainingState[Policy] | None) -> None:
+def _commit(folder: Path, state: State, training: TrainingState[TextPolicy] | None) -> None:
     if training is not None:
         training.save(folder)
     state.write(folder)

@@ -12,7 +12,7 @@ from sanmai.data.chat import demonstration, render_demonstration, thought_warnin
 from sanmai.data.curriculum import draw
 from sanmai.data.problems import load_problems
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.train.components import sft_component
 from sanmai.train.step import Part
 from sanmai.types import InputError
@@ -55,7 +55,7 @@ class Anchor:
     """The demonstrations of an AnchorConfig, rendered for a policy."""
 
     def __init__(
-        self, config: AnchorConfig, policy: Policy, thought_tags: tuple[str, str], *, on_warning: Callable[[str], None]
+        self, config: AnchorConfig, policy: TextPolicy, thought_tags: tuple[str, str], *, on_warning: Callable[[str], None]
     ) -> None:
         """Raises InputError when the file cannot be used or holds no demonstration that fits."""
         assert config.source is not None

@@ -22,7 +22,7 @@ from sanmai.instruments.control import Gains, Multiplier
 from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.graders import make_rubric
 from sanmai.losses import group_advantages
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, Temperature
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
@@ -156,7 +156,7 @@ class Budgets:
         return bool(self.probe) and (step - 1) % self.config.every == 0
 
     def measure(
-        self, policy: Policy, *, seed: int, step: int, sampling: SamplingConfig, grading: GradingConfig
+        self, policy: TextPolicy, *, seed: int, step: int, sampling: SamplingConfig, grading: GradingConfig
     ) -> tuple[list[Group[Graded]], Metrics]:
         """Sample the probe before a step and move the multipliers; the rollouts, and `probe/` and `tokens/probe` metrics.
 

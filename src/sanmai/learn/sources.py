@@ -19,7 +19,7 @@ from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
 from sanmai.learn.gym_source import GymConfig, check_source, gym_problems, is_gym
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.arithmetic import Language
@@ -178,7 +178,7 @@ def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], N
     return _load(config.source, config, on_warning, True, config.limit)
 
 
-def check_positions(policy: Policy, problems: Sequence[Problem], max_tokens: int) -> None:
+def check_positions(policy: TextPolicy, problems: Sequence[Problem], max_tokens: int) -> None:
     """Refuse a budget that runs past what the model was made for.
 
     Raises:

@@ -15,7 +15,7 @@ from sanmai.learn.curriculum import Curriculum
 from sanmai.learn.length import LengthConfig, with_length_rewards
 from sanmai.learn.mixture import Mixture
 from sanmai.learn.refill import RefillConfig, refill
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
@@ -87,7 +87,7 @@ class StepRollouts:
         self._has_said = False
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
-    def write(self, policy: Policy, rubric: Rubric, step: int) -> Written:
+    def write(self, policy: TextPolicy, rubric: Rubric, step: int) -> Written:
         """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any."""
         problems = self._mixture.draw(step, self._curriculum)
         shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}

@@ -19,7 +19,7 @@ from sanmai.data.turns import turn_end
 from sanmai.losses import distillation_loss, token_divergence
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import CHUNK_LOGITS, Policy
+from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.train.step import Component, Scored, score_all
 from sanmai.types import InputError, Metrics, TokenBatch
@@ -40,7 +40,7 @@ class TeacherConfig(Config):
     """Run Python code that comes with the model. Off unless you turn it on by name."""
 
 
-def load_teacher(config: TeacherConfig, student: ModelConfig) -> Policy:
+def load_teacher(config: TeacherConfig, student: ModelConfig) -> TextPolicy:
     """The teacher, frozen.
 
     Raises:
@@ -58,7 +58,7 @@ def load_teacher(config: TeacherConfig, student: ModelConfig) -> Policy:
         raise InputError(f"teacher: {error}") from None
 
 
-def check_shares_tokenizer(student: Policy, teacher: Policy) -> None:
+def check_shares_tokenizer(student: TextPolicy, teacher: TextPolicy) -> None:
     """Refuse a teacher that would read the student's tokens as other words.
 
     Raises:
@@ -84,7 +84,7 @@ def check_shares_tokenizer(student: Policy, teacher: Policy) -> None:
         )
 
 
-def teacher_logp(teacher: Policy, student: Policy, batch: TokenBatch, micro_tokens: int) -> Tensor:
+def teacher_logp(teacher: TextPolicy, student: TextPolicy, batch: TokenBatch, micro_tokens: int) -> Tensor:
     """Log-probs logp_BT (nats, float32, on the CPU) of the batch's tokens under the teacher, 0 outside batch.mask_BT."""
     parts = teacher.micro_rows(batch, micro_tokens)
     logp_BT = torch.zeros_like(batch.sampling_logp_BT)
@@ -98,7 +98,7 @@ def teacher_logp(teacher: Policy, student: Policy, batch: TokenBatch, micro_toke
     return logp_BT
 
 
-def divergence_component(student: Policy, teacher: Policy, beta: float) -> Component:
+def divergence_component(student: TextPolicy, teacher: TextPolicy, beta: float) -> Component:
     """Divergence from the teacher over the whole vocabulary, each token weighted by the stream "sft", per unit of that weight.
 
     It runs the student a second time on each micro-batch, for the hidden states that a Scored does not hold.
@@ -132,7 +132,7 @@ def divergence_component(student: Policy, teacher: Policy, beta: float) -> Compo
     return Component(1.0, divergence, lambda batch: float(batch.streams["sft"].sum()), stream="sft")
 
 
-def _head_over(policy: Policy, head: Callable[[Tensor], Tensor], words: int, device: Any) -> Callable[[Tensor], Tensor]:
+def _head_over(policy: TextPolicy, head: Callable[[Tensor], Tensor], words: int, device: Any) -> Callable[[Tensor], Tensor]:
     """The policy's head in its own arithmetic, over the first words of its vocabulary, with logits_CV on a device."""
 
     def logits(hidden_CD: Tensor) -> Tensor:

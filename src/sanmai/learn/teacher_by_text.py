@@ -13,7 +13,7 @@ from sanmai.data.steps import Decode, character_ends
 from sanmai.data.turns import turn_end
 from sanmai.learn.teacher import teacher_logp
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import Drawn, Problem, StopReason
 
 Span = tuple[int, int]
@@ -80,7 +80,7 @@ class Reading:
 
 
 def read_by_text(
-    teacher: Policy, student: Policy, rollouts: Sequence[tuple[Problem, Drawn]], micro_tokens: int
+    teacher: TextPolicy, student: TextPolicy, rollouts: Sequence[tuple[Problem, Drawn]], micro_tokens: int
 ) -> Reading:
     """Let the teacher read completions in its own tokens, after its own prompt.
 
@@ -105,7 +105,9 @@ def read_by_text(
     return Reading(advantages, -ahead / num_tokens, num_tokens / num_spans)
 
 
-def _theirs(teacher: Policy, student: Policy, problem: Problem, r: Drawn) -> tuple[list[int], list[int], list[Span]] | None:
+def _theirs(
+    teacher: TextPolicy, student: TextPolicy, problem: Problem, r: Drawn
+) -> tuple[list[int], list[int], list[Span]] | None:
     """Prompt and completion in the teacher's tokens, and the spans; a token that ends a turn is a span of its own."""
     end = turn_end(teacher.tokenizer)
     has_stop = r.stop_reason is StopReason.STOP and end is not None
@@ -127,5 +129,5 @@ def _theirs(teacher: Policy, student: Policy, problem: Problem, r: Drawn) -> tup
     return (prompt, written, spans) if spans else None
 
 
-def _decode(policy: Policy) -> Decode:
+def _decode(policy: TextPolicy) -> Decode:
     return lambda tokens: policy.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)

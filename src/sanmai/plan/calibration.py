@@ -23,7 +23,7 @@ from sanmai.data.chat import render_prompt
 from sanmai.learn.machine import peak_of, synchronize
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, training_flops
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, sample
 from sanmai.policies.text.timing import Coefficients, Work, fit
 from sanmai.recipes.zero import ZeroConfig
@@ -87,7 +87,7 @@ class Calibration:
     """Sentences on what was measured and what could not be."""
 
 
-def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], out: Path) -> Calibration:
+def calibrate(policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem], out: Path) -> Calibration:
     """Measure; about PEAK + SAMPLING + TRAINING seconds, more where a single forward pass takes longer than that.
 
     Args:
@@ -118,7 +118,7 @@ def calibrate(policy: Policy, config: ZeroConfig, problems: Sequence[Problem], o
     )
 
 
-def _pace(policy: Policy) -> tuple[float, float, int]:
+def _pace(policy: TextPolicy) -> tuple[float, float, int]:
     """Seconds to sample and to train, and how many times the last piece the next may be."""
     return (_LARGE_SECONDS, _LARGE_SECONDS, _STEEPER) if policy.is_large else (SAMPLING_SECONDS, TRAINING_SECONDS, 2)
 
@@ -139,7 +139,7 @@ def ladder(largest: Sequence[int], factor: int = 2) -> Iterator[tuple[int, ...]]
 
 
 def _time_sampling(
-    policy: Policy, config: ZeroConfig, problems: Sequence[Problem], prompt_length: float, arithmetic: Arithmetic | None
+    policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem], prompt_length: float, arithmetic: Arithmetic | None
 ) -> tuple[Pieces, list[Drawn]]:
     """Graded sampling of growing batches, with the rollouts of the largest; the first piece is one short pass."""
     pieces, groups = Pieces(), []
@@ -215,7 +215,7 @@ def _sampled(
 
 
 def _time_training(
-    policy: Policy, config: ZeroConfig, rollouts: Sequence[Drawn], arithmetic: Arithmetic | None
+    policy: TextPolicy, config: ZeroConfig, rollouts: Sequence[Drawn], arithmetic: Arithmetic | None
 ) -> tuple[Pieces, Kept | None]:
     """Passes through `accumulate` on a growing number of rollouts, and bytes kept for the backward pass."""
     pieces = Pieces()
@@ -274,7 +274,7 @@ def _warm(work: Callable[[], object], budget: float) -> float:
 
 
 def _accumulate(
-    policy: Policy, config: ZeroConfig, batch: TokenBatch, reference: dict[str, torch.Tensor] | None
+    policy: TextPolicy, config: ZeroConfig, batch: TokenBatch, reference: dict[str, torch.Tensor] | None
 ) -> None:
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
     try:
@@ -313,7 +313,7 @@ def _train_batch(rollouts: Sequence[Drawn]) -> TokenBatch:
     return batch.with_streams({"rl": sign_B.unsqueeze(1) * batch.mask_BT})
 
 
-def kept_bytes(policy: Policy, rollouts: Sequence[Drawn]) -> Kept:
+def kept_bytes(policy: TextPolicy, rollouts: Sequence[Drawn]) -> Kept:
     """Measured on two and on four rows as long as the longest rollout, whose prompts differ: the line through both."""
     longest = max(rollouts, key=lambda r: len(r.prompt_tokens) + len(r.completion_tokens))
     sizes = [_kept_by(policy, longest, num_rows) for num_rows in (2, 4)]
@@ -322,7 +322,7 @@ def kept_bytes(policy: Policy, rollouts: Sequence[Drawn]) -> Kept:
     return Kept(max(few_bytes - per_token * few, 0.0), per_token)
 
 
-def _kept_by(policy: Policy, r: Drawn, num_rows: int) -> tuple[int, int]:
+def _kept_by(policy: TextPolicy, r: Drawn, num_rows: int) -> tuple[int, int]:
     """Padded tokens of so many rows like r, and the bytes that they keep; tensors that share memory count once."""
     # A prompt that rows share would be computed once, and without padding tensors need not be moved: neither is the rule.
     prompts = [[row % policy.vocabulary, *r.prompt_tokens[1:]] for row in range(num_rows)]
@@ -343,7 +343,7 @@ def _kept_by(policy: Policy, r: Drawn, num_rows: int) -> tuple[int, int]:
     return batch.tokens_BT.numel(), sum(kept.values())
 
 
-def _update_seconds(policy: Policy, config: ZeroConfig) -> float:
+def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:
     """Seconds of clipping and AdamW for all trained weights, from a scratch copy of the first few million of them."""
     scratch: dict[str, torch.nn.Parameter] = {}
     size = 0
@@ -353,7 +353,7 @@ def _update_seconds(policy: Policy, config: ZeroConfig) -> float:
         scratch[name] = torch.nn.Parameter(p.detach().clone())
         scratch[name].grad = torch.zeros_like(scratch[name])
         size += p.numel()
-    optimizer = make_optimizer(cast(Policy, SimpleNamespace(weights=scratch)), config.optimizer)
+    optimizer = make_optimizer(cast(TextPolicy, SimpleNamespace(weights=scratch)), config.optimizer)
     for _ in range(2):  # the first allocates the moments
         synchronize(policy.device)
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from sanmai.plan.memory import checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import Recipe
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.train.step import optimizer_words
@@ -79,7 +79,7 @@ def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str
         yield "Time is predicted for the recipe zero alone."
 
 
-def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
+def _zero(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     yield (
         f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples "
@@ -130,7 +130,7 @@ def _zero(config: Any, policy: Policy, train: list) -> Iterator[str]:
 
 
 def _cost(
-    config: Any, policy: Policy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
+    config: Any, policy: TextPolicy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
 ) -> Iterator[str]:
     """Memory and, when measured, time."""
     if not measure:
@@ -189,12 +189,12 @@ def _memory_lines(parts: dict[str, float]) -> Iterator[str]:
     )
 
 
-def _mean_prompt(policy: Policy, config: Any, train: Sequence[Problem]) -> float:
+def _mean_prompt(policy: TextPolicy, config: Any, train: Sequence[Problem]) -> float:
     lengths = [len(render_prompt(policy.tokenizer, p.messages)) for p in train[: config.prompts_per_step]]
     return sum(lengths) / max(len(lengths), 1)
 
 
-def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
+def _sft(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     usable = sum(demonstration(p) is not None for p in train)
     per_step = min(config.demonstrations_per_step, max(usable, 1))
     steps = max(round(config.epochs * (usable // per_step)), 1)
@@ -206,7 +206,7 @@ def _sft(config: Any, policy: Policy, train: list) -> Iterator[str]:
     yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}."
 
 
-def _distill(config: Any, policy: Policy, train: list) -> Iterator[str]:
+def _distill(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     from sanmai.learn.teacher import check_shares_tokenizer, load_teacher
 
     teacher = load_teacher(config.teacher, config.model)

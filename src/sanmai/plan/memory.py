@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanmai.policies.text.config import DTYPES
-from sanmai.policies.text.policy import CHUNK_LOGITS, Policy
+from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 
 if TYPE_CHECKING:
     from sanmai.plan.calibration import Kept
 
 
-def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
+def memory_bytes(policy: TextPolicy, config: Any, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
     """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
 
         longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
@@ -57,14 +57,14 @@ def memory_bytes(policy: Policy, config: Any, prompt_length: float, kept: Kept |
     return parts | {"activations": busy * kept.once + min(busy * micro, rows * longest) * kept.per_token}
 
 
-def state_bytes(policy: Policy, keeps_reference: bool) -> int:
+def state_bytes(policy: TextPolicy, keeps_reference: bool) -> int:
     """Frozen weights as they are; trained ones in float32 with gradient, two moments, and perhaps a reference copy."""
     trained = sum(p.numel() for p in policy.weights.values())
     total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
     return total + trained * 4 * (3 + keeps_reference)
 
 
-def checkpoint_bytes(policy: Policy, config: Any) -> int:
+def checkpoint_bytes(policy: TextPolicy, config: Any) -> int:
     """Model in the dtype it has in memory, two float32 moments, and perhaps reference and adapters."""
     trained = sum(p.numel() for p in policy.weights.values())
     total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
@@ -72,7 +72,7 @@ def checkpoint_bytes(policy: Policy, config: Any) -> int:
     return total + trained * 4 * (2 + keeps_reference + (policy.config.lora_rank > 0))
 
 
-def _cache_bytes_per_token(policy: Policy) -> int:
+def _cache_bytes_per_token(policy: TextPolicy) -> int:
     """Keys and values in all layers; the fast path keeps them in the dtype of its attention, float32 on a CPU."""
     c = policy.model.config.get_text_config()
     heads = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
@@ -81,12 +81,12 @@ def _cache_bytes_per_token(policy: Policy) -> int:
     return 2 * c.num_hidden_layers * heads * head_dim * dtype.itemsize
 
 
-def room(policy: Policy, longest: float) -> float:
+def room(policy: TextPolicy, longest: float) -> float:
     """Tokens that a slot of the cache may hold: on the fast path it grows to a multiple of 128 or by a quarter."""
     return longest if policy.dense is None else max(math.ceil(longest / 128) * 128, 5 / 4 * longest)
 
 
-def joined_bytes(policy: Policy) -> int:
+def joined_bytes(policy: TextPolicy) -> int:
     """Weights that sampling on the fast path copies for the time of a call (`fuse` in policies/text/decoder.py).
 
     Queries, keys and values are joined, and gate and up; other matrices are copied where they have another dtype than is
@@ -112,7 +112,7 @@ def joined_bytes(policy: Policy) -> int:
     return total
 
 
-def _cast_bytes(policy: Policy, linear: Any) -> int:
+def _cast_bytes(policy: TextPolicy, linear: Any) -> int:
     """A copy of a linear module's weight in the dtype computed in; 0 if it has that dtype."""
     dtype, weight = DTYPES[policy.config.dtype], linear.weight
     return 0 if weight.dtype is dtype else weight.numel() * dtype.itemsize

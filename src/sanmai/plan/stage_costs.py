@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sanmai.plan.calibration import Calibration, Kept
 from sanmai.plan.memory import memory_bytes
 from sanmai.plan.workload import FORWARD_AND_BACKWARD, Pass, Sampling, Workload
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.timing import sampling_work, seconds, training_work
 from sanmai.recipes.zero import ZeroConfig
 
@@ -147,7 +147,7 @@ def spent(folder: Path, recipe: str) -> Cost:
     return Cost(total.sampled, total.trained, sum(phases) if phases else None)
 
 
-def most_bytes(policy: Policy, w: Workload, kept: Kept | None) -> float:
+def most_bytes(policy: TextPolicy, w: Workload, kept: Kept | None) -> float:
     """Bytes that a stage holds at once when all of its completions take their budgets, by `memory_bytes`.
 
     Args:

@@ -16,7 +16,7 @@ from sanmai.data.chat import demonstration, render_demonstration, render_prompt
 from sanmai.data.problems import load_problems
 from sanmai.pipelines.graph import Graph
 from sanmai.policies.text.flops import arithmetic_of
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.tiny import new_tiny_model
 from sanmai.recipes.gather import gathered
 from sanmai.types import Problem
@@ -46,7 +46,7 @@ class Rows:
 class StageSources:
     """The sources of a graph's stages, each counted once, and the sizes of its models."""
 
-    def __init__(self, graph: Graph, policy: Policy, on_warning: Callable[[str], None]) -> None:
+    def __init__(self, graph: Graph, policy: TextPolicy, on_warning: Callable[[str], None]) -> None:
         """Args:
         policy: the base; its tokenizer counts.
         on_warning: told what gathering the data has to say.

@@ -20,7 +20,7 @@ from sanmai.plan.words import cores, seconds, size
 from sanmai.plan.workload import Workload, workload
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.rewards.rubric import SCORED_TOGETHER
 
 _WIDTH = 120
@@ -102,7 +102,7 @@ def _plans(found: Graph, sources: StageSources) -> list[Plan]:
     return plans
 
 
-def _measure(config: R1Config, policy: Policy, sources: StageSources, plans: Sequence[Plan], out: Path) -> Rates | None:
+def _measure(config: R1Config, policy: TextPolicy, sources: StageSources, plans: Sequence[Plan], out: Path) -> Rates | None:
     """A calibration on the first problems of the first RL stage, graded without reward models."""
     first: Any = next(plan.stage.config for plan in plans if plan.stage.recipe == "zero")
     problems = sources.problems(first.problems.source)
@@ -187,7 +187,7 @@ def _first_demonstrations(plans: Sequence[Plan], sources: StageSources) -> tuple
     return (stage.name, Lengths(mean(lengths), max(lengths))) if lengths else None
 
 
-def _memory(policy: Policy, left: Sequence[Plan], rates: Rates | None) -> str:
+def _memory(policy: TextPolicy, left: Sequence[Plan], rates: Rates | None) -> str:
     kept = rates.calibration.kept if rates is not None else None
     needs = {plan.stage.name: most_bytes(policy, plan.work, kept) for plan in left if plan.work is not None}
     name = max(needs, key=lambda key: needs[key])

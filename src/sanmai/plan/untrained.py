@@ -10,7 +10,7 @@ from typing import Any
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.sources import check_positions, load_source
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes.answer_pairs import RecordedAnswers
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import GatherConfig, gathered
@@ -89,7 +89,7 @@ def _gather(config: GatherConfig, warnings: list[str]) -> Iterator[str]:
     yield "No model is loaded; the same settings write the same bytes."
 
 
-def _model(name: str, policy: Policy) -> str:
+def _model(name: str, policy: TextPolicy) -> str:
     kind = type(policy.model).__name__
     return f"Model {name}: {kind}, {policy.num_parameters:,} parameters; none is trained."
 

@@ -13,7 +13,7 @@ from sanmai.data.preferences import load_pairs
 from sanmai.data.trace import parse_trace
 from sanmai.learn.local_judge import decode
 from sanmai.learn.sources import check_positions
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.judging.pairwise import AnswerPair
 from sanmai.train.environment import describe_environment
@@ -51,7 +51,7 @@ class SampledAnswers:
     """Answers of a policy; the same for the same seed, however often and in whatever order they are drawn."""
 
     def __init__(
-        self, policy: Policy, problems: Sequence[Problem], counts: Mapping[str, int], *, seed: int, samples: int,
+        self, policy: TextPolicy, problems: Sequence[Problem], counts: Mapping[str, int], *, seed: int, samples: int,
         sampling: SamplingConfig, thought_tags: tuple[str, str], reads_thoughts: bool,
     ) -> None:
         """Args:

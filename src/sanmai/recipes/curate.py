@@ -49,7 +49,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, world_problems
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.curation_answers import Asked, Asking, GuessConfig, answer_start, first_guesses, read_answers
 from sanmai.recipes.curation_card import write_curation_card
@@ -207,7 +207,7 @@ def describe_curation(config: CurateConfig, out: Path, *, measure: bool) -> Iter
         yield f"At most {config.cap:,} problems of a domain are kept."
 
 
-def _asking(config: CurateConfig, policy: Policy, rubric: Rubric) -> Asking:
+def _asking(config: CurateConfig, policy: TextPolicy, rubric: Rubric) -> Asking:
     return Asking(
         policy, rubric, config.seed, config.samples_per_prompt, config.sampling, config.guess, config.grading, config.min_reward
     )

@@ -17,7 +17,7 @@ from sanmai.data.filters import Sample, is_correct
 from sanmai.data.trace import parse_trace
 from sanmai.data.turns import continues
 from sanmai.learn.sources import check_positions
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, RolloutStats, grade, rollout
@@ -64,7 +64,7 @@ class Asked:
         return [verdict for verdict in self.verdicts if verdict[1] != "thought"]
 
 
-def answer_start(policy: Policy, problem: Problem, prefill: str | None, thought_tags: tuple[str, str]) -> str:
+def answer_start(policy: TextPolicy, problem: Problem, prefill: str | None, thought_tags: tuple[str, str]) -> str:
     """What a completion is made to begin with so that it answers without reasoning; "" for nothing.
 
     Args:
@@ -85,7 +85,7 @@ def answer_start(policy: Policy, problem: Problem, prefill: str | None, thought_
 class Asking:
     """A model that is asked for answers with and without reasoning."""
 
-    policy: Policy
+    policy: TextPolicy
     rubric: Rubric
     seed: int
     samples: int

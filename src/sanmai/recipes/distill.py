@@ -40,7 +40,7 @@ from sanmai.losses import Normalisation, distillation_advantages
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack_rollouts
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.credit import with_advantages
@@ -185,7 +185,7 @@ def run_distill(
 
 
 def imitate(
-    run: Run, state: TrainingState, teacher: Policy, groups: Sequence[Group[Graded]], config: DistillConfig, step: int
+    run: Run, state: TrainingState, teacher: TextPolicy, groups: Sequence[Group[Graded]], config: DistillConfig, step: int
 ) -> tuple[list[Group[Credited]], Metrics]:
     """Move the student towards the teacher on a step's completions, right, wrong or cut off.
 
@@ -233,7 +233,7 @@ def imitate(
 
 
 def _components(
-    student: Policy, teacher: Policy, batch: TokenBatch, config: DistillConfig
+    student: TextPolicy, teacher: TextPolicy, batch: TokenBatch, config: DistillConfig
 ) -> tuple[TokenBatch, dict[str, Component], Metrics]:
     """The batch with its stream, the loss as a component, and what is known before the step."""
     if config.exact:

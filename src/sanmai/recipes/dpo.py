@@ -45,7 +45,7 @@ from sanmai.losses import (
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.reward_data import as_problem
 from sanmai.rewards.rubric import RewardsConfig
@@ -279,7 +279,7 @@ def held_out_problems(
 
 
 def encode_pairs(
-    policy: Policy, items: Sequence[Pair], config: DpoConfig, what: str, on_warning: Callable[[str], None]
+    policy: TextPolicy, items: Sequence[Pair], config: DpoConfig, what: str, on_warning: Callable[[str], None]
 ) -> list[EncodedPair]:
     """The pairs in tokens; those that are too long, empty or alike in tokens are left out and counted.
 
@@ -402,7 +402,7 @@ def _check_source(config: DpoConfig) -> None:
         )
 
 
-def _encode(policy: Policy, item: Pair, thought_tags: tuple[str, str]) -> tuple[list[int], list[int], list[int]]:
+def _encode(policy: TextPolicy, item: Pair, thought_tags: tuple[str, str]) -> tuple[list[int], list[int], list[int]]:
     """Prompt, chosen and rejected tokens; a response is a demonstration that is written as it stands."""
     (prompt, chosen), (_, rejected) = (
         render_demonstration(
@@ -416,7 +416,7 @@ def _encode(policy: Policy, item: Pair, thought_tags: tuple[str, str]) -> tuple[
     return prompt, chosen, rejected
 
 
-def _room(policy: Policy, config: DpoConfig) -> int:
+def _room(policy: TextPolicy, config: DpoConfig) -> int:
     return min(config.max_tokens, policy.max_positions or config.max_tokens)
 
 

@@ -21,7 +21,7 @@ from sanmai.config import Config, differing_keys
 from sanmai.learn.progress import Progress
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
@@ -93,7 +93,7 @@ def describe_merge(config: MergeConfig, out: Path, *, measure: bool) -> Iterator
     yield "It averages the weights of two models and trains nothing: seconds, and the memory of both."
 
 
-def average_into(long: Policy, short: Policy, weight: float) -> float:
+def average_into(long: TextPolicy, short: TextPolicy, weight: float) -> float:
     """Replace the long model's weights by the average; how far apart the two were.
 
         W = weight W_long + (1 - weight) W_short               in float32, kept in the dtype of W_long
@@ -121,7 +121,7 @@ def average_into(long: Policy, short: Policy, weight: float) -> float:
     return moved / size if size else 0.0
 
 
-def check_same_architecture(long: Policy, short: Policy) -> None:
+def check_same_architecture(long: TextPolicy, short: TextPolicy) -> None:
     """Refuse models whose weights do not mean the same.
 
     Raises:

@@ -34,7 +34,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.datacard import Card, write_card
 from sanmai.recipes.rewriting import Rewrite, RewriteConfig, Rewriter, rewrite_with
@@ -199,7 +199,7 @@ def _is_graded(problem: Problem, rubric: Rubric) -> bool:
 
 
 def _sample(
-    run: Run, policy: Policy, chunks: Sequence[list[Problem]], rubric: Rubric, config: SampleConfig, progress: Progress
+    run: Run, policy: TextPolicy, chunks: Sequence[list[Problem]], rubric: Rubric, config: SampleConfig, progress: Progress
 ) -> None:
     """Sample and grade chunk after chunk; every rollout is stored."""
     progress.begin(run, len(chunks))
@@ -240,7 +240,7 @@ def _write_position(folder: Path, where: dict[str, int]) -> None:
 
 def _finish(
     run: Run,
-    policy: Policy,
+    policy: TextPolicy,
     chunks: Sequence[list[Problem]],
     rubric: Rubric,
     config: SampleConfig,
@@ -288,7 +288,7 @@ def _finish(
     return found
 
 
-def _is_retokenized(sample: Sample, policy: Policy, tags: tuple[str, str]) -> bool:
+def _is_retokenized(sample: Sample, policy: TextPolicy, tags: tuple[str, str]) -> bool:
     """The demonstration that the sample becomes has other tokens than were sampled, up to the stop token."""
     problem = replace(sample.problem, demonstration=sample.completion)
     _, tokens = render_demonstration(policy.tokenizer, problem, tags, may_stay_open=True)

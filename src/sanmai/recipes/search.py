@@ -30,7 +30,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.reward_source import name_of
 from sanmai.learn.sources import check_positions, load_source, load_splits
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.recipes.search_results import finish
 from sanmai.recipes.search_settings import SearchConfig, guide_of, strategy_of
@@ -107,7 +107,7 @@ class Session:
     """The searches of a run: which have ended, which are open, and what each has paid."""
 
     def __init__(
-        self, config: SearchConfig, policy: Policy, problems: Sequence[Problem], rubric: Rubric,
+        self, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem], rubric: Rubric,
         guide: Callable[..., Any] | None = None,
     ) -> None:  # fmt: skip
         self.config, self.policy, self.rubric = config, policy, rubric
@@ -269,7 +269,7 @@ def _problems(
     return chosen
 
 
-def _check(policy: Policy, problems: Sequence[Problem], config: SearchConfig) -> None:
+def _check(policy: TextPolicy, problems: Sequence[Problem], config: SearchConfig) -> None:
     if shown := next((p for p in problems if p.images), None):
         raise InputError(f"problem {shown.id} has images, which search does not read; zero, sft and evaluate do")
     if prefilled := next((p for p in problems if p.prefill and "revise" in config.strategy), None):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.data.trace import opened_tag
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes.sample_files import DataWriter
 from sanmai.recipes.search_settings import SearchConfig
 from sanmai.search.results import Leaf
@@ -64,7 +64,7 @@ def sibling_pairs(tree: Tree, leaves: Sequence[Leaf], gap: float) -> list[tuple[
 
 
 def write_data(
-    folder: Path, config: SearchConfig, policy: Policy, problems: Sequence[Problem],
+    folder: Path, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem],
     trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
 ) -> Iterator[str]:  # fmt: skip
     """data.parquet and pairs.parquet of all strategies; lines for the user."""

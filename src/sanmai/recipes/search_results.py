@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import parse_trace
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes.search_data import write_data
 from sanmai.recipes.search_settings import SearchConfig, strategy_of
 from sanmai.search.answer_keys import answer_key
@@ -43,7 +43,7 @@ Ledgers = Mapping[tuple[str, str], Ledger]
 
 
 def finish(
-    run: Run, config: SearchConfig, policy: Policy, problems: Sequence[Problem], ledgers: Ledgers, guide: Guide
+    run: Run, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem], ledgers: Ledgers, guide: Guide
 ) -> Iterator[str]:
     """Write what the trees came to; lines for the user."""
     trees = trees_of(_rows(run, "trees"), (config.seed, "search"))
@@ -175,7 +175,7 @@ def _rows(run: Run, kind: str) -> Iterator[dict[str, Any]]:
             raise InputError(f"{path}: cannot be read ({reason}); restore it, or search again into another --out") from None
 
 
-def _texts(policy: Policy, tree: Tree) -> dict[tuple[int, ...], str]:
+def _texts(policy: TextPolicy, tree: Tree) -> dict[tuple[int, ...], str]:
     """Of the finished completions."""
     return {
         node.path: policy.tokenizer.decode(
@@ -185,7 +185,7 @@ def _texts(policy: Policy, tree: Tree) -> dict[tuple[int, ...], str]:
     }
 
 
-def _trace(policy: Policy, config: SearchConfig, problem: Problem, text: str):
+def _trace(policy: TextPolicy, config: SearchConfig, problem: Problem, text: str):
     open_tag, close_tag = config.grading.thought_tags
     prompt = render_prompt(policy.tokenizer, problem.messages)
     return parse_trace(

@@ -13,7 +13,7 @@ from sanmai.data.steps import Aggregation, StepRule
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.sources import ProblemsConfig
 from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.math_judge import CorrectnessJudge
@@ -160,7 +160,7 @@ def strategy_of(config: SearchConfig, name: Name) -> Strategy:
     return made[name]()
 
 
-def guide_of(config: SearchConfig, policy: Policy, given: Callable[..., Any] | None = None) -> Guide:
+def guide_of(config: SearchConfig, policy: TextPolicy, given: Callable[..., Any] | None = None) -> Guide:
     """The guide by these settings, its models loaded.
 
     Args:
@@ -188,7 +188,7 @@ def guide_of(config: SearchConfig, policy: Policy, given: Callable[..., Any] | N
     return guide
 
 
-def _one(name: str, config: SearchConfig, policy: Policy) -> Guide:
+def _one(name: str, config: SearchConfig, policy: TextPolicy) -> Guide:
     if name in ("logp", "agreement"):
         return LogProb() if name == "logp" else Agreement()
     if name == "entropy":
@@ -211,7 +211,7 @@ def _one(name: str, config: SearchConfig, policy: Policy) -> Guide:
     return Graded(name, model, counts=lambda: model.counts["tokens"], is_gold=model.objective == "correctness")
 
 
-def mean_entropies(policy: Policy, pairs: list[tuple[list[int], list[int]]], temperature: float) -> list[float]:
+def mean_entropies(policy: TextPolicy, pairs: list[tuple[list[int], list[int]]], temperature: float) -> list[float]:
     """Mean entropy (nats per token) of the policy along each completion."""
     import torch
 

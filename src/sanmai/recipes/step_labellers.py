@@ -11,7 +11,7 @@ from sanmai.data.chat import opened_in_prompt
 from sanmai.data.steps import StepRule, boundaries, decoder
 from sanmai.data.trace import parse_trace
 from sanmai.learn.local_judge import decode
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.rewards.judging.step_judge import StepJudge
 from sanmai.rewards.rubric import Rubric
@@ -41,7 +41,7 @@ class Solution:
         return self.drawn.stop_reason is StopReason.STOP
 
     @classmethod
-    def of(cls, problem: Problem, drawn: Graded, policy: Policy, rule: StepRule) -> Solution:
+    def of(cls, problem: Problem, drawn: Graded, policy: TextPolicy, rule: StepRule) -> Solution:
         """A graded rollout as a solution; what a budget cut off in the middle of a step is no step."""
         text_of = decoder(policy.tokenizer)
         is_finished = drawn.stop_reason is StopReason.STOP
@@ -81,7 +81,7 @@ class Continuations:
     """The values of prefixes by k continuations each. One prefix is asked once, whatever solution it is of."""
 
     def __init__(
-        self, policy: Policy, rubric: Rubric, sampling: SamplingConfig, grading: GradingConfig, *, k: int, seed: int
+        self, policy: TextPolicy, rubric: Rubric, sampling: SamplingConfig, grading: GradingConfig, *, k: int, seed: int
     ) -> None:
         self.policy, self.rubric, self.sampling, self.grading = policy, rubric, sampling, grading
         self.k, self.seed = k, seed

@@ -29,7 +29,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.step_labellers import (
     Continuations,
@@ -186,7 +186,7 @@ def _problems(
 
 
 def _labeller(
-    config: StepLabelsConfig, policy: Policy, digest: str, replies: Path
+    config: StepLabelsConfig, policy: TextPolicy, digest: str, replies: Path
 ) -> tuple[Labeller, dict[str, Any]]:
     """Who labels, and what the rows say of it."""
     facts: dict[str, Any] = {"method": config.method, "steps": str(config.rule), "wrote": digest}
@@ -215,7 +215,7 @@ def _labeller(
 
 def _label(
     config: StepLabelsConfig,
-    policy: Policy,
+    policy: TextPolicy,
     problems: Sequence[Problem],
     label: Labeller,
     facts: dict[str, Any],

@@ -25,7 +25,7 @@ from sanmai.data.steps import StepRule
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.rewards.step_scores import StepReader, check_ends
 from sanmai.types import InputError, Message, Problem, Trace, Verdict
 
@@ -69,7 +69,7 @@ class ImplicitProcessModel(StepReader):
         ImplicitProcessModel.load("runs/dpo", "smollm2", beta=0.1).score_labelled(lengths, sequences, ends)
     """
 
-    def __init__(self, policy: Policy, reference: Policy, *, beta: float, steps: StepRule | None = None) -> None:
+    def __init__(self, policy: TextPolicy, reference: TextPolicy, *, beta: float, steps: StepRule | None = None) -> None:
         """Args:
         steps: how completions are cut when it grades them; None: it scores labelled steps alone.
         """
@@ -132,7 +132,7 @@ class ImplicitProcessModel(StepReader):
         return found
 
     def _logp(
-        self, policy: Policy, sequences: Sequence[Sequence[int]], starts: Sequence[int], micro_tokens: int
+        self, policy: TextPolicy, sequences: Sequence[Sequence[int]], starts: Sequence[int], micro_tokens: int
     ) -> Iterator[list[float]]:
         """Log-probs of each completion's tokens."""
         if not sequences:

@@ -14,7 +14,7 @@ from math import inf
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.steps import Cutter, StepRule, decoder
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG, parse_trace
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.search.guides import Candidate, Guide
@@ -85,7 +85,7 @@ class Driver:
     """
 
     def __init__(
-        self, policy: Policy, guide: Guide, rule: StepRule, sampling: SamplingConfig, limits: Limits, *, seed: tuple,
+        self, policy: TextPolicy, guide: Guide, rule: StepRule, sampling: SamplingConfig, limits: Limits, *, seed: tuple,
         prefixes: Prefixes | None = None,
     ) -> None:
         self.policy, self.guide, self.rule = policy, guide, rule

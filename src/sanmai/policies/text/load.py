@@ -11,13 +11,13 @@ from sanmai.policies.cores import native_bfloat16
 from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.gguf_files import gguf_note
 from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
-from sanmai.policies.text.policy import Policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.vision import ARCHITECTURES, Vision
 from sanmai.types import InputError
 
 
-def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
+def load_policy(config: ModelConfig, *, for_training: bool = True) -> TextPolicy:
     """The policy that a configuration names.
 
     Raises:
@@ -75,7 +75,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> Policy:
     if quantised := gguf_note(Path(name)):
         notes = (*notes, f"model.name = {config.name!r}: {quantised}")
     with loading(failed):  # it is tried on a few tokens
-        policy = Policy(model, tokenizer, config, vision)
+        policy = TextPolicy(model, tokenizer, config, vision)
     slower = [f"{policy.path}; it gives the same results, but takes longer"] if ":" in policy.path else []
     if config.dtype == "bfloat16" and policy.device.type == "cpu" and native_bfloat16() is False:
         slower.append("this processor has no instructions for bfloat16: products take several times as long as in float32")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sanmai.losses import token_logp_and_entropy
-from sanmai.policies import contract
+from sanmai.policies.contract import Policy
 from sanmai.policies.text.cpu.allocator import return_freed_memory
 from sanmai.policies.text.cpu.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.policies.text.drawing import draw
@@ -28,7 +28,7 @@ CHUNK_LOGITS = 2**23
 """Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
 
 
-class Policy(TextModel, contract.Policy[TokenBatch]):
+class TextPolicy(TextModel, Policy[TokenBatch]):
     """A causal language model that is trained; `weights` are all its parameters, or the LoRA adapters."""
 
     value_head: ValueHead | None = None
