@@ -13,7 +13,7 @@ The analysis that this answers (arXiv:2501.17030) says that RL and SFT together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,9 +22,8 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.learn.anchor import AnchorConfig
 from sanmai.learn.budgets import MEASURES, BudgetsConfig, LimitConfig
-from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
-from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
+from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
@@ -32,7 +31,6 @@ from sanmai.recipes.gather import DataConfig, GatherConfig
 from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import RewardsConfig
-from sanmai.types import Problem
 
 Arm = Literal["rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"]
 ARMS: dict[Arm, str] = {
@@ -105,28 +103,12 @@ class CompareConfig(Config):
         return self
 
 
-def run_compare(
-    config: CompareConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> Path:
-    """Do every stage that is not done; the folder that holds them. The report reads what each arm scored.
+def graph(config: CompareConfig, out: Path) -> Graph:
+    """The stages in order; the report reads what each arm scored."""
+    return Graph(list(_stages(config)), out)
 
-    Args:
-        problems, reward: not used by this recipe; refused when given.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
-    names = {"since": since, "until": until, "only": only}
-    stages = Graph(list(_stages(config)), out)
-    run_pipeline("compare", config, stages, models=(config.model.name,), **given, **names)
-    return stages.folder
+
+run_compare = Pipeline("compare", graph, models=lambda config: (config.model.name,))
 
 
 def _stages(config: CompareConfig) -> Iterator[Stage]:

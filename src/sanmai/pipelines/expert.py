@@ -13,7 +13,7 @@ learnt narrows: pass@k of one sample and of many are shown side by side, for one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +22,8 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, merge
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
-from sanmai.pipelines.long2short import read_evaluations, tables_after
-from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
+from sanmai.pipelines.long2short import read_evaluations
+from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
@@ -32,7 +32,6 @@ from sanmai.recipes.search_settings import SearchConfig
 from sanmai.recipes.sft import SftConfig
 from sanmai.stats import paired_difference, pass_at_k, rate
 from sanmai.train.runs import write_whole
-from sanmai.types import Problem
 
 _OURS: dict[str, dict[str, Any]] = {
     "data": {"general": (), "safety": (), "cold_start": ()},
@@ -79,31 +78,6 @@ class ExpertConfig(Config):
             raise ValueError("search.for_data = false: expert iteration learns from training problems")
         refuse_given(self, dict.fromkeys(("search", "sft", "evaluation"), GIVEN))
         return self
-
-
-def run_expert(
-    config: ExpertConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> Path:
-    """Do every stage that is not done, and compare the rounds with the base; the folder.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    progress = progress or Progress.silent()
-    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": (config.model.name,)}
-    stages = graph(config, out)
-    with tables_after(stages.folder, lambda: write_rounds(stages, config, progress)):
-        run_pipeline("expert", config, stages, **given, since=since, until=until, only=only)
-    return stages.folder
 
 
 def graph(config: ExpertConfig, out: Path) -> Graph:
@@ -154,7 +128,7 @@ def rounds_of(rows_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[s
     return found
 
 
-def write_rounds(stages: Graph, config: ExpertConfig, progress: Progress) -> None:
+def write_rounds(config: ExpertConfig, stages: Graph, progress: Progress) -> None:
     """Write expert.json and expert.md of the policies that are evaluated, and say what they say."""
     found = rounds_of(read_evaluations(stages, ["base", *(f"round{k}" for k in range(1, config.rounds + 1))]))
     if not found:
@@ -176,6 +150,9 @@ def write_rounds(stages: Graph, config: ExpertConfig, progress: Progress) -> Non
         progress.say(narrowed, style="yellow")
     write_whole(stages.folder / "expert.json", json.dumps(found, indent=1) + "\n")
     write_whole(stages.folder / "expert.md", "\n".join(lines) + "\n")
+
+
+run_expert = Pipeline("expert", graph, models=lambda config: (config.model.name,), tables=write_rounds)
 
 
 def describe_expert(config: ExpertConfig, out: Path, *, measure: bool) -> Iterator[str]:

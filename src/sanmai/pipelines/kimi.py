@@ -16,7 +16,7 @@ front.md, front.json   the four ways to short answers: accuracy against tokens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -36,10 +36,9 @@ from sanmai.pipelines.long2short import (
     Shortening,
     made_from,
     read_evaluations,
-    tables_after,
     write_table,
 )
-from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
+from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.curate import CurateConfig
@@ -50,7 +49,6 @@ from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.components import LossConfig
-from sanmai.types import Problem
 
 Arm = Literal["uniform", "no_length", "length_at_once", "rest", "whole"]
 TITLES: dict[str, str] = {
@@ -182,33 +180,6 @@ class KimiConfig(Config):
         return self
 
 
-def run_kimi(
-    config: KimiConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> Path:
-    """Do every stage that is not done, and set the models against each other; the folder.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    progress = progress or Progress.silent()
-    models = (config.model.name, *((config.short,) if config.short else ()))
-    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
-    names = {"since": since, "until": until, "only": only}
-    stages = graph(config, out)
-    with tables_after(stages.folder, lambda: write_tables(config, stages, progress)):
-        run_pipeline("kimi", config, stages, **given, **names)
-    return stages.folder
-
-
 def write_tables(config: KimiConfig, stages: Graph, progress: Progress) -> None:
     """The two tables of what is evaluated so far; nothing before kimi is."""
     rows_of = read_evaluations(stages, TITLES)
@@ -229,6 +200,11 @@ def write_tables(config: KimiConfig, stages: Graph, progress: Progress) -> None:
 def graph(config: KimiConfig, out: Path) -> Graph:
     """The stages in order."""
     return Graph(list(_stages(config)), out)
+
+
+run_kimi = Pipeline(
+    "kimi", graph, models=lambda config: (config.model.name, *((config.short,) if config.short else ())), tables=write_tables
+)
 
 
 def _stages(config: KimiConfig) -> Iterator[Stage]:

@@ -14,8 +14,7 @@ front.json set accuracy against tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -24,9 +23,9 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith, merge
 from sanmai.instruments.measures import Row
 from sanmai.learn.progress import Progress
-from sanmai.pipelines.graph import GRAPH, Graph, Stage
+from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.length_table import compare_lengths, read_evaluation, remove_both, sentences, write_front
-from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline
+from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.dpo import DpoConfig
@@ -38,8 +37,6 @@ from sanmai.recipes.merging import MergeConfig
 from sanmai.recipes.sample import SampleConfig
 from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.zero import ZeroConfig
-from sanmai.train.runs import holding
-from sanmai.types import InputError, Problem, RunError
 
 Method = Literal["merge", "shortest", "dpo", "rl"]
 TITLES: dict[str, str] = {
@@ -137,36 +134,15 @@ class Long2ShortConfig(Config):
         return self
 
 
-def run_long2short(
-    config: Long2ShortConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> Path:
-    """Do every stage that is not done, and set the models that are evaluated against each other; the folder.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    progress = progress or Progress.silent()
-    models = (config.model.name, *((config.short,) if "merge" in config.method else ()))
-    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress, "models": models}
-    names = {"since": since, "until": until, "only": only}
-    stages = graph(config, out)
-    with tables_after(stages.folder, lambda: write_table(stages, progress)):
-        run_pipeline("long2short", config, stages, **given, **names)
-    return stages.folder
-
-
 def graph(config: Long2ShortConfig, out: Path) -> Graph:
     """The stages in order."""
     return Graph(list(_stages(config)), out)
+
+
+run_long2short = Pipeline(
+    "long2short", graph, models=lambda config: (config.model.name, *((config.short,) if "merge" in config.method else ())),
+    tables=lambda config, stages, progress: write_table(stages, progress),
+)
 
 
 def write_table(stages: Graph, progress: Progress, titles: Mapping[str, str] = TITLES, long: str = "long") -> None:
@@ -184,19 +160,6 @@ def write_table(stages: Graph, progress: Progress, titles: Mapping[str, str] = T
     path = write_front(stages.folder, found, long, made_from(stages, rows_of))
     for sentence in (*sentences(found, long), f"Table: {path}"):
         progress.say(sentence)
-
-
-@contextmanager
-def tables_after(folder: Path, write: Callable[[], None]) -> Generator[None]:
-    """Write tables of what is finished, also where a later stage cannot be done, but not while another process works there."""
-    try:
-        yield
-    except (InputError, RunError):
-        if (folder / GRAPH).is_file():
-            with suppress(InputError), holding(folder):
-                write()
-        raise
-    write()
 
 
 def made_from(stages: Graph, models: Iterable[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ The differences to the paper are those of its parts (recipes/zero.py, sft.py, sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,11 +23,10 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.filters import FilterConfig
 from sanmai.learn.mixture import MixtureConfig
-from sanmai.learn.progress import Progress
 from sanmai.learn.teacher import check_shares_tokenizer
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.guarded import GatesConfig, GuardedConfig
-from sanmai.pipelines.wiring import GIVEN, Wiring, refuse_given, run_pipeline, value_at
+from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given, value_at
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.resolve import resolve_model
@@ -42,7 +41,7 @@ from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.rubric import RewardsConfig
-from sanmai.types import InputError, Problem
+from sanmai.types import InputError
 
 _BY_MODELS: dict[str, Any] = {
     "helpfulness": 1.0,
@@ -134,31 +133,6 @@ class R1Config(Config):
         return self
 
 
-def run_r1(
-    config: R1Config,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> Path:
-    """Do every stage that is not done; the folder that holds them.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    given: dict[str, Any] = {"problems": problems, "reward": reward, "progress": progress or Progress.silent()}
-    check_models(config)
-    names = {"since": since, "until": until, "only": only}
-    stages = graph(config, out)
-    run_pipeline("r1", config, stages, models=(config.model.name,), **given, **names)
-    return stages.folder
-
-
 def check_models(config: R1Config) -> None:
     """Refuse before the first stage what the last would refuse.
 
@@ -185,6 +159,9 @@ def check_models(config: R1Config) -> None:
 def graph(config: R1Config, out: Path) -> Graph:
     """The stages in order."""
     return Graph(list(_stages(config)), out)
+
+
+run_r1 = Pipeline("r1", graph, models=lambda config: (config.model.name,), check=check_models)
 
 
 def _stages(config: R1Config) -> Iterator[Stage]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
@@ -13,8 +15,9 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.train.runs import holding
-from sanmai.types import InputError, Problem
+from sanmai.types import InputError, Problem, RunError
 
+ConfigT = TypeVar("ConfigT", bound=Config)
 GIVEN = ("seed", "model", "problems.source", "problems.evaluation")
 """Settings of a part that every pipeline gives it."""
 
@@ -77,32 +80,52 @@ class Wiring:
         return Stage(f"score_{model}{suffix}", "evaluate", part.model_copy(update=update), purpose, about)
 
 
-def run_pipeline(
-    recipe: str,
-    config: Config,
-    graph: Graph,
-    *,
-    problems: Sequence[Problem] | None,
-    reward: Callable[[Problem, str], float | None] | None,
-    progress: Progress,
-    models: Iterable[str],
-    since: str | None = None,
-    until: str | None = None,
-    only: str | None = None,
-) -> None:
-    """Do every stage that is not done.
+@dataclass(frozen=True)
+class Pipeline(Generic[ConfigT]):
+    """A recipe of recipes. Called as every recipe is, it does each stage that is not done, and gives the folder of them all."""
 
-    Args:
-        graph: the stages that the configuration gives.
-        problems, reward: refused when given: a pipeline reads the sources of its configuration.
-        models: names that must be there before anything is begun.
-        since, until, only: names of stages; see pipelines/graph.py.
-    """
-    if problems is not None or reward is not None:
-        raise InputError(f"{recipe} reads the sources under `data` and takes neither problems nor a reward")
-    for name in models:
-        resolve_model(name)
-    # A process that is refused the folder must not say there what its own stages would have been.
-    with holding(graph.folder, signed=False) if (graph.folder / GRAPH).is_file() else nullcontext():
-        graph.write(f'recipe = "{recipe}"\n{config.to_toml()}')
-    run_graph(graph, progress, since=since, until=until, only=only)
+    name: str
+    graph: Callable[[ConfigT, Path], Graph]
+    """The stages that a configuration gives, in a folder."""
+    models: Callable[[ConfigT], Iterable[str]]
+    """Names of models that must be there before anything is begun."""
+    check: Callable[[ConfigT], None] = lambda config: None
+    """Refuses before the first stage what a later one would refuse."""
+    tables: Callable[[ConfigT, Graph, Progress], None] = lambda config, graph, progress: None
+    """Sets the models of finished stages against each other."""
+
+    def __call__(
+        self, config: ConfigT, out: Path, *, problems: Sequence[Problem] | None = None,
+        reward: Callable[[Problem, str], float | None] | None = None, progress: Progress | None = None,
+        since: str | None = None, until: str | None = None, only: str | None = None,
+    ) -> Path:
+        """Args:
+            problems, reward: refused when given: a pipeline reads the sources of its configuration.
+            since, until, only: names of stages; see pipelines/graph.py.
+        """
+        progress = progress or Progress.silent()
+        if problems is not None or reward is not None:
+            raise InputError(f"{self.name} reads the sources under `data` and takes neither problems nor a reward")
+        self.check(config)
+        graph = self.graph(config, out)
+        with _tables_after(graph.folder, lambda: self.tables(config, graph, progress)):
+            for name in self.models(config):
+                resolve_model(name)
+            # A process that is refused the folder must not say there what its own stages would have been.
+            with holding(graph.folder, signed=False) if (graph.folder / GRAPH).is_file() else nullcontext():
+                graph.write(f'recipe = "{self.name}"\n{config.to_toml()}')
+            run_graph(graph, progress, since=since, until=until, only=only)
+        return graph.folder
+
+
+@contextmanager
+def _tables_after(folder: Path, write: Callable[[], None]) -> Generator[None]:
+    """Write tables of what is finished, also where a later stage cannot be done, but not while another process works there."""
+    try:
+        yield
+    except (InputError, RunError):
+        if (folder / GRAPH).is_file():
+            with suppress(InputError), holding(folder):
+                write()
+        raise
+    write()
