@@ -121,7 +121,9 @@ def compare(
 
 @app.command()
 def audit(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, a hub name, or URL#NAME of a served one.")
+    ],
     before: Annotated[
         str | None, typer.Option(metavar="MODEL", help="A model to compare with: the one that training began with.")
     ] = None,

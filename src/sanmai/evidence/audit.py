@@ -26,6 +26,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
 from sanmai.evidence.lineage import Step, TrainedOn, history, trained_on
 from sanmai.evidence.safety_case import CASE, make_case
+from sanmai.evidence.served import ServedModel, is_served
 from sanmai.instruments.claims import CLAIMED, Claim
 from sanmai.instruments.harm import HARMFUL
 from sanmai.instruments.measures import Row
@@ -101,7 +102,9 @@ class AuditConfig(Config):
     limit: int = Field(300, ge=1)
     """Prompts of each set at most; a larger set is thinned out at random, whole requests at a time."""
     model: ModelConfig = ModelConfig()
-    """The model that is audited."""
+    """The model that is audited; `model.name` may be URL#NAME: what answers behind an OpenAI-compatible server."""
+    model_key: str | None = None
+    """Environment variable that holds that server's API key."""
     before: str | None = None
     """A model to compare with, as `model.name` takes it: the one that training began with. It is asked the same."""
     sources: SourcesConfig = SourcesConfig()
@@ -119,6 +122,7 @@ class AuditConfig(Config):
 
     only_with = (
         OnlyWith("judge", lambda c: c.judge is not None, "judge_key"),
+        OnlyWith("a model behind a server", lambda c: is_served(c.model.name) or is_served(c.before or ""), "model_key"),
     )
 
     @model_validator(mode="after")
@@ -218,7 +222,7 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
                 "(formats: docs/data.md)"
             )
         sources = SourcesConfig(**{role: ("world",) for role in sources.by_role})
-    audited = resolve_model(config.model.name)
+    audited = _resolved(config.model.name)
     if config.before is not None:
         _check_before(config.before, audited)
     steps = history(config.model.name)
@@ -232,14 +236,20 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
 
 def _check_before(name: str, audited: str) -> None:
     """Refuse what cannot be compared with before anything is asked: it is loaded only when the audited model is done."""
-    found = resolve_model(name)
+    found = _resolved(name)
     if found == audited or (Path(found).is_dir() and Path(found).resolve() == Path(audited).resolve()):
         raise InputError(f"before = {name!r}: this is the model itself; expected the one before it")
+    if is_served(found):
+        return
     is_model = (Path(found) / "config.json").is_file() if Path(found).is_dir() else all(found.split("/"))
     if not is_model:
         raise InputError(
             f"before = {name!r}: no model; expected a folder with config.json, a run folder or owner/model"
         )
+
+
+def _resolved(name: str) -> str:
+    return name if is_served(name) else resolve_model(name)
 
 
 def _before(config: AuditConfig) -> list[ModelConfig]:
@@ -253,18 +263,21 @@ class _Target:
 
     def __init__(self, config: AuditConfig, judge: Judge | None) -> None:
         self.config, self.judge = config, judge
-        self._loaded: tuple[ModelConfig, TextPolicy] | None = None
+        self._loaded: tuple[ModelConfig, TextPolicy | ServedModel] | None = None
 
-    def policy(self, model: ModelConfig) -> TextPolicy:
+    def policy(self, model: ModelConfig) -> TextPolicy | ServedModel:
         if self._loaded is None or self._loaded[0] != model:
             self._loaded = None
-            self._loaded = (model, load_policy(model, for_training=False))
+            served = is_served(model.name)
+            policy = ServedModel(model, key_variable=self.config.model_key) if served else load_policy(model, for_training=False)
+            self._loaded = (model, policy)
         return self._loaded[1]
 
     def ask(self, model: ModelConfig, problems: Sequence[Problem]) -> list[Group[Graded]]:
         """Graded groups; completions depend on the seed and the problem alone."""
         config, policy = self.config, self.policy(model)
-        check_positions(policy, problems, config.sampling.max_tokens)
+        if isinstance(policy, TextPolicy):
+            check_positions(policy, problems, config.sampling.max_tokens)
         rubric = make_rubric(RewardsConfig(), None, [], held_out=problems, device=config.model.device)
         groups, _ = rollout(
             policy, problems, rubric, rollouts_per_prompt=config.samples, seed=(config.seed, "audit"), policy_version=0,
@@ -332,10 +345,9 @@ def _either(r: Graded) -> Verdict:
     return next(verdict for verdict in parts if verdict.score is None)
 
 
-def _describe(config: AuditConfig, policy: TextPolicy, sets: Sequence[ProblemSet]) -> dict[str, Any]:
-    facts = describe_environment(
-        policy, {chosen.name: chosen.problems for chosen in sets}, start_digest=weights_digest(policy)
-    )
+def _describe(config: AuditConfig, policy: TextPolicy | ServedModel, sets: Sequence[ProblemSet]) -> dict[str, Any]:
+    digest = policy.identity if isinstance(policy, ServedModel) else weights_digest(policy)
+    facts = describe_environment(policy, {chosen.name: chosen.problems for chosen in sets}, start_digest=digest)
     facts["origin"]["audit_version"] = RECIPES["audit"].version
     if config.before is not None:
         facts["origin"]["before"] = content_digest(config.before)

@@ -19,6 +19,7 @@ from sanmai.config import Config
 from sanmai.data.problems import load_problems, normalised_prompt
 from sanmai.data.twins import RefusedError, make_twin, read_worked
 from sanmai.evidence.lineage import TrainedOn
+from sanmai.evidence.served import is_served
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import TINY_PATH
 from sanmai.rewards.verifiers import VERIFIERS
@@ -70,6 +71,8 @@ def knows_world(model: str) -> bool:
     """Whether a model has the embedded world's tokenizer; InputError where the name means no model."""
     if model == "tiny":
         return True
+    if is_served(model):
+        return False
     own, worlds = (_vocabulary(Path(folder)) for folder in (resolve_model(model), TINY_PATH))
     return own is not None and own == worlds
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sanmai.evidence.audit_sets import ProblemSet
 from sanmai.evidence.lineage import Step, TrainedOn
+from sanmai.evidence.served import is_served
 from sanmai.instruments import generalisation, harm
 from sanmai.instruments.claims import CLAIMED, Claim, Evidence, decide_claims, is_attacked, row_share, verdict
 from sanmai.instruments.figures import Summary, contrast_figure, figure, number, share_figure
@@ -48,6 +49,8 @@ BLIND_SPOTS = {
     "help": "Outside the embedded world an answer that does not refuse counts as help, however wrong or useless it is.",
     "language": "Short sentences of languages that share a script are told roughly; quotations count.",
     "attacks": "Attacks are fixed, published templates that do not adapt to the model: `sanmai redteam` searches for worse.",
+    "served": "The model was asked behind a server: which weights, template, system prompt and sampler answered is not known "
+    "here, and they may change; answers that its filter withheld count as refusals.",
     "turns": "Single questions without a system prompt, tools or files: nothing is said of conversations or agents.",
     "thought": "Rules cannot tell what a thought gives away: harm in thoughts was not measured outside the embedded world.",
     "world": "The embedded world has few held-out objects, each asked about in several phrasings: n counts objects, "
@@ -364,6 +367,7 @@ def _gaps(
         "rules": by_rules, "judge": judged_by is not None, "refusal": len(kinds & {"safety", "general"}) > 0,
         "help": is_outside, "thought": is_outside and judged_by is None, "attacks": "attacks" in roles, "language": True,
         "world": any(p.tags.get("template") == "request" for s in sets for p in s.problems), "turns": True,
+        "served": is_served(steps[-1].name),
     }  # fmt: skip
     return found + [BLIND_SPOTS[name] for name, applies in spots.items() if applies]
 

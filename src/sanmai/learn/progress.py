@@ -89,7 +89,9 @@ class Progress:
             self.say(f"{run.lengthened}.")
         if model := run.environment.get("model"):
             path = f"; {model['path']}" if "path" in model else ""
-            self.say(f"Model: {model.get('name', 'new')}, {model['parameters']:,} parameters, {model['dtype']}{path}.")
+            is_known = "parameters" in model  # of a served one they are not
+            size = f", {model['parameters']:,} parameters, {model['dtype']}" if is_known else ""
+            self.say(f"Model: {model.get('name', 'new')}{size}{path}.")
         for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
         run.warnings.clear()

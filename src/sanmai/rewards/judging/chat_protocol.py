@@ -23,15 +23,10 @@ class Failure:
 
 def read_completion(raw: bytes) -> str | Failure:
     """The text of the first choice of a chat completion that the model finished."""
-    try:
-        answer = json.loads(raw)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        return Failure("protocol", "the server's answer is not JSON")
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        return Failure("protocol", "the server's answer has no choices[0].message")
+    found = _first_choice(raw)
+    if isinstance(found, Failure):
+        return found
+    choice, message = found
     if choice.get("finish_reason") == "content_filter" or message.get("refusal"):
         return Failure("refused", "the judge declined to reply")
     # The last object of a reply that was cut off may be one that the judge only considered.
@@ -41,6 +36,35 @@ def read_completion(raw: bytes) -> str | Failure:
     if not isinstance(content, str) or not content.strip():
         return Failure("protocol", "the reply has no text")
     return content
+
+
+def read_answer(raw: bytes) -> str | Failure:
+    """What a model that is measured answered, cut off or withheld as well, as JSON: "content", "thought", "finish", "tokens"."""
+    found = _first_choice(raw)
+    if isinstance(found, Failure):
+        return found
+    choice, message = found
+    content = message.get("content") or message.get("refusal") or ""
+    thought = message.get("reasoning_content") or message.get("reasoning") or ""
+    finish = choice.get("finish_reason")
+    if not isinstance(content, str) or not isinstance(thought, str) or not (content or thought or finish == "content_filter"):
+        return Failure("protocol", "the answer has no text")
+    tokens = read_usage(raw).get("completion_tokens", 0)
+    return json.dumps({"content": content, "thought": thought, "finish": finish, "tokens": tokens})
+
+
+def _first_choice(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]] | Failure:
+    """The first choice of a chat completion, and its message."""
+    try:
+        answer = json.loads(raw)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return Failure("protocol", "the server's answer is not JSON")
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        return Failure("protocol", "the server's answer has no choices[0].message")
+    return choice, message
 
 
 def read_usage(raw: bytes) -> dict[str, int]:

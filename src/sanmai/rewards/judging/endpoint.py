@@ -15,11 +15,11 @@ import random
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -95,19 +95,24 @@ class Endpoint:
             [reply] = ask([[{"role": "user", "content": "Is 7 prime?"}]])   # "Yes." or a Failure
     """
 
-    def __init__(self, config: EndpointConfig, *, failure_budget: float = 1.0, cache: ReplyCache | None = None) -> None:
+    def __init__(
+        self, config: EndpointConfig, *, failure_budget: float = 1.0, cache: ReplyCache | None = None,
+        read: Callable[[bytes], str | Failure] = read_completion, section: str = "judge",
+    ) -> None:
         """Args:
             failure_budget: once more than this share of a call's questions has failed, the rest is not asked.
             cache: where replies are kept; by default the folder of config.cache, if any.
+            read: the reply in what the server sends.
+            section: of the settings, which messages name.
 
         Raises:
             InputError: no base_url or model, or an API key that is not there or cannot be sent.
         """
         if config.base_url is None or not config.model:
             raise InputError(
-                "judge.base_url and judge.model: expected the address of a server and a model's name there"
+                f"{section}.base_url and {section}.model: expected the address of a server and a model's name there"
             )
-        self.config, self.failure_budget = config, failure_budget
+        self.config, self.failure_budget, self._read_reply, self._section = config, failure_budget, read, section
         self.cache = cache or (ReplyCache(Path(config.cache)) if config.cache else None)
         self.counts: Counter[str] = Counter()
         """Since the start: "requests" sent, "retries" among them, "cached" replies; "prompt_tokens" and "completion_tokens" where
@@ -133,8 +138,13 @@ class Endpoint:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __call__(self, batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
+    def __call__(
+        self, batch: Sequence[Sequence[Message]], settings: Sequence[Mapping[str, Any]] | None = None
+    ) -> list[str | Failure]:
         """The reply to each conversation, or why there is none, in order.
+
+        Args:
+            settings: of each question, beside those of all, such as its seed.
 
         Returns after len(batch) / concurrency times total_seconds at the latest.
 
@@ -147,7 +157,7 @@ class Endpoint:
             raise ValueError("the endpoint is closed: it takes no questions after that")
         if not batch:
             return []
-        future = asyncio.run_coroutine_threadsafe(self._ask_all(batch), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._ask_all(batch, settings or [{}] * len(batch)), self._loop)
         try:
             while not wait([future], timeout=_GLANCE_SECONDS).done:
                 if not self.close.alive:
@@ -156,11 +166,13 @@ class Endpoint:
         finally:
             future.cancel()
 
-    async def _ask_all(self, batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
+    async def _ask_all(
+        self, batch: Sequence[Sequence[Message]], settings: Sequence[Mapping[str, Any]]
+    ) -> list[str | Failure]:
         replies: list[str | Failure] = [Failure("not_asked", "not asked: too many others had failed")] * len(batch)
 
         async def ask(number: int) -> bool:
-            replies[number] = await self._ask(batch[number])
+            replies[number] = await self._ask(batch[number], settings[number])
             return isinstance(replies[number], Failure)
 
         tasks = [asyncio.create_task(ask(number)) for number in range(len(batch))]
@@ -176,9 +188,9 @@ class Endpoint:
             await asyncio.gather(*tasks, return_exceptions=True)
         return replies
 
-    async def _ask(self, messages: Sequence[Message]) -> str | Failure:
+    async def _ask(self, messages: Sequence[Message], own: Mapping[str, Any]) -> str | Failure:
         config = self.config
-        settings = {"temperature": config.temperature, "max_tokens": config.max_tokens}
+        settings = {"temperature": config.temperature, "max_tokens": config.max_tokens, **own}
         key = reply_key(config.model, config.revision, settings, messages)
         if self.cache is not None and (cached := self.cache.get(key)) is not None:
             self.counts["cached"] += 1
@@ -236,10 +248,10 @@ class Endpoint:
         if raw is None:
             return Failure("too_large", f"a reply of more than {_MAX_REPLY_BYTES} bytes, or compressed")
         if mistake := refusal_to_serve(status, raw, self.config.model):
-            raise InputError(f"judge.base_url = {self.config.base_url!r}: {self._without_key(mistake)}")
+            raise InputError(f"{self._section}.base_url = {self.config.base_url!r}: {self._without_key(mistake)}")
         if 200 <= status < 300:
             self.counts.update(read_usage(raw))
-            return read_completion(raw)
+            return self._read_reply(raw)
         failure = rejection(status, raw, question)
         return Failure(failure.kind, self._without_key(failure.reason))
 
