@@ -76,7 +76,7 @@ def sanmai_training(task: Task) -> dict[str, float]:
     optimizer = make_optimizer(policy, config)
     peak = Peak()
     batch = pack(pairs, sampling_logp=old_BC.tolist())
-    batch.streams["rl"] = advantage_B.unsqueeze(1) * batch.mask_BT
+    batch = batch.with_streams({"rl": advantage_B.unsqueeze(1) * batch.mask_BT})
     components = rl_components(LossConfig(preset="dapo"), task.length)
     result = optimizer_step(policy, optimizer, batch, components, lr=common.LR, temperature=1.0, config=config)
     return {"mb": peak.mb(), "loss": result.metrics["loss/rl"]}

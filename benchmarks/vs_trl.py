@@ -28,6 +28,7 @@ of the ratios within a repeat, at the same setting and at the fastest of each; a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import sys
@@ -87,10 +88,10 @@ def run_trl(task: Task) -> dict[str, Any]:
 
 def run_sanmai(task: Task) -> dict[str, Any]:
     from sanmai.learn.progress import Progress
+    from sanmai.policies.text import drawing
     from sanmai.recipes.zero import run_zero
-    from sanmai.rollout import engine
 
-    clock, sample = StepClock(), engine.sample
+    clock, sample = StepClock(), drawing.sample
 
     class Report(Progress):
         def step(self, *args: Any, **named: Any) -> None:
@@ -107,7 +108,7 @@ def run_sanmai(task: Task) -> dict[str, Any]:
             start = time.perf_counter()
         clock.sampled(time.perf_counter() - start, 0)
 
-    engine.sample = timed
+    drawing.sample = timed
     out, problems = Path(tempfile.mkdtemp()), problems_of(task)
     with contextlib.suppress(common.Enough):
         run_zero(sanmai_config(task), out, problems=problems, reward=reward, progress=Report(None))
@@ -149,7 +150,7 @@ def compare_on_one_batch(task: Task) -> dict[str, Any]:
     # be: rounding would move tokens over the edge, and each moves the gradient by the whole of its own.
     spread = 0.3 if task.dtype == "float32" else 0.03
     noise_BT = spread * torch.randn(batch.mask_BT.shape, generator=torch.Generator().manual_seed(0))
-    batch.sampling_logp_BT = (batch.sampling_logp_BT + noise_BT) * batch.mask_BT
+    batch = dataclasses.replace(batch, sampling_logp_BT=(batch.sampling_logp_BT + noise_BT) * batch.mask_BT)
 
     def our_gradient(policy: Any) -> tuple[dict[str, float], dict[str, Any]]:
         components = rl_components(config.loss, task.max_tokens)

@@ -223,9 +223,10 @@ def test_on_real_files_a_small_qwen_goes_through_all_stages_and_its_checkpoints_
     # A random model would never stop by itself, and what is cut off is no data: let every fourth word end a completion.
     (model / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, *range(300, 2000, 4)]}))
     short = {"sampling": {"max_tokens": 16}, "grading": {"workers": 2}}
-    rl = {**RL, **short, "rewards": {"accuracy": 1.0, "refusal": 1.0, "format": 0.2}}
+    by_rules = {"helpfulness": 0.0, "harmlessness": 0.0}
+    rl = {**RL, **short, "rewards": {"accuracy": 1.0, "refusal": 1.0, "format": 0.2, **by_rules}}
     sft = {**SFT, **short, "max_tokens": 2048}
-    keep_all = {"correct": False, "closed": False, "language_share": 0.0, "max_repetition": 1.0}
+    keep_all = {"correct": False, "closed": False, "language_share": 0.0, "max_repetition": 1.0, "min_reward": 0.0}
     values = {
         "model": {"name": str(model)},
         "data": {
@@ -236,7 +237,7 @@ def test_on_real_files_a_small_qwen_goes_through_all_stages_and_its_checkpoints_
             "demonstrations_limit": 16, "evaluation": str(gsm8k / "test_dev.jsonl"), "evaluation_limit": 6},
         "cold_start": sft, "reasoning": rl, "sft": sft, "scenarios": rl,
         "rejection": {**short, "problems": {"limit": 8}, "filters": keep_all},
-        "lessons": {**short, "problems": {"limit": 8}, "filters": keep_all},
+        "lessons": {**short, "problems": {"limit": 8}, "filters": keep_all, "rewards": by_rules},
         "student_model": str(model), "student": sft, "student_rl": rl,
         "student_on_policy": {"num_steps": 1, "prompts_per_step": 4, "problems": {"evaluation_limit": 4}, **short},
         "evaluation": short,

@@ -417,3 +417,11 @@ def test_the_verifier_code_runs_the_program_and_keeps_visible_and_hidden_tests_a
         verdicts, found = grade(Rubric(RewardsConfig.read(chosen)), problem, special)
         assert found == verdicts["accuracy"].score == reward
         assert (verdicts["tests_visible"].score, verdicts["tests_hidden"].score) == (1.0, 0.0)
+
+
+def test_a_weight_of_0_takes_away_the_model_that_a_recipe_names_by_itself():
+    from sanmai.recipes import find_recipe
+
+    found = find_recipe("r1").config.model_validate({"scenarios": {"rewards": {"helpfulness": 0, "refusal": 1.0}}})
+    rewards = found.scenarios.rewards
+    assert (rewards.helpfulness_from, rewards.harmlessness_from, rewards.language) == (None, "@harmlessness", 1.0)

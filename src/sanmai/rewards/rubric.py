@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -116,6 +116,15 @@ class RewardsConfig(Config):
     def needs_answers(self) -> bool:
         """A problem without a reference answer cannot be rewarded."""
         return bool(self.accuracy or self.correctness) or not self.custom
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out(cls, values: Any) -> Any:
+        """A weight of 0 takes with it the model that a recipe's own default names, which TOML could not unset."""
+        if not isinstance(values, Mapping):
+            return values
+        unused = {f"{name}_from" for name in SCORED_TOGETHER if name in values and values[name] == 0}
+        return {name: value for name, value in values.items() if name not in unused}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
