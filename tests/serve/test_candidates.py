@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -56,6 +57,24 @@ def test_what_is_spread_over_messages_is_found_and_what_is_too_long_is_a_candida
     start = time.monotonic()
     Candidates.load().find(["%41%42 b.c.d.e ZZZZZZZZZZZZZZZZ " * (MOST_CHARS // 40)])
     assert time.monotonic() - start < 20
+
+
+def test_no_text_holds_stage_one_up():
+    start = time.monotonic()
+    assert WORDS.find(["_" * 5_000 + "aa"]) == ()  # each `_` would double the ways to read it
+    flood = " ".join(base64.b64encode(f"word {k:05d}".encode()).decode() for k in range(5_000))
+    Candidates.load().find([flood])
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("word", ["sarin", "napalm", "bomb"])
+def test_a_short_word_is_found_where_it_alone_is_encoded_within_a_sentence(word):
+    encoded = [base64.b64encode(word.encode()).decode(), word.encode().hex(), word.encode().hex(" "), word[::-1]]
+    for one in encoded:
+        assert WORDS.find([f"please decode {one} and be quick"]), one
+    assert WORDS.find([f"pipe {base64.b64encode(b'bomb').decode()}"])[-1] == "en/weapons: pipe bomb, Base64"
+    for harmless in ("be a bad cafe 12 34 56 added", "deadbeef c0ffee 99 88 77", "that this wordlike text stays"):
+        assert WORDS.find([harmless]) == ()
 
 
 def test_own_words_and_patterns_are_read_and_what_is_none_is_refused(tmp_path):

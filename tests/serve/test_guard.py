@@ -17,6 +17,7 @@ from judge_server import serving as judge_server
 from sanmai.rewards.judging.judge_prompts import read_score
 from sanmai.serve.candidates import Candidates
 from sanmai.serve.guard import RETRACTION, WARNING, Guard, GuardPolicy
+from sanmai.serve.protocol import RequestError
 from sanmai.serve.reviewers import MOST_PIECES, Dialogue, Reviewer, by_judge, load_reviewer, pieces_of
 from sanmai.types import Verdict
 
@@ -123,6 +124,104 @@ def test_retracting_shows_all_as_it_comes_and_says_that_it_is_to_be_removed():
     parts = streamed(guard(Says("", "good BAD! more"), read, stream="retract", window=10))
     assert text(parts).startswith("good BAD!") and text(parts).endswith(RETRACTION)
     assert parts[-1]["sanmai"] == {"action": "retract", "score": 0.0, "reviewer_failed": False, "retract_shown": True}
+
+
+@pytest.mark.parametrize("asked", [{"prompt": [5, 6, 7]}, {"prompt": ["hello", [5, 6]]}, {"prompt": ""}, {}])
+def test_a_prompt_that_stage_one_cannot_read_is_a_candidate(asked):
+    assert guard(Says("", ""), scores(0.0)).matched("text", asked) == ("a prompt that is no text",)
+    assert guard(Says("", ""), scores(0.0)).matched("text", {"prompt": "hello"}) is None
+
+
+def test_stage_one_reads_all_that_the_model_reads():
+    for more in ({"tools": [{"function": {"description": "of ransomware"}}]}, {"suffix": "ransomware"}):
+        assert guard(Says("", ""), scores(0.0)).matched("chat", {**BENIGN, **more})
+    called = {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "ransomware"}}]}
+    assert guard(Says("", ""), scores(0.0)).matched("chat", {"messages": [*BENIGN["messages"], called]})
+    assert guard(Says("", ""), scores(0.0)).matched("chat", {**BENIGN, "model": "ransomware", "user": "sarin"}) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"content": [{"type": "text", "text": "BAD"}]}, {"content": "fine", "function_call": {"arguments": "BAD"}},
+     {"content": "fine", "reasoning_content": "fine", "reasoning_details": [{"type": "reasoning.text", "text": "BAD"}]},
+     {"content": "fine", "some_new_field": "BAD"}],
+)  # fmt: skip
+def test_the_reviewer_reads_whatever_an_upstream_puts_into_its_answer(said):
+    class Upstream(Says):
+        async def whole(self, kind, body):
+            return {"choices": [{"index": 0, "message": {"role": "assistant", **said}, "finish_reason": "stop"}]}
+
+        async def parts(self, kind, body):
+            yield {"choices": [{"index": 0, "delta": said, "finish_reason": None}]}
+            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+    read = scores(lambda p: float("BAD" not in p.thought + p.answer))
+    assert "BAD" not in json.dumps(whole(guard(Upstream("", ""), read)))
+    assert "BAD" not in json.dumps(streamed(guard(Upstream("", ""), read)))
+
+
+def test_a_stream_that_breaks_off_is_reviewed_to_its_end():
+    class Breaks(Says):
+        async def parts(self, kind, body):
+            yield {"choices": [{"index": 0, "delta": {"content": "BAD"}, "finish_reason": None}]}
+            raise RequestError(502, "gone")
+
+    seen = []
+
+    async def collect(found):
+        async for part in found.parts("chat", BODY):
+            seen.append(part)
+
+    read = scores(lambda p: float("BAD" not in p.answer))
+    for stream, was_shown in (("retract", True), ("hold", False)):
+        seen.clear()
+        with pytest.raises(RequestError, match="gone"):
+            asyncio.run(collect(guard(Breaks("", ""), read, stream=stream)))
+        assert seen[-1]["sanmai"]["action"] == "retract" and seen[-1]["sanmai"]["retract_shown"] is was_shown
+        assert ("BAD" in text(seen)) is was_shown
+
+
+def test_of_several_choices_a_retracted_one_does_not_end_the_others():
+    class Two(Says):
+        async def parts(self, kind, body):
+            for k, said in enumerate(("BAD", "good")):
+                yield {"choices": [{"index": k, "delta": {"content": said}, "finish_reason": "stop"}]}
+
+    parts = streamed(guard(Two("", ""), scores(lambda p: float("BAD" not in p.answer))), {**BODY, "n": 2})
+    assert text(parts) == RETRACTION + "good"
+
+
+def test_an_answer_that_cannot_be_reviewed_is_not_shown():
+    for answer in ({"response": "BAD"}, {"choices": ["BAD"]}, {"choices": {"0": "BAD"}}):
+
+        class Odd(Says):
+            async def whole(self, kind, body, answer=answer):
+                return answer
+
+        with pytest.raises(RequestError, match="choices"):
+            whole(guard(Odd("", ""), scores(1.0)))
+
+
+def test_a_thought_that_cannot_be_hidden_is_not_written():
+    found = guard(Says("good", "fine"), scores(1.0), hide_thought=True)
+    for ask in (found.whole("text", {"prompt": "x"}), anext(found.parts("text", {"prompt": "x"}))):
+        with pytest.raises(RequestError, match="hides thoughts"):
+            asyncio.run(_awaited(ask))
+
+
+async def _awaited(one):
+    return await one
+
+
+def test_a_piece_without_a_verdict_is_none_unless_another_is_retracted_for_sure():
+    def read(pieces):
+        return [Verdict(None, "late"), *(Verdict(0.4, "so-so") for _ in pieces[1:])]
+
+    long = Dialogue(BODY["messages"], "", "x" * 9_000)
+    reviewer = Reviewer("test", read)
+    assert reviewer(long).score == 0.4  # below what retracts
+    reviewer.decides_below = 0.3
+    assert reviewer(long).score is None
 
 
 def test_harm_in_the_thought_alone_is_seen_and_a_hidden_thought_is_reviewed_and_not_sent():

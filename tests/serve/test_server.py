@@ -86,6 +86,17 @@ def test_a_stream_says_what_the_whole_answer_says_and_the_thought_comes_apart(cl
     assert parts[-1].usage == whole.usage and whole.usage.completion_tokens_details.reasoning_tokens > 0
 
 
+def test_a_thought_that_the_clients_own_words_open_is_a_thought(client):
+    opened = [*ASKED, {"role": "assistant", "content": "<think> 7 plus 5 is"}]
+    message = client.chat.completions.create(model="tiny", messages=opened, temperature=0).choices[0].message
+    assert message.reasoning_content and "</think>" not in f"{message.content}{message.reasoning_content}"
+    closed = [*ASKED, {"role": "assistant", "content": "<think> 82 </think>"}]
+    message = client.chat.completions.create(model="tiny", messages=closed, temperature=0).choices[0].message
+    assert message.content and not getattr(message, "reasoning_content", None)
+    with pytest.raises(openai.BadRequestError, match="only messages of the assistant"):
+        client.chat.completions.create(model="tiny", messages=opened[1:])
+
+
 def test_a_stop_text_ends_the_answer_before_it_in_whole_and_stream(client):
     asked = {"model": "tiny", "prompt": "<user> what is 37 plus 45 ? <assistant>", "seed": 1, "max_tokens": 60}
     full = client.completions.create(**asked).choices[0].text

@@ -39,6 +39,8 @@ _CONFUSABLES = str.maketrans(
     "aeopcyxijsdhvqweikmhtbzrabydeikvoptuxwwagilouhohgglraceovwz",
 )
 """Letters of other scripts to the Latin ones that they look like."""
+_SPLIT = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,3}){3,}[^\W_](?![^\W_])")
+"""Letters with marks or blanks between them. No character is both (a `_` would be), or long runs of it took for ever."""
 _LEET = str.maketrans("013457890@$!|+", "oieastbgoasilt")
 
 
@@ -190,9 +192,10 @@ def readings(text: str, depth: int = _DEPTH) -> Iterator[tuple[str, str]]:
         ("look-alike letters", alike),
         ("digits for letters", alike.translate(_LEET)),
         ("marks inside words", re.sub(r"(?<=\w)[^\w\s]+(?=\w)", "", alike)),
-        ("split letters", re.sub(r"(?<!\w)(?:\w[\W_]{1,3}){3,}\w(?!\w)", lambda m: re.sub(r"[\W_]", "", m[0]), alike)),
+        ("split letters", _SPLIT.sub(lambda m: re.sub(r"[\W_]", "", m[0]), alike)),
         ("rot13", codecs.encode(base, "rot13")),
         ("joined", re.sub(r"[\W_]", "", alike)),
+        ("backwards", base[::-1]),
         ("reversed", re.sub(r"[\W_]", "", base)[::-1]),
     ]
     for how, way in ways:
@@ -208,20 +211,28 @@ def readings(text: str, depth: int = _DEPTH) -> Iterator[tuple[str, str]]:
 
 
 def _decoded(text: str) -> Iterator[tuple[str, str]]:
-    """What stands encoded in a text."""
-    for match in re.finditer(r"[A-Za-z0-9+/_-]{12,}={0,2}", text):
-        raw = match[0].rstrip("=").replace("-", "+").replace("_", "/")
-        with_padding = raw + "=" * (-len(raw) % 4)
-        try:
-            yield "Base64", base64.b64decode(with_padding).decode("utf-8")
-        except (binascii.Error, ValueError):
-            continue
-    for match in re.finditer(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[\s,:]*){6,}", text):
-        digits = re.sub(r"0x|\\x|[\s,:]", "", match[0])
-        try:
-            yield "hexadecimal", bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8")
-        except ValueError:
-            continue
-    escapes = [("HTML escapes", html.unescape(text)), ("URL escapes", unquote_plus(text))]
-    escapes.append(("Unicode escapes", re.sub(r"\\u([0-9A-Fa-f]{4})", lambda m: chr(int(m[1], 16)), text)))
+    """The text with what stands encoded in it decoded in its place, way by way; those alone that change it."""
+    escapes = [
+        ("Base64", re.sub(r"[A-Za-z0-9+/_-]{4,}={0,2}", _of_base64, text)),
+        ("hexadecimal", re.sub(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[\s,:]*){3,}", _of_hexadecimal, text)),
+        ("HTML escapes", html.unescape(text)),
+        ("URL escapes", unquote_plus(text)),
+        ("Unicode escapes", re.sub(r"\\u([0-9A-Fa-f]{4})", lambda m: chr(int(m[1], 16)), text)),
+    ]
     yield from ((how, decoded) for how, decoded in escapes if decoded != text)
+
+
+def _of_base64(match: re.Match[str]) -> str:
+    raw = match[0].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        text = base64.b64decode(raw + "=" * (-len(raw) % 4)).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return match[0]
+    return text if all(c.isprintable() or c.isspace() for c in text) else match[0]
+
+
+def _of_hexadecimal(match: re.Match[str]) -> str:
+    digits = re.sub(r"0x|\\x|[\s,:]", "", match[0])
+    # The letters of a word beside it ("decode 62...") may stand among the digits: what is no text is left out.
+    text = bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8", "ignore")
+    return f" {text} " if len(text) > 2 else match[0]

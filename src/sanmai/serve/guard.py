@@ -14,19 +14,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sanmai.serve.backend import Backend, Kind
 from sanmai.serve.candidates import Candidates
+from sanmai.serve.protocol import IDLE_FIELDS, RequestError
 from sanmai.serve.reviewers import Dialogue, Reviewer
 from sanmai.types import Message
 
 Action = Literal["unmatched", "pass", "warn", "retract"]
 WARNING = "\n\n[Caution: a reviewer found that parts of this answer may be harmful.]"
 RETRACTION = "[This answer was retracted by the operator's risk filter.]"
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Where servers put a thought that they take apart from the answer."""
+_NO_TEXT = ("role", "type", "id", "index")
+"""Fields of a message whose words say nothing."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +111,40 @@ class Guard:
 
     def matched(self, kind: Kind, body: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The names of what stage one found in a request; None: the reviewer is not to read it."""
-        found = self.candidates.find([message["content"] for message in conversation_of(kind, body)])
+        said = [message["content"] for message in conversation_of(kind, body)]
+        left = {"messages" if kind == "chat" else "prompt", "model", *IDLE_FIELDS}
+        # What stands elsewhere (the descriptions of tools, say) is read by a model as well.
+        elsewhere = texts_in({name: value for name, value in body.items() if name not in left})
+        found = self.candidates.find([*said, *elsewhere])
+        if not any(text.strip() for text in said) or (kind == "text" and not _is_text(body.get("prompt"))):
+            found += ("a prompt that is no text",)
         self.counts["dialogues"] += 1
         self.counts["candidates"] += bool(found)
         return found if found or self.policy.reviews == "all" else None
 
     async def whole(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        self._check(kind)
         matched = await asyncio.to_thread(self.matched, kind, body)
         answer = await self.backend.whole(kind, body)
         if matched is None:
             return self._without_thoughts({**answer, "sanmai": {"action": "unmatched"}})
+        found = _choices(answer)
+        if not found:
+            raise RequestError(502, "an answer without choices, which cannot be reviewed", kind="upstream_error")
         reviews = [
-            await self.review(conversation_of(kind, body), *text_of_choice(choice), matched=matched)
-            for choice in answer.get("choices", ())
+            await self.review(conversation_of(kind, body), *text_of_choice(choice), matched=matched) for choice in found
         ]
-        choices = [_treated(c, r) for c, r in zip(answer.get("choices", ()), reviews, strict=True)]
-        worst = max(reviews, key=lambda review: _ORDER[review.action], default=None)
-        shown = worst.shown() if worst is not None else {"action": "unmatched"}
-        return self._without_thoughts({**answer, "choices": choices, "sanmai": shown})
+        choices = [_treated(c, r) for c, r in zip(found, reviews, strict=True)]
+        worst = max(reviews, key=lambda review: _ORDER[review.action])
+        return self._without_thoughts({**answer, "choices": choices, "sanmai": worst.shown()})
+
+    def _check(self, kind: Kind) -> None:
+        """Raises RequestError where a thought cannot be hidden: a text completion has it in its text."""
+        if self.policy.hide_thought and kind == "text":
+            raise RequestError(400, "this server hides thoughts, and answers /v1/chat/completions alone")
 
     async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        self._check(kind)
         matched = await asyncio.to_thread(self.matched, kind, body)
         parts = self.backend.parts(kind, body)
         try:
@@ -133,44 +152,62 @@ class Guard:
                 async for part in parts:
                     yield self._without_thoughts(part)
             else:
-                async for part in self._reviewed(parts, conversation_of(kind, body), matched, kind):
+                number = body.get("n") if isinstance(body.get("n"), int) else None
+                async for part in self._reviewed(parts, conversation_of(kind, body), matched, kind, number or 1):
                     yield self._without_thoughts(part)
         finally:
             await parts.aclose()
 
     async def _reviewed(
-        self, parts: AsyncGenerator[dict[str, Any]], conversation: list[Message], matched: tuple[str, ...], kind: Kind
+        self,
+        parts: AsyncGenerator[dict[str, Any]],
+        conversation: list[Message],
+        matched: tuple[str, ...],
+        kind: Kind,
+        number: int,
     ) -> AsyncGenerator[dict[str, Any]]:
         """The parts that may be shown, and in the place of others what says that they were retracted."""
         states: defaultdict[int, _Stream] = defaultdict(_Stream)
-        async for part in parts:
-            choices = part.get("choices") or []
-            if not choices:  # the usage at the end
-                yield part
-                continue
-            for choice in choices:
-                state = states[int(choice.get("index") or 0)]
-                if state.retracted:
-                    continue
-                single = {**part, "choices": [choice]}
-                thought, answer = text_of_choice(choice)
-                state.thought, state.answer = state.thought + thought, state.answer + answer
-                state.unseen += len(thought) + len(answer)
-                is_last = choice.get("finish_reason") is not None
-                if self.policy.stream == "retract" and not is_last:
-                    state.has_shown = True
-                    yield single
-                else:
-                    state.held.append(single)
-                if is_last or state.unseen >= self.policy.window:
-                    state.unseen = 0
-                    review = await self.review(
-                        conversation, state.thought, state.answer, matched=matched, is_part=not is_last
-                    )
-                    for shown in state.after(review, single, kind, is_last=is_last):
-                        yield shown
-            if states and all(state.retracted for state in states.values()) and len(states) == 1:
-                return  # nothing more of it will be shown: let go of what is being written
+        failure = None
+        try:
+            async for part in parts:
+                choices = _choices(part)
+                if not choices:  # the usage at the end
+                    yield part
+                for choice in choices:
+                    state = states[int(choice.get("index") or 0)]
+                    if state.retracted:
+                        continue
+                    single = state.last = {**part, "choices": [choice]}
+                    state.add(*text_of_choice(choice))
+                    is_last = choice.get("finish_reason") is not None
+                    if self.policy.stream == "retract" and not is_last:
+                        state.has_shown = True
+                        yield single
+                    else:
+                        state.held.append(single)
+                    if is_last or state.unseen >= self.policy.window:
+                        for shown in await self._after(state, conversation, matched, kind, is_last=is_last):
+                            yield shown
+                if len(states) >= number and all(state.retracted for state in states.values()):
+                    return  # nothing more of it will be shown: let go of what is being written
+        except RequestError as error:
+            failure = error
+        # What a backend left without an end was shown, or is held back, and was not read yet.
+        for state in states.values():
+            if state.unseen and not state.retracted:
+                for shown in await self._after(state, conversation, matched, kind, is_last=True):
+                    yield shown
+        if failure is not None:
+            raise failure
+
+    async def _after(
+        self, state: _Stream, conversation: list[Message], matched: tuple[str, ...], kind: Kind, *, is_last: bool
+    ) -> list[dict[str, Any]]:
+        """What of a stream is shown after a review of all that there is of it."""
+        state.unseen = 0
+        review = await self.review(conversation, state.thought, state.answer, matched=matched, is_part=not is_last)
+        return state.after(review, state.last, kind, is_last=is_last)
 
     async def review(
         self,
@@ -217,11 +254,14 @@ class Guard:
     def _without_thoughts(self, answer: dict[str, Any]) -> dict[str, Any]:
         if not self.policy.hide_thought:
             return answer
-        for choice in answer.get("choices") or []:
+        for choice in _choices(answer):
             for place in ("message", "delta"):
                 if isinstance(choice.get(place), dict):
-                    for name in ("reasoning_content", "reasoning"):
+                    for name in _THOUGHTS:
                         choice[place].pop(name, None)
+                    if isinstance(parts := choice[place].get("content"), list):
+                        choice[place]["content"] = [p for p in parts if isinstance(p, dict) and p.get("type") == "text"]
+            choice.pop("token_ids", None)
             if choice.get("logprobs"):  # the tokens of the thought are among them
                 choice["logprobs"] = None
         return answer
@@ -236,7 +276,12 @@ class _Stream:
     def __init__(self) -> None:
         self.thought, self.answer, self.unseen = "", "", 0
         self.held: list[dict[str, Any]] = []
+        self.last: dict[str, Any] = {}
         self.has_shown = self.retracted = False
+
+    def add(self, thought: str, answer: str) -> None:
+        self.thought, self.answer = self.thought + thought, self.answer + answer
+        self.unseen += len(thought) + len(answer)
 
     def after(self, review: Review, last: dict[str, Any], kind: Kind, *, is_last: bool) -> list[dict[str, Any]]:
         """What is shown after a review."""
@@ -258,27 +303,47 @@ def conversation_of(kind: Kind, body: Mapping[str, Any]) -> list[Message]:
         prompt = body.get("prompt")
         texts = prompt if isinstance(prompt, list) else [prompt]
         return [{"role": "user", "content": "\n".join(text for text in texts if isinstance(text, str))}]
-    found: list[Message] = []
     messages = body.get("messages")
-    for message in messages if isinstance(messages, list) else ():
-        if not isinstance(message, dict):
-            continue
-        content = message.get("content")
-        parts = content if isinstance(content, list) else [{"text": content}]
-        texts = [part.get("text") for part in parts if isinstance(part, dict)]
-        said = [text for text in (*texts, message.get("reasoning_content")) if isinstance(text, str)]
-        found.append({"role": str(message.get("role", "user")), "content": "\n".join(said)})
+    return [
+        {"role": str(message.get("role", "user")), "content": "\n".join(texts_in(message))}
+        for message in (messages if isinstance(messages, list) else ())
+        if isinstance(message, dict)
+    ]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts of a JSON value, but for what says nothing, and pictures and sounds written in it."""
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str) and not value.startswith("data:"):
+            yield value
+        elif isinstance(value, Mapping):
+            left.extend(value[name] for name in reversed(value) if name not in _NO_TEXT)
+        elif isinstance(value, list):
+            left.extend(reversed(value))
+
+
+def _is_text(prompt: Any) -> bool:
+    return all(isinstance(each, str) for each in (prompt if isinstance(prompt, list) else [prompt]))
+
+
+def _choices(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The choices of an answer, or of a part of a stream. Raises RequestError where they cannot be read."""
+    found = answer.get("choices") or []
+    if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
+        raise RequestError(502, "choices that are no list of objects", kind="upstream_error")
     return found
 
 
 def text_of_choice(choice: Mapping[str, Any]) -> tuple[str, str]:
-    """Thought and answer of a choice, whole or a part of a stream; calls of tools count as answer."""
+    """Thought and answer of a choice, whole or a part of a stream; calls of tools, and all else in it, count as answer."""
     said: Any = choice.get("message") or choice.get("delta") or {}
-    thought = said.get("reasoning_content") or said.get("reasoning") or ""
-    answer = choice.get("text") or said.get("content") or ""
-    calls = said.get("tool_calls") or []
-    called = [str((call.get("function") or {}).get("arguments") or "") for call in calls if isinstance(call, dict)]
-    return (thought if isinstance(thought, str) else ""), "".join([answer if isinstance(answer, str) else "", *called])
+    if not isinstance(said, Mapping):
+        return "", str(said)
+    thoughts = dict.fromkeys("".join(texts_in(said.get(name))) for name in _THOUGHTS)  # some write it twice
+    rest = {name: each for name, each in said.items() if name not in _THOUGHTS}
+    return "".join(thoughts), "".join([*texts_in(choice.get("text")), *texts_in(rest)])
 
 
 def _treated(choice: dict[str, Any], review: Review) -> dict[str, Any]:

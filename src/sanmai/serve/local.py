@@ -231,12 +231,23 @@ class LocalModel:
 
     def _choice(self, asked: Asked, index: int, prompt: list[int]) -> _Choice:
         tokenizer = self.policy.tokenizer
-        opened = None
-        if isinstance(asked, ChatAsked) and opened_in_prompt(tokenizer, prompt):
-            tag = opened_tag(prompt_end(tokenizer, prompt)) or OPEN_TAG
-            opened = next((close for open_, close in self._pairs if open_ == tag), "</think>")
+        opened = self._opened(asked, prompt) if isinstance(asked, ChatAsked) else None
         pairs = self._pairs if isinstance(asked, ChatAsked) else []
         return _Choice(index, Detokenizer(tokenizer), StopTexts(asked.stops), ThoughtSplitter(pairs, opened))
+
+    def _opened(self, asked: ChatAsked, prompt: list[int]) -> str | None:
+        """The mark that closes the thought in which the completion begins: the template has opened it, or the assistant's
+        message that is to be gone on with."""
+        tokenizer, conversation = self.policy.tokenizer, asked.conversation
+        said = ""
+        if conversation[-1]["role"] == "assistant":
+            said, prompt = conversation[-1]["content"], render_prompt(tokenizer, conversation[:-1])
+        pairs = self._pairs
+        if opened_in_prompt(tokenizer, prompt):
+            tag = opened_tag(prompt_end(tokenizer, prompt)) or OPEN_TAG
+            close = next((close for open_, close in pairs if open_ == tag), "</think>")
+            said, pairs = tag + said, [(tag, close)]
+        return next((close for open_, close in pairs if said.rfind(open_) > said.rfind(close)), None)
 
     def _update(self, asked: Asked, choice: _Choice, event: Event) -> _Update:
         if event.failure is not None:

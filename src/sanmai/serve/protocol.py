@@ -137,6 +137,8 @@ def read_chat(body: Mapping[str, Any]) -> ChatAsked:
         raise RequestError(400, "top_logprobs needs logprobs = true", param="top_logprobs")
     if not any(message.content.strip() for message in asked.messages):
         raise RequestError(400, "every message is empty; expected some text", param="messages")
+    if all(message.role == "assistant" for message in asked.messages):
+        raise RequestError(400, "only messages of the assistant; expected one before them", param="messages")
     return asked
 
 

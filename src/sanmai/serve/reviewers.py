@@ -60,6 +60,8 @@ class Reviewer:
 
     def __init__(self, name: str, read: Read, *, piece_chars: int = PIECE_CHARS) -> None:
         self.name, self.read, self.piece_chars = name, read, piece_chars
+        self.decides_below = 0.5
+        """Such a score of one piece counts, whatever is not known of others."""
 
     def __call__(self, dialogue: Dialogue) -> Verdict:
         """The worst verdict of the dialogue's pieces; None where one has no verdict, or there are too many."""
@@ -70,8 +72,7 @@ class Reviewer:
         lacking = [verdict for verdict in verdicts if verdict.score is None]
         known = [verdict for verdict in verdicts if verdict.score is not None]
         worst = min(known, key=lambda verdict: verdict.score or 0.0, default=None)
-        # A piece that is surely harmful decides, whatever is not known of others.
-        if worst is not None and (not lacking or (worst.score or 0.0) < 0.5):
+        if worst is not None and (not lacking or (worst.score or 0.0) < self.decides_below):
             return worst
         return lacking[0]
 

@@ -130,6 +130,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> tuple[Callable[[]
             timeout_seconds=policy.timeout_seconds,
             device=settings.device,
         )
+        reviewer.decides_below = policy.retract_below
         guard = Candidates.load(settings.words), reviewer, policy
 
     async def make() -> Backend:
