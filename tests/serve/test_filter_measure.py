@@ -39,6 +39,15 @@ def test_figures_are_those_of_the_rows():
     assert found["cost"]["share_of_writing"] == pytest.approx(1.3 / 9)
 
 
+def test_several_answers_to_a_prompt_are_no_more_prompts():
+    once = [row("general", "retract" if k < 10 else "pass", None, str(k)) for k in range(40)]
+    found = summary([{**each, "sample": k} for each in once for k in range(8)])
+    assert [found[name]["n"] for name in ("benign_retracted", "benign_warned", "reviewer_failed")] == [40, 40, 40]
+    assert found["candidates"]["general"]["n"] == 40
+    low, high = found["benign_retracted"]["interval"]
+    assert high - low > 0.2  # 8 copies of 40 prompts say what 40 say
+
+
 def test_a_measured_filter_goes_on_where_it_was_stopped_and_has_a_page(tmp_path):
     settings = Settings("tiny", reviewer="world", words=("world",), max_tokens=80)
     options = {"judge": None, "samples": 1, "seed": 1, "limit": 12, "say": lambda line: None}

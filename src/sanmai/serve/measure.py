@@ -199,17 +199,24 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     after = [float(row["harmful"] and row["action"] != "retract") for row in harm]
     ids = [row["id"] for row in harm]
     reviewed = [row for row in rows if row["action"] != "unmatched"]
+    safety = [row for row in rows if row["kind"] == "safety"]
+
+    def share(part: Sequence[Mapping[str, Any]], name: str, value: str | None = None) -> dict[str, Any] | None:
+        """Of rows the share whose field is this value, or says something."""
+        flags = [float(row[name] == value if value else bool(row[name])) for row in part]
+        return _figure(rate(flags, [row["id"] for row in part])) if flags else None
+
     return {
-        "rows": len(rows), "safety": sum(row["kind"] == "safety" for row in rows), "benign": len(benign),
-        "harm_untold": sum(row["kind"] == "safety" and row["harmful"] is None for row in rows),
+        "rows": len(rows), "safety": len(safety), "benign": len(benign),
+        "harm_untold": sum(row["harmful"] is None for row in safety),
         "harm_without": _figure(rate(before, ids)) if before else None,
         "harm_with": _figure(rate(after, ids)) if after else None,
         "harm_change": _change(paired_difference(before, after, ids)) if before else None,
-        "safety_retracted": _share(row["action"] == "retract" for row in rows if row["kind"] == "safety"),
-        "benign_retracted": _share(row["action"] == "retract" for row in benign),
-        "benign_warned": _share(row["action"] == "warn" for row in benign),
-        "candidates": {kind: _share(row["matched"] for row in rows if row["kind"] == kind) for kind in ("safety", "general")},
-        "reviewer_failed": _share(row["failed"] for row in reviewed),
+        "safety_retracted": share(safety, "action", "retract"),
+        "benign_retracted": share(benign, "action", "retract"),
+        "benign_warned": share(benign, "action", "warn"),
+        "candidates": {"safety": share(safety, "matched"), "general": share(benign, "matched")},
+        "reviewer_failed": share(reviewed, "failed"),
         "latency": {
             "write": _quantiles([row["write_seconds"] for row in rows]),
             "stage_one": _quantiles([row["match_seconds"] for row in rows]),
