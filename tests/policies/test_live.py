@@ -155,6 +155,23 @@ def test_what_fails_fails_those_being_written_and_the_sampler_goes_on(policy, mo
     assert [told.tokens[request, k] for k in range(3)] == [wanted[seed] for seed in request.seeds]
 
 
+def test_what_had_ended_when_a_look_failed_stays_ended(policy, monkeypatch):
+    told = Told()
+    real = live._Writer._compact
+
+    def fails(self, token_S):
+        monkeypatch.setattr(live._Writer, "_compact", real)
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(live._Writer, "_compact", fails)
+    with LiveSampler(policy, told, concurrent=4) as sampler:
+        sampler.submit(LiveRequest(PROMPTS[0], seeds(PROMPTS[0], 1), 1))
+        told.wait(1)
+        sampler.submit(LiveRequest(PROMPTS[1], seeds(PROMPTS[1], 1), 5))
+        told.wait(2, seconds=5)
+        assert sampler.counts["failed"] == 0 and all(event.failure is None for event in told.ended.values())
+
+
 def test_room_for_keys_and_values_is_kept():
     policy = random_policy("llama")
     policy.stop_tokens = ()

@@ -280,7 +280,10 @@ class _Writer:
         self._fail([], "the server is stopping")
 
     def _fail(self, taken: Sequence[_Row], reason: str) -> None:
-        rows = list({id(row): row for row in [*self.live, *taken]}.values())
+        # Of those taken some may have ended in this very look.
+        begun = {id(row): row for row in [*self.live, *taken]}.values()
+        with self.sampler._changed:
+            rows = [row for row in begun if row in self.sampler._known.get(row.request, ())]
         self.sampler.counts["failed"] += len(rows)
         self.sampler._ended(rows)
         self.rest()
