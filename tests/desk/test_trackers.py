@@ -97,9 +97,19 @@ def test_a_run_that_is_killed_and_resumed_leaves_each_step_once_in_every_tracker
     assert sorted(heard["mlflow"]) == sorted(points)
     assert sorted(heard["ended"]) == ["mlflow", "trackio", "wandb"]
     first = heard["begun"][0]
-    assert first["mode"] == "offline" and first["id"] == "run" and first["resume"] == "allow"
+    assert first["mode"] == "offline" and first["id"].startswith("run-") and first["resume"] == "allow"
     assert first["config"]["recipe"] == "toy"
     assert str(heard["begun"][2]).startswith("sqlite:///") and str(tmp_path) in str(heard["begun"][2])
+
+
+def test_two_runs_whose_folders_have_the_same_name_are_two_to_a_tracker(heard, tmp_path):
+    for place in ("a", "b", "a"):  # the last goes on with the first
+        (tmp_path / place).mkdir(exist_ok=True)
+        tracking = Tracking(["wandb"])
+        train(tmp_path / place / "rl", tracking, 12 if (tmp_path / place / "rl").exists() else 6)
+        tracking.close()
+    first, other, again = (begun["id"] for begun in heard["begun"])
+    assert first == again != other and {first[:3], other[:3]} == {"rl-"}
 
 
 def test_a_tracker_that_fails_is_left_out_with_a_warning_and_the_run_goes_on(heard, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import json
 import os
+import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -141,7 +142,7 @@ class Tracking:
             try:
                 if key not in self._open:
                     place = run.folder / "tracking" / name
-                    self._open[key] = TRACKERS[name](place, run.folder.resolve().name, _config(run.folder), last.get(name, -1))
+                    self._open[key] = TRACKERS[name](place, _name(run.folder), _config(run.folder), last.get(name, -1))
                 self._open[key].log(step, metrics)
             except Exception as error:  # noqa: BLE001  # foreign code, beside the run: whatever it raises, the run goes on
                 self._failed.add(key)
@@ -167,6 +168,19 @@ def _told(folder: Path) -> dict[str, int]:
         return {str(name): int(step) for name, step in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _name(folder: Path) -> str:
+    """What trackers call a run, whoever else's folder has the same name (the stages of every pipeline do)."""
+    path = folder / "tracking" / "name"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        was_told = (folder / "tracking" / "last.json").exists()  # by a version that gave the folder's name alone
+        name = folder.resolve().name if was_told else f"{folder.resolve().name}-{secrets.token_hex(3)}"
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, name + "\n")
+        return name
 
 
 def _config(folder: Path) -> dict[str, Any]:
