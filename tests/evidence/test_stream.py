@@ -1,5 +1,6 @@
 """The stream of families: resumed exactly, sealed but for a release, and honest about whether contact was the first."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -259,3 +260,41 @@ def test_open_families_may_be_trained_on(tmp_path):
     assert load_problems(file, needs_answer=False).problems[0].tags["family"] == names_of("open", 0)[0]
     model = run_folder(tmp_path / "zero", "zero", f'[model]\nname = "tiny"\n[problems]\nsource = "{file}"\n')
     assert found_in(model).found == ()
+
+
+def test_a_look_counts_however_the_model_is_loaded(tmp_path):
+    record_look("tiny", "of-float32", SEALED, tmp_path / "first", most=1)
+    with pytest.raises(InputError, match="has had 1 looks"):
+        record_look("tiny", "with-an-adapter", SEALED, tmp_path / "second", most=1)
+    trained = run_folder(tmp_path / "sft", "sft", '[model]\nname = "tiny"\nlora_rank = 8\n')
+    (trained / "environment.json").write_text(json.dumps({"origin": {"weights": "with-an-adapter"}}))
+    with pytest.raises(InputError, match="has had 1 looks"):
+        record_look(str(trained), "merged", SEALED, tmp_path / "third", most=1)
+
+
+def test_another_stream_in_a_folder_of_the_same_name_is_another_look(tmp_path):
+    for _ in range(2):  # the second goes on with the first
+        assert record_look("tiny", "aaaa", SEALED, tmp_path / "stream", most=1, settings="seed 0") == []
+    with pytest.raises(InputError, match="has had 1 looks"):
+        record_look("tiny", "aaaa", SEALED, tmp_path / "stream", most=1, settings="seed 1")
+    assert len(record_look("tiny", "aaaa", SEALED, tmp_path / "stream", most=2, settings="seed 1")) == 1
+
+
+def test_packed_files_are_looked_into(tmp_path):
+    plain = write_rows(tmp_path / "train.jsonl", sealed_problems())
+    file = tmp_path / "packed.jsonl.gz"
+    file.write_bytes(gzip.compress(plain.read_bytes()))
+    model = run_folder(tmp_path / "zero", "zero", f'[model]\nname = "tiny"\n[problems]\nsource = "{file}"\n')
+    assert found_in(model).found == (f"{file}: its prompts are of {SEALED[0]}",)
+    damaged = tmp_path / "damaged.jsonl.gz"
+    damaged.write_bytes(file.read_bytes()[:40])
+    other = run_folder(tmp_path / "other", "zero", f'[model]\nname = "tiny"\n[problems]\nsource = "{damaged}"\n')
+    assert found_in(other).unread == (str(damaged),)
+
+
+@pytest.mark.parametrize("tags", ['{"style":"role_play+past_tense"}', '{"wrapper": "role_play"}', '{"family" : "role"}'])
+def test_pairs_name_a_family_by_any_of_its_names_and_in_any_spacing(tmp_path, tags):
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(f'{{"chosen":"a","rejected":"b","tags":{tags}}}\n')
+    model = run_folder(tmp_path / "dpo", "dpo", f'pairs = "{pairs}"\n[model]\nname = "tiny"\n')
+    assert touches(str(model), {"role"}, set()).found == (f"{pairs}: its rows are of role",)

@@ -82,13 +82,16 @@ def test_what_draws_and_what_scores_are_one_distribution(kind):
     assert len(part) == 2 and all(len(getattr(part, name)) == 2 for name in tensor_fields(part))
 
 
-def test_a_flow_that_cannot_tell_its_entropy_takes_no_bonus_for_it():
+@pytest.mark.parametrize(
+    ("loss", "named"), [({"entropy_weight": 0.1}, "entropy_weight = 0.1"), ({"entropy": {"target": 1.0}}, "entropy.target = 1.0")]
+)
+def test_a_flow_that_cannot_tell_its_entropy_takes_no_bonus_for_it(loss, named):
     class State:
         policy = Flow(SmallConfig())
 
-    with pytest.raises(InputError, match=r"loss.entropy_weight = 0.1: this kind of policy cannot tell its entropy"):
+    with pytest.raises(InputError, match=rf"loss.{named}: this kind of policy cannot tell its entropy"):
         Learner(
-            None, State, LossConfig(entropy_weight=0.1), None, seed=0, num_updates=1, temperature=1.0, max_tokens=1,
+            None, State, LossConfig.read(loss), None, seed=0, num_updates=1, temperature=1.0, max_tokens=1,
             newest_alone=False, anchor=None, budgets=None,
         )
 

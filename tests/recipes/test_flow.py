@@ -198,6 +198,8 @@ def test_win_rates_are_paired_and_a_clip_does_not_win_over_itself():
         ({"model": {"width": 20, "heads": 3}}, "do not divide"),
         ({"clips_per_step": 7}, "multiple of 2"),
         ({"method": "grpo", "model": {"name": "x"}, "rollouts_per_prompt": 3}, "does not divide clips_per_step"),
+        ({"method": "grpo", "model": {"name": "x"}, "loss": {"baseline": "greedy", "advantage_scale": "none"}}, "of texts alone"),
+        ({"method": "grpo", "model": {"name": "x"}, "loss": {"preset": "ppo"}}, "of texts alone"),
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_read(settings, says):

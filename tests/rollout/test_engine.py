@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from rollouts import paid
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.rollout.engine import GradingConfig, RolloutStats, rollout
+from sanmai.rollout.engine import GradingConfig, RolloutStats, check_budget, grade, rollout
 from sanmai.types import Drawn, Graded, Group, Problem, RunError, StopReason, Trace, Verdict
 from tiny_models import random_policy
 
@@ -114,6 +115,23 @@ def test_a_broken_grader_is_counted_and_typed_and_leaves_the_others_graded():
 def test_more_failures_than_the_budget_stop_the_run_with_the_commonest_reason():
     with pytest.raises(RunError, match=r"4 of 12 rollouts .*failure_budget = 0.3.*KeyError: 'no such column'"):
         run(stopping_policy(), Fake(broken_for_b), failure_budget=0.3)
+
+
+def test_failures_are_counted_among_all_rollouts_even_those_that_the_time_limit_left_ungraded():
+    drawn = [d for _, d in stopping_policy().draw(
+        PROBLEMS[:1], 10, seed=(0,), version=0, sampling=SamplingConfig(max_tokens=20), thought_tags=("<think>", "</think>"))]
+    late = [replace(d, stop_reason=StopReason.TIMEOUT, trace=None) for d in drawn[:6]]
+    asked = [(replace(PROBLEMS[0], id="b" if k == 6 else "a"), d) for k, d in enumerate([*late, *drawn[6:]])]
+    found, failures = grade(asked, Fake(broken_for_b), GradingConfig(failure_budget=0.2))
+    check_budget(failures, len(found), 0.2)
+    assert [r.reward for r in found] == [None] * 7 + [1.0] * 3
+
+
+def test_what_was_not_waited_for_says_so():
+    drawn = [d for _, d in stopping_policy().draw(
+        PROBLEMS[1:2], 4, seed=(0,), version=0, sampling=SamplingConfig(max_tokens=20), thought_tags=("<think>", "</think>"))]
+    found, failures = grade([(PROBLEMS[1], d) for d in drawn], Fake(broken_for_b), GradingConfig(failure_budget=0.25))
+    assert sum(failures.values()) == 2 and all("failure_budget" in (r.failure or "") for r in found[2:])
 
 
 def test_a_grader_that_hangs_is_left_behind_and_its_late_word_changes_nothing():

@@ -20,7 +20,8 @@ from sanmai.policies.text.resolve import DECISION, chosen_model
 from sanmai.types import InputError
 
 _MAX_LENGTH = 100
-_DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".md", ".txt")
+DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".md", ".txt")
+"""Of files of problems; one that is packed ends in .gz besides."""
 _SOURCES = ("source", "probe")
 """Keys whose values name problems whatever they look like."""
 _NOT_TRAINED_ON = ("evaluation", "model", "short", "tokenizer", "teacher", "judge")
@@ -158,7 +159,7 @@ def _files(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_data(text: str) -> bool:
     """A file of problems, a set of the hub, a folder in which `sanmai sample` left its data, or any folder of problem files."""
-    if text.startswith("hub:") or text.lower().endswith(_DATA_ENDINGS):
+    if text.startswith("hub:") or text.lower().removesuffix(".gz").endswith(DATA_ENDINGS):
         return True
     return 0 < len(text) < 1000 and "/" in text and Path(text).is_dir()
 

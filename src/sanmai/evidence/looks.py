@@ -11,9 +11,12 @@ wrote that file, by a teacher, a judge or a reward model in a local folder, or b
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
+import re
 import tomllib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,7 +27,8 @@ import pyarrow.parquet as pq
 
 from sanmai.attack.catalogue import families_named
 from sanmai.data.problems import load_problems
-from sanmai.evidence.lineage import Step, history, run_folder
+from sanmai.evidence.lineage import DATA_ENDINGS, Step, history, run_folder
+from sanmai.pipelines.identity import content_digest
 from sanmai.types import InputError, Problem
 
 LEDGER = "looks.jsonl"
@@ -32,7 +36,7 @@ _TAGS = ("family", "attack", "style", "wrapper")
 """That name a family, a transform, a red team's style or a wrapper of the embedded world."""
 _MAX_FOLDERS = 300
 _MAX_PARENTS = 4
-_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".md", ".txt")
+_TAG = re.compile(r'"(?:' + "|".join(_TAGS) + r')"\s*:\s*"([^"]*)"')
 Words = tuple[str, ...]
 
 
@@ -46,6 +50,10 @@ class Look:
     """The stream's folder: a run that goes on has had its look."""
     weights: str
     families: tuple[str, ...]
+    model: str = ""
+    """Digest of the model's files, or its name: loaded in other arithmetic or with adapters, its weights have another digest."""
+    settings: str = ""
+    """Digest of the stream's settings: another stream in a folder of the same name is another look."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,14 @@ class Touches:
 
 
 def record_look(
-    model: str, weights: str, families: Sequence[str], stream: Path, *, most: int
+    model: str, weights: str, families: Sequence[str], stream: Path, *, most: int, settings: str = ""
 ) -> list[Look]:
     """Write a look down, unless this stream has had it, and give those that came before it.
 
     Args:
         weights: digest of the model's weights.
         most: looks, this one included, that the model and those it came from may have had.
+        settings: digest of the stream's settings.
 
     Raises:
         InputError: there were as many before; nothing is written then. Or a ledger cannot be read or written.
@@ -79,15 +88,16 @@ def record_look(
         with paths[0].open("a+", encoding="utf-8") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)  # two streams at once have two looks
             had = _looks_before(model, weights, set(families), paths)
-            mine = [look for look in had if look.stream == str(folder)]
-            others = [look for look in had if look.stream != str(folder) and (not mine or look.time < mine[0].time)]
+            mine = [look for look in had if look.stream == str(folder) and look.settings in ("", settings)]
+            others = [look for look in had if look not in mine and (not mine or look.time < mine[0].time)]
             if not mine:
                 if len(others) >= most:
                     raise InputError(
                         f"looks = {most}: {model} or what it came from has had {len(others)} looks at these sealed families, "
                         f"the last by {others[-1].stream}; a further one (looks = {len(others) + 1}) is no first contact"
                     )
-                look = Look(datetime.now(UTC).isoformat(timespec="microseconds"), str(folder), weights, tuple(families))
+                time = datetime.now(UTC).isoformat(timespec="microseconds")
+                look = Look(time, str(folder), weights, tuple(families), _content(model), settings)
                 line = json.dumps(asdict(look), ensure_ascii=False) + "\n"
                 for path in paths[1:]:
                     _append(path, line)
@@ -180,7 +190,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _is_file_of_problems(name: str) -> bool:
     """A file by its ending, there or not; or a folder that is no model and no run."""
-    if name.lower().endswith(_ENDINGS) and len(name) < 1000:
+    if name.lower().removesuffix(".gz").endswith(DATA_ENDINGS) and len(name) < 1000:
         return True
     if not (0 < len(name) < 1000 and "/" in name and Path(name).is_dir()):
         return False
@@ -211,13 +221,13 @@ def _raw_families(path: Path, sealed: Set[str], prompts: Set[Words]) -> str | No
         if path.suffix == ".parquet":
             text = "\n".join(json.dumps(row, ensure_ascii=False, default=str) for row in pq.read_table(path).to_pylist())
         else:
-            text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+            content = path.read_bytes()
+            text = (gzip.decompress(content) if path.suffix.lower() == ".gz" else content).decode()
+    except (OSError, EOFError, zlib.error, ValueError):
         return None
     text = text.replace('\\"', '"').replace("\\n", "\n")
-    named = [name for name in sorted(sealed) if any(f'"{tag}": "{name}"' in text for tag in _TAGS)]
-    if named:
-        return f"its rows are of {', '.join(named)}"
+    if named := frozenset().union(*map(families_named, set(_TAG.findall(text)))) & sealed:
+        return f"its rows are of {', '.join(sorted(named))}"
     long = {words for prompt in prompts for words in prompt if len(words) > 20}
     return "it has words of sealed prompts" if any(words in text for words in long) else ""
 
@@ -228,11 +238,26 @@ def _looks_before(model: str, weights: str, families: Set[str], paths: Sequence[
     ledgers = [*paths, *(Path(step.folder) / LEDGER for step in steps if step.folder)]
     looks = {look: None for path in dict.fromkeys(p.resolve() for p in ledgers) for look in _read(path)}
     until = {str(step.facts["starting_weights"]): _finished(step) for step in steps if step.facts.get("starting_weights")}
-    until[weights] = "~"
-    return sorted(
-        (look for look in looks if families & set(look.families) and look.time < until.get(look.weights, "")),
-        key=lambda look: look.time,
-    )
+    until |= {_content(name): _finished(step) for step in steps if step.folder and (name := _began_with(Path(step.folder)))}
+    until[weights] = until[_content(model)] = "~"
+
+    def counts(look: Look) -> bool:
+        return look.time < max(until.get(look.weights, ""), until.get(look.model, ""))
+
+    return sorted((look for look in looks if families & set(look.families) and counts(look)), key=lambda look: look.time)
+
+
+def _content(model: str) -> str:
+    """Of the model's files, however they are loaded; of a hub's model its name."""
+    return content_digest(model) or model
+
+
+def _began_with(folder: Path) -> str | None:
+    """The model that a run began with."""
+    config = _config(folder)
+    found = config.get("model")
+    name = found.get("name") if isinstance(found, Mapping) else None
+    return name if isinstance(name, str) and config.get("recipe") != "pretrain" else None
 
 
 def _finished(step: Step) -> str:
@@ -256,7 +281,10 @@ def _read(path: Path) -> list[Look]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
-            found.append(Look(str(row["time"]), str(row["stream"]), str(row["weights"]), tuple(map(str, row["families"]))))
+            more = (str(row.get(name, "")) for name in ("model", "settings"))
+            found.append(
+                Look(str(row["time"]), str(row["stream"]), str(row["weights"]), tuple(map(str, row["families"])), *more)
+            )
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{path}:{number}: no look; restore the ledger, or how many there were cannot be told") from None
     return found

@@ -13,6 +13,7 @@ A family is a step, and each is committed: a killed stream goes on with the fami
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -248,7 +249,9 @@ def _stream(config: StreamConfig, run: Run, weights: str) -> tuple[list[_Meeting
     if config.release:
 
         def record(names: Sequence[str]) -> None:
-            before.extend(record_look(config.model.name, weights, names, run.folder, most=config.looks))
+            same = config.model_copy(update={"looks": 1})  # of the budget nothing depends that is seen
+            settings = hashlib.sha256(same.to_toml().encode()).hexdigest()[:16]
+            before.extend(record_look(config.model.name, weights, names, run.folder, most=config.looks, settings=settings))
             run.event("look", families=list(names), weights=weights, before=len(before))
 
         sealed = SealedFamilies(config.rotation, record)

@@ -53,8 +53,9 @@ class Learner:
             anchor: demonstrations to imitate in the same updates, at the step's weight.
             budgets: whose multipliers weigh in the same updates.
         """
-        if loss.entropy_weight and not state.policy.tells_entropy:
-            raise InputError(f"loss.entropy_weight = {loss.entropy_weight:g}: this kind of policy cannot tell its entropy")
+        if not state.policy.tells_entropy and (loss.entropy_weight or loss.entropy.target is not None):
+            weight, target = f"loss.entropy_weight = {loss.entropy_weight:g}", f"loss.entropy.target = {loss.entropy.target}"
+            raise InputError(f"{weight if loss.entropy_weight else target}: this kind of policy cannot tell its entropy")
         self._run, self._state, self._loss, self._optimizer = run, state, loss, optimizer
         self._seed, self._num_updates, self._newest_alone = seed, num_updates, newest_alone
         self._temperature, self._max_tokens = temperature, max_tokens

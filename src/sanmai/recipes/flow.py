@@ -147,6 +147,8 @@ class FlowConfig(Config):
     def _check(self) -> Self:
         if self.method == "grpo" and self.drawing.noise == "none":
             raise ValueError('drawing.noise = "none": without noise a step has no log-prob, which grpo needs')
+        if self.method == "grpo" and (baseline := self.loss.settings().baseline) in ("greedy", "value"):
+            raise ValueError(f"loss: baseline {baseline!r} is of texts alone: a flow has no likeliest clip and no value head")
         if self.sampling.noise != "none":
             raise ValueError(f"sampling.noise = {self.sampling.noise!r}: clips that are compared are drawn without it")
         if self.method != "pretrain" and self.model.name == "new":

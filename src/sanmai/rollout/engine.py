@@ -126,7 +126,8 @@ def grade(
 ) -> tuple[list[Graded], dict[str, int]]:
     """The rollouts with what the rubric says of them, and how many failed for each reason.
 
-    One whose grader breaks or takes too long has a `failure`; one that the time limit cut off is not graded.
+    One whose grader breaks or takes too long has a `failure`; one that the time limit cut off is not graded. Once more failed
+    than the budget allows, the rest have a `failure` that says so and are not counted.
     """
     graders = _Graders(rubric, grading)
     jobs = [graders.submit(problem, drawn) for problem, drawn in rollouts]
@@ -144,6 +145,9 @@ def check_budget(failures: Mapping[str, int], num_rollouts: int, budget: float) 
         )
 
 
+_NOT_AWAITED = "not graded: more graders broke before it than grading.failure_budget allows"
+
+
 class _Graders:
     """Daemon threads that grade. A grader that hangs is left behind and replaced: nothing waits for it without bound."""
 
@@ -152,6 +156,7 @@ class _Graders:
         self.failures: dict[str, int] = {}
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._submitted: list[_Job] = []
+        self._num_drawn = 0
         self._num_started = 0
         for _ in range(config.workers):
             self._start_worker()
@@ -162,6 +167,7 @@ class _Graders:
         What the time limit cut off is not graded: a slow machine is no reason for a bad reward.
         """
         job = _Job(problem, drawn)
+        self._num_drawn += 1
         if drawn.stop_reason is not StopReason.TIMEOUT or (drawn.trace is not None and not drawn.trace.is_truncated):
             self._submitted.append(job)
             self._jobs.put(job)
@@ -170,8 +176,9 @@ class _Graders:
     def finish(self) -> None:
         """Wait until every job is graded or has had its time."""
         for job in self._submitted:
-            if sum(self.failures.values()) > self.config.failure_budget * len(self._submitted):
-                break  # the run stops: no need to wait for more graders that may hang
+            if sum(self.failures.values()) > self.config.failure_budget * self._num_drawn:  # as check_budget counts
+                job.graded = job.drawn.graded(failure=_NOT_AWAITED)  # the run stops: why wait for more graders that may hang
+                continue
             while not job.done.wait(timeout=0.05):
                 if job.started is not None and time.monotonic() - job.started > self.config.timeout_seconds:
                     job.give_up(f"TimeoutError: grading took more than {self.config.timeout_seconds:g} s")
