@@ -17,6 +17,7 @@ from sanmai.learn.clips import OwnClip, OwnClips, clip_metrics
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes import flow as flow_module
 from sanmai.recipes.flow import SHAPE, FlowConfig, run_flow
 from sanmai.report import write_report
 from sanmai.rewards.clips import ClipGrades, preferred
@@ -142,6 +143,21 @@ def test_a_tie_is_no_pair_and_harm_first_looks_at_reward_last():
 def test_where_all_clips_tie_there_is_nothing_to_learn_and_the_run_says_so(base, tmp_path):
     with pytest.raises(InputError, match="all of the policy's own clips are ties"):
         run_flow(config("dpo", base), tmp_path / "run", reward=lambda problem, clip: 1.0)
+
+
+@pytest.mark.parametrize("points", [1, 4])
+def test_more_points_of_a_pair_leave_the_weight_of_its_kl_as_it_is(base, tmp_path, monkeypatch, points):
+    shown = []
+    score_pairs = flow_module.score_pairs
+
+    def spied(state, batch, *rest):
+        shown.append(batch)
+        return score_pairs(state, batch, *rest)
+
+    monkeypatch.setattr(flow_module, "score_pairs", spied)
+    run_flow(config("dpo", base, num_steps=1, points_per_clip=points), tmp_path / "run", reward=own_reward)
+    assert shown[0].scale_BT.shape[1] == points
+    assert torch.allclose(shown[0].scale_BT.sum(dim=1), torch.tensor(1.0 / np.prod(SHAPE), dtype=torch.float32))
 
 
 def test_groups_of_equal_rewards_move_nothing(base, tmp_path):

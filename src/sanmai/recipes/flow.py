@@ -12,6 +12,7 @@ Shape key: B clips (of pairs 2B rows: better and worse in turn).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -30,7 +31,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.step_rollouts import Written
 from sanmai.losses import PreferenceLossSettings, preference_weights
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
-from sanmai.policies.flow.policy import FlowPolicy, load_flow
+from sanmai.policies.flow.policy import FlowPolicy, Points, load_flow
 from sanmai.policies.flow.reward import FlowReward, load_flow_reward
 from sanmai.rewards.clips import ClipGrades, Given
 from sanmai.rollout.engine import GradingConfig, rollout
@@ -101,7 +102,8 @@ class FlowConfig(Config):
     clips_per_step: int = Field(128, ge=2, multiple_of=2)
     """Clips in one update; a pair counts two."""
     points_per_clip: int = Field(1, ge=1)
-    """Times and noises at which each clip is scored in an update; not for "grpo", which scores its steps."""
+    """Times and noises at which each clip is scored in an update, of which the mean counts; not for "grpo", which scores its
+    steps."""
     without_prompt: float = Field(0.1, ge=0, lt=1)
     """Of "pretrain": share of clips that are learned without their prompt, which prompt_scale needs."""
     curated: int = Field(0, ge=0)
@@ -315,6 +317,7 @@ class FlowSteps:
         pairs = draw(self._pairs, min(config.clips_per_step // 2, len(self._pairs)), seed=config.seed, step=step)
         names = [(config.seed, step, better.name) for better, _ in pairs for _ in range(2)]
         batch = self._points([clip for pair in pairs for clip in pair], names, config.pairs.reduction, config.pairs.decay)
+        batch = replace(batch, scale_BT=batch.scale_BT / config.points_per_clip)  # a pair's log-probs are summed over points
         settings = PreferenceLossSettings("dpo", beta=config.pairs.beta, label_smoothing=config.pairs.label_smoothing)
         scores = score_pairs(self._state, batch, settings, config.optimizer.micro_tokens)
         chosen_B, rejected_B, found = preference_weights(settings, *scores, denominator=float(len(pairs)))
@@ -330,7 +333,7 @@ class FlowSteps:
         batch = batch.with_streams({"sft": torch.tensor(weights).unsqueeze(1) * batch.mask_BT})
         return self._step(batch, {"sft": sft_component()}, step)
 
-    def _points(self, clips: Sequence[OwnClip], names: Sequence[tuple], reduction: str, decay: float) -> Batch:
+    def _points(self, clips: Sequence[OwnClip], names: Sequence[tuple], reduction: str, decay: float) -> Points:
         return self._state.policy.points(
             torch.stack([clip.clip_FHW for clip in clips]), [clip.prompt for clip in clips], names,
             count=self._config.points_per_clip, reduction=reduction, decay=decay,
