@@ -138,6 +138,15 @@ def test_a_completion_that_uses_up_its_budget_says_so_unless_its_last_token_is_a
     assert {(c.stop_reason, len(c.tokens)) for c in done} == {(StopReason.STOP, 1)}
 
 
+def test_what_has_used_up_its_budget_before_is_cut_off_at_once():
+    policy = random_policy()
+    policy.stop_tokens = ()
+    for written in (5, 7):
+        asked = [Request([*PROMPTS[0], *[1] * written], [(0,), (1,)], written=written)]
+        done = list(sample(policy, asked, SamplingConfig(max_tokens=5)))
+        assert {(c.stop_reason, len(c.tokens)) for c in done} == {(StopReason.LENGTH, 1)}
+
+
 def test_out_of_time_keeps_what_was_written_in_this_wave_and_in_the_next():
     policy = random_policy()
     policy.stop_tokens = ()

@@ -336,7 +336,7 @@ class _Slots:
             rollout.logp.append(logp)
             if token in self.task.stops:
                 return StopReason.STOP
-            if len(rollout.tokens) == rollout.budget:
+            if len(rollout.tokens) >= rollout.budget:  # what is gone on with may have used it up before
                 return StopReason.LENGTH
             if rollout.cut is not None and rollout.cut(token):
                 return StopReason.STEP
