@@ -61,6 +61,13 @@ def test_ppo_takes_gae_and_leaves_targets_for_the_head():
     assert one[0].rollouts[0].streams["rl"] == pytest.approx([0.8] * 3)  # lambda 1: R - V
 
 
+@pytest.mark.parametrize("preset", ["ppo", "reinforce++", "remax", "grpo"])
+def test_a_step_without_any_reward_has_no_advantages(preset):
+    shown = Shown(greedy={"p": None})
+    [found] = credited([group(None, None)], LossConfig.read({"preset": preset}), shown)
+    assert [(r.advantage, dict(r.streams)) for r in found.rollouts] == [(None, {})] * 2
+
+
 def test_numbers_per_token_stand_at_their_tokens_and_partial_rollouts_train_their_last():
     r = group(1.0, tokens=4).rollouts[0]
     credit = r.credited_per_token({"rl": [1.0, 2.0, 3.0, 4.0], "value": [5.0, 6.0, 7.0, 8.0]})

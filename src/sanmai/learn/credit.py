@@ -120,8 +120,9 @@ def _per_token(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown) 
     earned = [_earned(r, b, loss.kl_in_reward, shown) for b, r in enumerate(rollouts)]
     streams: list[dict[str, Sequence[float]]] = [{} for _ in rollouts]
     if settings.baseline == "value":
-        found = [gae(own, v, decay=loss.value.gae_lambda) for own, v in zip(earned, shown.value_B_T, strict=True)]
-        for stream, value_T, own in zip(streams, shown.value_B_T, found, strict=True):
+        value_B_T = shown.value_B_T or [()] * len(rollouts)  # where none has a reward, no value was asked for
+        found = [gae(own, v, decay=loss.value.gae_lambda) for own, v in zip(earned, value_B_T, strict=True)]
+        for stream, value_T, own in zip(streams, value_B_T, found, strict=True):
             stream |= {"value": value_T, "value_target": [a + v for a, v in zip(own, value_T, strict=True)]}
     else:
         found = [returns_to_go(own) for own in earned]
