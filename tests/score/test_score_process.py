@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from typer.testing import CliRunner
@@ -73,6 +74,16 @@ def test_what_the_model_cannot_read_has_no_score_and_is_no_right_answer(tmp_path
     assert found["summary"]["ungradable"] == 2 and found["summary"]["f1"] == 0.0
     with pytest.raises(RunError, match=r"none of 1 solutions has scores; the commonest reason \(1 of them\): its steps do not"):
         score_process(file_of(tmp_path, split), Fake())
+
+
+def test_a_score_that_is_no_number_says_nothing(tmp_path):
+    class Broken(Fake):
+        def score_labelled(self, prompt_lengths, sequences, ends):
+            return [[math.nan, 1.0, 1.0], *([1.0] * len(listed) for listed in ends[1:])]
+
+    broken, whole = score_process(file_of(tmp_path, row("a", -1), row("b", -1)), Broken())["rows"]
+    assert (broken["found"], broken["label"], broken["reason"]) == (None, "ungradable", "a step's score is not finite")
+    assert whole["label"] == "right"
 
 
 def test_the_command_reads_any_format_and_says_what_is_wrong_in_a_sentence(tmp_path):

@@ -119,10 +119,13 @@ def _scores(model: StepScorer, items: Sequence[LabelledSteps]) -> list[tuple[lis
     kept = [i for i, reason in enumerate(reasons) if not reason]
     starts, sequences, ends = [read[i][0] for i in kept], [read[i][1] for i in kept], [read[i][2] for i in kept]
     logits = iter(model.score_labelled(starts, sequences, ends))
-    return [
-        ([], reason) if reason else ([(1.0 + math.tanh(x / 2.0)) / 2.0 for x in next(logits)], "probabilities of right")
-        for reason in reasons
-    ]
+    found: list[tuple[list[float], str]] = []
+    for reason in reasons:
+        steps = [] if reason else next(logits)
+        if not all(map(math.isfinite, steps)):
+            steps, reason = [], "a step's score is not finite"
+        found.append(([(1.0 + math.tanh(x / 2.0)) / 2.0 for x in steps], reason or "probabilities of right"))
+    return found
 
 
 def _is_number(text: str) -> bool:
