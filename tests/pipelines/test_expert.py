@@ -44,6 +44,7 @@ def test_one_sample_and_many_are_shown_side_by_side():
     found = rounds_of({"base": base, "round1": after})
     assert found[0]["pass@1"][0] == 0.5 and found[1]["pass@1"][0] == 0.75 and found[1]["pass@k"][0] == 1.0
     assert found[1]["pass@1 to base"][0] == 0.25 and found[1]["k"] == 2 and found[1]["tokens"] == 10
+    assert rounds_of({"base": base, "round1": after[:1] + after[2:]})[0]["k"] == 1  # all at the k that every model has
     assert rounds_of({"base": [{"problem_id": "a", "score/accuracy": None, "num_tokens": 1}]}) == []
 
 

@@ -102,17 +102,19 @@ def _stages(config: ExpertConfig) -> Iterator[Stage]:
 
 
 def rounds_of(rows_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """By model, the base first: pass@1 and pass@k over problems with intervals, and differences to the base, paired."""
+    """By model, the base first: pass@1 and pass@k over problems with intervals, and differences to the base, paired.
+
+    k is the fewest graded samples of a problem in any of them, so that all are compared at the same one.
+    """
     found: list[dict[str, Any]] = []
     base: dict[str, tuple[float, float]] = {}
+    scores_of: dict[str, dict[str, list[float]]] = {}
     for name, rows in rows_of.items():
-        scores: dict[str, list[float]] = {}
         for row in rows:
             if row.get("score/accuracy") is not None:
-                scores.setdefault(row["problem_id"], []).append(row["score/accuracy"])
-        k = min(map(len, scores.values()), default=0)
-        if not k:
-            continue
+                scores_of.setdefault(name, {}).setdefault(row["problem_id"], []).append(row["score/accuracy"])
+    k = min((len(scores) for of_model in scores_of.values() for scores in of_model.values()), default=0)
+    for name, scores in scores_of.items():
         passes = {p: (pass_at_k(len(s), round(sum(s)), 1), pass_at_k(len(s), round(sum(s)), k)) for p, s in scores.items()}
         base = base or passes
         both = [p for p in passes if p in base]
@@ -122,7 +124,7 @@ def rounds_of(rows_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[s
             change = paired_difference([base[p][column] for p in both], [passes[p][column] for p in both])
             one[label] = [value.value, value.low, value.high]
             one[f"{label} to base"] = [change.value, change.low, change.high]
-        tokens = [row["num_tokens"] for row in rows]
+        tokens = [row["num_tokens"] for row in rows_of[name]]
         one["tokens"] = sum(tokens) / len(tokens)
         found.append(one)
     return found
