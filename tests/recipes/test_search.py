@@ -17,13 +17,13 @@ import sanmai
 from sanmai.data.preferences import load_pairs
 from sanmai.data.problems import load_problems
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.search_data import best_right, sibling_pairs
+from sanmai.recipes.search_data import best_right, shared_tokens, sibling_pairs
 from sanmai.report.search_html import fallen, lines_of
 from sanmai.search.drive import Driver
 from sanmai.search.results import Leaf, budgets, choose, curve_of_k, gold_at, passed
 from sanmai.search.tree import Node, Tree
 from sanmai.stats import pass_at_k
-from sanmai.types import InputError, StopReason
+from sanmai.types import InputError, Problem, RunError, StopReason
 from tiny_models import save_folder
 
 SETTINGS = {
@@ -73,6 +73,37 @@ def test_best_of_k_with_the_samples_own_gold_is_pass_at_k(world):
     for point in curve_of_k(leaves):
         exact = [pass_at_k(len(e), sum(leaf.gold == 1 for leaf in e), point["k"]) for e in leaves.values()]
         assert point["gold"] == pytest.approx(sum(exact) / len(exact)) == point["pass"]
+
+
+def test_a_sample_that_was_cut_off_is_wrong_and_chosen_last():
+    # One right answer of two samples, the other cut off: each alone 1/2, both together 1. Nothing but cut-off ones: 0.
+    leaves = {"p": [Leaf((0,), 10, -0.4, 1.0, "8", 6)], "q": []}
+    cut_off = {"p": [10], "q": [10, 10]}
+    found = curve_of_k(leaves, cut_off)
+    assert [(point["gold"], point["pass"], point["n"]) for point in found] == [(0.25, 0.25, 2), (0.5, 0.5, 2)]
+    assert [point["tokens"] for point in found] == [9.0, 18.0]
+    assert curve_of_k({"q": []}) == []
+
+
+def test_best_of_k_is_there_under_a_budget_and_its_samples_are_all_that_it_paid_for(asked, tmp_path):
+    run = sanmai.search(*asked, out=tmp_path / "run", tokens=450, steps="tokens:4", sampling={"max_tokens": 12})
+    of_k = read(run)["strategies"]["best_of_n"]["of_k"]
+    rows = [row for path in sorted((run / "trees").iterdir()) for row in pq.read_table(path).to_pylist()]
+    counts = {row["problem_id"]: set() for row in rows}
+    for row in rows:
+        counts[row["problem_id"]] |= {tuple(row["path"])} if row["at"] <= 450 else set()
+    assert of_k[-1]["n"] == len(counts) == 4 and of_k[-1]["k"] == min(map(len, counts.values())) > 2
+
+
+def test_a_vote_by_scores_below_0_is_refused_in_a_sentence():
+    with pytest.raises(RunError, match=r"choose = 'weighted': the guide gave -0.5"):
+        choose([Leaf((0,), 1, -0.5, 1.0, "7", 1)], "weighted")
+
+
+def test_two_problems_of_one_name_are_refused(tmp_path):
+    twice = [Problem("p", ({"role": "user", "content": text},), answer="1") for text in ("what is 1 ?", "what is 2 ?")]
+    with pytest.raises(InputError, match="'p' is the id of several"):
+        sanmai.search("tiny", twice, out=tmp_path / "run")
 
 
 def test_what_is_chosen_among_the_finished_and_when():
@@ -143,6 +174,15 @@ def test_pairs_are_of_siblings_whose_worth_differs():
     assert [(node, a.path, b.path, gap) for node, a, b, gap in found] == [
         ((), (0, 0), (1, 0), 0.5), ((0,), (0, 0), (0, 1), 1.0)]  # fmt: skip
     assert best_right(leaves).path == (0, 0) and best_right(leaves[1:]) is None
+
+
+def test_a_completion_and_its_revision_have_no_beginning_in_common():
+    tree = Tree("p", ("t",))
+    tree.add(Node((0,), (4, 5), (-0.1, -0.1), StopReason.STOP))
+    tree.add(Node((0, 0), (4, 6, 7), (-0.1,) * 3, StopReason.STOP, prompt=(1, 2, 4, 5, 3)))
+    leaves = [Leaf((0,), 1, 0.5, 0.0, None, 2), Leaf((0, 0), 2, 0.5, 1.0, None, 3)]
+    [(node, better, worse, _)] = sibling_pairs(tree, leaves, 0.5)
+    assert (node, better.path, worse.path) == ((0,), (0, 0), (0,)) and shared_tokens(tree, node, better, worse) == 0
 
 
 COMMAND = """
@@ -220,7 +260,9 @@ def test_settings_that_cannot_work_are_refused():
     for wrong, word in (
         ({"strategy": ["beam", "beam"]}, "each once"), ({"steps": "paragraph"}, "steps = 'paragraph'"),
         ({"guide": ["logp", "entropy"], "guide_weights": [1.0]}, "a weight each"), ({"groups": 3}, "groups = 3 is read only"),
-        ({"strategy": "tree"}, "strategy"), ({"strategy": "beam", "lookahead": -2}, "lookahead"),
+        ({"strategy": "tree"}, "strategy"), ({"strategy": "beam", "width": 4}, "width = 4 is read only"),
+        ({"tokens": 99, "width": 4}, "width = 4 is read only"), ({"sampling": {"temperature": 0}}, "all 8 completions"),
+        ({"strategy": "beam", "lookahead": -2}, "lookahead"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=word):
             resolve(recipe, values=wrong)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from sanmai.data.steps import StepRule
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.search.drive import Driver, Limits, totals
-from sanmai.search.guides import Agreement, Candidate, Entropy, Found, Function, Graded, LogProb, Sum
+from sanmai.search.guides import Agreement, Candidate, Entropy, Found, Function, Graded, LogProb, Process, Sum
 from sanmai.search.mcts import Mcts
 from sanmai.search.strategies import GUIDE, Beam, BestOfN, Particles, Rebase, Revise
 from sanmai.types import InputError, Problem, StopReason, Verdict
@@ -99,11 +103,23 @@ def test_every_token_is_paid_for_pruned_ones_and_the_guides_too(policy):
 
 
 def test_a_budget_ends_a_tree_and_the_rest_goes_on(policy):
-    _, searches = searched(policy, PROBLEMS[:2], BestOfN(None), limits=Limits(24, 6, budget=200))
+    _, searches = searched(policy, PROBLEMS[:2], BestOfN(None), limits=Limits(24, 6, budget=500), prefixes=Prefixes(10**7))
     for search in searches:
-        assert 200 <= search.ledger.paid < 200 + 8 * 24 + len(search.prompt_tokens)
+        assert 500 <= search.ledger.paid < 500 + 8 * 24 and len(search.tree.nodes) > 8
     ats = sorted({node.at for node in searches[0].tree.nodes.values()})
     assert len(ats) > 1 and all(node.at <= ats[0] for node in searches[0].tree.ended(ats[0]))
+
+
+@pytest.mark.parametrize("strategy", [BestOfN(None), Beam(branch=3, repeats=True), Revise(chains=3)], ids=repr)
+def test_what_a_budget_paid_for_is_scored_and_what_came_after_it_is_not(policy, strategy):
+    _, searches = searched(policy, PROBLEMS, strategy, limits=Limits(24, 6, budget=500), prefixes=Prefixes(10**7))
+    after = 0
+    for search in searches:
+        assert search.is_done
+        for node in search.tree.nodes.values():
+            assert GUIDE in node.scores or node.at > 500
+            after += GUIDE not in node.scores
+    assert after
 
 
 def test_a_revision_answers_a_prompt_that_shows_the_completion(policy):
@@ -139,6 +155,44 @@ def test_what_guides_say():
     assert Function(lambda problem, text: None)([candidate("a")])[0].score is None
     with pytest.raises(InputError, match="nan"):
         Function(lambda problem, text: float("nan"))([candidate("a")])
+
+
+class Steps:
+    """A process model that gives each step the logit of its end."""
+
+    def __init__(self, vocabulary, *, loses=0):
+        self.tokenizer, self.max_positions = SimpleNamespace(get_vocab=lambda: vocabulary), 8
+        self.read, self.loses = [], loses
+
+    def encode_steps(self, messages, text):
+        return [9] * len(text), [len(text)]
+
+    def score_steps(self, sequences, ends):
+        self.read += zip(sequences, ends, strict=True)
+        return [[float(end - 4) for end in listed][self.loses :] for listed in ends]
+
+
+def test_a_process_model_reads_the_policys_tokens_to_the_last_step_or_the_text():
+    def cut(*, tokens, ends, ended=StopReason.STEP):
+        return replace(candidate("abc", ended), tokens=tokens, ends=ends)
+
+    model = Steps({"a": 1})
+    found = Process("prm", model, "min", {"a": 1})([
+        cut(tokens=[1, 2, 3, 4], ends=[1, 3]), cut(tokens=[1, 2], ends=[], ended=StopReason.PAUSED),
+        cut(tokens=[1, 2, 3], ends=[2], ended=StopReason.STOP), cut(tokens=[5], ends=[], ended=StopReason.STOP),
+        cut(tokens=[1] * 9, ends=[9]),
+    ])  # fmt: skip
+    # The prompt is one token; what is no step yet is judged as it stands; a stop token alone is no step; 10 tokens are too many.
+    assert model.read == [([1, 1, 2, 3], [2, 4]), ([1, 1, 2], [3]), ([1, 1, 2], [3])]
+    assert [one.score for one in found[:3]] == pytest.approx([1 / (1 + math.e**2), *[1 / (1 + math.e)] * 2])
+    assert [(one.score, one.num_tokens) for one in found[3:]] == [(None, 0)] * 2
+    assert [one.num_tokens for one in found[:3]] == [4, 3, 3]
+    assert "no step" in found[3].reason and "the 8 tokens" in found[4].reason
+    other = Steps({"b": 1})
+    assert Process("prm", other, "min", {"a": 1})([cut(tokens=[1, 2], ends=[2])])[0].num_tokens == 3
+    assert other.read == [([9] * 3, [3])]
+    with pytest.raises(RuntimeError, match="1 scores for 2 steps"):
+        Process("prm", Steps({"a": 1}, loses=1), "min", {"a": 1})([cut(tokens=[1, 2], ends=[1, 2])])
 
 
 def test_what_no_guide_can_score_is_counted(policy):

@@ -16,6 +16,7 @@ tree, goes on from there. A tree that has ended makes room for the next problem'
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -266,6 +267,8 @@ def _problems(
         chosen = list(given) if given is not None else load_source(config.problems, config.seed, on_warning)
     if not chosen:
         raise InputError("problems: there are none to search")
+    if twice := [id_ for id_, count in Counter(problem.id for problem in chosen).items() if count > 1]:
+        raise InputError(f"problems: {twice[0]!r} is the id of several; a tree is named by it, so expected one of each")
     return chosen
 
 

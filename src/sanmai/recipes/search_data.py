@@ -63,6 +63,12 @@ def sibling_pairs(tree: Tree, leaves: Sequence[Leaf], gap: float) -> list[tuple[
     return found
 
 
+def shared_tokens(tree: Tree, node: TreePath, better: Leaf, worse: Leaf) -> int:
+    """Tokens that both begin with: those up to the node; none where one answers the prompt of a revision."""
+    has_revision = any(tree.prompt(leaf.path) is not None for leaf in (better, worse))
+    return len(tree.tokens(node)) if node and not has_revision else 0
+
+
 def write_data(
     folder: Path, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem],
     trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
@@ -97,8 +103,8 @@ def write_data(
                         "id": f"{problem.id}#{name}#{'.'.join(map(str, node)) or 'root'}",
                         "messages": [dict(message) for message in problem.messages],
                         "chosen": opened + texts_of[0], "rejected": opened + texts_of[1],
-                        "language": problem.language, "gap": gap, "shared_tokens": len(tree.tokens(node)) if node else 0,
-                        "strategy": name,
+                        "language": problem.language, "gap": gap,
+                        "shared_tokens": shared_tokens(tree, node, better, worse), "strategy": name,
                     })  # fmt: skip
         num_rows = writer.num_rows
     if rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -25,6 +26,7 @@ from sanmai.search.results import (
     budgets,
     choose,
     curve_of_k,
+    cut_off_samples,
     difference,
     gold_at,
     guide_at,
@@ -62,7 +64,9 @@ def finish(
         for problem_id, leaves in of_arm.items()
     ]
     run.write("answers.jsonl", "".join(f"{line}\n" for line in lines))
-    found = result(config, arms, ledgers, guide, sides=_sides(run, config, arms))
+    within = inf if config.tokens is None else config.tokens
+    cut_off = {id_: cut_off_samples(tree, within) for (name, id_), (tree, _) in trees.items() if name == "best_of_n"}
+    found = result(config, arms, ledgers, guide, sides=_sides(run, config, arms), cut_off=cut_off)
     run.write("search.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     if config.for_data:
         yield from write_data(run.folder, config, policy, problems, trees, arms, texts)
@@ -82,9 +86,14 @@ def _answer(
 
 
 def result(
-    config: SearchConfig, arms: Mapping[str, Leaves], ledgers: Ledgers, guide: Guide, *, sides: Mapping[str, Any]
+    config: SearchConfig, arms: Mapping[str, Leaves], ledgers: Ledgers, guide: Guide, *, sides: Mapping[str, Any],
+    cut_off: Mapping[str, Sequence[int]],
 ) -> dict[str, Any]:
-    """What search.json holds; figures of gold are left out where the guide knew it."""
+    """What search.json holds; figures of gold are left out where the guide knew it.
+
+    Args:
+        cut_off: by problem the tokens of each sample of best_of_n that was not finished.
+    """
     grid = budgets(list(arms.values()))
     if config.tokens is not None:  # what came of a last round that ran over it is in no figure
         grid = [*(b for b in grid if b < config.tokens), config.tokens]
@@ -100,13 +109,16 @@ def result(
             "tokens": {kind: spent[kind] / num for kind in (*KINDS, "evicted")},
             "paid": fmean(ledger.paid for ledger in own.values()) if own else 0.0,
             "finished": fmean(len(ended) for ended in leaves.values()),
-            "answered": sum(choose(list(ended), config.choose) is not None for ended in leaves.values()),
+            "answered": sum(
+                choose([leaf for leaf in ended if leaf.at <= last], config.choose) is not None for ended in leaves.values()
+            ),
         }  # fmt: skip
         if not guide.is_gold:
             one |= _claims(config, leaves, arms[first] if name != first else None, grid, last)
             one["both_sides"] = sides.get(name, {})
             if name == "best_of_n":
-                one["of_k"] = curve_of_k(leaves)
+                paid_for = {problem: [leaf for leaf in ended if leaf.at <= last] for problem, ended in leaves.items()}
+                one["of_k"] = curve_of_k(paid_for, cut_off)
         shown[name] = one
     return {
         "guide": guide.name, "is_gold": guide.is_gold, "for_data": config.for_data, "choose": config.choose,

@@ -14,7 +14,7 @@ from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.sources import ProblemsConfig
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.policy import TextPolicy
-from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.math_judge import CorrectnessJudge
 from sanmai.rewards.own import load_reward, reward_name
@@ -114,6 +114,11 @@ class SearchConfig(Config):
             'strategy "rebase" or "particles"', lambda c: {"rebase", "particles"} & {*c.strategy}, "resampling_temperature"
         ),
         OnlyWith('strategy "revise"', lambda c: "revise" in c.strategy, "revisions", "revise"),
+        OnlyWith(
+            'strategy "best_of_n" (without tokens), "rebase", "particles" or "revise"',
+            lambda c: {"rebase", "particles", "revise"} & {*c.strategy} or ("best_of_n" in c.strategy and c.tokens is None),
+            "width",
+        ),
         OnlyWith("for_data = true", lambda c: c.for_data, "pair_gap"),
         OnlyWith('guide "judge"', lambda c: "judge" in c.guide, "judge"),
     )
@@ -135,11 +140,18 @@ class SearchConfig(Config):
                 f"guide = {gold[0]!r}: it is shown the reference answer, so what it chooses shows nothing; expected another "
                 "guide, or for_data = true to make training data"
             )
+        refuse_equal_samples(self.sampling.temperature, max(map(self._siblings, self.strategy)))
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
         if self.lookahead and isinstance(self.lookahead, int) and self.lookahead < 0:
             raise ValueError(f"lookahead = {self.lookahead}: expected 0 or more tokens")
         return self
+
+    def _siblings(self, name: Name) -> int:
+        """Completions, or beginnings of some, that a strategy draws from one prompt at once or one after the other."""
+        if name in ("beam", "dvts", "mcts"):
+            return self.branch * {"beam": self.keep, "dvts": self.groups, "mcts": 1}[name]
+        return self.width if self.tokens is None else max(self.width, 2)
 
 
 def strategy_of(config: SearchConfig, name: Name) -> Strategy:
@@ -192,7 +204,7 @@ def _one(name: str, config: SearchConfig, policy: TextPolicy) -> Guide:
     if name in ("logp", "agreement"):
         return LogProb() if name == "logp" else Agreement()
     if name == "entropy":
-        return Entropy(lambda pairs: mean_entropies(policy, pairs, config.sampling.temperature))
+        return Entropy(lambda pairs: mean_entropies(policy, pairs, config.sampling.temperature or 1.0))
     if name == "verifier":
         return Graded("verifier", lambda items: [accuracy(problem, trace) for problem, trace in items], is_gold=True)
     if name == "judge":

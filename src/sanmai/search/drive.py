@@ -18,7 +18,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.search.guides import Candidate, Guide
-from sanmai.search.strategies import GUIDE, Strategy, Write
+from sanmai.search.strategies import GUIDE, Ask, Score, Strategy, Write
 from sanmai.search.tree import Node, Path, Tree
 from sanmai.types import Message, Problem, StopReason, Trace
 
@@ -105,7 +105,9 @@ class Driver:
             if search.is_done:
                 continue
             left = inf if self.limits.budget is None else self.limits.budget - search.ledger.paid
-            asked = search.strategy.ask(search.tree, left) if left > 0 else []
+            asked = search.strategy.ask(search.tree, left)
+            if left <= 0:
+                asked = self._paid_for(search.tree, asked)
             if not asked:
                 search.is_done = True
             for one in asked:
@@ -114,6 +116,12 @@ class Driver:
                 else:
                     scores += [(search, path) for path in one.paths]
         return [*self._write(writes), *self._score(scores)]
+
+    def _paid_for(self, tree: Tree, asked: Ask) -> Ask:
+        """What is done still when the budget is used up: what was written within it is scored, and nothing more is written."""
+        paths = [path for one in asked if isinstance(one, Score) for path in one.paths]
+        within = tuple(path for path in paths if tree.nodes[path].at <= (self.limits.budget or 0))
+        return [Score(within)] if within else []
 
     def _write(self, writes: Sequence[tuple[Search, Write]]) -> list[tuple[Search, Path]]:
         """Draw the children that are asked for, all together."""

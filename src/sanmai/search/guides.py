@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, fsum, isfinite, tanh
+from math import exp, fsum, inf, isfinite, tanh
 from typing import Any, Protocol
 
 from sanmai.data.steps import Aggregation, aggregate
@@ -137,6 +137,8 @@ class StepModel(Protocol):
 
     tokenizer: Any
 
+    @property
+    def max_positions(self) -> int | None: ...
     def score_steps(self, sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]) -> list[list[float]]: ...
     def encode_steps(self, messages: Sequence[Message], text: str) -> tuple[list[int], list[int]]: ...
 
@@ -159,9 +161,11 @@ class Process:
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]:
         read = [self._read(candidate) for candidate in candidates]
-        asked = [k for k, (_, ends) in enumerate(read) if ends]
+        room = self._model.max_positions or inf
+        asked = [k for k, (tokens, ends) in enumerate(read) if ends and len(tokens) <= room]
         logits = self._model.score_steps([read[k][0] for k in asked], [read[k][1] for k in asked]) if asked else []
-        found = [Found(None, reason="no step was written") for _ in candidates]
+        long = f"more than the {room} tokens that the process model was made for"
+        found = [Found(None, reason=long if ends else "no step was written") for _, ends in read]
         for k, steps in zip(asked, logits, strict=True):
             if len(steps) != len(read[k][1]):  # openr made a 0.0 of this
                 raise RuntimeError(f"{len(steps)} scores for {len(read[k][1])} steps of problem {candidates[k].problem.id}")

@@ -15,6 +15,7 @@ from typing import Literal
 from sanmai.search.choose import best, best_of_k_curve, vote, voted_gold
 from sanmai.search.tree import Path, Tree
 from sanmai.stats import Difference, Rate, paired_difference, pass_at_k, rate
+from sanmai.types import RunError, StopReason
 
 Choice = Literal["best", "vote", "weighted"]
 """The guide's favourite; the most frequent answer; the answer with the most guide score."""
@@ -68,6 +69,9 @@ def choose(leaves: Sequence[Leaf], how: Choice) -> Chosen | None:
     """What is answered of those of these completions that are final; None where there is none to choose.
 
     Of tied ones the first stands for them; gold is their mean.
+
+    Raises:
+        RunError: a weighted vote, and a score below 0.
     """
     scored = [leaf for leaf in leaves if leaf.is_final and (leaf.guide is not None or how == "vote")]
     if not scored:
@@ -80,7 +84,10 @@ def choose(leaves: Sequence[Leaf], how: Choice) -> Chosen | None:
     if not any(answer is not None for answer in answers):
         return None
     if how == "weighted" and min(guide) < 0:
-        raise ValueError(f"guide = {min(guide)}: a weighted vote needs scores of at least 0")
+        raise RunError(
+            f"choose = 'weighted': the guide gave {min(guide):g}, and a vote's weight is at least 0; search again with choose = "
+            "'best' or 'vote', into another --out"
+        )
     weights = guide if how == "weighted" else None
     winners = vote(answers, weights)
     stands_for = next(leaf for leaf in scored if leaf.answer in winners)
@@ -148,29 +155,43 @@ def passed(leaves: Leaves, budget: float) -> dict[str, float]:
     return found
 
 
-def curve_of_k(leaves: Leaves) -> list[dict[str, float]]:
+def curve_of_k(leaves: Leaves, cut_off: Mapping[str, Sequence[int]] | None = None) -> list[dict[str, float]]:
     """Of independent samples: for every k the gold of the guide's best, the pass rate, and the samples' mean tokens. Unbiased.
 
-    Over problems whose samples all have gold and guide; k up to the fewest samples of one of them.
+    Over problems whose finished samples all have gold and guide; k up to the fewest samples of one of them.
+
+    Args:
+        cut_off: by problem the tokens of each sample that was not finished: drawn like the others, never chosen before a
+            finished one, and wrong.
     """
-    whole = [
-        ended for ended in leaves.values()
-        if ended and all(leaf.gold is not None and leaf.guide is not None for leaf in ended)
-    ]  # fmt: skip
+    whole: list[tuple[list[float], list[float], list[int]]] = []  # guide, gold and tokens of a problem's samples
+    for problem, ended in leaves.items():
+        lost = list((cut_off or {}).get(problem, ()))
+        if (ended or lost) and all(leaf.gold is not None and leaf.guide is not None for leaf in ended):
+            guide, gold = [leaf.guide or 0.0 for leaf in ended], [leaf.gold or 0.0 for leaf in ended]
+            last = min(guide, default=0.0) - 1
+            tokens = [leaf.num_tokens for leaf in ended]
+            whole.append(([*guide, *(last for _ in lost)], [*gold, *(0.0 for _ in lost)], [*tokens, *lost]))
     if not whole:
         return []
-    most = min(map(len, whole))
-    ks = list(range(1, most + 1))
-    rows = [best_of_k_curve([leaf.guide or 0.0 for leaf in e], [leaf.gold or 0.0 for leaf in e], ks) for e in whole]
+    ks = list(range(1, min(len(gold) for _, gold, _ in whole) + 1))
+    rows = [best_of_k_curve(guide, gold, ks) for guide, gold, _ in whole]
+    mean_tokens = fmean(count for _, _, tokens in whole for count in tokens)
     found = []
     for k in ks:
-        passes = [pass_at_k(len(e), sum(leaf.gold == 1.0 for leaf in e), k) for e in whole]
+        passes = [pass_at_k(len(gold), sum(value == 1.0 for value in gold), k) for _, gold, _ in whole]
         low, high = _interval([row[k - 1] for row in rows])
         found.append({
             "k": k, "gold": fmean(row[k - 1] for row in rows), "low": low, "high": high, "pass": fmean(passes),
-            "tokens": k * fmean(leaf.num_tokens for e in whole for leaf in e), "n": len(whole),
+            "tokens": k * mean_tokens, "n": len(whole),
         })  # fmt: skip
     return found
+
+
+def cut_off_samples(tree: Tree, budget: float) -> list[int]:
+    """The tokens of each independent sample, paid for within the budget, that the policy did not end itself."""
+    samples = (tree.nodes[path] for path in tree.children(()))
+    return [len(node.tokens) for node in samples if node.ended is not StopReason.STOP and node.at <= budget]
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:

@@ -54,7 +54,8 @@ class Strategy(Protocol):
         """What is next.
 
         Args:
-            left: tokens that may still be paid for; inf without a budget.
+            left: tokens that may still be paid for; inf without a budget. Where there are none, only scores are asked for in
+                earnest: of what was written before.
         """
         ...
 
@@ -247,11 +248,11 @@ class Revise(AllFinished):
                         asked.append(Write(path, 1, "end", revises=True))
                         break
                     path = (*path, 0)
-            if asked:
+            if asked and left > 0:
                 return asked
             if unscored := missing(tree, sorted(tree.nodes)):
                 return [Score(tuple(unscored))]
-            if not self.repeats:
+            if asked or not self.repeats:
                 return []
             number += self.chains
 
