@@ -11,6 +11,8 @@ import pytest
 from sanmai.data.steps import StepRule
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.search_settings import guide_of
 from sanmai.search.drive import Driver, Limits, totals
 from sanmai.search.guides import Agreement, Candidate, Entropy, Found, Function, Graded, LogProb, Process, Sum
 from sanmai.search.mcts import Mcts
@@ -137,6 +139,17 @@ def candidate(text: str, ended=StopReason.STOP, others=()) -> Candidate:
 
     trace = parse_trace(text, is_truncated=ended is not StopReason.STOP)
     return Candidate(PROBLEMS[0], [1], [1, 2], [-0.5, -1.5], [2], ended, trace, [parse_trace(t) for t in others])
+
+
+def test_a_function_of_ones_own_is_not_shown_the_answer_where_a_result_is_claimed():
+    config = resolve(find_recipe("search"), values={})
+    making = resolve(find_recipe("search"), values={"for_data": True})
+    told = replace(candidate("a"), problem=replace(PROBLEMS[0], solution="1 and 0 ...", demonstration="1"))
+
+    def of(problem, text):
+        return float(problem.answer == "1") + (problem.solution is not None) + (problem.demonstration is not None)
+
+    assert guide_of(config, None, of)([told])[0].score == 0 and guide_of(making, None, of)([told])[0].score == 3
 
 
 def test_what_guides_say():

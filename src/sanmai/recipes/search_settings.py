@@ -53,8 +53,9 @@ class SearchConfig(Config):
     """One, or several that are compared on the same problems, paired; differences are to the first."""
     guide: tuple[str, ...] = ("logp",)
     """What is searched by: logp, entropy, agreement (the policy's own), a reward model's folder (process models score every
-    step), FILE.py:FUNCTION of (problem, text so far), judge (the one in `judge`, with the reference answer) or verifier (the
-    reference answer): the last two with for_data alone. Several are averaged."""
+    step), FILE.py:FUNCTION of (problem, text so far), which is shown no reference answer but with for_data, judge (the one in
+    `judge`, with the reference answer) or verifier (the reference answer): the last two with for_data alone. Several are
+    averaged."""
     guide_weights: tuple[float, ...] = ()
     """One for each guide; empty: all alike."""
     choose: Choice = "best"
@@ -176,13 +177,14 @@ def guide_of(config: SearchConfig, policy: TextPolicy, given: Callable[..., Any]
     """The guide by these settings, its models loaded.
 
     Args:
-        given: from Python, in place of the settings': (problem, text so far) -> a number or None.
+        given: from Python, in place of the settings': (problem, text so far) -> a number or None. It is shown the reference
+            answer with for_data alone.
 
     Raises:
         InputError: it cannot be loaded, or cannot do what a strategy asks of it.
     """
     if given is not None:
-        guide: Guide = Function(given, getattr(given, "__name__", "function"))
+        guide: Guide = Function(given, getattr(given, "__name__", "function"), shows_answer=config.for_data)
     else:
         found = [_one(name, config, policy) for name in config.guide]
         guide = found[0] if len(found) == 1 else Sum(found, config.guide_weights or [1.0] * len(found))
@@ -211,7 +213,7 @@ def _one(name: str, config: SearchConfig, policy: TextPolicy) -> Guide:
         judge = CorrectnessJudge(config.judge, judge_transport(config.judge))
         return Graded("judge", judge, is_gold=True)
     if ".py:" in name or (":" in name and not Path(name).exists()):
-        return Function(load_reward(name), reward_name(name))
+        return Function(load_reward(name), reward_name(name), shows_answer=config.for_data)
     if not Path(name).is_dir():
         raise InputError(
             f"guide = {name!r}: no such folder; expected a reward model's, FILE.py:FUNCTION, logp, entropy, agreement, judge or "

@@ -8,7 +8,7 @@ answer) is for making data on training problems and marks all that comes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, fsum, inf, isfinite, tanh
 from typing import Any, Protocol
 
@@ -186,17 +186,24 @@ class Process:
 
 
 class Function:
-    """A function of one's own: (problem, text so far) -> a number, or None where it cannot say."""
+    """A function of one's own: (problem, text so far) -> a number, or None where it cannot say.
+
+    Args:
+        shows_answer: the problem that it is given has its reference answer and what is demonstrated of it; without, None.
+    """
 
     is_gold, reads_prefixes = False, True
 
-    def __init__(self, function: Callable[[Problem, str], float | None], name: str = "function") -> None:
-        self.name, self._function = name, function
+    def __init__(
+        self, function: Callable[[Problem, str], float | None], name: str = "function", *, shows_answer: bool = False
+    ) -> None:
+        self.name, self._function, self._shows_answer = name, function, shows_answer
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]:
         found = []
         for c in candidates:
-            score = self._function(c.problem, c.trace.text)
+            hidden = replace(c.problem, answer=None, solution=None, demonstration=None)
+            score = self._function(c.problem if self._shows_answer else hidden, c.trace.text)
             if score is not None and not isfinite(score):
                 raise InputError(f"guide {self.name}: gave {score} for problem {c.problem.id}; expected a finite number or None")
             found.append(Found(None if score is None else float(score), reason="" if score is not None else "it gave None"))
