@@ -62,7 +62,8 @@ class SearchConfig(Config):
     """The answer: the guide's favourite, the most frequent one, or the one with the most guide score."""
     tokens: int | None = Field(None, ge=1)
     """Budget of a problem in tokens that are paid for: its prompt, all that is sampled, and what the guide reads. Strategies
-    begin anew until it is used up; None: each runs once."""
+    begin anew until it is used up, but for rebase and particles, which run once and may leave part of it (more `width` uses
+    more); None: each runs once."""
     width: int = Field(8, ge=1)
     """Completions of best_of_n (without a budget), places of rebase, particles, chains of revise."""
     branch: int = Field(4, ge=1)
@@ -156,7 +157,7 @@ class SearchConfig(Config):
 
 
 def strategy_of(config: SearchConfig, name: Name) -> Strategy:
-    """The strategy by these settings; with a budget it begins anew until that is used up."""
+    """The strategy by these settings; with a budget it begins anew until that is used up, rebase and particles apart."""
     repeats = config.tokens is not None
     made: dict[Name, Callable[[], Strategy]] = {
         "best_of_n": lambda: BestOfN(None if repeats else config.width),
