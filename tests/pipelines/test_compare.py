@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sanmai.learn.budgets import BudgetsConfig
 from sanmai.pipelines.compare import CompareConfig, _stages, run_compare
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.gather import GatherConfig, gathered
@@ -57,9 +58,12 @@ def test_a_setting_that_the_comparison_gives_itself_is_refused(given):
         CompareConfig.read(given)
 
 
-def test_a_limit_on_kl_alone_needs_no_probe():
-    config = CompareConfig.read({"budgets": {"kl": {"limit": 0.1, "drives": "kl"}}})
-    assert config.budgets.probe is None and list(config.budgets.limits) == ["kl"]
+def test_a_limit_on_kl_stands_beside_the_limit_on_harm_and_alone_it_needs_no_probe():
+    kl = {"limit": 0.1, "drives": "kl"}
+    config = CompareConfig.read({"budgets": {"kl": kl}})
+    assert config.budgets.probe == "@data/probe.jsonl" and list(config.budgets.limits) == ["harm", "kl"]
+    alone = CompareConfig(budgets=BudgetsConfig.read({"kl": kl}))
+    assert alone.budgets.probe is None and list(alone.budgets.limits) == ["kl"]
 
 
 def test_a_comparison_of_two_arms_runs_and_goes_on_where_it_was(tmp_path):

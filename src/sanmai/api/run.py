@@ -43,6 +43,12 @@ class Run(os.PathLike[str]):
     def __fspath__(self) -> str:
         return str(self.folder)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, os.PathLike) and self.folder == Path(other)
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 

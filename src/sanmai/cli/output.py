@@ -115,8 +115,10 @@ def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _words(annotation: Any) -> tuple[str, ...]:
-    """The option words of an annotated parameter."""
-    return tuple(word for note in getattr(annotation, "__metadata__", ()) for word in getattr(note, "param_decls", None) or ())
+    """The option words of an annotated parameter. Typer keeps the first where a default would stand until it reads it."""
+    notes = getattr(annotation, "__metadata__", ())
+    words = (word for note in notes for word in (getattr(note, "default", None), *(getattr(note, "param_decls", None) or ())))
+    return tuple(word for word in words if isinstance(word, str) and word.startswith("-"))
 
 
 def _caught(call: Callable[[], Any]) -> Any:

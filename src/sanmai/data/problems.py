@@ -13,6 +13,7 @@ like a part of a problem and is not used is named. A folder is read file by file
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 import warnings
@@ -200,8 +201,8 @@ def locate(source: Source, name: str | Path | None = None) -> Iterator[tuple[str
     Args:
         name: of rows that are no file, for messages and ids.
     """
-    if isinstance(source, str | Path):
-        for file, stem in list_files(source):
+    if isinstance(source, str | os.PathLike):
+        for file, stem in list_files(os.fspath(source)):
             for index, (number, row) in enumerate(read_rows(file)):
                 yield file, f"{file}, line {number}", Path(file).parent, f"{stem}/{index}", row
         return
