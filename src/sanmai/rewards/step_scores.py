@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -26,7 +27,7 @@ from sanmai.types import InputError, Message, Problem, Trace, Verdict
 STEP_LABELS = ("right", "wrong")
 
 
-class StepReader:
+class StepReader(ABC):
     """The part of a RewardModel that scores steps."""
 
     model: Any
@@ -39,8 +40,8 @@ class StepReader:
     """What a process model makes of its steps' probabilities when it grades a completion."""
     _as_text: dict[str, Any]
 
-    def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor: ...
 
     def score_labelled(
         self,
@@ -53,11 +54,11 @@ class StepReader:
         """As score_steps; of a model whose scores begin where the prompt ends (implicit.py), from there."""
         return self.score_steps(sequences, ends, micro_tokens=micro_tokens)
 
-    def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]: ...
 
-    def own_threads(self) -> AbstractContextManager[None]:
-        raise NotImplementedError
+    @abstractmethod
+    def own_threads(self) -> AbstractContextManager[None]: ...
 
     def encode_steps(self, messages: Sequence[Message], text: str) -> tuple[list[int], list[int]]:
         """What a process model reads of a completion's text, without a stop token, and the numbers of tokens at the steps' ends.
