@@ -11,10 +11,8 @@ Source:
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from typing import Self
 
@@ -74,7 +72,7 @@ class ImplicitProcessModel(StepReader):
         steps: how completions are cut when it grades them; None: it scores labelled steps alone.
         """
         self.policy, self.reference, self.beta = policy, reference, beta
-        self.model, self.tokenizer, self.config = policy.model, policy.tokenizer, policy.config
+        self.tokenizer = policy.tokenizer
         self.steps, self.aggregation = steps, "min"
         self.counts: Counter[str] = Counter()
         self._as_text = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
@@ -101,9 +99,6 @@ class ImplicitProcessModel(StepReader):
 
     def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]:
         return render_prompt(self.tokenizer, messages)
-
-    def own_threads(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext()
 
     def score_labelled(
         self,

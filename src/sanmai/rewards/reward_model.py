@@ -38,7 +38,7 @@ from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.library import model_facts, recompute_layers
 from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
 from sanmai.policies.text.resolve import resolve_model
-from sanmai.rewards.step_scores import STEP_LABELS, StepReader, similar_lengths
+from sanmai.rewards.step_scores import STEP_LABELS, HeadReader, similar_lengths
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
 
 Objective = Literal["pairwise", "pointwise", "correctness", "refusal", "process"]
@@ -55,7 +55,7 @@ Reads = Literal["answer", "all"]
 FACTS = "sanmai.json"
 
 
-class RewardModel(StepReader, Trained):
+class RewardModel(HeadReader, Trained):
     """A sequence classifier with one output, its tokenizer, and what it reads, on one device; called, it is a BatchGrader.
 
     `weights` are the trained tensors by name, in a stable order.

@@ -28,12 +28,9 @@ STEP_LABELS = ("right", "wrong")
 
 
 class StepReader(ABC):
-    """The part of a RewardModel that scores steps."""
+    """What scores the steps of completions: it cuts, encodes and grades; where scores come from is its kind's."""
 
-    model: Any
     tokenizer: Any
-    config: ModelConfig
-    counts: Counter[str]
     steps: StepRule | None
     """How a process model's completions are cut; None of the others."""
     aggregation: Aggregation
@@ -41,8 +38,6 @@ class StepReader(ABC):
     _as_text: dict[str, Any]
 
     @abstractmethod
-    def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor: ...
-
     def score_labelled(
         self,
         prompt_lengths: Sequence[int],
@@ -51,14 +46,15 @@ class StepReader(ABC):
         *,
         micro_tokens: int = 8192,
     ) -> list[list[float]]:
-        """As score_steps; of a model whose scores begin where the prompt ends (implicit.py), from there."""
-        return self.score_steps(sequences, ends, micro_tokens=micro_tokens)
+        """One score per step of each sequence; above 0 speaks for it.
+
+        Args:
+            prompt_lengths: tokens of each one's prompt.
+            ends: numbers of tokens, the prompt's among them.
+        """
 
     @abstractmethod
     def encode_prompt(self, messages: Sequence[Message], reference: str | None = None) -> list[int]: ...
-
-    @abstractmethod
-    def own_threads(self) -> AbstractContextManager[None]: ...
 
     def encode_steps(self, messages: Sequence[Message], text: str) -> tuple[list[int], list[int]]:
         """What a process model reads of a completion's text, without a stop token, and the numbers of tokens at the steps' ends.
@@ -91,6 +87,59 @@ class StepReader(ABC):
         """A completion's text as it follows the prompt: as a whole, without a thought's tag that the prompt has opened."""
         tags = tags_opened(prompt_end(self.tokenizer, prompt), (OPEN_TAG, CLOSE_TAG))
         return list(self.tokenizer.encode(text.removeprefix(tags[0]) if tags else text, **self._as_text))
+
+    def grade_steps(self, items: Sequence[tuple[Problem, Trace]], room: float) -> list[Verdict]:
+        """One verdict per item: the steps' probabilities of "right", aggregated; None where no step is, too many tokens, or it
+        was cut off: what has no end has not got its steps right."""
+        read = [self.encode_steps(problem.messages, trace.text) for problem, trace in items]
+        fits = [
+            bool(ends) and len(tokens) <= room and trace.is_complete
+            for (tokens, ends), (_, trace) in zip(read, items, strict=True)
+        ]
+        kept = [one for one, fit in zip(read, fits, strict=True) if fit]
+        starts = [len(self.encode_prompt(p.messages)) for (p, _), fit in zip(items, fits, strict=True) if fit]
+        scored = iter(self.score_labelled(starts, [tokens for tokens, _ in kept], [ends for _, ends in kept]))
+        verdicts = []
+        for (tokens, ends), fit in zip(read, fits, strict=True):
+            if not fit:
+                long = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
+                why = "no step was written" if not ends else long if len(tokens) > room else "no finished answer"
+                verdicts.append(Verdict(None, why, "incomplete"))
+                continue
+            scores = [(1.0 + math.tanh(score / 2.0)) / 2.0 for score in next(scored)]
+            if not all(map(math.isfinite, scores)):
+                verdicts.append(Verdict(None, "a step's score is not finite", "ungradable"))
+                continue
+            p = aggregate(scores, self.aggregation)
+            listed = " ".join(f"{score:.3f}" for score in scores[:20]) + (" ..." if len(scores) > 20 else "")
+            reason = f"{self.aggregation} of {len(scores)} step{'s' if len(scores) > 1 else ''}: {listed}"
+            verdicts.append(Verdict(p, reason, STEP_LABELS[p < 0.5]))
+        return verdicts
+
+
+class HeadReader(StepReader):
+    """A StepReader whose scores are those of its model's own head, read where each step ends."""
+
+    model: Any
+    config: ModelConfig
+    counts: Counter[str]
+
+    @abstractmethod
+    def forward(self, sequences: Sequence[Sequence[int]]) -> Tensor: ...
+
+    @abstractmethod
+    def own_threads(self) -> AbstractContextManager[None]: ...
+
+    def score_labelled(
+        self,
+        prompt_lengths: Sequence[int],
+        sequences: Sequence[Sequence[int]],
+        ends: Sequence[Sequence[int]],
+        *,
+        micro_tokens: int = 8192,
+    ) -> list[list[float]]:
+        """As score_steps: a head needs no prompt told apart."""
+        return self.score_steps(sequences, ends, micro_tokens=micro_tokens)
 
     def forward_steps(self, sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]) -> Tensor:
         """Scores score_N (float32, with gradient) at the ends of all steps, sequence by sequence: one pass over each.
@@ -151,34 +200,6 @@ class StepReader(ABC):
                 for row in rows:
                     scores[row] = [next(found) for _ in ends[row]]
         return scores
-
-    def grade_steps(self, items: Sequence[tuple[Problem, Trace]], room: float) -> list[Verdict]:
-        """One verdict per item: the steps' probabilities of "right", aggregated; None where no step is, too many tokens, or it
-        was cut off: what has no end has not got its steps right."""
-        read = [self.encode_steps(problem.messages, trace.text) for problem, trace in items]
-        fits = [
-            bool(ends) and len(tokens) <= room and trace.is_complete
-            for (tokens, ends), (_, trace) in zip(read, items, strict=True)
-        ]
-        kept = [one for one, fit in zip(read, fits, strict=True) if fit]
-        starts = [len(self.encode_prompt(p.messages)) for (p, _), fit in zip(items, fits, strict=True) if fit]
-        scored = iter(self.score_labelled(starts, [tokens for tokens, _ in kept], [ends for _, ends in kept]))
-        verdicts = []
-        for (tokens, ends), fit in zip(read, fits, strict=True):
-            if not fit:
-                long = f"{len(tokens)} tokens, more than the {room} positions of the reward model"
-                why = "no step was written" if not ends else long if len(tokens) > room else "no finished answer"
-                verdicts.append(Verdict(None, why, "incomplete"))
-                continue
-            scores = [(1.0 + math.tanh(score / 2.0)) / 2.0 for score in next(scored)]
-            if not all(map(math.isfinite, scores)):
-                verdicts.append(Verdict(None, "a step's score is not finite", "ungradable"))
-                continue
-            p = aggregate(scores, self.aggregation)
-            listed = " ".join(f"{score:.3f}" for score in scores[:20]) + (" ..." if len(scores) > 20 else "")
-            reason = f"{self.aggregation} of {len(scores)} step{'s' if len(scores) > 1 else ''}: {listed}"
-            verdicts.append(Verdict(p, reason, STEP_LABELS[p < 0.5]))
-        return verdicts
 
 
 def places(text: str, said: str, ends: Sequence[int]) -> list[int]:
