@@ -1,17 +1,20 @@
-"""Small sums in words: right, distinct, and apart from the held-out ones whatever the seed."""
+"""Small sums in words: right, distinct, and apart from the held-out ones whatever the seed and the language."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from sanmai.config import Config
 from sanmai.data.stories import KINDS, make_stories
+from sanmai.data.story_words import WORDS
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import ProblemsConfig, StoriesConfig, load_splits, story_problems
 from sanmai.recipes import find_recipe, resolve
+from sanmai.rewards.style import prompt_language
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError
 
@@ -24,16 +27,18 @@ BY_HAND = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize("language", WORDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_answer_is_right_and_its_worked_solution_is_graded_so(kind, level):
-    for problem in make_stories(20, seed=7, kinds=[kind], levels=[level]):
+def test_every_answer_is_right_and_its_worked_solution_is_graded_so(kind, language):
+    for problem in make_stories(30, seed=7, kinds=[kind], levels=[1, 2, 3], languages=[language]):
         numbers = [int(n) for n in re.findall(r"\d+", problem.prompt)]
         assert problem.answer == str(BY_HAND[kind](*numbers)), problem.prompt
-        assert int(problem.answer) >= 0 and problem.tags == {"kind": kind, "level": level}
+        assert int(problem.answer) >= 0 and problem.tags.keys() == {"kind", "level"}
+        assert problem.tags["kind"] == kind and problem.language == language
         assert problem.demonstration is not None
         assert accuracy(problem, parse_trace(problem.demonstration)).score == 1.0
-        assert accuracy(problem, parse_trace(f"The answer is {int(problem.answer) + 1}.")).score == 0.0
+        wrong = WORDS[language].ends.format(answer=int(problem.answer) + 1)
+        assert accuracy(problem, parse_trace(wrong)).score == 0.0
 
 
 def test_no_sum_is_in_both_splits_whatever_the_seed_and_the_story():
@@ -47,6 +52,17 @@ def test_no_sum_is_in_both_splits_whatever_the_seed_and_the_story():
     assert not {numbers for _, numbers in train} & {numbers for _, numbers in held_out}
 
 
+def test_the_numbers_decide_the_split_in_every_language_and_a_question_is_told_in_its_own():
+    def numbers(problems):
+        return {(p.tags["kind"], tuple(sorted(re.findall(r"\d+", p.prompt)))) for p in problems}
+
+    made = {split: make_stories(400, seed=2, split=split, languages=tuple(WORDS)) for split in ("train", "heldout")}
+    assert not numbers(made["train"]) & numbers(made["heldout"])
+    assert Counter(p.language for p in made["train"]) == dict.fromkeys(WORDS, 100)
+    told = [p for p in made["train"] if "thing" in WORDS[p.language].kinds[str(p.tags["kind"])][0]]
+    assert all(prompt_language(p.prompt) == p.language for p in told)
+
+
 def test_the_same_seed_gives_the_same_and_a_longer_list_begins_with_the_shorter():
     first, longer, other = make_stories(50, seed=1), make_stories(80, seed=1), make_stories(50, seed=2)
     assert longer[:50] == first and {p.prompt for p in first} != {p.prompt for p in other}
@@ -56,7 +72,8 @@ def test_the_same_seed_gives_the_same_and_a_longer_list_begins_with_the_shorter(
 @pytest.mark.parametrize(
     ("asked", "says"),
     [({"kinds": ["addition"]}, "kind 'addition': expected some of add"), ({"levels": [4]}, "levels of 1 to 3"),
-     ({"kinds": []}, "at least one kind"), ({"count": 5000, "kinds": ["multiply"]}, "only [0-9]+ such problems")],
+     ({"kinds": []}, "at least one kind"), ({"languages": ["xx"]}, "language 'xx': expected some of en, fr, es, de"),
+     ({"count": 5000, "kinds": ["multiply"]}, "only [0-9]+ such problems")],
 )  # fmt: skip
 def test_what_cannot_be_made_is_said(asked, says):
     with pytest.raises(ValueError, match=says):
@@ -87,6 +104,9 @@ def test_it_is_a_source_as_the_world_is():
         story_problems(StoriesConfig(kinds=("sums",)), 0)
 
 
-def test_the_preset_for_a_real_model_reads():
+def test_the_presets_for_a_real_model_read():
     config: Config = resolve(find_recipe("zero"), Path("zero-smollm2"))
     assert config.problems.source == "stories" and config.model.name == "smollm2"
+    mixing: Config = resolve(find_recipe("zero"), Path("zero-smollm2-languages"))
+    assert mixing.problems.stories.languages == tuple(WORDS)
+    assert mixing.optimizer == config.optimizer and mixing.sampling == config.sampling

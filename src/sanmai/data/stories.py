@@ -1,7 +1,8 @@
-"""Small sums in English words and figures, made by a seeded generator: problems that a small chat model can begin to solve.
+"""Small sums in words and figures, made by a seeded generator: problems that a small chat model can begin to solve.
 
-No text is taken from anywhere. Twelve kinds with three levels each; a question belongs to training or to the held-out ones by
-its numbers, whatever the seed and the count, and kinds that are not trained on can be held out whole.
+No text is taken from anywhere. Twelve kinds with three levels each, in the languages of story_words.py; a question belongs to
+training or to the held-out ones by its numbers, whatever the seed, the count and the language, and kinds that are not trained on
+can be held out whole.
 """
 
 from __future__ import annotations
@@ -9,102 +10,96 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from typing import Literal
 
+from sanmai.data.story_words import NAMES, NUM_THINGS, WORDS
 from sanmai.types import Problem
 
 Split = Literal["train", "heldout"]
-NAMES = ("Ana", "Ben", "Chen", "Dara", "Eli", "Fatima", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Lena", "Mia", "Omar", "Tom")
-THINGS = ("apples", "books", "cards", "coins", "marbles", "pens", "shells", "stamps")
-ENDING = 'Think briefly, then end with "The answer is" and the number.'
 _HELD_OUT = 5
 """One set of numbers in so many is held out."""
 
-Made = tuple[str, str, int]
-"""Question, worked solution, answer."""
+Made = dict[str, int | str | Sequence[int]]
+"""What a kind's words are filled with (story_words.py); `answer` is among it."""
 
 
 def _top(level: int, *tops: int) -> int:
     return tops[level - 1]
 
 
+def _who_and_what(draw: random.Random) -> Made:
+    """Whose story it is, and of which thing, by its place in every language's list."""
+    return {"name": draw.choice(NAMES), "thing": draw.choice(range(NUM_THINGS))}
+
+
 def _add(draw: random.Random, level: int) -> Made:
     a, b = (draw.randint(2, _top(level, 20, 60, 500)) for _ in range(2))
-    return f"What is {a} + {b}?", f"{a} + {b} = {a + b}.", a + b
+    return {"a": a, "b": b, "answer": a + b}
 
 
 def _subtract(draw: random.Random, level: int) -> Made:
     a, b = sorted((draw.randint(2, _top(level, 20, 60, 500)) for _ in range(2)), reverse=True)
-    return f"What is {a} - {b}?", f"{a} - {b} = {a - b}.", a - b
+    return {"a": a, "b": b, "answer": a - b}
 
 
 def _multiply(draw: random.Random, level: int) -> Made:
     a, b = draw.randint(2, _top(level, 9, 12, 40)), draw.randint(2, 9)
-    return f"What is {a} times {b}?", f"{a} times {b} is {a * b}.", a * b
+    return {"a": a, "b": b, "answer": a * b}
 
 
 def _largest(draw: random.Random, level: int) -> Made:
     numbers = draw.sample(range(1, _top(level, 100, 1000, 10000)), _top(level, 3, 4, 5))
-    listed = ", ".join(map(str, numbers[:-1])) + f" or {numbers[-1]}"
-    return f"Which number is the largest: {listed}?", f"The largest of them is {max(numbers)}.", max(numbers)
+    return {"listed": numbers, "answer": max(numbers)}
 
 
 def _gaining(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
+    told = _who_and_what(draw)
     a, b = (draw.randint(2, _top(level, 12, 40, 300)) for _ in range(2))
-    question = f"{name} has {a} {thing} and buys {b} more. How many {thing} does {name} have now?"
-    return question, f"{a} and {b} more are {a + b}.", a + b
+    return told | {"a": a, "b": b, "answer": a + b}
 
 
 def _giving(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
+    told = _who_and_what(draw)
     b, rest = (draw.randint(2, _top(level, 9, 40, 300)) for _ in range(2))
-    question = f"{name} has {b + rest} {thing} and gives away {b}. How many {thing} does {name} have left?"
-    return question, f"{b + rest} - {b} = {rest}.", rest
+    return told | {"a": b + rest, "b": b, "answer": rest}
 
 
 def _groups(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
+    told = _who_and_what(draw)
     a, b = draw.randint(2, _top(level, 6, 12, 30)), draw.randint(2, 9)
-    question = f"{name} has {a} boxes with {b} {thing} in each. How many {thing} are there in all?"
-    return question, f"{a} boxes of {b} are {a} times {b}, which is {a * b}.", a * b
+    return told | {"a": a, "b": b, "answer": a * b}
 
 
 def _sharing(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
+    told = _who_and_what(draw)
     share, friends = draw.randint(2, _top(level, 6, 12, 30)), draw.randint(2, 9)
-    question = f"{name} shares {share * friends} {thing} equally among {friends} friends. How many {thing} does each friend get?"
-    return question, f"{share * friends} divided by {friends} is {share}.", share
+    return told | {"a": share * friends, "b": friends, "answer": share}
 
 
 def _two_steps(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
+    told = _who_and_what(draw)
     a, b = (draw.randint(3, _top(level, 12, 40, 300)) for _ in range(2))
-    c = draw.randint(2, a)
-    question = f"{name} has {a} {thing}, finds {b} more and then loses {c}. How many {thing} does {name} have now?"
-    return question, f"{a} + {b} = {a + b}, and {a + b} - {c} = {a + b - c}.", a + b - c
+    lost = draw.randint(2, a)
+    return told | {"a": a, "b": b, "between": a + b, "lost": lost, "answer": a + b - lost}
 
 
 def _price(draw: random.Random, level: int) -> Made:
-    name, thing = draw.choice(NAMES), draw.choice(THINGS)
-    each, count, other = draw.randint(2, _top(level, 5, 9, 30)), draw.randint(2, 9), draw.randint(2, _top(level, 9, 40, 300))
-    question = f"{name} buys {count} {thing} for {each} dollars each and a bag for {other} dollars. How many dollars is that?"
-    all_of_them = count * each
-    total = all_of_them + other
-    return question, f"{count} times {each} is {all_of_them}, and {all_of_them} + {other} = {total}.", total
+    told = _who_and_what(draw)
+    each, count, bag = draw.randint(2, _top(level, 5, 9, 30)), draw.randint(2, 9), draw.randint(2, _top(level, 9, 40, 300))
+    return told | {"each": each, "count": count, "bag": bag, "between": count * each, "answer": count * each + bag}
 
 
 def _older(draw: random.Random, level: int) -> Made:
     first, second = draw.sample(NAMES, 2)
     age, more, years = draw.randint(4, _top(level, 20, 40, 60)), draw.randint(2, 15), draw.randint(2, _top(level, 5, 12, 30))
-    question = f"{first} is {age} years old, and {second} is {more} years older. How old will {second} be in {years} years?"
-    return question, f"{second} is {age + more} now, and {age + more} + {years} = {age + more + years}.", age + more + years
+    told: Made = {"name": first, "other": second, "age": age, "more": more, "years": years}
+    return told | {"between": age + more, "answer": age + more + years}
 
 
 def _missing(draw: random.Random, level: int) -> Made:
     a, b = (draw.randint(2, _top(level, 12, 40, 300)) for _ in range(2))
-    return f"Which number has to be added to {a} to get {a + b}?", f"{a + b} - {a} = {b}.", b
+    return {"a": a, "sum": a + b, "answer": b}
 
 
 KINDS: dict[str, Callable[[random.Random, int], Made]] = {
@@ -114,9 +109,10 @@ KINDS: dict[str, Callable[[random.Random, int], Made]] = {
 
 
 def make_stories(
-    count: int, *, seed: int, split: Split = "train", kinds: Sequence[str] = tuple(KINDS), levels: Sequence[int] = (1,)
-) -> list[Problem]:
-    """Distinct problems in turn from each (kind, level); tags: kind and level.
+    count: int, *, seed: int, split: Split = "train", kinds: Sequence[str] = tuple(KINDS), levels: Sequence[int] = (1,),
+    languages: Sequence[str] = ("en",),
+) -> list[Problem]:  # fmt: skip
+    """Distinct problems in turn from each (level, kind, language); tags: kind and level.
 
     Args:
         count: how many.
@@ -124,13 +120,17 @@ def make_stories(
         split: no question of one split is in the other, whatever the seeds.
 
     Raises:
-        ValueError: an unknown kind or level, or there are not so many.
+        ValueError: an unknown kind, level or language, or there are not so many.
     """
+    if missing := [language for language in languages if language not in WORDS]:
+        raise ValueError(f"language {missing[0]!r}: expected some of {', '.join(WORDS)}")
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise ValueError(f"kind {unknown[0]!r}: expected some of {', '.join(KINDS)}")
-    if count < 0 or not kinds or not levels or not set(levels) <= {1, 2, 3}:
-        raise ValueError(f"{count=}, {kinds=}, {levels=}: expected count >= 0, at least one kind, levels of 1 to 3")
-    cells = [(kind, level) for level in dict.fromkeys(levels) for kind in dict.fromkeys(kinds)]
+    if count < 0 or not kinds or not levels or not set(levels) <= {1, 2, 3} or not languages:
+        raise ValueError(
+            f"{count=}, {kinds=}, {levels=}, {languages=}: expected count >= 0, at least one kind and language, levels of 1 to 3"
+        )
+    cells = list(product(dict.fromkeys(levels), dict.fromkeys(kinds), dict.fromkeys(languages)))
     sources = {cell: _problems(seed, split, *cell) for cell in cells}
     found = []
     for cell in cycle(cells):
@@ -146,23 +146,26 @@ def make_stories(
     return found
 
 
-def _problems(seed: int, split: Split, kind: str, level: int) -> Iterator[Problem]:
-    """Problems of one kind and level; it ends when a thousand draws in a row give none that is new."""
-    draw, seen, misses = random.Random(f"stories/{seed}/{split}/{kind}/{level}"), set[str](), 0
+def _problems(seed: int, split: Split, level: int, kind: str, language: str) -> Iterator[Problem]:
+    """Problems of one kind, level and language; it ends when a thousand draws in a row give none that is new."""
+    place = "/".join((kind, str(level)) if language == "en" else (language, kind, str(level)))
+    draw, seen, misses = random.Random(f"stories/{seed}/{split}/{place}"), set[str](), 0
+    words = WORDS[language]
     while misses < 1000:
-        question, solution, answer = KINDS[kind](draw, level)
+        made = KINDS[kind](draw, level)
+        question, solution = words.told(kind, made)
         misses += 1
         if question in seen or _split_of(question) != split:
             continue
         seen.add(question)
         misses = 0
         yield Problem(
-            f"stories/{split}/{seed}/{kind}/{level}/{len(seen) - 1}",
-            ({"role": "user", "content": f"{question} {ENDING}"},),
-            str(answer),
+            f"stories/{split}/{seed}/{place}/{len(seen) - 1}",
+            ({"role": "user", "content": f"{question} {words.asks}"},),
+            str(made["answer"]),
             verifier="number",
-            language="en",
-            demonstration=f"{solution} The answer is {answer}.",
+            language=language,
+            demonstration=f"{solution} {words.ends.format(**made)}",
             tags={"kind": kind, "level": level},
         )
 

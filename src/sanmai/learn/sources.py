@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +54,8 @@ class StoriesConfig(Config):
     """Kinds that are evaluated on alone: what is learnt of the others, does it hold there?"""
     levels: tuple[int, ...] = (1, 2)
     """Sizes of the numbers, of 1, 2 and 3."""
+    languages: tuple[str, ...] = ("en",)
+    """Languages of the questions, of en, fr, es and de; as many of each."""
     train: int = Field(2000, ge=1)
     """Training problems."""
     heldout: int = Field(120, ge=1)
@@ -71,7 +74,7 @@ class ProblemsConfig(FileProblemsConfig):
     world: WorldConfig = WorldConfig()
     """Of the embedded world, when source or evaluation is "world"."""
     stories: StoriesConfig = StoriesConfig()
-    """Of the small sums in English words, when source or evaluation is "stories"."""
+    """Of the small sums in words, when source or evaluation is "stories"."""
     gym: GymConfig = GymConfig()
     """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
 
@@ -209,11 +212,12 @@ def generated(
 
 def story_problems(config: StoriesConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
     """Training and held-out sums in words. The held-out ones are the same for every seed; tag `trained`: of a kind that is."""
+    make = partial(make_stories, levels=config.levels, languages=config.languages)
     try:
-        train = make_stories(config.train, seed=seed, kinds=config.kinds, levels=config.levels)
-        seen = make_stories(config.heldout, seed=0, split="heldout", kinds=config.kinds, levels=config.levels)
+        train = make(config.train, seed=seed, kinds=config.kinds)
+        seen = make(config.heldout, seed=0, split="heldout", kinds=config.kinds)
         num_unseen = math.ceil(config.heldout / 2 / len(config.kinds)) * len(config.unseen) if config.unseen else 0
-        unseen = make_stories(num_unseen, seed=0, split="heldout", kinds=config.unseen or config.kinds, levels=config.levels)
+        unseen = make(num_unseen, seed=0, split="heldout", kinds=config.unseen or config.kinds)
     except ValueError as error:
         raise InputError(f"problems.stories: {error}") from None
     marked = ((seen, "yes"), (unseen, "no"))
