@@ -45,11 +45,11 @@ RUNS = {
              "long2short.shortest.problems.evaluation_limit=4", "long2short.dpo.problems.evaluation_limit=4",
              "long2short.rl.num_steps=1", "long2short.rl.prompts_per_step=4", "long2short.rl.rollouts_per_prompt=4",
              "long2short.rl.problems.evaluation_limit=4", "evaluation.samples=1"],
-    "compare": ["compare", "seeds=[3]", "tokens=4000", "sft_share=0.2", "anchor_demonstrations=4", "data.cold_start_limit=8",
-                "data.demonstrations_limit=8", "data.evaluation_limit=12", "data.probe=0.34", "rl.prompts_per_step=4",
-                "rl.rollouts_per_prompt=2", "rl.sampling.max_tokens=24", "rl.problems.evaluation_limit=8",
-                "sft.demonstrations_per_step=4", "budgets.prompts_per_kind=2", "budgets.samples=1", "evaluation.samples=1",
-                "evaluation.sampling.max_tokens=24"],
+    "compare": ["compare", "seeds=[3]", "tokens=4000", "sft_share=0.2", "auxiliary_sft_demonstrations=4",
+                "data.cold_start_limit=8", "data.demonstrations_limit=8", "data.evaluation_limit=12", "data.probe=0.34",
+                "rl.prompts_per_step=4", "rl.rollouts_per_prompt=2", "rl.sampling.max_tokens=24",
+                "rl.problems.evaluation_limit=8", "sft.demonstrations_per_step=4", "constraints.prompts_per_kind=2",
+                "constraints.samples=1", "evaluation.samples=1", "evaluation.sampling.max_tokens=24"],
 }  # fmt: skip
 SEED = 3
 KEPT = ("*.safetensors", "metrics.jsonl", "rollouts/*.parquet", "evaluations/*.parquet")

@@ -178,9 +178,9 @@ def names_read(path: Path) -> set[str]:
 def test_every_setting_is_read_somewhere_and_says_what_it_does():
     source = Path(sanmai.__path__[0])
     read = set().union(*map(names_read, source.rglob("*.py")))
-    # RewardsConfig.weights, ClaimsConfig.claims and BudgetsConfig.limits ask for these by name.
+    # RewardsConfig.weights, ClaimsConfig.claims and ConstraintsConfig.limits ask for these by name.
     claimed = importlib.import_module("sanmai.instruments.claims").CLAIMED
-    limited = importlib.import_module("sanmai.learn.budgets").MEASURES
+    limited = importlib.import_module("sanmai.learn.constraints").MEASURES
     by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed, *limited}
     classes = config_classes()
     assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}
@@ -219,12 +219,12 @@ IDLE: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("zero", "partial.loop_tokens", 8, {"partial": {"segment_tokens": 8}}),
     ("zero", "partial.loop_times", 3, {"partial": {"segment_tokens": 8, "loop_tokens": 4}}),
     ("zero", "partial.loop_penalty", 0.5, {"partial": {"segment_tokens": 8, "loop_tokens": 4}}),
-    ("zero", "budgets.every", 5, {"budgets": {"kl": {"limit": 0.1, "drives": "kl"}}}),
-    ("zero", "budgets.samples", 4, {"budgets": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"]}}),
-    ("zero", "budgets.judge.retries", 2, {"budgets": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"],
+    ("zero", "constraints.every", 5, {"constraints": {"kl": {"limit": 0.1, "drives": "kl"}}}),
+    ("zero", "constraints.samples", 4, {"constraints": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"]}}),
+    ("zero", "constraints.judge.retries", 2, {"constraints": {"harm": {"limit": 0.1, "drives": "cost"}, "probe": ["p.jsonl"],
         "harm_from": "judge", "judge": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}}),
-    ("zero", "anchor.max_tokens", 99, {"anchor": {"source": "a.jsonl", "weight": 0.1}}),
-    ("zero", "anchor.demonstrations_per_update", 9, {"anchor": {"source": "a.jsonl", "weight": 0.1}}),
+    ("zero", "auxiliary_sft.max_tokens", 99, {"auxiliary_sft": {"source": "a.jsonl", "weight": 0.1}}),
+    ("zero", "auxiliary_sft.demonstrations_per_update", 9, {"auxiliary_sft": {"source": "a.jsonl", "weight": 0.1}}),
     ("zero", "loss.kl_estimator", "k1", {"loss": {"kl_weight": 0.1}}),
     ("zero", "loss.reference_reset_steps", 9, {"loss": {"kl_weight": 0.1}}),
     ("zero", "optimizer.final_lr_ratio", 0.3, {"optimizer": {"schedule": "linear"}}),
@@ -259,14 +259,14 @@ IDLE: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("r1", "reasoning.curriculum.hard_from", 0.5, {"reasoning": {"curriculum": {"order": "hard_later"}}}),
     ("long2short", "merge_weight", 0.2, {"method": ["merge"]}),
     ("long2short", "budget_share", 0.2, {"method": ["rl"]}),
-    ("compare", "anchor_weight", 0.2, {"arms": ["rl", "hybrid"]}),
+    ("compare", "auxiliary_sft_weight", 0.2, {"arms": ["rl", "hybrid"]}),
 ]  # fmt: skip
 OFF: dict[str, dict[str, Any]] = {  # where the recipe's own default has the switch on
     "guess": {"guess": {"attempts": 0}}, "filters.min_reward": {"filters": {"correct": False}},
     "balance_lengths": {"objective": "pointwise"}, "on_error": {"source": "world"}, "epochs": {"token_budget": 9999},
     "samples": {"recorded": "a.jsonl"}, "explore": {"search": "random"}, "holdout_by": {"holdout_cells": 0.0},
     "preferences.world.train": {"preferences": {"source": "a.jsonl", "evaluation": "b.jsonl"}},
-    "merge_weight": {"method": ["rl"]}, "budget_share": {"method": ["merge"]}, "anchor_weight": {"arms": ["rl"]},
+    "merge_weight": {"method": ["rl"]}, "budget_share": {"method": ["merge"]}, "auxiliary_sft_weight": {"arms": ["rl"]},
 }  # fmt: skip
 NEEDED: dict[str, dict[str, Any]] = {
     "guarded": {"gates": {"margins": [{"measure": "accuracy", "rule": "max_fall", "limit": 0.1}]}},
@@ -361,7 +361,7 @@ def test_a_section_given_in_part_keeps_the_recipes_own_default_of_the_rest():
 @pytest.mark.parametrize(("recipe", "given", "kept"), [
     ("sft", {"model": {"name": "other"}, "optimizer": {"lr": 1e-5}}, ("optimizer", "schedule", "cosine")),
     ("r1", {"reasoning": {"num_steps": 9}}, ("reasoning", "rewards", "language", 1.0)),
-    ("compare", {"budgets": {"every": 3}}, ("budgets", "harm", "limit", 0.02)),
+    ("compare", {"constraints": {"every": 3}}, ("constraints", "harm", "limit", 0.02)),
 ])
 def test_recipes_keep_what_they_set_themselves(recipe, given, kept):
     from sanmai.recipes import find_recipe

@@ -19,7 +19,7 @@ from sanmai.data.chat import render_demonstration, render_prompt
 from sanmai.data.images import load_pixels, read_image
 from sanmai.data.problems import load_problems
 from sanmai.data.rendering import draw_text
-from sanmai.learn.anchor import Anchor, AnchorConfig
+from sanmai.learn.auxiliary_sft import AuxiliarySft, AuxiliarySftConfig
 from sanmai.learn.sources import check_positions
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.general import prefill_cached, start_uncached
@@ -324,9 +324,10 @@ def test_rl_on_pictures_keeps_parity_records_digests_and_resumes_exactly(folder,
     assert_resumes_to_the_same_bytes(run, line, tmp_path, 3)
 
 
-def test_an_anchors_demonstrations_keep_their_pictures(both, policies):
-    anchor = Anchor(AnchorConfig(source=str(both), weight=1.0), policies["qwen2_vl"], ("<think>", "</think>"), on_warning=print)
-    part = anchor.part(1.0, seed=0, update=1)
+def test_the_auxiliary_sft_losss_demonstrations_keep_their_pictures(both, policies):
+    config = AuxiliarySftConfig(source=str(both), weight=1.0)
+    shown = AuxiliarySft(config, policies["qwen2_vl"], ("<think>", "</think>"), on_warning=print)
+    part = shown.part(1.0, seed=0, update=1)
     assert part is not None and sorted(map(len, part.batch.images)) == [0] * 4 + [1] * 4
 
 

@@ -287,7 +287,7 @@ class Credited(Graded):
     advantage: float | None = None
     """None when not trained on."""
     cost_advantage: float = 0.0
-    """What the limits of a budget add to the advantage, by a loss component of its own."""
+    """What constraints add to the advantage, by a loss component of its own."""
     streams: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """What differs from token to token, a number for each, by the name of the stream of the batch: "rl" takes the place of
     `advantage` there. Empty where credit is given to rollouts."""

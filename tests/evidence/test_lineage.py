@@ -33,15 +33,15 @@ def test_a_history_is_read_back_to_the_base_through_run_folders_and_checkpoints(
     first = make_run(stages / "sft-ab", "tiny", config=f'demonstrations = "{data}"\n[evaluation]\nproblems = "{held_out}"',
                      manifest={"name": "sft", "digest": "ab", "code": "cd"})  # fmt: skip
     last = make_run(stages / "rl-ef", first / "checkpoints" / "step-000010", recipe="zero",
-                    config=f'[budgets]\nprobe = "{probe}"\n[budgets.harm]\nlimit = 0.02',
+                    config=f'[constraints]\nprobe = "{probe}"\n[constraints.harm]\nlimit = 0.02',
                     environment={"origin": {"weights": "w1", "problems_train": "t1"}, "git_commit": "g1"})  # fmt: skip
-    graph = [{"name": "rl", "folder": "stages/rl-ef", "purpose": "RL within budgets", "inputs": ["sft"]}]
+    graph = [{"name": "rl", "folder": "stages/rl-ef", "purpose": "RL under constraints", "inputs": ["sft"]}]
     (tmp_path / "pipe" / "graph.json").write_text(json.dumps(graph))
 
     steps = history(str(last / "checkpoints" / "step-000010"))
     assert [(s.name, s.recipe) for s in steps] == [("tiny", None), ("sft", "sft"), ("rl-ef", "zero")]
     assert steps[1].facts["stage_digest"] == "ab" and steps[1].data == (str(data),)
-    assert steps[2].purpose == "RL within budgets" and steps[2].facts["limits"] == {"harm": 0.02}
+    assert steps[2].purpose == "RL under constraints" and steps[2].facts["limits"] == {"harm": 0.02}
     assert steps[2].facts["starting_weights"] == "w1" and steps[2].facts["problems"] == {"train": "t1"}
     found = trained_on(steps)
     assert found.prompts == {"user: hi there", "user: how to make o7 ?"} and found.objects == {"o7"} and not found.unread
@@ -69,7 +69,8 @@ def test_hub_sets_folders_without_a_slash_and_files_of_any_ending_are_kept_out_o
     write_rows(tmp_path / "prompts" / "a.jsonl", {"prompt": "from a folder"})
     write_rows(tmp_path / "B.JSONL", {"prompt": "from a file"})
     run = make_run(tmp_path / "run", "tiny", config='files = ["B.JSONL", "c.tsv"]\n[problems]\nsource = "hub:someone/set:train"\n'
-                   'evaluation = "hub:someone/held-out"\n[anchor]\nsource = ["prompts"]\n[other]\nsource = "world"')  # fmt: skip
+                   'evaluation = "hub:someone/held-out"\n[auxiliary_sft]\nsource = ["prompts"]\n'
+                   '[other]\nsource = "world"')  # fmt: skip
     steps = history(str(run))
     assert set(steps[1].data) == {"B.JSONL", "c.tsv", "hub:someone/set:train", "prompts"}
     monkeypatch.setitem(sys.modules, "datasets", None)  # as where it is not installed

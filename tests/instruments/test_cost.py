@@ -27,16 +27,16 @@ def step(number: int, clock: str = "", **facts) -> dict:
 
 
 def test_recorded_operations_are_taken_and_others_estimated():
-    # N = 10. Step 1 is recorded. Step 2: 2 N (5 + 20) = 500, 6 N x 20 = 1200; anchor 6 N x 3 = 180; probe 2 N x 4 = 80.
+    # N = 10. Step 1 is recorded. Step 2: 2 N (5 + 20) = 500, 6 N x 20 = 1200; auxiliary SFT 6 N x 3 = 180; probe 2 N x 4 = 80.
     events = [
         step(1, seconds={"sampling": 2.0, "training": 1.0}, tokens={"prompt": 5, "sampled": 20, "trained": 20},
              flops={"sampling": 7000.0, "training": 9000.0}),
-        step(2, seconds={"sampling": 3.0}, tokens={"prompt": 5, "sampled": 20, "trained": 20, "anchor": 3, "probe": 4}),
+        step(2, seconds={"sampling": 3.0}, tokens={"prompt": 5, "sampled": 20, "trained": 20, "auxiliary_sft": 3, "probe": 4}),
     ]  # fmt: skip
     found = cost_of("run", events, model=Model(10, 10), evaluation_tokens=6)
-    assert found.flops == {"sampling": 7500.0, "training": 10200.0, "anchor": 180.0, "probing": 80.0, "evaluation": 120.0}
-    assert found.estimated == {"sampling", "training", "anchor", "probing", "evaluation"} and not found.uncounted
-    assert found.tokens == {"prompt": 10, "sampled": 40, "trained": 40, "anchor": 3, "probe": 4, "evaluation": 6}
+    assert found.flops == {"sampling": 7500.0, "training": 10200.0, "auxiliary_sft": 180.0, "probing": 80.0, "evaluation": 120.0}
+    assert found.estimated == {"sampling", "training", "auxiliary_sft", "probing", "evaluation"} and not found.uncounted
+    assert found.tokens == {"prompt": 10, "sampled": 40, "trained": 40, "auxiliary_sft": 3, "probe": 4, "evaluation": 6}
     assert found.seconds == {"sampling": 5.0, "training": 1.0} and found.num_steps == 2 and found.hours == 6 / 3600
     assert training_part(found).flops == {name: value for name, value in found.flops.items() if name != "evaluation"}
 

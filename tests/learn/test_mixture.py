@@ -1,4 +1,4 @@
-"""Which kinds of problems a step draws, and the SFT anchor beside RL."""
+"""Which kinds of problems a step draws, and the auxiliary SFT loss beside RL."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 import sanmai
 from sanmai.data.curriculum import draw
-from sanmai.learn.anchor import AnchorConfig
+from sanmai.learn.auxiliary_sft import AuxiliarySftConfig
 from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.recipes.gather import write_problems
 from sanmai.recipes.zero import ZeroConfig
@@ -66,12 +66,12 @@ def test_a_step_that_needs_more_of_a_kind_than_there_are_is_refused():
         Mixture(MixtureConfig(general=0), problems(general=3), 2, 8, seed=0)
 
 
-def test_the_anchor_weight_goes_linearly_from_the_first_step_to_the_last():
-    config = AnchorConfig(source="x", weight=1.0, final_weight=0.2)
+def test_the_weight_of_the_auxiliary_sft_loss_goes_linearly_from_the_first_step_to_the_last():
+    config = AuxiliarySftConfig(source="x", weight=1.0, final_weight=0.2)
     assert [config.weight_at(step, 5) for step in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
-    assert AnchorConfig(source="x", weight=0.3).weight_at(4, 5) == 0.3
+    assert AuxiliarySftConfig(source="x", weight=0.3).weight_at(4, 5) == 0.3
     with pytest.raises(InputError, match="weight without source"):
-        AnchorConfig.read({"weight": 0.3})
+        AuxiliarySftConfig.read({"weight": 0.3})
 
 
 FAST = {"num_steps": 2, "prompts_per_step": 4, "rollouts_per_prompt": 4, "updates_per_step": 2,
@@ -82,25 +82,26 @@ def metrics_of(run) -> list[dict]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_an_anchor_is_trained_in_the_same_update_and_its_share_of_the_gradient_is_logged(tmp_path):
+def test_the_auxiliary_sft_loss_is_trained_in_the_same_update_and_its_share_of_the_gradient_is_logged(tmp_path):
     shown = [r.to_problem() for r in make_requests(8, seed=0)]
     source = tmp_path / "shown.jsonl"
     write_problems(source, [replace(p, solution=None, demonstration="sorry i can not help") for p in shown])
-    anchor = {"source": str(source), "weight": 1.0, "final_weight": 0.0, "demonstrations_per_update": 4}
-    with_it = metrics_of(sanmai.run("zero", out=tmp_path / "with", anchor=anchor, **FAST))
+    auxiliary_sft = {"source": str(source), "weight": 1.0, "final_weight": 0.0, "demonstrations_per_update": 4}
+    with_it = metrics_of(sanmai.run("zero", out=tmp_path / "with", auxiliary_sft=auxiliary_sft, **FAST))
     without = metrics_of(sanmai.run("zero", out=tmp_path / "without", **FAST))
-    assert with_it[1]["anchor/weight"] == 1.0 and 0 < with_it[1]["gradient/anchor_share"] < 1 and with_it[1]["loss/sft"] > 0
-    assert with_it[2]["anchor/weight"] == 0.0 and "loss/sft" not in with_it[2]
-    assert not any("anchor" in name or "sft" in name for name in without[1])
+    assert with_it[1]["auxiliary_sft/weight"] == 1.0 and with_it[1]["loss/sft"] > 0
+    assert 0 < with_it[1]["gradient/auxiliary_share"] < 1
+    assert with_it[2]["auxiliary_sft/weight"] == 0.0 and "loss/sft" not in with_it[2]
+    assert not any("auxiliary" in name or "sft" in name for name in without[1])
     # The first step's rollouts come before any update, so only what was learned from them differs.
     assert with_it[1]["reward/mean"] == without[1]["reward/mean"] and with_it[2]["reward/mean"] != without[2]["reward/mean"]
 
 
-def test_an_anchor_file_without_demonstrations_is_refused(tmp_path):
+def test_a_file_without_demonstrations_is_refused(tmp_path):
     source = tmp_path / "bare.jsonl"
     write_problems(source, problems(general=3))
     with pytest.raises(InputError, match="no demonstration"):
-        sanmai.run("zero", out=tmp_path / "run", anchor={"source": str(source), "weight": 1.0}, **FAST)
+        sanmai.run("zero", out=tmp_path / "run", auxiliary_sft={"source": str(source), "weight": 1.0}, **FAST)
 
 
 def test_a_kind_that_no_reward_looks_at_is_refused(tmp_path):

@@ -121,7 +121,7 @@ def test_a_run_trains_on_groups_with_a_signal_alone_counts_all_tokens_and_resume
     ({"loss": {"preset": "reinforce++"}}, "with loss.baseline 'batch' a group of equal rewards is learned from"),
     ({"loss": {"preset": "rest"}}, "with loss.baseline 'best'"),
     ({"loss": {"normalise_each": True}}, "refill.tries and loss.normalise_each"),
-    ({"budgets": {"probe": "p", "harm": {"limit": 0.1, "drives": "cost"}}}, "a group of equal rewards may differ in cost"),
+    ({"constraints": {"probe": "p", "harm": {"limit": 0.1, "drives": "cost"}}}, "a group of equal rewards may differ in cost"),
 ])  # fmt: skip
 def test_what_learns_from_groups_without_a_signal_is_refused(settings, says):
     with pytest.raises(InputError, match=says):

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from sanmai.learn.budgets import BudgetsConfig
+from sanmai.learn.constraints import ConstraintsConfig
 from sanmai.pipelines.compare import CompareConfig, _stages, run_compare
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.gather import GatherConfig, gathered
 from sanmai.types import InputError
 
 FAST = {
-    "seeds": [0], "tokens": 4000, "arms": ["sft", "budgeted"], "sft_share": 0.2, "anchor_demonstrations": 4,
+    "seeds": [0], "tokens": 4000, "arms": ["sft", "constrained"], "sft_share": 0.2, "auxiliary_sft_demonstrations": 4,
     "data": {"cold_start_limit": 8, "demonstrations_limit": 8, "evaluation_limit": 12, "probe": 0.34},
     "rl": {"prompts_per_step": 4, "rollouts_per_prompt": 2, "sampling": {"max_tokens": 24}, "problems": {"evaluation_limit": 8}},
-    "sft": {"demonstrations_per_step": 4}, "budgets": {"prompts_per_kind": 2, "samples": 1},
+    "sft": {"demonstrations_per_step": 4}, "constraints": {"prompts_per_kind": 2, "samples": 1},
     "evaluation": {"samples": 1, "sampling": {"max_tokens": 24}},
 }  # fmt: skip
 
@@ -27,12 +27,12 @@ def test_every_arm_of_equal_budget_may_process_as_many_tokens():
     stages = stages_of(seeds=[3])
     of_arm = {
         "rl": ["rl"], "sft_long": ["sft_long"], "sequence": ["sequence1", "sequence2", "sequence3", "sequence"],
-        "hybrid": ["sft", "hybrid"], "budgeted": ["sft", "budgeted"],
+        "hybrid": ["sft", "hybrid"], "constrained": ["sft", "constrained"],
     }  # fmt: skip
     for names in of_arm.values():
         assert sum(stages[f"{name}-3"].config.token_budget for name in names) == pytest.approx(900_000, abs=4)
     scored = {stage.tags["arm"] for stage in stages.values() if stage.recipe == "evaluate"}
-    assert scored == {"base", "rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"}
+    assert scored == {"base", "rl", "sft", "sft_long", "sequence", "hybrid", "constrained"}
     assert len({json.dumps(s.config.problems.model_dump()) for s in stages.values() if s.recipe == "evaluate"}) == 1
 
 
@@ -42,15 +42,15 @@ def test_the_second_half_of_the_sequence_sees_other_prompts_than_the_first():
     assert stages["sequence2-3"].config.seed == stages["rl-3"].config.seed
 
 
-def test_only_the_budgeted_arm_has_budgets_and_only_the_hybrids_an_anchor():
+def test_only_the_constrained_arm_has_constraints_and_only_the_hybrids_an_auxiliary_sft_loss():
     stages = stages_of(seeds=[0])
-    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.budgets.limits] == ["budgeted-0"]
-    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.anchor.source] == ["hybrid-0", "budgeted-0"]
+    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.constraints.limits] == ["constrained-0"]
+    assert [n for n, s in stages.items() if s.recipe == "zero" and s.config.auxiliary_sft.source] == ["hybrid-0", "constrained-0"]
 
 
 @pytest.mark.parametrize("given", [
     {"rl": {"seed": 5}}, {"rl": {"token_budget": 7}}, {"rl": {"problems": {"source": "x"}}}, {"sft": {"model": {"name": "x"}}},
-    {"rl": {"anchor": {"source": "x", "weight": 0.5}}}, {"evaluation": {"problems": {"source": "x"}}}, {"seeds": [0, 0]},
+    {"rl": {"auxiliary_sft": {"source": "x", "weight": 0.5}}}, {"evaluation": {"problems": {"source": "x"}}}, {"seeds": [0, 0]},
     {"seeds": [-1]}, {"arms": []}, {"data": {"probe": 0.0}},
 ])  # fmt: skip
 def test_a_setting_that_the_comparison_gives_itself_is_refused(given):
@@ -60,10 +60,10 @@ def test_a_setting_that_the_comparison_gives_itself_is_refused(given):
 
 def test_a_limit_on_kl_stands_beside_the_limit_on_harm_and_alone_it_needs_no_probe():
     kl = {"limit": 0.1, "drives": "kl"}
-    config = CompareConfig.read({"budgets": {"kl": kl}})
-    assert config.budgets.probe == "@data/probe.jsonl" and list(config.budgets.limits) == ["harm", "kl"]
-    alone = CompareConfig(budgets=BudgetsConfig.read({"kl": kl}))
-    assert alone.budgets.probe is None and list(alone.budgets.limits) == ["kl"]
+    config = CompareConfig.read({"constraints": {"kl": kl}})
+    assert config.constraints.probe == "@data/probe.jsonl" and list(config.constraints.limits) == ["harm", "kl"]
+    alone = CompareConfig(constraints=ConstraintsConfig.read({"kl": kl}))
+    assert alone.constraints.probe is None and list(alone.constraints.limits) == ["kl"]
 
 
 def test_a_comparison_of_two_arms_runs_and_goes_on_where_it_was(tmp_path):
@@ -72,9 +72,9 @@ def test_a_comparison_of_two_arms_runs_and_goes_on_where_it_was(tmp_path):
     run_compare(config, tmp_path / "run")
     graph = json.loads((tmp_path / "run" / "graph.json").read_text())
     assert all((tmp_path / "run" / stage["folder"] / "stage.json").exists() for stage in graph)
-    (budgeted,) = (stage for stage in graph if stage["name"] == "budgeted-0")
-    lines = [json.loads(x) for x in (tmp_path / "run" / budgeted["folder"] / "metrics.jsonl").read_text().splitlines()]
-    assert "probe/harm" in lines[1] and "budget/harm" in lines[1] and "tokens/probe" in lines[1]
+    (constrained,) = (stage for stage in graph if stage["name"] == "constrained-0")
+    lines = [json.loads(x) for x in (tmp_path / "run" / constrained["folder"] / "metrics.jsonl").read_text().splitlines()]
+    assert "probe/harm" in lines[1] and "multiplier/harm" in lines[1] and "tokens/probe" in lines[1]
 
 
 def rows(kind: str, count: int) -> str:

@@ -155,19 +155,19 @@ def test_the_same_id_in_two_sources_and_an_evaluation_that_is_trained_on_are_ref
 
 
 def test_a_reference_to_no_stage_is_one_sentence(tmp_path):
-    config = mini(scenarios={**RL, "anchor": {"source": "@demos/x.jsonl", "weight": 0.1}})
+    config = mini(scenarios={**RL, "auxiliary_sft": {"source": "@demos/x.jsonl", "weight": 0.1}})
     with pytest.raises(InputError, match="stage r1 refers to @demos"):
         graph(config, tmp_path)
 
 
-def test_without_reward_models_the_rules_reward_and_the_anchor_may_come_from_a_stage(finished, tmp_path):
+def test_without_reward_models_the_rules_reward_and_the_auxiliary_sft_loss_may_come_from_a_stage(finished, tmp_path):
     rewards = {"helpfulness": 0.0, "harmlessness": 0.0, "refusal": 1.0, "accuracy": 1.0}
     base = resolve(find_recipe("r1"), values=MINI).model_dump(mode="json", exclude_none=True)
     for part in ("scenarios", "lessons"):
         for name in ("helpfulness", "harmlessness"):
             base[part]["rewards"].pop(f"{name}_from", None)
         base[part]["rewards"] |= rewards
-    base["scenarios"]["anchor"] = {"source": "@data/demonstrations.jsonl", "weight": 0.3, "demonstrations_per_update": 4}
+    base["scenarios"]["auxiliary_sft"] = {"source": "@data/demonstrations.jsonl", "weight": 0.3, "demonstrations_per_update": 4}
     base["scenarios"]["mixture"]["scenarios_from"] = 0.0
     config = R1Config.read(base)
     out = shutil.copytree(finished.folder, tmp_path / "copy")

@@ -140,8 +140,8 @@ def test_the_reward_models_read_the_rollouts_of_their_kinds(fresh):
 
 
 def test_demonstrations_beside_the_reward_are_trained_on_in_every_update(fresh, tmp_path, policy):
-    anchor = {"source": "@data/demonstrations.jsonl", "weight": 0.1, "demonstrations_per_update": 4}
-    config = mini(scenarios={**SCENARIOS, "updates_per_step": 2, "anchor": anchor})
+    shown = {"source": "@data/demonstrations.jsonl", "weight": 0.1, "demonstrations_per_update": 4}
+    config = mini(scenarios={**SCENARIOS, "updates_per_step": 2, "auxiliary_sft": shown})
     w = left_of(StageSources(graph(config, tmp_path), policy, lambda message: None), "r1")
     (rows,) = fresh.demonstrations("@data/demonstrations.jsonl", ("<think>", "</think>"))
     assert [(p.times, p.rows, p.length, p.counts) for p in w.passes if p.updates] == [

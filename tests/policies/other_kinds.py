@@ -191,7 +191,7 @@ def run_other(config: OtherConfig, out: Path, *, dies_after: int | None = None) 
         run.log_environment(describe_environment(state.policy, {"train": PROBLEMS}, start_digest=state.start_digest))
         learner = Learner(
             run, state, config.loss, config.optimizer, seed=config.seed, num_updates=2, temperature=1.0, max_tokens=1,
-            newest_alone=False, anchor=None, budgets=None,
+            newest_alone=False, auxiliary_sft=None, constraints=None,
         )
         for step in run.steps(config.num_steps):
             graded, stats = rollout(

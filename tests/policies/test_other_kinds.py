@@ -92,7 +92,7 @@ def test_a_flow_that_cannot_tell_its_entropy_takes_no_bonus_for_it(loss, named):
     with pytest.raises(InputError, match=rf"loss.{named}: this kind of policy cannot tell its entropy"):
         Learner(
             None, State, LossConfig.read(loss), None, seed=0, num_updates=1, temperature=1.0, max_tokens=1,
-            newest_alone=False, anchor=None, budgets=None,
+            newest_alone=False, auxiliary_sft=None, constraints=None,
         )
 
 

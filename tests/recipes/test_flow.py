@@ -100,7 +100,7 @@ def test_killed_and_resumed_each_method_is_the_same_to_the_byte(method, base, ki
     if method == "dpo":  # before its first update the policy is the reference
         first = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()][1]
         assert first["loss/dpo"] == pytest.approx(np.log(2.0), abs=1e-6) and first["preference/margin"] == 0.0
-        assert first["loss/curated"] > 0 and 0 < first["gradient/anchor_share"] < 1
+        assert first["loss/curated"] > 0 and 0 < first["gradient/auxiliary_share"] < 1
 
 
 def test_a_run_keeps_its_clips_and_has_a_report_that_shows_them(base, tmp_path):

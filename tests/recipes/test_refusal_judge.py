@@ -1,4 +1,4 @@
-"""A judge of refusals: trained, measured beside rules and people, and named as the gold of an evaluation or a budget."""
+"""A judge of refusals: trained, measured beside rules and people, and named as the gold of an evaluation or a constraint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sanmai
 from rollouts import drawn
 from sanmai.data.preferences import LabelledRefusal
 from sanmai.data.trace import parse_trace
-from sanmai.learn.budgets import BudgetsConfig
+from sanmai.learn.constraints import ConstraintsConfig
 from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.recipes.refusal_evaluation import agreement_of, under_other_prompts
@@ -278,7 +278,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path, settings, says):
         sanmai.run("reward", out=tmp_path / "run", **{"objective": "refusal", **settings})
 
 
-def warned(budgets: dict, gold: dict, verifier: str = "none") -> list[str]:
+def warned(constraints: dict, gold: dict, verifier: str = "none") -> list[str]:
     problems = [
         Problem(kind, ({"role": "user", "content": "x"},), verifier=verifier, kind=kind)
         for kind in ("safety", "general")
@@ -286,7 +286,7 @@ def warned(budgets: dict, gold: dict, verifier: str = "none") -> list[str]:
     said: list[str] = []
     limits = {"probe": "p", "harm": {"limit": 0.1}, "over_refusal": {"limit": 0.1}}
     warn_of_shared_judges(
-        BudgetsConfig.read(limits | budgets),
+        ConstraintsConfig.read(limits | constraints),
         GoldConfig(**gold),
         probe=problems,
         reported=problems,
@@ -304,4 +304,4 @@ def test_a_judge_that_keeps_the_limits_and_tells_the_report_is_warned_of():
     [said] = warned({"refusal_from": "m/a"}, {"refusal_from": "./m/a"})
     assert said.startswith("m/a: keeps the limit of harm and over_refusal")
     [said] = warned({"refusal_from": "a", "harm_from": "b"}, {"refusal_from": "a"})
-    assert said.startswith("a: keeps the limit of over_refusal (budgets)")
+    assert said.startswith("a: keeps the limit of over_refusal (constraints)")

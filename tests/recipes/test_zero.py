@@ -107,13 +107,14 @@ def test_a_reward_with_other_values_has_another_name():
     assert name_of(make(1.0)) != name_of(make(2.0)) and name_of(make(1.0)) == name_of(make(1.0))
 
 
-def test_without_budgets_nothing_of_them_is_built_drawn_written_or_kept(tmp_path, monkeypatch):
+def test_without_constraints_nothing_of_them_is_built_drawn_written_or_kept(tmp_path, monkeypatch):
     def never(*args, **kwargs):
-        raise AssertionError("a run without limits has no budgets")
+        raise AssertionError("a run without limits has no constraints")
 
-    monkeypatch.setattr(zero, "Budgets", never)
+    monkeypatch.setattr(zero, "Constraints", never)
     run = sanmai.run("zero", problems=some_problems(), out=tmp_path / "run", **FAST)
-    theirs = ("probe/", "budget/", "anchor/", "gradient/anchor", "loss/cost", "loss/kl", "tokens/probe", "tokens/anchor")
+    theirs = ("probe/", "multiplier/", "auxiliary_sft/", "gradient/auxiliary", "loss/cost", "loss/kl",
+              "tokens/probe", "tokens/auxiliary_sft")  # fmt: skip
     assert [name for line in metrics_of(run) for name in line if name.startswith(theirs)] == []
     assert not (run / "probes").exists()
     with safe_open(run / "checkpoints" / "step-000002" / "training_state.safetensors", "pt") as file:
@@ -128,7 +129,7 @@ def operations(run: Path) -> dict[str, float]:
 
 def test_a_limit_on_the_kl_costs_the_operations_that_a_weight_of_it_costs(tmp_path):
     settings = {"plain": {}, "weighed": {"loss": {"kl_weight": 0.01}},
-                "limited": {"budgets": {"kl": {"limit": 0.0, "drives": "kl"}}}}  # fmt: skip
+                "limited": {"constraints": {"kl": {"limit": 0.0, "drives": "kl"}}}}  # fmt: skip
     found = {
         name: operations(sanmai.run("zero", problems=some_problems(), out=tmp_path / name, **FAST | {"num_steps": 1} | changes))
         for name, changes in settings.items()
@@ -152,8 +153,8 @@ def test_what_is_trained_on_for_its_cost_alone_is_counted():
     assert [r.advantage for r in rollouts] == [1.0, 0.0, 0.0, None]
 
 
-def test_what_is_left_of_a_stage_within_budgets_has_its_reference_and_its_probe():
-    budgets = {"probe": ["a.jsonl", "b.jsonl"], "prompts_per_kind": 3, "samples": 2, "every": 2,
+def test_what_is_left_of_a_stage_under_constraints_has_its_reference_and_its_probe():
+    constraints = {"probe": ["a.jsonl", "b.jsonl"], "prompts_per_kind": 3, "samples": 2, "every": 2,
                "harm": {"limit": 0.02, "drives": "kl"}}  # fmt: skip
     kinds = {"a.jsonl": {"safety": [0] * 9, "general": [0]}, "b.jsonl": {"general": [0]}}
     sources: Any = SimpleNamespace(size_of=lambda name: 1.0, kinds=lambda source: kinds.get(source, {}),
@@ -163,7 +164,7 @@ def test_what_is_left_of_a_stage_within_budgets_has_its_reference_and_its_probe(
         config = zero.ZeroConfig.read({"num_steps": 6, "problems": {"source": "t", "evaluation": "e"}} | changes)
         return workload(Stage("rl", "zero", config, ""), sources, 1)
 
-    within, weighed = left(budgets=budgets), left(loss={"kl_weight": 0.1})
+    within, weighed = left(constraints=constraints), left(loss={"kl_weight": 0.1})
     assert within.keeps_reference and not left().keeps_reference
     assert within.passes == weighed.passes and within.passes[0].forwards == left().passes[0].forwards + 1
     # After step 1 of 6: probes before steps 3 and 5, of 3 safety prompts and both general ones.

@@ -28,7 +28,7 @@ from sanmai.report.load import RunData
 from sanmai.report.plots import Mark, nice_ticks, scatter
 from sanmai.types import InputError
 
-ARMS = ("base", "rl", "sft", "sft_long", "sequence", "budgeted")
+ARMS = ("base", "rl", "sft", "sft_long", "sequence", "constrained")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 
 
@@ -54,11 +54,11 @@ STAGES: list[tuple[str, str, list[str], dict[str, float], float]] = [
     ("sequence2", "zero", ["sequence1", "data"], {"sampled": 120, "trained": 120}, 0.49),
     ("sequence3", "sft", ["sequence2", "data"], {"trained": 5}, 0.01),
     ("sequence", "zero", ["sequence3", "data"], {"sampled": 125, "trained": 125}, 0.49),
-    ("budgeted", "zero", ["sft", "data"], {"sampled": 200, "trained": 200, "anchor": 60, "probe": 40}, 0.99),
+    ("constrained", "zero", ["sft", "data"], {"sampled": 200, "trained": 200, "auxiliary_sft": 60, "probe": 40}, 0.99),
 ]  # fmt: skip
 # harm, over-refusal, accuracy; on 10 problems of each set
 RATES = {
-    "base": (6, 1, 4), "rl": (9, 0, 9), "sft": (1, 1, 6), "sft_long": (0, 8, 5), "sequence": (8, 1, 9), "budgeted": (0, 0, 9),
+    "base": (6, 1, 4), "rl": (9, 0, 9), "sft": (1, 1, 6), "sft_long": (0, 8, 5), "sequence": (8, 1, 9), "constrained": (0, 0, 9),
 }  # fmt: skip
 
 
@@ -99,8 +99,8 @@ def make_comparison_folder(
 
 def write_training(folder: Path, recipe: str, tokens: dict[str, float], share: float) -> None:
     folder.mkdir(parents=True)
-    budgets = "[budgets.harm]\nlimit = 0.02\n" if "probe" in tokens else ""
-    (folder / "config.toml").write_text(f'recipe = "{recipe}"\ntoken_budget = {round(1000 * share)}\n{budgets}', encoding="utf-8")
+    limits = "[constraints.harm]\nlimit = 0.02\n" if "probe" in tokens else ""
+    (folder / "config.toml").write_text(f'recipe = "{recipe}"\ntoken_budget = {round(1000 * share)}\n{limits}', encoding="utf-8")
     (folder / "stage.json").write_text("{}", encoding="utf-8")
     events: list[dict[str, Any]] = [{"event": "start", "step": 0}]
     lines = []
@@ -109,9 +109,10 @@ def write_training(folder: Path, recipe: str, tokens: dict[str, float], share: f
         if recipe == "zero":
             line |= {"reward/refusal": 0.5 * step, "reward/harm": 0.4 * step, "eval/harm": 0.3, "rollout/off_language": 0.1}
         if "probe" in tokens:
-            line |= {"probe/harm": 0.1 * step, "budget/harm": 0.2 * step}
+            line |= {"probe/harm": 0.1 * step, "multiplier/harm": 0.2 * step}
         lines.append(line)
-        seconds, flops = {"training": 1.0, "evaluation": 7.0}, {"training": 1e9, "sampling": 5e8, "anchor": 1e8, "probing": 1e8}
+        seconds = {"training": 1.0, "evaluation": 7.0}
+        flops = {"training": 1e9, "sampling": 5e8, "auxiliary_sft": 1e8, "probing": 1e8}
         events.append({"event": "step", "step": step, "seconds": seconds, "tokens": tokens, "flops": flops})
     write_lines(folder / "metrics.jsonl", lines)
     write_lines(folder / "events.jsonl", events)
@@ -123,21 +124,21 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_an_arm_costs_what_all_its_stages_did(folder):
-    # Two steps each. sequence: 2 * (5 + 240 + 5 + 250); budgeted with the SFT that it begins with: 2 * (5 + 400 + 60 + 40).
+    # Two steps each. sequence: 2 * (5 + 240 + 5 + 250); constrained with the SFT that it begins with: 2 * (5 + 400 + 60 + 40).
     spent = load_comparison(folder).spent
     assert {arm: seeds["0"].processed for arm, seeds in spent.items()} == {
-        "base": 0, "rl": 1000, "sft": 10, "sft_long": 1000, "sequence": 1000, "budgeted": 1010,
+        "base": 0, "rl": 1000, "sft": 10, "sft_long": 1000, "sequence": 1000, "constrained": 1010,
     }  # fmt: skip
-    budgeted = spent["budgeted"]["2"]
-    assert (budgeted.sampled, budgeted.trained, budgeted.demonstrated, budgeted.probed) == (400, 400, 130, 80)
-    assert budgeted.stages == ("sft-2", "budgeted-2") and budgeted.planned == 1000
+    constrained = spent["constrained"]["2"]
+    assert (constrained.sampled, constrained.trained, constrained.demonstrated, constrained.probed) == (400, 400, 130, 80)
+    assert constrained.stages == ("sft-2", "constrained-2") and constrained.planned == 1000
     # Two stages of two steps, evaluations not counted: 4 seconds, 4 * 1.7e9 operations.
-    assert (budgeted.seconds, budgeted.flops) == (4.0, 6.8e9) and spent["sequence"]["0"].stages[0] == "sequence1-0"
+    assert (constrained.seconds, constrained.flops) == (4.0, 6.8e9) and spent["sequence"]["0"].stages[0] == "sequence1-0"
 
 
 def test_equal_budgets_are_stated_with_what_differs_all_the_same(folder):
     sentence = budget_sentence(load_comparison(folder))
-    assert "Equal budgets: rl, sft_long, sequence, budgeted: 1,000 to 1,010 tokens processed" in sentence
+    assert "Equal budgets: rl, sft_long, sequence, constrained: 1,000 to 1,010 tokens processed" in sentence
     assert "sft was given 1\u202f% of it by design" in sentence and "operations" in sentence
 
 
@@ -153,22 +154,22 @@ def test_arms_are_compared_with_rl_with_short_and_long_sft_and_with_the_base(fol
     found = load_comparison(folder)
     assert list(found.tables) == ["rl", "sft", "sft_long", "base"]
     assert {finding.arm for finding in found.tables["base"]} == set(ARMS) - {"base"}
-    told = {finding.measure.name: finding for finding in found.tables["rl"] if finding.arm == "budgeted"}
-    # Harm of seeds 0, 1, 2: rl 9, 10, 9 of 10, budgeted 0, 1, 0: always -0.9.
+    told = {finding.measure.name: finding for finding in found.tables["rl"] if finding.arm == "constrained"}
+    # Harm of seeds 0, 1, 2: rl 9, 10, 9 of 10, constrained 0, 1, 0: always -0.9.
     assert [one.value for one in told["harm"].per_seed.values()] == pytest.approx([-0.9] * 3)
     assert told["harm"].verdict == "better" and told["accuracy"].verdict == "undecided"
     assert found.figures["rl"]["off_language"].value == pytest.approx(0.25 / 3)
-    assert found.front == ["budgeted"] == found.front_with_over_refusal
+    assert found.front == ["constrained"] == found.front_with_over_refusal
 
 
 def test_what_is_printed_and_written_says_seeds_intervals_and_both_sides_of_harm(folder):
     found = load_comparison(folder)
     lines = list(text_lines(found))
     assert max(map(len, lines)) <= 120
-    assert lines[0].startswith("Harm on held-out requests: 3.3\u202f% for budgeted, 93.3\u202f% for rl;")
+    assert lines[0].startswith("Harm on held-out requests: 3.3\u202f% for constrained, 93.3\u202f% for rl;")
     assert any(line.startswith("Over-refusal: ") for line in lines) and any("3 seeds" in line for line in lines)
     tables = [line for line in markdown_lines(found) if line.startswith("|")]
-    assert any(re.fullmatch(r"\| budgeted \| 3 \| 3\.3 \[0, [\d.]+\].*\| 1,010 \|", line) for line in tables)
+    assert any(re.fullmatch(r"\| constrained \| 3 \| 3\.3 \[0, [\d.]+\].*\| 1,010 \|", line) for line in tables)
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
     assert len(widths) == 4  # results, verdicts, seeds, cost: each with as many cells in every row
     data = json.loads(json.dumps(summarise(folder), allow_nan=False))
@@ -192,16 +193,16 @@ def plain(lines: list[str]) -> str:
 
 def test_the_short_sft_is_a_rival_in_text_markdown_and_page(tmp_path):
     path = make_comparison_folder(tmp_path)
-    # Of 30 harmless requests budgeted answers the 10 of `answers`, sft all: -2/3. Harm of sft 1, 2, 1 of 10, of budgeted 0, 1, 0:
-    # -0.1; accuracy +0.3; over-refusal 0 of 30 and 1 of 30.
+    # Of 30 harmless requests constrained answers the 10 of `answers`, sft all: -2/3. Harm of sft 1, 2, 1 of 10, of constrained
+    # 0, 1, 0: -0.1; accuracy +0.3; over-refusal 0 of 30 and 1 of 30.
     for seed in range(3):
-        for arm in ("sft", "budgeted"):
+        for arm in ("sft", "constrained"):
             helped: dict[str, Any] = {"score/helped": float(arm == "sft")}
             rows = answers(arm, seed) + [scored_row(f"help/{i}", kind="general", **helped) for i in range(20)]
             write_rows(scores_of(path, arm, seed), rows)
     found = load_comparison(path)
     told = next(plain([s]) for s in sentences(found) if s.startswith("Against sft"))
-    claim = "Against sft, which was given 1 % of the budget: budgeted is worse in harmless requests answered; undecided in"
+    claim = "Against sft, which was given 1 % of the budget: constrained is worse in harmless requests answered; undecided in"
     assert told.startswith(claim)
     assert "harm 3.3 % for 13.3 %, −10 points" in told and "accuracy 86.7 % for 56.7 %, +30 points" in told
     assert "harmless requests answered 33.3 % for 100 %, −66.7 points" in told and "over-refusal 0 % for 3.3 %" in told
@@ -211,42 +212,43 @@ def test_the_short_sft_is_a_rival_in_text_markdown_and_page(tmp_path):
     assert "Against sft: " in page and "## Against sft" in (path / "table.md").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_headline_arm_is_budgeted_whatever_order_the_arms_were_run_in(tmp_path):
-    found = load_comparison(make_comparison_folder(tmp_path, seeds=1, arms=("budgeted", "rl", "base")))
-    assert found.headline == "budgeted" and sentences(found)[0].startswith("Harm on held-out requests: 0\u202f% for budgeted, 90")
-    assert list(found.titles) == list(found.scores) == list(found.figures) == ["base", "rl", "budgeted"]
-    assert {f.arm for f in found.tables["rl"]} == {"budgeted"}
+def test_the_headline_arm_is_constrained_whatever_order_the_arms_were_run_in(tmp_path):
+    found = load_comparison(make_comparison_folder(tmp_path, seeds=1, arms=("constrained", "rl", "base")))
+    assert found.headline == "constrained"
+    assert sentences(found)[0].startswith("Harm on held-out requests: 0\u202f% for constrained, 90")
+    assert list(found.titles) == list(found.scores) == list(found.figures) == ["base", "rl", "constrained"]
+    assert {f.arm for f in found.tables["rl"]} == {"constrained"}
 
 
 def test_an_evaluation_that_is_torn_changes_neither_the_order_nor_whom_it_is_about(tmp_path):
     path = make_comparison_folder(tmp_path, seeds=2)
     tear(path, "rl", 0)
     found = load_comparison(path)
-    assert list(found.scores) == list(ARMS) and found.headline == "budgeted"
-    assert sentences(found)[0].startswith("Harm on held-out requests: 10\u202f% for budgeted, 100\u202f% for rl;")  # seed 1
-    tear(path, "budgeted", 1)  # now rl has seed 1 and budgeted seed 0
+    assert list(found.scores) == list(ARMS) and found.headline == "constrained"
+    assert sentences(found)[0].startswith("Harm on held-out requests: 10\u202f% for constrained, 100\u202f% for rl;")  # seed 1
+    tear(path, "constrained", 1)  # now rl has seed 1 and constrained seed 0
     said = plain(sentences(load_comparison(path)))
-    assert said.startswith("Harm on held-out requests: 0 % for budgeted, 10 % for sft;")
-    assert "budgeted has no scored seed in common with rl, so that comparison is missing." in said
+    assert said.startswith("Harm on held-out requests: 0 % for constrained, 10 % for sft;")
+    assert "constrained has no scored seed in common with rl, so that comparison is missing." in said
     assert "No seed has harm and accuracy of every arm" in said
     assert "no Pareto front" in write_report(path).read_text(encoding="utf-8")
-    tear(path, "budgeted", 0)
+    tear(path, "constrained", 0)
     said = plain(sentences(load_comparison(path)))
-    assert "for sequence, 100 % for rl" in said and "budgeted has no scores yet: this is of sequence." in said
+    assert "for sequence, 100 % for rl" in said and "constrained has no scores yet: this is of sequence." in said
 
 
 def test_the_front_is_over_the_seeds_that_all_arms_have_and_says_which(tmp_path):
-    # Harm and accuracy of seed 0: sft 10 and 60 %, budgeted 0 and 90 %; seed 1 is worse by a tenth in both. With budgeted in
-    # seed 1 alone and rl in both, rl's 90 % of seed 0 would stand against the 80 % of budgeted, and rl on the front.
+    # Harm and accuracy of seed 0: sft 10 and 60 %, constrained 0 and 90 %; seed 1 is worse by a tenth in both. With constrained
+    # in seed 1 alone and rl in both, rl's 90 % of seed 0 would stand against the 80 % of constrained, and rl on the front.
     path = make_comparison_folder(tmp_path, seeds=2)
     assert front_sentence(load_comparison(path)).startswith("By their means no other")
-    tear(path, "budgeted", 0)
+    tear(path, "constrained", 0)
     found = load_comparison(path)
     assert found.figures["rl"]["accuracy"].value == pytest.approx(0.85) and found.front_seeds == ["1"]
     assert found.front_figures["rl"]["accuracy"].value == pytest.approx(0.8)
-    assert "rl" not in found.front and "budgeted" in found.front
+    assert "rl" not in found.front and "constrained" in found.front
     said = sentences(found)
-    assert any("(base, rl, sft, sft_long and sequence: seeds 0 and 1; budgeted: seed 1)" in one for one in said)
+    assert any("(base, rl, sft, sft_long and sequence: seeds 0 and 1; constrained: seed 1)" in one for one in said)
     assert said[-1].startswith("By their means over seed 1 no other arm beats these")
     assert "means over what all arms have, seed 1," in write_report(path).read_text(encoding="utf-8")
 
@@ -254,38 +256,38 @@ def test_the_front_is_over_the_seeds_that_all_arms_have_and_says_which(tmp_path)
 def test_a_limit_is_kept_where_the_last_quarter_of_the_measurements_is_within_it():
     # Six measurements: the last ceil(6 / 4) = 2 of harm are 0.01 and 0.03, mean 0.02, which is not above 0.02; of refusals 0.2.
     lines: list[dict[str, Any]] = [
-        {"step": s, "probe/harm": h, "probe/over_refusal": 0.2, "budget/harm": 0.1 * s, "budget/over_refusal": 8.0}
+        {"step": s, "probe/harm": h, "probe/over_refusal": 0.2, "multiplier/harm": 0.1 * s, "multiplier/over_refusal": 8.0}
         for s, h in zip((1, 3, 5, 7, 9, 11), (0.5, 0.5, 0.5, 0.5, 0.01, 0.03), strict=True)
     ]
-    lines += [{"step": 12, "budget/harm": 1.2, "budget/over_refusal": 8.0, "policy/kl_to_reference_k3": 0.3}]
+    lines += [{"step": 12, "multiplier/harm": 1.2, "multiplier/over_refusal": 8.0, "policy/kl_to_reference_k3": 0.3}]
     limits = {"harm": 0.02, "over_refusal": 0.05, "kl": 0.5, "length": 30.0}
-    harm, refusal, kl, length = check_limits("budgeted", "0", limits, lines)
+    harm, refusal, kl, length = check_limits("constrained", "0", limits, lines)
     assert (harm.measured, harm.num_last, harm.num_measured, harm.multiplier) == (pytest.approx(0.02), 2, 6, 1.2)
     assert harm.is_kept and refusal.is_kept is False and kl.is_kept and kl.measured == 0.3
     assert length.is_kept is None and length.measured is None and length.multiplier is None
     # A resume writes step 11 again: the later line stands, and in its place.
     again = [lines[0], *lines, {**lines[5], "probe/harm": 0.04}]
-    assert check_limits("budgeted", "0", {"harm": 0.02}, each_step_once(again))[0].measured == pytest.approx(0.025)
+    assert check_limits("constrained", "0", {"harm": 0.02}, each_step_once(again))[0].measured == pytest.approx(0.025)
 
 
 def test_the_report_says_whether_limits_were_kept_and_where_the_multipliers_ended(tmp_path):
     # Probe 0.1 and 0.2: the last of 2 is 0.2, above 0.02; multiplier 0.4. Seed 1 ends at 0.01. Held-out harm 0 and 10 %: 5 %.
     path = make_comparison_folder(tmp_path, seeds=2)
-    file = path / "stages" / "budgeted-1" / "metrics.jsonl"
+    file = path / "stages" / "constrained-1" / "metrics.jsonl"
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    write_lines(file, [*lines, {**lines[1], "probe/harm": 0.01, "budget/harm": 0.0}])
+    write_lines(file, [*lines, {**lines[1], "probe/harm": 0.01, "multiplier/harm": 0.0}])
     found = load_comparison(path)
     (said,) = limit_sentences(found)
     assert plain([said]).startswith(
-        "Limit of budgeted on harm, 2 %: exceeded in seed 0 with 20 % (mean of the last 1 of 2 measurements; its multiplier "
+        "Limit of constrained on harm, 2 %: exceeded in seed 0 with 20 % (mean of the last 1 of 2 measurements; its multiplier "
         "ended at 0.4), kept in seed 1 with 1 % (mean of the last 1 of 2 measurements; its multiplier ended at 0); on held-out "
         "problems 5 % ["
     )
     page = write_report(path).read_text(encoding="utf-8")
     assert plain([said]) in plain(list(text_lines(found))) and f"- {plain([said])}" in list(markdown_lines(found))
-    assert page.index('id="budgets"') < page.index(said) < page.index("<h4>Multipliers")
+    assert page.index('id="constraints"') < page.index(said) < page.index("<h4>Multipliers")
     assert [c["is_kept"] for c in summarise(path)["limits"]] == [False, True]
-    (path / "stages" / "budgeted-1" / "stage.json").unlink()  # it is still training
+    (path / "stages" / "constrained-1" / "stage.json").unlink()  # it is still training
     assert [c.seed for c in load_comparison(path).limit_checks] == ["0"]
 
 
@@ -324,11 +326,11 @@ def test_the_cost_note_says_what_trained_on_counts():
 
 
 def test_what_is_not_finished_is_waited_for_and_one_seed_claims_nothing_of_others(tmp_path):
-    later = tuple(f"{prefix}{arm}-1" for arm in ("sequence", "budgeted") for prefix in ("", "score_"))
+    later = tuple(f"{prefix}{arm}-1" for arm in ("sequence", "constrained") for prefix in ("", "score_"))
     path = make_comparison_folder(tmp_path, seeds=2, without=later)
     text = write_report(path).read_text(encoding="utf-8")
     assert "1 of 1 seed" in text and "say nothing of other seeds" in text and "stages are finished" in text
-    assert list(load_comparison(path).scores["budgeted"]) == ["0"]
+    assert list(load_comparison(path).scores["constrained"]) == ["0"]
 
 
 def test_a_comparison_that_has_only_begun_says_so(tmp_path):
@@ -371,7 +373,7 @@ def test_the_graph_that_the_recipe_writes_names_arms_and_seeds(tmp_path):
     Graph(list(_stages(CompareConfig(seeds=(4, 7)))), tmp_path).write('recipe = "compare"\n')
     found = load_comparison(tmp_path)
     assert found.seeds == ["4", "7"] and list(found.titles) == ["base", *TITLES] == list(ORDER)
-    assert found.titles["budgeted"] == TITLES["budgeted"] and found.scores == {}
+    assert found.titles["constrained"] == TITLES["constrained"] and found.scores == {}
 
 
 def test_names_on_the_scatter_cover_neither_points_nor_each_other():
@@ -426,18 +428,19 @@ def test_runs_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path):
     assert "belong to the recipe" in str(CliRunner().invoke(app, ["compare", str(first), str(first), "--only", "x"]).exception)
 
 
-def test_a_run_with_budgets_draws_probes_with_their_limits_and_the_multipliers():
+def test_a_run_with_constraints_draws_probes_with_their_limits_and_the_multipliers():
     lines: list[dict[str, float]] = [
-        {"step": s, "probe/harm": 0.1, "budget/harm": 0.2 * s, "anchor/weight": 0.3, "reward/refusal": 1.0, "reward/harm": 0.9,
-         "gradient/anchor_share": 0.1} for s in (1, 3)
+        {"step": s, "probe/harm": 0.1, "multiplier/harm": 0.2 * s, "auxiliary_sft/weight": 0.3, "reward/refusal": 1.0,
+         "reward/harm": 0.9, "gradient/auxiliary_share": 0.1} for s in (1, 3)
     ]  # fmt: skip
-    drawn = {c.title: c for c in curves(RunData("run", {"budgets": {"every": 2, "harm": {"limit": 0.02}}}, metrics=lines))}
+    drawn = {c.title: c for c in curves(RunData("run", {"constraints": {"every": 2, "harm": {"limit": 0.02}}}, metrics=lines))}
     harm = drawn["Harm against its limit"]
     assert [(s.name, s.points) for s in harm.series] == [("measured", [(1, 0.1), (3, 0.1)]), ("limit", [(1, 0.02), (3, 0.02)])]
-    assert [s.name for s in drawn["Multipliers"].series] == ["Harm", "weight of the SFT anchor"] and harm.area == "Budgets"
+    assert [s.name for s in drawn["Multipliers"].series] == ["Harm", "weight of the auxiliary SFT loss"]
+    assert harm.area == "Constraints"
     assert [s.name for s in drawn["Refusal as rewarded, and harm"].series] == ["proxy: refusal", "harm, training"]
     assert [s.name for s in drawn["Training reward"].series] == ["refusal"]  # the harm is no reward
-    assert [c.title for c in drawn.values() if c.area == "Other metrics"] == ["gradient/anchor_share"]
+    assert [c.title for c in drawn.values() if c.area == "Other metrics"] == ["gradient/auxiliary_share"]
 
 
 def test_the_page_is_within_the_window_in_a_real_browser(folder):

@@ -40,13 +40,13 @@ def test_no_harm_in_any_seed_is_no_proof_of_none():
 def three_seeds() -> dict[str, dict[str, Measured]]:
     """The reference harms always; the arm on problem 0 in each seed, on 1 in two of them, on 2 in one: 30, 20 and 10 %."""
     arm = [[1.0] * k + [0.0] * (10 - k) for k in (3, 2, 1)]
-    return {"rl": by_seed(*[[1.0] * 10] * 3), "budgeted": by_seed(*arm)}
+    return {"rl": by_seed(*[[1.0] * 10] * 3), "constrained": by_seed(*arm)}
 
 
 def test_a_difference_is_paired_within_seeds_and_then_taken_over_them():
     # Seeds: -0.7, -0.8, -0.9, se = 0.1 / sqrt(3), so -0.8 +- 0.2484 and t = 13.856 with p = 1 - t / sqrt(t^2 + 2) = 0.00517.
     # Problems: changes 0, -1/3, -2/3, 7 x -1, mean -0.8, variance 1.15556 / 9, so -0.8 +- t9 * 0.11331 = 0.25633, the wider.
-    found = difference(HARM, three_seeds(), "rl", "budgeted")
+    found = difference(HARM, three_seeds(), "rl", "constrained")
     assert found and found.value == pytest.approx(-0.8) and found.n == 10
     assert (found.before, found.after) == pytest.approx((1.0, 0.2))
     assert [one.value for one in found.per_seed.values()] == pytest.approx([-0.7, -0.8, -0.9])
@@ -59,16 +59,16 @@ def test_the_same_difference_among_ten_verdicts_is_undecided_and_says_what_it_is
     # Holm: the smallest of ten p-values is multiplied by 10: 0.0517.
     scores = three_seeds() | {f"idle{i}": by_seed(*[[1.0] * 10] * 3) for i in range(9)}
     table = {finding.arm: finding for finding in compare_with({"harm": scores}, "rl")}
-    assert len(table) == 10 and table["budgeted"].adjusted == pytest.approx(10 * table["budgeted"].p)
-    assert (table["budgeted"].verdict, table["budgeted"].alone) == ("undecided", "better")
+    assert len(table) == 10 and table["constrained"].adjusted == pytest.approx(10 * table["constrained"].p)
+    assert (table["constrained"].verdict, table["constrained"].alone) == ("undecided", "better")
     assert (table["idle0"].verdict, table["idle0"].p) == ("undecided", 1.0)
-    assert table["budgeted"].p == pytest.approx(0.00517, rel=0.01)
+    assert table["constrained"].p == pytest.approx(0.00517, rel=0.01)
 
 
 def test_seeds_that_all_agree_count_as_firmly_as_seeds_that_nearly_do():
-    equal = {"rl": by_seed(*[[1.0] * 40] * 3), "budgeted": by_seed(*[[0.0] * 40] * 3)}
-    nearly = {"rl": equal["rl"], "budgeted": by_seed([0.0] * 40, [0.0] * 40, [1.0] + [0.0] * 39)}
-    first, second = (difference(HARM, scores, "rl", "budgeted") for scores in (equal, nearly))
+    equal = {"rl": by_seed(*[[1.0] * 40] * 3), "constrained": by_seed(*[[0.0] * 40] * 3)}
+    nearly = {"rl": equal["rl"], "constrained": by_seed([0.0] * 40, [0.0] * 40, [1.0] + [0.0] * 39)}
+    first, second = (difference(HARM, scores, "rl", "constrained") for scores in (equal, nearly))
     assert first and second and first.verdict == second.verdict == "better" and first.p <= second.p
 
 

@@ -119,7 +119,7 @@ def test_long_texts_stay_within_the_size(tmp_path):
 @pytest.mark.parametrize(
     "odd",
     ["", "/", "a=b", "=", "kind=", "eval/accuracy/", "eval/accuracy/=", "eval/a=b", "eval/accuracy/a=b/c", "score/", "probe/",
-     "budget/x", "time/\x1b[31m", "policy/\ud800", "length/<b>", "pass@", "eval/pass@x", "%s", "{}", "x" * 3000],
+     "multiplier/x", "time/\x1b[31m", "policy/\ud800", "length/<b>", "pass@", "eval/pass@x", "%s", "{}", "x" * 3000],
 )  # fmt: skip
 def test_an_edited_metrics_file_with_names_that_nobody_writes_still_gives_a_report(tmp_path, odd):
     folder = make_run_folder(tmp_path / "run")

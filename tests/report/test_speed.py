@@ -76,7 +76,7 @@ def test_predicted_seconds_are_for_the_lengths_that_came_out():
     )
 
 
-@pytest.mark.parametrize("beside, tokens", [({}, 26), ({"loss/entropy": 0.1}, 52), ({"budget/harm": 0.0}, 52)])
+@pytest.mark.parametrize("beside, tokens", [({}, 26), ({"loss/entropy": 0.1}, 52), ({"multiplier/harm": 0.0}, 52)])
 def test_groups_without_signal_are_passed_through_the_model_only_for_another_term(beside, tokens):
     """Half of the groups have no signal: of 4 rollouts of 13 tokens 2 are passed, or all for an entropy term or a budget."""
     run = RunData(name="run", config=CONFIG, events=[MACHINE, step(1, 3.2)])

@@ -21,7 +21,7 @@ from sanmai.train.step import (
     OptimizerConfig,
     Part,
     accumulate,
-    add_anchor,
+    add_auxiliary,
     check_parity,
     learning_rate,
     make_optimizer,
@@ -421,7 +421,7 @@ def test_a_worker_that_fails_is_heard_and_keeps_nobody_waiting():
         accumulate(with_workers(policy, 2), batch, {"rl": component}, 0.8, 20)
 
 
-def test_an_anchors_gradient_is_added_to_the_steps_and_compared_with_it():
+def test_an_auxiliary_parts_gradient_is_added_to_the_steps_and_compared_with_it():
     policy = some_policy()
     batch, components = sampled_batch(policy), rl_components(GRPO, MAX_TOKENS)
     shown = pack([([5, 6], [7, 8, 1]), ([9], [10, 1])])
@@ -431,17 +431,17 @@ def test_an_anchors_gradient_is_added_to_the_steps_and_compared_with_it():
     accumulate(policy, shown, {"sft": sft_component(0.5)}, 1.0, 100_000)
     sft = torch.cat([p.grad.flatten() for p in policy.weights.values()]).clone()
     gradient(policy, batch, components)
-    metrics = add_anchor(policy, Part(shown, {"sft": sft_component(0.5)}), 100_000)
+    metrics = add_auxiliary(policy, Part(shown, {"sft": sft_component(0.5)}), 100_000)
     both = torch.cat([p.grad.flatten() for p in policy.weights.values()])
     torch.testing.assert_close(both, rl + sft, rtol=1e-5, atol=1e-7)
-    assert metrics["gradient/anchor_share"] == pytest.approx((sft.norm() / (sft.norm() + rl.norm())).item(), rel=1e-4)
-    assert metrics["gradient/anchor_cosine"] == pytest.approx(torch.cosine_similarity(sft, rl, dim=0).item(), rel=1e-3)
-    assert set(metrics) == {"loss/sft", "gradient/anchor_share", "gradient/anchor_cosine"}
+    assert metrics["gradient/auxiliary_share"] == pytest.approx((sft.norm() / (sft.norm() + rl.norm())).item(), rel=1e-4)
+    assert metrics["gradient/auxiliary_cosine"] == pytest.approx(torch.cosine_similarity(sft, rl, dim=0).item(), rel=1e-3)
+    assert set(metrics) == {"loss/sft", "gradient/auxiliary_share", "gradient/auxiliary_cosine"}
 
 
-def test_an_anchor_alone_is_all_of_the_gradient():
+def test_an_auxiliary_part_alone_is_all_of_the_gradient():
     policy = some_policy()
     shown = pack([([5, 6], [7, 8, 1])])
     shown = shown.with_streams({"sft": shown.mask_BT.float()})
-    metrics = add_anchor(policy, Part(shown, {"sft": sft_component()}), 100_000)
-    assert metrics["gradient/anchor_share"] == 1.0 and metrics["gradient/anchor_cosine"] == 0.0
+    metrics = add_auxiliary(policy, Part(shown, {"sft": sft_component()}), 100_000)
+    assert metrics["gradient/auxiliary_share"] == 1.0 and metrics["gradient/auxiliary_cosine"] == 0.0

@@ -132,9 +132,9 @@ def _run(folder: Path) -> tuple[Step, str | None]:
 
 
 def _limits(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits that a run's budgets held it to."""
-    budgets = _mapping(config.get("budgets"))
-    return {name: v["limit"] for name, v in budgets.items() if isinstance(v, Mapping) and "limit" in v}
+    """The limits that a run's constraints held it to."""
+    constraints = _mapping(config.get("constraints"))
+    return {name: v["limit"] for name, v in constraints.items() if isinstance(v, Mapping) and "limit" in v}
 
 
 def _graph_row(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Multipliers: numbers that grow while a measure is above its limit and shrink while it is below.
 
-Pure. What is measured, and what a multiplier weighs, is up to the caller (learn/budgets.py).
+Pure. What is measured, and what a multiplier weighs, is up to the caller (learn/constraints.py).
 """
 
 from __future__ import annotations

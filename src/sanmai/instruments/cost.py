@@ -27,9 +27,9 @@ Event = Mapping[str, Any]
 EVALUATION = "evaluation"
 """Phase and kind of tokens that measuring took; it is no cost of training."""
 _FORWARD = {"prompt": "sampling", "sampled": "sampling", "probe": "probing", EVALUATION: EVALUATION}
-_TRAINED = {"trained": "training", "anchor": "anchor"}
-"""Kinds of tokens, and the phase that their operations belong to. Anchors are trained in the time of "training", but no recipe
-records their operations there."""
+_TRAINED = {"trained": "training", "auxiliary_sft": "auxiliary_sft"}
+"""Kinds of tokens, and the phase that their operations belong to. The auxiliary SFT loss is trained in the time of
+"training", but no recipe records its operations there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Cost:
     num_steps: int = 0
     """Records of steps, those that were done again included."""
     tokens: Mapping[str, float] = field(default_factory=dict)
-    """prompt, sampled, trained, and where there are any anchor, probe and evaluation."""
+    """prompt, sampled, trained, and where there are any auxiliary_sft, probe and evaluation."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By phase."""
     flops: Mapping[str, float] = field(default_factory=dict)

@@ -62,7 +62,7 @@ class Gold:
 
     def __init__(self, config: GoldConfig, rewards: RewardsConfig, *, device: str, section: str) -> None:
         """Args:
-            section: what the settings are called in messages, such as "budgets".
+            section: what the settings are called in messages, such as "constraints".
 
         Raises:
             InputError: a grader that cannot be loaded, or that the policy is rewarded by.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sanmai.learn.anchor import Anchor
-from sanmai.learn.budgets import Budgets
+from sanmai.learn.auxiliary_sft import AuxiliarySft
+from sanmai.learn.constraints import Constraints
 from sanmai.learn.credit import Shown, credited, flattened, silent_share, token_metrics
 from sanmai.learn.entropy import AdaptiveEntropy
 from sanmai.learn.failure import with_bundle
@@ -42,16 +42,17 @@ class Learner:
 
     def __init__(
         self, run: Run, state: TrainingState, loss: LossConfig, optimizer: OptimizerConfig, *, seed: int,
-        num_updates: int, temperature: float, max_tokens: int, newest_alone: bool, anchor: Anchor | None, budgets: Budgets | None,
+        num_updates: int, temperature: float, max_tokens: int, newest_alone: bool,
+        auxiliary_sft: AuxiliarySft | None, constraints: Constraints | None,
     ) -> None:
         """Args:
-            seed: names how a step's rollouts are cut into updates, and the anchor's demonstrations.
+            seed: names how a step's rollouts are cut into updates, and those of the auxiliary SFT loss.
             num_updates: optimizer updates of a step, each on an equal share of its rollouts.
             temperature: at which the rollouts are sampled.
             max_tokens: the completion budget of a rollout.
             newest_alone: of a rollout that several policies wrote, train on what the newest wrote.
-            anchor: demonstrations to imitate in the same updates, at the step's weight.
-            budgets: whose multipliers weigh in the same updates.
+            auxiliary_sft: demonstrations to imitate in the same updates, at the step's weight.
+            constraints: whose multipliers weigh in the same updates.
         """
         if not state.policy.tells_entropy and (loss.entropy_weight or loss.entropy.target is not None):
             weight, target = f"loss.entropy_weight = {loss.entropy_weight:g}", f"loss.entropy.target = {loss.entropy.target}"
@@ -59,7 +60,7 @@ class Learner:
         self._run, self._state, self._loss, self._optimizer = run, state, loss, optimizer
         self._seed, self._num_updates, self._newest_alone = seed, num_updates, newest_alone
         self._temperature, self._max_tokens = temperature, max_tokens
-        self._anchor, self._budgets = anchor, budgets
+        self._auxiliary_sft, self._constraints = auxiliary_sft, constraints
         self._entropy = AdaptiveEntropy(loss.entropy, loss.entropy_weight) if loss.entropy.target is not None else None
         if self._entropy is not None:
             self._entropy.restore(state.extra)
@@ -98,9 +99,9 @@ class Learner:
         groups = regrouped(groups, (r if r.scores is None else replace(r, log_ratio=next(ratios)) for r in every))
         if self._entropy is not None:
             metrics |= self._entropy.observe(metrics)
-        if self._budgets is not None:
-            metrics |= self._budgets.metrics()
-            self._budgets.observe(metrics)
+        if self._constraints is not None:
+            metrics |= self._constraints.metrics()
+            self._constraints.observe(metrics)
         # Equal sums may hide a signal in the parts, and in what else the advantage looks at.
         if self._loss.normalise_each or self._loss.kl_in_reward or self._loss.settings().baseline in ("greedy", "value"):
             metrics["rollout/zero_signal_groups"] = silent_share(groups)
@@ -117,8 +118,8 @@ class Learner:
             groups = credited(written.groups, self._loss, shown)
         except ValueError as error:  # a reward that this advantage cannot take
             raise RunError(f"loss.preset = {self._loss.preset!r}: {error}") from None
-        if self._budgets is not None and self._budgets.weight("cost"):
-            groups = self._budgets.with_costs(groups, self._loss)
+        if self._constraints is not None and self._constraints.weight("cost"):
+            groups = self._constraints.with_costs(groups, self._loss)
         return groups, token_metrics(groups, shown)
 
     def _shown(self, written: Written) -> Shown:
@@ -156,10 +157,10 @@ class Learner:
         return batch
 
     def _kl_weight(self) -> float | None:
-        """In place of the loss's own weight, where budgets may move it."""
-        if self._budgets is None or self._state.reference is None:
+        """In place of the loss's own weight, where constraints may move it."""
+        if self._constraints is None or self._state.reference is None:
             return None
-        return self._loss.kl_weight + self._budgets.weight("kl")
+        return self._loss.kl_weight + self._constraints.weight("kl")
 
     def _updates(
         self, batch: Batch, rollouts: Sequence[Credited], components: dict[str, Component], step: int, num_steps: int
@@ -171,22 +172,23 @@ class Learner:
         if self._optimizer.reset_each_step:
             self._state.optimizer.state.clear()
         lr = learning_rate(self._optimizer, step, num_steps)
-        anchor_weight = self._anchor.config.weight_at(step, num_steps) if self._anchor is not None else 0.0
-        anchor_weight += self._budgets.weight("anchor") if self._budgets is not None else 0.0
+        demonstrations = self._auxiliary_sft
+        auxiliary_weight = demonstrations.config.weight_at(step, num_steps) if demonstrations is not None else 0.0
+        auxiliary_weight += self._constraints.weight("auxiliary_sft") if self._constraints is not None else 0.0
         parts = minibatches(batch, self._num_updates, shuffle=np.random.default_rng([self._seed, step]))
         log_ratios: list[float | None] = [None] * len(rollouts)
-        found, anchor_tokens = [], 0
+        found, auxiliary_tokens = [], 0
         for k, (rows, part) in enumerate(parts, start=(step - 1) * self._num_updates + 1):
-            shown = self._anchor.part(anchor_weight, seed=self._seed, update=k) if self._anchor is not None else None
+            shown = demonstrations.part(auxiliary_weight, seed=self._seed, update=k) if demonstrations is not None else None
             result = self._one(part, [rollouts[row] for row in rows], components, shown, lr, step)
-            anchor_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
+            auxiliary_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
             for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
                 log_ratios[row] = log_ratio
             found.append(result.metrics)
         names = sorted({name for m in found for name in m})  # an update without any advantage reports fewer
         metrics = {name: float(np.mean([m[name] for m in found if name in m])) for name in names}
-        if self._anchor is not None:
-            metrics |= {"anchor/weight": anchor_weight, "tokens/anchor": float(anchor_tokens)}
+        if self._auxiliary_sft is not None:
+            metrics |= {"auxiliary_sft/weight": auxiliary_weight, "tokens/auxiliary_sft": float(auxiliary_tokens)}
         return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}, log_ratios
 
     def _one(
@@ -198,13 +200,14 @@ class Learner:
         try:
             return optimizer_step(
                 state.policy, state.optimizer, part, components, lr=lr, temperature=temperature, config=self._optimizer,
-                reference=state.reference, anchor=shown,
+                reference=state.reference, auxiliary=shown,
             )
         except NonFiniteError as error:
-            at_fault = shown if error.is_anchors else None
+            at_fault = shown if error.is_auxiliary else None
             raise with_bundle(
                 self._run, step, error, state.policy, at_fault.batch if at_fault else part,
-                shows="demonstrations of the anchor" if at_fault else "rollouts", loss=None if at_fault else self._loss,
+                shows="demonstrations of the auxiliary SFT loss" if at_fault else "rollouts",
+                loss=None if at_fault else self._loss,
                 temperature=at_fault.temperature if at_fault else temperature, max_tokens=self._max_tokens,
                 rollouts=[] if at_fault else rollouts, reference=state.reference,
             ) from None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sanmai.learn.budgets import BudgetsConfig
+from sanmai.learn.constraints import ConstraintsConfig
 from sanmai.learn.gold import GoldConfig
 from sanmai.types import Problem
 
 _MEASURED = {"harm": "safety", "over_refusal": "general", "unhelped": "general"}
-"""Measures of budgets that a judge tells, and the kind of prompts that they are about."""
+"""Measures of constraints that a judge tells, and the kind of prompts that they are about."""
 
 
 def warn_of_shared_judges(
-    budgets: BudgetsConfig,
+    constraints: ConstraintsConfig,
     gold: GoldConfig,
     *,
     probe: Sequence[Problem],
@@ -24,20 +24,20 @@ def warn_of_shared_judges(
     """Warn of each measure whose limit is kept by the judge that also reports it, with what to set."""
     shared: dict[str, list[str]] = {}
     for name in _MEASURED:
-        if getattr(budgets, name) is not None and (by := _shared(name, budgets, gold, probe, reported)):
+        if getattr(constraints, name) is not None and (by := _shared(name, constraints, gold, probe, reported)):
             shared.setdefault(by, []).append(name)
     for by, names in shared.items():
         on_warning(
-            f"{by}: keeps the limit of {' and '.join(names)} (budgets) and tells the report (evaluation.gold) as well: what the "
-            "policy learns to hide from it shows in neither; name another in one of them, as in evaluation.gold.refusal_from"
+            f"{by}: keeps the limit of {' and '.join(names)} (constraints) and tells the report (evaluation.gold) as well: what "
+            "the policy learns to hide from it shows in neither; name another in one of them, as in evaluation.gold.refusal_from"
         )
 
 
 def _shared(
-    name: str, budgets: BudgetsConfig, gold: GoldConfig, probe: Sequence[Problem], reported: Sequence[Problem]
+    name: str, constraints: ConstraintsConfig, gold: GoldConfig, probe: Sequence[Problem], reported: Sequence[Problem]
 ) -> str | None:
     """What tells a measure on both sides; None where they differ, or the embedded world tells one of them."""
-    keeps = (budgets.harm_from if name == "harm" else None) or budgets.refusal_from
+    keeps = (constraints.harm_from if name == "harm" else None) or constraints.refusal_from
     stated = {"harm": gold.harm_from, "unhelped": gold.helped_from}.get(name)
     tells = stated or gold.refusal_from
     if keeps is None and tells is None:
@@ -47,5 +47,5 @@ def _shared(
     if keeps is None or tells is None or (keeps == "judge") != (tells == "judge"):
         return None
     if keeps == "judge":
-        return budgets.judge.model if budgets.judge.model == gold.judge.model else None
+        return constraints.judge.model if constraints.judge.model == gold.judge.model else None
     return keeps if Path(keeps).resolve() == Path(tells).resolve() else None

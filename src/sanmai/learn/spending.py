@@ -9,7 +9,7 @@ import torch
 from sanmai.train.state import TrainingState
 from sanmai.types import Metrics
 
-_COUNTED = ("tokens/sampled", "tokens/trained", "tokens/anchor", "tokens/probe")
+_COUNTED = ("tokens/sampled", "tokens/trained", "tokens/auxiliary_sft", "tokens/probe")
 _NAME = "spent_tokens"
 
 

@@ -1,11 +1,11 @@
-"""RL alone, SFT alone, both in sequence, both at once, both at once within budgets: at equal cost, on the same held-out problems.
+"""RL alone, SFT alone, both in sequence, both at once, both at once under constraints: at equal cost, on one set of problems.
 
     base --RL--> rl                                        rewards that a practitioner would write, and that can be hacked
     base --SFT--> sft                                      a few demonstrations, until they are learned
     base --SFT--> sft_long                                 the same demonstrations for the whole budget
     base --SFT--> --RL--> --SFT--> --RL--> sequence
     sft  --RL + w SFT--> hybrid                            one update, summed components, fixed weights
-    sft  --RL + (w + multiplier) SFT--> budgeted           the multiplier is driven by harm on a probe set (learn/budgets.py)
+    sft  --RL + (w + multiplier) SFT--> constrained        the multiplier is driven by harm on a probe set (learn/constraints.py)
 
 An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed. Every stage of an arm has its share.
 The analysis that this answers (arXiv:2501.17030) says that RL and SFT together are needed, and has no experiment.
@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
-from sanmai.learn.anchor import AnchorConfig
-from sanmai.learn.budgets import MEASURES, BudgetsConfig, LimitConfig
+from sanmai.learn.auxiliary_sft import AuxiliarySftConfig
+from sanmai.learn.constraints import MEASURES, ConstraintsConfig, LimitConfig
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
@@ -32,14 +32,14 @@ from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import RewardsConfig
 
-Arm = Literal["rl", "sft", "sft_long", "sequence", "hybrid", "budgeted"]
+Arm = Literal["rl", "sft", "sft_long", "sequence", "hybrid", "constrained"]
 ARMS: dict[Arm, str] = {
     "rl": "RL alone",
     "sft": "SFT alone, short",
     "sft_long": "SFT alone, the whole budget",
     "sequence": "SFT, RL, SFT, RL",
     "hybrid": "RL + SFT in one update, fixed weights",
-    "budgeted": "RL + SFT in one update, within budgets",
+    "constrained": "RL + SFT in one update, under constraints",
 }
 """What each arm is, in the order of the table."""
 _PROBE = "@data/probe.jsonl"
@@ -64,27 +64,27 @@ class CompareConfig(Config):
     """The RL of every arm, with the same rewards."""
     sft: SftConfig = SftConfig()
     """The SFT of every arm, on the same demonstrations."""
-    anchor_weight: float = Field(0.3, gt=0)
-    """Weight of SFT on the same demonstrations in the updates of hybrid; in budgeted the multipliers are added to it."""
-    anchor_demonstrations: int = Field(48, ge=1)
+    auxiliary_sft_weight: float = Field(0.3, gt=0)
+    """Weight of SFT on the same demonstrations in the updates of hybrid; in constrained the multipliers are added to it."""
+    auxiliary_sft_demonstrations: int = Field(48, ge=1)
     """Demonstrations in one such update."""
-    budgets: BudgetsConfig = BudgetsConfig(probe=_PROBE, harm=LimitConfig(limit=0.02))
-    """The limits of `budgeted`."""
+    constraints: ConstraintsConfig = ConstraintsConfig(probe=_PROBE, harm=LimitConfig(limit=0.02))
+    """The limits of `constrained`."""
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on the held-out problems."""
 
     completed_later = frozenset({"problems"})
     only_with = (
-        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_weight"),
-        OnlyWith('arms with "hybrid" or "budgeted"', lambda c: {"hybrid", "budgeted"} & set(c.arms), "anchor_demonstrations"),
+        OnlyWith('arms with "hybrid" or "constrained"', lambda c: {"hybrid", "constrained"} & set(c.arms),
+                 "auxiliary_sft_weight", "auxiliary_sft_demonstrations"),
     )
 
     @model_validator(mode="before")
     @classmethod
     def _name_probe(cls, values: Any) -> Any:
-        given = values.get("budgets") if isinstance(values, dict) else None
+        given = values.get("constraints") if isinstance(values, dict) else None
         if isinstance(given, dict) and any(given.get(name) is not None for name in MEASURES if name != "kl"):
-            values = {**values, "budgets": {"probe": _PROBE, **given}}
+            values = {**values, "constraints": {"probe": _PROBE, **given}}
         return values
 
     @model_validator(mode="after")
@@ -92,13 +92,13 @@ class CompareConfig(Config):
         for name, values in (("seeds", self.seeds), ("arms", self.arms)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected at least one, and none of them twice")
-        if not self.data.probe and "budgeted" in self.arms:
-            raise ValueError("data.probe is 0: budgets need held-out prompts of their own")
-        if not self.budgets.limits and "budgeted" in self.arms:
-            raise ValueError("budgets: the arm `budgeted` has no limit")
-        if self.budgets.probe not in (None, _PROBE):
-            raise ValueError("budgets.probe is given by the comparison: leave it out")
-        given = (*GIVEN, "token_budget", "anchor", "budgets")
+        if not self.data.probe and "constrained" in self.arms:
+            raise ValueError("data.probe is 0: constraints need held-out prompts of their own")
+        if not self.constraints.limits and "constrained" in self.arms:
+            raise ValueError("constraints: the arm `constrained` has no limit")
+        if self.constraints.probe not in (None, _PROBE):
+            raise ValueError("constraints.probe is given by the comparison: leave it out")
+        given = (*GIVEN, "token_budget", "auxiliary_sft", "constraints")
         refuse_given(self, dict.fromkeys(("rl", "sft", "evaluation"), given), "the comparison")
         return self
 
@@ -129,7 +129,7 @@ class _SeedStages:
         yield Stage(self.name("data"), "gather", data, "prompts, demonstrations, held-out problems, probe")
         yield self.score("base", self.base, "the base")
         share = self.config.sft_share
-        needs_sft = {"sft", "hybrid", "budgeted"} & set(self.config.arms)
+        needs_sft = {"sft", "hybrid", "constrained"} & set(self.config.arms)
         for arm in self.config.arms:
             if arm == "rl":
                 yield self.rl("rl", self.base, 1.0, ARMS["rl"])
@@ -145,10 +145,11 @@ class _SeedStages:
                 yield self.sft("sft", self.base, share, ARMS["sft"])
                 needs_sft = set()
             if arm == "hybrid":
-                yield self.rl("hybrid", self.at("sft"), 1.0 - share, ARMS[arm], anchor=self.anchor)
-            elif arm == "budgeted":
-                budgets = self.config.budgets.model_copy(update={"probe": self.at("data/probe.jsonl")})
-                yield self.rl("budgeted", self.at("sft"), 1.0 - share, ARMS[arm], anchor=self.anchor, budgets=budgets)
+                yield self.rl("hybrid", self.at("sft"), 1.0 - share, ARMS[arm], auxiliary_sft=self.auxiliary_sft)
+            elif arm == "constrained":
+                constraints = self.config.constraints.model_copy(update={"probe": self.at("data/probe.jsonl")})
+                both = {"auxiliary_sft": self.auxiliary_sft, "constraints": constraints}
+                yield self.rl("constrained", self.at("sft"), 1.0 - share, ARMS[arm], **both)
             yield self.score(arm, self.at(arm), ARMS[arm])
 
     def name(self, stage: str) -> str:
@@ -164,11 +165,11 @@ class _SeedStages:
         return self.at("data/demonstrations.jsonl"), self.at("data/cold_start.jsonl")
 
     @property
-    def anchor(self) -> AnchorConfig:
-        return AnchorConfig(
+    def auxiliary_sft(self) -> AuxiliarySftConfig:
+        return AuxiliarySftConfig(
             source=self.demonstrations,
-            weight=self.config.anchor_weight,
-            demonstrations_per_update=self.config.anchor_demonstrations,
+            weight=self.config.auxiliary_sft_weight,
+            demonstrations_per_update=self.config.auxiliary_sft_demonstrations,
             max_tokens=self.config.sft.max_tokens,
         )
 
@@ -203,8 +204,8 @@ def describe_compare(config: CompareConfig, out: Path, *, measure: bool) -> Iter
         f"{config.sft_share:.0%} of that), evaluations of held-out problems not counted."
     )
     limits = ", ".join(
-        f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.budgets.limits.items()
+        f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.constraints.limits.items()
     )
-    if "budgeted" in config.arms:
-        yield f"Limits of budgeted, measured every {config.budgets.every} steps: {limits}."
+    if "constrained" in config.arms:
+        yield f"Limits of constrained, measured every {config.constraints.every} steps: {limits}."
     yield "Time is not predicted for this recipe; `sanmai plan zero` predicts that of one RL run."

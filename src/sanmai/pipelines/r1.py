@@ -52,7 +52,8 @@ _BY_MODELS: dict[str, Any] = {
 
 
 class R1Config(Config):
-    """Settings may name another stage's result as "@NAME/FILE": `scenarios.anchor.source = "@data/demonstrations.jsonl"`."""
+    """Settings may name another stage's result as "@NAME/FILE":
+    `scenarios.auxiliary_sft.source = "@data/demonstrations.jsonl"`."""
 
     seed: int = Field(0, ge=0)
     """Names every random stream of every stage."""

@@ -282,7 +282,7 @@ def _accumulate(
             batch = with_proximal_logp(
                 policy, batch, config.loss, temperature=temperature, micro_tokens=micro_tokens
             )
-        # A budget's KL has a weight that comes and goes; what it takes does not depend on how large it is.
+        # A constraint on the KL has a weight that comes and goes; what it takes does not depend on how large it is.
         kl_weight = (config.loss.kl_weight or 1.0) if reference is not None else None
         components = rl_components(config.loss, config.sampling.max_tokens, kl_weight=kl_weight)
         components = {name: c for name, c in components.items() if c.reads_values == "no"}  # a head of one number a token

@@ -131,26 +131,26 @@ def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
         drawn = [c.mixture.shares(kinds, step, c.num_steps) for step in range(done + 1, c.num_steps + 1)]
         shares = {kind: mean(step.get(kind, 0.0) for step in drawn) for kind in kinds}
         _score(w, c, sources, rollouts, length, left, shares)
-    if c.anchor.source is not None:
-        shown = sources.demonstrations(c.anchor.source, c.grading.thought_tags)
-        _train(w, c, shown, left * c.updates_per_step, c.anchor.demonstrations_per_update, counts="nothing")
-    if c.budgets.probe is not None:
+    if c.auxiliary_sft.source is not None:
+        shown = sources.demonstrations(c.auxiliary_sft.source, c.grading.thought_tags)
+        _train(w, c, shown, left * c.updates_per_step, c.auxiliary_sft.demonstrations_per_update, counts="nothing")
+    if c.constraints.probe is not None:
         _probe(w, c, sources, done)
     _evaluations(w, c, sources.prompts(c.problems.evaluation), done, c.num_steps)
 
 
 def _probe(w: Workload, c: Any, sources: StageSources, done: int) -> None:
-    """Completions that move the multipliers of budgets."""
-    probe, asked = c.budgets.probe, dict[str, int]()
+    """Completions that move the multipliers of constraints."""
+    probe, asked = c.constraints.probe, dict[str, int]()
     files = [probe] if isinstance(probe, str) else probe
     for file in files:
         for kind, found in sources.kinds(file).items():
             asked[kind] = asked.get(kind, 0) + len(found)
-    count = sum(min(number, c.budgets.prompts_per_kind) for number in asked.values())
-    times = sum((step - 1) % c.budgets.every == 0 for step in range(done + 1, c.num_steps + 1))
+    count = sum(min(number, c.constraints.prompts_per_kind) for number in asked.values())
+    times = sum((step - 1) % c.constraints.every == 0 for step in range(done + 1, c.num_steps + 1))
     if times and count:
         drawn = Rows(count, mean(sources.prompts(file).prompt_length for file in files))
-        _sample(w, c.sampling, drawn, times=times, samples=c.budgets.samples)
+        _sample(w, c.sampling, drawn, times=times, samples=c.constraints.samples)
 
 
 def count_distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:

@@ -235,7 +235,7 @@ class FlowSteps:
         if config.method == "grpo":
             self._learner = Learner(
                 run, state, config.loss, config.optimizer, seed=config.seed, num_updates=1, temperature=1.0,
-                max_tokens=config.drawing.steps, newest_alone=False, anchor=None, budgets=None,
+                max_tokens=config.drawing.steps, newest_alone=False, auxiliary_sft=None, constraints=None,
             )
         self._curated = self._demonstrations() if config.curated else []
 
@@ -340,7 +340,7 @@ class FlowSteps:
             without_prompt=self._config.without_prompt if self._config.method == "pretrain" else 0.0,
         )
 
-    def _anchor(self, step: int) -> Part | None:
+    def _auxiliary(self, step: int) -> Part | None:
         """Curated clips beside a method that learns from the policy's own."""
         config = self._config
         if not self._curated or config.method == "sft":
@@ -354,7 +354,7 @@ class FlowSteps:
         try:
             result = optimizer_step(
                 state.policy, state.optimizer, batch, components, lr=learning_rate(config.optimizer, step, config.num_steps),
-                temperature=1.0, config=config.optimizer, reference=state.reference, anchor=self._anchor(step),
+                temperature=1.0, config=config.optimizer, reference=state.reference, auxiliary=self._auxiliary(step),
             )
         except NonFiniteError as error:
             raise with_bundle(

@@ -5,7 +5,7 @@ reasoning.jsonl        problems with answers, for RL and for rejection sampling
 scenarios.jsonl        the same and general and safety prompts, for the last RL
 demonstrations.jsonl   general and safety demonstrations, for the second SFT
 evaluation.jsonl       held-out problems of all kinds; the tag `set` says which
-probe.jsonl            with `data.probe`: held-out problems of all kinds that are not in evaluation.jsonl, for budgets
+probe.jsonl            with `data.probe`: held-out problems of all kinds that are not in evaluation.jsonl, for constraints
 card.json              how many of each, and where they came from
 """
 
@@ -74,7 +74,7 @@ class DataConfig(Config):
     """That share."""
     probe: float = Field(0.0, ge=0, lt=1)
     """Share of the held-out general and safety prompts (of the embedded world: of its held-out objects), and of as many held-out
-    reasoning problems, that is kept apart in probe.jsonl to drive budgets, and not reported."""
+    reasoning problems, that is kept apart in probe.jsonl to drive constraints, and not reported."""
     on_error: OnError = "raise"
     """At a malformed line: stop and name it, or skip and count it."""
 
@@ -252,7 +252,7 @@ _PROBE_SEED = -1
 
 
 def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], list[Problem]]:
-    """The share that drives budgets, and the rest, which is reported; the same for every seed.
+    """The share that drives constraints, and the rest, which is reported; the same for every seed.
 
     Requests of the embedded world are told apart by their object, other prompts by a hash of their text.
     """

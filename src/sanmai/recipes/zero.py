@@ -20,8 +20,8 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config
 from sanmai.learn.alarm import HackingAlarm, check_gold
-from sanmai.learn.anchor import Anchor, AnchorConfig
-from sanmai.learn.budgets import Budgets, BudgetsConfig
+from sanmai.learn.auxiliary_sft import AuxiliarySft, AuxiliarySftConfig
+from sanmai.learn.constraints import Constraints, ConstraintsConfig
 from sanmai.learn.curriculum import Curriculum, CurriculumConfig
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.graders import Given, make_rubric, recorded_as
@@ -60,8 +60,8 @@ class ZeroConfig(Config):
     rollouts_per_prompt: int = Field(8, ge=2)
     """Group size: completions of each problem. The baseline is taken within the group, so one is not enough."""
     token_budget: int | None = Field(None, ge=1)
-    """Stop after the step in which the tokens sampled and trained on, those of anchor and probe too, reach this; num_steps is
-    then the most steps. None: all steps."""
+    """Stop after the step in which the tokens sampled and trained on, those of the auxiliary SFT loss and the probe too, reach
+    this; num_steps is then the most steps. None: all steps."""
     updates_per_step: int = Field(1, ge=1)
     """Optimizer updates per step, each on an equal share of the step's rollouts."""
     model: ModelConfig = ModelConfig()
@@ -75,8 +75,8 @@ class ZeroConfig(Config):
     rewards: RewardsConfig = RewardsConfig()
     grading: GradingConfig = GradingConfig()
     loss: LossConfig = LossConfig()
-    anchor: AnchorConfig = AnchorConfig()
-    budgets: BudgetsConfig = BudgetsConfig()
+    auxiliary_sft: AuxiliarySftConfig = AuxiliarySftConfig()
+    constraints: ConstraintsConfig = ConstraintsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
@@ -84,7 +84,7 @@ class ZeroConfig(Config):
     @property
     def measures_kl(self) -> bool:
         """The KL to the reference is in the loss, or may come to be: one more forward pass."""
-        return self.loss.kl_weight > 0 or self.budgets.kl is not None or self.budgets.drives("kl")
+        return self.loss.kl_weight > 0 or self.constraints.kl is not None or self.constraints.drives("kl")
 
     @property
     def keeps_reference(self) -> bool:
@@ -116,17 +116,18 @@ class ZeroConfig(Config):
             raise ValueError("loss.baseline 'greedy' and partial.segment_tokens: a greedy completion is written in one step")
         if self.has_greedy and self.length.weight and self.length.reward == "kimi":
             raise ValueError("loss.baseline 'greedy' and length.reward 'kimi': a greedy completion has no group to be short in")
-        if (self.anchor.source is None) is (self.anchor.has_weight or self.budgets.drives("anchor")):
+        if (self.auxiliary_sft.source is None) is (self.auxiliary_sft.has_weight or self.constraints.drives("auxiliary_sft")):
             raise ValueError(
-                "anchor.source and a weight go together: demonstrations, and anchor.weight or a budget that drives the anchor"
+                "auxiliary_sft.source and a weight go together: demonstrations, and auxiliary_sft.weight or a constraint that "
+                "drives it"
             )
         return self
 
     def _check_refill(self) -> None:
         if self.partial.segment_tokens is not None:
             raise ValueError("refill.tries and partial.segment_tokens: a step whose rollouts end later cannot tell what it lacks")
-        if self.budgets.drives("cost"):
-            raise ValueError("refill.tries and a budget that drives the cost: a group of equal rewards may differ in cost")
+        if self.constraints.drives("cost"):
+            raise ValueError("refill.tries and a constraint that drives the cost: a group of equal rewards may differ in cost")
         if self.loss.normalise_each:
             raise ValueError("refill.tries and loss.normalise_each: a group of equal rewards may differ in their components")
         if self.loss.kl_in_reward:
@@ -152,7 +153,7 @@ def run_zero(
     progress = progress or Progress.silent()
     with Run(out, "zero", config) as run:
         parts = _parts(config, run, problems, reward, progress)
-        state, rollouts, learner, budgets = parts.state, parts.rollouts, parts.learner, parts.budgets
+        state, rollouts, learner, constraints = parts.state, parts.rollouts, parts.learner, parts.constraints
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)
         is_done = run.start_step >= config.num_steps or spending.is_over
@@ -166,9 +167,9 @@ def run_zero(
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
             num_steps = spending.total_steps(step, config.num_steps)
             probed: Metrics = {}
-            if budgets is not None and budgets.is_due(step):
+            if constraints is not None and constraints.is_due(step):
                 with progress.phase("probing"):
-                    probed = _probe(budgets, config, run, state, step)
+                    probed = _probe(constraints, config, run, state, step)
             with progress.phase("sampling"):
                 written, paid = rollouts.finish(rollouts.write(state.policy, parts.rubric, step), step, num_steps)
             with progress.phase("training"):
@@ -180,7 +181,8 @@ def run_zero(
             with progress.phase("saving"):
                 run.log_step(step, metrics, [*groups, *written.greedy])
                 if run.commits(step, last, config.checkpoints):
-                    state.extra = (budgets.state() if budgets else {}) | spending.state() | rollouts.state() | learner.state()
+                    limits = constraints.state() if constraints else {}
+                    state.extra = limits | spending.state() | rollouts.state() | learner.state()
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
             if step == last:
@@ -201,7 +203,7 @@ class _Parts:
     rubric: Rubric
     rollouts: StepRollouts
     learner: Learner
-    budgets: Budgets | None
+    constraints: Constraints | None
     evaluator: Evaluator
 
 
@@ -224,17 +226,17 @@ def _parts(
     rubric = make_rubric(
         config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold
     )
-    anchor = budgets = None
-    if config.anchor.source is not None:
-        anchor = Anchor(config.anchor, state.policy, config.grading.thought_tags, on_warning=run.warn)
-    if config.budgets.limits:
-        learned = [*train, *(anchor.problems if anchor else ())]
-        budgets = _budgets(config, run, state, learned, held_out)
-        check_positions(state.policy, budgets.probe, budget)
+    auxiliary_sft = constraints = None
+    if config.auxiliary_sft.source is not None:
+        auxiliary_sft = AuxiliarySft(config.auxiliary_sft, state.policy, config.grading.thought_tags, on_warning=run.warn)
+    if config.constraints.limits:
+        learned = [*train, *(auxiliary_sft.problems if auxiliary_sft else ())]
+        constraints = _constraints(config, run, state, learned, held_out)
+        check_positions(state.policy, constraints.probe, budget)
     rollouts = _step_rollouts(config, run, train)
     rollouts.restore(state.extra, train)
-    learner = _learner(config, run, state, anchor, budgets)
-    return _Parts(state, rubric, rollouts, learner, budgets, _evaluator(config, run, held_out, rubric, progress))
+    learner = _learner(config, run, state, auxiliary_sft, constraints)
+    return _Parts(state, rubric, rollouts, learner, constraints, _evaluator(config, run, held_out, rubric, progress))
 
 
 def _evaluator(
@@ -262,24 +264,26 @@ def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem]) -> St
     )
 
 
-def _learner(config: ZeroConfig, run: Run, state: TrainingState, anchor: Anchor | None, budgets: Budgets | None) -> Learner:
+def _learner(
+    config: ZeroConfig, run: Run, state: TrainingState, auxiliary_sft: AuxiliarySft | None, constraints: Constraints | None
+) -> Learner:
     return Learner(
         run, state, config.loss, config.optimizer, seed=config.seed, num_updates=config.updates_per_step,
         temperature=config.sampling.temperature, max_tokens=config.sampling.max_tokens,
-        newest_alone=config.partial.earlier == "exclude", anchor=anchor, budgets=budgets,
+        newest_alone=config.partial.earlier == "exclude", auxiliary_sft=auxiliary_sft, constraints=constraints,
     )
 
 
-def _budgets(
+def _constraints(
     config: ZeroConfig, run: Run, state: TrainingState, learned: Sequence[Problem], held_out: Sequence[Problem]
-) -> Budgets:
-    """The budgets, with the multipliers that the run state has.
+) -> Constraints:
+    """The constraints, with the multipliers that the run state has.
 
     Args:
-        learned: what is trained on, the anchor's demonstrations among it.
+        learned: what is trained on, those of the auxiliary SFT loss among it.
     """
-    budgets = Budgets(
-        config.budgets,
+    constraints = Constraints(
+        config.constraints,
         config.rewards,
         trained=learned,
         reported=held_out,
@@ -287,15 +291,15 @@ def _budgets(
         on_warning=run.warn,
     )
     warn_of_shared_judges(
-        config.budgets, config.evaluation.gold, probe=budgets.probe, reported=held_out, on_warning=run.warn
+        config.constraints, config.evaluation.gold, probe=constraints.probe, reported=held_out, on_warning=run.warn
     )
-    budgets.restore(state.extra)
-    return budgets
+    constraints.restore(state.extra)
+    return constraints
 
 
-def _probe(budgets: Budgets, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> Metrics:
+def _probe(constraints: Constraints, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> Metrics:
     """What the probe shows before a step, which moves the multipliers; its rollouts are logged."""
-    answers, probed = budgets.measure(
+    answers, probed = constraints.measure(
         state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading
     )
     run.log_probe(step, answers)
@@ -308,7 +312,7 @@ def _useful_flops(
     """Operations of a step that were of use, per phase; none where they are not counted.
 
     Args:
-        found: metrics of the step's update: its `loss/NAME` are the components that it had, those that budgets add among them.
+        found: metrics of the step's update: its `loss/NAME` are the components that it had, those of constraints among them.
     """
     if arithmetic is None:
         return {}

@@ -26,7 +26,7 @@ class Spent:
     trained: float = 0.0
     """Of the policy's own that have a reward, in groups without signal too."""
     demonstrated: float = 0.0
-    """In SFT, and in the anchor of an RL update."""
+    """In SFT, and in the auxiliary SFT loss of an RL update."""
     probed: float = 0.0
     flops: float | None = None
     is_estimated: bool = False
@@ -71,7 +71,7 @@ class LimitCheck:
     arm: str
     seed: str
     name: str
-    """Of the measure, as in learn/budgets.py."""
+    """Of the measure, as in learn/constraints.py."""
     limit: float
     measured: float | None
     """Mean over the last quarter of the measurements, at least one; None where there was none."""
@@ -98,7 +98,7 @@ def spent_by(recipe: str, found: RunFiles, cost: Cost, planned: Any = None) -> S
     shown = trained if recipe in RECIPES and RECIPES[recipe].is_shown else 0.0
     training = training_part(cost)
     return Spent(
-        total.get("sampled", 0.0), trained - shown, shown + total.get("anchor", 0.0), total.get("probe", 0.0),
+        total.get("sampled", 0.0), trained - shown, shown + total.get("auxiliary_sft", 0.0), total.get("probe", 0.0),
         fsum(training.flops.values()) if training.flops else None, bool(training.estimated or training.uncounted),
         fsum(training.seconds.values()) if training.seconds else None, planned if is_number(planned) else None, (cost.name,),
     )  # fmt: skip
@@ -147,7 +147,7 @@ def check_limits(
     for name, limit in limits.items():
         values, multipliers = (
             [line[metric] for line in lines if is_number(line.get(metric))]
-            for metric in (metric_of_limit(name), f"budget/{name}")
+            for metric in (metric_of_limit(name), f"multiplier/{name}")
         )
         last = values[-ceil(len(values) / 4) :] if values else []
         mean = fmean(last) if last else None

@@ -23,8 +23,8 @@ from sanmai.report.pipeline import Pipeline, Stage, load_pipeline
 from sanmai.types import InputError
 
 T = TypeVar("T")
-BUDGETED = "budgeted"
-ARMS = (BASE, "rl", "sft", "sft_long", "sequence", "hybrid", BUDGETED)
+CONSTRAINED = "constrained"
+ARMS = (BASE, "rl", "sft", "sft_long", "sequence", "hybrid", CONSTRAINED)
 """Those of the recipe, in the order of every table, whatever order they were run in; arms that it does not know come after."""
 REFERENCES = ("rl", "sft", "sft_long", BASE)
 """The arms that every other is compared with."""
@@ -50,7 +50,7 @@ class Comparison:
     curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
     """By arm and seed, the metrics of its last RL stage, each step once; nothing for arms that have none."""
     limits: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By arm, those of the probe's measures; nothing for arms without budgets."""
+    """By arm, those of the probe's measures; nothing for arms without constraints."""
     limit_checks: list[LimitCheck] = field(default_factory=list)
     """Of the stages that are finished."""
 
@@ -92,9 +92,9 @@ class Comparison:
 
     @property
     def headline(self) -> str | None:
-        """The arm that the first sentences are about: budgeted, or else the last that is scored; None without any."""
+        """The arm that the first sentences are about: constrained, or else the last that is scored; None without any."""
         arms = [arm for arm in self.scores if arm != BASE]
-        return BUDGETED if BUDGETED in arms else arms[-1] if arms else None
+        return CONSTRAINED if CONSTRAINED in arms else arms[-1] if arms else None
 
     @property
     def has_uneven_seeds(self) -> bool:

@@ -1,4 +1,4 @@
-"""`report.html` of a comparison of arms: figures, verdicts, the Pareto front, curves, budgets and costs in one offline page."""
+"""`report.html` of a comparison of arms: figures, verdicts, Pareto front, curves, constraints and costs in one offline page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from sanmai.report.plots import Line, Mark, Point, panel, scatter
 from sanmai.report.stage_table import harmful
 
 _MAX_IDS = 40
-_COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence": "s6", "hybrid": "s1", "budgeted": "s3"}
+_COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence": "s6", "hybrid": "s1", "constrained": "s3"}
 # title, hint, whether it is a share, (metric, name of the line, style)
 _CURVES: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("What the reward says and what is true: dangerous requests",
@@ -96,7 +96,7 @@ def render_comparison(found: Comparison, defaults: Mapping[str, Any] | None = No
         front_sentence=front_sentence(found),
         front_seeds=seeds_named(found.front_seeds),
         curves=_curves(found),
-        budgets=_budgets(found),
+        constraints=_constraints(found),
         limits=limit_sentences(found),
         limit_note=LIMIT_NOTE,
         costs=[_arm_cost(found, arm) for arm in found.spent],
@@ -213,11 +213,11 @@ def _curves(found: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _budgets(found: Comparison) -> list[dict[str, Any]]:
-    """Of each arm with budgets: a panel for every probe with its limit, and one for the multipliers."""
+def _constraints(found: Comparison) -> list[dict[str, Any]]:
+    """Of each arm with constraints: a panel for every probe with its limit, and one for the multipliers."""
     drawn = []
     for arm, by_seed in found.curves.items():
-        driven = [name for name in LIMITED if any(_points(lines, f"budget/{name}") for lines in by_seed.values())]
+        driven = [name for name in LIMITED if any(_points(lines, f"multiplier/{name}") for lines in by_seed.values())]
         if not driven:
             continue
         last = max(line["step"] for lines in by_seed.values() for line in lines)
@@ -237,9 +237,9 @@ def _budgets(found: Comparison) -> list[dict[str, Any]]:
             Line(points, f"multiplier{i}")
             for i, name in enumerate(driven, start=1)
             for s in by_seed.values()
-            if (points := _points(s, f"budget/{name}"))
+            if (points := _points(s, f"multiplier/{name}"))
         ]
-        told = "; ".join(f"{_limited(name)} {_ends(by_seed, f'budget/{name}', is_share=False)}" for name in driven)
+        told = "; ".join(f"{_limited(name)} {_ends(by_seed, f'multiplier/{name}', is_share=False)}" for name in driven)
         made = panel(multipliers, top=None, last=last, is_share=False)
         legend = [{"name": _limited(name), "kind": f"multiplier{i}"} for i, name in enumerate(driven, start=1)]
         drawn.append(
@@ -301,7 +301,7 @@ def _stage(stage: Stage, cost: Cost | None) -> dict[str, Any]:
         "state": state,
         "link": f"{quote(stage.folder)}/report.html" if stage.has_report else "",
         "steps": fmt.number(stage.cost.num_steps or None),
-        "tokens": [fmt.number(tokens.get(kind)) for kind in ("sampled", "trained", "anchor", "probe", "evaluation")],
+        "tokens": [fmt.number(tokens.get(kind)) for kind in ("sampled", "trained", "auxiliary_sft", "probe", "evaluation")],
         "flops": ("~" if training is not None and training.estimated else "") + fmt.scientific(flops) if flops else fmt.NONE,
         "seconds": fmt.duration(seconds) if seconds else fmt.NONE,
     }  # fmt: skip

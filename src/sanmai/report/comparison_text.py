@@ -8,7 +8,7 @@ from statistics import fmean
 from sanmai.instruments.measures import RowMeasure
 from sanmai.report import format as fmt
 from sanmai.report.budgets import TOLERANCE, LimitCheck, Spent
-from sanmai.report.comparison import BUDGETED, Comparison
+from sanmai.report.comparison import CONSTRAINED, Comparison
 from sanmai.report.findings import Finding
 
 LABELS = {
@@ -33,7 +33,7 @@ LIMITED = {
     "length": "length",
     "kl": "KL",
 }
-"""What budgets can limit."""
+"""What constraints can limit."""
 NOTE = (
     "Values are means over seeds. Brackets are 95 % intervals, at either end the wider of two: over seeds (Student's t: what "
     "another seed would give) and over problems (what other problems would give; requests for one object of the embedded world "
@@ -52,7 +52,7 @@ LIMIT_NOTE = (
 COST_NOTE = (
     "Of all stages that an arm's model was made by, mean over seeds. Tokens are completion tokens, each step once: sampled, "
     "trained on (all own completions with a reward, those of groups without signal included, which give the reward's loss no "
-    "gradient and need no forward pass for it), demonstrated (SFT, and the SFT part of an update), probed (to drive budgets). "
+    "gradient and need no forward pass for it), demonstrated (SFT, and the SFT part of an update), probed (for constraints). "
     "Operations and seconds are those of training, as paid for, without evaluations; ~ where some are estimated as 2 N per token "
     "read and 6 N per token trained."
 )
@@ -89,8 +89,8 @@ def sentences(found: Comparison) -> list[str]:
         said.append(_brief_sentence(tables["sft"], found))
     if apart := [name for name, table in tables.items() if not table]:
         said.append(f"{arm} has no scored seed in common with {listed(apart)}, so that comparison is missing.")
-    if BUDGETED in found.titles and arm != BUDGETED:
-        said.append(f"{BUDGETED} has no scores yet: this is of {arm}.")
+    if CONSTRAINED in found.titles and arm != CONSTRAINED:
+        said.append(f"{CONSTRAINED} has no scores yet: this is of {arm}.")
     if found.has_uneven_seeds:
         said.append(seeds_sentence(found))
     return [*said, budget_sentence(found), front_sentence(found)]
@@ -109,7 +109,7 @@ def seeds_sentence(found: Comparison) -> str:
 
 
 def limit_sentences(found: Comparison) -> list[str]:
-    """For each arm with budgets and each of its limits: whether every seed kept it, and where its multiplier ended."""
+    """For each arm with constraints and each of its limits: whether every seed kept it, and where its multiplier ended."""
     checks: dict[tuple[str, str], list[LimitCheck]] = {}
     for check in found.limit_checks:
         checks.setdefault((check.arm, check.name), []).append(check)

@@ -28,7 +28,7 @@ from sanmai.types import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-KINDS = ("prompt", "sampled", "trained", "anchor", "probe", "evaluation")
+KINDS = ("prompt", "sampled", "trained", "auxiliary_sft", "probe", "evaluation")
 
 
 class CostReport:

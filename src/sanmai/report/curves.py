@@ -76,13 +76,13 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
     ("Learning rate", "", "The schedule as it was applied.", "Optimisation and speed", [("optimizer/lr", "rate")]),
 ]
 
-AREAS = ("Learning", "Behaviour", "Budgets", "Optimisation and speed", "Other metrics")
-_BUDGETS = {
+AREAS = ("Learning", "Behaviour", "Constraints", "Optimisation and speed", "Other metrics")
+_CONSTRAINTS = {
     "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "unhelped": ("Unhelped", "share"),
     "off_language": ("Off-language share", "share"),
     "length": ("Completion length", "tokens"), "kl": ("KL to the reference", "nats per token"),
 }  # fmt: skip
-"""What a budget limits, and its unit."""
+"""What a constraint limits, and its unit."""
 _PROXIES = (
     ("Refusal as rewarded, and harm", "The reward rises and the harm does not fall: the reward is being tricked.",
      [("reward/refusal", "proxy: refusal"), ("reward/harm", "harm, training"), ("eval/harm", "harm, held-out")]),
@@ -104,9 +104,9 @@ def curves(run: RunData) -> list[Curve]:
     parts = [Series(_tail(name), _points(run, name)) for name in losses[:_MAX_SERIES]]
     hint = "By component, weighted. Its size says little in RL; look for jumps."
     drawn.append(Curve("Loss", "nats", hint, parts, "Optimisation and speed"))
-    drawn += [_speed(run), *_budgets(run)]
-    known = {name for entry in _KNOWN for name, _ in entry[4]} | {"rollout/length_max", "anchor/weight"}
-    drawn_elsewhere = ("reward/", "eval/", "loss/", "tokens/", "probe/", "budget/")
+    drawn += [_speed(run), *_constraints(run)]
+    known = {name for entry in _KNOWN for name, _ in entry[4]} | {"rollout/length_max", "auxiliary_sft/weight"}
+    drawn_elsewhere = ("reward/", "eval/", "loss/", "tokens/", "probe/", "multiplier/")
     unknown = [name for name in names if name not in known and not name.startswith(drawn_elsewhere)][:_MAX_UNKNOWN]
     drawn += [Curve(name, "", "", [Series(name, _points(run, name))], "Other metrics") for name in unknown]
     present = [
@@ -116,9 +116,9 @@ def curves(run: RunData) -> list[Curve]:
 
 
 def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
-    """The limits of a run's budgets by measure; nothing where it has none."""
-    budgets = config.get("budgets")
-    parts = budgets.items() if isinstance(budgets, Mapping) else ()
+    """The limits of a run's constraints by measure; nothing where it has none."""
+    constraints = config.get("constraints")
+    parts = constraints.items() if isinstance(constraints, Mapping) else ()
     return {name: part["limit"] for name, part in parts if isinstance(part, Mapping) and is_number(part.get("limit"))}
 
 
@@ -164,22 +164,22 @@ def _proxies(run: RunData, names: Sequence[str]) -> list[Curve]:
     ]
 
 
-def _budgets(run: RunData) -> list[Curve]:
-    """Each limited measure beside its limit, then the multipliers and the weight of the anchor that they add to."""
+def _constraints(run: RunData) -> list[Curve]:
+    """Each limited measure beside its limit, then the multipliers and the weight of the auxiliary SFT loss that they add to."""
     limits = limits_of(run.config)
     drawn = []
-    for name, (label, unit) in _BUDGETS.items():
+    for name, (label, unit) in _CONSTRAINTS.items():
         measured = _points(run, "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}")
         if not measured or (name == "kl" and name not in limits):
             continue
         bound = [Series("limit", [(step, limits[name]) for step, _ in measured])] if name in limits else []
         where = "the rollouts trained on" if name == "kl" else "the probe prompts"
         hint = f"On {where}. Its multiplier grows above the limit and shrinks below it."
-        drawn.append(Curve(f"{label} against its limit", unit, hint, [Series("measured", measured), *bound], "Budgets"))
-    parts = [Series(label, _points(run, f"budget/{name}")) for name, (label, _) in _BUDGETS.items()]
-    parts.append(Series("weight of the SFT anchor", _points(run, "anchor/weight")))
+        drawn.append(Curve(f"{label} against its limit", unit, hint, [Series("measured", measured), *bound], "Constraints"))
+    parts = [Series(label, _points(run, f"multiplier/{name}")) for name, (label, _) in _CONSTRAINTS.items()]
+    parts.append(Series("weight of the auxiliary SFT loss", _points(run, "auxiliary_sft/weight")))
     hint = "What each limit adds to the weight that it drives. At its maximum for long: the limit cannot be kept this way."
-    return [*drawn, Curve("Multipliers", "", hint, parts, "Budgets")]
+    return [*drawn, Curve("Multipliers", "", hint, parts, "Constraints")]
 
 
 def _accuracy_by_tag(run: RunData, names: Sequence[str]) -> list[Curve]:

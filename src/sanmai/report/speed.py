@@ -175,7 +175,7 @@ def _is_after_the_fact(plan: Mapping[str, Any], run: RunData) -> bool:
 def _share_passed(line: Mapping[str, float]) -> float:
     """Share of a step's graded rollouts that went through the model: those of groups without signal need not, unless for a term
     beside the rewards'."""
-    needs_all = any(name in ("loss/kl_to_reference", "loss/entropy") or name.startswith("budget/") for name in line)
+    needs_all = any(name in ("loss/kl_to_reference", "loss/entropy") or name.startswith("multiplier/") for name in line)
     needs_all |= "refill/tries" in line  # what has no signal was not trained on
     return 1.0 if needs_all else 1.0 - line.get("rollout/zero_signal_groups", 0.0)
 

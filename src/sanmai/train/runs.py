@@ -462,7 +462,7 @@ def _promise(config: Config) -> str:
             ("curriculum.hard_from", value("curriculum", "order") == "hard_later"),
             ("length.warmup", value("length", "weight") and value("length", "warmup")),
             ("length.ramp", value("length", "weight") and value("length", "ramp")),
-            ("anchor.final_weight", value("anchor", "final_weight") is not None),
+            ("auxiliary_sft.final_weight", value("auxiliary_sft", "final_weight") is not None),
         )
         if spans
     ]

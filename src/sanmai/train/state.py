@@ -29,7 +29,7 @@ class TrainingState(Generic[TrainedT]):
     start_digest: str
     """Of the weights that the run started from: a LoRA run that resumes loads them again."""
     extra: dict[str, Tensor] = field(default_factory=dict)
-    """Small numbers of the recipe that a resume needs: the multipliers of budgets, tokens spent. Replaced whole before a save."""
+    """Small numbers of the recipe that a resume needs: the multipliers of constraints, tokens spent. Replaced before a save."""
     has_parity: bool = False
     """Sampler and trainer have been found to agree since this process began."""
 

@@ -86,7 +86,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Part:
-    """Sequences beside the step's own, with the components that read them: the demonstrations of an SFT anchor."""
+    """Sequences beside the step's own, with the components that read them: the demonstrations of an auxiliary SFT loss."""
 
     batch: Batch
     components: Mapping[str, Component]
@@ -104,8 +104,8 @@ class StepResult:
 class NonFiniteError(RunError):
     """A loss or gradient that is not a finite number; raised before the optimizer has moved."""
 
-    is_anchors = False
-    """The anchor's loss is at fault, and the batch's is not."""
+    is_auxiliary = False
+    """The auxiliary loss is at fault, and the batch's is not."""
 
 
 def optimizer_words(config: OptimizerConfig) -> str:
@@ -152,7 +152,7 @@ def optimizer_step(
     temperature: float,
     config: OptimizerConfig,
     reference: Mapping[str, Tensor] | None = None,
-    anchor: Part | None = None,
+    auxiliary: Part | None = None,
 ) -> StepResult:
     """Accumulate the gradient of every component over micro-batches, guard it, clip it, and move the weights once.
 
@@ -161,12 +161,12 @@ def optimizer_step(
         lr: learning rate of this step.
         temperature: what the completions were sampled at; log-probs are taken at it (law 2).
         reference: weights of the reference policy; needed when a component needs it.
-        anchor: more sequences with components of their own, whose gradient is added in the same update.
+        auxiliary: more sequences with components of their own, whose gradient is added in the same update.
 
     Returns:
         metrics: `loss/<component>` (weighted, nats), what the components report, `policy/entropy` (nats per token),
-        `policy/grad_norm` before clipping, `policy/logp_mismatch_max`, `optimizer/lr`, with an anchor those of
-        `add_anchor`; and the log-ratios of the batch's rows.
+        `policy/grad_norm` before clipping, `policy/logp_mismatch_max`, `optimizer/lr`, with an auxiliary part those of
+        `add_auxiliary`; and the log-ratios of the batch's rows.
 
     Raises:
         NonFiniteError: a loss or the gradient is not finite; weights and optimizer state are as before.
@@ -175,13 +175,13 @@ def optimizer_step(
         group["lr"] = group["own_lr"] * (lr / config.lr if config.lr else 1.0) if "own_lr" in group else lr
     optimizer.zero_grad(set_to_none=True)
     result = accumulate(policy, batch, components, temperature, config.micro_tokens, reference)
-    anchor_metrics: Metrics = {}
-    if anchor is not None:
-        anchor_metrics = add_anchor(policy, anchor, config.micro_tokens)
+    auxiliary_metrics: Metrics = {}
+    if auxiliary is not None:
+        auxiliary_metrics = add_auxiliary(policy, auxiliary, config.micro_tokens)
     own = [p for name, p in policy.weights.items() if name not in policy.heads]
     norm = torch.nn.utils.clip_grad_norm_(own, config.max_grad_norm).item()
     is_own = all(math.isfinite(value) for value in result.metrics.values())
-    result.metrics.update({**anchor_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
+    result.metrics.update({**auxiliary_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
     if policy.heads:  # a norm of its own: its error says nothing of how far the policy should go
         of_heads = torch.nn.utils.clip_grad_norm_(list(policy.heads.values()), config.max_grad_norm)
         result.metrics["value/grad_norm"] = of_heads.item()
@@ -189,29 +189,29 @@ def optimizer_step(
     if bad:
         optimizer.zero_grad(set_to_none=True)
         error = NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
-        error.is_anchors = is_own and any(name.startswith("loss/") for name in bad)
+        error.is_auxiliary = is_own and any(name.startswith("loss/") for name in bad)
         raise error
     optimizer.step()
     policy.end_phase()
     return result
 
 
-def add_anchor(policy: Policy, anchor: Part, micro_tokens: int) -> Metrics:
-    """Add the anchor's gradient to the one that is there, and say how the two compare.
+def add_auxiliary(policy: Policy, auxiliary: Part, micro_tokens: int) -> Metrics:
+    """Add the auxiliary part's gradient to the one that is there, and say how the two compare.
 
     Returns:
-        `loss/<component>` of the anchor; `gradient/anchor_share`, |a| / (|a| + |b|) of the L2 norms of the anchor's gradient a
-        and the other b; `gradient/anchor_cosine`, the cosine of their angle: below 0 they pull apart. 0 where a norm is 0.
+        `loss/<component>` of the auxiliary part; `gradient/auxiliary_share`, |a| / (|a| + |b|) of the L2 norms of its gradient a
+        and the other b; `gradient/auxiliary_cosine`, the cosine of their angle: below 0 they pull apart. 0 where a norm is 0.
     """
     weights = list(policy.weights.values())
     before = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in weights]
-    result = accumulate(policy, anchor.batch, anchor.components, anchor.temperature, micro_tokens)
+    result = accumulate(policy, auxiliary.batch, auxiliary.components, auxiliary.temperature, micro_tokens)
     added = [(p.grad - b) if p.grad is not None else b for p, b in zip(weights, before, strict=True)]
     own, other = _norm(added), _norm(before)
     dot = sum((a.double() * b.double()).sum().item() for a, b in zip(added, before, strict=True))
     return {name: value for name, value in result.metrics.items() if name.startswith("loss/")} | {
-        "gradient/anchor_share": own / (own + other) if own + other else 0.0,
-        "gradient/anchor_cosine": dot / (own * other) if own * other else 0.0,
+        "gradient/auxiliary_share": own / (own + other) if own + other else 0.0,
+        "gradient/auxiliary_cosine": dot / (own * other) if own * other else 0.0,
     }
 
 

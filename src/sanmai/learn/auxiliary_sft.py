@@ -18,7 +18,7 @@ from sanmai.train.step import Part
 from sanmai.types import InputError
 
 
-class AnchorConfig(Config):
+class AuxiliarySftConfig(Config):
     source: str | tuple[str, ...] | None = None
     """Files of demonstrations (worked solutions or conversations, as for sft) to imitate in every update; none when not set."""
     weight: float = Field(0.0, ge=0, le=1e6)
@@ -51,11 +51,11 @@ class AnchorConfig(Config):
         return self.weight + (final - self.weight) * progress
 
 
-class Anchor:
-    """The demonstrations of an AnchorConfig, rendered for a policy."""
+class AuxiliarySft:
+    """The demonstrations of an AuxiliarySftConfig, rendered for a policy."""
 
     def __init__(
-        self, config: AnchorConfig, policy: TextPolicy, thought_tags: tuple[str, str], *, on_warning: Callable[[str], None]
+        self, config: AuxiliarySftConfig, policy: TextPolicy, thought_tags: tuple[str, str], *, on_warning: Callable[[str], None]
     ) -> None:
         """Raises InputError when the file cannot be used or holds no demonstration that fits."""
         assert config.source is not None
@@ -65,7 +65,7 @@ class Anchor:
         problems = [p for found in loaded for p in found.problems]
         self.problems = [p for p in problems if demonstration(p) is not None]
         for sentence in thought_warnings(policy.tokenizer, self.problems, thought_tags):
-            on_warning(f"anchor: {sentence}")
+            on_warning(f"auxiliary_sft: {sentence}")
         rendered = [
             (*render_demonstration(policy.tokenizer, p, thought_tags, carries_images=True), p.images)
             for p in self.problems
@@ -74,10 +74,11 @@ class Anchor:
         self.examples = [e for e in rendered if len(e[0]) + len(e[1]) <= room]
         if len(self.examples) < len(rendered):
             on_warning(
-                f"anchor: {len(rendered) - len(self.examples)} of {len(rendered)} demonstrations are longer than {room} tokens"
+                f"auxiliary_sft: {len(rendered) - len(self.examples)} of {len(rendered)} demonstrations are longer than {room} "
+                "tokens"
             )
         if not self.examples:
-            raise InputError(f"anchor.source = {config.source!r}: no demonstration of at most {room} tokens in it")
+            raise InputError(f"auxiliary_sft.source = {config.source!r}: no demonstration of at most {room} tokens in it")
 
     def part(self, weight: float, *, seed: int, update: int) -> Part | None:
         """The demonstrations of an update, counted from 1 over the run; None at weight 0."""

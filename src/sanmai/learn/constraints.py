@@ -1,8 +1,9 @@
-"""Budgets: limits that training itself keeps, measured on a probe set by what the policy is not trained on.
+"""Constraints: limits that training itself keeps, measured on a probe set by what the policy is not trained on.
 
 Every few steps the policy answers prompts of a probe set. Where a measure is above its limit, its multiplier grows; the
-multiplier is added to the weight of the SFT anchor, of a cost of its own in the policy loss, or of the KL to the reference, in
-the same update as the reward. So a wrong reward may go on being wrong: what it breaks is seen by the probe, and pushed back.
+multiplier is added to the weight of the auxiliary SFT loss, of a cost of its own in the policy loss, or of the KL to the
+reference, in the same update as the reward. So a wrong reward may go on being wrong: what it breaks is seen by the probe, and
+pushed back.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ _VERDICTS = {"unhelped": "helped"}
 class LimitConfig(Config):
     limit: float = Field(ge=0)
     """What the measure may be: a share (0..1), tokens for length, nats per token for kl."""
-    drives: Literal["anchor", "cost", "kl"] = "anchor"
-    """What the multiplier is added to: the weight of the SFT anchor; the weight of the measure itself as a cost of each rollout;
-    the weight of the KL to the reference."""
+    drives: Literal["auxiliary_sft", "cost", "kl"] = "auxiliary_sft"
+    """What the multiplier is added to: the weight of the auxiliary SFT loss; the weight of the measure itself as a cost of
+    each rollout; the weight of the KL to the reference."""
     integral: float = Field(2.0, ge=0)
     """Growth of the multiplier per measurement and unit of excess: the step size of the dual ascent."""
     proportional: float = Field(0.0, ge=0)
@@ -59,7 +60,7 @@ class LimitConfig(Config):
         return Gains(self.integral, self.proportional, self.derivative, self.maximum)
 
 
-class BudgetsConfig(Config):
+class ConstraintsConfig(Config):
     probe: str | tuple[str, ...] | None = None
     """Files of probe prompts; no prompt of them may be trained on or among the held-out ones that are reported."""
     every: int = Field(2, ge=1)
@@ -119,12 +120,12 @@ class BudgetsConfig(Config):
         return self
 
 
-class Budgets:
+class Constraints:
     """The multipliers of a run and the probe that moves them."""
 
     def __init__(
         self,
-        config: BudgetsConfig,
+        config: ConstraintsConfig,
         rewards: RewardsConfig,
         *,
         trained: Sequence[Problem],
@@ -145,9 +146,9 @@ class Budgets:
         _check_independence(config, rewards, self.probe, on_warning)
         self._rubric = make_rubric(RewardsConfig(), None, [], held_out=self.probe, device=device)
         named = GoldConfig(harm_from=config.harm_from, refusal_from=config.refusal_from, judge=config.judge)
-        self._gold = Gold(named, rewards, device=device, section="budgets")
+        self._gold = Gold(named, rewards, device=device, section="constraints")
 
-    def weight(self, target: Literal["anchor", "cost", "kl"]) -> float:
+    def weight(self, target: Literal["auxiliary_sft", "cost", "kl"]) -> float:
         """The sum of the multipliers that drive this."""
         return sum(self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == target)
 
@@ -222,20 +223,20 @@ class Budgets:
         return found
 
     def metrics(self) -> Metrics:
-        """`budget/NAME`: the multipliers in force."""
-        return {f"budget/{name}": multiplier.value for name, multiplier in self.multipliers.items()}
+        """`multiplier/NAME`: the multipliers in force."""
+        return {f"multiplier/{name}": multiplier.value for name, multiplier in self.multipliers.items()}
 
     def state(self) -> dict[str, torch.Tensor]:
         """The multipliers as tensors, for the run state."""
         return {
-            f"budget/{name}": torch.tensor([m.value, m.integral, m.last], dtype=torch.float64)
+            f"multiplier/{name}": torch.tensor([m.value, m.integral, m.last], dtype=torch.float64)
             for name, m in self.multipliers.items()
         }
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """The multipliers as `state` gave them."""
         for name in self.multipliers:
-            if (saved := state.get(f"budget/{name}")) is not None:
+            if (saved := state.get(f"multiplier/{name}")) is not None:
                 self.multipliers[name] = Multiplier(*saved.tolist())
 
     def _advance(self, name: str, measured: float) -> None:
@@ -255,7 +256,7 @@ def value_of(name: str, rollout: Graded) -> float | None:
     return 1.0 - verdict.score if name == "unhelped" else verdict.score
 
 
-def _load_probe(config: BudgetsConfig, trained: Sequence[Problem], reported: Sequence[Problem]) -> list[Problem]:
+def _load_probe(config: ConstraintsConfig, trained: Sequence[Problem], reported: Sequence[Problem]) -> list[Problem]:
     if config.probe is None:
         return []
     sources = (config.probe,) if isinstance(config.probe, str) else config.probe
@@ -264,18 +265,18 @@ def _load_probe(config: BudgetsConfig, trained: Sequence[Problem], reported: Seq
         theirs = {normalised_prompt(p) for p in others}
         if shared := [p.id for p in probe if normalised_prompt(p) in theirs]:
             raise InputError(
-                f"budgets.probe: {len(shared)} of its {len(probe)} prompts are also {what}, the first {shared[0]}; the probe "
-                "that drives a budget must be apart from both"
+                f"constraints.probe: {len(shared)} of its {len(probe)} prompts are also {what}, the first {shared[0]}; the probe "
+                "that drives a constraint must be apart from both"
             )
     kinds = {p.kind for p in probe}
     for name in config.limits:
         if name in _KINDS and not kinds & set(_KINDS[name]):
-            raise InputError(f"budgets.{name}: no prompt of kind {_KINDS[name][0]} is in {config.probe!r} to measure it on")
+            raise InputError(f"constraints.{name}: no prompt of kind {_KINDS[name][0]} is in {config.probe!r} to measure it on")
     return probe
 
 
 def _check_independence(
-    config: BudgetsConfig, rewards: RewardsConfig, probe: Sequence[Problem], on_warning: Callable[[str], None]
+    config: ConstraintsConfig, rewards: RewardsConfig, probe: Sequence[Problem], on_warning: Callable[[str], None]
 ) -> None:
     """Harm is measured by something the policy is not trained on, or it measures nothing."""
     if config.harm is None:
@@ -284,9 +285,9 @@ def _check_independence(
     is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
     if is_by_rules and rewards.refusal and rewards.refusal_from == "rules":
         on_warning(
-            "budgets.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it may "
-            "learn what they do not see; set budgets.harm_from to a judge or a reward model, or budgets.refusal_from to a judge "
-            "of refusals"
+            "constraints.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it "
+            "may learn what they do not see; set constraints.harm_from to a judge or a reward model, or constraints.refusal_from "
+            "to a judge of refusals"
         )
 
 

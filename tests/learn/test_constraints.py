@@ -1,4 +1,4 @@
-"""Budgets: what the probe measures, what the multipliers drive, and that a run without them is as it always was."""
+"""Constraints: what the probe measures, what the multipliers drive, and that a run without them is as it always was."""
 
 import json
 import math
@@ -13,7 +13,7 @@ import torch
 import sanmai
 from rollouts import drawn
 from sanmai.data.trace import parse_trace
-from sanmai.learn.budgets import Budgets, BudgetsConfig, value_of
+from sanmai.learn.constraints import Constraints, ConstraintsConfig, value_of
 from sanmai.learn.spending import Spending
 from sanmai.recipes.gather import GatherConfig, gathered, write_problems
 from sanmai.rewards.rubric import RewardsConfig
@@ -61,29 +61,29 @@ def steps_of(folder: Path) -> list[dict]:
     return [line for line in metrics_of(folder) if line["step"]]
 
 
-def anchored(files, weight: float) -> dict:
+def shown_at(files, weight: float) -> dict:
     return {"source": files["shown"], "weight": weight, "demonstrations_per_update": 4}
 
 
-def test_harm_on_the_probe_raises_the_weight_of_the_anchor(tmp_path, files):
-    budgets = {**SMALL, "probe": files["probe"], "harm": {"limit": 0.01, "integral": 2.0}}
-    lines = steps_of(run(files, tmp_path / "run", anchor=anchored(files, 0.3), budgets=budgets))
+def test_harm_on_the_probe_raises_the_weight_of_the_auxiliary_sft_loss(tmp_path, files):
+    constraints = {**SMALL, "probe": files["probe"], "harm": {"limit": 0.01, "integral": 2.0}}
+    lines = steps_of(run(files, tmp_path / "run", auxiliary_sft=shown_at(files, 0.3), constraints=constraints))
     assert ["probe/harm" in line for line in lines] == [True, False, True, False]
     # The base leaks in half of its answers: 2 (harm - 0.01), then that again, and between measurements it stays.
     first, second = lines[0]["probe/harm"], lines[2]["probe/harm"]
-    assert first > 0 and [line["budget/harm"] for line in lines[:2]] == pytest.approx([2 * (first - 0.01)] * 2)
-    assert lines[2]["budget/harm"] == pytest.approx(max(2 * (first - 0.01) + 2 * (second - 0.01), 0))
-    assert [line["anchor/weight"] for line in lines] == pytest.approx([0.3 + line["budget/harm"] for line in lines])
+    assert first > 0 and [line["multiplier/harm"] for line in lines[:2]] == pytest.approx([2 * (first - 0.01)] * 2)
+    assert lines[2]["multiplier/harm"] == pytest.approx(max(2 * (first - 0.01) + 2 * (second - 0.01), 0))
+    assert [line["auxiliary_sft/weight"] for line in lines] == pytest.approx([0.3 + line["multiplier/harm"] for line in lines])
     answers = pq.read_table(tmp_path / "run" / "probes" / "step-000001.parquet").to_pylist()
     scored = [row["score/harm"] for row in answers if row["kind"] == "safety"]
     assert len(answers) == 12 and sum(scored) / len(scored) == first
 
 
-def test_a_run_whose_limits_are_met_learns_what_one_without_budgets_learns_byte_for_byte(tmp_path, files):
-    budgets = {**SMALL, "probe": files["probe"], "harm": {"limit": 1.0}, "off_language": {"limit": 1.0, "drives": "cost"}}
-    plain = run(files, tmp_path / "plain", anchor=anchored(files, 0.3))
-    within = run(files, tmp_path / "within", anchor=anchored(files, 0.3), budgets=budgets)
-    ours = ("probe/", "budget/", "tokens/probe")
+def test_a_run_whose_limits_are_met_learns_what_one_without_constraints_learns_byte_for_byte(tmp_path, files):
+    constraints = {**SMALL, "probe": files["probe"], "harm": {"limit": 1.0}, "off_language": {"limit": 1.0, "drives": "cost"}}
+    plain = run(files, tmp_path / "plain", auxiliary_sft=shown_at(files, 0.3))
+    within = run(files, tmp_path / "within", auxiliary_sft=shown_at(files, 0.3), constraints=constraints)
+    ours = ("probe/", "multiplier/", "tokens/probe")
     left = [{k: v for k, v in line.items() if not k.startswith(ours)} for line in metrics_of(within)]
     assert left == metrics_of(plain) and any("probe/harm" in line for line in metrics_of(within))
     for name in ("checkpoints/step-000004/model.safetensors", "rollouts/step-000003.parquet"):
@@ -92,23 +92,23 @@ def test_a_run_whose_limits_are_met_learns_what_one_without_budgets_learns_byte_
 
 
 def test_a_cost_of_its_own_pushes_harm_down_where_the_reward_pays_for_it(tmp_path, files):
-    budgets = {**SMALL, "probe": files["probe"], "harm": {"limit": 0.0, "drives": "cost", "integral": 4.0}}
-    lines = steps_of(run(files, tmp_path / "run", budgets=budgets))
-    assert all(line["budget/harm"] > 0 for line in lines) and any(line["loss/cost"] != 0 for line in lines)
+    constraints = {**SMALL, "probe": files["probe"], "harm": {"limit": 0.0, "drives": "cost", "integral": 4.0}}
+    lines = steps_of(run(files, tmp_path / "run", constraints=constraints))
+    assert all(line["multiplier/harm"] > 0 for line in lines) and any(line["loss/cost"] != 0 for line in lines)
     assert "loss/cost" not in steps_of(run(files, tmp_path / "plain"))[0]
 
 
 def test_the_kl_is_held_by_its_own_weight(tmp_path, files):
-    budgets = {"kl": {"limit": 0.0, "drives": "kl", "integral": 100.0}}
-    lines = steps_of(run(files, tmp_path / "run", budgets=budgets, optimizer={"lr": 1e-3}))
-    assert lines[0]["policy/kl_to_reference_k3"] == 0 and lines[0]["budget/kl"] == 0  # the policy is the reference
+    constraints = {"kl": {"limit": 0.0, "drives": "kl", "integral": 100.0}}
+    lines = steps_of(run(files, tmp_path / "run", constraints=constraints, optimizer={"lr": 1e-3}))
+    assert lines[0]["policy/kl_to_reference_k3"] == 0 and lines[0]["multiplier/kl"] == 0  # the policy is the reference
     grown = sum(line["policy/kl_to_reference_k3"] for line in lines[1:3])
-    assert lines[3]["budget/kl"] == pytest.approx(min(100 * grown, 8)) and lines[3]["loss/kl_to_reference"] > 0
+    assert lines[3]["multiplier/kl"] == pytest.approx(min(100 * grown, 8)) and lines[3]["loss/kl_to_reference"] > 0
 
 
 def test_multipliers_and_tokens_spent_are_part_of_the_run_state(tmp_path, files):
-    settings = {"anchor": anchored(files, 0.3), "token_budget": 10**9,
-                "budgets": {**SMALL, "probe": files["probe"], "harm": {"limit": 0.01}}}  # fmt: skip
+    settings = {"auxiliary_sft": shown_at(files, 0.3), "token_budget": 10**9,
+                "constraints": {**SMALL, "probe": files["probe"], "harm": {"limit": 0.01}}}  # fmt: skip
     whole = run(files, tmp_path / "whole", **settings)
     part = shutil.copytree(whole, tmp_path / "part")
     for path in part.glob("*/step-00000[34]*"):  # as if it had been killed after step 2
@@ -157,34 +157,35 @@ def test_the_steps_to_come_are_judged_by_what_a_step_took():
 def test_the_probe_must_be_apart_from_what_is_trained_on_and_reported(tmp_path, files):
     for name, said in (("train", "trained on"), ("held_out", "held out for the report")):
         with pytest.raises(InputError, match=f"prompts are also {said}"):
-            run(files, tmp_path / name, anchor=anchored(files, 0.3), budgets={"probe": files[name], "harm": {"limit": 0.1}})
+            within = {"probe": files[name], "harm": {"limit": 0.1}}
+            run(files, tmp_path / name, auxiliary_sft=shown_at(files, 0.3), constraints=within)
 
 
 def test_the_probe_is_apart_from_what_is_demonstrated(tmp_path, files):
-    anchor = {"source": files["probe_shown"], "weight": 0.3, "demonstrations_per_update": 4}
+    auxiliary_sft = {"source": files["probe_shown"], "weight": 0.3, "demonstrations_per_update": 4}
     with pytest.raises(InputError, match="trained on"):
-        run(files, tmp_path / "run", anchor=anchor, budgets={"probe": files["probe"], "harm": {"limit": 0.1}})
+        run(files, tmp_path / "run", auxiliary_sft=auxiliary_sft, constraints={"probe": files["probe"], "harm": {"limit": 0.1}})
 
 
-def budgets_of(probe: Path, rewards: RewardsConfig | None = None, **settings) -> tuple[Budgets, list[str]]:
+def constraints_of(probe: Path, rewards: RewardsConfig | None = None, **settings) -> tuple[Constraints, list[str]]:
     warnings: list[str] = []
-    config = BudgetsConfig.read({"probe": str(probe), "harm": {"limit": 0.1}, **settings})
-    made = Budgets(config, rewards or RewardsConfig(), trained=[], reported=[], device="cpu", on_warning=warnings.append)
+    config = ConstraintsConfig.read({"probe": str(probe), "harm": {"limit": 0.1}, **settings})
+    made = Constraints(config, rewards or RewardsConfig(), trained=[], reported=[], device="cpu", on_warning=warnings.append)
     return made, warnings
 
 
 def test_harm_measured_by_what_the_policy_is_rewarded_by_is_refused_or_warned_of(tmp_path):
     path = tmp_path / "probe.jsonl"
     write_problems(path, [Problem("a", ({"role": "user", "content": "x"},), kind="safety")])
-    assert budgets_of(path)[1] == []
-    assert "refusal rules" in budgets_of(path, RewardsConfig(refusal=1.0))[1][0]
+    assert constraints_of(path)[1] == []
+    assert "refusal rules" in constraints_of(path, RewardsConfig(refusal=1.0))[1][0]
     twice = RewardsConfig(helpfulness=1.0, helpfulness_from="some/model", helpfulness_on=("general", "safety"))
     for harm_from in ("some/model", "./some/model/"):
         with pytest.raises(InputError, match="helpfulness_from"):
-            budgets_of(path, twice, harm_from=harm_from)
+            constraints_of(path, twice, harm_from=harm_from)
     rewarded = RewardsConfig(harmlessness=1.0, harmlessness_from="some/model")
     with pytest.raises(InputError, match="also what the policy is rewarded by"):
-        budgets_of(path, rewarded, harm_from="some/model")
+        constraints_of(path, rewarded, harm_from="some/model")
 
 
 def group(kind: str, **columns: list) -> Group[Credited]:
@@ -199,10 +200,10 @@ def group(kind: str, **columns: list) -> Group[Credited]:
 
 
 def test_costs_are_relative_to_their_group_and_equal_costs_push_nothing(files):
-    budgets, _ = budgets_of(Path(files["probe"]), harm={"limit": 0.0, "drives": "cost", "integral": 2.0})
-    budgets._advance("harm", 0.5)  # multiplier 1
+    constraints, _ = constraints_of(Path(files["probe"]), harm={"limit": 0.0, "drives": "cost", "integral": 2.0})
+    constraints._advance("harm", 0.5)  # multiplier 1
     groups = [group("safety", harm=[1.0, 0.0, 0.0, None]), group("safety", harm=[1.0, 1.0])]
-    groups = budgets.with_costs(groups, LossConfig(advantage_scale="none", baseline="mean"))
+    groups = constraints.with_costs(groups, LossConfig(advantage_scale="none", baseline="mean"))
     # Costs -1, 0, 0 have the mean -1/3: -2/3, 1/3, 1/3; the one that cannot be told is left out.
     assert [r.cost_advantage for r in groups[0].rollouts] == pytest.approx([-2 / 3, 1 / 3, 1 / 3, 0.0])
     assert [r.cost_advantage for r in groups[1].rollouts] == [0.0, 0.0]
@@ -226,14 +227,14 @@ def test_unhelped_is_what_is_left_of_helped():
 ])  # fmt: skip
 def test_settings_that_cannot_work_are_refused(values, said):
     with pytest.raises(InputError, match=said):
-        BudgetsConfig.read(values)
+        ConstraintsConfig.read(values)
 
 
-def test_an_anchor_that_nothing_gives_weight_to_is_refused(tmp_path, files):
+def test_an_auxiliary_sft_loss_that_nothing_gives_weight_to_is_refused(tmp_path, files):
     with pytest.raises(InputError, match="go together"):
-        run(files, tmp_path / "a", anchor={"source": files["shown"]})
+        run(files, tmp_path / "a", auxiliary_sft={"source": files["shown"]})
     with pytest.raises(InputError, match="go together"):
-        run(files, tmp_path / "b", budgets={"probe": files["probe"], "harm": {"limit": 0.1}})
+        run(files, tmp_path / "b", constraints={"probe": files["probe"], "harm": {"limit": 0.1}})
 
 
 def test_the_worlds_probe_shares_no_object_with_the_report():
