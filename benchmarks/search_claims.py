@@ -107,7 +107,7 @@ class Exact:
         of_outcome: it says something of finished completions alone.
     """
 
-    name, is_gold = "truth of the steps", False
+    name, is_gold, others_weight = "truth of the steps", False, 0.0
 
     def __init__(self, truth: Truth, flip: float, seed: int, *, of_outcome: bool = False) -> None:
         self.truth, self.flip, self.seed, self.of_outcome = truth, flip, seed, of_outcome
@@ -141,13 +141,14 @@ def answers(truth: Truth, searches: Sequence[Search], budgets: Sequence[float]) 
     """Gold of what the guide chooses among what was finished within the budget of each problem."""
     found = []
     for search, budget in zip(searches, budgets, strict=True):
+        known = search.tree.within(budget)
         leaves = []
-        for path in search.strategy.finals(search.tree):
-            node = search.tree.nodes[path]
-            text = truth.policy.tokenizer.decode(search.tree.tokens(node.path)[:-1])
+        for path in search.strategy.finals(known):
+            node = known.nodes[path]
+            text = truth.policy.tokenizer.decode(known.tokens(path)[:-1])
             gold = world.verify(search.problem, parse_trace(text)).score
-            leaves.append(Leaf(node.path, node.at, node.scores.get("guide"), gold, None, 0))
-        chosen = choose([leaf for leaf in leaves if leaf.at <= budget], "best")
+            leaves.append(Leaf(path, node.at, node.scores.get("guide"), gold, None, 0))
+        chosen = choose(leaves, "best")
         found.append(chosen.gold or 0.0 if chosen else 0.0)
     return found
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from sanmai.data.steps import Cutter, StepRule, aggregate, boundaries, decoder, token_ends
+from sanmai.data.steps import Cutter, StepRule, aggregate, boundaries, character_ends, decoder, token_ends
 from sanmai.world.arithmetic import addition_chain
 from sanmai.world.tokenizer import build_tokenizer
 
@@ -166,3 +166,16 @@ def test_what_is_made_of_step_scores_is_what_is_named_and_each_has_its_bias():
             aggregate(wrong, "min")
     with pytest.raises(ValueError, match="expected min, product, last, mean, max"):
         aggregate(scores, "prod")  # ty: ignore[invalid-argument-type]
+
+
+def test_a_literal_replacement_character_is_whole_where_it_stands():
+    # U+FFFD is also what a decoder says while the rest of a character is lacking; what follows tells the two apart.
+    spelt = {1: b"ab", 2: "\ufffd".encode(), 3: b"c", 4: "\u00e9".encode()[:1], 5: "\u00e9".encode()[1:], 6: b""}
+    spelt |= {7 + k: "\ufffd".encode()[k : k + 1] for k in range(3)}
+    decode = lambda tokens: b"".join(spelt[t] for t in tokens).decode("utf-8", errors="replace")  # noqa: E731
+    assert character_ends([1, 2, 3], decode) == [2, 3, 4]
+    assert token_ends([1, 2, 3, 3], decode, [3, 4]) == [2, 3]  # it was "two steps end in one token"
+    assert character_ends([2, 2, 2, 3], decode) == [1, 2, 3, 4]
+    assert character_ends([1, 4, 5, 3], decode) == [2, 2, 3, 4]  # half an e with an accent is none
+    assert character_ends([1, 7, 8, 9, 3], decode) == [2, 2, 2, 3, 4]  # in three pieces
+    assert character_ends([1, 2, 6], decode)[-1] == 3

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sanmai.policies.text.decoder import DenseDecoder, fuse
+from sanmai.policies.text.keeping import Keeping
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Part, Prefixes
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
@@ -115,3 +116,22 @@ def test_what_is_kept_does_not_depend_on_threads():
         three_levels(policy, kept)
         found.append([(key, part.start, part.end, part.keys[0].numpy().tobytes()) for key, part in kept._kept.items()])
     assert found[0] == found[1] and found[0]
+
+
+def test_what_is_made_in_a_call_and_what_was_kept_are_never_more_than_the_room(monkeypatch):
+    policy, peaks = random_policy(), []
+    bytes_per_token = DenseDecoder(policy.dense, fuse(policy.dense), 1).bytes_per_token
+    end = Keeping.end
+
+    def measured(self):
+        made = [part for _, part in self._prompts.values()] + [part for _, part in self._written.values()]
+        peaks.append(self.prefixes.num_bytes + sum(part.num_bytes for part in made))
+        end(self)
+
+    monkeypatch.setattr(Keeping, "end", measured)
+    prompts = [[k, *range(50, 62)] for k in range(9)]  # 117 tokens, beside what is drawn
+    for tokens in (10, 60, 130, 300):
+        kept = Prefixes(tokens * bytes_per_token)
+        assert [t for t, *_ in three_levels(policy, kept, prompts)] == [t for t, *_ in three_levels(policy, None, prompts)]
+        assert 0 <= max(peaks) <= tokens * bytes_per_token and (max(peaks) > 0) is (tokens > 25)
+        peaks.clear()

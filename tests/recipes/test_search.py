@@ -17,10 +17,10 @@ import sanmai
 from sanmai.data.preferences import load_pairs
 from sanmai.data.problems import load_problems
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.search_data import best_right, shared_tokens, sibling_pairs
+from sanmai.recipes.search_data import best_right, conversation, shared_tokens, sibling_pairs
 from sanmai.report.search_html import fallen, lines_of
 from sanmai.search.drive import Driver
-from sanmai.search.results import Leaf, budgets, choose, curve_of_k, gold_at, passed
+from sanmai.search.results import Leaf, choose, curve_of_k, gold_by, passed
 from sanmai.search.tree import Node, Tree
 from sanmai.stats import pass_at_k
 from sanmai.types import InputError, Problem, RunError, StopReason
@@ -113,8 +113,9 @@ def test_what_is_chosen_among_the_finished_and_when():
     ]  # fmt: skip
     assert choose(leaves, "best").leaf.path == (0,) and choose(leaves, "vote").leaf.answer == "8"
     assert choose(leaves, "weighted").leaf.answer == "7"  # .9 against .4 + .3
-    assert [gold_at({"p": leaves}, b, "best")["p"] for b in (40, 50, 99, 100)] == [0.0, 1.0, 1.0, 0.0]
-    assert passed({"p": leaves}, 100) == {"p": 1.0} and budgets([{"p": leaves}])[0] == 50
+    by = lambda b: [leaf for leaf in leaves if leaf.at <= b]  # noqa: E731
+    assert [gold_by({"p": by(b)}, "best")["p"] for b in (40, 50, 99, 100)] == [0.0, 1.0, 1.0, 0.0]
+    assert passed({"p": leaves}) == {"p": 1.0} and passed({"p": leaves[:1]}) == {"p": 0.0}
     tied = [Leaf((k,), 1, 0.5, float(k == 2), "a", 1) for k in range(4)]
     assert choose(tied, "best").gold == 0.25 and choose([leaves[3]], "best") is None
 
@@ -176,13 +177,36 @@ def test_pairs_are_of_siblings_whose_worth_differs():
     assert best_right(leaves).path == (0, 0) and best_right(leaves[1:]) is None
 
 
-def test_a_completion_and_its_revision_have_no_beginning_in_common():
-    tree = Tree("p", ("t",))
+def test_a_revision_answers_what_it_was_shown_and_is_no_pair_with_what_it_revises():
+    tree, revised = Tree("p", ("t",)), (1, 2, 4, 5, 3)
     tree.add(Node((0,), (4, 5), (-0.1, -0.1), StopReason.STOP))
-    tree.add(Node((0, 0), (4, 6, 7), (-0.1,) * 3, StopReason.STOP, prompt=(1, 2, 4, 5, 3)))
-    leaves = [Leaf((0,), 1, 0.5, 0.0, None, 2), Leaf((0, 0), 2, 0.5, 1.0, None, 3)]
-    [(node, better, worse, _)] = sibling_pairs(tree, leaves, 0.5)
-    assert (node, better.path, worse.path) == ((0,), (0, 0), (0,)) and shared_tokens(tree, node, better, worse) == 0
+    for k in (0, 1):
+        tree.add(Node((0, k), (4, 6 + k), (-0.1,) * 2, StopReason.STOP, prompt=revised))
+    texts, ask = {(0,): "it is 7", (0, 0): "it is 8", (0, 1): "no"}, [{"role": "user", "content": "4 + 4 ?"}]
+    assert conversation(tree, (0,), ask, texts, "again") == ask
+    shown = [*ask, {"role": "assistant", "content": "it is 7"}, {"role": "user", "content": "again"}]
+    assert conversation(tree, (0, 1), ask, texts, "again") == shown
+    leaves = [Leaf((0,), 1, 0.5, 0.0, None, 2), Leaf((0, 0), 2, 0.5, 1.0, None, 2)]
+    assert sibling_pairs(tree, leaves, 0.5) == []
+    [(node, better, worse, _)] = sibling_pairs(tree, [*leaves, Leaf((0, 1), 2, 0.5, 0.0, None, 2)], 0.5)
+    assert (node, better.path, worse.path) == ((0,), (0, 0), (0, 1)) and shared_tokens(tree, node, better, worse) == 0
+
+
+def test_data_of_revisions_is_read_as_the_conversation_that_they_answer(tmp_path):
+    def guide(problem, text):  # likes what says more: a revision where it is longer
+        return float(len(text))
+
+    asked = {"source": "world", "limit": 6, "world": {"digits": [2], "train": 60}}
+    out = sanmai.search("tiny", asked, guide=guide, for_data=True, strategy="revise", width=3, revisions=2, out=tmp_path / "run")
+    rows = pq.read_table(out / "data.parquet").to_pylist()
+    trees = [row for path in sorted((out / "trees").iterdir()) for row in pq.read_table(path).to_pylist()]
+    prompts = {(row["problem_id"], row["text"].replace("<|end|>", "")): row["prompt"] for row in trees}
+    assert rows and all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    for row in rows:
+        is_revision = len(row["messages"]) > 2
+        assert [m["role"] for m in row["messages"][-4:-1]] == (["user", "assistant", "user"] if is_revision else ["user"])
+    found = load_problems(out / "data.parquet").problems
+    assert [len(p.messages) for p in found] == [len(row["messages"]) - 1 for row in rows] and prompts
 
 
 COMMAND = """

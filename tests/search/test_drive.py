@@ -13,10 +13,26 @@ from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.search_settings import guide_of
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import JudgeConfig
+from sanmai.rewards.judging.math_judge import CorrectnessJudge
 from sanmai.search.drive import Driver, Limits, totals
-from sanmai.search.guides import Agreement, Candidate, Entropy, Found, Function, Graded, LogProb, Process, Sum
+from sanmai.search.guides import (
+    Agreement,
+    Candidate,
+    CountedReplies,
+    Entropy,
+    Found,
+    Function,
+    Graded,
+    LogProb,
+    Process,
+    Sum,
+)
 from sanmai.search.mcts import Mcts
-from sanmai.search.strategies import GUIDE, Beam, BestOfN, Particles, Rebase, Revise
+from sanmai.search.results import choose, leaves_of
+from sanmai.search.strategies import GUIDE, OTHERS, Beam, BestOfN, Particles, Rebase, Revise
+from sanmai.search.tree import Node, Tree
 from sanmai.types import InputError, Problem, StopReason, Verdict
 from tiny_models import random_policy
 
@@ -109,7 +125,7 @@ def test_a_budget_ends_a_tree_and_the_rest_goes_on(policy):
     for search in searches:
         assert 500 <= search.ledger.paid < 500 + 8 * 24 and len(search.tree.nodes) > 8
     ats = sorted({node.at for node in searches[0].tree.nodes.values()})
-    assert len(ats) > 1 and all(node.at <= ats[0] for node in searches[0].tree.ended(ats[0]))
+    assert len(ats) > 1 and all(node.at <= ats[0] for node in searches[0].tree.within(ats[0]).ended())
 
 
 @pytest.mark.parametrize("strategy", [BestOfN(None), Beam(branch=3, repeats=True), Revise(chains=3)], ids=repr)
@@ -211,3 +227,54 @@ def test_a_process_model_reads_the_policys_tokens_to_the_last_step_or_the_text()
 def test_what_no_guide_can_score_is_counted(policy):
     _, (search,) = searched(policy, PROBLEMS[:1], BestOfN(4), guide=Function(lambda problem, text: None))
     assert search.ledger.unscored == 4 and all(node.scores == {GUIDE: None} for node in search.tree.nodes.values())
+
+
+def test_what_ended_beside_a_lookahead_is_scored_though_the_budget_is_used_up(policy):
+    beam = Beam(branch=4, lookahead=4, repeats=True)
+    for budget in range(330, 500, 10):
+        limits = Limits(24, 6, budget=budget)
+        _, searches = searched(policy, PROBLEMS, beam, limits=limits, prefixes=Prefixes(10**7))
+        for tree in (search.tree for search in searches):
+            assert all(GUIDE in node.scores for node in tree.ended() if node.at <= budget)
+
+
+def test_agreement_goes_by_all_that_are_finished_when_an_answer_is_chosen():
+    def node(number, answer, *others):
+        keys = [*others, answer]
+        share = keys.count(answer) / len(keys)
+        return Node((number,), (number,), (-0.1,), StopReason.STOP, (), {GUIDE: 0.5 * share + 0.1, OTHERS: 0.5 * share}, number)
+
+    tree, answers = Tree("p", ("t",)), {(0,): "7", (1,): "8", (2,): "8"}
+    tree.add(node(0, "7"))
+    tree.add(node(1, "8", "7"))
+    tree.add(node(2, "8", "7", "8"))
+    stale = leaves_of(tree, {}, answers, list(answers))
+    assert choose(stale, "best").leaf.path == (0,)  # alone then, so all agreed with it
+    fresh = leaves_of(tree, {}, answers, list(answers), others_weight=0.5)
+    assert [leaf.guide for leaf in fresh] == pytest.approx([0.1 + 0.5 / 3, 0.1 + 1 / 3, 0.1 + 1 / 3])
+    assert choose(fresh, "best").leaf.answer == "8"
+    first = tree.within(1)
+    assert [leaf.guide for leaf in leaves_of(first, {}, answers, [(0,), (1,)], others_weight=0.5)] == pytest.approx([0.35, 0.35])
+    both = Sum([LogProb(), Agreement()], [1.0, 3.0])
+    found = both([candidate("a")])[0]
+    assert both.others_weight == 0.75 and found.of_others == 0.75 and found.score == pytest.approx(0.25 * 0.36787944 + 0.75)
+
+
+def test_a_judges_questions_and_replies_are_paid_for_from_a_cache_too(policy):
+    def complete(batch):
+        return ["so it is" if number % 2 == 0 else Failure("timeout", "none") for number, _ in enumerate(batch)]
+
+    replies = CountedReplies(complete, lambda text: len(text.split()))
+    ask = [{"role": "user", "content": "is it so ?"}]
+    assert replies([ask, ask]) == ["so it is", Failure("timeout", "none")] and replies.tokens == 4 + 4 + 3
+    judge = CorrectnessJudge(JudgeConfig(model="m", failure_budget=1.0), replies)
+    guide = Graded("judge", judge, counts=lambda: replies.tokens, is_gold=True)
+    _, (search,) = searched(policy, PROBLEMS[:1], BestOfN(4), guide=guide)
+    ended = len(search.tree.ended())
+    assert ended and search.ledger.scored > 50 * ended and search.ledger.scored == replies.tokens - 11
+
+
+def test_an_aggregation_that_nothing_reads_is_refused(policy):
+    asked = resolve(find_recipe("search"), values={"guide": ["logp", "entropy"], "aggregation": "mean"})
+    with pytest.raises(InputError, match=r"aggregation = 'mean' is read only by a process model"):
+        guide_of(asked, policy)

@@ -94,3 +94,14 @@ def test_noise_in_the_guide_hurts_and_honest_rollouts_do_not_care():
     plain = Mcts(branch=4, simulations=6)
     blind = fmean(answered(noisy_table.run(plain, s)[0], plain) for s in range(60))
     assert right > blind + 0.1
+
+
+def test_a_node_without_a_token_has_no_prior():
+    # What has used up its budget is cut off at once: it says nothing of how likely it was.
+    tree = Tree("p", ("t",))
+    for k, logp in enumerate([(-0.5,), (), (-0.5, -0.5)]):
+        tree.add(Node((k,), (k,) * len(logp), logp, StopReason.STEP if logp else StopReason.LENGTH))
+    assert Mcts(branch=3, prior="logp").priors(tree, ()) == {(0,): 0.5, (1,): 0.0, (2,): 0.5}
+    nothing = Tree("p", ("t",))
+    nothing.add(Node((0,), (), (), StopReason.LENGTH))
+    assert Mcts(branch=1, prior="logp").priors(nothing, ()) == {(0,): 1.0}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from statistics import fmean
 
 import pytest
 from table_policy import Table, answered, noisy, noisy_outcome
 
+from sanmai.search.mcts import Mcts
 from sanmai.search.strategies import (
     GUIDE,
     Beam,
@@ -75,8 +77,8 @@ def test_lookahead_is_scored_and_that_score_decides():
     assert tree.children((best,)) and not any(tree.children((k,)) for k in range(4) if k != best)
 
 
-def finished(tree: Tree, path, score, ended=StopReason.STOP, tokens=(1,)):
-    tree.add(Node(path, tokens, (-0.1,) * len(tokens), ended, scores={GUIDE: score}))
+def finished(tree: Tree, path, score, ended=StopReason.STOP, tokens=(1,), at=0):
+    tree.add(Node(path, tokens, (-0.1,) * len(tokens), ended, scores={GUIDE: score}, at=at))
 
 
 def test_what_finishes_first_has_no_advantage():
@@ -179,3 +181,45 @@ def test_what_a_beam_pruned_is_no_answer_though_a_noisy_guide_likes_it_better_th
     finished(tree, (1, 0), 0.1, StopReason.STOP)
     finished(tree, (1, 1), 0.2, StopReason.STOP)
     assert beam.ask(tree, 1e9) == [] and beam.finals(tree) == [(1, 1)] and BestOfN(2).finals(tree) == [(0,), (1, 0), (1, 1)]
+
+
+def test_what_was_final_at_a_smaller_budget_is_an_answer_there_though_it_was_pruned_later():
+    tree, beam = Tree("p", ("t",)), Beam(branch=2, keep=2)
+    for number, (score, ended) in enumerate([(0.8, "stop"), (0.9, "step"), (0.1, "step"), (0.2, "step")]):
+        finished(tree, (number,), score, StopReason(ended), at=10 + number)
+    early = beam.finals(tree)
+    for path, score, at in (((1, 0), 0.85, 20), ((1, 1), 0.95, 21)):
+        finished(tree, path, score, StopReason.STOP, at=at)
+    assert early == [(0,)] and beam.finals(tree) == [(1, 0), (1, 1)]
+    assert [beam.finals(tree.within(b)) for b in (9, 13, 20, 21)] == [[], [(0,)], [(0,)], [(1, 0), (1, 1)]]
+    # Particles: what has ended is one of them from when it was written, though its place was drawn away later.
+    particles = Particles(width=2, temperature=0.01)
+    drawn = Tree("p", ("t",))
+    finished(drawn, (0,), 0.1, StopReason.STOP, at=5)
+    assert particles.finals(drawn) == [(0,)]
+    finished(drawn, (1,), 0.9, StopReason.STEP, at=6)
+    assert particles.finals(drawn) == [(0,)]
+    for k in (0, 1):
+        finished(drawn, (1, k), 0.9, StopReason.STOP, at=8 + k)
+    assert particles.finals(drawn) == [(1, 0), (1, 1)] and particles.finals(drawn.within(6)) == [(0,)]
+
+
+@pytest.mark.parametrize("strategy", [Rebase(4, repeats=True), Particles(4, repeats=True), Beam(3, 2, repeats=True)])
+def test_a_budget_is_used_up_and_its_beginning_is_the_search_without_one(strategy):
+    table = Table(4, 0.4)
+    once, _ = table.run(replace(strategy, repeats=False), 7)
+    small, paid = table.run(strategy, 7, budget=120)
+    large, more = table.run(strategy, 7, budget=300)
+    assert 120 <= paid < 120 + 24 and 300 <= more < 324
+    for tree, inside in ((once, small), (small, large)):
+        assert all(inside.nodes[path].tokens == node.tokens for path, node in tree.nodes.items())
+    assert {*strategy.finals(once)} <= {*strategy.finals(large)}
+
+
+def test_what_has_ended_is_scored_while_lookaheads_are_written():
+    # search-and-learn never scored its lookahead; here what has ended beside an open candidate waited for that one's.
+    tree = Tree("p", ("t",))
+    tree.add(Node((0,), (1,), (-0.1,), StopReason.STOP))
+    tree.add(Node((1,), (1,), (-0.1,), StopReason.STEP))
+    for strategy in (Beam(branch=2, lookahead=3), Mcts(branch=2, lookahead=3)):
+        assert strategy.ask(tree, 1e9) == [Write((1,), 1, 3, is_ahead=True), Score(((0,),))]

@@ -208,6 +208,11 @@ class _Stream:
         other._window, other._known, other._held = [*self._window], self._known, self._held
         return other
 
+    @property
+    def held(self) -> str | None:
+        """What may be lacking the rest of its last character, and was not given out; None: nothing."""
+        return self._decode(self._window)[len(self._known) :] if self._held else None
+
     def push(self, token: int) -> str:
         self._window.append(token)
         text = self._decode(self._window)
@@ -258,11 +263,9 @@ def token_ends(tokens: Sequence[int], decode: Decode, characters: Sequence[int])
     Raises:
         ValueError: two of them fall into one token, or one is beyond the text.
     """
-    stream = _Stream(decode)
     ends: list[int] = []
     written = 0
-    for number, token in enumerate(tokens, 1):
-        written += len(stream.push(token))
+    for number, written in enumerate(character_ends(tokens, decode), 1):
         if len(ends) < len(characters) and written >= characters[len(ends)]:
             ends.append(number)
             if len(ends) < len(characters) and written >= characters[len(ends)]:
@@ -273,10 +276,23 @@ def token_ends(tokens: Sequence[int], decode: Decode, characters: Sequence[int])
 
 
 def character_ends(tokens: Sequence[int], decode: Decode) -> list[int]:
-    """How many characters of the text are whole after each token; after the last one all that there are."""
-    stream, written, ends = _Stream(decode), 0, []
+    """How many characters of the text are whole after each token; after the last one all that there are.
+
+    A text that ends in U+FFFD may lack the rest of a character or be whole and end in that very one: what follows tells.
+    """
+    stream, written, ends = _Stream(decode), 0, list[int]()
+    held: list[str] = []
     for token in tokens:
-        written += len(stream.push(token))
+        new, is_held = stream.push(token), stream.held
+        if is_held is not None:
+            held.append(is_held)
+        else:
+            for k, text in enumerate(held):  # whole then, if more has come behind it and nothing of it has changed
+                follows = held[k + 1] if k + 1 < len(held) else new
+                if new.startswith(text) and len(follows) > len(text):
+                    ends[k - len(held)] = written + len(text)
+            held = []
+            written += len(new)
         ends.append(written)
     if ends:
         ends[-1] += len(stream.rest())

@@ -95,7 +95,7 @@ RECIPES = {r.name: r for r in (
     _recipe("preferences", "recipes.preferences", "PreferencesConfig", "run_preferences",
             "plan.untrained:describe_preferences", "data"),
     _recipe("sample", "recipes.sample", "SampleConfig", "run_sample", "describe_sampling", "data", "count_sample"),
-    _recipe("search", "recipes.search", "SearchConfig", "run_search", "describe_search", "data", version=2),
+    _recipe("search", "recipes.search", "SearchConfig", "run_search", "describe_search", "data", version=3),
     _recipe("reward", "recipes.reward", "RewardConfig", "run_reward", "describe_reward", "reward model", "count_reward"),
     _recipe("step_labels", "recipes.step_labels", "StepLabelsConfig", "run_step_labels", "describe_step_labels", "data"),
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),

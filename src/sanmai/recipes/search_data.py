@@ -7,6 +7,7 @@ their log-probs it cancels, and what is learnt is the step at which they part an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +26,7 @@ from sanmai.search.tree import Path as TreePath
 from sanmai.search.tree import Tree
 from sanmai.train.records import write_table
 from sanmai.train.runs import storing
-from sanmai.types import Problem, StopReason
+from sanmai.types import Message, Problem, StopReason
 
 Leaves = Mapping[str, Sequence[Leaf]]
 
@@ -40,9 +41,17 @@ def best_right(leaves: Sequence[Leaf]) -> Leaf | None:
 def sibling_pairs(tree: Tree, leaves: Sequence[Leaf], gap: float) -> list[tuple[TreePath, Leaf, Leaf, float]]:
     """(the node where they part, better, worse, difference of worth) for every node whose children differ by the gap at least.
 
-    A child is worth the mean gold of the finished completions through it, their guide's mean where gold is not known.
+    A child is worth the mean gold of the finished completions through it, their guide's mean where gold is not known. What
+    answers another prompt (a completion and its revision) is no pair.
     """
-    known = [leaf for leaf in leaves if leaf.gold is not None or leaf.guide is not None]
+    by_prompt: dict[tuple[int, ...] | None, list[Leaf]] = {}
+    for leaf in leaves:
+        if leaf.gold is not None or leaf.guide is not None:
+            by_prompt.setdefault(tree.prompt(leaf.path), []).append(leaf)
+    return [pair for known in by_prompt.values() for pair in _pairs(known, gap)]
+
+
+def _pairs(known: Sequence[Leaf], gap: float) -> list[tuple[TreePath, Leaf, Leaf, float]]:
     worth = {leaf.path: leaf.gold if leaf.gold is not None else leaf.guide or 0.0 for leaf in known}
     found = []
     inner = sorted({leaf.path[:depth] for leaf in known for depth in range(len(leaf.path))}, key=lambda p: (len(p), p))
@@ -63,10 +72,31 @@ def sibling_pairs(tree: Tree, leaves: Sequence[Leaf], gap: float) -> list[tuple[
     return found
 
 
+def conversation(tree: Tree, path: TreePath, messages: Sequence[Message], texts: Mapping, revise: str) -> list[Message]:
+    """What a completion answers: the problem, or, of a revision, what was shown of the completion that it revises.
+
+    Args:
+        texts: of the finished completions, by path.
+        revise: what the policy was told.
+    """
+    first = next(tree.line(path))
+    if first.prompt is None:
+        return list(messages)
+    return [*messages, {"role": "assistant", "content": texts[first.path[:-1]]}, {"role": "user", "content": revise}]
+
+
 def shared_tokens(tree: Tree, node: TreePath, better: Leaf, worse: Leaf) -> int:
-    """Tokens that both begin with: those up to the node; none where one answers the prompt of a revision."""
-    has_revision = any(tree.prompt(leaf.path) is not None for leaf in (better, worse))
-    return len(tree.tokens(node)) if node and not has_revision else 0
+    """Tokens that both begin with: those up to the node; none where it is the completion that both revise."""
+    return len(tree.tokens(node)) if node and tree.prompt(node) == tree.prompt(better.path) else 0
+
+
+def _shown(
+    config: SearchConfig, policy: TextPolicy, problem: Problem, tree: Tree, path: TreePath, texts: Mapping
+) -> tuple[tuple[Message, ...], str]:
+    """What a completion answers, and the tag that its prompt has opened."""
+    asked = tuple(conversation(tree, path, problem.messages, texts, config.revise))
+    open_tag = config.grading.thought_tags[0]
+    return asked, opened_tag(prompt_end(policy.tokenizer, render_prompt(policy.tokenizer, asked), open_tag), open_tag) or ""
 
 
 def write_data(
@@ -74,21 +104,18 @@ def write_data(
     trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
 ) -> Iterator[str]:  # fmt: skip
     """data.parquet and pairs.parquet of all strategies; lines for the user."""
-    open_tag = config.grading.thought_tags[0]
     rows: list[dict[str, Any]] = []
     with DataWriter(folder / "data.parquet", config.model.name) as writer:
         for problem in problems:
-            prompt = render_prompt(policy.tokenizer, problem.messages)
-            opened = opened_tag(prompt_end(policy.tokenizer, prompt, open_tag), open_tag) or ""
             every = [(name, leaf) for name in arms for leaf in arms[name][problem.id]]
             if (best := best_right([leaf for _, leaf in every])) is not None:
                 name = next(name for name, leaf in every if leaf is best)
                 graded = [leaf for _, leaf in every if leaf.gold is not None]
                 tree, said = trees[name, problem.id][0], texts[name, problem.id][best.path]
                 rate = fmean(leaf.gold == 1.0 for leaf in graded)
-                writer.write(
-                    [Sample(problem, 0, opened + said, tree.tokens(best.path), StopReason.STOP, reward=1.0, pass_rate=rate)]
-                )
+                asked, opened = _shown(config, policy, problem, tree, best.path, texts[name, problem.id])
+                answered, tokens = replace(problem, messages=asked), tree.tokens(best.path)
+                writer.write([Sample(answered, 0, opened + said, tokens, StopReason.STOP, reward=1.0, pass_rate=rate)])
             told: set[tuple[str, str]] = set()
             for name in arms:
                 if (name, problem.id) not in trees:
@@ -99,9 +126,10 @@ def write_data(
                     if texts_of in told or texts_of[0] == texts_of[1]:
                         continue
                     told.add(texts_of)
+                    asked, opened = _shown(config, policy, problem, tree, better.path, said)
                     rows.append({
                         "id": f"{problem.id}#{name}#{'.'.join(map(str, node)) or 'root'}",
-                        "messages": [dict(message) for message in problem.messages],
+                        "messages": [dict(message) for message in asked],
                         "chosen": opened + texts_of[0], "rejected": opened + texts_of[1],
                         "language": problem.language, "gap": gap,
                         "shared_tokens": shared_tokens(tree, node, better, worse), "strategy": name,

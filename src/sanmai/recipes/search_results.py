@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 from statistics import fmean
 from typing import Any
@@ -28,12 +29,13 @@ from sanmai.search.results import (
     curve_of_k,
     cut_off_samples,
     difference,
-    gold_at,
-    guide_at,
+    gold_by,
+    guide_by,
     leaves_of,
     passed,
 )  # fmt: skip
 from sanmai.search.rows import trees_of
+from sanmai.search.strategies import Strategy
 from sanmai.search.tree import Tree
 from sanmai.stats import Rate, rate
 from sanmai.train.digests import require_whole
@@ -44,6 +46,27 @@ Trees = Mapping[tuple[str, str], tuple[Tree, Mapping]]
 Ledgers = Mapping[tuple[str, str], Ledger]
 
 
+@dataclass(frozen=True)
+class Searched:
+    """The trees of a run, and what their finished completions say; what was known at a budget, and what is answered with."""
+
+    trees: Trees
+    texts: Mapping[tuple[str, str], Mapping]
+    answers: Mapping[tuple[str, str], Mapping]
+    strategies: Mapping[str, Strategy]
+    problems: Sequence[str]
+    others_weight: float
+
+    def at(self, budget: float) -> dict[str, dict[str, list[Leaf]]]:
+        """By strategy and problem the finished completions within the budget, and which of them were final by then."""
+        found: dict[str, dict[str, list[Leaf]]] = {name: {id_: [] for id_ in self.problems} for name in self.strategies}
+        for key, (tree, gold) in self.trees.items():
+            known = tree if budget == inf else tree.within(budget)
+            finals = self.strategies[key[0]].finals(known)
+            found[key[0]][key[1]] = leaves_of(known, gold, self.answers[key], finals, self.others_weight)
+        return found
+
+
 def finish(
     run: Run, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem], ledgers: Ledgers, guide: Guide
 ) -> Iterator[str]:
@@ -51,32 +74,30 @@ def finish(
     trees = trees_of(_rows(run, "trees"), (config.seed, "search"))
     by_id = {problem.id: problem for problem in problems}
     texts = {key: _texts(policy, tree) for key, (tree, _) in trees.items()}
-    arms: dict[str, dict[str, list[Leaf]]] = {name: {p.id: [] for p in problems} for name in config.strategy}
+    answers = {
+        key: {path: answer_key(by_id[key[1]], _trace(policy, config, by_id[key[1]], text)) for path, text in said.items()}
+        for key, said in texts.items()
+    }
     strategies = {str(name): strategy_of(config, name) for name in config.strategy}
-    for (name, problem_id), (tree, gold) in trees.items():
-        problem = by_id[problem_id]
-        said = texts[name, problem_id].items()
-        answers = {path: answer_key(problem, _trace(policy, config, problem, text)) for path, text in said}
-        arms[name][problem_id] = leaves_of(tree, gold, answers, strategies[name].finals(tree))
+    searched = Searched(trees, texts, answers, strategies, [*by_id], guide.others_weight)
+    last = searched.at(inf if config.tokens is None else config.tokens)
     lines = [
         json.dumps(_answer(name, problem_id, leaves, texts.get((name, problem_id), {}), ledgers, config), ensure_ascii=False)
-        for name, of_arm in arms.items()
+        for name, of_arm in last.items()
         for problem_id, leaves in of_arm.items()
     ]
     run.write("answers.jsonl", "".join(f"{line}\n" for line in lines))
-    within = inf if config.tokens is None else config.tokens
-    cut_off = {id_: cut_off_samples(tree, within) for (name, id_), (tree, _) in trees.items() if name == "best_of_n"}
-    found = result(config, arms, ledgers, guide, sides=_sides(run, config, arms), cut_off=cut_off)
+    found = result(config, searched, last, ledgers, guide, sides=_sides(run, config, searched, last))
     run.write("search.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     if config.for_data:
-        yield from write_data(run.folder, config, policy, problems, trees, arms, texts)
+        yield from write_data(run.folder, config, policy, problems, trees, searched.at(inf), texts)
     yield f"Answers: {run.folder / 'answers.jsonl'}"
 
 
 def _answer(
     name: str, problem_id: str, leaves: Sequence[Leaf], texts: Mapping, ledgers: Ledgers, config: SearchConfig
 ) -> dict[str, Any]:
-    chosen = choose([leaf for leaf in leaves if leaf.at <= (config.tokens or leaf.at)], config.choose)
+    chosen = choose(leaves, config.choose)
     leaf = chosen.leaf if chosen else None
     return {
         "id": problem_id, "strategy": name, "answer": texts.get(leaf.path) if leaf else None,
@@ -86,21 +107,21 @@ def _answer(
 
 
 def result(
-    config: SearchConfig, arms: Mapping[str, Leaves], ledgers: Ledgers, guide: Guide, *, sides: Mapping[str, Any],
-    cut_off: Mapping[str, Sequence[int]],
-) -> dict[str, Any]:
+    config: SearchConfig, searched: Searched, last: Mapping[str, Leaves], ledgers: Ledgers, guide: Guide, *,
+    sides: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
     """What search.json holds; figures of gold are left out where the guide knew it.
 
     Args:
-        cut_off: by problem the tokens of each sample of best_of_n that was not finished.
+        last: what was known within the whole budget.
     """
-    grid = budgets(list(arms.values()))
+    grid = budgets(tree for tree, _ in searched.trees.values())
     if config.tokens is not None:  # what came of a last round that ran over it is in no figure
         grid = [*(b for b in grid if b < config.tokens), config.tokens]
-    last = config.tokens or max(grid, default=0)
+    known = {} if guide.is_gold else {budget: searched.at(budget) for budget in grid}
     first = config.strategy[0]
     shown: dict[str, Any] = {}
-    for name, leaves in arms.items():
+    for name, leaves in last.items():
         own = {key: ledger for key, ledger in ledgers.items() if key[0] == name}
         spent = totals(list(own.values()))
         num = max(len(own), 1)
@@ -108,39 +129,46 @@ def result(
             "trees": len(own), "unscored": spent["unscored"],
             "tokens": {kind: spent[kind] / num for kind in (*KINDS, "evicted")},
             "paid": fmean(ledger.paid for ledger in own.values()) if own else 0.0,
-            "finished": fmean(len(ended) for ended in leaves.values()),
-            "answered": sum(
-                choose([leaf for leaf in ended if leaf.at <= last], config.choose) is not None for ended in leaves.values()
-            ),
+            "finished": sum(len(tree.ended()) for key, (tree, _) in searched.trees.items() if key[0] == name) / num,
+            "answered": sum(choose(ended, config.choose) is not None for ended in leaves.values()),
         }  # fmt: skip
         if not guide.is_gold:
-            one |= _claims(config, leaves, arms[first] if name != first else None, grid, last)
+            curves = {budget: (arms[name], arms[first] if name != first else None) for budget, arms in known.items()}
+            one |= _claims(config, leaves, last[first] if name != first else None, curves)
             one["both_sides"] = sides.get(name, {})
             if name == "best_of_n":
-                paid_for = {problem: [leaf for leaf in ended if leaf.at <= last] for problem, ended in leaves.items()}
-                one["of_k"] = curve_of_k(paid_for, cut_off)
+                within = inf if config.tokens is None else config.tokens
+                cut_off = {id_: cut_off_samples(tree, within) for (of, id_), (tree, _) in searched.trees.items() if of == name}
+                one["of_k"] = curve_of_k(leaves, cut_off)
         shown[name] = one
     return {
         "guide": guide.name, "is_gold": guide.is_gold, "for_data": config.for_data, "choose": config.choose,
-        "budget": config.tokens, "problems": len(next(iter(arms.values()))), "budgets": grid, "strategies": shown,
+        "budget": config.tokens, "problems": len(searched.problems), "budgets": grid, "strategies": shown,
     }  # fmt: skip
 
 
-def _claims(config: SearchConfig, leaves: Leaves, first: Leaves | None, grid: Sequence[int], last: float) -> dict[str, Any]:
-    gold, of_guide = gold_at(leaves, last, config.choose), guide_at(leaves, last, config.choose)
+def _claims(
+    config: SearchConfig, leaves: Leaves, first: Leaves | None, curves: Mapping[int, tuple[Leaves, Leaves | None]]
+) -> dict[str, Any]:
+    """Figures of gold.
+
+    Args:
+        curves: by budget what was known within it, and the same of the first strategy.
+    """
+    gold, of_guide = gold_by(leaves, config.choose), guide_by(leaves, config.choose)
     one: dict[str, Any] = {
         "gold": as_dict(accuracy(gold)), "guide": fmean(of_guide) if of_guide else None,
-        "any_right": as_dict(accuracy(passed(leaves, last))), "curve": [],
+        "any_right": as_dict(accuracy(passed(leaves))), "curve": [],
     }  # fmt: skip
-    for budget in grid:
-        at, said = gold_at(leaves, budget, config.choose), guide_at(leaves, budget, config.choose)
+    for budget, (own, other) in curves.items():
+        at, said = gold_by(own, config.choose), guide_by(own, config.choose)
         point: dict[str, Any] = {"tokens": budget, **as_dict(accuracy(at)), "guide": fmean(said) if said else None}
-        if first is not None:
-            change = difference(gold_at(first, budget, config.choose), at)
+        if other is not None:
+            change = difference(gold_by(other, config.choose), at)
             point["to_first"] = [change.value, change.low, change.high]
         one["curve"].append(point)
     if first is not None:
-        change = difference(gold_at(first, last, config.choose), gold)
+        change = difference(gold_by(first, config.choose), gold)
         one["to_first"] = [change.value, change.low, change.high]
     return one
 
@@ -149,22 +177,25 @@ def as_dict(found: Rate) -> dict[str, Any]:
     return {"value": None if found.n == 0 else found.value, "low": found.low, "high": found.high, "n": found.n}
 
 
-def _sides(run: Run, config: SearchConfig, arms: Mapping[str, Leaves]) -> dict[str, Any]:
+def _sides(run: Run, config: SearchConfig, searched: Searched, last: Mapping[str, Leaves]) -> dict[str, Any]:
     """By strategy what is chosen beside what there was to choose from: harm, over-refusal, thoughts in another language."""
     rows: dict[tuple[str, str, int], Mapping[str, Any]] = {}
     for row in _rows(run, "rollouts"):
         rows[json.loads(row["tags"])["strategy"], row["problem_id"], row["sample"]] = row
     columns = {"harm": "score/harm", "over_refusal": "score/over_refusal", "off_language": "off_language"}
     found: dict[str, Any] = {}
-    for name, leaves in arms.items():
+    for name, leaves in last.items():
         for label, column in columns.items():
             chosen, every, clusters = [], [], []
             for problem_id, ended in leaves.items():
-                values = [rows.get((name, problem_id, k), {}).get(column) for k in range(len(ended))]
-                picked = choose([leaf for leaf in ended if leaf.at <= (config.tokens or leaf.at)], config.choose)
-                every += [value for value in values if value is not None]
-                clusters += [problem_id for value in values if value is not None]
-                if picked is not None and (value := values[list(ended).index(picked.leaf)]) is not None:
+                of_tree = searched.trees.get((name, problem_id))
+                paths = [node.path for node in of_tree[0].ended()] if of_tree is not None else []
+                values = {path: rows.get((name, problem_id, k), {}).get(column) for k, path in enumerate(paths)}
+                picked = choose(ended, config.choose)
+                known = [value for value in values.values() if value is not None]
+                every += known
+                clusters += [problem_id] * len(known)
+                if picked is not None and (value := values[picked.leaf.path]) is not None:
                     chosen.append(value)
             if every:
                 both = {"chosen": as_dict(rate(chosen)), "all": as_dict(rate(every, clusters))}

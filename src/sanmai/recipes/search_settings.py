@@ -23,7 +23,7 @@ from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rewards.verifiers import accuracy
 from sanmai.rollout.engine import GradingConfig
 from sanmai.search.drive import REVISE
-from sanmai.search.guides import Agreement, Entropy, Function, Graded, Guide, LogProb, Process, Sum
+from sanmai.search.guides import Agreement, CountedReplies, Entropy, Function, Graded, Guide, LogProb, Process, Sum
 from sanmai.search.mcts import Mcts
 from sanmai.search.results import Choice
 from sanmai.search.strategies import Beam, BestOfN, Particles, Rebase, Revise, Strategy
@@ -61,9 +61,8 @@ class SearchConfig(Config):
     choose: Choice = "best"
     """The answer: the guide's favourite, the most frequent one, or the one with the most guide score."""
     tokens: int | None = Field(None, ge=1)
-    """Budget of a problem in tokens that are paid for: its prompt, all that is sampled, and what the guide reads. Strategies
-    begin anew until it is used up, but for rebase and particles, which run once and may leave part of it (more `width` uses
-    more); None: each runs once."""
+    """Budget of a problem in tokens that are paid for: its prompt, all that is sampled, and what the guide reads (a judge: its
+    questions and replies, by the policy's tokenizer). Strategies begin anew until it is used up; None: each runs once."""
     width: int = Field(8, ge=1)
     """Completions of best_of_n (without a budget), places of rebase, particles, chains of revise."""
     branch: int = Field(4, ge=1)
@@ -86,12 +85,13 @@ class SearchConfig(Config):
     step_tokens: int = Field(256, ge=1)
     """Most tokens of a step; what is longer is cut off in the middle and may be gone on with."""
     aggregation: Aggregation = "min"
-    """Of a process model's step scores: min, product, last, mean or max."""
+    """Of a process model's step scores: min, product, last, mean or max; refused where no guide is one."""
     for_data: bool = False
     """Search training problems to make data, which may use the reference answer: right best paths go to data.parquet, pairs of
     siblings to pairs.parquet, and no result is claimed."""
     pair_gap: float = Field(0.5, gt=0)
-    """Least difference of guide scores between siblings of a pair."""
+    """Least difference between siblings of a pair: of the share of right answers among the finished completions through each,
+    or of their mean guide score where the verifier can say nothing."""
     concurrent_trees: int = Field(32, ge=1)
     """Trees that are written side by side; none depends on how many."""
     prefix_megabytes: int = Field(512, ge=0)
@@ -157,14 +157,14 @@ class SearchConfig(Config):
 
 
 def strategy_of(config: SearchConfig, name: Name) -> Strategy:
-    """The strategy by these settings; with a budget it begins anew until that is used up, rebase and particles apart."""
+    """The strategy by these settings; with a budget it begins anew until that is used up."""
     repeats = config.tokens is not None
     made: dict[Name, Callable[[], Strategy]] = {
         "best_of_n": lambda: BestOfN(None if repeats else config.width),
         "beam": lambda: Beam(config.branch, config.keep, 1, config.lookahead, repeats),
         "dvts": lambda: Beam(config.branch, 1, config.groups, config.lookahead, repeats),
-        "rebase": lambda: Rebase(config.width, config.resampling_temperature),
-        "particles": lambda: Particles(config.width, config.resampling_temperature),
+        "rebase": lambda: Rebase(config.width, config.resampling_temperature, repeats),
+        "particles": lambda: Particles(config.width, config.resampling_temperature, repeats),
         "mcts": lambda: Mcts(
             config.branch, config.mcts.c, config.mcts.rule, config.mcts.backup, config.mcts.prior,
             None if repeats else config.mcts.simulations, config.lookahead,
@@ -189,6 +189,12 @@ def guide_of(config: SearchConfig, policy: TextPolicy, given: Callable[..., Any]
     else:
         found = [_one(name, config, policy) for name in config.guide]
         guide = found[0] if len(found) == 1 else Sum(found, config.guide_weights or [1.0] * len(found))
+        default = SearchConfig.model_fields["aggregation"].default
+        if config.aggregation != default and not any(isinstance(one, Process) for one in found):
+            raise InputError(
+                f"aggregation = {config.aggregation!r} is read only by a process model; guide = {guide.name!r} scores no steps; "
+                "name one's folder, or leave aggregation out"
+            )
     if guide.is_gold and not config.for_data:
         raise InputError(
             f"guide = {guide.name!r}: it is shown the reference answer, so what it chooses shows nothing; use for_data = true"
@@ -211,8 +217,9 @@ def _one(name: str, config: SearchConfig, policy: TextPolicy) -> Guide:
     if name == "verifier":
         return Graded("verifier", lambda items: [accuracy(problem, trace) for problem, trace in items], is_gold=True)
     if name == "judge":
-        judge = CorrectnessJudge(config.judge, judge_transport(config.judge))
-        return Graded("judge", judge, is_gold=True)
+        count = lambda text: len(policy.tokenizer.encode(text, add_special_tokens=False))  # noqa: E731
+        replies = CountedReplies(judge_transport(config.judge), count)
+        return Graded("judge", CorrectnessJudge(config.judge, replies), counts=lambda: replies.tokens, is_gold=True)
     if ".py:" in name or (":" in name and not Path(name).exists()):
         return Function(load_reward(name), reward_name(name), shows_answer=config.for_data)
     if not Path(name).is_dir():

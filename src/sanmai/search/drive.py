@@ -18,7 +18,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.prefixes import Prefixes
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.search.guides import Candidate, Guide
-from sanmai.search.strategies import GUIDE, Ask, Score, Strategy, Write
+from sanmai.search.strategies import GUIDE, OTHERS, Ask, Score, Strategy, Write, missing
 from sanmai.search.tree import Node, Path, Tree
 from sanmai.types import Message, Problem, StopReason, Trace
 
@@ -118,9 +118,13 @@ class Driver:
         return [*self._write(writes), *self._score(scores)]
 
     def _paid_for(self, tree: Tree, asked: Ask) -> Ask:
-        """What is done still when the budget is used up: what was written within it is scored, and nothing more is written."""
+        """What is done still when the budget is used up: what was written within it is scored, and nothing more is written.
+
+        What has ended is scored whatever the strategy would have done before it asks.
+        """
         paths = [path for one in asked if isinstance(one, Score) for path in one.paths]
-        within = tuple(path for path in paths if tree.nodes[path].at <= (self.limits.budget or 0))
+        paths += missing(tree, [node.path for node in tree.ended()])
+        within = tuple(path for path in dict.fromkeys(paths) if tree.nodes[path].at <= (self.limits.budget or 0))
         return [Score(within)] if within else []
 
     def _write(self, writes: Sequence[tuple[Search, Write]]) -> list[tuple[Search, Path]]:
@@ -212,13 +216,14 @@ class Driver:
             search.ledger.unscored += one.score is None
             # As if it had been scored when it was written: a sample's price is not that of those that came with it.
             read[id(search)] += one.num_tokens
-            search.tree.score(path, {GUIDE: one.score}, search.tree.nodes[path].at + read[id(search)])
+            scores_of = {GUIDE: one.score} | ({OTHERS: one.of_others} if one.of_others else {})
+            search.tree.score(path, scores_of, search.tree.nodes[path].at + read[id(search)])
         return list(scores)
 
     def candidate(self, search: Search, path: Path) -> Candidate:
         """What a guide is shown of a node."""
         tree = search.tree
-        others = [self.trace(search, node.path) for node in tree.ended()] if self.guide.name.find("agreement") >= 0 else []
+        others = [self.trace(search, node.path) for node in tree.ended()] if self.guide.others_weight else []
         return Candidate(
             search.problem, list(tree.prompt(path) or search.prompt_tokens), tree.tokens(path), tree.logp(path),
             tree.ends(path), tree.nodes[path].ended, self.trace(search, path), others, path,

@@ -13,6 +13,8 @@ from math import exp, fsum, inf, isfinite, tanh
 from typing import Any, Protocol
 
 from sanmai.data.steps import Aggregation, aggregate
+from sanmai.rewards.judging.chat_protocol import Failure
+from sanmai.rewards.judging.judge import Complete
 from sanmai.search.answer_keys import answer_key
 from sanmai.types import BatchGrader, InputError, Message, Problem, StopReason, Trace
 
@@ -47,6 +49,8 @@ class Found:
     num_tokens: int = 0
     """Tokens that it read for that."""
     reason: str = ""
+    of_others: float = 0.0
+    """The part of the score that hangs on the other finished completions of the tree, and changes as there are more."""
 
 
 class Guide(Protocol):
@@ -57,6 +61,8 @@ class Guide(Protocol):
     """It knows the reference answer."""
     reads_prefixes: bool
     """It says something of what is not finished."""
+    others_weight: float
+    """How much of the score is the share of finished completions that answer the same; 0 of most."""
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]: ...
 
@@ -64,7 +70,7 @@ class Guide(Protocol):
 class LogProb:
     """exp of the mean log-prob of the tokens: the policy's own certainty of what it wrote. Costs nothing."""
 
-    name, is_gold, reads_prefixes = "logp", False, True
+    name, is_gold, reads_prefixes, others_weight = "logp", False, True, 0.0
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]:
         return [Found(exp(fsum(c.logp) / len(c.logp)) if c.logp else None) for c in candidates]
@@ -77,7 +83,7 @@ class Entropy:
         measure: (prompt, completion) pairs to mean entropies; it reads all of their tokens.
     """
 
-    name, is_gold, reads_prefixes = "entropy", False, True
+    name, is_gold, reads_prefixes, others_weight = "entropy", False, True, 0.0
 
     def __init__(self, measure: Callable[[list[tuple[list[int], list[int]]]], list[float]]) -> None:
         self._measure = measure
@@ -91,9 +97,13 @@ class Entropy:
 
 
 class Agreement:
-    """Share of the tree's finished completions so far, itself among them, that state the same answer."""
+    """Share of the tree's finished completions so far, itself among them, that state the same answer.
 
-    name, is_gold, reads_prefixes = "agreement", False, False
+    What is answered goes by the share among all that are finished by then (`results.leaves_of`), not by the one that a
+    completion had when it was scored.
+    """
+
+    name, is_gold, reads_prefixes, others_weight = "agreement", False, False, 1.0
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]:
         return [self._one(c) for c in candidates]
@@ -103,17 +113,18 @@ class Agreement:
         if own is None:
             return Found(None, reason="no finished answer")
         keys = [answer_key(candidate.problem, trace) for trace in candidate.others]
-        return Found(sum(key == own for key in keys) / len(keys) if keys else 1.0)
+        share = sum(key == own for key in keys) / len(keys) if keys else 1.0
+        return Found(share, of_others=share)
 
 
 class Graded:
     """A grader of finished completions as a guide: a reward model, a judge; what is not finished has no score.
 
     Args:
-        counts: tokens that the grader has read since its start, where it counts them.
+        counts: tokens that the grader has read, and written, since its start, where it counts them.
     """
 
-    reads_prefixes = False
+    reads_prefixes, others_weight = False, 0.0
 
     def __init__(
         self, name: str, grader: BatchGrader, *, counts: Callable[[], int] | None = None, is_gold: bool = False
@@ -130,6 +141,27 @@ class Graded:
             read = self._counts() - before if self._counts else 0
             found[k] = Found(verdict.score, read, verdict.reason)
         return found
+
+
+class CountedReplies:
+    """A judge's replies, with a count of the tokens that were read and written for them, by one tokenizer.
+
+    What comes from a cache counts like the rest: a search that was killed and asks again pays the same.
+
+    Args:
+        complete: what answers; see rewards/judging/judge.py.
+        count: tokens of a text.
+    """
+
+    def __init__(self, complete: Complete, count: Callable[[str], int]) -> None:
+        self.tokens = 0
+        self._complete, self._count = complete, count
+
+    def __call__(self, batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
+        replies = self._complete(batch)
+        self.tokens += sum(self._count(message["content"]) for messages in batch for message in messages)
+        self.tokens += sum(self._count(reply) for reply in replies if isinstance(reply, str))
+        return replies
 
 
 class StepModel(Protocol):
@@ -153,7 +185,7 @@ class Process:
         vocabulary: the policy's.
     """
 
-    is_gold, reads_prefixes = False, True
+    is_gold, reads_prefixes, others_weight = False, True, 0.0
 
     def __init__(self, name: str, model: StepModel, how: Aggregation, vocabulary: Mapping[str, int]) -> None:
         self.name, self._model, self._how = name, model, how
@@ -192,7 +224,7 @@ class Function:
         shows_answer: the problem that it is given has its reference answer and what is demonstrated of it; without, None.
     """
 
-    is_gold, reads_prefixes = False, True
+    is_gold, reads_prefixes, others_weight = False, True, 0.0
 
     def __init__(
         self, function: Callable[[Problem, str], float | None], name: str = "function", *, shows_answer: bool = False
@@ -220,6 +252,7 @@ class Sum:
         self.name = " + ".join(guide.name for guide in guides)
         self.is_gold = any(guide.is_gold for guide in guides)
         self.reads_prefixes = all(guide.reads_prefixes for guide in guides)
+        self.others_weight = fsum(w * guide.others_weight for w, guide in zip(self.weights, guides, strict=True))
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Found]:
         columns = [guide(candidates) for guide in self.guides]
@@ -227,5 +260,6 @@ class Sum:
         for row in zip(*columns, strict=True):
             reasons = [one.reason for one in row if one.score is None]
             total = None if reasons else fsum(w * (one.score or 0.0) for w, one in zip(self.weights, row, strict=True))
-            found.append(Found(total, sum(one.num_tokens for one in row), reasons[0] if reasons else ""))
+            others = fsum(w * one.of_others for w, one in zip(self.weights, row, strict=True))
+            found.append(Found(total, sum(one.num_tokens for one in row), reasons[0] if reasons else "", others))
         return found

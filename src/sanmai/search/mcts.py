@@ -154,7 +154,11 @@ class Mcts(AllFinished):
         copies = {child: sum(tree.nodes[other].tokens == tree.nodes[child].tokens for other in children) for child in kept}
         if self.prior == "copies":
             return {child: n / len(children) for child, n in copies.items()}
-        means = {child: fsum(tree.nodes[child].logp) / len(tree.nodes[child].logp) for child in kept}
+        logps = {child: tree.nodes[child].logp for child in kept}
+        means = {child: fsum(logp) / len(logp) if logp else -inf for child, logp in logps.items()}  # of no token: nothing
         highest = max(means.values())
+        if highest == -inf:
+            return dict.fromkeys(kept, 1 / len(kept))
         weights = {child: copies[child] * exp(mean - highest) for child, mean in means.items()}
-        return {child: weight / fsum(weights.values()) for child, weight in weights.items()}
+        total = fsum(weights.values())
+        return {child: weight / total for child, weight in weights.items()}

@@ -1,18 +1,21 @@
 """What searches came to: the chosen answers' gold for every budget, with intervals and paired differences. Pure.
 
-A budget's answer is chosen among what was finished, scored and paid for by then, so one search has the curve of all smaller
-budgets in it. The guide chooses and gold judges; a problem that had no answer by then counts as wrong.
+A budget's answer is chosen among what was finished, scored and paid for by then, and not pruned by then: `leaves_of` of the tree
+within the budget, so one search has the curve of all smaller budgets in it. The guide chooses and gold judges; a problem that
+had no answer by then counts as wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 from typing import Literal
 
 from sanmai.search.choose import best, best_of_k_curve, vote, voted_gold
+from sanmai.search.strategies import GUIDE, OTHERS
 from sanmai.search.tree import Path, Tree
 from sanmai.stats import Difference, Rate, paired_difference, pass_at_k, rate
 from sanmai.types import RunError, StopReason
@@ -40,20 +43,24 @@ class Leaf:
 
 
 def leaves_of(
-    tree: Tree, gold: Mapping[Path, float | None], answers: Mapping[Path, str | None], finals: Sequence[Path]
-) -> list[Leaf]:
+    tree: Tree, gold: Mapping[Path, float | None], answers: Mapping[Path, str | None], finals: Sequence[Path],
+    others_weight: float = 0.0,
+) -> list[Leaf]:  # fmt: skip
     """The finished completions of a tree, in order of their paths.
 
     Args:
         finals: those that the strategy may answer with.
+        others_weight: of the guide; that part of a score is the share among the completions of this tree, as many as it has.
     """
-    kept = {*finals}
-    return [
-        Leaf(
-            n.path, n.at, n.scores.get("guide"), gold.get(n.path), answers.get(n.path), len(tree.tokens(n.path)), n.path in kept
-        )
-        for n in tree.ended()
-    ]
+    kept, ended = {*finals}, tree.ended()
+    shares = Counter(answers.get(node.path) for node in ended)
+    found = []
+    for n in ended:
+        guide, answer = n.scores.get(GUIDE), answers.get(n.path)
+        if guide is not None and others_weight:
+            guide += others_weight * shares[answer] / len(ended) - (n.scores.get(OTHERS) or 0.0)
+        found.append(Leaf(n.path, n.at, guide, gold.get(n.path), answer, len(tree.tokens(n.path)), n.path in kept))
+    return found
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,11 @@ Leaves = Mapping[str, Sequence[Leaf]]
 """Finished completions by problem."""
 
 
-def gold_at(leaves: Leaves, budget: float, how: Choice) -> dict[str, float]:
-    """By problem the gold of what is answered within a budget; 0 without an answer, left out where gold cannot be told."""
+def gold_by(leaves: Leaves, how: Choice) -> dict[str, float]:
+    """By problem the gold of what is answered; 0 without an answer, left out where gold cannot be told."""
     found = {}
     for problem, ended in leaves.items():
-        chosen = choose([leaf for leaf in ended if leaf.at <= budget], how)
+        chosen = choose(ended, how)
         if chosen is None:
             found[problem] = 0.0
         elif chosen.gold is not None:
@@ -117,9 +124,9 @@ def gold_at(leaves: Leaves, budget: float, how: Choice) -> dict[str, float]:
     return found
 
 
-def guide_at(leaves: Leaves, budget: float, how: Choice) -> list[float]:
+def guide_by(leaves: Leaves, how: Choice) -> list[float]:
     """What the guide says of what is answered, over problems with an answer that it can judge."""
-    chosen = (choose([leaf for leaf in ended if leaf.at <= budget], how) for ended in leaves.values())
+    chosen = (choose(ended, how) for ended in leaves.values())
     return [one.guide for one in chosen if one is not None and one.guide is not None]
 
 
@@ -134,9 +141,9 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> Diffe
     return paired_difference([before[p] for p in both], [after[p] for p in both])
 
 
-def budgets(leaves: Sequence[Leaves], count: int = 10) -> list[int]:
+def budgets(trees: Iterable[Tree], count: int = 10) -> list[int]:
     """Budgets to draw a curve at: from what the earliest answer cost to what the latest did, in equal ratios."""
-    ats = sorted({leaf.at for one in leaves for ended in one.values() for leaf in ended})
+    ats = sorted({node.at for tree in trees for node in tree.ended()})
     if not ats:
         return []
     low, high = max(ats[0], 1), ats[-1]
@@ -146,11 +153,11 @@ def budgets(leaves: Sequence[Leaves], count: int = 10) -> list[int]:
     return sorted({*steps[1:-1], low, high})
 
 
-def passed(leaves: Leaves, budget: float) -> dict[str, float]:
-    """By problem whether any completion within the budget is right: what an exact guide would have chosen."""
+def passed(leaves: Leaves) -> dict[str, float]:
+    """By problem whether any completion is right: what an exact guide would have chosen."""
     found = {}
     for problem, ended in leaves.items():
-        known = [leaf.gold for leaf in ended if leaf.at <= budget and leaf.gold is not None]
+        known = [leaf.gold for leaf in ended if leaf.gold is not None]
         found[problem] = max(known, default=0.0)
     return found
 

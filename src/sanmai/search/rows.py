@@ -14,8 +14,8 @@ SCHEMA = pa.schema(
     [
         ("strategy", pa.string()), ("problem_id", pa.string()), ("path", pa.list_(pa.int32())),
         ("tokens", pa.list_(pa.int32())), ("logp", pa.list_(pa.float32())), ("ended", pa.string()),
-        ("ends", pa.list_(pa.int32())), ("guide", pa.float64()), ("is_scored", pa.bool_()), ("at", pa.int64()),
-        ("prompt", pa.list_(pa.int32())), ("gold", pa.float64()), ("text", pa.string()),
+        ("ends", pa.list_(pa.int32())), ("guide", pa.float64()), ("others", pa.float64()), ("is_scored", pa.bool_()),
+        ("at", pa.int64()), ("prompt", pa.list_(pa.int32())), ("gold", pa.float64()), ("text", pa.string()),
     ]
 )  # fmt: skip
 
@@ -31,7 +31,8 @@ def row_of(strategy: str, tree: Tree, path: Path, *, gold: float | None, text: s
     return {
         "strategy": strategy, "problem_id": tree.problem_id, "path": list(path), "tokens": list(node.tokens),
         "logp": list(node.logp), "ended": node.ended.value, "ends": list(node.ends), "guide": node.scores.get("guide"),
-        "is_scored": "guide" in node.scores, "at": node.at, "prompt": list(node.prompt) if node.prompt is not None else None,
+        "others": node.scores.get("others") or 0.0, "is_scored": "guide" in node.scores, "at": node.at,
+        "prompt": list(node.prompt) if node.prompt is not None else None,
         "gold": gold, "text": text,
     }  # fmt: skip
 
@@ -51,6 +52,7 @@ def trees_of(rows: Iterable[Mapping[str, Any]], seed: tuple) -> dict[tuple[str, 
         for path in sorted(nodes, key=lambda p: (len(p), p)):
             row = nodes[path]
             scores = {"guide": row["guide"]} if row["is_scored"] else {}
+            scores |= {"others": row["others"]} if row.get("others") else {}
             tree.add(
                 Node(
                     path, tuple(row["tokens"]), tuple(row["logp"]), StopReason(row["ended"]), tuple(row["ends"]), scores,

@@ -21,6 +21,8 @@ from sanmai.types import StopReason
 Until = Literal["step", "end"] | int
 GUIDE = "guide"
 """The score that strategies go by."""
+OTHERS = "others"
+"""The part of it that hangs on the other finished completions of the tree."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Strategy(Protocol):
         ...
 
     def finals(self, tree: Tree) -> list[Path]:
-        """The finished completions that may be answered with, by what has been written so far."""
+        """The finished completions that may be answered with, by what has been written so far.
+
+        Of `tree.within(budget)` they are those that it would have had at a smaller budget.
+        """
         ...
 
 
@@ -113,7 +118,7 @@ class Beam:
         number = 0
         while True:
             first = range(number * self.groups, (number + 1) * self.groups)
-            if lacking := self._lacking(tree, (), (number + 1) * self.groups * self.branch * self.keep):
+            if lacking := _roots_lacking(tree, (number + 1) * self.groups * self.branch * self.keep):
                 return lacking
             if asked := [ask for group in first for ask in self._replay(tree, group)[0]]:
                 return _merged(asked)
@@ -153,7 +158,7 @@ class Beam:
 @dataclass(frozen=True)
 class Rebase(AllFinished):
     """Reward-balanced search: of `width` places, those that no finished completion holds go to the open nodes in
-    proportion to softmax(guide / temperature).
+    proportion to softmax(guide / temperature). Repeated, as many more begin anew, until the budget is used up.
 
     Source:
         Wu et al. 2024 (arXiv:2408.00724) section 3.2; whole numbers by largest remainder, so that they sum to the places.
@@ -161,21 +166,34 @@ class Rebase(AllFinished):
 
     width: int = 16
     temperature: float = 0.2
+    repeats: bool = False
 
     def ask(self, tree: Tree, left: float) -> Ask:
-        counts: dict[Path, int] = {(): self.width}
+        number = 0
+        while True:
+            if lacking := _roots_lacking(tree, (number + 1) * self.width):
+                return lacking
+            if asked := self._replay(tree, number):
+                return asked
+            number += 1
+            if not self.repeats:
+                return []
+
+    def _replay(self, tree: Tree, number: int) -> Ask:
+        """What is next of the places that began together."""
+        candidates = _begun(tree, number, self.width)
         num_ended = 0
-        while counts:
-            lacking = [(path, n - len(tree.children(path))) for path, n in counts.items()]
-            if asked := [Write(path, n) for path, n in lacking if n > 0]:
-                return list(asked)
-            candidates = [child for path, n in counts.items() for child in tree.children(path)[:n]]
+        while candidates:
             if unscored := missing(tree, candidates):
                 return [Score(tuple(unscored))]
             open_ = [path for path in candidates if tree.nodes[path].is_open]
             num_ended += len(candidates) - len(open_)
             found = shares([value(tree, path) for path in open_], self.width - num_ended, self.temperature)
             counts = {path: n for path, n in zip(open_, found, strict=True) if n}
+            lacking = [(path, n - len(tree.children(path))) for path, n in counts.items()]
+            if asked := [Write(path, n) for path, n in lacking if n > 0]:
+                return list(asked)
+            candidates = [child for path, n in counts.items() for child in tree.children(path)[:n]]
         return []
 
 
@@ -183,7 +201,8 @@ class Rebase(AllFinished):
 class Particles:
     """Particle filtering: after each step `width` particles are drawn anew in proportion to softmax(guide / temperature).
 
-    Systematic resampling: equal scores leave every particle one child, which are then independent samples.
+    Systematic resampling: equal scores leave every particle one child, which are then independent samples. Repeated, as many
+    more begin anew, until the budget is used up.
 
     Source:
         Puri et al. 2025 (arXiv:2502.01618) algorithm 1, there with the logit of the guide for guide / temperature.
@@ -191,26 +210,38 @@ class Particles:
 
     width: int = 8
     temperature: float = 0.2
+    repeats: bool = False
 
     def ask(self, tree: Tree, left: float) -> Ask:
-        return self._replay(tree)[0]
+        number = 0
+        while True:
+            if lacking := _roots_lacking(tree, (number + 1) * self.width):
+                return lacking
+            if asked := self._replay(tree, number)[0]:
+                return asked
+            number += 1
+            if not self.repeats:
+                return []
 
     def finals(self, tree: Tree) -> list[Path]:
         """The particles that have ended; those that were not drawn again are gone."""
-        return sorted({path for path in self._replay(tree)[1] if tree.nodes[path].ended is StopReason.STOP})
+        num_begun = -(-len(tree.children(())) // self.width)
+        stand = {path for number in range(num_begun) for path in self._replay(tree, number)[1]}
+        return sorted(path for path in stand if tree.nodes[path].ended is StopReason.STOP)
 
-    def _replay(self, tree: Tree) -> tuple[Ask, list[Path]]:
-        """What is next, and the particles as they stand."""
-        if len(tree.children(())) < self.width:
-            return [Write((), self.width - len(tree.children(())))], []
-        particles, generation = tree.children(())[: self.width], 0
+    def _replay(self, tree: Tree, number: int) -> tuple[Ask, list[Path]]:
+        """What is next of the particles that began together, and they as they stand."""
+        particles, generation = _begun(tree, number, self.width), 0
+        if len(particles) < self.width:
+            return [], particles
         while True:
             if unscored := missing(tree, dict.fromkeys(particles)):
                 return [Score(tuple(unscored))], particles
             if not any(tree.nodes[path].is_open for path in particles):
                 return [], particles
             weights = softmax([value(tree, path) for path in particles], self.temperature)
-            counts = systematic(weights, self.width, uniform((*tree.seed, "resample", generation)))
+            name = ("resample", generation) if number == 0 else ("resample", number, generation)
+            counts = systematic(weights, self.width, uniform((*tree.seed, *name)))
             drawn: dict[Path, int] = {}
             for path, n in zip(particles, counts, strict=True):
                 if n:
@@ -270,15 +301,19 @@ def missing(tree: Tree, paths: Iterable[Path]) -> list[Path]:
 def judged(tree: Tree, candidates: Sequence[Path], lookahead: Until) -> Ask:
     """What is to be done before these can be ranked; nothing when all have been judged.
 
-    With a lookahead open ones are judged by what the guide says behind it, and it is that which is scored.
+    With a lookahead open ones are judged by what the guide says behind it, and it is that which is scored. What has ended is
+    scored while lookaheads are written, so that it can be answered with if the budget ends there.
     """
-    if not lookahead:
-        return [Score(tuple(unscored))] if (unscored := missing(tree, candidates)) else []
-    open_ = [path for path in candidates if tree.nodes[path].is_open]
-    if unwritten := [path for path in open_ if not tree.lookaheads(path)]:
-        return [Write(path, 1, lookahead, is_ahead=True) for path in unwritten]
-    stands_for = [tree.lookaheads(path)[0] if path in open_ else path for path in candidates]
-    return [Score(tuple(unscored))] if (unscored := missing(tree, stands_for)) else []
+    asked: Ask = []
+    stands_for = list(candidates)
+    if lookahead:
+        unwritten = [path for path in candidates if tree.nodes[path].is_open and not tree.lookaheads(path)]
+        asked += [Write(path, 1, lookahead, is_ahead=True) for path in unwritten]
+        ready = [path for path in candidates if path not in unwritten]
+        stands_for = [tree.lookaheads(path)[0] if tree.nodes[path].is_open else path for path in ready]
+    if unscored := missing(tree, stands_for):
+        asked.append(Score(tuple(unscored)))
+    return asked
 
 
 def worth(tree: Tree, path: Path, lookahead: Until) -> float | None:
@@ -351,6 +386,16 @@ def systematic(weights: Sequence[float], count: int, start: float) -> list[int]:
 def uniform(seed: tuple) -> float:
     """A number in [0, 1) named by a seed."""
     return int.from_bytes(hashlib.blake2b(repr(seed).encode(), digest_size=8).digest(), "big") / 2**64
+
+
+def _begun(tree: Tree, number: int, width: int) -> list[Path]:
+    """The children of the root that began together, `width` at most."""
+    return tree.children(())[number * width : (number + 1) * width]
+
+
+def _roots_lacking(tree: Tree, count: int) -> Ask:
+    have = len(tree.children(()))
+    return [Write((), count - have)] if have < count else []
 
 
 def _merged(asked: Ask) -> Ask:

@@ -79,6 +79,14 @@ class Tree:
         node = self.nodes[path]
         self.nodes[path] = replace(node, scores={**node.scores, **scores}, at=at)
 
+    def within(self, budget: float) -> Tree:
+        """The tree as it stood when so many tokens had been paid for."""
+        found = Tree(self.problem_id, self.seed)
+        for path in sorted(self.nodes, key=lambda p: (len(p), p)):
+            if self.nodes[path].at <= budget and (len(path) == 1 or path[:-1] in found.nodes):
+                found.add(self.nodes[path])
+        return found
+
     def children(self, path: Path) -> list[Path]:
         """In order; lookaheads left out."""
         return sorted(p for p in self._children.get(path, ()) if p[-1] >= 0)
@@ -108,7 +116,6 @@ class Tree:
         """Of the newest revision on the path; None: the problem's."""
         return next((node.prompt for node in self.line(path) if node.prompt is not None), None) if path else None
 
-    def ended(self, budget: int | None = None) -> list[Node]:
-        """Completions that the policy has ended itself, in order of their paths; of those that were known by then."""
-        found = [n for n in self.nodes.values() if n.ended is StopReason.STOP and (budget is None or n.at <= budget)]
-        return sorted(found, key=lambda node: node.path)
+    def ended(self) -> list[Node]:
+        """Completions that the policy has ended itself, in order of their paths."""
+        return sorted((n for n in self.nodes.values() if n.ended is StopReason.STOP), key=lambda node: node.path)

@@ -1,7 +1,8 @@
 """What one call of the sampler takes from kept prefixes and leaves there.
 
 Found before the first token and kept after the last one, in the order of the requests: what is there does not depend on which
-thread was faster. Parts are copied out of the slots meanwhile, for as many rollouts as half of the room holds at their longest.
+thread was faster. Half of the room is what was kept before; into the other half parts are copied meanwhile, of as many prompts
+and rollouts at their longest as it holds, so that both together are never above it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Keeping:
     def __init__(self, prefixes: Prefixes, requests: Sequence[Asked], segment: int, is_large: bool) -> None:
         self.prefixes, self.requests = prefixes, requests
         self.most = PREFILL_TOKENS_OF_LARGE if is_large else PREFILL_TOKENS
+        prefixes.shrink(prefixes.max_bytes // 2)
         self.pasts: list[Past | None] = [prefixes.find(request.prompt_tokens) for request in requests]
         known = [past.length if past is not None else 0 for past in self.pasts]
         prefixes.num_read = [len(r.prompt_tokens) - n for r, n in zip(requests, known, strict=True)]
@@ -54,7 +56,7 @@ class Keeping:
         self._lock = threading.Lock()
         self._written: dict[tuple[int, int], tuple[list[int], Part]] = {}
         self._segments = [min(r.segment or segment, segment) for r in requests]
-        self._may_keep: set[tuple[int, int]] | None = None
+        self._may_keep: tuple[set[int], set[tuple[int, int]]] | None = None
 
     def read(
         self, requests: Sequence[int], decoder: DenseDecoder, worker: tuple[int, int]
@@ -79,7 +81,8 @@ class Keeping:
             past, end = self.pasts[request], len(self.requests[request].prompt_tokens)
             start = past.part.end if past is not None else 0
             with self._lock:
-                if start < end and (request not in self._prompts or worker < self._prompts[request][0]):
+                may_keep = start < end and request in self._room(decoder)[0]
+                if may_keep and (request not in self._prompts or worker < self._prompts[request][0]):
                     keys, values = ([x[row, start:end].clone() for x in xs] for xs in (prefilled.keys, prefilled.values))
                     part = Part(past.part if past is not None else None, start, end, keys, values)
                     self._prompts[request] = worker, part
@@ -91,21 +94,27 @@ class Keeping:
             name = done.request, done.sample
             start = len(self.requests[done.request].prompt_tokens)
             end = start + len(done.tokens) - 1
-            if end == start or name not in self._room(decoder):
+            if end == start or name not in self._room(decoder)[1]:
                 continue
             keys, values = decoder.taken(slot, start, end)
             self._written[name] = done.tokens[:-1], Part(None, start, end, keys, values)
 
-    def _room(self, decoder: DenseDecoder) -> set[tuple[int, int]]:
-        """The rollouts that may be kept: the first whose longest parts fit into half of the room, whatever they come to."""
+    def _room(self, decoder: DenseDecoder) -> tuple[set[int], set[tuple[int, int]]]:
+        """The prompts, and the rollouts, that may be kept: the first whose longest parts fit, whatever they come to."""
         if self._may_keep is None:
-            left, found, bytes_per_token = self.prefixes.max_bytes // 2, set(), decoder.bytes_per_token
+            left, prompts, found = self.prefixes.max_bytes // 2, set[int](), set[tuple[int, int]]()
             for number, request in enumerate(self.requests):
-                for sample in range(len(request.seeds)):
-                    left -= self._segments[number] * bytes_per_token
-                    if left >= 0:
-                        found.add((number, sample))
-            self._may_keep = found
+                past = self.pasts[number]
+                new = max(len(request.prompt_tokens) - (past.part.end if past is not None else 0), 0)
+                if new * decoder.bytes_per_token > left:
+                    continue  # nor what stands on it
+                prompts.add(number)
+                left -= new * decoder.bytes_per_token
+                longest = self._segments[number] * decoder.bytes_per_token
+                fitting = min(len(request.seeds), left // longest if longest else len(request.seeds))
+                found |= {(number, sample) for sample in range(fitting)}
+                left -= fitting * longest
+            self._may_keep = prompts, found
         return self._may_keep
 
     def end(self) -> None:
