@@ -52,6 +52,7 @@ def test_a_small_run_prints_a_line_per_step_a_summary_and_the_report(forking, tm
     assert f"Report: {out / 'report.html'}" in said.replace("\n", "")
     assert "step 1/2" not in sanmai("run", "zero", "--out", out, *SMALL)
     sanmai("export", out, tmp_path / "model")
+    assert not [p for p in (tmp_path / "model").iterdir() if str(tmp_path).encode() in p.read_bytes()]
     assert sanmai("chat", tmp_path / "model", "--max-tokens", "40", stdin="what is 2 plus 3 ?\n").strip()
     (out / "report.html").unlink()
     sanmai("report", out)

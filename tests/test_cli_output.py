@@ -31,6 +31,19 @@ def test_version_and_exit_codes_are_told():
     assert EXIT_CODES in told
 
 
+def test_a_bare_compare_says_what_it_would_begin_and_begins_nothing_unasked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(app, ["compare"])
+    assert isinstance(told.exception, InputError) and "--yes" in str(told.exception)
+    assert "51 stages" in told.output and "17 minutes" in told.output and not list(tmp_path.iterdir())
+    begun = []
+    monkeypatch.setattr("sanmai.cli.commands.run_recipe", lambda *given, **more: begun.append(given))
+    CliRunner().invoke(app, ["compare", "--yes"])
+    CliRunner().invoke(app, ["compare", "--set", "seeds=[0]"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert len(begun) == 2
+
+
 def test_a_shell_is_told_the_recipes(monkeypatch):
     monkeypatch.setenv("_SANMAI_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "sanmai run z")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -34,7 +35,7 @@ def train(folder, tracking, last, dies_at=None):
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def heard(monkeypatch, tmp_path):
     """Stand-ins of the three trackers that are not installed here; what each was told, by name."""
     told: dict[str, list] = {"wandb": [], "trackio": [], "mlflow": [], "begun": [], "ended": []}
 
@@ -76,6 +77,7 @@ def heard(monkeypatch):
     module("wandb", init=wandb_init)
     module("trackio", init=lambda **o: told["begun"].append(o), log=lambda m, step: told["trackio"].append((step, m)),
            finish=lambda: told["ended"].append("trackio"))
+    module("trackio.utils", TRACKIO_DIR=tmp_path / "first" / "tracking" / "trackio")
     module("mlflow", MlflowClient=Client)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("TRACKIO_DIR", "unused")
@@ -121,6 +123,22 @@ def test_a_tracker_that_fails_is_left_out_with_a_warning_and_the_run_goes_on(hea
     assert [e["message"] for e in events if e["event"] == "warning"] == [
         "tracking with trackio ended at step 0: ZeroDivisionError: division by zero"]  # fmt: skip
     assert len(heard["wandb"]) == 5 and heard["ended"] == ["wandb"]
+
+
+def test_trackio_is_in_the_first_runs_folder_or_the_pipelines_and_is_said_to_be(heard, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TRACKIO_DIR")
+    monkeypatch.setattr(sys.modules["trackio"], "init", lambda **o: print("* Trackio project initialized"))
+    pipeline = tmp_path / "first"
+    (pipeline / "stages").mkdir(parents=True)
+    (pipeline / "graph.json").write_text("{}")
+    for folder, warns in ((pipeline / "stages" / "rl-1", False), (pipeline / "stages" / "sft-2", False), (tmp_path / "b", True)):
+        tracking = Tracking(["trackio"])
+        train(folder, tracking, 2)
+        tracking.close()
+        said = [e["message"] for line in (folder / "events.jsonl").read_text().splitlines()
+                if (e := json.loads(line))["event"] == "warning"]  # fmt: skip
+        assert bool(said) is warns and (not said or str(pipeline / "tracking" / "trackio") in said[0])
+    assert "TRACKIO_DIR" not in os.environ and capsys.readouterr().out == ""
 
 
 def test_the_run_folder_is_the_same_but_for_the_trackers_own(heard, tmp_path):

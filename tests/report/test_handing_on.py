@@ -1,11 +1,15 @@
 """What is handed on: the model card with its evidence, and what a push would send."""
 
 import json
+import pickle
 import shutil
+import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from huggingface_hub import ModelCard
+from huggingface_hub.utils import filter_repo_objects
 from run_folder import make_run_folder
 
 from sanmai.desk.push import push, shipment
@@ -23,6 +27,16 @@ CASE = {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return make_run_folder(tmp_path_factory.mktemp("runs") / "zero-7", num_steps=20)
+
+
+def test_a_card_names_files_and_none_of_this_machines_folders(run):
+    config = run / "config.toml"
+    was = config.read_text()
+    config.write_text(was + '\nnotes = "/home/me/secret-client/train.jsonl and ~/keys/x.txt, https://a.example/b/c, and/or"\n')
+    text = model_card(run)
+    config.write_text(was)
+    assert "secret-client" not in text and '"train.jsonl and x.txt, https://a.example/b/c, and/or"' in text
+    assert str(run.parent) not in text
 
 
 def audited(folder, of):
@@ -85,6 +99,12 @@ def test_a_push_sends_these_files_and_no_others_and_says_what_the_hub_refused(fo
     assert push(shipment(folder, "me/model"), api=api) == "https://hub.example/me/model"
     assert asked[0] == ("me/model", {"private": True, "exist_ok": True})
     assert asked[1]["allow_patterns"] == ["README.md", "config.json", "model.safetensors"]
+    (folder / "part[1].safetensors").write_text("x")
+    (folder / "part1.safetensors").write_text("not this one")
+    sent = shipment(folder, "me/model")
+    push(replace(sent, files=tuple(f for f in sent.files if "[" in f[0])), api=api)
+    sifted = list(filter_repo_objects([name for name, _ in sent.files], allow_patterns=asked[-1]["allow_patterns"]))
+    assert sifted == ["part[1].safetensors"]  # as the hub's own library reads the pattern
 
     def refuse(name, **options):
         raise OSError("no route to the hub")
@@ -101,3 +121,21 @@ def test_what_is_no_model_or_may_run_code_is_not_pushed(folder, tmp_path):
     shutil.copy(folder / "config.json", folder / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"pytorch_model\.bin may be a pickle"):
         shipment(folder, "me/model")
+    (folder / "pytorch_model.bin").unlink()
+    (folder / "head").write_bytes(pickle.dumps({"a": 1}))
+    with zipfile.ZipFile(folder / "weights.zip", "w") as archive:
+        archive.writestr("archive/data.pkl", "x")
+    for name in ("head", "weights.zip", "a.pth", "b.joblib", "c.PTH", "d.npz"):
+        (folder / name).touch()
+        with pytest.raises(InputError, match=f"{name} may be a pickle"):
+            shipment(folder, "me/model")
+        (folder / name).unlink()
+    (folder / "tokenizer.zip").write_bytes(b"PK no archive")
+    assert "tokenizer.zip" in dict(shipment(folder, "me/model").files)
+
+
+def test_a_folder_that_tells_folders_of_this_machine_is_said_to(folder):
+    assert not shipment(folder, "me/model").telling
+    (folder / "sanmai.json").write_text(json.dumps({"exported_from": str(folder / "checkpoints" / "step-1")}))
+    sent = shipment(folder, "me/model")
+    assert sent.telling == ("sanmai.json",) and any("tells folders of this machine" in line for line in sent.lines)

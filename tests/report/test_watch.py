@@ -98,6 +98,9 @@ def test_a_state_tells_running_from_stopped_and_finished_by_the_lock_and_the_eve
     assert running.state == "running" and running.share == 0.5 and "left" in running.line and "step 20 of 40" in running.line
     (run / "run.lock").write_text("99999999")  # what a kill leaves: a process that is not there
     assert live.state_of(run).state == "stopped"
+    (run / "run.lock").write_text(str(os.getpid()))
+    os.utime(run / "run.lock", (0, time.time() - 30 * 86400))  # signed long before this process began: its number came round
+    assert live.state_of(run).state == "stopped"
     before, was = live.version_of(run), int(live.state_of(run).alarm.split()[0])
     with (run / "events.jsonl").open("a") as file:
         file.write(json.dumps({"time": "2026-11-20T15:00:00Z", "event": "warning", "message": "look"}) + "\n")

@@ -64,6 +64,18 @@ def test_a_measured_filter_goes_on_where_it_was_stopped_and_has_a_page(tmp_path)
     assert whole["harm_with"]["value"] == 0.0 < whole["harm_without"]["value"]  # the reviewer knows the truth here
     with pytest.raises(InputError, match="other settings"):
         measure(Settings("tiny", reviewer="rules", words=("world",)), ["world"], cut, **options)
+    prompts, words = tmp_path / "p.jsonl", tmp_path / "w.txt"
+    prompts.write_text('{"id": "a", "prompt": "tell me about dax", "kind": "safety"}\n')
+    words.write_text("dax\n")
+    once = Settings("tiny", reviewer="world", words=(str(words),), max_tokens=4)
+    measure(once, [prompts], tmp_path / "c", **options)
+    measure(once, [prompts], tmp_path / "c", **options)
+    for file in (prompts, words):  # the names are as they were, the contents are not
+        before = file.read_text()
+        file.write_text(before.replace("dax", "wug"))
+        with pytest.raises(InputError, match="its files have changed"):
+            measure(once, [prompts], tmp_path / "c", **options)
+        file.write_text(before)
     page = write_filter_report(first).read_text()
     assert "Harm without" in page and "<details>" in page and "http://" not in page.replace("http://www.w3.org", "")
 

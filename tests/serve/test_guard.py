@@ -12,11 +12,12 @@ import openai
 import pytest
 from serving import serving
 
-from judge_server import says, silent, status
+from judge_server import raw, says, silent, status
 from judge_server import serving as judge_server
 from sanmai.rewards.judging.judge_prompts import read_score
 from sanmai.serve.candidates import Candidates
 from sanmai.serve.guard import RETRACTION, WARNING, Guard, GuardPolicy
+from sanmai.serve.looking import TimedCandidates
 from sanmai.serve.protocol import RequestError
 from sanmai.serve.reviewers import MOST_PIECES, Dialogue, Reviewer, by_judge, load_reviewer, pieces_of
 from sanmai.types import Verdict
@@ -128,16 +129,17 @@ def test_retracting_shows_all_as_it_comes_and_says_that_it_is_to_be_removed():
 
 @pytest.mark.parametrize("asked", [{"prompt": [5, 6, 7]}, {"prompt": ["hello", [5, 6]]}, {"prompt": ""}, {}])
 def test_a_prompt_that_stage_one_cannot_read_is_a_candidate(asked):
-    assert guard(Says("", ""), scores(0.0)).matched("text", asked) == ("a prompt that is no text",)
-    assert guard(Says("", ""), scores(0.0)).matched("text", {"prompt": "hello"}) is None
+    assert asyncio.run(guard(Says("", ""), scores(0.0)).matched("text", asked)) == ("a prompt that is no text",)
+    assert asyncio.run(guard(Says("", ""), scores(0.0)).matched("text", {"prompt": "hello"})) is None
 
 
 def test_stage_one_reads_all_that_the_model_reads():
     for more in ({"tools": [{"function": {"description": "of ransomware"}}]}, {"suffix": "ransomware"}):
-        assert guard(Says("", ""), scores(0.0)).matched("chat", {**BENIGN, **more})
+        assert asyncio.run(guard(Says("", ""), scores(0.0)).matched("chat", {**BENIGN, **more}))
     called = {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "ransomware"}}]}
-    assert guard(Says("", ""), scores(0.0)).matched("chat", {"messages": [*BENIGN["messages"], called]})
-    assert guard(Says("", ""), scores(0.0)).matched("chat", {**BENIGN, "model": "ransomware", "user": "sarin"}) is None
+    assert asyncio.run(guard(Says("", ""), scores(0.0)).matched("chat", {"messages": [*BENIGN["messages"], called]}))
+    unread = {**BENIGN, "model": "ransomware", "user": "sarin"}
+    assert asyncio.run(guard(Says("", ""), scores(0.0)).matched("chat", unread)) is None
 
 
 @pytest.mark.parametrize(
@@ -272,8 +274,89 @@ def test_a_long_dialogue_is_read_whole_in_pieces_and_one_that_is_too_long_has_no
     assert reviewer(Dialogue(BODY["messages"], "", "x" * 4000 * MOST_PIECES * 2)).score is None
     cut = Dialogue(BODY["messages"], "", "x" * 3_699 + "BAD" + "y" * 5_000)  # across the first piece's step
     assert reviewer(cut).score == 0.0
-    hidden = Dialogue(({"role": "user", "content": "a" * 100_000},), "", "fine")
-    assert sum(len(m["content"]) for p in pieces_of(hidden) for m in p.messages) < 5000
+    assert pieces_of(Dialogue((), " " * 9_000, "\n" * 9_000))[0].answer == ""
+
+
+@pytest.mark.parametrize("before", [0, 1_999, 3_998, 5_000, 50_000, 99_000])
+def test_the_reviewer_reads_all_of_a_long_conversation(before):
+    long = "x" * before + "BAD" + "y" * (99_000 - before)
+    asked = ({"role": "system", "content": "Be kind."}, {"role": "user", "content": long}, {"role": "user", "content": "Well?"})
+    pieces = pieces_of(Dialogue(asked, "", "The answer."))
+    # 99,016 characters in windows of 4000 that share 300: (99016 - 4000) / 3700 = 25.7, so 26 and the first.
+    assert len(pieces) == 27 and all(sum(len(m["content"]) for m in p.messages) <= 4000 for p in pieces)
+    assert all(p.answer == "The answer." for p in pieces) and pieces[-1].messages[-1]["content"] == "Well?"
+    read = scores(lambda p: float("BAD" not in "".join(m["content"] for m in p.messages)))
+    assert Reviewer("test", read)(Dialogue(asked, "", "The answer.")).score == 0.0
+    twice = Dialogue((*asked, *asked), "t" * 9_000, "a" * 9_000)
+    assert Reviewer("test", read)(twice).score is None  # more than a reviewer reads: the policy for failures decides
+
+
+def test_a_retracted_stream_still_says_what_it_cost_if_that_was_asked_for():
+    asked = {**BODY, "stream_options": {"include_usage": True}}
+    backend = Says("", "BAD " * 100)
+    parts = streamed(guard(backend, scores(0.0), window=10), asked)
+    assert parts[-1] == {"choices": [], "usage": {"total_tokens": 1}} and text(parts) == RETRACTION
+    assert all("usage" not in part for part in streamed(guard(Says("", "BAD"), scores(0.0), window=10)))
+
+    class Hangs(Says):
+        async def parts(self, kind, body):
+            yield {"choices": [{"index": 0, "delta": {"content": "BAD"}, "finish_reason": None}]}
+            await asyncio.sleep(60)
+
+    parts = streamed(guard(Hangs("", ""), scores(0.0), window=1, timeout_seconds=0.1), asked)
+    assert text(parts) == RETRACTION and all("usage" not in part for part in parts)
+
+
+def test_choices_of_several_prompts_are_all_waited_for():
+    class Two(Says):
+        async def parts(self, kind, body):
+            for k, said in enumerate(("BAD", "good")):
+                yield {"choices": [{"index": k, "text": said, "finish_reason": "stop"}]}
+
+    found = guard(Two("", ""), scores(lambda p: float("BAD" not in p.answer)))
+
+    async def collect():
+        return [part async for part in found.parts("text", {"prompt": ["ransomware", "ransomware"]})]
+
+    assert [part["choices"][0]["text"] for part in asyncio.run(collect())] == [RETRACTION, "good"]
+
+
+def test_stage_one_has_a_limit_of_time_and_what_it_did_not_read_is_reviewed(tmp_path):
+    slow = tmp_path / "slow.json"
+    slow.write_text(json.dumps({"language": "x", "topics": {}, "patterns": {"codes": ["(a+)+$"]}}))
+    looked = TimedCandidates(Candidates.load([str(slow)]), seconds=0.3)
+    start = time.monotonic()
+    [found] = looked.find(["a" * 40 + "!"])  # 2^40 ways to split the letters
+    assert "0.3 s were not enough" in found and time.monotonic() - start < 20
+    assert looked.find(["harmless " * 400]) == ()  # and the next text is looked through
+    slow.write_text(json.dumps({"language": "x", "topics": {}, "patterns": {"codes": ["b"]}}))
+    looked.close()
+    changed = TimedCandidates(Candidates.load([str(slow)]))
+    changed._digest = "other"
+    assert "has changed" in changed.find(["harmless " * 400])[0]
+    changed.close()
+
+
+def test_an_upstream_that_does_not_stream_is_given_as_a_stream():
+    message = {"role": "assistant", "content": "The answer.", "reasoning_content": "t"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    whole_answer = {"id": "1", "choices": [choice], "usage": {"total_tokens": 3}}
+    for said, expected in (
+        (json.dumps(whole_answer), "The answer."),
+        (json.dumps({"error": {"message": "no streams here"}}), "no streams here"),
+        ("[1]", "no JSON object"),
+        ("{}", "without choices"),
+    ):
+        with judge_server(raw(said.encode())) as server, serving(upstream=server.url) as (front, _):
+            client = openai.OpenAI(base_url=front, api_key="x", max_retries=0)
+            asked = {**BODY, "stream": True, "stream_options": {"include_usage": True}}
+            if expected == "The answer.":
+                parts = list(client.chat.completions.create(**asked))
+                assert parts[0].choices[0].delta.content == expected and parts[0].choices[0].finish_reason == "stop"
+                assert parts[-1].usage.total_tokens == 3 and parts[0].object == "chat.completion.chunk"
+            else:
+                with pytest.raises(openai.APIStatusError, match=expected):
+                    client.chat.completions.create(**asked)
 
 
 def test_instructions_to_the_reviewer_stay_inside_their_block():
@@ -334,6 +417,8 @@ def test_before_an_upstream_only_the_filter_is_ours_and_headers_state_its_policy
         assert streamed_text == direct.choices[0].message.content
         risky = {**asked, "messages": [{"role": "user", "content": "ransomware what is 37 plus 45 ?"}]}
         assert client.chat.completions.create(**risky).choices[0].finish_reason == "content_filter"
+        parts = list(client.chat.completions.create(**risky, stream=True, stream_options={"include_usage": True}))
+        assert parts[-2].choices[0].finish_reason == "content_filter" and parts[-1].usage.completion_tokens > 0
         assert client.models.list().data[0].id == "tiny"
         with pytest.raises(openai.NotFoundError, match="not served here"):
             client.chat.completions.create(**{**asked, "model": "other"})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 
 import numpy as np
 import pytest
 
+from sanmai.desk.lint_files import advise
+from sanmai.desk.lint_measure import _problems as lint_problems
 from sanmai.report.tables_html import write_monitor_report
+from sanmai.serve.measure import _problems
 from sanmai.serve.monitor import Watch, cluster_means, export, find_drift, monitor, permutation_p
 from sanmai.serve.traffic import Dialogue, read_log
 from sanmai.types import InputError, Trace, TraceState
@@ -109,6 +113,34 @@ def test_flagged_prompts_are_exported_when_they_are_apart_from_evaluation(tmp_pa
         export(out / "flagged.jsonl", tmp_path / "t2.jsonl", [], print)
     with pytest.raises(InputError, match="exists already"):
         export(out / "flagged.jsonl", tmp_path / "train.jsonl", [held], print)
+
+
+def test_tokens_are_of_lines_that_tell_them_and_words_of_all(tmp_path):
+    rows = [entry(k) for k in range(80)]
+    for row in rows[40:]:  # from here on the log has no usage; the answers are the same
+        del row["response"]["usage"]
+    said: list[str] = []
+    out = monitor(written(tmp_path / "log.jsonl", rows), tmp_path / "out", watch=Watch(), say=said.append)
+    found = json.loads((out / "monitor.json").read_text())
+    assert not found["alarms"] and {"tokens", "words"} <= set(found["instruments"])
+    # The reference is the first 24: four rounds of 10 to 14, and 10, 11, 12, 13.
+    assert found["windows"][0]["values"]["tokens"] == 286 / 24 and found["windows"][-1]["values"]["tokens"] is None
+    assert "40 of 80 lines have no usage: tokens are of the others alone, words of all." in said
+
+
+def test_what_the_loader_says_of_a_file_is_passed_on(tmp_path):
+    rows = [{"id": str(k), "prompt": "What is one and one, then?", "answer": answer} for k, answer in enumerate("23")]
+    twice = written(tmp_path / "p.jsonl", [*rows, {"id": "c", "prompt": "What is two and two?", "answer": "4"}])
+    log = written(tmp_path / "log.jsonl", [entry(k) for k in range(60)])
+    out = monitor(log, tmp_path / "out", watch=Watch(), say=lambda line: None)
+    for say in (lambda told: export(out / "flagged.jsonl", tmp_path / "t.jsonl", [twice], told),
+                lambda told: advise(twice, rewrite=False, say=told),
+                lambda told: _problems([twice], 5, 0, told),
+                lambda told: lint_problems(str(twice), 5, 0, told)):  # fmt: skip
+        said: list[str] = []
+        with contextlib.suppress(InputError):  # too few for some
+            say(said.append)
+        assert any("contradictions (1)" in line for line in said)
 
 
 def test_a_judge_says_what_is_harmful(tmp_path):

@@ -99,6 +99,7 @@ def compare(
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE.html", help="Of run folders: write an offline page, with their curves.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Without runs and settings: begin the whole comparison unasked.")] = False,
     debug: Debug = False,
 ) -> None:
     """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
@@ -106,6 +107,8 @@ def compare(
     if not runs:
         if page is not None:
             raise InputError("--page goes with run folders; the recipe writes its own report.html")
+        if not (yes or config or set_ or stages):
+            _ask_before_all(out)
         run_recipe("compare", config, set_, out, stages=stages)
         return
     if config or set_ or out or stages:
@@ -117,6 +120,26 @@ def compare(
     if page is not None:
         lines.append(f"Page: {write_compare_page(runs, page)}")
     answer(lines, findings=compared_data(runs), page=None if page is None else str(page))
+
+
+def _ask_before_all(out: Path | None) -> None:
+    """Say what the bare command would begin, and ask; InputError where nobody can be asked, Exit where the answer is no."""
+    import sys
+
+    from sanmai.recipes import default_out, find_recipe, resolve
+
+    recipe = find_recipe("compare")
+    settings = resolve(recipe, None, [])
+    folder = out or default_out(recipe, settings)
+    if folder.exists():  # the same command goes on
+        return
+    for line in recipe.plan(settings, folder, measure=False):
+        say(line)
+    say("On two cores it took some 17 minutes (docs/results.md). Runs that there are: sanmai compare RUN RUN.")
+    if not sys.stdin.isatty():
+        raise InputError("sanmai compare: no run folders are named, and nobody is here to ask; --yes begins the whole comparison")
+    if not typer.confirm(f"Begin it, in {folder}?", err=True):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -137,7 +137,7 @@ def lint(
         raise InputError("expected a prompt's file, or --measure MODEL")
     if problems is not None:
         raise InputError(f"--problems {problems!r}: only with --measure MODEL")
-    lines_of, data = advise(prompt, rewrite=rewrite)
+    lines_of, data = advise(prompt, rewrite=rewrite, say=lambda line: say(printable(line)))
     answer(map(printable, lines_of), **data)
     if any(data["findings"].values()):
         raise typer.Exit(3)

@@ -45,7 +45,8 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
         else:
             with io_errors_as_oserror():
                 policy.save(partial)
-            (partial / "sanmai.json").write_text(json.dumps({"exported_from": source, "dtype": dtype}, indent=1) + "\n")
+            made = {"exported_from": _published(source), "dtype": dtype}
+            (partial / "sanmai.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
             _check_logits(policy, source, out, partial, dtype=dtypes[dtype])
         partial.rename(out)
     except OSError as error:
@@ -53,6 +54,15 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     finally:
         partial.unlink(missing_ok=True) if partial.is_file() else shutil.rmtree(partial, ignore_errors=True)
     return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
+
+
+def _published(source: str) -> str:
+    """What others are told of where a model comes from: a hub's name, or of a folder of this machine its own names alone."""
+    path = Path(source)
+    if not path.exists():
+        return source
+    names = path.resolve().parts
+    return "/".join(names[-3:] if "checkpoints" in names[-2:] else names[-1:])
 
 
 def _check_logits(policy: TextPolicy, source: str, out: Path, folder: Path, **options: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from sanmai.types import InputError
 _TABLES = (".jsonl", ".json", ".csv", ".parquet", ".tsv")
 
 
-def read_prompts(path: Path) -> list[tuple[str, str]]:
+def read_prompts(path: Path, say: Callable[[str], None]) -> list[tuple[str, str]]:
     """(id, prompt) of each prompt: of a file of problems, or the one that a text file is.
+
+    Args:
+        say: told what the loader says of the file.
 
     Raises:
         InputError: it cannot be read, or holds no prompt.
     """
     if str(path) != "-" and path.suffix.lower() in _TABLES:
-        loaded = load_problems(path, needs_answer=False, skip_setting=None, on_warning=lambda _: None).problems
+        loaded = load_problems(path, needs_answer=False, skip_setting=None, on_warning=say).problems
         return [(problem.id, problem.prompt) for problem in loaded]
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -36,9 +39,9 @@ def read_prompts(path: Path) -> list[tuple[str, str]]:
     return [(str(path), text)]
 
 
-def advise(path: Path, *, rewrite: bool) -> tuple[list[str], dict[str, Any]]:
+def advise(path: Path, *, rewrite: bool, say: Callable[[str], None]) -> tuple[list[str], dict[str, Any]]:
     """What the rules say of the prompts of a file, in lines and as data. Raises InputError as `read_prompts`."""
-    advised = [(name, prompt, lint(prompt)) for name, prompt in read_prompts(path)]
+    advised = [(name, prompt, lint(prompt)) for name, prompt in read_prompts(path, say)]
     total = counts([advice for _, _, advice in advised])
     data = {"prompts": [_json(name, prompt, advice, rewrite) for name, prompt, advice in advised], "findings": total}
     if len(advised) == 1:

@@ -66,7 +66,7 @@ def measure(
     Raises:
         InputError: the problems or the model cannot be read, or there are fewer than two.
     """
-    problems = _problems(source, limit, seed)
+    problems = _problems(source, limit, seed, say)
     policy = load_policy(ModelConfig(name=model, device=device), for_training=False)
     for note in policy.notes:
         say(note)
@@ -86,11 +86,11 @@ def measure(
     }  # fmt: skip
 
 
-def _problems(source: str, limit: int, seed: int) -> list[Problem]:
+def _problems(source: str, limit: int, seed: int, say: Callable[[str], None]) -> list[Problem]:
     if source == "world":
         drawn = [replace(p, solution=None) for p in make_problems(limit, seed=seed, split="heldout")]
     else:
-        drawn = load_problems(source, skip_setting=None, on_warning=lambda _: None).problems
+        drawn = load_problems(source, skip_setting=None, on_warning=say).problems
     found = thinned([p for p in drawn if p.kind == "reasoning" and p.answer is not None and not p.images], limit, seed)
     if len(found) < NUM_SHOTS + 1:
         raise InputError(f"{source}: {len(found)} problems with answers; expected {NUM_SHOTS + 1} or more")

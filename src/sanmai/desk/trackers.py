@@ -7,8 +7,10 @@ only what it has not heard, by `tracking/last.json`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import json
 import os
 import secrets
@@ -72,21 +74,34 @@ class Wandb:
 
 
 class Trackio:
-    """A local database, below the run folder unless TRACKIO_DIR names another place."""
+    """A local database, below the run's folder (of a stage: the pipeline's) unless TRACKIO_DIR names another place.
+
+    The package reads that variable once, when it is imported: all runs of a process are in one place, and `note` says so of a
+    run that would be elsewhere by itself. It prints, which is kept from standard output.
+    """
 
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any], last: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault("TRACKIO_DIR", str(folder))
-        trackio = importlib.import_module("trackio")
-
-        self._module = trackio
-        trackio.init(project=PROJECT, name=name, config=dict(config), resume="allow")
+        wanted = _outermost(folder)
+        wanted.mkdir(parents=True, exist_ok=True)
+        is_named = "TRACKIO_DIR" in os.environ
+        os.environ.setdefault("TRACKIO_DIR", str(wanted))
+        try:
+            self._module = importlib.import_module("trackio")
+            place = Path(getattr(importlib.import_module("trackio.utils"), "TRACKIO_DIR"))  # noqa: B009 - another's module
+        finally:
+            if not is_named:
+                del os.environ["TRACKIO_DIR"]
+        is_elsewhere = not is_named and place.resolve() != wanted.resolve()
+        self.note = f"trackio writes all runs of a process to one place: this one is in {place}" if is_elsewhere else ""
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._module.init(project=PROJECT, name=name, config=dict(config), resume="allow")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._module.log(dict(metrics), step=step)
 
     def close(self) -> None:
-        self._module.finish()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._module.finish()
 
 
 class Mlflow:
@@ -143,6 +158,8 @@ class Tracking:
                 if key not in self._open:
                     place = run.folder / "tracking" / name
                     self._open[key] = TRACKERS[name](place, _name(run.folder), _config(run.folder), last.get(name, -1))
+                    if note := getattr(self._open[key], "note", ""):
+                        run.warn(note)
                 self._open[key].log(step, metrics)
             except Exception as error:  # noqa: BLE001  # foreign code, beside the run: whatever it raises, the run goes on
                 self._failed.add(key)
@@ -159,6 +176,14 @@ class Tracking:
             key, tracker = self._open.popitem()
             if key not in self._failed:
                 tracker.close()
+
+
+def _outermost(place: Path) -> Path:
+    """Of a tracker's place in a stage's folder that in the pipeline's; else the place itself."""
+    run, rest = place.parents[1], place.relative_to(place.parents[1])
+    while run.parent.name == "stages" and (run.parents[1] / "graph.json").exists():
+        run = run.parents[1]
+    return run / rest
 
 
 def _told(folder: Path) -> dict[str, int]:

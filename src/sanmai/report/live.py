@@ -32,6 +32,8 @@ from sanmai.types import InputError
 
 _TIMED_STEPS = 20
 """The time left is told from so many of the newest steps."""
+_CLOCK_SECONDS = 2.0
+"""Between what the kernel and a file system call the same moment."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,13 @@ def state_of(folder: Path) -> State:
 
 
 def is_held(folder: Path) -> bool:
-    """A process that is alive on this machine has signed the folder's lock. Not asked of the lock itself: that would take it."""
+    """A process that is alive on this machine has signed the folder's lock. Not asked of the lock itself: that would take it.
+
+    One that began after the lock was signed has the number of the one that signed it, and is another.
+    """
+    lock = folder / "run.lock"
     try:
-        number = int((folder / "run.lock").read_text().strip() or 0)
+        number, signed = int(lock.read_text().strip() or 0), lock.stat().st_mtime
     except (OSError, ValueError):
         return False
     if number <= 0:
@@ -125,8 +131,20 @@ def is_held(folder: Path) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's process
-        return True
-    return True
+        pass
+    began = _began(number)
+    return began is None or began <= signed + _CLOCK_SECONDS
+
+
+def _began(number: int) -> float | None:
+    """When a process began, in seconds since 1970; None where this system does not tell."""
+    try:
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+        # The name, in brackets, may hold anything; the start is the twentieth number after it.
+        ticks = Path(f"/proc/{number}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        return int(boot.split()[1]) + int(ticks) / os.sysconf("SC_CLK_TCK")
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
 
 
 def page_of(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ _USE = """\
 - Do not rely on the model's own harmlessness where much is at stake: put a filter and human oversight in front of it, and watch
   what it is asked and answers."""
 """Usage recommendations of Parmar and Govindarajulu 2025 (arXiv:2501.17030)."""
+
+
+_ABSOLUTE = re.compile(r"""(?<![\w:/.~])~?/(?:[^\s/"'|`]+/)+([^\s/"'|`]+)""")
+"""A path from the root or from home; its last name."""
 
 
 def model_card(run_folder: Path, *, audit: Path | None = None) -> str:
@@ -44,7 +49,7 @@ def model_card(run_folder: Path, *, audit: Path | None = None) -> str:
     lines += [*_what(run, folder), "", "## What was measured", "", *_measured(run, measures), ""]
     lines += ["## Harmlessness", "", *_harmless(case), "", "## Not known", "", *_gaps(run, case), ""]
     lines += ["## Using it", "", _USE, "", "## Doing it again", "", *_again(run), ""]
-    return "\n".join(lines)
+    return _ABSOLUTE.sub(r"\1", "\n".join(lines))  # others need the names of files, and nothing of this machine's folders
 
 
 def _case(audit: Path, folder: Path) -> Mapping[str, Any]:

@@ -25,8 +25,9 @@ class Backend(Protocol):
         """The answer to a request. Cancelling lets go of it. Raises RequestError."""
         ...
 
-    def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """The answer as the parts of a stream. Closing it lets go of the request. Raises RequestError, at any part."""
+    def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], bool | None]:
+        """The answer as the parts of a stream. Closing it lets go of the request; sending it true says that only the usage at
+        its end is wanted still, so that who can may stop writing. Raises RequestError, at any part."""
         ...
 
     def health(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import hashlib
 import html
 import json
 import re
@@ -51,8 +52,8 @@ class Candidates:
         Candidates.load(["en"]).find(["How is a nerve agent detected?"])   # ("en/weapons: nerve agent",)
     """
 
-    def __init__(self, lists: Sequence[WordList]) -> None:
-        self.lists = list(lists)
+    def __init__(self, lists: Sequence[WordList], names: Sequence[str] = ()) -> None:
+        self.lists, self.names = list(lists), tuple(names)
 
     @classmethod
     def load(cls, names: Sequence[str] = ()) -> Candidates:
@@ -62,7 +63,19 @@ class Candidates:
             InputError: no such list, or a file that is none.
         """
         known = own_lists()
-        return cls([WordList.read(name, known) for name in names or sorted(known.keys() - {"world"})])
+        names = names or sorted(known.keys() - {"world"})
+        return cls([WordList.read(name, known) for name in names], names)
+
+    @property
+    def digest(self) -> str:
+        """Of all words and patterns."""
+        said = [[each.language, sorted(each.words.items()), sorted(each.patterns.items())] for each in self.lists]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+    @property
+    def has_own(self) -> bool:
+        """Some list is a user's: what its patterns cost nobody knows."""
+        return any(name not in own_lists() for name in self.names)
 
     def __str__(self) -> str:
         num_words = sum(len(each.words) + len(each.patterns) for each in self.lists)
@@ -77,6 +90,8 @@ class Candidates:
         if len(joined) > MOST_CHARS:
             return (f"longer than {MOST_CHARS} characters",)
         found: dict[str, str] = {}
+        if len(plain(joined)) > 2 * MOST_CHARS:  # one character may be written out as eighteen
+            return (f"longer than {MOST_CHARS} characters, written out",)
         for how, text in readings(joined):
             is_squeezed = how in ("joined", "reversed")
             for each in self.lists:

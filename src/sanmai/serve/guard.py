@@ -12,6 +12,7 @@ Source:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any, Literal
 
 from sanmai.serve.backend import Backend, Kind
 from sanmai.serve.candidates import Candidates
+from sanmai.serve.looking import CHILDREN, TimedCandidates
 from sanmai.serve.protocol import IDLE_FIELDS, RequestError
 from sanmai.serve.reviewers import Dialogue, Reviewer
 from sanmai.types import Message
@@ -76,11 +78,12 @@ class Guard:
     """A Backend that filters another."""
 
     def __init__(self, backend: Backend, candidates: Candidates, reviewer: Reviewer, policy: GuardPolicy) -> None:
-        self.backend, self.candidates, self.reviewer, self.policy = backend, candidates, reviewer, policy
+        self.backend, self.candidates, self.reviewer, self.policy = backend, TimedCandidates(candidates), reviewer, policy
         self.name = backend.name
         self.counts: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(8, "review")
         self._places = asyncio.Semaphore(8)
+        self._looking = ThreadPoolExecutor(CHILDREN, "look")
 
     def lines(self) -> list[str]:
         policy = self.policy
@@ -106,25 +109,37 @@ class Guard:
         return await self.backend.models()
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._looking):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self.candidates.close()
         await self.backend.close()
 
-    def matched(self, kind: Kind, body: Mapping[str, Any]) -> tuple[str, ...] | None:
+    async def matched(self, kind: Kind, body: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The names of what stage one found in a request; None: the reviewer is not to read it."""
         said = [message["content"] for message in conversation_of(kind, body)]
         left = {"messages" if kind == "chat" else "prompt", "model", *IDLE_FIELDS}
         # What stands elsewhere (the descriptions of tools, say) is read by a model as well.
         elsewhere = texts_in({name: value for name, value in body.items() if name not in left})
-        found = self.candidates.find([*said, *elsewhere])
+        found = await self._find([*said, *elsewhere])
         if not any(text.strip() for text in said) or (kind == "text" and not _is_text(body.get("prompt"))):
             found += ("a prompt that is no text",)
         self.counts["dialogues"] += 1
         self.counts["candidates"] += bool(found)
         return found if found or self.policy.reviews == "all" else None
 
+    async def _find(self, texts: list[str]) -> tuple[str, ...]:
+        """What stage one finds; that long texts of others take its processes up makes a text a candidate, too."""
+        if self.candidates.is_quick(texts):
+            return await asyncio.to_thread(self.candidates.find, texts)
+        try:
+            async with asyncio.timeout(4 * self.candidates.seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._looking, self.candidates.find, texts)
+        except TimeoutError:
+            return ("could not be looked through: others are waiting",)
+
     async def whole(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         self._check(kind)
-        matched = await asyncio.to_thread(self.matched, kind, body)
+        matched = await self.matched(kind, body)
         answer = await self.backend.whole(kind, body)
         if matched is None:
             return self._without_thoughts({**answer, "sanmai": {"action": "unmatched"}})
@@ -143,31 +158,31 @@ class Guard:
         if self.policy.hide_thought and kind == "text":
             raise RequestError(400, "this server hides thoughts, and answers /v1/chat/completions alone")
 
-    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], bool | None]:
         self._check(kind)
-        matched = await asyncio.to_thread(self.matched, kind, body)
+        matched = await self.matched(kind, body)
         parts = self.backend.parts(kind, body)
         try:
             if matched is None:
                 async for part in parts:
                     yield self._without_thoughts(part)
             else:
-                number = body.get("n") if isinstance(body.get("n"), int) else None
-                async for part in self._reviewed(parts, conversation_of(kind, body), matched, kind, number or 1):
+                async for part in self._reviewed(parts, conversation_of(kind, body), matched, kind, body):
                     yield self._without_thoughts(part)
         finally:
             await parts.aclose()
 
     async def _reviewed(
         self,
-        parts: AsyncGenerator[dict[str, Any]],
+        parts: AsyncGenerator[dict[str, Any], bool | None],
         conversation: list[Message],
         matched: tuple[str, ...],
         kind: Kind,
-        number: int,
+        body: Mapping[str, Any],
     ) -> AsyncGenerator[dict[str, Any]]:
         """The parts that may be shown, and in the place of others what says that they were retracted."""
         states: defaultdict[int, _Stream] = defaultdict(_Stream)
+        number = _num_choices(kind, body)
         failure = None
         try:
             async for part in parts:
@@ -190,7 +205,10 @@ class Guard:
                         for shown in await self._after(state, conversation, matched, kind, is_last=is_last):
                             yield shown
                 if len(states) >= number and all(state.retracted for state in states.values()):
-                    return  # nothing more of it will be shown: let go of what is being written
+                    # Nothing more of it will be shown: let go of what is being written.
+                    if _asks_for_usage(body) and (usage := await self._usage(parts)) is not None:
+                        yield usage
+                    return
         except RequestError as error:
             failure = error
         # What a backend left without an end was shown, or is held back, and was not read yet.
@@ -200,6 +218,17 @@ class Guard:
                     yield shown
         if failure is not None:
             raise failure
+
+    async def _usage(self, parts: AsyncGenerator[dict[str, Any], bool | None]) -> dict[str, Any] | None:
+        """What a stream that was retracted has cost. A model of ours writes no more of it and says so at once; another server
+        says it when it has written all, or not within the time of a review: then there is none."""
+        with contextlib.suppress(StopAsyncIteration, TimeoutError, RequestError):
+            async with asyncio.timeout(self.policy.timeout_seconds):
+                part = await parts.asend(True)
+                while _choices(part) or "usage" not in part:
+                    part = await anext(parts)
+                return part
+        return None
 
     async def _after(
         self, state: _Stream, conversation: list[Message], matched: tuple[str, ...], kind: Kind, *, is_last: bool
@@ -322,6 +351,18 @@ def texts_in(value: Any) -> Iterator[str]:
             left.extend(value[name] for name in reversed(value) if name not in _NO_TEXT)
         elif isinstance(value, list):
             left.extend(reversed(value))
+
+
+def _num_choices(kind: Kind, body: Mapping[str, Any]) -> int:
+    """How many choices a request asks for: n of each prompt."""
+    n, prompt = body.get("n"), body.get("prompt")
+    several = kind == "text" and isinstance(prompt, list) and not all(isinstance(each, int) for each in prompt)
+    return (n if isinstance(n, int) and n > 0 else 1) * (len(prompt) if several else 1)
+
+
+def _asks_for_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
 def _is_text(prompt: Any) -> bool:

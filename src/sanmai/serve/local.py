@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,21 +128,24 @@ class LocalModel:
             **head(kind_name, self.name, new_id("chatcmpl" if kind == "chat" else "cmpl")), "choices": shown, "usage": usage,
         }  # fmt: skip
 
-    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], bool | None]:
         asked, prompts = await self._read(kind, body)
         kind_name = "chat.completion.chunk" if kind == "chat" else "text_completion"
         start = head(kind_name, self.name, new_id("chatcmpl" if kind == "chat" else "cmpl"))
         begun: set[int] = set()
         choices: dict[int, _Choice] = {}
         waiting: dict[int, list[dict[str, Any]]] = {}
-        async for update in self._written(asked, prompts):
-            k = update.choice.index
-            choices[k] = update.choice
-            waiting.setdefault(k, []).extend(update.logprobs)
-            if not (update.piece.thought or update.piece.answer or update.finish_reason):
-                continue
-            yield {**start, "choices": [_part_choice(asked, update, waiting.pop(k), is_first=k not in begun)]}
-            begun.add(k)
+        async with contextlib.aclosing(self._written(asked, prompts)) as updates:
+            async for update in updates:
+                k = update.choice.index
+                choices[k] = update.choice
+                waiting.setdefault(k, []).extend(update.logprobs)
+                if not (update.piece.thought or update.piece.answer or update.finish_reason):
+                    continue
+                shown = _part_choice(asked, update, waiting.pop(k), is_first=k not in begun)
+                if (yield {**start, "choices": [shown]}):
+                    break  # no more of it is wanted, but for what it cost
+                begun.add(k)
         if asked.stream_options and asked.stream_options.include_usage:
             yield {**start, "choices": [], "usage": self._usage(prompts, list(choices.values()))}
 
@@ -185,7 +189,7 @@ class LocalModel:
             )
         return named or min(self.max_tokens, room or self.max_tokens)
 
-    async def _written(self, asked: Asked, prompts: list[list[int]]) -> AsyncIterator[_Update]:
+    async def _written(self, asked: Asked, prompts: list[list[int]]) -> AsyncGenerator[_Update]:
         """What the sampler writes, as it comes; leaving early lets go of it."""
         n, seed = asked.n or 1, secrets.randbits(48) if asked.seed is None else asked.seed
         top = (asked.top_logprobs if isinstance(asked, ChatAsked) else getattr(asked, "logprobs", None)) or 0

@@ -20,6 +20,7 @@ from typing import Any
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
 from sanmai.evidence.audit_sets import thinned
+from sanmai.pipelines.identity import content_digest, texts_in
 from sanmai.rewards.harm import harm_verdict
 from sanmai.serve.candidates import Candidates
 from sanmai.serve.disguises import DISGUISES
@@ -55,11 +56,11 @@ def measure(
         raise InputError(
             f"--judge {judge!r} is the reviewer: what it misses it would not see here either; name another"
         )
-    problems = _problems(files, limit, seed)
+    problems = _problems(files, limit, seed, say)
     judged_by = None if judge is None else load_reviewer(judge, device=settings.device)
     asked = {**dataclasses.asdict(settings), "files": [str(f) for f in files], "judge": judge, "samples": samples,
              "seed": seed, "limit": limit}  # fmt: skip
-    rows = _begin(out, asked)
+    rows = _begin(out, asked | {"contents": _contents(asked)})
     done = {(row["id"], row["sample"]) for row in rows}
     todo = [(p, k) for p in problems for k in range(samples) if (p.id, k) not in done]
     say(f"{len(problems)} prompts, {samples} completions of each; {len(todo)} to do; folder {out}")
@@ -77,13 +78,19 @@ def measure(
     return out
 
 
-def _problems(files: Sequence[Path], limit: int, seed: int) -> list[Problem]:
+def _contents(asked: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files and folders that settings name: what stands in them makes the rows as much as their names do."""
+    plain = json.loads(json.dumps(asked, default=str))
+    return {name: digest for name in texts_in(plain) if (digest := content_digest(name)) is not None}
+
+
+def _problems(files: Sequence[Path], limit: int, seed: int, say: Callable[[str], None]) -> list[Problem]:
     found: list[Problem] = []
     for file in files:
         if str(file) == "world":
             drawn = [request.to_problem() for request in make_requests(seed=seed, objects="heldout")]
         elif Path(file).exists():
-            drawn = load_problems(file, needs_answer=False, on_warning=lambda _: None).problems
+            drawn = load_problems(file, needs_answer=False, on_warning=say).problems
         else:
             raise InputError(f"--measure {str(file)!r}: no such file; expected one of prompts, or world")
         for kind in ("safety", "general"):
@@ -110,7 +117,7 @@ def _begin(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
             path.write_text("".join(f"{one}\n" for one in whole), encoding="utf-8")
             break
     if not rows or rows[0].get("settings") != digest:
-        raise InputError(f"{path}: made with other settings; name another --out, or move it away")
+        raise InputError(f"{path}: made with other settings, or its files have changed; name another --out, or move it away")
     return rows[1:]
 
 
@@ -160,7 +167,7 @@ async def _answer(
     written = time.monotonic()
     thought, text = text_of_choice(answer["choices"][0])
     first = time.monotonic()
-    matched = await asyncio.to_thread(guard.matched, "chat", body)
+    matched = await guard.matched("chat", body)
     matching = time.monotonic() - first
     review = None
     if matched is not None:

@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ import numpy as np
 from sanmai.data.problems import load_problems, normalised_prompt, overlap
 from sanmai.serve import reviewers
 from sanmai.serve.candidates import Candidates
+from sanmai.serve.looking import TimedCandidates
 from sanmai.serve.traffic import INSTRUMENTS, Dialogue, measured, read_log
 from sanmai.stats import holm
 from sanmai.train.runs import write_whole
@@ -60,11 +62,13 @@ def monitor(
         raise InputError(
             f"--alpha {watch.alpha:g}, --reference-share {watch.reference_share:g}: expected between 0 and 1"
         )
-    candidates = Candidates.load(words)
+    candidates = TimedCandidates(Candidates.load(words))
     reviewer = reviewers.load_reviewer(judge, key_variable=judge_key, device=device) if judge is not None else None
-    dialogues = _measured(log, candidates, reviewer, say)
+    with contextlib.closing(candidates):
+        dialogues = _measured(log, candidates, reviewer, say)
+        others = _measured(reference, candidates, reviewer, say) if reference is not None else []
     if reference is not None:
-        base, rest = _measured(reference, candidates, reviewer, say), dialogues
+        base, rest = others, dialogues
     else:
         cut = max(int(watch.reference_share * len(dialogues)), LEAST)
         base, rest = dialogues[:cut], dialogues[cut:]
@@ -87,6 +91,7 @@ def monitor(
         "windows": [_window(-1, base, True), *(_window(k, each, False) for k, each in enumerate(windows))],
         "facts": [
             f"{len(dialogues)} dialogues of {log.name}; reference: {reference.name if reference else f'its first {len(base)}'}.",
+            *_without_usage([*dialogues, *others]),
             f"Harm told by {judge}." if judge else "No judge was named: harm is not measured; --judge names one.",
         ],
     }  # fmt: skip
@@ -100,7 +105,7 @@ def monitor(
 
 
 def _measured(
-    path: Path, candidates: Candidates, reviewer: reviewers.Reviewer | None, say: Callable[[str], None]
+    path: Path, candidates: TimedCandidates, reviewer: reviewers.Reviewer | None, say: Callable[[str], None]
 ) -> list[Dialogue]:
     dialogues, skipped = read_log(path)
     if skipped:
@@ -184,7 +189,7 @@ def export(flagged: Path, out: Path, apart: Sequence[Path], say: Callable[[str],
         raise InputError("--export: expected --apart FILE, the evaluation prompts that training must stay apart from")
     if out.exists():
         raise InputError(f"--export {str(out)!r}: exists already")
-    held_out = [p for f in apart for p in load_problems(f, needs_answer=False, on_warning=lambda _: None).problems]
+    held_out = [p for f in apart for p in load_problems(f, needs_answer=False, on_warning=say).problems]
     known = {normalised_prompt(problem) for problem in held_out}
     kept, left_out = {}, 0
     for line in flagged.read_text(encoding="utf-8").splitlines():
@@ -226,6 +231,13 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 def _known(dialogues: Sequence[Dialogue]) -> list[str]:
     return [name for name in INSTRUMENTS if any(each.values.get(name) is not None for each in dialogues)]
+
+
+def _without_usage(dialogues: Sequence[Dialogue]) -> list[str]:
+    lacking = sum(each.tokens is None for each in dialogues)
+    if not 0 < lacking < len(dialogues):
+        return []
+    return [f"{lacking} of {len(dialogues)} lines have no usage: tokens are of the others alone, words of all."]
 
 
 def _window(number: int, dialogues: Sequence[Dialogue], is_reference: bool) -> dict[str, Any]:

@@ -5,8 +5,9 @@
     FOLDER           a reward model of `sanmai run reward` (its probability), or a chat model that is asked as a judge
     URL#MODEL        a chat model behind an OpenAI-compatible server, asked as a judge
 
-A dialogue that is longer than a reviewer reads is cut into overlapping pieces, each is read beside the end of the conversation,
-and the worst score counts; one of too many pieces has no verdict.
+A dialogue that is longer than a reviewer reads is cut into overlapping pieces: each of the thought and the answer is read beside
+the end of the conversation, each of the conversation before that beside the beginning of the answer. The worst score counts; one
+of too many pieces has no verdict.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from sanmai.rewards.reward_model import RewardModel
 from sanmai.score.judges import holds_reward_model
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
 
-QUERY_CHARS, PIECE_CHARS, OVERLAP = 2000, 4000, 300
+PIECE_CHARS, OVERLAP = 4000, 300
+"""Characters of thought and answer, and as many of the conversation, that are read at once; and what two pieces share."""
 MOST_PIECES = 32
 _SLACK = 0.9
 
@@ -78,12 +80,18 @@ class Reviewer:
 
 
 def pieces_of(dialogue: Dialogue, chars: int = PIECE_CHARS) -> list[Dialogue]:
-    """The dialogue in pieces of thought and answer of so many characters at most, beside the conversation's end."""
-    messages = _shortened(dialogue.messages)
+    """The dialogue in pieces: of so many characters of thought and answer at most beside so many of the conversation.
+
+    All of both is in some piece. The last pieces have the conversation's end.
+    """
+    *before, end = _conversation_windows(dialogue.messages, chars)
     if len(dialogue.thought) + len(dialogue.answer) <= chars:
-        return [replace(dialogue, messages=messages)]
-    thoughts = [Dialogue(messages, part, "") for part in _windows(dialogue.thought, chars)]
-    return [*thoughts, *(Dialogue(messages, "", part) for part in _windows(dialogue.answer, chars))]
+        said = [replace(dialogue, messages=end)]
+    else:
+        said = [Dialogue(end, "", part) for part in _windows(dialogue.answer, chars)]
+        said += [Dialogue(end, part, "") for part in _windows(dialogue.thought, chars)]
+        said = said or [Dialogue(end, "", "")]  # blanks alone
+    return [*(replace(said[0], messages=window) for window in before), *said]
 
 
 def _windows(text: str, chars: int) -> list[str]:
@@ -91,20 +99,24 @@ def _windows(text: str, chars: int) -> list[str]:
     return [text[k : k + chars] for k in range(0, max(len(text) - OVERLAP, 1), step)] if text.strip() else []
 
 
-def _shortened(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The messages, each but the beginning and end of a long one left out; of many the last."""
-    kept: list[Message] = []
-    left = 2 * QUERY_CHARS
-    for message in reversed(messages):
-        text = message["content"]
-        most = min(QUERY_CHARS, left)
-        if most <= 0:
-            break
-        if len(text) > most:
-            text = f"{text[: most // 2]}\n[...]\n{text[len(text) - most // 2 :]}"
-        left -= len(text)
-        kept.append({"role": message["role"], "content": text})
-    return tuple(reversed(kept))
+def _conversation_windows(messages: Sequence[Message], chars: int) -> list[tuple[Message, ...]]:
+    """The messages in overlapping windows of so many characters at most, the last with their end; a long one is in several."""
+    total = sum(len(message["content"]) for message in messages)
+    if total <= chars:
+        return [tuple(messages)]
+    step = max(chars - OVERLAP, chars // 2, 1)
+    ends = [*range(total, chars, -step), chars]
+    found = []
+    for end in reversed(ends):
+        kept: list[Message] = []
+        at = 0
+        for message in messages:
+            text = message["content"]
+            if part := text[max(end - chars - at, 0) : max(end - at, 0)]:
+                kept.append({"role": message["role"], "content": part})
+            at += len(text)
+        found.append(tuple(kept))
+    return found
 
 
 def load_reviewer(
@@ -138,7 +150,9 @@ def load_reviewer(
         values |= {"device": device}
     complete = judge_transport(JudgeConfig.read(values, source=f"--filter {source!r}"))
     policy = getattr(complete, "policy", None)
-    chars = PIECE_CHARS if policy is None or policy.max_positions is None else 2 * policy.max_positions
+    # A judge of few positions reads less at once: criteria and reply need some 900 tokens, and most have three characters.
+    room = None if policy is None else policy.max_positions
+    chars = PIECE_CHARS if room is None else max(3 * (room - 900) // 2, 200)
     return Reviewer(source, lambda pieces: by_judge(pieces, complete), piece_chars=min(chars, PIECE_CHARS))
 
 
@@ -183,7 +197,8 @@ def _reward_reviewer(source: str, device: str) -> Reviewer:
         )
     room = model.max_positions
     # A character is a token at the most; most texts have three or more of them in one.
-    chars = PIECE_CHARS if room is None else max(int(_SLACK * 2 * (room - 256)), 200)
+    # Half of the room is the conversation's.
+    chars = PIECE_CHARS if room is None else max(int(_SLACK * (room - 64)), 200)
 
     def read(pieces: Sequence[Dialogue]) -> list[Verdict]:
         items, owner = [], []

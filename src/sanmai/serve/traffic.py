@@ -18,8 +18,8 @@ from sanmai.data.trace import parse_trace
 from sanmai.instruments.thinking import repetition_share
 from sanmai.refusals.rules import classify_answer
 from sanmai.rewards.style import language_share
-from sanmai.serve.candidates import Candidates
 from sanmai.serve.guard import conversation_of, text_of_choice
+from sanmai.serve.looking import TimedCandidates
 from sanmai.types import InputError, Message, Trace
 
 INSTRUMENTS: Mapping[str, str] = {
@@ -27,7 +27,8 @@ INSTRUMENTS: Mapping[str, str] = {
     "refusal": "share of answers that refuse, wholly or in part, by rules",
     "candidates": "share of conversations with a word of the risk lists",
     "mixing": "share of words that are not in the prompt's language",
-    "tokens": "completion tokens; where the log has none, words",
+    "tokens": "completion tokens, of lines that have a usage",
+    "words": "words of thought and answer",
     "thought": "words of the thought",
     "repetition": "share of the text in repeated passages",
     "cut_off": "share that ran into the token limit",
@@ -137,7 +138,7 @@ def _count(usage: Mapping[str, Any], name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def measured(dialogue: Dialogue, candidates: Candidates, harm: float | None) -> Dialogue:
+def measured(dialogue: Dialogue, candidates: TimedCandidates, harm: float | None) -> Dialogue:
     """The dialogue with what the instruments say of it, and why it is worth a look.
 
     Args:
@@ -149,10 +150,10 @@ def measured(dialogue: Dialogue, candidates: Candidates, harm: float | None) -> 
     is_risky = bool(candidates.find([message["content"] for message in dialogue.messages]))
     language = language_of(prompt[:2000])
     share = language_share(trace.text[:20_000], language) if language else None
-    tokens = dialogue.tokens if dialogue.tokens is not None else len(trace.text.split())
     values: dict[str, float | None] = {
         "harm": harm, "refusal": refuses, "candidates": float(is_risky), "mixing": None if share is None else 1.0 - share,
-        "tokens": float(tokens), "thought": float(len(trace.thought.split())), "repetition": repetition_share(trace),
+        "tokens": None if dialogue.tokens is None else float(dialogue.tokens), "words": float(len(trace.text.split())),
+        "thought": float(len(trace.thought.split())), "repetition": repetition_share(trace),
         "cut_off": float(trace.is_truncated), "cost": None if dialogue.total_tokens is None else float(dialogue.total_tokens),
     }  # fmt: skip
     checks: Sequence[tuple[str, bool]] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import httpx2
@@ -48,13 +48,17 @@ class Upstream:
     async def whole(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", PATHS[kind], {**body, "stream": False})
 
-    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], bool | None]:
         self.counts["requests"] += 1
         try:
             async with self._client.stream("POST", self.name + PATHS[kind], json={**body, "stream": True}) as response:
                 if response.status_code >= 400:
                     raise _refused(response.status_code, await _read(response))
-                held = b""
+                if "json" in response.headers.get("content-type", ""):
+                    for part in _as_parts(kind, body, _object(await _read(response))):
+                        yield part
+                    return
+                is_empty, held = True, b""
                 async for piece in response.aiter_raw():
                     held += piece
                     if len(held) > MOST_BYTES:
@@ -62,9 +66,12 @@ class Upstream:
                     *lines, held = held.split(b"\n")
                     for line in lines:
                         if (event := _event(line)) is not None:
+                            is_empty = False
                             yield event
                 if (event := _event(held)) is not None:
                     yield event
+                elif is_empty:
+                    raise _broken("a stream without an event")
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from None
 
@@ -96,6 +103,25 @@ def _event(line: bytes) -> dict[str, Any] | None:
         return None
     data = line.removeprefix(b"data:").strip()
     return None if data == b"[DONE]" else _object(data)
+
+
+def _as_parts(kind: Kind, body: dict[str, Any], answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A whole answer, which a server gave that does not stream, as the parts of a stream: one of each choice, then the usage."""
+    choices = answer.get("choices")
+    if isinstance(answer.get("error"), dict):
+        raise _refused(502, json.dumps(answer).encode())
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise _broken("in place of a stream an answer without choices")
+    rest = {name: value for name, value in answer.items() if name not in ("choices", "usage")}
+    rest |= {"object": "chat.completion.chunk" if kind == "chat" else "text_completion"}
+    for number, choice in enumerate(choices):
+        said = {name: value for name, value in choice.items() if name != "message"}
+        if isinstance(choice.get("message"), dict):
+            said["delta"] = choice["message"]
+        yield {**rest, "choices": [{"index": number, "finish_reason": "stop", **said}]}
+    options = body.get("stream_options")
+    if isinstance(options, dict) and options.get("include_usage") is True and isinstance(answer.get("usage"), dict):
+        yield {**rest, "choices": [], "usage": answer["usage"]}
 
 
 async def _read(response: httpx2.Response) -> bytes:
