@@ -431,13 +431,23 @@ def export(
     audit: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An audit of this run: its claims and gaps go on the model card.")
     ] = None,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Of a LoRA run: its adapters as a folder that peft loads, not merged.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write a model as a plain transformers folder or a GGUF file, check it, and write the card of a run's model beside it."""
     from sanmai.desk.export import export as export_model
 
     card = _card(model, out, audit)
-    lines = [export_model(model, out, dtype=dtype)]
+    if adapter:
+        from sanmai.desk.export_adapter import export_adapter
+
+        if dtype != "float32":
+            raise InputError(f"--dtype {dtype}: adapters are written as they were trained")
+        lines = [export_adapter(model, out)]
+    else:
+        lines = [export_model(model, out, dtype=dtype)]
     if card is not None:
         place = out.with_suffix(".md") if out.suffix == ".gguf" else out / "README.md"
         place.write_text(card, encoding="utf-8")

@@ -45,7 +45,7 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
         else:
             with io_errors_as_oserror():
                 policy.save(partial)
-            made = {"exported_from": _published(source), "dtype": dtype}
+            made = {"exported_from": published(source), "dtype": dtype}
             (partial / "sanmai.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
             _check_logits(policy, source, out, partial, dtype=dtypes[dtype])
         partial.rename(out)
@@ -56,7 +56,7 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
 
 
-def _published(source: str) -> str:
+def published(source: str) -> str:
     """What others are told of where a model comes from: a hub's name, or of a folder of this machine its own names alone."""
     path = Path(source)
     if not path.exists():

@@ -56,7 +56,8 @@ def shipment(folder: Path, repository: str, *, private: bool = True) -> Shipment
     """
     if not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", repository):
         raise InputError(f"{repository!r}: expected OWNER/NAME")
-    if not (folder / "config.json").is_file() and not any(folder.glob("*.gguf")):
+    is_model = any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+    if not is_model and not any(folder.glob("*.gguf")):
         raise InputError(f"{folder}: no model to push (no config.json, no .gguf); `sanmai export RUN FOLDER` writes one")
     if bad := [path.name for path in sorted(folder.rglob("*")) if path.is_file() and _may_be_pickle(path)]:
         raise InputError(f"{folder}: {bad[0]} may be a pickle, which runs code where it is loaded; expected safetensors or GGUF")

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from sanmai import world
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
+from sanmai.data.environments import environment_problems, is_environment
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
@@ -68,6 +69,27 @@ class StoriesConfig(Config):
         return self
 
 
+class EnvironmentsConfig(Config):
+    settings: dict[str, dict[str, Any]] = Field({})
+    """By taskset, its own settings: problems.verifiers.settings.NAME.n=3; what is not stated is its default."""
+    python: str | None = None
+    """The Python that has the package, such as /path/to/venv/bin/python; None: the one that runs Sanmai."""
+    low: float = 0.0
+    """The reward that counts as 0."""
+    high: float = 1.0
+    """The reward that counts as 1. One outside of the two cannot be graded: nothing is cut."""
+    seconds: float = Field(30.0, gt=0, le=3600)
+    """Time limit of one reward; one that takes longer cannot be graded."""
+    workers: int = Field(1, ge=1, le=64)
+    """Processes that score side by side; each imports the package (some 10 s and 200 MB)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low = {self.low:g}, high = {self.high:g}: expected low below high")
+        return self
+
+
 class ProblemsConfig(FileProblemsConfig):
     evaluation_limit: int = Field(600, ge=1)
     """Held-out problems to evaluate on at most; a larger set is thinned out at random, once and for all."""
@@ -77,6 +99,8 @@ class ProblemsConfig(FileProblemsConfig):
     """Of the small sums in words, when source or evaluation is "stories"."""
     gym: GymConfig = GymConfig()
     """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
+    verifiers: EnvironmentsConfig = EnvironmentsConfig()
+    """Of tasksets of verifiers, when source or evaluation is "verifiers:NAME"; see docs/data.md."""
 
     only_with = (
         OnlyWith(
@@ -91,6 +115,11 @@ class ProblemsConfig(FileProblemsConfig):
         ),
         OnlyWith('source or evaluation = "stories"', lambda c: "stories" in (c.source, c.evaluation), "stories"),
         OnlyWith('source or evaluation = "gym:NAME"', lambda c: is_gym(c.source) or is_gym(c.evaluation), "gym"),
+        OnlyWith(
+            'source or evaluation = "verifiers:NAME"',
+            lambda c: is_environment(c.source) or is_environment(c.evaluation),
+            "verifiers",
+        ),
         OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
     )
 
@@ -254,6 +283,12 @@ def _load(
         if twice := [name for name, count in Counter(p.id for p in found).items() if count > 1]:
             raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
         return found[:limit]
+    if is_environment(source):
+        given = config.verifiers
+        return environment_problems(
+            source, given.settings, limit=limit, python=given.python, workers=given.workers, bounds=(given.low, given.high),
+            seconds=given.seconds, on_warning=on_warning,
+        )  # fmt: skip
     loaded = load_problems(
         source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind,
         columns=config.columns.stated, on_warning=on_warning,

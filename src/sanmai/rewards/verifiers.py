@@ -45,9 +45,15 @@ def _verify_gym(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Ve
     return verify_gym(problem, trace, timeout_seconds=timeout_seconds)
 
 
+def _verify_environment(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
+    from sanmai.rewards.environments import verify_environment
+
+    return verify_environment(problem, trace)
+
+
 VERIFIERS: dict[str, Callable[..., Verdict]] = {
     "math": verify_math, "world": _verify_world, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
-    "number": _verify_number, "gym": _verify_gym,
+    "number": _verify_number, "gym": _verify_gym, "verifiers": _verify_environment,
 }  # fmt: skip
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
 VERSIONS = {name: 1 for name in VERIFIERS} | {"code": programs.VERSION}

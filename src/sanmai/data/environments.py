@@ -1,0 +1,248 @@
+"""Tasksets of `verifiers` 0.4 (`verifiers.v1`) as problems: read, and replies to them scored, in processes of their own.
+
+    problems.source = "verifiers:NAME"     NAME as the package takes it: an installed taskset, or a module of the working folder
+
+Carried are tasks of one turn whose reward needs nothing but the reply; what needs tools, several turns, a container, a runtime
+or a judge is refused by name (environment_child.py). The process is another Python's where `problems.verifiers.python` says so:
+the package holds libraries at releases that others may not want. It bounds time, not what a taskset does: that is code you chose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sanmai.data.problems import normalised_prompt
+from sanmai.sandbox import deaf_to_stops
+from sanmai.types import InputError, Message, Problem, RunError
+
+PREFIX = "verifiers:"
+START_SECONDS = 240.0
+"""For a process to import the package (some 10 s) and read the tasks."""
+MAX_ANSWER_BYTES = 256 << 20
+_CHILD = Path(__file__).with_name("environment_child.py")
+
+
+@dataclass(frozen=True)
+class Taskset:
+    """Which tasks, and how they are read."""
+
+    name: str
+    settings: str = "{}"
+    """The taskset's own, as JSON."""
+    limit: int | None = None
+    python: str | None = None
+    """Of the Python that has the package; None: this one."""
+
+
+def is_environment(source: Any) -> bool:
+    """Whether a source, or one of a list, names a taskset."""
+    listed = (source,) if isinstance(source, str) else source or ()
+    return any(isinstance(name, str) and name.startswith(PREFIX) for name in listed)
+
+
+class Environment:
+    """Processes that have read one taskset; scores replies from any thread."""
+
+    def __init__(self, taskset: Taskset, *, workers: int = 1) -> None:
+        self.taskset = taskset
+        self._lock = threading.Lock()
+        self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._free.put(None)
+
+    def read(self) -> dict[str, Any]:
+        """The tasks and the package's version, as the process tells them.
+
+        Raises:
+            InputError: the package or the taskset is not there, it cannot be carried, or it cannot be read.
+        """
+        child = self._free.get()
+        try:
+            if child is None:
+                child = _Child(self.taskset)
+            return child.said
+        except RunError as error:
+            raise InputError(f'problems.source = "{PREFIX}{self.taskset.name}": {error}') from None
+        finally:
+            self._free.put(child)
+
+    def score(self, index: int, key: str, thought: str, answer: str, *, seconds: float) -> dict[str, Any]:
+        """{"reward", "rewards"}, or {"raised": why there is none}. A process that takes longer is killed.
+
+        Args:
+            key: of the task, by which the process tells that it has the same.
+        """
+        child = self._free.get()
+        try:
+            if child is None:
+                child = _Child(self.taskset)
+            return child.ask({"score": index, "key": key, "thought": thought, "answer": answer}, seconds)
+        except RunError as error:
+            child = _stopped(child)
+            return {"raised": str(error)}
+        except BaseException:  # an interrupt between question and answer: the next answer would be the wrong one
+            child = _stopped(child)
+            raise
+        finally:
+            self._free.put(child)
+
+    def close(self) -> None:
+        """End the processes that are idle."""
+        for _ in range(self._free.qsize()):
+            _stopped(self._free.get())
+            self._free.put(None)
+
+
+_OPEN: dict[Taskset, Environment] = {}
+_LOCK = threading.Lock()
+
+
+def environment_of(taskset: Taskset, *, workers: int = 1) -> Environment:
+    """The environment of this process for a taskset; one that was read already where no Python is named."""
+    with _LOCK:
+        known = [each for each in _OPEN if _same_but_python(each, taskset)]
+        if taskset.python is None and known:
+            return _OPEN[known[-1]]
+        return _OPEN.setdefault(taskset, Environment(taskset, workers=workers))
+
+
+def _same_but_python(one: Taskset, other: Taskset) -> bool:
+    return (one.name, one.settings, one.limit) == (other.name, other.settings, other.limit)
+
+
+def environment_problems(
+    source: str, settings: Mapping[str, Mapping[str, Any]], *, limit: int | None, python: str | None, workers: int,
+    bounds: tuple[float, float], seconds: float, on_warning: Callable[[str], None],
+) -> list[Problem]:  # fmt: skip
+    """The problems of a source that `is_environment`; the verifier "verifiers" scores them.
+
+    Args:
+        settings: by taskset, its own settings.
+        limit: tasks at most, in the taskset's order.
+        bounds: the rewards that count as 0 and as 1.
+        seconds: time limit of one reward.
+
+    Raises:
+        InputError: as `Environment.read`, or no task is in it.
+    """
+    name = source.removeprefix(PREFIX).strip()
+    if not name:
+        raise InputError(f"problems.source = {source!r}: expected {PREFIX}NAME")
+    taskset = Taskset(name, json.dumps(settings.get(name, {}), sort_keys=True), limit, python)
+    said = environment_of(taskset, workers=workers).read()
+    found: dict[str, Problem] = {}
+    version = ", ".join(filter(None, [said.get("package"), f"verifiers {said.get('version')}"]))
+    for task in said["tasks"]:
+        spec = {
+            "taskset": name, "settings": taskset.settings, "limit": limit, "index": task["index"], "key": task["key"],
+            "low": bounds[0], "high": bounds[1], "seconds": seconds, "version": version,
+        }  # fmt: skip
+        messages: tuple[Message, ...] = tuple({"role": m["role"], "content": m["content"]} for m in task["messages"])
+        problem = Problem(
+            f"{source}/{task['index']}", messages, json.dumps(spec), "verifiers", tags={"environment": name}
+        )
+        found.setdefault(normalised_prompt(problem), problem)
+    if not found:
+        raise InputError(f"problems.source = {source!r}: no task in it")
+    if twice := len(said["tasks"]) - len(found):
+        on_warning(f"{source}: {twice} tasks left out because an earlier one has the same prompt")
+    return list(found.values())
+
+
+class _Child:
+    """One process, asked by one thread at a time."""
+
+    def __init__(self, taskset: Taskset) -> None:
+        """Raises RunError: it cannot be started, ends, or refuses the taskset."""
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        python = taskset.python or sys.executable
+        try:
+            with deaf_to_stops():
+                self._process = subprocess.Popen(
+                    [python, "-I", str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
+                    start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            raise RunError(f"{python}: cannot be started ({error.strerror or error})") from None
+        assert self._process.stdin and self._process.stdout
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        os.set_blocking(self._stdin.fileno(), False)
+        self._held = b""
+        try:
+            asked = {"load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit}
+            self.said = self.ask(asked, START_SECONDS)
+            if reason := self.said.get("refused"):
+                raise RunError(f"cannot be carried: {reason}")
+            if reason := self.said.get("raised"):
+                missing = "No module named 'verifiers'" in reason
+                hint = "; name a Python that has it: problems.verifiers.python (pip install 'verifiers>=0.4,<0.5')"
+                raise RunError(f"{reason}{hint if missing else ''}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Raises RunError: no answer within that time, or the process ended."""
+        deadline = time.monotonic() + seconds
+        try:
+            self._write(json.dumps(request).encode() + b"\n", deadline)
+            return json.loads(self._line(deadline))
+        except TimeoutError:
+            raise RunError(f"no answer within {seconds:g} s") from None
+        except (OSError, EOFError, ValueError) as error:
+            raise RunError(f"its process ended{self._last_words() or f' ({error})'}") from None
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._stdin, self._stdout, self._errors):
+            pipe.close()
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            _wait(self._stdin, select.POLLOUT, deadline)
+            view = view[os.write(self._stdin.fileno(), view[: 1 << 16]) :]
+
+    def _line(self, deadline: float) -> bytes:
+        while b"\n" not in self._held:
+            if len(self._held) > MAX_ANSWER_BYTES:
+                raise ValueError("an answer without an end")
+            _wait(self._stdout, select.POLLIN, deadline)
+            part = os.read(self._stdout.fileno(), 1 << 20)
+            if not part:
+                raise EOFError("it closed its output")
+            self._held += part
+        line, _, self._held = self._held.partition(b"\n")
+        return line
+
+    def _last_words(self) -> str:
+        """The last line that the process wrote to standard error."""
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(self._errors.tell() - 4096, 0))
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return f": {lines[-1][:300]}" if lines else ""
+
+
+def _stopped(child: _Child | None) -> None:
+    if child is not None:
+        child.stop()
+
+
+def _wait(pipe: Any, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
