@@ -371,3 +371,29 @@ def test_recipes_keep_what_they_set_themselves(recipe, given, kept):
     for name in path:
         found = getattr(found, name)
     assert found == value
+
+
+def test_what_is_none_against_a_default_is_said_in_a_file_and_on_the_command_line():
+    class Limit(Config):
+        most: float = 0.1
+        where: str | None = None
+
+    class Section(Config):
+        limit: Limit | None = None
+        kind: Literal["none", "some"] | None = "some"
+
+    class Whole(Config):
+        section: Section = Section(limit=Limit())
+        name: str | None = "a"
+
+    unset = Whole.read({"section": {"limit": "none"}, "name": "none"})
+    assert unset.section.limit is None and unset.name is None and unset.section.kind == "some"
+    assert Whole.read(tomllib.loads(unset.to_toml())) == unset
+    # A setting to which "none" says something is not unset by it, and a default that is None needs no word.
+    assert Whole.read({"section": {"kind": "none"}}).section.kind == "none"
+    assert "where" not in Whole().to_toml() and '"none"' not in Whole().to_toml()
+
+
+def test_a_comparison_can_go_without_its_own_limit_on_harm():
+    config = resolve(find_recipe("compare"), None, ["constraints.harm=none", "constraints.kl={limit=0.5}"])
+    assert config.constraints.harm is None and find_recipe("compare").config.read(tomllib.loads(config.to_toml())) == config

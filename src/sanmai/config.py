@@ -7,12 +7,17 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from types import NoneType
+from typing import Any, ClassVar, Self, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sanmai.types import InputError
+
+
+UNSET = "none"
+"""What a file or --set says for None, which TOML does not have: `--set constraints.harm=none`."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,10 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete_sections(cls, values: Any) -> Any:
-        """A section that is given in part keeps what the recipe's own default of that section says of the rest."""
+        """A section that is given in part keeps what the recipe's own default of that section says of the rest; "none" is None."""
         if not isinstance(values, Mapping):
             return values
+        values = {name: None if value == UNSET and _may_be_unset(cls, name) else value for name, value in values.items()}
         given = {name: value for name, value in values.items() if isinstance(value, Mapping) and name in cls.model_fields}
         defaults = {name: cls.model_fields[name].default for name in given}
         own = {name: d for name, d in defaults.items() if isinstance(d, Config) and d != type(d)()}
@@ -82,7 +88,26 @@ class Config(BaseModel):
         return [rule for base in reversed(cls.__mro__) for rule in vars(base).get("only_with", ())]
 
     def to_toml(self) -> str:
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        """Every setting; TOML has no None, so one that is None stands in it only where that is not the default, as "none"."""
+        return tomli_w.dumps(_with_unset(self, self.model_dump(mode="json", exclude_none=True), None))
+
+
+def _may_be_unset(cls: type[Config], name: str) -> bool:
+    """A field that may be None, and to which "none" says nothing else."""
+    kinds = get_args(cls.model_fields[name].annotation) if name in cls.model_fields else ()
+    return NoneType in kinds and not any(UNSET in get_args(kind) for kind in kinds)
+
+
+def _with_unset(config: Config, dumped: dict[str, Any], default: Any) -> dict[str, Any]:
+    """The values as they were dumped, and "none" for each None where the default, of its owner or its own, is something else."""
+    own = _defaults(type(config))
+    for name in type(config).model_fields:
+        value, usual = getattr(config, name), own[name] if default is None else getattr(default, name)
+        if isinstance(value, Config):
+            _with_unset(value, dumped[name], usual if isinstance(usual, type(value)) else None)
+        elif value is None and usual is not None and _may_be_unset(type(config), name):
+            dumped[name] = UNSET
+    return dumped
 
 
 def load_values(path: Path | None, overrides: Iterable[str] = ()) -> dict[str, Any]:

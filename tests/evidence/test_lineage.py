@@ -54,6 +54,16 @@ def test_a_model_that_no_run_folder_explains_is_its_own_history(tmp_path):
     assert len(history(str(tmp_path))[0].facts["content"]) == 16
 
 
+def test_a_history_is_as_long_as_it_is_and_a_circle_of_runs_ends_it(tmp_path):
+    model = "base"
+    for number in range(130):
+        model = make_run(tmp_path / f"run-{number}", model)
+    found = history(str(model))
+    assert [step.name for step in found[:2]] == ["base", "run-0"] and len(found) == 131
+    (tmp_path / "run-0" / "config.toml").write_text(f'recipe = "sft"\n[model]\nname = "{model}"\n')
+    assert len(history(str(model))) == 131
+
+
 def test_damaged_folders_and_missing_files_are_told_and_end_nothing(tmp_path):
     run = make_run(tmp_path / "run", tmp_path / "run", config='problems = "gone.jsonl"')  # names itself
     (run / "stage.json").write_text("{")

@@ -19,7 +19,6 @@ from sanmai.pipelines.identity import MANIFEST, content_digest
 from sanmai.policies.text.resolve import DECISION, chosen_model
 from sanmai.types import InputError
 
-_MAX_LENGTH = 100
 DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".md", ".txt")
 """Of files of problems; one that is packed ends in .gz besides."""
 _SOURCES = ("source", "probe")
@@ -52,7 +51,7 @@ def history(model: str) -> list[Step]:
     steps: list[Step] = []
     seen: set[Path] = set()
     name: str | None = model
-    while name is not None and len(steps) < _MAX_LENGTH:
+    while name is not None:
         folder = run_folder(name)
         if folder is None or folder.resolve() in seen:
             steps.append(Step(name, None, None, facts=_known(content=content_digest(name))))

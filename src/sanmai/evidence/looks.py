@@ -34,7 +34,6 @@ from sanmai.types import InputError, Problem
 LEDGER = "looks.jsonl"
 _TAGS = ("family", "attack", "style", "wrapper")
 """That name a family, a transform, a red team's style or a wrapper of the embedded world."""
-_MAX_FOLDERS = 300
 _MAX_PARENTS = 4
 _TAG = re.compile(r'"(?:' + "|".join(_TAGS) + r')"\s*:\s*"([^"]*)"')
 Words = tuple[str, ...]
@@ -162,7 +161,7 @@ def _tagged(tags: Mapping[str, Any]) -> frozenset[str]:
 def _folders(model: str) -> Iterator[Path]:
     """The run folders of a model's history, and of all that their configurations name, and so on."""
     waiting, seen = [model], set[Path]()
-    while waiting and len(seen) < _MAX_FOLDERS:
+    while waiting:
         for step in history(waiting.pop()):
             if step.folder is None or (folder := Path(step.folder).resolve()) in seen:
                 continue

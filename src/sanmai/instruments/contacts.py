@@ -185,6 +185,8 @@ def forgetting(history: Mapping[str, Sequence[tuple[int, float]]]) -> Difference
 
         F = 1/n sum_f (max_t<T P_f(t) - P_f(T))
 
+    The best of several measurements is best by luck as well: where nothing is forgotten the value is above 0 on average.
+
     Args:
         history: by family (or "" for plain prompts), the performance at each time that it was measured, in any order.
 
