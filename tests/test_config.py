@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 import sanmai
 from sanmai.config import Config, differing_keys, load_values, merge, set_value
-from sanmai.recipes import RECIPES
+from sanmai.recipes import RECIPES, resolve
 from sanmai.types import InputError
 
 
@@ -395,5 +395,5 @@ def test_what_is_none_against_a_default_is_said_in_a_file_and_on_the_command_lin
 
 
 def test_a_comparison_can_go_without_its_own_limit_on_harm():
-    config = resolve(find_recipe("compare"), None, ["constraints.harm=none", "constraints.kl={limit=0.5}"])
-    assert config.constraints.harm is None and find_recipe("compare").config.read(tomllib.loads(config.to_toml())) == config
+    config = resolve(RECIPES["compare"], None, ["constraints.harm=none", "constraints.kl={limit=0.5}"])
+    assert config.constraints.harm is None and RECIPES["compare"].config.read(tomllib.loads(config.to_toml())) == config

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sanmai.types import InputError
 
-
 UNSET = "none"
 """What a file or --set says for None, which TOML does not have: `--set constraints.harm=none`."""
 
@@ -55,7 +54,7 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete_sections(cls, values: Any) -> Any:
-        """A section that is given in part keeps what the recipe's own default of that section says of the rest; "none" is None."""
+        """A section that is given in part keeps what the recipe's own default of it says of the rest; "none" is None."""
         if not isinstance(values, Mapping):
             return values
         values = {name: None if value == UNSET and _may_be_unset(cls, name) else value for name, value in values.items()}

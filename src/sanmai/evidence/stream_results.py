@@ -135,7 +135,8 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
     if adapted := found["adaptation"]:
         back = f"{adapted['recovered']} of {adapted['fallen']} families that fell recovered"
         steps = f", after {adapted['median_steps']} steps (median)" if adapted["median_steps"] is not None else ""
-        yield f"With adaptation {back}{steps}; forgetting (best earlier less last, above 0 by luck too) {_points(adapted['forgetting'])}."
+        lost = f"forgetting {_points(adapted['forgetting'])} (the best before less the last: above 0 by luck as well)"
+        yield f"With adaptation {back}{steps}; {lost}."
     if first := found.get("first_contact"):
         claimed = "can be claimed" if first["claimed"] else "cannot be claimed"
         yield f"First contact with the sealed families {claimed}{''.join(f'; {reason}' for reason in first['reasons'])}."
