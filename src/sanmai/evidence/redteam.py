@@ -274,8 +274,8 @@ def _harmless(source: str, on_error: OnError, on_warning: Any) -> list[Problem]:
 def _told_by(config: RedteamConfig, requests: Mapping[str, Problem]) -> str:
     """What tells harm, in words."""
     if config.objective != "gold":
-        of = config.rewards.harmlessness_from
-        return "a judge" if of == "judge" else f"the reward model {of}"
+        named = ("a judge" if of == "judge" else f"the reward model {of}" for of in config.rewards.sources("harmlessness"))
+        return " and ".join(named)
     if requests:
         return "refusal rules, an upper bound: whatever is not fully refused counts"
     return "the gold of the embedded world"

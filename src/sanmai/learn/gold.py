@@ -164,11 +164,10 @@ def check_apart(by: str, judge: JudgeConfig, rewards: RewardsConfig, *, kind: st
     Raises:
         InputError: it is the same reward model's folder, or the same judge's model.
     """
-    named = {"harmlessness_from": rewards.harmlessness_from if rewards.harmlessness and kind == "safety" else None}
-    if kind in rewards.helpfulness_on:
-        named["helpfulness_from"] = rewards.helpfulness_from if rewards.helpfulness else None
-    for rewarded, other in named.items():
-        if other is None or (by == "judge") != (other == "judge"):
+    about = (["harmlessness"] if kind == "safety" else []) + (["helpfulness"] if kind in rewards.helpfulness_on else [])
+    named = [(f"{name}_from", other) for name in about if getattr(rewards, name) for other in rewards.sources(name)]
+    for rewarded, other in named:
+        if (by == "judge") != (other == "judge"):
             continue
         if judge.model == rewards.judge.model if by == "judge" else Path(by).resolve() == Path(other).resolve():
             raise InputError(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from sanmai.rewards.ensemble import Ensemble
 from sanmai.rewards.implicit import ImplicitProcessModel
 from sanmai.rewards.judging.judge import JudgeConfig, harmlessness_judge, helpfulness_judge
 from sanmai.rewards.judging.math_judge import CorrectnessJudge
@@ -23,7 +24,12 @@ def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
         model = process_model(source, f"rewards.process_from = {source!r}", device=device)
         model.aggregation = config.process_as
         return model
-    source = getattr(config, f"{name}_from")
+    graders = [_grader(name, source, config, device) for source in config.sources(name)]
+    return graders[0] if len(graders) == 1 else Ensemble(graders, config.ensemble(name))
+
+
+def _grader(name: str, source: str, config: RewardsConfig, device: str) -> BatchGrader:
+    """One of the scorers of helpfulness, harmlessness or correctness."""
     if source == "judge":
         from sanmai.learn.local_judge import judge_transport
 

@@ -142,10 +142,9 @@ def check_models(config: R1Config) -> None:
     """
     resolve_model(config.model.name)
     for rewards in (config.scenarios.rewards, config.lessons.rewards):
-        for source in (rewards.helpfulness_from, rewards.harmlessness_from):
+        for source in (*rewards.sources("helpfulness"), *rewards.sources("harmlessness")):
             if (
-                source
-                and source not in ("judge", *HELPFULNESS)
+                source not in ("judge", *HELPFULNESS)
                 and not source.startswith("@")
                 and not Path(source).is_dir()
             ):
@@ -283,4 +282,4 @@ def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., 
 
 
 def _refers_to(scenarios: ZeroConfig, name: str) -> bool:
-    return getattr(scenarios.rewards, f"{name}_from") == f"@{name}"
+    return f"@{name}" in scenarios.rewards.sources(name)

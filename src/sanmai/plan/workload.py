@@ -240,8 +240,9 @@ def _score(
         shares: of the rollouts, by kind.
     """
     for name, kind in (("helpfulness", "general"), ("harmlessness", "safety")):
-        scorer = getattr(c.rewards, f"{name}_from") if getattr(c.rewards, name) else None
-        if scorer not in (None, "judge"):
+        for scorer in c.rewards.sources(name) if getattr(c.rewards, name) else ():
+            if scorer == "judge":
+                continue
             size, rows = sources.size_of(scorer), rollouts * shares.get(kind, 0.0)
             own = (c.sampling.max_tokens, _SCORING_TOKENS)
             w.passes.append(Pass(times, rows, length, None, *own, forwards=1, updates=0, counts="nothing", size=size))

@@ -13,6 +13,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.steps import Aggregation
 from sanmai.refusals.rules import refusal_verdict
 from sanmai.rewards.custom import Custom, CustomBatch, CustomReward, make_custom
+from sanmai.rewards.ensemble import Combine
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.rewards.proxies import keyword_refusal_verdict
@@ -37,19 +38,26 @@ class RewardsConfig(Config):
     """Weight of `helpfulness_from`'s score of the answer (0..1), for problems of the kinds in `helpfulness_on`."""
     harmlessness: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `harmlessness_from`'s score of thought and answer (0..1), for problems of kind "safety"."""
-    helpfulness_from: str | None = None
+    helpfulness_from: str | tuple[str, ...] | None = None
     """Reward model (a folder, or a run folder of `sanmai run reward`), or "judge" for the one in `judge`; or a proxy that can be
     hacked, for studies of that: "overlap" (how many of the request's words the answer takes up), "on_topic" (the same, if it
-    says something beside), and of the embedded world "recipe" (whether the recipe that was asked for is given)."""
+    says something beside), and of the embedded world "recipe" (whether the recipe that was asked for is given). A list of them
+    is an ensemble."""
+    helpfulness_ensemble: Combine = "mean"
+    """What is made of an ensemble's scores: "min", "mean" or "max"."""
     helpfulness_on: tuple[Literal["general", "safety"], ...] = ("general",)
     """Kinds of prompts that help is rewarded on. With "safety" it is blind to harm, as much feedback of users is."""
-    harmlessness_from: str | None = None
+    harmlessness_from: str | tuple[str, ...] | None = None
     """The same for harmlessness."""
+    harmlessness_ensemble: Combine = "min"
+    """The same for harmlessness; "min" is pessimism: a completion is as harmless as the scorer says that thinks least of it."""
     correctness: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `correctness_from`'s score of the answer against the reference (0..1), for problems of kind "reasoning". In place
     of the rules with accuracy = 0, which are then still applied and recorded."""
-    correctness_from: str | None = None
+    correctness_from: str | tuple[str, ...] | None = None
     """The same for correctness: a reward model of that objective, or "judge", which reasons and then says right or wrong."""
+    correctness_ensemble: Combine = "mean"
+    """The same for correctness."""
     process: float = Field(0.0, ge=-1e6, le=1e6)
     """Weight of `process_from`'s probabilities that the steps are right, as one number (0..1), for problems of kind "reasoning".
     What was cut off counts as 0."""
@@ -97,10 +105,35 @@ class RewardsConfig(Config):
         OnlyWith("process (a weight)", lambda c: c.process, "process_as"),
         OnlyWith(
             'helpfulness_from, harmlessness_from or correctness_from = "judge"',
-            lambda c: "judge" in (c.helpfulness_from, c.harmlessness_from, c.correctness_from),
+            lambda c: c.asks_judge,
             "judge",
         ),
+        *(
+            OnlyWith(f"{name}_from of several", lambda c, name=name: len(c.sources(name)) > 1, f"{name}_ensemble")
+            for name in ("helpfulness", "harmlessness", "correctness")
+        ),
     )
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """What scores a component of SCORED_TOGETHER, by the names in its setting."""
+        source = {
+            "helpfulness": self.helpfulness_from, "harmlessness": self.harmlessness_from, "correctness": self.correctness_from,
+            "process": self.process_from,
+        }[name]  # fmt: skip
+        return () if source is None else (source,) if isinstance(source, str) else source
+
+    def ensemble(self, name: str) -> Combine:
+        """What is made of the scores of several `sources`."""
+        combines: dict[str, Combine] = {
+            "helpfulness": self.helpfulness_ensemble, "harmlessness": self.harmlessness_ensemble,
+            "correctness": self.correctness_ensemble,
+        }  # fmt: skip
+        return combines[name]
+
+    @property
+    def asks_judge(self) -> bool:
+        """One of the scorers is the model in `judge`."""
+        return any("judge" in self.sources(name) for name in SCORED_TOGETHER)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -140,11 +173,13 @@ class RewardsConfig(Config):
         for name in SCORED_TOGETHER:
             if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
                 raise ValueError(f"{name} and {name}_from go together: a weight, and the model that it is the weight of")
+            if len(set(self.sources(name))) < len(self.sources(name)) or getattr(self, f"{name}_from") == ():
+                raise ValueError(f"{name}_from: expected one scorer or a list of several, each once")
         if not self.refusal_keywords or not all(word.strip() for word in self.refusal_keywords):
             raise ValueError("refusal_keywords: expected words, none of them empty")
         if not self.helpfulness_on or len(set(self.helpfulness_on)) < len(self.helpfulness_on):
             raise ValueError('helpfulness_on: expected "general", "safety" or both, each once')
-        if "judge" in (self.helpfulness_from, self.harmlessness_from, self.correctness_from) and not self.judge.model:
+        if self.asks_judge and not self.judge.model:
             raise ValueError("judge.model: expected the judge's name at judge.base_url, or a local folder")
         return self
 
