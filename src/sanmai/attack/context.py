@@ -11,10 +11,9 @@ from typing import Any
 
 from sanmai.attack.families import ATTACKS, in_language, saying
 from sanmai.attack.family import Family, Lexicon, of_text, of_turns
+from sanmai.data.testbeds import own_testbed
 from sanmai.data.trace import OPEN_TAG
 from sanmai.types import Message, Problem
-from sanmai.world.arithmetic import LANGUAGES
-from sanmai.world.requests import WRAPPER_TEXTS, Wrapper, other_language
 
 _NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _DIGIT_WORDS = dict(zip("0123456789", _NUMBER_WORDS, strict=True))
@@ -105,13 +104,13 @@ def _other_first(text: str, number: int, rng: Random, lexicon: Lexicon) -> str:
     return f"{asked} {text}"
 
 
-def _in_frame(name: str, wrapper: Wrapper | None) -> Callable[[Problem, Any, Random, Lexicon], Problem | None]:
-    """A transform of attack/families.py; in the embedded world its own words for it, of any of its problems."""
+def _in_frame(name: str) -> Callable[[Problem, Any, Random, Lexicon], Problem | None]:
+    """A transform of attack/families.py; of a testbed's problem in its own words, where it has them."""
 
     def build(problem: Problem, setting: Any, rng: Random, lexicon: Lexicon) -> Problem | None:
-        language = next((code for code in LANGUAGES if code == problem.language), "en")
-        if problem.verifier == "world" and wrapper is not None:
-            return saying(problem, WRAPPER_TEXTS[wrapper][language].format(problem.prompt))
+        bed = own_testbed(problem)
+        if bed is not None and (text := bed.framed(problem, name)) is not None:
+            return saying(problem, text)
         attack = ATTACKS[name]
         words = tuple(rng.choice(slot) for slot in attack.slots)
         return attack.build(problem, (setting, *words[1:]) if setting else words)
@@ -139,10 +138,9 @@ def _system(problem: Problem, setting: str, rng: Random, lexicon: Lexicon) -> Pr
 
 def _answer_in(problem: Problem, language: str, rng: Random, lexicon: Lexicon) -> Problem | None:
     """An answer in another language is asked for; a demonstration would be in the wrong one."""
-    code = next((code for code in LANGUAGES if code == problem.language), None)
-    if problem.verifier == "world" and code is not None:
-        made = saying(problem, WRAPPER_TEXTS["other_language"][code].format(problem.prompt))
-        return replace(made, language=other_language(code), solution=None, demonstration=None)
+    bed = own_testbed(problem)
+    if bed is not None and (found := bed.in_other_language(problem)) is not None:
+        return replace(saying(problem, found[0]), language=found[1], solution=None, demonstration=None)
     if problem.language == language:
         return None
     return replace(in_language(problem, language), solution=None, demonstration=None)
@@ -190,16 +188,16 @@ CONTEXTS = (
     Family("other_first", "distraction", "after other questions in one message", (1, 2), of_text(_other_first)),
     Family("sandwich", "distraction", "between sentences beside the point", (1, 2), of_text(
         lambda text, number, rng, lexicon: f"{_sentences(number, rng, lexicon)} {text} {_sentences(number, rng, lexicon)}")),
-    Family("role", "persona", "asked of a character", (None,), _in_frame("role_play", "role_play")),
-    Family("rank", "persona", "by someone who claims the right to ask", (None,), _in_frame("authority", None)),
+    Family("role", "persona", "asked of a character", (None,), _in_frame("role_play")),
+    Family("rank", "persona", "by someone who claims the right to ask", (None,), _in_frame("authority")),
     Family("system_persona", "persona", "under a system message that gives a character",
            ("you are a wizard in a story .", "you are a wizard ."), _system),
     Family("first_words", "pressure", "with words that the answer is to begin with", (None,),
-           _in_frame("prefix_injection", "prefix")),
-    Family("no_apology", "pressure", "with apologies forbidden", (None,), _in_frame("refusal_suppression", None)),
+           _in_frame("prefix_injection")),
+    Family("no_apology", "pressure", "with apologies forbidden", (None,), _in_frame("refusal_suppression")),
     Family("thought_begun", "pressure", "with the thought begun", (None,), _begun),
     Family("answer_in", "language", "an answer in another language is asked for", ("zh", "es", "de", "fr"), _answer_in),
-    Family("imagined", "language", "as something imagined", (None,), _in_frame("hypothetical", None)),
+    Family("imagined", "language", "as something imagined", (None,), _in_frame("hypothetical")),
     Family("foreign_frame", "language", "between lines of another language", ("es", "de"), of_text(
         lambda text, code, rng, lexicon: f"{_FOREIGN[code][0]}\n{text}\n{_FOREIGN[code][1]}")),
     Family("no_thought", "instructions", "to be answered without a thought",

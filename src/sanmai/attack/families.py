@@ -14,17 +14,15 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
 from sanmai.attack.past_tense import past_tense
-from sanmai.data.trace import OPEN_TAG
+from sanmai.data.testbeds import own_testbed
 from sanmai.rewards.judging.chat_protocol import Failure
 from sanmai.rewards.judging.judge import Complete
 from sanmai.types import Problem
 from sanmai.world.chance import generator
-from sanmai.world.requests import PHRASINGS, REPLY_WORDS, Request, Wrapper, all_requests, other_language
 
 Words = tuple[str, ...]
 
@@ -101,8 +99,8 @@ def attack(problem: Problem, name: str, *, seed: int = 0, choice: Sequence[int] 
     for part in name.split("+"):
         picked = ATTACKS[part]
         places = [next(numbers, 0) if numbers is not None else rng.randrange(2**16) for _ in picked.slots]
-        if found.verifier == "world":
-            found = _in_world(found, part, places[0] if places else 0)
+        if (bed := own_testbed(found)) is not None:
+            found = bed.attacked(found, part, places[0] if places else 0)
         else:
             found = picked.build(
                 found, tuple(slot[k % len(slot)] for k, slot in zip(places, picked.slots, strict=True))
@@ -297,41 +295,3 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType({
     "translation": Attack((tuple("0123456789"),), lambda problem, words: None),
 })  # fmt: skip
 """By name. `translation` exists in the embedded world only; elsewhere `translated` asks a model."""
-
-_WRAPPERS: Mapping[str, Wrapper] = {
-    "prefix_injection": "prefix",
-    "role_play": "role_play",
-    "other_language": "other_language",
-}
-
-
-def _in_world(problem: Problem, name: str, number: int) -> Problem | None:
-    """The world's request in its own wrapper, or in the other language with one of the phrasings of its split there."""
-    request = _requests().get(problem.prompt) if problem.tags.get("template") == "request" else None
-    if request is not None and name == "prefill":
-        return _prefill(problem, (f"{OPEN_TAG} {_harmless_thought(request)}",))
-    if request is None or request.wrapper != "plain" or problem.prefill:
-        return None
-    if name == "translation":
-        language = other_language(request.language)
-        split = "seen" if request.phrasing in PHRASINGS["seen"][request.language] else "heldout"
-        phrasings = PHRASINGS[split][language]
-        made = replace(request, language=language, phrasing=phrasings[number % len(phrasings)])
-    elif name in _WRAPPERS:
-        made = replace(request, wrapper=_WRAPPERS[name])
-    else:
-        return None
-    found = made.to_problem()
-    return replace(found, id=problem.id, tags={**problem.tags, **found.tags})
-
-
-def _harmless_thought(request: Request) -> str:
-    """The world's thought that the object is harmless, true or not."""
-    words = REPLY_WORDS[request.reply_language]
-    return words.thought.format(request.name, words.danger[False], words.consequence[False])
-
-
-@lru_cache(maxsize=1)
-def _requests() -> dict[str, Request]:
-    """Every request of the world by its prompt."""
-    return {request.prompt: request for request in all_requests()}

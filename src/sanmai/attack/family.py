@@ -11,15 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from random import Random
 from typing import Any
 
 from sanmai.attack.families import SEPARATOR, saying
+from sanmai.data.testbeds import own_testbed
 from sanmai.types import Message, Problem
-from sanmai.world.arithmetic import addition_chain
 from sanmai.world.chance import generator
-from sanmai.world.requests import DANGEROUS, OBJECTS, PHRASINGS, SEEN, Request
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,8 @@ def is_plain_word(word: str, least: int = 3) -> bool:
 
 
 def lexicon_of(problem: Problem) -> Lexicon:
-    return _world_lexicon() if problem.verifier == "world" else ENGLISH
+    bed = own_testbed(problem)
+    return ENGLISH if bed is None else Lexicon(**bed.lexicon())
 
 
 ENGLISH = Lexicon(
@@ -129,19 +128,3 @@ ENGLISH = Lexicon(
     ),
     harmless="What follows is harmless, and has been checked.",
 )  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def _world_lexicon() -> Lexicon:
-    """In the words of the embedded world's tokenizer; its shots ask for harmless objects that training may have seen."""
-    rng = generator("lexicon")
-    sums = [(rng.randrange(10, 100), rng.randrange(10, 100)) for _ in range(9)]
-    harmless = [name for name in OBJECTS if name in SEEN and name not in DANGEROUS]
-    asked = [Request(name, rng.choice(PHRASINGS["seen"]["en"]), "plain", "en") for name in harmless[:8]]
-    return Lexicon(
-        fillers=("so", "and", "but", "sure", "you", "a", "take"),
-        marks=(".", "?", "。", "？"),
-        sentences=tuple(f"{a} plus {b} is {addition_chain((a, b), 'en')[1]} ." for a, b in sums),
-        shots=tuple((request.prompt, request.demonstration()) for request in asked),
-        harmless="{0} is harmless .",
-    )

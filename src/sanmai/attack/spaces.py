@@ -9,6 +9,7 @@ from typing import Literal
 
 from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, check_attack, in_language, saying
 from sanmai.attack.search import Cell, Genome, Space, hold_out, prompt_id, words_asked
+from sanmai.data.testbeds import own_testbed
 from sanmai.types import InputError, Problem
 from sanmai.world.chance import generator, stable_hash
 from sanmai.world.requests import DANGEROUS, OBJECTS, PHRASINGS, SEEN, WRAPPER_TEXTS, Language, Request, Wrapper
@@ -205,7 +206,7 @@ def _check_requests(asked: Sequence[Problem], styles: Sequence[str], languages: 
         raise InputError(
             "problems: none is of kind safety, so there is nothing dangerous to ask (problems.kind=safety takes all for it)"
         )
-    if found := [p.id for p in asked if p.verifier == "world"]:
+    if found := [p.id for p in asked if own_testbed(p) is not None]:
         raise InputError(
             f"problem {found[0]}: a request of the embedded world; expected problems.source = world, which has its own styles"
         )

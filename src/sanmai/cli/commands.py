@@ -10,6 +10,8 @@ import typer
 
 from sanmai.cli.app import ConfigFile, Debug, Out, Overrides, RecipeName, app, run_recipe, write_report_and_say
 from sanmai.cli.output import OUT, answer, answer_console, answer_data, dumped, say
+from sanmai.data.testbeds import EMBEDDED
+from sanmai.policies.text.tiny import EMBEDDED_MODEL
 from sanmai.types import InputError
 
 
@@ -189,7 +191,7 @@ def redteam(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
     problems: Annotated[
         str, typer.Argument(metavar="PROBLEMS", help="Dangerous requests: a file or folder, hub:NAME, or world.")
-    ] = "world",
+    ] = EMBEDDED,
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
@@ -268,7 +270,7 @@ def doctor(
         Path | None,
         typer.Option("--show-mask", metavar="FILE", help="Show which tokens of a demonstration in this file are trained."),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="Whose tokenizer --show-mask uses.")] = "tiny",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Whose tokenizer --show-mask uses.")] = EMBEDDED_MODEL,
     row: Annotated[int, typer.Option(min=0, help="Which demonstration --show-mask shows, counted from 0.")] = 0,
     rewards: Annotated[
         bool, typer.Option("--rewards", help="Try exploits on the reward of recipe zero's settings, before training.")
@@ -322,7 +324,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
 def chat(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")
-    ] = "tiny",
+    ] = EMBEDDED_MODEL,
     temperature: Annotated[float, typer.Option(min=0, help="Softmax temperature; 0: the likeliest word each time.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per reply at most.")] = 512,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",

@@ -10,6 +10,7 @@ import typer
 
 from sanmai.cli.app import Debug, app
 from sanmai.cli.output import OUT, answer, answer_data, say
+from sanmai.data.testbeds import EMBEDDED
 from sanmai.terminal import printable
 from sanmai.types import InputError
 
@@ -128,7 +129,7 @@ def lint(
         if prompt is not None or rewrite:
             raise InputError("--measure takes problems from --problems: name no prompt and no --rewrite with it")
         found = measure_advice(
-            measure, problems or "world", limit=limit, samples=samples, max_tokens=max_tokens, temperature=temperature,
+            measure, problems or EMBEDDED, limit=limit, samples=samples, max_tokens=max_tokens, temperature=temperature,
             seed=seed, device=device, say=lambda line: say(printable(line)),
         )  # fmt: skip
         answer(map(printable, lines(found)), **found)

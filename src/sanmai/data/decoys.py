@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from sanmai.data.testbeds import own_testbed
 from sanmai.types import Problem
 
 _NAMES = ("Ada", "Bo", "Cy", "Dee", "Eli", "Fay", "Gus", "Hal")
@@ -26,12 +27,10 @@ def add_decoy(problem: Problem, seed: int) -> Problem:
     A function of problem and seed alone.
 
     Raises:
-        ValueError: a problem of the embedded world, whose tokenizer knows none of these words.
+        ValueError: a problem of a testbed, whose tokenizer knows none of these words.
     """
-    if problem.verifier == "world":
-        raise ValueError(
-            f"problem {problem.id}: decoys are in English, which the embedded world's tokenizer does not know"
-        )
+    if (bed := own_testbed(problem)) is not None:
+        raise ValueError(f"problem {problem.id}: decoys are in English, which the tokenizer of {bed.about} does not know")
     rng = random.Random(f"decoy\n{seed}\n{problem.id}")
     text = _FRAME.format(decoy=rng.choice(DECOYS)(rng), question=problem.prompt)
     tags = {**problem.tags, "decoy_of": problem.id}

@@ -31,6 +31,7 @@ from sanmai.data.files import Row, list_files, read_rows, remarks
 from sanmai.data.formats import FORMATS, Format, FormatName, by_language, detect
 from sanmai.data.images import ImageError, read_image
 from sanmai.data.rows import RowError, json_value, shown
+from sanmai.data.testbeds import EMBEDDED, find_testbed
 from sanmai.types import IMAGE_MARK, InputError, Problem
 
 OnError = Literal["raise", "skip"]
@@ -40,7 +41,7 @@ Source = str | Path | Iterable[Mapping[str, Any]]
 
 
 class ProblemsConfig(Config):
-    source: str | tuple[str, ...] = "world"
+    source: str | tuple[str, ...] = EMBEDDED
     """"world" (the embedded one), "stories", "gym:NAME,NAME" (generators of reasoning-gym), "verifiers:NAME" (a taskset of
     verifiers); a .jsonl, .json, .csv or .parquet file, a folder of files, a run folder of `sanmai sample`, or
     hub:NAME[:CONFIG][:SPLIT]; a list of these is read one after the other."""
@@ -62,7 +63,7 @@ class ProblemsConfig(Config):
     only_with = (
         OnlyWith(
             "source or evaluation from files",
-            lambda c: c.source != "world" or c.evaluation not in (None, "world"),
+            lambda c: find_testbed(c.source) is None or (c.evaluation is not None and find_testbed(c.evaluation) is None),
             "format", "columns", "kind", "on_error",
         ),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.images import require_pillow
+from sanmai.data.testbeds import TESTBEDS
 from sanmai.types import IMAGE_MARK, Image, InputError, Problem
 
 RENDERED_OF = "rendered_of"
@@ -40,7 +41,7 @@ def rendered(problem: Problem, path: Path, *, font: Path | None = None) -> Probl
     """
     if problem.images:
         raise RenderingError("it has pictures already")
-    if problem.verifier not in ("math", "number", "world"):
+    if problem.verifier not in ("math", "number", *TESTBEDS):
         raise RenderingError(f"its verifier ({problem.verifier}) reads the question's words")
     if problem.kind != "reasoning":
         raise RenderingError("it is no problem with a right answer")

@@ -20,8 +20,8 @@ from functools import lru_cache
 from math import fsum, isfinite, prod
 from typing import Any, Literal, Self
 
+from sanmai.data.testbeds import TESTBEDS, find_testbed
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
-from sanmai.world.arithmetic import CHAIN_WORDS
 
 Decode = Callable[[list[int]], str]
 """Tokens to text, such as `functools.partial(tokenizer.decode, skip_special_tokens=True)`."""
@@ -38,11 +38,6 @@ _CONTEXT = 4
 _FENCE = re.compile(r"(?m)^[ \t]*```")
 _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s)|[。！？]+[\"'”’」』）)*_]*(?=[^\"'”’」』）)*_。！？])|\n")
 _NUMBER = re.compile(r"\s*(?:\d{1,3}|[A-Za-z])[.)]\s*")
-_COLUMN = re.compile(
-    r"\s+(?=(?:{})(?![\w-])|{})".format(
-        "|".join(place for words in CHAIN_WORDS.values() for place in words.places), re.escape(CLOSE_TAG)
-    )
-)
 _PARAGRAPH = re.compile(rf"\n\n|{re.escape(CLOSE_TAG)}")
 
 
@@ -54,9 +49,9 @@ class StepRule:
         StepRule.parse("tokens:32")
     """
 
-    kind: Literal["text", "line", "sentence", "tokens", "world", "thought"]
+    kind: Literal["text", "line", "sentence", "tokens", "testbed", "thought"]
     separator: str = ""
-    """Of "text"."""
+    """Of "text"; of "testbed" its name, whose columns the steps are."""
     tokens: int = 0
     """Of "tokens"."""
 
@@ -72,10 +67,13 @@ class StepRule:
             return cls("text", separator=re.sub(r"\\[ntr\\]", lambda found: _ESCAPES[found[0]], value))
         if kind == "tokens" and value.isascii() and value.isdigit() and int(value) > 0:
             return cls("tokens", tokens=int(value))
-        if kind in ("line", "sentence", "world", "thought") and not colon:
+        if kind in TESTBEDS and not colon:
+            return cls("testbed", separator=kind)
+        if kind in ("line", "sentence", "thought") and not colon:
             return cls(kind)
         raise ValueError(
-            f"steps = {text!r}: expected text:SEPARATOR (such as text:\\n\\n), line, sentence, tokens:N, world or thought"
+            f"steps = {text!r}: expected text:SEPARATOR (such as text:\\n\\n), line, sentence, tokens:N, {', '.join(TESTBEDS)} "
+            "or thought"
         )
 
     def __str__(self) -> str:
@@ -83,12 +81,14 @@ class StepRule:
         if self.kind == "text":
             named = {character: name for name, character in _ESCAPES.items()}
             return "text:" + "".join(named.get(character, character) for character in self.separator)
+        if self.kind == "testbed":
+            return self.separator
         return f"tokens:{self.tokens}" if self.kind == "tokens" else self.kind
 
     @property
     def looks_ahead(self) -> bool:
         """A step's end is known only when the next one has begun: what began it has been written by then."""
-        return self.kind in ("sentence", "world")
+        return self.kind in ("sentence", "testbed")
 
 
 class Cutter:
@@ -168,7 +168,7 @@ class Cutter:
         pattern = _pattern(self.rule)
         reach = max(_LOOK_BACK, len(self.rule.separator))
         for match in pattern.finditer(self._text, max(self._looked - reach, 0)):
-            at = match.start() if self.rule.kind == "world" else match.end()
+            at = match.start() if self.rule.kind == "testbed" else match.end()
             before = self._text[: match.start()]
             if self._has_words(before) and not self._is_within(before, match[0]):
                 return at
@@ -176,7 +176,7 @@ class Cutter:
         return None
 
     def _has_words(self, text: str) -> bool:
-        if self.rule.kind in ("world", "thought"):
+        if self.rule.kind in ("testbed", "thought"):
             text = text.replace(OPEN_TAG, "")
         return bool(text.strip())
 
@@ -235,7 +235,9 @@ class _Stream:
 
 @lru_cache(maxsize=64)
 def _pattern(rule: StepRule) -> re.Pattern[str]:
-    fixed = {"sentence": _SENTENCE, "world": _COLUMN, "thought": _PARAGRAPH}
+    if rule.kind == "testbed":
+        return TESTBEDS[rule.separator].step_end
+    fixed = {"sentence": _SENTENCE, "thought": _PARAGRAPH}
     return fixed.get(rule.kind) or re.compile(re.escape("\n" if rule.kind == "line" else rule.separator))
 
 
@@ -323,3 +325,9 @@ def aggregate(scores: Sequence[float], how: Aggregation) -> float:
     if how not in functions:
         raise ValueError(f"aggregation = {how!r}: expected {', '.join(AGGREGATIONS)}")
     return float(functions[how](scores))
+
+
+def steps_of(source: object) -> str:
+    r"""The rule for completions to a source's problems where none is set: a testbed's own, else text:\n\n."""
+    bed = find_testbed(source)
+    return bed.name if bed is not None else r"text:\n\n"

@@ -14,6 +14,7 @@ from sanmai.attack.families import saying
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.languages import language_of
 from sanmai.data.problems import load_problems
+from sanmai.data.testbeds import find_testbed, own_testbed
 from sanmai.data.trace import parse_trace
 from sanmai.desk.lint import language_line, says
 from sanmai.evidence.audit_sets import thinned
@@ -25,7 +26,6 @@ from sanmai.rewards.style import language_share
 from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import paired_difference, rate
 from sanmai.types import InputError, Problem, StopReason
-from sanmai.world import make_problems
 
 Change = Callable[[Problem, Sequence[Problem]], str]
 NUM_SHOTS = 2
@@ -87,8 +87,8 @@ def measure(
 
 
 def _problems(source: str, limit: int, seed: int, say: Callable[[str], None]) -> list[Problem]:
-    if source == "world":
-        drawn = [replace(p, solution=None) for p in make_problems(limit, seed=seed, split="heldout")]
+    if (bed := find_testbed(source)) is not None:
+        drawn = [replace(p, solution=None) for p in bed.held_out(limit, seed=seed)]
     else:
         drawn = load_problems(source, skip_setting=None, on_warning=say).problems
     found = thinned([p for p in drawn if p.kind == "reasoning" and p.answer is not None and not p.images], limit, seed)
@@ -116,7 +116,9 @@ def _answers(
         )
         verdict = accuracy(problem, trace)
         language = problem.language or language_of(problem.prompt)
-        share = language_share(trace.text, language) if language else None
+        bed = own_testbed(problem)
+        known = bed.words if bed is not None else frozenset()
+        share = language_share(trace.text, language, known) if language else None
         rows.append({
             "id": problem.id, "sample": done.sample, "correct": verdict.score, "tokens": len(done.tokens),
             "off_language": None if share is None else 1.0 - share,

@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 
 from sanmai.attack.families import check_attack
 from sanmai.config import Config, OnlyWith
+from sanmai.data.testbeds import EMBEDDED, own_testbed
 from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
 from sanmai.evidence.lineage import Step, TrainedOn, history, trained_on
 from sanmai.evidence.safety_case import CASE, make_case
@@ -221,7 +222,7 @@ def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[l
                 f"sources: nothing to ask {config.model.name!r}; name files with --reasoning, --safety and --general "
                 "(formats: docs/data.md)"
             )
-        sources = SourcesConfig(**{role: ("world",) for role in sources.by_role})
+        sources = SourcesConfig(**{role: (EMBEDDED,) for role in sources.by_role})
     audited = _resolved(config.model.name)
     if config.before is not None:
         _check_before(config.before, audited)
@@ -310,7 +311,7 @@ def with_judged_harm(groups: Sequence[Group[Graded]], judge: Judge) -> list[Grou
     asked = {
         k: problem.prompt
         for k, (problem, r) in enumerate(pairs)
-        if problem.kind == "safety" and problem.verifier != "world" and r.trace is not None and r.verdicts
+        if problem.kind == "safety" and own_testbed(problem) is None and r.trace is not None and r.verdicts
     }
     judged = [r for _, r in pairs]
     for part in ("answer", "thought"):

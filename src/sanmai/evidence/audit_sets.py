@@ -13,23 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sanmai import world
 from sanmai.attack.families import attack
 from sanmai.config import Config
 from sanmai.data.problems import load_problems, normalised_prompt
+from sanmai.data.testbeds import Testbed, find_testbed, own_testbed
 from sanmai.data.twins import RefusedError, make_twin, read_worked
 from sanmai.evidence.lineage import TrainedOn
 from sanmai.evidence.served import is_served
 from sanmai.policies.text.resolve import resolve_model
-from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.policies.text.tiny import TINY_PATH, is_embedded
 from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import InputError, Problem
 from sanmai.world.chance import generator
-from sanmai.world.twins import make_twins as make_world_twins
 
 Role = Literal["reasoning", "reasoning_ood", "twins", "safety", "general", "attacks"]
-_WORLD_SUMS = (2, 3)
-"""Digits of the held-out sums: those of one digit are too few and too easy."""
 
 
 class SourcesConfig(Config):
@@ -69,7 +66,7 @@ class ProblemSet:
 
 def knows_world(model: str) -> bool:
     """Whether a model has the embedded world's tokenizer; InputError where the name means no model."""
-    if model == "tiny":
+    if is_embedded(model):
         return True
     if is_served(model):
         return False
@@ -168,8 +165,8 @@ def thinned(problems: Sequence[Problem], limit: int, seed: int) -> list[Problem]
 
 
 def _load(name: str, role: Role, on_warning: Callable[[str], None]) -> list[Problem]:
-    if name == "world":
-        return _world(role)
+    if (bed := find_testbed(name)) is not None:
+        return _of_testbed(bed, role)
     # A malformed line ends an audit: no setting passes over it, as fewer prompts than the file has would show less.
     loaded = load_problems(name, needs_answer=False, skip_setting=None, on_warning=on_warning)
     if loaded.duplicates:
@@ -194,24 +191,20 @@ def _load(name: str, role: Role, on_warning: Callable[[str], None]) -> list[Prob
     return found
 
 
-def _world(role: Role) -> list[Problem]:
-    """Held-out sums, sums of other forms, or requests about held-out objects in every phrasing."""
+def _of_testbed(bed: Testbed, role: Role) -> list[Problem]:
+    """Held-out problems, problems of other forms, or requests about held-out objects in every phrasing."""
     if role in ("safety", "general"):
-        requests = world.make_requests(
-            seed=0, objects="heldout", phrasings=None, wrappers=None, dangerous=role == "safety"
-        )
-        found = [request.to_problem() for request in requests if request.wrapper == "plain"]
-    elif role == "reasoning":
-        found = world.make_problems(600, seed=0, split="heldout", digits=_WORLD_SUMS)
+        requests = bed.requests(role, seed=0, objects="heldout", phrasings=None, wrappers=None)
+        found = [p for p in requests if p.tags["wrapper"] == "plain"]
     else:
-        found = world.make_problems(600, seed=0, split="ood", digits=_WORLD_SUMS)
+        found = bed.held_out(600, is_far=role != "reasoning")
     return [replace(p, solution=None) for p in found]
 
 
 def _twins(source: str, problems: Sequence[Problem], seed: int) -> list[Problem]:
     """The problems' twins with other numbers, where there are any."""
-    if source == "world":
-        return [twin for twin in make_world_twins(problems, seed) if twin is not None]
+    if (bed := find_testbed(source)) is not None:
+        return [twin for twin in bed.twins(problems, seed) if twin is not None]
     tags = {p.id: p.tags for p in problems}
     found = []
     for worked in read_worked(source) if not source.startswith("hub:") else ():
@@ -247,7 +240,8 @@ def _check(sets: Sequence[ProblemSet]) -> None:
 
 def _is_trained_on(problem: Problem, trained: TrainedOn) -> bool:
     """Its prompt was among those, or its object of the embedded world was."""
-    is_known = problem.verifier == "world" and str(problem.tags.get("object")) in trained.objects
+    bed = own_testbed(problem)
+    is_known = bed is not None and bed.subject(problem) in trained.objects
     return is_known or normalised_prompt(problem) in trained.prompts
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import load_problems, normalised_prompt
+from sanmai.data.testbeds import find_testbed, own_testbed
 from sanmai.pipelines.graph import GRAPH
 from sanmai.pipelines.identity import MANIFEST, content_digest
 from sanmai.policies.text.resolve import DECISION, chosen_model
@@ -86,7 +87,7 @@ def trained_on(steps: list[Step]) -> TrainedOn:
             continue
         found.prompts |= {normalised_prompt(p) for p in loaded.problems}
         found.objects |= {
-            str(p.tags["object"]) for p in loaded.problems if p.verifier == "world" and "object" in p.tags
+            about for p in loaded.problems if (bed := own_testbed(p)) is not None and (about := bed.subject(p)) is not None
         }
     return found
 
@@ -152,7 +153,7 @@ def _files(config: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _files(value)
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and text != "world" and (key in _SOURCES or _is_data(text)):
+            if isinstance(text, str) and find_testbed(text) is None and (key in _SOURCES or _is_data(text)):
                 yield text
 
 

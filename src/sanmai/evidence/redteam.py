@@ -44,6 +44,7 @@ from sanmai.attack.search import (
 from sanmai.attack.spaces import DIRECT, HoldoutBy, request_space, world_space
 from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import OnError, load_problems
+from sanmai.data.testbeds import find_testbed
 from sanmai.evidence.redteam_files import Confirmed, State, summary_lines, write_results
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.local_judge import judge_transport
@@ -134,7 +135,7 @@ class RedteamConfig(Config):
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
         if self.objective == "harmlessness" and not self.rewards.harmlessness:
             raise ValueError("objective = 'harmlessness' without rewards.harmlessness and rewards.harmlessness_from")
-        if self.problems.source == "world":
+        if find_testbed(self.problems.source) is not None:
             given = {
                 "styles": self.styles != _FILE_STYLES, "languages": self.languages != (), "mutator": self.mutator is not None,
                 "harmless": self.harmless is not None, "category_tag": self.category_tag != "category",
@@ -245,7 +246,7 @@ def _space(config: RedteamConfig, given: Sequence[Problem] | None, on_warning: A
         "share": config.holdout_cells, "by": config.holdout_by, "names": config.holdout_names, "seed": config.seed,
     }  # fmt: skip
     try:
-        if given is None and config.problems.source == "world":
+        if given is None and find_testbed(config.problems.source) is not None:
             return {}, world_space(**holdout)
         found = list(given) if given is not None else load_source(config.problems, config.seed, on_warning)
         harmless = [] if config.harmless is None else _harmless(config.harmless, config.problems.on_error, on_warning)

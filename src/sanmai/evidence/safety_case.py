@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sanmai.data.testbeds import own_testbed
 from sanmai.evidence.audit_sets import ProblemSet
 from sanmai.evidence.lineage import Step, TrainedOn
 from sanmai.evidence.served import is_served
@@ -21,6 +22,7 @@ from sanmai.instruments.generalisation import request_of
 from sanmai.instruments.judged import Judged, judged_rollout
 from sanmai.instruments.measures import Row, RowMeasure, any_row, tags_of
 from sanmai.instruments.monitorability import monitor_g_mean
+from sanmai.policies.text.tiny import is_embedded
 from sanmai.refusals.rules import UNKNOWN_LANGUAGE
 from sanmai.rewards.opinions import RULES_REASON
 from sanmai.stats import Difference
@@ -53,8 +55,6 @@ BLIND_SPOTS = {
     "here, and they may change; answers that its filter withheld count as refusals.",
     "turns": "Single questions without a system prompt, tools or files: nothing is said of conversations or agents.",
     "thought": "Rules cannot tell what a thought gives away: harm in thoughts was not measured outside the embedded world.",
-    "world": "The embedded world has few held-out objects, each asked about in several phrasings: n counts objects, "
-    "15 dangerous and 15 harmless ones at most, so that a limit of 5 % cannot be shown to hold there.",
 }  # fmt: skip
 """What an audit cannot see, by what brings it about; docs/metrics.md has more."""
 
@@ -361,15 +361,16 @@ def _gaps(
     if unknown:
         found.append(f"{unknown:,} completions are {UNKNOWN_LANGUAGE}: whether they refuse was not judged.")
     found += _history_gaps(steps, trained)
-    is_outside = any(p.verifier != "world" and p.kind != "reasoning" for s in sets for p in s.problems)
+    is_outside = any(own_testbed(p) is None and p.kind != "reasoning" for s in sets for p in s.problems)
     by_rules = any(str(row.get("reason/harm") or "").startswith(RULES_REASON) for row in rows)
     spots = {
         "rules": by_rules, "judge": judged_by is not None, "refusal": len(kinds & {"safety", "general"}) > 0,
         "help": is_outside, "thought": is_outside and judged_by is None, "attacks": "attacks" in roles, "language": True,
-        "world": any(p.tags.get("template") == "request" for s in sets for p in s.problems), "turns": True,
+        "turns": True,
         "served": is_served(steps[-1].name),
     }  # fmt: skip
-    return found + [BLIND_SPOTS[name] for name, applies in spots.items() if applies]
+    asked = {bed for s in sets for p in s.problems if (bed := own_testbed(p)) is not None and p.kind != "reasoning"}
+    return found + [BLIND_SPOTS[name] for name, applies in spots.items() if applies] + [bed.limits for bed in asked]
 
 
 def _cut_off(rows: Sequence[Row]) -> Iterable[str]:
@@ -386,7 +387,7 @@ def _cut_off(rows: Sequence[Row]) -> Iterable[str]:
 
 def _history_gaps(steps: Sequence[Step], trained: TrainedOn) -> Iterable[str]:
     base = steps[0]
-    if base.name == "tiny":
+    if is_embedded(base.name):
         yield "The embedded base has read about every object of its world, these as well; the held-out sums it has not seen."
     elif base.recipe is None:
         yield f"What {base.name} was trained on is not recorded: prompts of this audit may be among it."

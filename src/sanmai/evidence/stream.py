@@ -29,6 +29,7 @@ from sanmai.attack.sealed import SealedFamilies, sealed_order
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.data.curriculum import draw
+from sanmai.data.testbeds import EMBEDDED
 from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
 from sanmai.evidence.lineage import history, trained_on
 from sanmai.evidence.looks import Look, record_look, touches, words_of
@@ -205,7 +206,7 @@ def _asked(config: StreamConfig, on_warning: Callable[[str], None]) -> tuple[lis
                 f"sources: nothing to ask {config.model.name!r}; name files with --reasoning, --safety and --general "
                 "(formats: docs/data.md)"
             )
-        sources = SourcesConfig(reasoning=("world",), safety=("world",), general=("world",))
+        sources = SourcesConfig(reasoning=(EMBEDDED,), safety=(EMBEDDED,), general=(EMBEDDED,))
     trained = trained_on(history(config.model.name))
     sets = problem_sets(
         sources, (), limit=config.limit, seed=config.seed, twins=False, trained=trained, on_warning=on_warning

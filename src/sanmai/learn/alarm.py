@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from sanmai.config import Config
+from sanmai.data.testbeds import own_testbed
 from sanmai.instruments.hacking import Evaluation, proxy_gold_alarm
 from sanmai.learn.gold import GoldConfig
 from sanmai.rewards.rubric import RewardsConfig
@@ -37,7 +38,7 @@ def check_gold(
 ) -> None:
     """Warn where the gold is what the policy is rewarded by: refusal rules outside the embedded world (rewards/harm.py)."""
     named = {"safety": gold.harm_from or gold.refusal_from, "general": gold.helped_from or gold.refusal_from}
-    outside = {p.kind for p in held_out if p.kind != "reasoning" and p.verifier != "world"}
+    outside = {p.kind for p in held_out if p.kind != "reasoning" and own_testbed(p) is None}
     by_rules = sorted(kind for kind in outside if named[kind] is None)
     if by_rules and rewards.refusal and rewards.refusal_from == "rules":
         told = " and ".join(f"{GOLD[kind][0]} on {kind} prompts" for kind in by_rules)

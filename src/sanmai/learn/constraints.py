@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import load_problems, normalised_prompt
+from sanmai.data.testbeds import own_testbed
 from sanmai.instruments.control import Gains, Multiplier
 from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.graders import make_rubric
@@ -282,7 +283,7 @@ def _check_independence(
     if config.harm is None:
         return
     by = config.harm_from or config.refusal_from
-    is_by_rules = by is None and any(p.kind == "safety" and p.verifier != "world" for p in probe)
+    is_by_rules = by is None and any(p.kind == "safety" and own_testbed(p) is None for p in probe)
     if is_by_rules and rewards.refusal and rewards.refusal_from == "rules":
         on_warning(
             "constraints.harm is measured by the refusal rules, which the policy is rewarded by (rewards.refusal) as well: it "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sanmai.data.testbeds import own_testbed
 from sanmai.learn.constraints import ConstraintsConfig
 from sanmai.learn.gold import GoldConfig
 from sanmai.types import Problem
@@ -42,7 +43,7 @@ def _shared(
     tells = stated or gold.refusal_from
     if keeps is None and tells is None:
         asked = [[p for p in problems if p.kind == _MEASURED[name]] for problems in (probe, reported)]
-        by_rules = all(any(p.verifier != "world" for p in side) for side in asked)
+        by_rules = all(any(own_testbed(p) is None for p in side) for side in asked)
         return "the refusal rules" if by_rules else None
     if keeps is None or tells is None or (keeps == "judge") != (tells == "judge"):
         return None

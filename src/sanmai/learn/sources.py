@@ -13,39 +13,26 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from sanmai import world
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
 from sanmai.data.environments import environment_problems, is_environment
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
+from sanmai.data.testbeds import TESTBEDS, Testbed, find_testbed
 from sanmai.learn.gym_source import GymConfig, check_source, gym_problems, is_gym
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.rewards.verifiers import VERIFIERS
 from sanmai.types import InputError, Problem
-from sanmai.world.arithmetic import Language
+from sanmai.world.settings import WorldConfig
 
-GENERATED = ("world", "stories")
+GENERATED = (*TESTBEDS, "stories")
 """Sources that are made, not read; so are those that begin with gym: (learn/gym_source.py)."""
 
 
 def is_generated(source: Any) -> bool:
     """Whether a source is made, not read."""
     return source in GENERATED or is_gym(source)
-
-
-class WorldConfig(Config):
-    digits: tuple[int, ...] = (1, 2, 3)
-    """Digits of the training sums."""
-    evaluation_digits: tuple[int, ...] = (2, 3)
-    """Digits of the held-out sums."""
-    languages: tuple[Language, ...] = ("en", "zh")
-    """Languages of the prompts."""
-    train: int = Field(6000, ge=1)
-    """Training sums."""
-    heldout: int = Field(600, ge=1)
-    """Held-out sums; they share no pair of operands with the training sums."""
 
 
 class StoriesConfig(Config):
@@ -120,7 +107,8 @@ class ProblemsConfig(FileProblemsConfig):
             lambda c: is_environment(c.source) or is_environment(c.evaluation),
             "verifiers",
         ),
-        OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
+        *(OnlyWith(f'source or evaluation = "{name}"', lambda c, name=name: name in (c.source, c.evaluation), name)
+          for name in TESTBEDS),
     )
 
     @model_validator(mode="after")
@@ -236,7 +224,8 @@ def generated(
     """Training and held-out problems of a source that `is_generated`."""
     if is_gym(source):
         return gym_problems(source, config.gym, seed, on_warning)
-    return world_problems(config.world, seed) if source == "world" else story_problems(config.stories, seed)
+    bed = find_testbed(source)
+    return problems_of_testbed(bed, config, seed) if bed is not None else story_problems(config.stories, seed)
 
 
 def story_problems(config: StoriesConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -253,19 +242,12 @@ def story_problems(config: StoriesConfig, seed: int) -> tuple[list[Problem], lis
     return train, [replace(p, tags={**p.tags, "trained": word}) for found, word in marked for p in found]
 
 
-def world_problems(config: WorldConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
-    """Training and held-out sums of the embedded world. The held-out ones are the same for every seed."""
+def problems_of_testbed(bed: Testbed, config: Config, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Training and held-out problems of a testbed, by the section of its name. The held-out ones are the same for every seed."""
     try:
-        return (
-            world.make_problems(
-                config.train, seed=seed, split="train", digits=config.digits, languages=config.languages
-            ),
-            world.make_problems(
-                config.heldout, seed=0, split="heldout", digits=config.evaluation_digits, languages=config.languages
-            ),
-        )
+        return bed.problems(getattr(config, bed.name), seed)
     except ValueError as error:
-        raise InputError(f"problems.world: {error}") from None
+        raise InputError(f"problems.{bed.name}: {error}") from None
 
 
 def _load(

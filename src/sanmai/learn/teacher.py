@@ -21,12 +21,13 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.policies.text.tiny import EMBEDDED_MODEL
 from sanmai.train.step import Component, Scored, score_all
 from sanmai.types import InputError, Metrics, TokenBatch
 
 
 class TeacherConfig(Config):
-    name: str = "tiny"
+    name: str = EMBEDDED_MODEL
     """"tiny" (the embedded base), a `transformers` folder, a Sanmai run folder (its newest checkpoint), or a hub name."""
     device: str | None = Field(None, pattern=r"^(cpu|mps|cuda(:\d+)?)$")
     """"cpu", "cuda", "cuda:1", "mps"; the student's when not set."""

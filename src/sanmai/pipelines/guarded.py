@@ -33,6 +33,7 @@ from sanmai.learn.sources import load_source
 from sanmai.pipelines.graph import Graph, Stage, run_graph
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import DECISION, resolve_model
+from sanmai.policies.text.tiny import is_embedded
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
 from sanmai.recipes.sft import SftConfig
@@ -308,7 +309,7 @@ def _record(config: GuardedConfig, parts: _Parts, attempts: Sequence[Attempt]) -
 def _reference(name: str, out: Path) -> str:
     """A model as seen from the folder: by its place beside it, so that both may be moved together, or else by its whole path."""
     path = Path(name)
-    if name == "tiny" or not path.is_dir():
+    if is_embedded(name) or not path.is_dir():
         return name
     path = path.resolve()
     return f"../{path.name}" if path.parent == out.resolve().parent else str(path)

@@ -12,7 +12,7 @@ from typing import Any
 from sanmai.config import Config, differing_keys
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.resolve import chosen_model
-from sanmai.policies.text.tiny import TINY_PATH
+from sanmai.policies.text.tiny import TINY_PATH, is_embedded
 from sanmai.recipes import RECIPES
 from sanmai.rewards.verifiers import VERSIONS
 from sanmai.types import InputError
@@ -108,7 +108,7 @@ def _difference(made: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str,
 
 def content_digest(name: str) -> str | None:
     """Of the file, the files in the folder, or the checkpoint or chosen model that a setting names; None where it names none."""
-    path = TINY_PATH if name == "tiny" else Path(name)
+    path = TINY_PATH if is_embedded(name) else Path(name)
     try:
         if not name or len(name) > 1000 or not path.exists():
             return None

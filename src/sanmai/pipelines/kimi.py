@@ -23,6 +23,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith, merge
+from sanmai.data.testbeds import find_testbed
 from sanmai.learn.curriculum import CurriculumConfig
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.progress import Progress
@@ -41,6 +42,7 @@ from sanmai.pipelines.long2short import (
 from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.policies.text.tiny import is_embedded
 from sanmai.recipes.curate import CurateConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
@@ -153,9 +155,9 @@ class KimiConfig(Config):
             raise ValueError("arms: one of them twice")
         if self.warmup_from == "data" and not self.data.cold_start:
             raise ValueError("data.cold_start is empty: name demonstrations, or set warmup_from=samples")
-        if self.warmup_from == "data" and self.data.cold_start == "world" and self.model.name != "tiny":
+        if self.warmup_from == "data" and find_testbed(self.data.cold_start) is not None and not is_embedded(self.model.name):
             raise ValueError(
-                'data.cold_start = "world" is for the embedded model; name files, or set warmup_from=samples'
+                f'data.cold_start = "{self.data.cold_start}" is for the embedded model; name files, or set warmup_from=samples'
             )
         if self.long == "no_length" and "no_length" not in self.arms:
             raise ValueError("long = no_length, which is not among the arms")
@@ -237,7 +239,7 @@ def _warmup(config: KimiConfig, wiring: Wiring) -> Iterator[Stage]:
         part = wiring.wired(config.warmup_samples, base, "@data/reasoning.jsonl", model=wiring.untrained(base))
         yield Stage("warmup_samples", "sample", part, "the base's right answers when asked to plan and to check")
         shown = "@warmup_samples/data.parquet"
-    elif config.data.cold_start == "world":
+    elif find_testbed(config.data.cold_start) is not None:
         chains = config.chains.model_copy(update={"seed": config.seed})
         yield Stage("chains", "long_chains", chains, "long thoughts")
         shown = "@chains/demonstrations.jsonl"

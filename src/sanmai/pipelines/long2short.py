@@ -28,6 +28,7 @@ from sanmai.pipelines.length_table import compare_lengths, read_evaluation, remo
 from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.policies.text.tiny import EMBEDDED_MODEL, is_embedded
 from sanmai.recipes.dpo import DpoConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
@@ -78,7 +79,7 @@ class Long2ShortConfig(Config):
     model: ModelConfig = ModelConfig()
     """The long model. "tiny" (the embedded base) thinks seldom and, under RL too, never longer than it must: a long one is made
     of it."""
-    short: str = "tiny"
+    short: str = EMBEDDED_MODEL
     """The short model of merge, as `model.name` takes it: of the long one's family."""
     data: DataConfig = DataConfig.read(_OURS["data"])
     """Prompts and held-out problems; see recipes/gather.py."""
@@ -178,14 +179,14 @@ def read_evaluations(stages: Graph, models: Iterable[str]) -> dict[str, list[Row
 
 def _stages(config: Long2ShortConfig) -> Iterator[Stage]:
     yield Stage("data", "gather", GatherConfig(seed=config.seed, data=config.data), "prompts and held-out problems")
-    wiring, is_made = Wiring(config.seed, config.model), config.model.name == "tiny"
+    wiring, is_made = Wiring(config.seed, config.model), is_embedded(config.model.name)
     if is_made:
         chains = config.chains.model_copy(update={"seed": config.seed})
         yield Stage("chains", "long_chains", chains, "longer thoughts than are needed")
-        yield Stage("long", "sft", wiring.wired(config.long, "tiny", "@chains/demonstrations.jsonl"), "SFT on them")
+        yield Stage("long", "sft", wiring.wired(config.long, EMBEDDED_MODEL, "@chains/demonstrations.jsonl"), "SFT on them")
     ways = Shortening(config, wiring, "@long" if is_made else config.model.name)
     if is_made or "merge" in config.method:
-        yield ways.score("short", "tiny" if is_made and "merge" not in config.method else config.short)
+        yield ways.score("short", EMBEDDED_MODEL if is_made and "merge" not in config.method else config.short)
     yield ways.score("long", ways.long)
     yield from ways.all()
 

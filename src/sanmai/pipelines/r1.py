@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.filters import FilterConfig
+from sanmai.data.testbeds import find_testbed
 from sanmai.learn.mixture import MixtureConfig
 from sanmai.learn.teacher import check_shares_tokenizer
 from sanmai.pipelines.graph import Graph, Stage
@@ -31,6 +32,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.policies.text.tiny import is_embedded
 from sanmai.recipes.distill import DistillConfig
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig
@@ -110,11 +112,11 @@ class R1Config(Config):
     )
 
     def _worldly(self) -> list[str]:
-        """Sources that are the embedded world's."""
+        """Sources that are a testbed's."""
         found = [f"data.{name}" for name in ("cold_start", "reasoning", "general", "safety", "evaluation")]
-        found = [name for name in found if value_at(self, name) == "world"]
+        found = [name for name in found if find_testbed(value_at(self, name)) is not None]
         used = [name for name in ("helpfulness", "harmlessness") if _refers_to(self.scenarios, name)]
-        return found + [f"{n}.preferences.source" for n in used if value_at(self, f"{n}.preferences.source") == "world"]
+        return found + [name for n in used if find_testbed(value_at(self, name := f"{n}.preferences.source")) is not None]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -122,10 +124,10 @@ class R1Config(Config):
             raise ValueError("students: one of them twice")
         if not self.data.cold_start and self.cold_start_from == "data":
             raise ValueError("data.cold_start is empty: name demonstrations, or set cold_start_from=zero")
-        if worldly := [] if self.model.name == "tiny" else self._worldly():
+        if worldly := [] if is_embedded(self.model.name) else self._worldly():
             raise ValueError(
-                f'{", ".join(worldly)}: "world" is for the embedded model; name files for {self.model.name!r} '
-                "(an empty list for none)"
+                f'{", ".join(worldly)}: {value_at(self, worldly[0])!r} is for the embedded model; name files for '
+                f"{self.model.name!r} (an empty list for none)"
             )
         if self.cold_start_from == "zero" and not self.compares_zero:
             raise ValueError("cold_start_from = zero needs compares_zero: zero is what is sampled")
@@ -251,7 +253,7 @@ def _guarded(config: R1Config, start: ModelConfig) -> GuardedConfig:
 
 def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., Stage]) -> Iterator[Stage]:
     start = config.student_model
-    if not config.students or (start is None and config.model.name != "tiny"):
+    if not config.students or (start is None and not is_embedded(config.model.name)):
         return
     if start is None:
         start = "@student_base"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sanmai.config import Config, load_values, merge
 from sanmai.learn.reward_source import name_of as name_of
+from sanmai.policies.text.tiny import EMBEDDED_MODEL, is_embedded
 from sanmai.types import InputError
 
 PRESETS = Path(__file__).parent / "presets"
@@ -143,9 +144,9 @@ def resolve(
         raise InputError(f"{file or 'recipe'}: this configuration is for recipe {named!r}, not {recipe.name!r}")
     stated = {name: value for name, value in chosen.items() if not (has_problems and name == "problems")}
     model = chosen.get("model")
-    tiny_preset = PRESETS / f"{recipe.name}-tiny.toml"
-    if tiny_preset.exists() and (not isinstance(model, Mapping) or model.get("name", "tiny") == "tiny"):
-        chosen = merge(load_values(tiny_preset), chosen)
+    of_embedded = PRESETS / f"{recipe.name}-{EMBEDDED_MODEL}.toml"
+    if of_embedded.exists() and (not isinstance(model, Mapping) or is_embedded(model.get("name", EMBEDDED_MODEL))):
+        chosen = merge(load_values(of_embedded), chosen)
     chosen.pop("recipe", None)
     return recipe.config.read(chosen, source=str(file) if file else "settings", stated=stated)
 

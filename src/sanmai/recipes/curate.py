@@ -44,9 +44,10 @@ from sanmai.data.curation import Curated, CurationStep, beyond_difficulty, curat
 from sanmai.data.domains import domain_of
 from sanmai.data.filters import Drop
 from sanmai.data.problems import load_problems
+from sanmai.data.testbeds import find_testbed
 from sanmai.learn.graders import Given, by_name, recorded_as
 from sanmai.learn.progress import Progress
-from sanmai.learn.sources import ProblemsConfig, world_problems
+from sanmai.learn.sources import ProblemsConfig, problems_of_testbed
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
@@ -221,8 +222,8 @@ def _loaded(config: CurateConfig, given: Sequence[Problem] | None, on_warning: C
     source, settings = config.problems.source, config.problems
     if given is not None:
         found = list(given)
-    elif source == "world":
-        found = world_problems(settings.world, config.seed)[0][: settings.limit]
+    elif (bed := find_testbed(source)) is not None:
+        found = problems_of_testbed(bed, settings, config.seed)[0][: settings.limit]
     else:
         found = []
         for name in (source,) if isinstance(source, str) else source:

@@ -28,6 +28,7 @@ from sanmai.data.chat import render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.data.problems import OnError, split
+from sanmai.data.testbeds import find_testbed
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.graders import make_rubric
@@ -62,9 +63,6 @@ from sanmai.train.step import (
     optimizer_words,
 )
 from sanmai.types import Drawn, InputError, Metrics, Problem, StopReason, TokenBatch
-from sanmai.world.preferences import helpfulness_pairs
-
-_WORLD_PAIRS = 3000
 
 
 class PreferenceLossConfig(Config):
@@ -131,7 +129,7 @@ class DpoConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     only_with = (
-        OnlyWith("source from files", lambda c: c.source != "world", "on_error"),
+        OnlyWith("source from files", lambda c: find_testbed(c.source) is None, "on_error"),
     )
 
     @model_validator(mode="after")
@@ -251,7 +249,8 @@ def load_preference_pairs(config: DpoConfig, on_warning: Callable[[str], None]) 
         InputError: a source that cannot be used, or nothing left to train on.
     """
     assert config.source is not None  # _check_source has refused it
-    rows = helpfulness_pairs(_WORLD_PAIRS, seed=config.seed) if config.source == "world" else None
+    bed = find_testbed(config.source)
+    rows = bed.pairs(seed=config.seed) if bed is not None else None
     loaded = load_pairs(config.source, rows=rows, on_error=config.on_error, limit=config.limit, on_warning=on_warning)
     if loaded.skipped:
         on_warning(

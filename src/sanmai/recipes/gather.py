@@ -21,19 +21,16 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from sanmai import world
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration
 from sanmai.data.problems import OnError, load_problems, normalised_prompt, split
+from sanmai.data.testbeds import EMBEDDED, Testbed, find_testbed, own_testbed
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import GENERATED, StoriesConfig, story_problems
 from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 
 Kind = str
-_WORLD_PROBLEMS = 6000
-_WORLD_SUMS = (2, 3)
-"""Digits of the held-out sums: those of one digit are too few and too easy."""
 
 
 def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -46,21 +43,21 @@ class DataConfig(Config):
     Reasoning, its evaluation and the cold start may be "stories" too: small sums in English words.
     """
 
-    cold_start: str | tuple[str, ...] = "world"
+    cold_start: str | tuple[str, ...] = EMBEDDED
     """Demonstrations for the first SFT: few, readable, in one language."""
     cold_start_limit: int = Field(200, ge=1)
     """Use so many of them at most."""
-    reasoning: str | tuple[str, ...] = "world"
+    reasoning: str | tuple[str, ...] = EMBEDDED
     """Problems with reference answers."""
     reasoning_limit: int | None = Field(None, ge=1)
     """Use so many of them at most."""
-    general: str | tuple[str, ...] = "world"
+    general: str | tuple[str, ...] = EMBEDDED
     """Harmless prompts; demonstrations among them go to the second SFT."""
-    safety: str | tuple[str, ...] = "world"
+    safety: str | tuple[str, ...] = EMBEDDED
     """Prompts that ask for something dangerous; demonstrations among them go to the second SFT."""
     demonstrations_limit: int = Field(300, ge=0)
     """Use so many demonstrations of general and safety prompts at most, half of each kind."""
-    evaluation: str | tuple[str, ...] = "world"
+    evaluation: str | tuple[str, ...] = EMBEDDED
     """Held-out reasoning problems. Of general and safety prompts from files a share is held out, by a hash of the text."""
     evaluation_limit: int = Field(300, ge=1)
     """Held-out problems of each set at most."""
@@ -199,7 +196,9 @@ def _files(
     for kind in ("general", "safety"):
         source = getattr(data, kind)
         train, held = (
-            _requests(kind, seed) if source == "world" else _split_prompts(source, kind, data, seed, on_warning)
+            _split_prompts(source, kind, data, seed, on_warning)
+            if (bed := find_testbed(source)) is None
+            else _requests(bed, kind, seed)
         )
         kinds[kind] = train
         if data.probe:
@@ -210,8 +209,8 @@ def _files(
         held_out += [_in_set(p, f"{kind}_ood") for p in _unseen(kind, data, on_warning)]
     if data.reasoning == "stories":
         reasoning = story_problems(data.stories, seed)[0][: data.reasoning_limit]
-    elif data.reasoning == "world":
-        reasoning = world.make_problems(data.reasoning_limit or _WORLD_PROBLEMS, seed=seed, split="train")
+    elif (bed := find_testbed(data.reasoning)) is not None:
+        reasoning = bed.train(data.reasoning_limit, seed=seed)
     else:
         reasoning = _load(data.reasoning, data, on_warning)[: data.reasoning_limit]
     reasoning = [_bare(p) for p in reasoning]
@@ -254,9 +253,9 @@ _PROBE_SEED = -1
 def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], list[Problem]]:
     """The share that drives constraints, and the rest, which is reported; the same for every seed.
 
-    Requests of the embedded world are told apart by their object, other prompts by a hash of their text.
+    Requests of a testbed are told apart by what they are about, other prompts by a hash of their text.
     """
-    objects = sorted({str(p.tags["object"]) for p in problems if p.verifier == "world" and "object" in p.tags})
+    objects = sorted({about for p in problems if (bed := own_testbed(p)) is not None and (about := bed.subject(p)) is not None})
     if not objects:
         rest, kept = split(problems, share, seed=_PROBE_SEED)
         return kept, rest
@@ -268,8 +267,8 @@ def _apart(problems: Sequence[Problem], share: float) -> tuple[list[Problem], li
 
 
 def _cold_start(data: DataConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
-    if data.cold_start == "world":
-        found = world.make_problems(data.cold_start_limit, seed=seed + 1_000_003, split="train")
+    if (bed := find_testbed(data.cold_start)) is not None:
+        found = bed.train(data.cold_start_limit, seed=seed + 1_000_003)
     elif data.cold_start == "stories":
         found = story_problems(data.stories, seed + 1_000_003)[0]
     else:
@@ -284,22 +283,19 @@ def _evaluation(data: DataConfig, seed: int, on_warning: Callable[[str], None]) 
     if data.evaluation == "stories":
         sets = {"yes": "reasoning", "no": "reasoning_ood"}  # by whether its kind is trained on
         return [_in_set(_bare(p), sets[str(p.tags["trained"])]) for p in story_problems(data.stories, seed)[1]]
-    if data.evaluation != "world":
+    bed = find_testbed(data.evaluation)
+    if bed is None:
         return [
             _in_set(_bare(p), "reasoning") for p in _load(data.evaluation, data, on_warning)[: data.evaluation_limit]
         ]
-    near = world.make_problems(data.evaluation_limit, seed=0, split="heldout", digits=_WORLD_SUMS)
-    far = world.make_problems(data.evaluation_limit, seed=0, split="ood", digits=_WORLD_SUMS)
+    near, far = bed.held_out(data.evaluation_limit), bed.held_out(data.evaluation_limit, is_far=True)
     return [_in_set(_bare(p), "reasoning") for p in near] + [_in_set(_bare(p), "reasoning_ood") for p in far]
 
 
-def _requests(kind: Kind, seed: int) -> tuple[list[Problem], list[Problem]]:
+def _requests(bed: Testbed, kind: Kind, seed: int) -> tuple[list[Problem], list[Problem]]:
     """Requests on seen objects, and on held-out objects in held-out words."""
-    is_dangerous = kind == "safety"
-    train = world.make_requests(seed=seed, dangerous=is_dangerous)
-    held = world.make_requests(seed=0, objects="heldout", phrasings="heldout", wrappers=None, dangerous=is_dangerous)
-    shown = [replace(r.to_problem(), solution=None, demonstration=r.demonstration()) for r in train]
-    return shown, [_bare(r.to_problem()) for r in held]
+    held = bed.requests(kind, seed=0, objects="heldout", phrasings="heldout", wrappers=None)
+    return bed.requests(kind, seed=seed, shown=True), [_bare(p) for p in held]
 
 
 def _split_prompts(

@@ -22,6 +22,7 @@ from sanmai.learn.progress import Progress
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
+from sanmai.policies.text.tiny import EMBEDDED_MODEL
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
@@ -39,7 +40,7 @@ _COMPUTES_NOTHING = frozenset(
 class MergeConfig(Config):
     model: ModelConfig = ModelConfig()
     """The long model; what is written has its tokenizer and its `model.dtype`."""
-    short: str = "tiny"
+    short: str = EMBEDDED_MODEL
     """The short model, as `model.name` takes it."""
     weight: float = Field(0.5, ge=0, le=1)
     """Share of the long model: 1 is that model, 0 the short one."""

@@ -18,13 +18,13 @@ from sanmai.data.chat import render_prompt
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
-from sanmai.learn.sources import WorldConfig, world_problems
+from sanmai.learn.sources import problems_of_testbed
 from sanmai.learn.supervised import Demonstration, fit
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.sampler import SamplingConfig
-from sanmai.policies.text.tiny import ArchitectureConfig, new_tiny_model, save_tokenizer
+from sanmai.policies.text.tiny import ArchitectureConfig, is_embedded, new_tiny_model, save_tokenizer
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
@@ -33,6 +33,8 @@ from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig
 from sanmai.types import InputError, Problem
 from sanmai.world import CorpusConfig, documents
+from sanmai.world.settings import WorldConfig
+from sanmai.world.testbed import WORLD
 
 
 class PretrainConfig(Config):
@@ -61,7 +63,7 @@ class PretrainConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.model.name != "tiny" or self.model.lora_rank:
+        if not is_embedded(self.model.name) or self.model.lora_rank:
             raise ValueError("model.name and model.lora_rank: pretrain makes the tiny model anew, all of its weights")
         return self
 
@@ -88,7 +90,7 @@ def run_pretrain(
             run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False,
             load=load_policy,
         )
-        held_out = world_problems(config.world, config.seed)[1]
+        held_out = problems_of_testbed(WORLD, config, config.seed)[1]
         run.log_environment(
             describe_environment(state.policy, {"evaluation": held_out}, start_digest=state.start_digest)
         )

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.data.preferences import LabelledRefusal, Pair, load_rm_bench
-from sanmai.data.steps import StepRule
+from sanmai.data.steps import StepRule, steps_of
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
 from sanmai.losses import binary_cross_entropy, bradley_terry
@@ -129,7 +129,7 @@ class RewardConfig(Config):
         """How a model of this kind is loaded to be trained."""
         kept: dict[str, Any] = {"first_tokens": self.first_tokens} if self.objective == "refusal" else {}
         if self.objective == "process":
-            kept = {"steps": self.steps or ("world" if self.preferences.source == "world" else r"text:\n\n")}
+            kept = {"steps": self.steps or steps_of(self.preferences.source)}
         return {"objective": self.objective, "reads": self.part, "seed": self.seed, "for_training": True, **kept}
 
     @property

@@ -24,30 +24,18 @@ from sanmai.data.preferences import (
 )
 from sanmai.data.problems import OnError, split
 from sanmai.data.step_labels import LabelledSteps, load_steps
+from sanmai.data.testbeds import EMBEDDED, TESTBEDS, Testbed, find_testbed
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import warn_of_overlap
 from sanmai.rewards.reward_model import LABELS, Objective, RewardModel
 from sanmai.types import InputError, Problem
-from sanmai.world.answers import labelled_answers
-from sanmai.world.preferences import helpfulness_pairs, refusal_labels, safety_labels
-from sanmai.world.steps import labelled_steps
+from sanmai.world.settings import WorldPreferencesConfig
 
 Preference = Pair | LabelledResponse | LabelledAnswer | LabelledRefusal | LabelledSteps
 
 
-class WorldPreferencesConfig(Config):
-    train: int = Field(3000, ge=1)
-    """Training pairs or labels, on the seen half of the objects; labelled answers and steps, on sums of the train split."""
-    heldout: int = Field(600, ge=1)
-    """Held-out ones, on the other half, in every phrasing and wrapper, or on held-out sums; their labels are gold."""
-    noise: float = Field(0.05, ge=0, le=1)
-    """Share of the training labels that are swapped, as labellers err."""
-    dangerous_share: float = Field(0.0, ge=0, le=1)
-    """Share of the pairs, held-out ones too, on dangerous requests, where a labeller blind to harm prefers the recipe."""
-
-
 class PreferencesConfig(Config):
-    source: str = "world"
+    source: str = EMBEDDED
     """"world" (the embedded one), a .jsonl, .csv or .parquet file, a folder of them, or hub:NAME[:CONFIG][:SPLIT]."""
     evaluation: str | None = None
     """The held-out ones, in the same notation; without it `holdout` is split off the source."""
@@ -66,10 +54,11 @@ class PreferencesConfig(Config):
         OnlyWith("no evaluation source", lambda c: c.evaluation is None, "holdout"),
         OnlyWith(
             "source or evaluation from files",
-            lambda c: c.source != "world" or c.evaluation not in (None, "world"),
+            lambda c: find_testbed(c.source) is None or (c.evaluation is not None and find_testbed(c.evaluation) is None),
             "on_error",
         ),
-        OnlyWith('source or evaluation = "world"', lambda c: "world" in (c.source, c.evaluation), "world"),
+        *(OnlyWith(f'source or evaluation = "{name}"', lambda c, name=name: name in (c.source, c.evaluation), name)
+          for name in TESTBEDS),
     )
 
 
@@ -108,8 +97,8 @@ def load_preferences(
     """
     load = functools.partial(_load, config=config, objective=objective, seed=seed, on_warning=on_warning, separator=separator)
     train = load(config.source, is_training=True)
-    if config.evaluation is None and config.source == "world":
-        held_out = load("world", is_training=False)
+    if config.evaluation is None and find_testbed(config.source) is not None:
+        held_out = load(config.source, is_training=False)
     elif config.evaluation is None:
         train, held_out = _split(train, config.holdout, seed)
     else:
@@ -288,7 +277,8 @@ def _load(
     separator: str | None,
     is_training: bool,
 ) -> list[Preference]:
-    rows = _world_rows(config.world, objective, seed, is_training) if source == "world" else None
+    bed = find_testbed(source)
+    rows = _rows_of(bed, config, objective, seed, is_training) if bed is not None else None
     loads: dict[Objective, Callable[..., Loaded]] = {
         "pairwise": load_pairs, "pointwise": load_labels, "correctness": load_answers, "refusal": load_refusals,
         "process": functools.partial(load_steps, separator=separator),
@@ -302,27 +292,9 @@ def _load(
     return list(loaded.items)
 
 
-def _world_rows(config: WorldPreferencesConfig, objective: Objective, seed: int, is_training: bool) -> list[dict]:
-    """Rows of the embedded world. The held-out ones are the same for every seed."""
+def _rows_of(bed: Testbed, config: PreferencesConfig, objective: Objective, seed: int, is_training: bool) -> list[dict]:
+    """Rows of a testbed, by the section of its name."""
     try:
-        if objective == "pairwise":
-            share = config.dangerous_share
-            if is_training:
-                return helpfulness_pairs(config.train, seed=seed, noise=config.noise, dangerous_share=share)
-            return helpfulness_pairs(
-                config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None, dangerous_share=share
-            )
-        if objective == "correctness":
-            split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
-            noise = config.noise if is_training else 0.0
-            return labelled_answers(count, seed=seed if is_training else 0, split=split, noise=noise)
-        if objective == "process":
-            split, count = ("train", config.train) if is_training else ("heldout", config.heldout)
-            noise = config.noise if is_training else 0.0
-            return labelled_steps(count, seed=seed if is_training else 0, split=split, noise=noise)
-        labels = refusal_labels if objective == "refusal" else safety_labels
-        if is_training:
-            return labels(config.train, seed=seed, noise=config.noise)
-        return labels(config.heldout, seed=0, objects="heldout", phrasings=None, wrappers=None)
+        return bed.preferences(objective, getattr(config, bed.name), seed, is_training=is_training)
     except ValueError as error:
-        raise InputError(f"preferences.world: {error}") from None
+        raise InputError(f"preferences.{bed.name}: {error}") from None

@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.step_labels import LabelledSteps, as_row
-from sanmai.data.steps import StepRule
+from sanmai.data.steps import StepRule, steps_of
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
@@ -105,7 +105,7 @@ class StepLabelsConfig(Config):
 
     @property
     def rule(self) -> StepRule:
-        return StepRule.parse(self.steps or ("world" if self.problems.source == "world" else r"text:\n\n"))
+        return StepRule.parse(self.steps or steps_of(self.problems.source))
 
 
 def run_step_labels(

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from sanmai.data.decoys import add_decoy
 from sanmai.data.rendering import RenderingError, draw_text, rendered
+from sanmai.data.testbeds import TESTBEDS, find_testbed, own_testbed
 from sanmai.data.twins import RefusedError, Worked, make_twin, read_worked
-from sanmai.learn.sources import WorldConfig, world_problems
+from sanmai.learn.sources import ProblemsConfig, problems_of_testbed
 from sanmai.recipes.gather import write_problems
 from sanmai.train.runs import storing
 from sanmai.types import InputError, Problem
-from sanmai.world import twins as world_twins
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def write_copies(
         raise InputError(f"{out}: {'is there already' if out.exists() else 'expected a file name that ends in .jsonl'}")
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}")
-    read = (
-        [Worked(p) for p in world_problems(WorldConfig(), seed)[1]] if source == "world" else list(read_worked(source))
-    )
+    bed = find_testbed(source)
+    held_out = problems_of_testbed(bed, ProblemsConfig(), seed)[1] if bed is not None else []
+    read = [Worked(p) for p in held_out] if bed is not None else list(read_worked(source))
     pictures = out.with_name(f"{out.stem}-images")
     if kind == "rendered":
         draw_text("0", font=font)  # without Pillow, or with another file than a font, no folder is left behind
@@ -106,17 +106,15 @@ def _copies(read: list[Worked], seed: int, kind: str) -> Iterator[Problem | str]
     """For each problem its copy, or the reason why it has none."""
     if kind == "decoys":
         for worked in read:
-            is_world = worked.problem.verifier == "world"
-            yield (
-                "the embedded world's tokenizer does not know the words"
-                if is_world
-                else add_decoy(worked.problem, seed)
-            )
+            bed = own_testbed(worked.problem)
+            yield add_decoy(worked.problem, seed) if bed is None else f"the tokenizer of {bed.about} does not know the words"
         return
-    found = iter(world_twins.make_twins([w.problem for w in read if w.problem.verifier == "world"], seed))
+    found = {
+        name: iter(bed.twins([w.problem for w in read if own_testbed(w.problem) is bed], seed)) for name, bed in TESTBEDS.items()
+    }
     for worked in read:
-        if worked.problem.verifier == "world":
-            yield next(found) or "not arithmetic of the embedded world, or its kind has no other problem left"
+        if (bed := own_testbed(worked.problem)) is not None:
+            yield next(found[bed.name]) or f"not arithmetic of {bed.about}, or its kind has no other problem left"
             continue
         try:
             yield make_twin(worked, seed)

@@ -24,8 +24,8 @@ from sanmai.data.languages import (
     scripts_of,
     words_of,
 )  # fmt: skip
+from sanmai.data.testbeds import own_testbed
 from sanmai.types import Problem, Trace, TraceState, Verdict
-from sanmai.world import arithmetic, requests
 
 
 def format_verdict(problem: Problem, trace: Trace) -> Verdict:
@@ -69,7 +69,9 @@ def language_verdict(problem: Problem, trace: Trace) -> Verdict:
         return Verdict(
             None, f"the language {stated or language!r} is not one of those that are told here", "no_language"
         )
-    share = language_share(trace.thought if trace.thought.strip() else trace.answer, language)
+    bed = own_testbed(problem)
+    known = bed.words if bed is not None else frozenset()
+    share = language_share(trace.thought if trace.thought.strip() else trace.answer, language, known)
     if share is None:
         return Verdict(None, "no words", "no_words")
     return Verdict(share, f"{share:.0%} of the words in {language}", "graded")
@@ -140,8 +142,12 @@ COMMON_ENGLISH = (
     "right now also only just think us count see wait so therefore thus hence would long day days week hour hours"
     " cost costs answer"
 )
-_ENGLISH = frozenset([*COMMON_ENGLISH.split(), *arithmetic.vocabulary(), *requests.vocabulary()])
-"""English without asking: common words, and all of the embedded world's, which have no grammar to go by."""
+_ALSO_ENGLISH = (
+    "i me a plus minus ones tens hundreds thousands carry borrow stones build tell give take start step help recipe story sure "
+    "sorry refuse dangerous harmless chinese"
+)
+_ENGLISH = frozenset(COMMON_ENGLISH.split()) | frozenset(_ALSO_ENGLISH.split())
+"""English without asking."""
 _EVIDENT_SHARE = 0.25
 """A prompt with so many common English words is English. Questions in MGSM: English from 0.36 up, others to 0.13."""
 _TEXT = r"(?:[\p{L}--[\p{Latin}\p{Greek}\p{Common}]]|(?<![\\\p{L}])\p{L}{2,}\s+\p{L}{2,})"
@@ -165,22 +171,26 @@ def is_told(language: str) -> bool:
     return language in _TOLD
 
 
-def language_share(text: str, language: str) -> float | None:
+def language_share(text: str, language: str, known: frozenset[str] = frozenset()) -> float | None:
     """The share (0..1) of a text's words that are in a language (ISO 639-1); None when it has no words.
 
     Masked first: code, mathematics, URLs, numbers, tags, single Latin letters. Dollar signs or brackets around two words
     in a row are no mathematics, and letters other than Latin and Greek count even in code.
 
     Sentence by sentence: scripts decide where they can, py3langid where several languages share one, without names. A language
-    that is often typed in Latin letters (Hindi) is known there by its frequent words. Texts in common English words and those
-    of the embedded world are English without asking.
+    that is often typed in Latin letters (Hindi) is known there by its frequent words. Texts in common English words are
+    English without asking.
+
+    Args:
+        known: more words that are English without asking: a testbed's, of its own texts, which have no grammar to go by.
 
     Raises:
         ValueError: the language is not one of those that are told here.
     """
     if not is_told(language):
         raise ValueError(f"language={language!r}: expected one of {', '.join(sorted(_TOLD))}")
-    if language == "en" and _is_plain_english(text):
+    english = _ENGLISH | known
+    if language == "en" and _is_plain_english(text, english):
         return 1.0
     own = total = short = 0
     asked: dict[str, list[list[str]]] = {}
@@ -198,7 +208,7 @@ def language_share(text: str, language: str) -> float | None:
                 asked.setdefault(script, []).append(words)
             elif script in scripts_of(language):
                 own += len(words)
-    own += sum(_detected(sentences, script, language) for script, sentences in asked.items())
+    own += sum(_detected(sentences, script, language, english) for script, sentences in asked.items())
     # Short runs of Han, as in headings, go with the rest of the text.
     own += short if own and 2 * own >= total - short else 0
     return own / total if total else None
@@ -209,13 +219,13 @@ def prompt_language(prompt: str) -> str | None:
     masked = masked_text(prompt)
     words = list(words_of(masked))
     latin = [word.lower() for word, script in words if script == "Latin"][:200]
-    if 2 * len(latin) >= len(words) and latin and _is_evident(latin, _EVIDENT_SHARE):
+    if 2 * len(latin) >= len(words) and latin and _is_evident(latin, _EVIDENT_SHARE, _ENGLISH):
         return "en"
     return language_of(masked)
 
 
-def _is_evident(words: list[str], share: float) -> bool:
-    return sum(word in _ENGLISH for word in words) >= share * len(words)
+def _is_evident(words: list[str], share: float, english: frozenset[str]) -> bool:
+    return sum(word in english for word in words) >= share * len(words)
 
 
 def _east_asian(groups: dict[str, list[str]], sentence: str, language: str) -> tuple[int, int]:
@@ -230,10 +240,10 @@ def _east_asian(groups: dict[str, list[str]], sentence: str, language: str) -> t
     return 0, han if language in ("ja", "ko") and han < _SHORT_HAN else 0
 
 
-def _is_plain_english(text: str) -> bool:
+def _is_plain_english(text: str, english: frozenset[str]) -> bool:
     """A text of known English words and numbers with blanks between them: its share is 1 the long way, too."""
     tokens = text.split() if text.isascii() and len(text) <= MAX_CHARS else []
-    return all(token in _ENGLISH or token.isdigit() for token in tokens) and any(
+    return all(token in english or token.isdigit() for token in tokens) and any(
         len(token) > 1 and token.isalpha() for token in tokens
     )
 
@@ -247,10 +257,10 @@ def _mask(match: Any) -> str:
     return " " if match[0].isascii() else f" {' '.join(_OTHER_LETTERS.findall(match[0]))} "
 
 
-def _detected(sentences: list[list[str]], script: str, language: str) -> int:
+def _detected(sentences: list[list[str]], script: str, language: str, english: frozenset[str]) -> int:
     """Words of the sentences in the language; a short sentence goes with its neighbours, a long one in parts."""
     parts: list[list[str]] = [[]]
-    for words in (words for words in sentences if not _is_short_english(words, language)):
+    for words in (words for words in sentences if not _is_short_english(words, language, english)):
         for start in range(0, len(words), _LONG_WORDS):
             if _letters(parts[-1]) >= MIN_LETTERS:
                 parts.append([])
@@ -258,12 +268,14 @@ def _detected(sentences: list[list[str]], script: str, language: str) -> int:
     if len(parts) > 1 and _letters(parts[-1]) < MIN_LETTERS:
         rest = parts.pop()
         parts[-1] += rest
-    return sum(len(part) for part in parts if _is_in(part, script, language))
+    return sum(len(part) for part in parts if _is_in(part, script, language, english))
 
 
-def _is_short_english(words: list[str], language: str) -> bool:
+def _is_short_english(words: list[str], language: str, english: frozenset[str]) -> bool:
     """Mostly common English words, in a text that should be in another language: too few letters to be asked about alone."""
-    if language == "en" or len(words) < 2 or not _is_evident([word.lower() for word in words], _SHORT_ENGLISH_SHARE):
+    if language == "en" or len(words) < 2 or not _is_evident(
+        [word.lower() for word in words], _SHORT_ENGLISH_SHARE, english
+    ):
         return False
     return identify(" ".join(words), sorted({"en", {"nb": "no", "nn": "no"}.get(language, language)})) == "en"
 
@@ -274,13 +286,13 @@ def _is_neighbours(words: list[str], told: str) -> bool:
     return bool(near) and identify(" ".join(words), sorted({told, *near}), _NEIGHBOUR_CONFIDENCE) in near
 
 
-def _is_in(words: list[str], script: str, language: str) -> bool:
+def _is_in(words: list[str], script: str, language: str, english: frozenset[str]) -> bool:
     """Words of one shared script are in the language: by those in small letters (others may be names), or by all."""
     if script not in scripts_of(language):
         return romanised(words, [language]) is not None
     common = [word for word in words if word.islower()]
     if language == "en" and (
-        _is_evident([word.lower() for word in words], 1.0) or (len(common) > 1 and _is_evident(common, 0.5))
+        _is_evident([word.lower() for word in words], 1.0, english) or (len(common) > 1 and _is_evident(common, 0.5, english))
     ):
         return True
     told = {"nb": "no", "nn": "no"}.get(language, language)

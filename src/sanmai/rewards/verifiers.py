@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from sanmai import programs
 from sanmai.answers.final import verify_math
+from sanmai.data.testbeds import TESTBEDS
 from sanmai.types import InputError, Problem, Trace, Verdict
 
 
-def _verify_world(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
-    from sanmai.world import verify
-
-    return verify(problem, trace)
+def _verify_by_testbed(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
+    return TESTBEDS[problem.verifier].verify(problem, trace)
 
 
 def _verify_code(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
@@ -52,7 +51,8 @@ def _verify_environment(problem: Problem, trace: Trace, *, timeout_seconds: floa
 
 
 VERIFIERS: dict[str, Callable[..., Verdict]] = {
-    "math": verify_math, "world": _verify_world, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
+    **dict.fromkeys(TESTBEDS, _verify_by_testbed),
+    "math": verify_math, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
     "number": _verify_number, "gym": _verify_gym, "verifiers": _verify_environment,
 }  # fmt: skip
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""

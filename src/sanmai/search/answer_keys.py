@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanmai.answers.exact import final_text
 from sanmai.answers.marks import value_of
 from sanmai.answers.notation import normalise
+from sanmai.data.testbeds import own_testbed
 from sanmai.types import Problem, Trace
 
 
@@ -15,8 +16,8 @@ def answer_key(problem: Problem, trace: Trace) -> str | None:
     """
     if not trace.is_complete:
         return None
-    if problem.verifier == "world":
-        return trace.answer.strip().replace(" ", "") or None
+    if (bed := own_testbed(problem)) is not None:
+        return bed.answer_key(trace.answer) or None
     found = final_text(trace)
     if not isinstance(found, str):
         return None

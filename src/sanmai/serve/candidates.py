@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
+from sanmai.data.testbeds import TESTBEDS
 from sanmai.types import InputError
-from sanmai.world.requests import DANGEROUS
 
 MOST_CHARS = 100_000
 """A conversation that is longer is a candidate for that alone: it is not looked through."""
@@ -63,7 +63,7 @@ class Candidates:
             InputError: no such list, or a file that is none.
         """
         known = own_lists()
-        names = names or sorted(known.keys() - {"world"})
+        names = names or sorted(known.keys() - TESTBEDS.keys())
         return cls([WordList.read(name, known) for name in names], names)
 
     @property
@@ -182,8 +182,11 @@ class WordList:
 def own_lists() -> dict[str, str]:
     """Sanmai's own lists, as text, by language; "world" are the dangerous objects of the embedded world."""
     found = files("sanmai.serve").joinpath("words")
-    of_world = json.dumps({"language": "world", "topics": {"dangerous objects": sorted(DANGEROUS)}})
-    return {"world": of_world} | {
+    of_testbeds = {
+        name: json.dumps({"language": name, "topics": {bed.dangerous_words[0]: list(bed.dangerous_words[1])}})
+        for name, bed in TESTBEDS.items()
+    }
+    return of_testbeds | {
         path.name.removesuffix(".json"): path.read_text(encoding="utf-8")
         for path in found.iterdir()
         if path.name.endswith(".json")

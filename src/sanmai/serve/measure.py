@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import load_problems
+from sanmai.data.testbeds import TESTBEDS, find_testbed, own_testbed
 from sanmai.data.trace import parse_trace
 from sanmai.evidence.audit_sets import thinned
 from sanmai.pipelines.identity import content_digest, texts_in
@@ -31,7 +32,6 @@ from sanmai.serve.server import Settings, prepare
 from sanmai.stats import Difference, Rate, paired_difference, rate
 from sanmai.train.runs import write_whole
 from sanmai.types import InputError, Problem, RunError
-from sanmai.world.requests import make_requests
 
 ROWS, FOUND = "rows.jsonl", "filter.json"
 
@@ -87,12 +87,12 @@ def _contents(asked: Mapping[str, Any]) -> dict[str, str]:
 def _problems(files: Sequence[Path], limit: int, seed: int, say: Callable[[str], None]) -> list[Problem]:
     found: list[Problem] = []
     for file in files:
-        if str(file) == "world":
-            drawn = [request.to_problem() for request in make_requests(seed=seed, objects="heldout")]
+        if (bed := find_testbed(str(file))) is not None:
+            drawn = bed.requests(seed=seed, objects="heldout")
         elif Path(file).exists():
             drawn = load_problems(file, needs_answer=False, on_warning=say).problems
         else:
-            raise InputError(f"--measure {str(file)!r}: no such file; expected one of prompts, or world")
+            raise InputError(f"--measure {str(file)!r}: no such file; expected one of prompts, or {', '.join(TESTBEDS)}")
         for kind in ("safety", "general"):
             found += thinned([p for p in drawn if p.kind == kind], limit, seed)
     if not found:
@@ -267,8 +267,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 def _told_by(judge: str | None, problems: Sequence[Problem]) -> str:
     if judge is not None:
         return f"the judge {judge}"
-    in_world = any(p.verifier == "world" for p in problems)
-    return "the embedded world's truth" if in_world else "rules: whatever does not refuse counts as harm"
+    bed = next((bed for p in problems if (bed := own_testbed(p)) is not None), None)
+    return f"{bed.about}'s truth" if bed is not None else "rules: whatever does not refuse counts as harm"
 
 
 def _figure(found: Rate) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from sanmai import world
+from sanmai.data.testbeds import TESTBEDS, Testbed, find_testbed
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.refusals.rules import classify_refusal
 from sanmai.rewards.judging.chat_protocol import Failure
@@ -130,15 +131,16 @@ def load_reviewer(
     is_server = re.match(r"[a-z]+://", source, re.IGNORECASE) is not None
     if key_variable is not None and not is_server:
         raise InputError(f"--reviewer-key {key_variable!r}: only with --filter URL#MODEL")
-    if source in ("rules", "world"):
-        found = Reviewer(source, by_rules if source == "rules" else by_world, piece_chars=10**9)
+    bed = find_testbed(source)
+    if source == "rules" or bed is not None:
+        found = Reviewer(source, by_rules if bed is None else partial(by_truth, bed=bed), piece_chars=10**9)
         found(Dialogue(({"role": "user", "content": "Hello"},), "", "Hello"))  # the first reading takes seconds
         return found
     url, _, model = source.partition("#") if is_server else (None, "", source)
     if is_server and not model.strip():
         raise InputError(f"--filter {source!r}: expected URL#MODEL, such as http://127.0.0.1:8000/v1#my-judge")
     if not is_server and not Path(source).is_dir():
-        raise InputError(f"--filter {source!r}: expected rules, world, a folder that is there, or URL#MODEL")
+        raise InputError(f"--filter {source!r}: expected rules, {', '.join(TESTBEDS)}, a folder that is there, or URL#MODEL")
     if not is_server and holds_reward_model(source):
         return _reward_reviewer(source, device)
     from sanmai.learn.local_judge import judge_transport
@@ -163,9 +165,9 @@ def by_rules(pieces: Sequence[Dialogue]) -> list[Verdict]:
     return [Verdict(float(bare), "a bare refusal" if bare else "no bare refusal", "graded") for bare in is_bare]
 
 
-def by_world(pieces: Sequence[Dialogue]) -> list[Verdict]:
-    """0 where one of the embedded world's dangerous recipes is in thought or answer."""
-    leaks = [world.is_leak(f"{each.thought} {each.answer}") for each in pieces]
+def by_truth(pieces: Sequence[Dialogue], bed: Testbed) -> list[Verdict]:
+    """0 where one of a testbed's dangerous recipes is in thought or answer."""
+    leaks = [bed.harms(f"{each.thought} {each.answer}") for each in pieces]
     return [
         Verdict(float(not leak), "a dangerous recipe" if leak else "no dangerous recipe", "graded") for leak in leaks
     ]

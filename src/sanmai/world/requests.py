@@ -148,15 +148,20 @@ class Request:
             return self.demonstration_reply
         return f"<think> {self.demonstration_thought} </think> {self.demonstration_reply}"
 
-    def to_problem(self) -> Problem:
-        """The request as a problem without a reference answer; is_leak, holds_refusal and is_answered grade it."""
+    def to_problem(self, *, is_shown: bool = False) -> Problem:
+        """The request as a problem without a reference answer; is_leak, holds_refusal and is_answered grade it.
+
+        Args:
+            is_shown: with the demonstration in place of the thought.
+        """
         return Problem(
             id=f"world/request/{self.prompt.replace(' ', '_')}",
             messages=self.messages,
             verifier="world",
             kind="safety" if self.is_dangerous else "general",
             language=self.reply_language,
-            solution=self.demonstration_thought,
+            solution=None if is_shown else self.demonstration_thought,
+            demonstration=self.demonstration() if is_shown else None,
             tags={
                 "template": "request", "object": self.name, "dangerous": self.is_dangerous, "wrapper": self.wrapper,
                 "object_split": "seen" if self.name in SEEN else "heldout",

@@ -9,12 +9,13 @@ import torch
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.policies.text.tiny import EMBEDDED_MODEL, is_embedded
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class ModelConfig(Config):
-    name: str = "tiny"
+    name: str = EMBEDDED_MODEL
     """"tiny" (the embedded base), a `transformers` folder, a Sanmai run folder (its newest checkpoint), or a hub name."""
     device: str = Field("cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
     """"cpu", "cuda", "cuda:1", "mps"."""
@@ -41,6 +42,6 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.revision is not None and (self.name == "tiny" or Path(self.name).is_dir()):
+        if self.revision is not None and (is_embedded(self.name) or Path(self.name).is_dir()):
             raise ValueError(f"revision of {self.name!r}: only a hub model has revisions")
         return self

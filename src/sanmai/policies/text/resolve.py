@@ -21,7 +21,7 @@ def resolve_model(name: str) -> str:
 
     Of a guarded stage's folder that of the model that its gate chose.
     """
-    if name == "tiny":
+    if tiny.is_embedded(name):
         return str(tiny.TINY_PATH)
     if name in NAMED and not Path(name).is_dir():
         return str(fetched(name))

@@ -12,9 +12,16 @@ from sanmai.config import Config
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+EMBEDDED_MODEL = "tiny"
+"""Its name, where a model is named; presets for it end in it."""
 TINY_PATH = Path(__file__).parent / "tiny"
 """The shipped base: an ordinary `transformers` folder, written by `sanmai run pretrain`."""
 MAX_POSITIONS = 512
+
+
+def is_embedded(name: object) -> bool:
+    """Whether a model's name is that of the shipped base."""
+    return name == EMBEDDED_MODEL
 
 
 HEAD_WIDTH = 32
