@@ -164,7 +164,7 @@ class Fake:
 
 @pytest.fixture
 def fake(monkeypatch) -> None:
-    monkeypatch.setattr("sanmai.learn.gold.refusal_model", lambda *arguments, **options: Fake())
+    monkeypatch.setattr("sanmai.learn.gold.trained_judge", lambda *arguments, **options: Fake())
 
 
 def test_a_judge_of_refusals_tells_harm_help_and_over_refusal_and_the_rules_are_kept_beside(fake):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import log, sqrt
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,7 +19,8 @@ from sanmai.data.preferences import load_pairs
 from sanmai.data.problems import load_problems
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.search_data import best_right, conversation, shared_tokens, sibling_pairs
-from sanmai.report.search_html import fallen, lines_of
+from sanmai.recipes.search_results import turn_of
+from sanmai.report.search_html import fallen, lines_of, turn_sentence
 from sanmai.search.drive import Driver
 from sanmai.search.results import Leaf, choose, curve_of_k, gold_by, passed
 from sanmai.search.tree import Node, Tree
@@ -83,6 +85,20 @@ def test_a_sample_that_was_cut_off_is_wrong_and_chosen_last():
     assert [(point["gold"], point["pass"], point["n"]) for point in found] == [(0.25, 0.25, 2), (0.5, 0.5, 2)]
     assert [point["tokens"] for point in found] == [9.0, 18.0]
     assert curve_of_k({"q": []}) == []
+
+
+def test_where_best_of_k_turns_is_read_off_its_fitted_curve():
+    # gold = 0.3 + d (0.4 - 0.2 d), d = sqrt(KL): highest at d = 0.4 / 0.4 = 1. KL(6) = log 6 - 5/6 = 0.958, KL(7) = 1.089: k = 6.
+    def curve(beta: float, last: int = 20) -> list[dict[str, float]]:
+        kls = [log(k) - (k - 1) / k for k in range(1, last + 1)]
+        return [{"k": k, "gold": 0.3 + sqrt(kl) * (0.4 - beta * sqrt(kl))} for k, kl in enumerate(kls, start=1)]
+
+    turn = turn_of(curve(0.2))
+    assert turn is not None and turn["k"] == 6 and turn["alpha"] == pytest.approx(0.4) and turn["beta"] == pytest.approx(0.2)
+    assert turn_sentence(turn).startswith("Gold of best of k turns at about k = 6")
+    rising = turn_of(curve(0.1))  # d = 2 is KL = 4, and k = 20 has 2.05: not seen to turn
+    assert rising is not None and rising["k"] is None and turn_sentence(rising) == ""
+    assert turn_of(curve(0.2, last=3)) is None and turn_of([]) is None and turn_sentence({}) == ""
 
 
 def test_best_of_k_is_there_under_a_budget_and_its_samples_are_all_that_it_paid_for(asked, tmp_path):
@@ -211,6 +227,7 @@ def test_data_of_revisions_is_read_as_the_conversation_that_they_answer(tmp_path
 
 COMMAND = """
 import json, sys, sanmai
+from math import log, sqrt
 from pathlib import Path
 sanmai.search(sys.argv[1], sys.argv[2], out=sys.argv[3], **json.loads(sys.argv[4]))
 """

@@ -73,20 +73,12 @@ def run(
     if stages and not chosen.has_stages:
         name, value = next(iter(stages.items()))
         raise InputError(f"{name} = {value!r}: the recipe {recipe} has no stages; expected one that has, such as r1")
-    values = dict(settings)
     guides = {"guide": guide} if callable(guide) else {}
     if guides and recipe != "search":
         raise InputError(f"guide = {guide!r}: the recipe {recipe} has none; expected the recipe search")
-    if guide is not None and not guides:
-        values["guide"] = guide
-    if model is not None:
-        values["model"] = dict(model) if isinstance(model, Mapping) else {"name": str(model)}
     is_own = problems is not None and not isinstance(problems, str | Path | Run | Mapping)
-    if problems is not None and not is_own:
-        values["problems"] = dict(problems) if isinstance(problems, Mapping) else {"source": str(problems)}
-    functions = list(reward.values()) if isinstance(reward, Mapping) else [] if reward is None else [reward]
-    if not all(map(callable, functions)) or (isinstance(reward, Mapping) and not functions):
-        raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None, or several by name")
+    values = _values(settings, model, None if is_own else problems, None if guides else guide)
+    functions = _functions(reward)
     resolved = resolve(chosen, Path(config) if config is not None else None, values=values, has_problems=is_own)
     rewards = getattr(resolved, "rewards", None)
     needs_answer = reward is None and bool(getattr(rewards, "needs_answers", False))
@@ -113,6 +105,26 @@ def run(
             tracker.close()
     write_report(folder, defaults=defaults)
     return Run(folder)
+
+
+def _values(settings: Mapping[str, Any], model: Any, problems: Any, guide: Any) -> dict[str, Any]:
+    """Settings by section, with those that have a place of their own in the call; None is left out."""
+    values = dict(settings)
+    if guide is not None:
+        values["guide"] = guide
+    if model is not None:
+        values["model"] = dict(model) if isinstance(model, Mapping) else {"name": str(model)}
+    if problems is not None:
+        values["problems"] = dict(problems) if isinstance(problems, Mapping) else {"source": str(problems)}
+    return values
+
+
+def _functions(reward: Any) -> list[Callable[..., Any]]:
+    """The functions of a reward: one, several by name, or none."""
+    functions = list(reward.values()) if isinstance(reward, Mapping) else [] if reward is None else [reward]
+    if not all(map(callable, functions)) or (isinstance(reward, Mapping) and not functions):
+        raise InputError(f"reward = {reward!r}: expected a callable (problem, completion) -> float or None, or several by name")
+    return functions
 
 
 def resume(

@@ -380,7 +380,7 @@ def score(
     if as_ != "process" and (threshold != "0.5" or reference is not None):
         raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")
     if as_ == "process":
-        from sanmai.learn.scorers import implicit_model, process_model
+        from sanmai.learn.scorers import implicit_model, trained_judge
         from sanmai.score.process import score_process
 
         if reference is not None and judge is None:
@@ -388,7 +388,7 @@ def score(
         if reference is not None and judge is not None:
             model = implicit_model(judge, reference, beta)
         else:
-            model = process_model(judge, f"--judge {judge!r}") if judge is not None else None
+            model = trained_judge(judge, f"--judge {judge!r}", "process") if judge is not None else None
         said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
         answer_data(said)
         return

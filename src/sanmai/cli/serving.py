@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from sanmai.cli.output import OUT, answer, answer_data, say
 from sanmai.data.testbeds import EMBEDDED
 from sanmai.terminal import printable
 from sanmai.types import InputError
+
+if TYPE_CHECKING:
+    from sanmai.serve.server import Settings
 
 
 @app.command()
@@ -87,13 +90,18 @@ def serve(
             raise InputError("--out, --judge, --samples, --limit and --seed belong to --measure")
         serve_model(settings, say=lambda line: say(printable(line)))
         return
-    from sanmai.report.tables_html import write_filter_report
-    from sanmai.serve.measure import measure as measure_filter
+    _measure_filter(settings, measure, out or Path("filter-measured"), judge, samples, seed, limit)
 
-    folder = measure_filter(
-        settings, measure, out or Path("filter-measured"), judge=judge, samples=samples, seed=seed, limit=limit,
-        say=lambda line: say(printable(line)),
-    )  # fmt: skip
+
+def _measure_filter(
+    settings: Settings, files: list[Path], out: Path, judge: str | None, samples: int, seed: int, limit: int
+) -> None:
+    from sanmai.report.tables_html import write_filter_report
+    from sanmai.serve.measure import measure
+
+    folder = measure(
+        settings, files, out, judge=judge, samples=samples, seed=seed, limit=limit, say=lambda line: say(printable(line))
+    )
     say(f"Report: {write_filter_report(folder)}")
     if OUT.as_json:
         answer_data(json.loads((folder / "filter.json").read_text(encoding="utf-8")))

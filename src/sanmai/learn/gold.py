@@ -20,7 +20,7 @@ from typing import Self
 from pydantic import model_validator
 
 from sanmai.config import Config, OnlyWith
-from sanmai.learn.scorers import grader, refusal_model
+from sanmai.learn.scorers import grader, trained_judge
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.opinions import REFUSAL, RULES, RULES_REASON
 from sanmai.rewards.rubric import RewardsConfig
@@ -81,7 +81,7 @@ class Gold:
             setting = f"{section}.refusal_from"
             for kind in ("safety", "general"):
                 check_apart(config.refusal_from, config.judge, rewards, kind=kind, setting=setting)
-            model = refusal_model(config.refusal_from, f"{setting} = {config.refusal_from!r}", device=device)
+            model = trained_judge(config.refusal_from, f"{setting} = {config.refusal_from!r}", "refusal", device=device)
             self._refusal = config.refusal_from, model
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from sanmai.rewards.ensemble import Ensemble
 from sanmai.rewards.implicit import ImplicitProcessModel
@@ -21,7 +22,7 @@ def grader(name: str, config: RewardsConfig, device: str) -> BatchGrader:
     """What scores a component of rubric.SCORED_TOGETHER by these settings, loaded; InputError if it cannot be."""
     if name == "process":
         source = str(config.process_from)
-        model = process_model(source, f"rewards.process_from = {source!r}", device=device)
+        model = trained_judge(source, f"rewards.process_from = {source!r}", "process", device=device)
         model.aggregation = config.process_as
         return model
     graders = [_grader(name, source, config, device) for source in config.sources(name)]
@@ -48,8 +49,10 @@ def _grader(name: str, source: str, config: RewardsConfig, device: str) -> Batch
     return model
 
 
-def refusal_model(source: str, where: str, *, device: str = "cpu") -> RewardModel:
-    """The judge of refusals in a folder.
+def trained_judge(
+    source: str, where: str, objective: Literal["refusal", "process"], *, device: str = "cpu"
+) -> RewardModel:
+    """The judge of refusals, or the process reward model, in a folder.
 
     Args:
         where: the setting that names it, for messages.
@@ -58,25 +61,9 @@ def refusal_model(source: str, where: str, *, device: str = "cpu") -> RewardMode
         InputError: no such folder, it cannot be loaded, or is a reward model of something else.
     """
     if not Path(source).is_dir():
-        raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective=refusal`")
+        raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective={objective}`")
     model = RewardModel.load(source, device=device)
-    _check_objective(model, where, "refusal")
-    return model
-
-
-def process_model(source: str, where: str, *, device: str = "cpu") -> RewardModel:
-    """The process reward model in a folder.
-
-    Args:
-        where: the setting that names it, for messages.
-
-    Raises:
-        InputError: no such folder, it cannot be loaded, or is a reward model of something else.
-    """
-    if not Path(source).is_dir():
-        raise InputError(f"{where}: no such folder; expected that of `sanmai run reward --set objective=process`")
-    model = RewardModel.load(source, device=device)
-    _check_objective(model, where, "process")
+    _check_objective(model, where, objective)
     return model
 
 

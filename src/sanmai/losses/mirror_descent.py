@@ -140,20 +140,21 @@ def mirror_descent(
     if not (math.isfinite(token_count) and token_count > 0):
         raise ValueError(f"token_count is {token_count}; expected the trained tokens of the whole step, above 0")
     difference_BT = read(mask_BT, logp_BT) - read(mask_BT, reference_logp_BT.detach())
-    if log_ratio == "token":
-        x_BT = difference_BT
-    elif log_ratio == "sequence":
-        x_BT = difference_BT.sum(dim=1, keepdim=True).expand(mask_BT.shape)
-    else:
+    if log_ratio not in ("token", "sequence"):
         raise ValueError(f"log_ratio is {log_ratio!r}; expected 'token' or 'sequence'")
+    x_BT = difference_BT if log_ratio == "token" else difference_BT.sum(dim=1, keepdim=True).expand(mask_BT.shape)
     target_BT, weight_BT = read(mask_BT, target_BT.detach()), read(mask_BT, weight_BT)
     # Multiplied out: the square's constant would drown the rest when tau is small.
     loss = (weight_BT * x_BT * (0.5 * tau * x_BT - target_BT)).sum() / denominator
     with torch.no_grad():
         squared_error = (weight_BT * (target_BT - tau * x_BT).square()).sum() / denominator
-        kl = (torch.expm1(difference_BT) - difference_BT).sum() / token_count
-        found = torch.stack([squared_error, kl, difference_BT.abs().sum() / token_count]).tolist()
-    return loss, dict(zip(("squared_error", "kl_reference_to_policy_k3", "abs_log_ratio"), found, strict=True))
+        return loss, _measured(squared_error, difference_BT, token_count)
+
+
+def _measured(squared_error: Tensor, difference_BT: Tensor, token_count: float) -> Metrics:
+    kl = (torch.expm1(difference_BT) - difference_BT).sum() / token_count
+    found = torch.stack([squared_error, kl, difference_BT.abs().sum() / token_count]).tolist()
+    return dict(zip(("squared_error", "kl_reference_to_policy_k3", "abs_log_ratio"), found, strict=True))
 
 
 def _check_tau(tau: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.curation import Curated, CurationStep, curation_card
+from sanmai.recipes.cards import write_card
 from sanmai.recipes.curation_answers import Asked
 from sanmai.stats import rate
-from sanmai.train.runs import storing, write_whole
 
 _FEW = 0.2
 """A larger share of completions that were cut off, or that thought all the same, is warned of."""
@@ -61,9 +60,7 @@ def write_curation_card(
     if kept:
         card["data"] = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     card["warnings"] = _warnings(card, sizes["guess"])
-    with storing(folder):
-        write_whole(folder / "card.json", json.dumps(card, ensure_ascii=False, indent=1) + "\n")
-        write_whole(folder / "card.md", "\n".join(_lines(card)) + "\n")
+    write_card(folder, card, _lines(card))
     return card["warnings"]
 
 

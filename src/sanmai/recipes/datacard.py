@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 from sanmai.data.filters import Drop, Funnel, Sample
 from sanmai.recipes.rewriting import RewriteCounts
 from sanmai.stats import rate
-from sanmai.train.runs import storing
 
 _BINS = ("0", "above 0 to 0.25", "to 0.5", "to 0.75", "below 1", "1", "unknown")
 _EXCERPT = 240
@@ -105,19 +103,6 @@ class Card:
         return card
 
 
-def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """card.json and card.md in a folder, each whole or not at all."""
-    texts = {
-        "card.json": json.dumps(card, ensure_ascii=False, indent=1) + "\n",
-        "card.md": "\n".join(_lines(card)) + "\n",
-    }
-    for name, text in texts.items():
-        with storing(folder / name):
-            partial = folder / f".partial-{name}"
-            partial.write_text(text, encoding="utf-8")
-            partial.rename(folder / name)
-
-
 def _bin(value: float | None) -> str:
     if value is None:
         return "unknown"
@@ -140,7 +125,7 @@ def _excerpt(text: str) -> str:
     return line if len(line) <= _EXCERPT else f"{line[:half]} [...] {line[-half:]}"
 
 
-def _lines(card: Mapping[str, Any]) -> Iterable[str]:
+def card_lines(card: Mapping[str, Any]) -> Iterable[str]:
     kept, model = card["kept"], card["model"]
     yield f"# {kept['samples']:,} completions of {kept['problems']:,} problems"
     yield ""

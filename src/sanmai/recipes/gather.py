@@ -27,6 +27,7 @@ from sanmai.data.problems import OnError, load_problems, normalised_prompt, spli
 from sanmai.data.testbeds import EMBEDDED, Testbed, find_testbed, own_testbed
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import GENERATED, StoriesConfig, story_problems
+from sanmai.recipes.cards import write_card
 from sanmai.train.runs import Run, storing, write_whole
 from sanmai.types import InputError, Problem
 
@@ -119,8 +120,7 @@ def run_gather(
             name: {"problems": len(found), "kinds": dict(Counter(p.kind for p in found)), "sources": sources[name]}
             for name, found in files.items()
         }
-        with storing(run.folder):
-            write_whole(run.folder / "card.json", json.dumps(card, indent=1) + "\n")
+        write_card(run.folder, card)
         run.event("finish")
         for warning in run.warnings:
             (progress or Progress.silent()).say(f"Warning: {warning}", style="yellow")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from sanmai.policies.text.checkpoints import sync
 from sanmai.recipes.answer_pairs import DrawnPair
+from sanmai.recipes.cards import write_card
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.pairwise import Comparison, place_bias
 from sanmai.stats import Rate, rate
@@ -84,7 +84,7 @@ def write_pairs(run: Path, num_steps: int) -> int:
     return _write_parquet(run / "pairs.parquet", _PAIRS, (_kept(rows) for rows in _judged(run, num_steps)))
 
 
-def write_card(
+def write_pairs_card(
     run: Path, num_steps: int, judge: JudgeConfig, criteria: str, left_out: Mapping[str, int], *, is_recorded: bool
 ) -> None:
     """Write card.json: counts at every filter, how far the judge favours a place, and whether it favours length.
@@ -127,11 +127,7 @@ def write_card(
         # With recorded answers the first is the one that was chosen then; with sampled ones it is any.
         ("agrees_with_recorded" if is_recorded else "chosen_is_first"): _rate(rate(is_first)),
     }  # fmt: skip
-    path = run / "card.json"
-    with storing(path):
-        partial = path.with_name(".partial-card.json")
-        partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.rename(path)
+    write_card(run, card)
 
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> list[Row]:

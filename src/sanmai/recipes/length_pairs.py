@@ -25,6 +25,7 @@ from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
+from sanmai.recipes.cards import write_card
 from sanmai.recipes.sample_files import read_samples
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.digests import require_whole
@@ -78,7 +79,7 @@ def run_length_pairs(
             write_whole(
                 run.folder / "pairs.jsonl", "".join(f"{json.dumps(_row(p), ensure_ascii=False)}\n" for p in pairs)
             )
-            write_whole(run.folder / "card.json", json.dumps(_card(groups, pairs), indent=1) + "\n")
+        write_card(run.folder, _card(groups, pairs))
         run.event("finish")
         (progress or Progress.silent()).say(
             f"{len(pairs):,} pairs from {len(groups):,} problems: {run.folder / 'pairs.jsonl'}"

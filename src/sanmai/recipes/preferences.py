@@ -27,7 +27,14 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.recipes.answer_pairs import Answers, RecordedAnswers, SampledAnswers
-from sanmai.recipes.judged_pairs import check_judged, count_outcomes, judged_rows, write_card, write_judged, write_pairs
+from sanmai.recipes.judged_pairs import (
+    check_judged,
+    count_outcomes,
+    judged_rows,
+    write_judged,
+    write_pairs,
+    write_pairs_card,
+)
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.judge_prompts import HARMLESSNESS, HELPFULNESS
 from sanmai.rewards.judging.pairwise import PairwiseJudge
@@ -125,7 +132,7 @@ def run_preferences(
         elif not run.interrupted:
             num_kept = write_pairs(run.folder, num_steps)
             progress.say(f"{num_kept} pairs are kept: {run.folder / 'pairs.parquet'}")
-            write_card(
+            write_pairs_card(
                 run.folder, num_steps, config.judge, config.criteria, answers.counts, is_recorded=config.recorded is not None
             )
         progress.end(run)

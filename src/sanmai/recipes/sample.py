@@ -36,7 +36,8 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
-from sanmai.recipes.datacard import Card, write_card
+from sanmai.recipes.cards import write_card
+from sanmai.recipes.datacard import Card, card_lines
 from sanmai.recipes.rewriting import Rewrite, RewriteConfig, Rewriter, rewrite_with
 from sanmai.recipes.sample_files import DataWriter, read_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
@@ -284,7 +285,7 @@ def _finish(
         "settings": config.to_toml(),
     }
     found = card.as_dict(facts, funnel, rewriter.counts if rewriter else None, writer.path)
-    write_card(run.folder, found)
+    write_card(run.folder, found, card_lines(found))
     return found
 
 

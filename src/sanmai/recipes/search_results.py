@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from statistics import fmean
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import parse_trace
+from sanmai.instruments.overoptimisation import best_of_n_kl, fit_overoptimisation
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes.search_data import write_data
 from sanmai.recipes.search_settings import SearchConfig, strategy_of
@@ -140,10 +141,32 @@ def result(
                 within = inf if config.tokens is None else config.tokens
                 cut_off = {id_: cut_off_samples(tree, within) for (of, id_), (tree, _) in searched.trees.items() if of == name}
                 one["of_k"] = curve_of_k(leaves, cut_off)
+                one["turn"] = turn_of(one["of_k"])
         shown[name] = one
     return {
         "guide": guide.name, "is_gold": guide.is_gold, "for_data": config.for_data, "choose": config.choose,
         "budget": config.tokens, "problems": len(searched.problems), "budgets": grid, "strategies": shown,
+    }  # fmt: skip
+
+
+def turn_of(of_k: Sequence[Mapping[str, float]]) -> dict[str, Any] | None:
+    """Where the gold of best of k turns, by the curve of instruments/overoptimisation.py; None where it cannot be fitted.
+
+    Args:
+        of_k: as `curve_of_k` gives them; k = 1 is where the gain is measured from.
+    """
+    if not of_k:
+        return None
+    points = [(best_of_n_kl(int(row["k"])), row["gold"] - of_k[0]["gold"]) for row in of_k[1:]]
+    try:
+        fit = fit_overoptimisation([kl for kl, _ in points], [gain for _, gain in points], "best_of_n")
+    except ValueError:  # fewer than four sizes
+        return None
+    is_inside = fit.peak is not None and fit.is_peak_inside
+    at = min(of_k, key=lambda row: abs(best_of_n_kl(int(row["k"])) - (fit.peak or 0.0) ** 2)) if is_inside else None
+    return {
+        "k": None if at is None else int(at["k"]), "alpha": fit.alpha, "beta": fit.beta,
+        "r_squared": fit.r_squared if isfinite(fit.r_squared) else None,
     }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
+from sanmai.recipes.cards import write_card
 from sanmai.recipes.step_labellers import (
     Continuations,
     EveryStep,
@@ -48,7 +49,7 @@ from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.stats import wilson
 from sanmai.train.environment import describe_environment
-from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Metrics, Problem, RunError
 
@@ -290,7 +291,7 @@ def _finish(folder: Path, num_steps: int, config: StepLabelsConfig) -> str:
         "mean_label_by_depth": {depth: sum(v) / len(v) for depth, v in sorted(by_depth.items())},
         "settings": config.to_toml(),
     }
-    _write(folder / "card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    write_card(folder, card)
     return f"{card['labelled']:,} steps of {len(rows):,} solutions are labelled: {folder / 'steps.jsonl'}"
 
 
@@ -299,15 +300,9 @@ def _part_path(folder: Path, step: int) -> Path:
 
 
 def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def _write(path: Path, text: str) -> None:
-    """A file, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with storing(path):
+        write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _mark(folder: Path, step: int) -> None:

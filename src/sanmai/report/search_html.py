@@ -75,6 +75,8 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
         kinds = ", ".join(f"{fmt.number(as_number(tokens.get(k)))} {label}" for k, label in KINDS.items() if tokens.get(k))
         yield f"Tokens of {NAMES.get(name, name)}, per problem: {kinds}"
     yield from curve_lines(arms)
+    if sentence := turn_sentence(as_mapping(as_mapping(arms.get("best_of_n")).get("turn"))):
+        yield sentence
     for name, arm in arms.items():
         if (fall := fallen(as_list(arm.get("curve")))) is not None:
             best, last = fall
@@ -83,6 +85,14 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
                 f"{fmt.number(best['tokens'])} tokens to {fmt.percent(last['value'])} while the guide rose: "
                 "the search finds the guide's faults."
             )
+
+
+def turn_sentence(turn: Mapping[str, Any]) -> str:
+    """Where the gold of best of k turns; empty where it was not fitted, or more samples only help as far as they go."""
+    if not is_number(turn.get("k")):
+        return ""
+    fits = f" (R2 {fmt.number(turn['r_squared'])})" if is_number(turn.get("r_squared")) else ""
+    return f"Gold of best of k turns at about k = {turn['k']} by its fitted curve{fits}: more samples find the guide's faults."
 
 
 def fallen(curve: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -153,6 +163,7 @@ def render_search(
         rows=[_row(n, a, next(iter(arms))) for n, a in arms.items()],
         chart=_chart(curves) if curves else None,
         gaps=[_gap(n, curve) for n, curve in curves.items()],
+        turn=turn_sentence(as_mapping(as_mapping(arms.get("best_of_n")).get("turn"))),
         of_k=[_of_k(row) for row in as_list(as_mapping(arms.get("best_of_n")).get("of_k"))],
         curve=_curve_rows(curves),
         names=[NAMES.get(n, n) for n in curves],

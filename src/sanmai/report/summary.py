@@ -9,6 +9,7 @@ from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from sanmai.instruments.cost import Model
 from sanmai.instruments.measures import tags_and_language
 from sanmai.recipes import RECIPES
 from sanmai.report import format as fmt
@@ -83,8 +84,8 @@ class Cost:
         """2 N per prompt or sampled token, 6 N per trained token; attention is left out."""
         if self.num_parameters is None or not self.tokens:
             return None
-        forward = self.tokens.get("prompt", 0) + self.tokens.get("sampled", 0)
-        return self.num_parameters * (2 * forward + 6 * self.tokens.get("trained", 0))
+        model = Model(self.num_parameters, self.num_parameters)
+        return fsum(model.flops(kind, self.tokens.get(kind, 0)) for kind in ("prompt", "sampled", "trained"))
 
 
 def summarise(run_folder: Path) -> dict[str, Any]:

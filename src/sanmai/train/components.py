@@ -31,8 +31,8 @@ from sanmai.losses import (
     weighted_nll,
 )
 from sanmai.policies.contract import BatchT, Policy
-from sanmai.train.step import Component, score_all
-from sanmai.types import Batch
+from sanmai.train.step import Component, Scored, score_all
+from sanmai.types import Batch, Metrics
 
 
 class ValueConfig(Config):
@@ -180,24 +180,54 @@ def rl_components(
         num_updates: per step. After the first one mirror descent pulls every rollout back to the start, those without an
             advantage too.
     """
-    settings = config.settings()
-    is_mirror = settings.surrogate in MIRROR
+    terms = _Terms(config, config.settings(), max_tokens)
+    skips = None if terms.is_mirror and num_updates > 1 else "rl"
+    components = {"rl": Component(1.0, partial(terms.policy, "rl"), terms.denominator, stream=skips)}
+    if has_cost:
+        components["cost"] = Component(1.0, partial(terms.policy, "cost"), terms.denominator, stream="cost")
+    if config.kl_weight or kl_weight is not None:
+        weight = config.kl_weight if kl_weight is None else kl_weight
+        components["kl_to_reference"] = Component(weight, terms.kl, terms.denominator, needs_reference=True)
+    if terms.settings.baseline == "value":
+        reads = "trained" if config.value.trains_policy else "frozen"
+        count = lambda batch: float(batch.mask_BT.sum())  # noqa: E731
+        components["value"] = Component(config.value.weight, terms.value, count, reads_values=reads)
+    if config.entropy_weight or entropy_weight is not None:
+        weight = config.entropy_weight if entropy_weight is None else entropy_weight
+        components["entropy"] = Component(weight, terms.entropy, terms.denominator, needs_entropy_gradient=True)
+    return components
 
-    def weigh(batch: Batch) -> tuple[torch.Tensor, float]:
-        budget = max_tokens if settings.normalisation is Normalisation.CONSTANT else None
-        return normalise(batch.mask_BT, settings.normalisation, max_tokens=budget)
 
-    def policy(stream, scored, denominator):
+@dataclasses.dataclass(frozen=True)
+class _Terms:
+    """The losses of the components: each of a scored micro-batch and the step's denominator."""
+
+    config: LossConfig
+    settings: PolicyLossSettings
+    max_tokens: int
+
+    @property
+    def is_mirror(self) -> bool:
+        return self.settings.surrogate in MIRROR
+
+    def weigh(self, batch: Batch) -> tuple[torch.Tensor, float]:
+        budget = self.max_tokens if self.settings.normalisation is Normalisation.CONSTANT else None
+        return normalise(batch.mask_BT, self.settings.normalisation, max_tokens=budget)
+
+    def denominator(self, batch: Batch) -> float:
+        return self.weigh(batch)[1]
+
+    def policy(self, stream: str, scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
         batch = scored.batch
-        weight_BT, _ = weigh(batch)
+        weight_BT, _ = self.weigh(batch)
         old_logp_BT = batch.streams.get("proximal_logp", batch.sampling_logp_BT)
         if "importance" in batch.streams:
             weight_BT = weight_BT * batch.streams["importance"]
-        if is_mirror and stream == "cost":  # the pull towards the start is in the loss already
+        if self.is_mirror and stream == "cost":  # the pull towards the start is in the loss already
             streams = (scored.logp_BT, old_logp_BT, batch.streams[stream], batch.mask_BT)
             return reinforce(*streams, weight_BT=weight_BT, denominator=denominator)[0], {}
         loss, found = policy_loss(
-            settings,
+            self.settings,
             scored.logp_BT,
             old_logp_BT,
             batch.streams[stream],
@@ -208,18 +238,19 @@ def rl_components(
         )
         if stream != "rl":
             return loss, {}
-        if is_mirror:
+        if self.is_mirror:
             return loss, {f"policy/{name}": value for name, value in found.items()}
         return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
-    def kl(scored, denominator):
+    def kl(self, scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
+        assert scored.reference_logp_BT is not None
         loss, _ = kl_to_reference(
             scored.logp_BT,
             scored.reference_logp_BT,
             scored.batch.mask_BT,
-            weight_BT=weigh(scored.batch)[0],
+            weight_BT=self.weigh(scored.batch)[0],
             denominator=denominator,
-            estimator=config.kl_estimator,
+            estimator=self.config.kl_estimator,
         )
         # The loss is per unit of its own normalisation; what is reported is nats per token.
         _, found = kl_to_reference(
@@ -228,41 +259,25 @@ def rl_components(
             scored.batch.mask_BT,
             weight_BT=scored.batch.mask_BT.float(),
             denominator=scored.step_tokens,
-            estimator=config.kl_estimator,
+            estimator=self.config.kl_estimator,
         )
         return loss, {f"policy/{name}": value for name, value in found.items()}
 
-    def entropy(scored, denominator):
+    def entropy(self, scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
         if scored.entropy_BT is None:
             raise ValueError("an entropy bonus of a policy that cannot tell its entropy")
         loss, _ = entropy_bonus(
-            scored.entropy_BT, scored.batch.mask_BT, weight_BT=weigh(scored.batch)[0], denominator=denominator
+            scored.entropy_BT, scored.batch.mask_BT, weight_BT=self.weigh(scored.batch)[0], denominator=denominator
         )
         return loss, {}
 
-    def value(scored, denominator):
-        streams, v = scored.batch.streams, config.value
+    def value(self, scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
+        assert scored.value_BT is not None
+        streams, clip = scored.batch.streams, self.config.value.clip
         loss, found = clipped_value_loss(
-            scored.value_BT, streams["value"], streams["value_target"], scored.batch.mask_BT, clip=v.clip, denominator=denominator
+            scored.value_BT, streams["value"], streams["value_target"], scored.batch.mask_BT, clip=clip, denominator=denominator
         )
         return loss, {"value/clip_fraction": found["num_clipped"] / denominator}
-
-    denominator = lambda batch: weigh(batch)[1]  # noqa: E731
-    skips = None if is_mirror and num_updates > 1 else "rl"
-    components = {"rl": Component(1.0, partial(policy, "rl"), denominator, stream=skips)}
-    if has_cost:
-        components["cost"] = Component(1.0, partial(policy, "cost"), denominator, stream="cost")
-    if config.kl_weight or kl_weight is not None:
-        weight = config.kl_weight if kl_weight is None else kl_weight
-        components["kl_to_reference"] = Component(weight, kl, denominator, needs_reference=True)
-    if settings.baseline == "value":
-        reads = "trained" if config.value.trains_policy else "frozen"
-        count = lambda batch: float(batch.mask_BT.sum())  # noqa: E731
-        components["value"] = Component(config.value.weight, value, count, reads_values=reads)
-    if config.entropy_weight or entropy_weight is not None:
-        weight = config.entropy_weight if entropy_weight is None else entropy_weight
-        components["entropy"] = Component(weight, entropy, denominator, needs_entropy_gradient=True)
-    return components
 
 
 def sft_component(weight: float = 1.0) -> Component:
