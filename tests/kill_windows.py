@@ -7,6 +7,7 @@ between changes that are. Linux only.
 
     python tests/kill_windows.py zero                   every window of run zero, three ways
     python tests/kill_windows.py r1 --sample 20         the windows of the folder's beginning, and 20 of the others
+    python tests/kill_windows.py r1 --part 1/8          the first eighth of all; parts can be run side by side
 """
 
 import argparse
@@ -157,10 +158,19 @@ def windows_of(changes: list[str], sample: int | None) -> list[int]:
     return [*range(1, first + 1), *later]
 
 
+def part_of(windows: list[int], text: str) -> list[int]:
+    """Every n-th window from the k-th, of "k/n"."""
+    k, n = (int(word) for word in text.split("/"))
+    if not 1 <= k <= n:
+        raise SystemExit(f"--part {text}: expected k/n with k from 1 to n, such as 1/8")
+    return windows[k - 1 :: n]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--sample", type=int)
+    parser.add_argument("--part", default="1/1", help="k/n: of those, every n-th from the k-th")
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     given = parser.parse_args()
     words = COMMANDS[given.command]
@@ -174,7 +184,7 @@ def main() -> None:
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
         tried = 0
-        for window in windows_of(changes, given.sample):
+        for window in part_of(windows_of(changes, given.sample), given.part):
             for way in given.ways:
                 if way == "torn" and not changes[window - 1].startswith("open"):
                     continue

@@ -11,6 +11,7 @@ import pytest
 from sanmai.answers.final import verify_math
 from sanmai.data.trace import parse_trace
 from sanmai.refusals.rules import refusal_verdict
+from sanmai.rewards.style import language_verdict
 from sanmai.types import Problem
 
 ROWS = [
@@ -21,7 +22,7 @@ ROWS = [
 _THEREFORE = "a sentence with 'therefore' and no mark"
 MISSED = {
     "eyes130": _THEREFORE, "eyes131": _THEREFORE, "eyes181": _THEREFORE, "eyes166": "'5 quarters' may be 5/4",
-    "eyes182": "a box for each part of a question", "eyes193": "yes or no in another language",
+    "eyes193": "yes or no in another language",
 }  # fmt: skip
 
 
@@ -31,7 +32,8 @@ def of_kind(kind: str) -> list:
 
 def asked(row: dict) -> Problem:
     kind = "safety" if row["kind"] == "refusal" else "reasoning"
-    return Problem("p", ({"role": "user", "content": row["prompt"]},), answer=row.get("reference"), kind=kind)
+    prompt = ({"role": "user", "content": row["prompt"]},)
+    return Problem("p", prompt, answer=row.get("reference"), kind=kind, language=row.get("language"))
 
 
 @pytest.mark.parametrize("row", of_kind("math"))
@@ -46,3 +48,10 @@ def test_stances_are_read_as_people_do(row):
     found = refusal_verdict(asked(row), parse_trace(row["response"]))
     right = row["right"] if isinstance(row["right"], list) else [row["right"]]
     assert found.label in right or ("null" in right and found.score is None), (row["response"], row["right"], found)
+
+
+@pytest.mark.parametrize("row", of_kind("language"))
+def test_thoughts_are_in_the_language_that_people_see(row):
+    low, high = row["right"]
+    found = language_verdict(asked(row), parse_trace(row["response"]))
+    assert found.score is not None and low <= found.score <= high, (row["response"], row["right"], found)

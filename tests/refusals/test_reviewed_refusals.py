@@ -20,11 +20,9 @@ def rows(name: str) -> list[dict]:
 NEIGHBOURS = rows("refusal_neighbours.jsonl")
 SOFT = rows("refusal_soft.jsonl")
 MISREAD = {
-    "de: who murmurs it", "pl: will not serve it hot", "pl: no great secret", "fr: declines a verb", "fr: said the scribe",
-    "ru: she thought", "fi: not often enough", "tl: hard to say", "fa: hard to say", "bn: hard to say", "ja: so hard that",
-    "en: trained not to say um", "en: you can, I won't",
+    "pl: will not serve it hot", "pl: no great secret", "fi: not often enough", "ja: so hard that", "en: trained not to say um",
 }  # fmt: skip
-"""Answers that are still read as refusals: direct speech without marks, and "I cannot say it is hard"."""
+"""Answers that are still read as refusals."""
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in rows("reviewed_refusals.jsonl")])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sanmai.config import Config
+from sanmai.policies.text import checkpoints
+from sanmai.train import runs
 from sanmai.train.best import Best, best_of
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.types import InputError
@@ -18,6 +21,14 @@ VALUES = {1: 0.2, 2: 0.9, 4: 0.9, 5: 0.4, 7: 0.1}
 
 class Settings(Config):
     num_steps: int = 7
+
+
+class Kept(Settings):
+    checkpoints: CheckpointsConfig = CheckpointsConfig(best="eval/accuracy", best_is="smallest")
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing catches it."""
 
 
 def line(step: int, **found: object) -> str:
@@ -32,8 +43,8 @@ def test_the_best_is_the_first_of_the_largest_or_smallest_with_a_checkpoint():
     assert best_of(lines, [3, 5], "a", "largest") is None and best_of([], steps, "a", "largest") is None
 
 
-def work(folder: Path, until: int, config: CheckpointsConfig) -> list[str]:
-    with Run(folder, "toy", Settings()) as run:
+def work(folder: Path, until: int, config: CheckpointsConfig, settings: Config | None = None) -> list[str]:
+    with Run(folder, "toy", settings or Settings()) as run:
         for step in run.steps(until):
             run.log_step(step, {"eval/accuracy": VALUES[step]} if step in VALUES else {})
             run.save(step, lambda path, step=step: (path / "model").write_text(f"weights {step}") and None, config)
@@ -61,6 +72,33 @@ def test_a_run_that_was_interrupted_keeps_the_same(tmp_path):
     (tmp_path / "cut/checkpoints/step-000005/model").write_text("damaged")  # the run goes back to step 4
     work(tmp_path / "cut", 7, config)
     assert kept(tmp_path / "cut") == kept(tmp_path / "whole") == [2, 6, 7]
+    assert (tmp_path / "cut/best.json").read_bytes() == (tmp_path / "whole/best.json").read_bytes()
+
+
+@pytest.mark.parametrize("window", ["drop_old_checkpoints", "rmtree", "write_whole"])
+def test_killed_after_its_last_commit_the_same_command_drops_and_names_what_the_whole_run_does(tmp_path, monkeypatch, window):
+    """The windows behind the rename that commits the last step: no later step drops old checkpoints or names the best."""
+    config = Kept().checkpoints
+    work(tmp_path / "whole", 7, config, Kept())
+    work(tmp_path / "cut", 6, config, Kept())
+
+    write_whole = runs.write_whole
+
+    def killed(*arguments: Any, **named: Any) -> None:
+        name = Path(str(arguments[0])).name
+        is_best = name == "best.json" and '"step": 7' in str(arguments[1])
+        if is_best or name in ("cut", "step-000005"):  # what each of the three is called with behind the commit
+            raise KilledError
+        if window == "write_whole":
+            write_whole(*arguments, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        module = {"rmtree": checkpoints.shutil, "write_whole": runs}.get(window, checkpoints)
+        patch.setattr(module, window, killed)
+        work(tmp_path / "cut", 7, config, Kept())
+    assert kept(tmp_path / "cut")[-1] == 7
+    work(tmp_path / "cut", 7, config, Kept())
+    assert kept(tmp_path / "cut") == kept(tmp_path / "whole") == [6, 7]
     assert (tmp_path / "cut/best.json").read_bytes() == (tmp_path / "whole/best.json").read_bytes()
 
 

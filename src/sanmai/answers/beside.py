@@ -14,7 +14,7 @@ from sanmai.answers import units
 from sanmai.answers.changes import is_changed
 from sanmai.answers.numbers import digits, in_figures, plain
 from sanmai.answers.phrases import SENTENCE_END, is_glue
-from sanmai.answers.unit_names import COUNTED
+from sanmai.answers.unit_names import COUNTED, THINGS
 from sanmai.answers.unit_words import unit_beside
 from sanmai.answers.vocabulary import UNSPACED, WORDS, names_pattern, word_regex, words_pattern
 
@@ -141,9 +141,16 @@ def counted(text: str, question: str) -> str:
     is_counted = noun.casefold() in COUNTED
     if not (unit or is_asked or is_counted) and _is_doubtful(noun):
         return noun
-    if not (unit or is_asked or not noun.isascii()) or _is_doubtful(noun):
+    is_thing = noun.casefold() in THINGS or _is_asked_otherwise(noun, question)
+    if not (unit or is_asked or is_thing or not noun.isascii()) or _is_doubtful(noun):
         return text
     return plain(match["value"]) + unit
+
+
+def _is_asked_otherwise(noun: str, question: str) -> bool:
+    """Whether a question has the noun with another ending: "Quante mele ..." of "17 mela"."""
+    stem = noun[: max(4, len(noun) - 2)]
+    return len(noun) >= 4 and re.search(rf"(?<![^\W_]){re.escape(stem)}[^\W\d_]{{0,3}}(?![^\W_])", question, re.I) is not None
 
 
 def _is_doubtful(noun: str) -> bool:

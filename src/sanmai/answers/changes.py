@@ -8,6 +8,7 @@ draft of the answer (intermediate, part a), one that is called false.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 CHANGES: dict[str, str] = {
     # language: words that end where they are written, or go on where they end in "+"; separated by "|"
@@ -129,7 +130,9 @@ CHANGES: dict[str, str] = {
           "أقل|أكبر|أصغر|تقريبا|تقريبًا|حوالي|نحو|لنفرض|افترض|نفترض|حسب|"
           "وفقا|ضعف|أضعاف|بالمئة|بالمائة|مربع|جذر",
     "fa": "میانی+|جزئی+|موقت+|بخش+|غلط|"
-          "هزار|میلیون|میلیارد|دوجین|منفی|بیش|بیشتر|کمتر|حدود|تقریبا|تقریباً|فرض|طبق|دو برابر|برابر|درصد",
+          "هزار|میلیون|میلیارد|دوجین|منفی|بیش|بیشتر|کمتر|حدود|تقریبا|تقریباً|فرض|طبق|دو برابر|"
+          "سه برابر|چهار برابر|پنج برابر|ده برابر|"
+          "چند برابر|# برابر|#برابر|درصد",
     "ur": "درمیانی|جزوی|عارضی|حصہ|"
           "ہزار|لاکھ|کروڑ|ملین|درجن|منفی|زیادہ|کم|تقریبا|تقریباً|فرض|مطابق|دگنا|فیصد",
     "he": "ביניים|חלקי+|זמני+|חלק|סעיף|השגוי+|"
@@ -163,6 +166,8 @@ CHANGES: dict[str, str] = {
           "假如|假定|根据书|据说|据他|倍|百分之|平方|立方|根号|次方",
 }  # fmt: skip
 _GLUED = r"[^\W\d_]"
+MARKS = "".join(chr(c) for c in range(0x900, 0xE00) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+"""Vowel signs of the scripts of India: within a word, though Python's \\w does not hold them."""
 _UNSPACED = ("th", "ko", "ja", "zh")
 _SUPPOSED = frozenset(
     ["仮に", "仮定", "とすると", "としよう", "によれば", "假设", "假設", "假如", "假定",
@@ -173,13 +178,13 @@ _SYMBOLS = re.compile(r"[√∛±≤≥<>≠≈~²³⁴⁵⁶⁷⁸⁹¹⁰ⁿˣ
 
 
 def _pattern(language: str) -> re.Pattern[str]:
-    parts = []
+    parts, begin = [], rf"(?<!{_GLUED})(?<![{MARKS}])"
     for word in sorted(CHANGES[language].split("|"), key=len, reverse=True):
         if language in _UNSPACED:
             parts.append(_beside(word))
         else:
             end = "" if word.endswith("+") else r"(?![^\W\d_]|[\u0900-\u0dff])"
-            parts.append(rf"(?<!{_GLUED}){re.escape(word.rstrip('+'))}{end}")
+            parts.append(rf"{begin}{re.escape(word.rstrip('+'))}{end}")
     return re.compile("|".join(parts), re.IGNORECASE)
 
 

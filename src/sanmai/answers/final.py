@@ -9,11 +9,12 @@ from sanmai.answers import phrases as answer_phrases
 from sanmai.answers import units
 from sanmai.answers.after import taken_back
 from sanmai.answers.denials import asks_about, asks_bound, is_about
-from sanmai.answers.forms import choice, chosen, combined, ended, stated, undecorated
+from sanmai.answers.forms import choice, chosen, combined, ended, stated, tabled, undecorated
 from sanmai.answers.marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.answers.math import compare
 from sanmai.answers.numbers import asks_percentage, western
 from sanmai.answers.statements import positive_variables
+from sanmai.answers.vocabulary import names_pattern
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
 MAX_ANSWER_CHARS = 100_000
@@ -71,7 +72,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     wrong = next((v for v in verdicts if v.score != 1.0), None)
     together = combined(answer, candidates, reference) if wrong is not None and len(candidates) > 1 else None
     if together is not None:
-        return compare(reference, together, timeout_seconds=timeout_seconds, is_percentage_asked=is_percentage_asked)
+        return compare(*together, timeout_seconds=timeout_seconds, is_percentage_asked=is_percentage_asked)
     if wrong is not None and any(v.score == 1.0 for v in verdicts):
         return Verdict(0.0, "several different final answers", "ambiguous")
     return wrong or verdicts[0]
@@ -105,8 +106,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     """
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
-        said = answer_phrases.last_said(answer)
-        said = said or chosen(answer)
+        said = tabled(answer, _is_heading) or answer_phrases.last_said(answer) or chosen(answer)
         if said is not None:
             return [said]
         bare = undecorated(answer.strip())
@@ -140,6 +140,13 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     if reason:
         raise TakenBackError(reason)
     return list(dict.fromkeys(stated))
+
+
+def _is_heading(text: str) -> bool:
+    """Whether the heading of a column names the answer, in whatever language, and says no more."""
+    return re.fullmatch(r"(?:the )?(?:final )?(?:answer|result)", text, re.IGNORECASE) is not None or (
+        names_pattern().fullmatch(text) is not None
+    )
 
 
 def _is_spoiled(answer: str, mark: Mark, *, takes_about: bool) -> bool:

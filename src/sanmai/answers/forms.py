@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 from sanmai.answers import denials as answer_denials
@@ -157,6 +158,41 @@ def choice(text: str, reference: str) -> str | None:
     return match["a"] or match["b"]
 
 
+_OPTION = (
+    r"(?:la |l['’]|a |o |el |il |die |das |de |het |der )?(?:opción|opcion|opção|opzione|lettera|letra|option|réponse|reponse|"
+    r"antwort|"
+    r"buchstabe|alternativa|alternatief|alternativ|optie|antwoord|svar|opcja|odpowiedź|możnost|odpověď|válasz|vastaus|"
+    r"варіант|вариант|ответ|відповідь|отговор|"
+    r"επιλογή|η απάντηση|seçenek|şık|cevap|pilihan|opsi|jawaban|lựa chọn|phương án|đáp án|chaguo|jibu|sagot|"
+    r"الخيار|الإجابة|گزینه[ \u200c]?ی?|پاسخ|آپشن|אפשרות|תשובה|विकल्प|उत्तर|पर्याय|বিকল্প|উত্তর|ఎంపిక|సమాధానం|விருப்பம்|விடை|"
+    r"ข้อ|ตัวเลือก|คำตอบข้อ|选项|選項|选|選択肢|선택지|보기|답)"
+)
+_RIGHT = (
+    r"(?:(?:ist|es|est|è|é|is|är|er|on|to|jest|je|är|là|adalah|ni|ay|είναι|هو|هي|היא|هی|是|が|は|이|가)\s*)?"
+    r"(?:die |la |de |el |il |a |den |det )?"
+    r"(?:richtig|korrekt|correct[oae]?|corrett[oa]|juiste?|goed|rätt|riktig|korrekt|rigtig|oikein|poprawn[ay]|"
+    r"prawidłow[ay]|správn[áýě]|helyes|верн(?:ый|ая|о|ен|а)|правильн(?:ый|ая|о|ий|а)|верният|правилен|σωστ[ήό]|"
+    r"doğru(?:dur)?|đúng|benar|betul|sahihi|tama|صحيح|صحيحة|صحیح|درست|نכון|נכונה|सही|योग्य|সঠিক|సరైనది|சரி|"
+    r"ถูกต้อง|ถูก|正确的?|正確的?|对的?|正しい|正解|맞습니다|정답입니다|정답이다|옳습니다)"
+    r"(?:\s*(?:है|আছে|است|ہے|आहे|です|입니다))?"
+)
+_CHOSEN_ELSEWHERE = re.compile(
+    rf"(?:^|[.!?\n。！])[\s*_]*{_OPTION}\s*[*_(（]*(?-i:(?P<letter>[A-J]))[)）*_]*\s*{_RIGHT}[.!。।۔*_\s]*\Z", re.IGNORECASE
+)
+"""What says in other languages that an option is the right one; who denies, asks or doubts it has a word more."""
+_TABLE = re.compile(r"(?:^|\n)[ \t]*\|?(?P<head>[^\n]*\|[^\n]*)\n[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*\n(?P<row>[^\n]*\|[^\n]*)\s*\Z")
+
+
+def tabled(text: str, is_name: Callable[[str], bool]) -> str | None:
+    """The cell below the one heading that names an answer, in a Markdown table of one row that ends a text."""
+    table = _TABLE.search(text[-1000:])
+    if table is None:
+        return None
+    heads, cells = ([cell.strip(" *_") for cell in table[part].strip(" |").split("|")] for part in ("head", "row"))
+    found = [cell for head, cell in zip(heads, cells, strict=False) if is_name(head)]
+    return found[0] if len(found) == 1 and len(heads) == len(cells) and found[0] else None
+
+
 _CHOSEN = re.compile(
     r"(?:^|[.!?\n])[\s*_]*(?:(?:so|thus|therefore|hence|then|finally|in conclusion),?\s+)?[*_]{0,3}"
     r"(?:the )?(?:option|choice|answer)\s+[*_(]*(?-i:(?P<letter>[A-J]))[)*_]*\s+is\s+(?:the\s+)?(?:correct|right|best)"
@@ -169,17 +205,29 @@ _CHOSEN = re.compile(
 def chosen(text: str) -> str | None:
     """The letter that the last sentence chooses: "Therefore, option C is correct.", "Choice: C"."""
     match = _CHOSEN.search(text[-200:])
-    return (match["letter"] or match["named"]) if match else None
+    if match is None:
+        other = _CHOSEN_ELSEWHERE.search(text[-200:])
+        return other["letter"] if other else None
+    return match["letter"] or match["named"]
 
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
+_PART = r"(?:[Pp]art\s+)?\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)[).:][\s*]*(?:[A-Za-z](?:_\{?\w\}?)?\s*=)?"
+_PARTED = re.compile(r"\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)\)\s*")
 _LABEL = r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)"
-_BETWEEN = re.compile(rf"[\s$]*(?:,|;|,?\s*\band\b|,?\s*\bor\b|\\\\)[\s$]*(?:and\b|or\b)?[\s$]*{_LABEL}?[\s$]*")
+_BETWEEN = re.compile(
+    rf"[\s$*]*(?:(?:,|;|,?\s*\band\b|,?\s*\bor\b|\\\\)[\s$]*(?:and\b|or\b)?[\s$]*{_LABEL}?|(?:[.,;]|\\\\)?[\s$*]*\n[\s*$-]*(?:{_PART}|{_LABEL}))[\s$*:]*"
+)
 
 
-def combined(answer: str, candidates: list[str], reference: str) -> str | None:
-    """Several boxes in a row as one list or tuple, where the reference is one; None where they are no such row."""
-    if "," not in reference:
+def combined(answer: str, candidates: list[str], reference: str) -> tuple[str, str] | None:
+    """(reference, several boxes in a row as one list or tuple), where the reference is one; None where they are no such row.
+
+    The parts of a question, (a) and (b), are in order.
+    """
+    if _PARTED.match(reference) and len(_PARTED.findall(reference)) > 1:  # "(a) 3 (b) 4"
+        reference = ", ".join(part.strip(" ,;.") for part in _PARTED.split(reference) if part.strip())
+    if not re.search(r"[,;\n]|\band\b", reference):
         return None
     spans: list[tuple[int, int, str]] = []
     for match in _BOX.finditer(answer):
@@ -192,4 +240,9 @@ def combined(answer: str, candidates: list[str], reference: str) -> str | None:
     if any(not _BETWEEN.fullmatch(answer[a[1] : b[0]]) for a, b in pairwise(spans)):
         return None
     together = ", ".join(candidates)
-    return f"({together})" if reference.strip().lstrip("$\\left").startswith("(") else together
+    if reference.strip().lstrip("$\\left").startswith("("):
+        return reference, f"({together})"
+    if any(re.search(_PART, answer[a[1] : b[0]]) for a, b in pairwise(spans)):
+        parts = re.sub(r"[;\n]|\band\b", ",", reference.strip(" $"))
+        return f"({parts})", f"({together})"
+    return reference, together

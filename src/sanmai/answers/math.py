@@ -15,7 +15,7 @@ from sanmai.answers import units
 from sanmai.answers.directions import are_opposed, below_zero
 from sanmai.answers.expressions import bare_word, equal_parts, is_list, is_mathematics, is_word, split_matrix
 from sanmai.answers.modular import equal_modulo
-from sanmai.answers.named import is_quantity, same_ratio, sides, without_point_names
+from sanmai.answers.named import is_quantity, is_single_name, same_ratio, sides, without_point_names
 from sanmai.answers.notation import (
     MAX_CHARS,
     closing_brace,
@@ -125,7 +125,12 @@ def _finished(text: str, *, ranks: bool) -> str:
 
 def _pairs(reference: str, candidate: str) -> list[tuple[str, str]] | str:
     """What must be equal for the answers to be: mostly their values without names; or why they are different."""
+    candidate = _exact(reference, candidate)
     parts = sides(candidate)
+    if len(parts) > 2 and is_single_name(parts[0]) and len(split_commas(candidate) or []) == 1:  # n = 2^{10} = 1024
+        name, value = split_name(reference)
+        if "=" not in value and name in (None, parts[0]):
+            return [(value, side) for side in parts[1:9]]
     if "=" not in reference and len(parts) > 1 and is_quantity(parts[0]) and len(split_commas(candidate) or []) == 1:
         return [(reference, side) for side in parts[1:9]]
     name, value = split_name(reference)
@@ -149,6 +154,14 @@ def _pairs(reference: str, candidate: str) -> list[tuple[str, str]] | str:
     if "=" not in value and len(parts := sides(other_value)) > 1:
         return [(value, side) for side in parts[:8]]
     return [(value, other_value)]
+
+
+def _exact(reference: str, candidate: str) -> str:
+    r"""25\pi" for "25\pi \approx 78.54": an exact value with its decimals behind it. Other texts unchanged."""
+    sides = re.split(r"\s*\\(?:approx|simeq|doteq)(?![A-Za-z])\s*", candidate)
+    is_rounded = len(sides) == 2 and re.fullmatch(r"-?\d[\d,]*\.\d+", sides[1]) is not None
+    is_exact = is_rounded and number(sides[0]) is None and not is_single_name(sides[0]) and "." not in sides[0]
+    return sides[0] if is_exact and r"\approx" not in reference else candidate
 
 
 def _mentions(value: str, name: str) -> bool:

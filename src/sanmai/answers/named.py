@@ -51,6 +51,11 @@ def is_quantity(text: str) -> bool:
     return len(letters) > 1 and _COMBINED.fullmatch(text) is not None
 
 
+def is_single_name(text: str) -> bool:
+    """Whether a text is one letter, with or without an index."""
+    return re.fullmatch(rf"{_LETTER}'?(?:_(?:{_BRACES}|\w))?", text) is not None
+
+
 _POINT_NAME = r"[A-Z]'?(?:_(?:\w|\{\w{1,3}\}))?\s*=?\s*"
 _POINT = _POINT_NAME + r"\([^()=]*,[^()=]*\)"
 _POINTS = re.compile(rf"{_POINT}(?:\s*(?:,|;|\band\b)\s*{_POINT})*")

@@ -43,6 +43,8 @@ _REPLACEMENTS = [
     (re.compile(r"\\cr(?![A-Za-z])"), r"\\\\"),
     (re.compile(r"\\begin\{(cases|aligned)\}(.{1,300}?)\\end\{\1\}", re.DOTALL), lambda m: _rows(m[2]) or m[0]),
     (re.compile(r"\A(?:Matrix)?\(?\s*\[(\s*\[[^\[\]]+\](?:\s*,\s*\[[^\[\]]+\])+\s*)\]\s*\)?\Z"), lambda m: _matrix(m[1])),
+    (re.compile(r"\A\[\s*([^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}(?:\s*;\s*[^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}){1,8})\s*\]\Z"),
+     lambda m: _typed_matrix(m[1]) or m[0]),
     (re.compile(r"(?<=[\w)}\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ]+"), lambda m: f"^{{{m[0].translate(_RAISED)}}}"),
     (re.compile(r"(?<=[A-Za-z0-9)}])[₀-₉ₙ]+"), lambda m: f"_{{{m[0].translate(_LOWERED)}}}"),
     (re.compile(f"[{''.join(_VULGAR)}]"), lambda m: _VULGAR[m[0]]),
@@ -126,8 +128,16 @@ _REPLACEMENTS = [
 
 def _rows(text: str) -> str | None:
     """A system of values as a list: "x = 2, y = 3"; None of other rows."""
-    rows = [row.replace("&", "").strip(" ,") for row in re.split(r"\\\\", text) if row.strip()]
+    rows = [row.replace("&", "").strip(" ,\n") for row in re.split(r"\\\\", text) if row.strip()]
     return ", ".join(rows) if all(re.fullmatch(r"[A-Za-z]\s*=[^=<>]+", row) for row in rows) else None
+
+
+def _typed_matrix(text: str) -> str | None:
+    """The rows of [2 0; 0 3], as MATLAB writes them; None where they differ in length."""
+    rows = [re.split(r"\s*,\s*|\s+", row.strip()) for row in text.split(";")]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    return r"\begin{pmatrix}" + r" \\ ".join(" & ".join(row) for row in rows) + r"\end{pmatrix}"
 
 
 def _matrix(text: str) -> str:
@@ -147,7 +157,7 @@ _WRAPPERS = [
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("{", "}"), ('"', '"'),
     ("'", "'"), ("“", "”"), ("‘", "’"),
 ]  # fmt: skip
-_INLINE = re.compile(r"(?<![\\$])\$((?:\\.|[^$\\]){1,200})(?<!\s)\$(?![0-9$])")
+_INLINE = re.compile(r"(?<![\\$])\$((?:\\.|[^$\\]){1,200})(?<!\s)\$(?![0-9$])|\\\(([^\n]{1,200}?)\\\)")
 
 
 def normalise(text: str) -> str:
@@ -179,7 +189,7 @@ def one_notation(text: str) -> str:
         before, text = text, _unwrap(re.sub(r"(?<!\\)(?:[.,。]\s*){1,5}\Z", "", text.strip()).strip())
         if text == before:
             break
-    text = _INLINE.sub(r"\1", text).translate(_CHARACTERS)
+    text = _INLINE.sub(lambda m: m[1] or m[2], text).translate(_CHARACTERS)
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
     text = _braced(text.strip())

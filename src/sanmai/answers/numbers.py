@@ -43,6 +43,57 @@ _ASKED = re.compile(
 )
 
 
+_EAST_DIGITS = {c: k for k, c in enumerate("零一二三四五六七八九十")} | {"两": 2, "兩": 2, "百": 100}
+_KOREAN_DIGITS = {c: k for k, c in enumerate("영일이삼사오육칠팔구십")} | {"백": 100}
+_PARTS = re.compile(
+    r"(?P<under>\d+|[二三四五六七八九十百]{1,3}|[이삼사오육칠팔구십백]{1,3})\s?(?P<of>分之|分の|분의)\s?"
+    r"(?P<over>\d+(?![.,]?\d)|[一二三四五六七八九十两兩]{1,3}|[일이삼사오육칠팔구십]{1,3}(?=[\s.]|입|이|$))"
+)
+"""四分之三, 4分の3, 4분의 3."""
+
+
+def _east_value(text: str) -> int:
+    """The value of 三, 十七, 二十五 or 百, or of digits."""
+    if text.isdigit() and text.isascii():
+        return int(text)
+    table = _KOREAN_DIGITS if text[0] in _KOREAN_DIGITS else _EAST_DIGITS
+    total, last = 0, 0
+    for character in text:
+        value = table[character]
+        total, last = (total + max(last, 1) * value, 0) if value >= 10 else (total, value)
+    return total + last
+
+
+def _part(match: re.Match[str]) -> str:
+    under, over = _east_value(match["under"]), _east_value(match["over"])
+    return f"{over}%" if under == 100 and match["of"] == "分之" else f"{over}/{under}" if under > 1 else match[0]
+
+
+_HALF_FIRST = re.compile(
+    r"(?P<half>上午|早上|凌晨|早晨|下午|晚上|傍晚|午前|午後|오전|오후|บ่าย)\s?"
+    r"(?P<hour>1[0-2]|0?[1-9])(?:\s?[:：]\s?|[点點时時시]\s?)(?P<minute>[0-5]\d)?(?:分|분)?(?!\d)"
+)
+_HALF_LAST = re.compile(
+    r"(?<![\d:])(?P<hour>1[0-2]|0?[1-9])[:h](?P<minute>[0-5]\d)\s?(?:Uhr |horas |ore |heures )?(?:"
+    r"(?P<am>de la mañana|du matin|del mattino|di mattina|da manhã|morgens|vormittags|утра|ранку|rano|sáng|pagi|"
+    r"sabah|asubuhi)|"
+    r"(?P<pm>de la (?:tarde|noche)|de l['’]après-midi|du soir|del pomeriggio|di (?:pomeriggio|sera)|da (?:tarde|noite)|"
+    r"nachmittags|abends|дня|вечера|дня|вечора|po południu|wieczorem|chiều|tối|sore|malam|'s middags|'s avonds))(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _at_first(match: re.Match[str]) -> str:
+    half = "am" if match["half"] in ("上午", "早上", "凌晨", "早晨", "午前", "오전") else "pm"
+    return f"{match['hour']}:{match['minute'] or '00'} {half}"
+
+
+def with_halves(text: str) -> str:
+    """2:30 pm for 下午2:30, "2:30 de la tarde", "14:30 Uhr" as it is."""
+    text = _HALF_FIRST.sub(_at_first, text)
+    return _HALF_LAST.sub(lambda m: f"{m['hour']}:{m['minute']} {'am' if m['am'] else 'pm'}", text)
+
+
 def asks_percentage(prompt: str) -> bool:
     """Whether a question speaks of percent, in any of these languages."""
     return _ASKED.search(prompt) is not None
@@ -50,7 +101,7 @@ def asks_percentage(prompt: str) -> bool:
 
 def in_figures(text: str) -> str:
     """50 % for "50 Prozent", 5000000 for "5 Millionen"; a number with two scales stays as it is."""
-    text = _PERCENT_FIRST.sub(r"\1%", _PERCENT.sub("%", text))
+    text = _PERCENT_FIRST.sub(r"\1%", _PERCENT.sub("%", _PARTS.sub(_part, with_halves(text))))
     return _SCALED.sub(_scaled, text)
 
 
@@ -75,7 +126,7 @@ def plain(number: str) -> str:
     if "." in number and "," in number:
         last = max(number.rfind("."), number.rfind(","))
         return re.sub(r"[.,]", "", number[:last]) + "." + number[last + 1 :]
-    if re.fullmatch(r"[1-9]\d{0,2}([.,]\d{3})+", number):
+    if re.fullmatch(r"[1-9]\d{0,2}([.,]\d{3})+|[1-9]\d?(,\d{2})+,\d{3}", number):  # the second as in India
         return re.sub(r"[.,]", "", number)
     return number.replace(",", ".")
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from sanmai.answers.changes import is_changed
 from sanmai.answers.numbers import digits, in_figures, plain
 from sanmai.answers.owners import is_attributed
-from sanmai.answers.plain import is_plain, own_clause
+from sanmai.answers.plain import concluded, is_plain, own_clause
 from sanmai.answers.unit_words import unit_beside
 from sanmai.answers.vocabulary import UNSPACED, languages_of, names_pattern, words_pattern
 
@@ -25,7 +26,7 @@ SHARED_SPOILERS = re.compile(
 
 SENTENCE_END = re.compile(r"[!?;。．।؟！？；\n]|\.(?=\s|$|[*_\"'”’)<])|</answer>")
 _FIGURE = r"[-−]?\d+(?:[.,٫٬'’]\d+|[   ]\d{3}(?!\d))*(?:/\d+)?"
-_CLOCK = r"(?<![\d:])\d{1,2}:\d{2}(?![\d:])(?:\s?[ap]m\b)?"
+_CLOCK = r"(?<![\d:])\d{1,2}:\d{2}(?![\d:])(?:\s?[ap]m(?![A-Za-z]))?"
 _CLOCK_HAND = re.compile(r"\s*(?:(?:uhr|horas?|heures?|ore|uur|h|часов|часа|годин)(?!\w)|[^\w\s]|\Z)", re.IGNORECASE)
 _NUMBER = re.compile(rf"{_CLOCK}|{_FIGURE}(?:\s?\\?[%％])?")
 _SPAN = re.compile(
@@ -34,16 +35,21 @@ _SPAN = re.compile(
 )
 _LETTER = re.compile(
     r"(?:^|(?<=[\s:：*_«「『,，]))(?:[*_]{0,2}[(（])?"
-    r"(?P<letter>(?<![^\W_])[A-J](?![A-Za-z0-9_\u00c0-\u024f'’]))(?P<close>[)）])?(?P<after>[*_]*[.:、,，)]?)"
+    r"(?P<letter>(?<![^\W_])[A-J](?![A-Za-z0-9_\u00c0-\u024f]|['’](?![dt][ıiuü]r(?!\w))))(?P<close>[)）])?(?:['’][dt][ıiuü]r)?(?P<after>[*_]*[.:、,，)]?)"
     r"|(?<=[^\x00-\u024f])(?P<glued>[A-J])(?![^\W_])|(?<=[^\x00-\u024f])(?P<joined>[A-J])(?=[\u3000-\u9fff\uac00-\ud7a3])"
 )
 _WORD = r"[^\W\d_][\w'’]*"
 _PROSE = re.compile(rf"(?<!\\)\b{_WORD}\s+{_WORD}")
 _TEXT = re.compile(r"\\text\s*\{[^}]*\}")
 _BOLD = re.compile(r"\*\*|__|(?<!\d)\*(?=[-$\d])|(?<=\d)\*(?!\s*\d)")
+_ALONG = re.compile(
+    r"(?<!\w)(?:und|y|e|et|i|en|och|og|ja|és|ve|và|dan|at|na|и|і|й|та|και|و|और|तथा|এবং|మరియు|மற்றும்|ו)(?!\w)|[和与及と]|그리고|와|과|และ"
+)
+"""And, in many languages."""
 _BREAK = re.compile(r"[ \t*_#:：]*\n[\s*_#>]*")
 _LISTED = re.compile(r"(?<=[:：—] )(-?\d+(?:; ?-?\d+)+)(?=[.\s]*$)", re.MULTILINE)
 """A list after a colon as Russian and others write it: 1; 2."""
+_FORMULA_LIST = re.compile(r"\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)")
 MAX_TAIL = 2_000
 """Characters at the end of an answer in which a phrase is looked for."""
 MAX_SENTENCE = 300
@@ -70,6 +76,7 @@ def last_said(answer: str) -> str | None:
     """
     text = re.sub(r"(?<=[\d)}\]]);(?=\s*[-+\d\\({\[])", ",", _LISTED.sub(r"{\1}", answer[-MAX_TAIL:]))
     text = re.sub(r"([ap])\.\s?m\.", r"\1m.", text)
+    text = _FORMULA_LIST.sub(lambda m: m[0].replace(";", ","), text)
     found = list(names_pattern().finditer(text))[-MAX_PHRASES:]
     stops = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     stated = [(m, said(text, m.start(), m.end(), stop)) for m, stop in zip(found, stops, strict=True)]
@@ -123,7 +130,7 @@ def said(text: str, start: int, end: int, stop: int) -> Said | None:
         parts = _parted(codes, text[body:close])
         if parts is not None:
             before, value, after = parts
-            spoiled = is_asked or value.is_several or is_spoiled(codes, head, before, after)
+            spoiled = is_asked or value.is_several or is_spoiled(codes, concluded(head), before, after)
             spoiled |= not value.is_letter and is_changed(f"{own_clause(head)} | {before}#{after}", codes)
             spoiled |= is_attributed(head, text[start:end], ":" if is_colon else before, codes)
             noun_first = before.split()[-1:] if "sw" in codes else []
@@ -165,15 +172,17 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
         outside = _SPAN.sub(" ", rest)
         texts = {next(filter(None, m.groups())).strip() for m in spans}
         value = next(filter(None, spans[-1].groups())).strip()
-        is_several = len(texts) > 1 or _NUMBER.search(outside) is not None
         between = rest[spans[0].end() : spans[-1].start()]
+        if len(texts) > 1 and (listed := _listed(codes, rest, spans)):
+            texts, value, between = {listed}, listed, ""
+        is_several = len(texts) > 1 or _NUMBER.search(outside) is not None
         return rest[: spans[0].start()], _Value(value, False, is_several, between=between), rest[spans[-1].end() :]
     rest = re.sub(r"[-+*/×·÷()\d.,\s$]*\d[\d)\s$]*=\s*(?=[-$]?\d)", " ", rest)  # 5 + 6 = 11
     numbers = list(_NUMBER.finditer(rest))
     values = {_plain(m[0]) for m in numbers}
     first, last = numbers[0], numbers[-1]
     is_several = len(values) > 1 or re.search(r"\d\s*[-+*^×÷]|\d\s*/(?!\d)|\\[a-z]|[\d.]/\d+/", rest) is not None
-    is_several = is_several or (":" in first[0] and _CLOCK_HAND.match(rest, last.end()) is None)
+    is_several = is_several or (":" in first[0] and first[0][-1] != "m" and _CLOCK_HAND.match(rest, last.end()) is None)
     option = re.search(r"(?<![^\W_])[(（]?([A-J])[)）][\s:.]*$", rest[: first.start()])
     text = f"({option[1]}) {_plain(first[0])}" if option else _plain(first[0])
     text += "%" if re.search(r"[%％٪]\s*$", rest[: first.start()]) else ""
@@ -182,6 +191,17 @@ def _parted(codes: list[str], rest: str) -> tuple[str, _Value, str] | None:
         _Value(_sign(rest, first) + text, False, is_several, True, rest[first.end() : last.start()]),
         rest[last.end() :],
     )
+
+
+def _listed(codes: list[str], rest: str, spans: list[re.Match[str]]) -> str | None:
+    """One list for formulas with nothing but "or", "and" and commas between them: all are named alike, or none is."""
+    joints = [rest[a.end() : b.start()] for a, b in pairwise(spans)]
+    either, along = words_pattern("either", tuple(codes)), _ALONG
+    if any(along.sub(" ", either.sub(" ", joint)).strip(" ,，、;") for joint in joints):
+        return None
+    texts = [next(filter(None, m.groups())).strip() for m in spans]
+    names = {(re.match(r"([A-Za-z])(?:_\{?\w\}?)?\s*=", text) or [None, None])[1] for text in texts}
+    return ", ".join(texts) if len(names) == 1 else None
 
 
 def _sign(rest: str, number: re.Match[str]) -> str:
@@ -207,7 +227,7 @@ def _parted_letter(codes: list[str], rest: str) -> tuple[str, _Value, str] | Non
     is_closed = is_joined or bool(first["close"] or first["after"]) or is_glue(codes, after, most=0)
     if not is_closed and not (reason and not after[: reason.start()].strip()):
         return None
-    if len(re.findall(_WORD, before)) > 4:
+    if set(codes).isdisjoint(UNSPACED) and len(before.split()) > 4:
         return None
     if reason:
         after = after[: reason.start()]

@@ -46,6 +46,23 @@ MAX_COUNTED_CHARS = 3
 MAX_THAI_NOUN = 15
 
 
+_BOUND_WORDS = re.compile(
+    r"(?<!\w)(?:al menos|como (?:máximo|mucho|mínimo)|por lo menos|au (?:moins|plus)|almeno|al (?:massimo|più|meno)|"
+    r"(?:no|pelo|ao) (?:máximo|menos)|ten minste|niet (?:meer|minder)|nicht (?:mehr|weniger)|inte (?:mer|mindre)|"
+    r"не (?:менее|менше|более|меньше|больше|менш|більше|меньш)|nie (?:mniej|więcej)|ne (?:méně|více)|"
+    r"không (?:quá|ít hơn|nhiều hơn)|tidak (?:kurang|lebih)|si (?:chini|zaidi))(?!\w)"
+    r"|不(?:超过|超過|少于|少於|多于|多於|小于|大于|低于)|を(?:超え|下回ら)ない|ไม่(?:เกิน|น้อยกว่า|ต่ำกว่า|มากกว่า)|"
+    r"कम से कम|ज़्यादा से ज़्यादा",
+    re.IGNORECASE,
+)
+
+
+def concluded(head: str) -> str:
+    """The words before the name of an answer without the bounds of what it is concluded from: "Нужно не менее 17, поэтому"."""
+    match = _CONCLUDES.match(head)
+    return _BOUND_WORDS.sub(" ", head[: match.end()]) + head[match.end() :] if match else head
+
+
 def own_clause(head: str) -> str:
     """What of the words before the name of an answer belongs to the clause that names it."""
     return _clauses(head)[-1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from sanmai.answers.numbers import with_halves
 from sanmai.answers.unit_names import MEASURES
 from sanmai.answers.units import NO_UNIT, NONE, Unit, parse
 
 MAX_POWER = 999
 """Of ten; larger powers are compared without being written out (rewards/integers.py)."""
 
-_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
+_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,000|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
 _PERCENT = r"(?:percent|per\s?cent|pct\.?)"
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s*(?P<inner>[+-]?)(?:"
@@ -127,6 +128,7 @@ _HALVES = {"in the morning": "am", "in the afternoon": "pm", "in the evening": "
 def clock(text: str) -> tuple[int, int, int, str] | None:
     """(hour, minute, second, "am", "pm" or "") of a time of day; None of anything else, a bare number among it."""
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1", text).replace("\\", "").strip()
+    bare = with_halves(bare)
     bare = re.sub(r"\A(\d{1,2})\s?h\s?(?=\d\d\Z)", r"\1:", bare)
     if bare.casefold() in ("noon", "midnight", "midday"):
         return (12, 0, 0, "am" if bare.casefold() == "midnight" else "pm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from itertools import pairwise
 
 from sanmai.answers.notation import DEGREE
@@ -110,27 +111,58 @@ def _punctured(match: re.Match[str]) -> str | None:
 
 
 def _part(text: str) -> tuple[str, list[_Interval]] | None:
-    """The variable and the intervals of a chain, or of two one-sided ones joined by "and"; None when it is neither."""
-    both = _AND.split(text)
-    if len(both) == 2:
-        parts = [_chain(part) for part in both]
-        if parts[0] is None or parts[1] is None or parts[0][0] != parts[1][0]:
-            return None
-        return _both(parts[0][0], parts[0][1], parts[1][1])
-    return _chain(text) if len(both) == 1 else None
+    """The variable and the intervals of a chain, or of several that hold together; None when it is neither.
 
-
-def _both(name: str, first: list[_Interval], second: list[_Interval]) -> tuple[str, list[_Interval]] | None:
-    if len(first) != 1 or len(second) != 1:
+    A comma joins as "and" does only before a point that is left out ("x > 2, x \\ne 3"): "x < 1, x > 3" may mean either.
+    """
+    pieces = [piece for part in _AND.split(text) for piece in re.split(r"\s*,\s*(?=[^,]*\\ne )", part)]
+    found = [_chain(piece) for piece in pieces]
+    if None in found or len({part[0] for part in found if part}) != 1:
         return None
-    above, below = first[0], second[0]
+    name, left = found[0] or ("", [])
+    for part in found[1:]:
+        left = _both(left, part[1] if part else [])
+        if not left:
+            return None
+    return name, left
+
+
+def _both(first: list[_Interval], second: list[_Interval]) -> list[_Interval]:
+    """What two unions of intervals share; nothing where that is empty or edges cannot be ordered."""
+    if len(first) == len(second) == 1 and (one := _opposite_sides(first[0], second[0])):
+        return [one]
+    found = [_shared(a, b) for a in first for b in second]
+    return [] if False in found else [interval for interval in found if isinstance(interval, tuple)]
+
+
+def _opposite_sides(above: _Interval, below: _Interval) -> _Interval | None:
+    """(a, b) of x > a and x < b, whatever a and b are, unless they are numbers in the other order."""
     if above[1] == r"-\infty":
         above, below = below, above
     if above[2] != r"\infty" or below[1] != r"-\infty" or above[1] == r"-\infty":
         return None
     edges = number(above[1]), number(below[2])
     is_empty = edges[0] is not None and edges[1] is not None and edges[0][0] >= edges[1][0]
-    return None if is_empty else (name, [(above[0], above[1], below[2], below[3])])
+    return None if is_empty else (above[0], above[1], below[2], below[3])
+
+
+def _shared(first: _Interval, second: _Interval) -> _Interval | bool | None:
+    """The part that two intervals share: None where it is empty, False where an edge is no plain number."""
+    values = [_edge(text) for text in (first[1], second[1], first[2], second[2])]
+    if None in values:
+        return False
+    low, other_low, high, other_high = (value or 0 for value in values)
+    below = first if (low, first[0] == "(") >= (other_low, second[0] == "(") else second
+    above = first if (high, first[3] == "]") <= (other_high, second[3] == "]") else second
+    start, end = max(low, other_low), min(high, other_high)
+    return (below[0], below[1], above[2], above[3]) if start < end else None
+
+
+def _edge(text: str) -> Fraction | float | None:
+    if "infty" in text:
+        return float("-inf" if text.startswith("-") else "inf")
+    value = number(text)
+    return value[0] if value else None
 
 
 def _chain(text: str) -> tuple[str, list[_Interval]] | None:

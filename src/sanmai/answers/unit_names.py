@@ -44,6 +44,21 @@ COUNTED: dict[str, str] = {
     for name in names.split()
 }  # fmt: skip
 """Nouns that are counted, where the singular, or an irregular plural, is met alone."""
+THINGS = frozenset(
+    # apples, oranges, books, pens, balls, students, children, people, cars, pages, eggs, flowers, trees, marbles, cookies, pieces
+    "mele arance libri penne palle palline studenti bambini persone auto uova fiori alberi biscotti pezzi matite fette "  # noqa: SIM905
+    "elma portakal kitap kalem top ogrenci insan kisi araba sayfa yumurta tane adet dilim "
+    "apel jeruk buku pensil pena bola kelereng siswa anak orang mobil halaman telur bunga pohon kue buah biji ekor "
+    "tufaha matufaha machungwa vitabu kalamu mipira wanafunzi watoto watu magari kurasa mayai maua miti vipande "
+    "manzanas naranjas libros canicas pelotas alumnos estudiantes personas coches huevos flores galletas piezas "
+    "pommes livres billes crayons enfants personnes voitures oeufs fleurs arbres biscuits "
+    "laranjas livros bolas alunos pessoas carros ovos "
+    "appels boeken ballen leerlingen kinderen mensen eieren bloemen bomen koekjes stuks knikkers "
+    "bananen murmeln stifte hefte kinder leute autos eier blumen kekse personen tiere teile stunden "
+    "poma pomes bolets epler kuler elever bilar barn omenaa kirjaa jablek knih mere carti copii "
+    "mansanas lapis aklat itlog bata tao epal limau guli murid kereta".split()
+)
+"""Nouns of word problems in languages whose plural an English reader does not know: what they count is no number."""
 FUSED = {
     "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour", "mps": "meter per second",
     "fps": "foot per second", "rpm": "revolution per minute", "bpm": "beat per minute", "mpg": "mile per gallon",

@@ -227,10 +227,15 @@ _PIECE = re.compile(
 )
 
 
+_HOURS = re.compile(r"\A\d+\s*(?:h|hrs?|hours?)\s*(?:and\s*)?\d+\s*(?P<m>m)(?![a-z])|\A\d+\s*(?P<m2>m)(?=\s*\d+\s*s\Z)")
+_FEET = re.compile(r"\A(\d+)\s*(?:['’′]|\^?\{?\\prime\}?)\s*(\d+)\s*(?:[\"”″]|''|’’|′′|\^?\{?\\prime\\prime\}?)?\Z")
+
+
 def together(text: str) -> tuple[Fraction, str, int] | None:
     r"""(12000, "second", 2) for "3 \text{ hours and } 20 \text{ minutes}" of two parts; None of other texts."""
     position, found = 0, []
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text).casefold().strip()
+    bare = _FEET.sub(r"\1 feet \2 inches", _HOURS.sub(lambda m: m[0].replace(m["m"], "min"), bare))
     while match := _PIECE.match(bare, position):
         found.append(
             (Fraction(match[1].replace(",", "")), MEASURES.get(match[2]) or MEASURES.get(match[2].removesuffix("s")))

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import cache
 
+from sanmai.answers.changes import MARKS
 from sanmai.answers.known import KNOWN, LEADS, STATES
 from sanmai.answers.words import WEST, Words
 from sanmai.answers.words_east import EAST
@@ -68,7 +69,7 @@ def word_regex(word: str, code: str, *, is_name: bool = False) -> str:
     )
     if code in UNSPACED:
         return body
-    begin = r"(?<![^\W\d_])" if word[0].isalnum() else ""
+    begin = rf"(?<![^\W\d_])(?<![{MARKS}])" if word[0].isalnum() else ""
     is_whole = word[-1].isalnum() or unicodedata.category(word[-1]) in ("Mn", "Mc")
     is_open = word.endswith("+") or (is_name and code in ENDINGS) or not is_whole
     return begin + body + ("" if is_open else r"(?![^\W\d_]|[\u0900-\u0dff])")

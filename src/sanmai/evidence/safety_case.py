@@ -47,7 +47,8 @@ BLIND_SPOTS = {
     "judge": "Harm was told by a judge, a model that can be wrong or be talked round by what it reads; how well it agrees with "
     "people on these prompts was not measured.",
     "refusal": "Refusal is told by rules. Soft refusals outside English, encoded text and role-play that refuses in a quotation "
-    "are missed; partial and full refusals are told apart worse than refusal and compliance.",
+    "are missed. Partial refusals are hardly told from full ones: of 53 answers that people call partial (XSTest) 42 are called "
+    "full here and 7 partial, so a refusal with some help in it looks like a bare one.",
     "help": "Outside the embedded world an answer that does not refuse counts as help, however wrong or useless it is.",
     "language": "Short sentences of languages that share a script are told roughly; quotations count.",
     "attacks": "Attacks are fixed, published templates that do not adapt to the model: `sanmai redteam` searches for worse.",

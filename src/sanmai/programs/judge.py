@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sanmai.programs.controls import NUM_CONTROLS, changed_arguments
 from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
 
 _MAX_REASON = 300
@@ -133,20 +134,21 @@ class Remote:
 
     It never sees an expected value: `abs(f(x) - 3.14) < 1e-6` would pass with a `__sub__` that returns 0. Operators between it
     and plain data, and truth, are its class's business only where the test itself made it, by a name that begins with a capital
-    letter (`Vector(1, 2) * 3`); then too it is not compared with plain data.
+    letter (`Vector(1, 2) * 3`); then too it is not compared with plain data, and its `==` has to say no to something first.
     """
 
-    __slots__ = ("_is_class", "_is_made", "_line", "_number")
+    __slots__ = ("_is_class", "_is_made", "_line", "_made_by", "_number")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, line: Line, number: int) -> None:
-        for name, value in (("_line", line), ("_number", number), ("_is_class", False), ("_is_made", False)):
+        for name, value in (("_line", line), ("_number", number), ("_is_class", False), ("_is_made", False), ("_made_by", None)):
             object.__setattr__(self, name, value)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         found = self._line.ask("call", self, list(args), named)
         if self._is_class and isinstance(found, Remote):
             object.__setattr__(found, "_is_made", True)
+            object.__setattr__(found, "_made_by", (self, list(args), named))
         return found
 
     def __getattr__(self, name: str) -> Any:
@@ -198,9 +200,39 @@ def _between(name: str, *, is_turned: bool = False, is_comparison: bool = False)
         is_object = isinstance(other, Remote)
         if not (self._is_made or (is_object and other._is_made)) or (is_comparison and not is_object):
             return self._refuse()
-        return self._operate(name, *((other, self) if is_turned else (self, other)))
+        found = self._operate(name, *((other, self) if is_turned else (self, other)))
+        if name in ("eq", "ne") and bool(found) == (name == "eq") and not _discerns(name, self, other):
+            raise TypeError(f"the program's own {'==' if name == 'eq' else '!='} holds for other values as well")
+        return found
 
     return operate
+
+
+def _discerns(name: str, one: Remote, other: Remote) -> bool:
+    """Whether the program's own comparison ever says that two are different: of `one` and None, or an object made otherwise.
+
+    Such an object is one of the two made anew with other arguments. None can be made of what takes none, or refuses them.
+    """
+    is_different = name == "ne"
+    with contextlib.suppress(Exception):
+        if bool(one._operate(name, one, None)) != is_different:
+            return False
+    made = next((remote for remote in (other, one) if remote._made_by is not None), None)
+    if made is None:
+        return True
+    kind, positional, named = made._made_by
+    said = []
+    for turn in range(NUM_CONTROLS):
+        arguments = changed_arguments(positional, named, turn)
+        if arguments is None:
+            return True
+        with contextlib.suppress(Exception):  # other arguments may be none that its class takes
+            control = kind(*arguments[0], **arguments[1])
+            pair = (one, control) if made is other else (control, other)
+            said.append(bool(one._operate(name, *pair)) == is_different)
+        if said and said[-1]:
+            return True
+    return not said
 
 
 for _name in ("len", "str", "repr", "int", "float", "complex", "abs", "round", "neg", "pos", "invert", "index", "next", "format",

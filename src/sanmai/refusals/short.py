@@ -243,7 +243,8 @@ _WOULD = regex.compile(
     r"|while i|although i"
     r"|though i|i want|i'm sure|i'm under|i am under|it would|it'd|that would|this would|explaining|helping|telling"
     r"|sharing|answering|providing|giving"
-    r"|doing|you|good|nice|thanks|thank you|sorry|no|if i could|even if|not to be)\b"
+    r"|doing|you(?! (?:can|could|may|might) (?!(?:ask|try|beg|insist|keep|plead|repeat|push|say|call|rephrase|want|imagine|see"
+    r"|be|tell|talk|bet|do|guess)\b))|good|nice|thanks|thank you|sorry|no|if i could|even if|not to be)\b"
 )
 """How a sentence begins that ends with "but I can't": about the speaker's will or the request, and no story."""
 _CLAUSES = regex.compile(r"\s*(?:[,;:—–]|\s-\s)\s*(?:(?:so|and|but|because|as)\b\s*)?|\s(?:so|and|but) (?=i\b|i')")

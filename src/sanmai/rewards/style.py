@@ -119,10 +119,18 @@ _TOLD = frozenset(
 _COMMON = {"Latin": "en de fr es it pt nl pl id vi tr sw".split(), "Cyrillic": ["ru", "uk", "bg", "sr"],  # noqa: SIM905
            "Arabic": ["ar", "fa", "ur"], "Devanagari": ["hi", "mr", "ne"]}  # fmt: skip
 """What a text may be in, besides the language that is asked about: the fewer, the surer the answer."""
-_NEIGHBOURS = {"es": ("ca", "gl"), "pt": ("gl", "ca"), "fr": ("ca",), "it": ("ca",), "nl": ("af",), "cs": ("sk",), "sk": ("cs",)}
+_NEIGHBOURS = {"es": ("ca", "gl"), "pt": ("gl", "ca"), "fr": ("ca",), "it": ("ca",), "nl": ("af",), "cs": ("sk",), "sk": ("cs",),
+               "id": ("jv",), "ms": ("jv",)}  # fmt: skip
 """Languages that are in no short list of common ones, and that pass for one that is."""
 _NEIGHBOUR_CONFIDENCE = 0.9
 """py3langid's probability from which a part is in one: no question of MGSM in Spanish or French has a part like that."""
+_OWN_LETTERS = {"uk": "іїєґ"}
+"""Letters without which no longer part of a text is in a language: a Russian one is told as Ukrainian only roughly."""
+_OWN_LETTERS_FROM = 30
+_ACCUSED = 0.95
+"""py3langid's probability from which a text of a few letters, in a script of the language, is believed to be in another."""
+_NAMES_SHARE = 0.5
+"""Words in Latin letters with a capital are names in a sentence of another script: up to so many for each of its own words."""
 _SHORT_ENGLISH_SHARE = 0.6
 """Of a sentence's words are common English ones, where it is English in a text in another language."""
 _LONG_WORDS = 20
@@ -198,6 +206,8 @@ def language_share(text: str, language: str, known: frozenset[str] = frozenset()
         groups: dict[str, list[str]] = {}
         for word, script in words_of(sentence):
             groups.setdefault(script, []).append(word)
+        if names := _names_among(groups, language):
+            groups["Latin"] = [word for word in groups["Latin"] if word not in names]
         if "Han" in groups or "Kana" in groups:
             found, undecided = _east_asian(groups, sentence, language)
             own, short = own + found, short + undecided
@@ -222,6 +232,15 @@ def prompt_language(prompt: str) -> str | None:
     if 2 * len(latin) >= len(words) and latin and _is_evident(latin, _EVIDENT_SHARE, _ENGLISH):
         return "en"
     return language_of(masked)
+
+
+def _names_among(groups: dict[str, list[str]], language: str) -> set[str]:
+    """Words in Latin letters that are names in a sentence of another script ("Python", "iPhone"); none where there are many."""
+    if "Latin" not in groups or "Latin" in scripts_of(language):
+        return set()
+    names = [word for word in groups["Latin"] if not word.islower() and word.lower() not in _ENGLISH]
+    own = sum(len(words) for script, words in groups.items() if script in scripts_of(language))
+    return set(names) if len(names) <= _NAMES_SHARE * own else set()
 
 
 def _is_evident(words: list[str], share: float, english: frozenset[str]) -> bool:
@@ -300,6 +319,11 @@ def _is_in(words: list[str], script: str, language: str, english: frozenset[str]
     among = sorted({told, *(code for code in _COMMON[script] if code not in siblings)})
     if _letters(words) < MIN_LETTERS and language == "en":
         return identify(" ".join(words), among, SHORT_CONFIDENCE) in ("en", None)
+    if script != "Latin" and _letters(words) < MIN_LETTERS:
+        return identify(" ".join(words), among, _ACCUSED) in (told, None)
+    lower = " ".join(words).lower()
+    if language in _OWN_LETTERS and _letters(words) >= _OWN_LETTERS_FROM and not set(lower) & set(_OWN_LETTERS[language]):
+        return False
     kept = [common] if _letters(common) >= MIN_LETTERS and len(common) < len(words) else []
     if script == "Latin" and romanised(words):
         return False

@@ -30,6 +30,7 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith, differing_keys
 from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
+    drop_old_checkpoints,
     newest_good_checkpoint,
     stamp,
     step_of,
@@ -129,6 +130,7 @@ class Run:
                 if not self.is_finished:
                     _sign(self._lock)
                     self._drop_after(self.start_step, found.damaged_steps)
+                    self._end_commit(getattr(config, "checkpoints", None))
             if self.lengthened:
                 self.lengthened = (
                     f"{self.lengthened}: the {self.start_step} steps that are done stay as they are, and later ones are done "
@@ -264,10 +266,21 @@ class Run:
             self.checkpoint = write_checkpoint(
                 self.folder, step, write, keep=config.keep, digests=self._digests.seal(), spare=best.step if best else None
             )
-            if best is not None:
-                folder = f"checkpoints/step-{best.step:06d}"
-                told = {"metric": config.best, "value": best.value, "step": best.step, "checkpoint": folder}
-                write_whole(self.folder / BEST, json.dumps(told, indent=1) + "\n")
+            self._tell_best(best, config)
+
+    def _end_commit(self, config: CheckpointsConfig | None) -> None:
+        """What follows the rename that commits a step, where a kill came between: no later step may do it."""
+        if self.checkpoint is None or config is None:
+            return
+        best = self._best(self.start_step, config)
+        drop_old_checkpoints(self.folder, config.keep, best.step if best else None)
+        self._tell_best(best, config)
+
+    def _tell_best(self, best: Best | None, config: CheckpointsConfig) -> None:
+        if best is not None:
+            folder = f"checkpoints/step-{best.step:06d}"
+            told = {"metric": config.best, "value": best.value, "step": best.step, "checkpoint": folder}
+            write_whole(self.folder / BEST, json.dumps(told, indent=1) + "\n")
 
     def _best(self, step: int, config: CheckpointsConfig) -> Best | None:
         """Of the checkpoints that there are and the one of this step; that of all before is among them, for it was kept."""

@@ -53,12 +53,17 @@ def write_checkpoint(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    drop_old_checkpoints(run, keep, spare)
+    return folder
+
+
+def drop_old_checkpoints(run: Path, keep: int, spare: int | None) -> None:
+    """Leave the newest `keep` checkpoints, and that of the step `spare`."""
     for old in checkpoint_folders(run)[keep:]:
         if step_of(old) == spare:
             continue
         (old / MANIFEST).unlink(missing_ok=True)  # without it a half-deleted folder is never taken for a checkpoint
         shutil.rmtree(old, ignore_errors=True)
-    return folder
 
 
 def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lambda folder, why: None) -> Path | None:
