@@ -17,6 +17,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.recipes.curate import CurateConfig, describe_curation
 from sanmai.recipes.curation_answers import answer_start, first_guesses, with_first_box
+from sanmai.report.curation_html import render_curation
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
 from sanmai.types import Group, InputError, Problem, StopReason
@@ -102,6 +103,18 @@ def test_the_card_adds_up(run):
     assert sum(8 * m["curate/trivial"] for m in metrics) == histogram["sampled"]["4/4"]
     text = (run / "card.md").read_text(encoding="utf-8")
     assert all(f"| {rule['name']} |" in text for rule in card["rules"]) and card["data"]["sha256"] in text
+
+
+def test_its_page_shows_every_rule_and_decision_with_the_texts_closed(run):
+    page = (run / "curation.html").read_text(encoding="utf-8")
+    dropped = lines(run / "dropped.jsonl")
+    assert page.count("<details>") == 40 and "<details open" not in page and page.count(": kept, pass rate") == 40 - len(dropped)
+    for row in dropped[:3]:
+        assert f"{row['id']}: dropped as {row['label']} (rule {row['rule']})" in page and row["prompt"] in page
+    assert "Pass rates" in page and "http://" not in page.replace("http://www.w3.org", "")
+    hostile = {"id": "<b>", "label": "x", "rule": "y", "prompt": "<script>alert(1)</script>", "reason": "</details>"}
+    many = render_curation("x", {}, [hostile] * 300, [{"id": "k", "prompt": "kept", "tags": {"pass_rate": 0.5}}] * 300)
+    assert "<script>alert" not in many and many.count("k: kept") == 100 and "400 more texts" in many
 
 
 def test_rl_trains_on_what_is_kept(run, tmp_path):

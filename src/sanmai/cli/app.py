@@ -151,8 +151,7 @@ def write_report_and_say(folder: Path, recipe: str | None) -> Path:
     for line in found["lines"]:
         say(line)
     OUT.answers = {"folder": str(folder), "recipe": recipe, "report": str(path), **found}
-    if recipe == "redteam" and (folder / "redteam.json").exists():
-        from sanmai.report.redteam_html import write_redteam_report
-
-        say(f"Archive: {write_redteam_report(folder)}")
+    for name in ("redteam.html", "curation.html"):
+        if (folder / name).exists():
+            say(f"What it decided: {folder / name}")
     return path

@@ -23,7 +23,7 @@ The steps of the run are chunks of problems, as in recipes/sample.py; all comple
 `reasoned` or `guess`, and files are written from them in the end.
 
     problems.jsonl   what is kept, for any recipe; with the tags pass_rate, difficulty and domain
-    dropped.jsonl    id, rule, label and reason of the others
+    dropped.jsonl    id, rule, label, reason, pass rate and prompt of the others
     card.json, .md   counts by reason, examples, histograms; see recipes/curation_card.py
 """
 
@@ -384,7 +384,11 @@ def _write(
     place = {problem.id: index for index, problem in enumerate(curated.given)}
     drops = [(p, step.name, drop) for step in curated.steps for p, drop in step.examples]
     drops.sort(key=lambda item: place[item[0].id])
-    rows = [{"id": p.id, "rule": rule, "label": drop.label, "reason": drop.reason} for p, rule, drop in drops]
+    rows = [
+        {"id": p.id, "rule": rule, "label": drop.label, "reason": drop.reason, "pass_rate": curated.pass_rates.get(p.id),
+         "prompt": p.prompt}
+        for p, rule, drop in drops
+    ]  # fmt: skip
     with storing(run.folder):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         write_whole(run.folder / "dropped.jsonl", text)

@@ -11,9 +11,11 @@ from sanmai.report.audit_html import is_audit, summarise_audit, write_audit_repo
 from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import write_comparison_report
 from sanmai.report.comparison_table import summarise_comparison, write_comparison_table
+from sanmai.report.curation_html import is_curation, write_curation_report
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
+from sanmai.report.redteam_html import write_redteam_report
 from sanmai.report.search_html import is_search, summarise_search, write_search_report
 from sanmai.report.stream_html import is_stream, summarise_stream, write_stream_report
 
@@ -24,7 +26,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
     """Writes `report.html` into a run folder, or into a pipeline's, in one rename; its path.
 
     A pipeline's has `table.md` beside it, and each of its finished stages that trained something a report of its own. A pipeline
-    whose graph names arms and seeds is a comparison's: its page and table set the arms against each other.
+    whose graph names arms and seeds is a comparison's: its page and table set the arms against each other. A red team's and a
+    curation's have `redteam.html` and `curation.html` beside it, which show what they decided.
 
     Args:
         defaults: the recipe's configuration as nobody changed it; settings that differ are then told apart.
@@ -32,6 +35,7 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
     Raises:
         FileNotFoundError: run_folder is not a folder.
         OSError: it cannot be written to.
+        InputError: what a red team or a curation has decided cannot be read.
     """
     if is_audit(run_folder):
         return write_audit_report(run_folder)
@@ -40,6 +44,10 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
     if is_stream(run_folder):
         return write_stream_report(run_folder)
     if not is_pipeline(run_folder):
+        if (Path(run_folder) / "redteam.json").exists():
+            write_redteam_report(run_folder)
+        if is_curation(run_folder):
+            write_curation_report(run_folder)
         return html.write_report(run_folder, defaults=defaults)
     for manifest in sorted(Path(run_folder).glob("stages/*/stage.json")):
         stage = manifest.parent

@@ -19,15 +19,15 @@ _PARTS = (("Writing", "write"), ("Stage one", "stage_one"), ("A review", "review
 
 def write_filter_report(folder: Path) -> Path:
     """Writes `filter.html` beside filter.json; its path. Raises InputError where that is missing or damaged."""
-    found = _read(Path(folder) / "filter.json")
-    rows = _rows(Path(folder) / "rows.jsonl")
+    found = read_object(Path(folder) / "filter.json")
+    rows = read_lines_of(Path(folder) / "rows.jsonl")
     return write_whole(Path(folder) / "filter.html", render_filter(Path(folder).resolve().name, found, rows))
 
 
 def write_monitor_report(folder: Path) -> Path:
     """Writes `monitor.html` beside monitor.json; its path. Raises InputError where that is missing or damaged."""
-    found = _read(Path(folder) / "monitor.json")
-    rows = _rows(Path(folder) / "flagged.jsonl")
+    found = read_object(Path(folder) / "monitor.json")
+    rows = read_lines_of(Path(folder) / "flagged.jsonl")
     return write_whole(Path(folder) / "monitor.html", render_monitor(Path(folder).resolve().name, found, rows))
 
 
@@ -95,7 +95,7 @@ def render_filter(name: str, found: Mapping[str, Any], rows: Sequence[Mapping[st
         for row in rows
         if "id" in row and (row.get("harmful") or row.get("action") == "retract")
     ]
-    return _page(name, "Sanmai risk filter", figures, facts, shown, texts)
+    return tables_page(name, "Sanmai risk filter", figures, facts, shown, texts)
 
 
 def render_monitor(name: str, found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -147,7 +147,7 @@ def render_monitor(name: str, found: Mapping[str, Any], rows: Sequence[Mapping[s
         }
         for row in rows
     ]
-    return _page(name, "Sanmai monitor", figures, [str(fact) for fact in as_list(found.get("facts"))], shown, texts)
+    return tables_page(name, "Sanmai monitor", figures, [str(fact) for fact in as_list(found.get("facts"))], shown, texts)
 
 
 def share(figure: Any) -> str:
@@ -173,10 +173,12 @@ def _seconds(value: Any) -> str:
     return fmt.NONE if number is None else f"{fmt.number(1000 * number)} ms" if number < 1 else fmt.duration(number)
 
 
-def _page(
+def tables_page(
     name: str, brand: str, figures: Sequence[tuple[str, str, str]], facts: Sequence[str], sections: Sequence[Mapping[str, Any]],
     texts: Sequence[Mapping[str, str]],
 ) -> str:  # fmt: skip
+    """A page of figures, tables ("title", "columns", "rows", "note") and texts ("summary", "prompt", "response"), which are hidden
+    until clicked; of more than MOST_TEXTS the rest is counted."""
     left_out = len(texts) - MOST_TEXTS
     more = [f"{left_out} more texts are in the folder's files alone."] if left_out > 0 else []
     return render_page(
@@ -193,7 +195,8 @@ def _page(
     )
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def read_object(path: Path) -> Mapping[str, Any]:
+    """A JSON object. Raises InputError where the file is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -203,7 +206,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _rows(path: Path) -> list[Mapping[str, Any]]:
+def read_lines_of(path: Path) -> list[Mapping[str, Any]]:
+    """The objects of a JSON lines file; none where there is no file. Raises InputError where a line is damaged."""
     if not path.exists():
         return []
     rows = []
