@@ -177,7 +177,7 @@ def tables_page(
     name: str, brand: str, figures: Sequence[tuple[str, str, str]], facts: Sequence[str], sections: Sequence[Mapping[str, Any]],
     texts: Sequence[Mapping[str, str]],
 ) -> str:  # fmt: skip
-    """A page of figures, tables ("title", "columns", "rows", "note") and texts ("summary", "prompt", "response"), which are hidden
+    """A page of figures, tables ("title", "columns", "rows", "note") and texts ("summary", "prompt", "response"), hidden
     until clicked; of more than MOST_TEXTS the rest is counted."""
     left_out = len(texts) - MOST_TEXTS
     more = [f"{left_out} more texts are in the folder's files alone."] if left_out > 0 else []
