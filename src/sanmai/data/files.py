@@ -1,4 +1,5 @@
-"""Rows of JSONL, JSON, CSV, Parquet and Arrow files and of hub data sets: each a mapping, or the reason why it is none.
+"""Rows of JSONL, JSON, CSV, Parquet and Arrow files, of inspect_ai's logs and of hub data sets: each a mapping, or the reason why
+it is none.
 
 A .json file is a list of rows, an object that holds one (`{"data": [...]}`), or JSON lines. A file that ends in .gz is unpacked.
 
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from sanmai.data.inspect_logs import inspect_rows, is_inspect_json
 from sanmai.types import InputError
 
 MAX_LINE_BYTES = 16 << 20
@@ -113,6 +115,7 @@ def read_rows(source: str | Path) -> Iterator[Located]:
     path = Path(source)
     readers = {".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows, ".json": _json_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
     readers |= {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".md": _written_rows, ".txt": _written_rows}
+    readers |= {".eval": _inspect_rows}
     suffix = path.suffix.lower()
     if suffix == ".gz" and path.with_suffix("").suffix.lower() in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         suffix = path.with_suffix("").suffix.lower()
@@ -143,10 +146,17 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
+def _inspect_rows(path: Path) -> Iterator[Located]:
+    yield from inspect_rows(path)
+
+
 def _json_rows(path: Path) -> Iterator[Located]:
     """The rows of a list, or of the list that an object holds; else one object a line."""
     with _open(path) as file:
         head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if is_inspect_json(head):
+            yield from _inspect_rows(path)
+            return
         if head[:1] == b"[" or (head[:1] == b"{" and isinstance(_parse_line(head.splitlines()[0] + b"\n"), str)):
             file.seek(0)
             data = file.read()

@@ -16,6 +16,7 @@ from sanmai.data.choices import anthropic_eval, choices, is_truthfulqa, options_
 from sanmai.data.code_problems import STATEMENTS, code_problem, public_problem
 from sanmai.data.files import Row
 from sanmai.data.generic import generic, not_used
+from sanmai.data.inspect_samples import inspect_problem, is_inspect
 from sanmai.data.messages import with_thought
 from sanmai.data.rows import (
     CONVERSATIONS,
@@ -38,7 +39,7 @@ from sanmai.types import InputError, Message, Problem
 
 FormatName = Literal[
     "auto", "gsm8k", "math", "mgsm", "choices", "svamp", "star1", "goals", "xstest", "harmbench", "strongreject", "multijail",
-    "simplesafetytests", "donotanswer", "truthfulqa", "anthropic_evals", "code", "generic",
+    "simplesafetytests", "donotanswer", "truthfulqa", "anthropic_evals", "code", "generic", "inspect",
 ]  # fmt: skip
 Convert = Callable[[Row, str], Problem]
 
@@ -227,6 +228,7 @@ def _is_generic(row: Row) -> bool:
 
 
 FORMATS: dict[str, Format] = {
+    "inspect": Format("a sample of inspect_ai's logs", is_inspect, inspect_problem),
     "xstest": Format("prompt, type and label: safe or unsafe", _is_xstest, plain(_xstest, "prompt")),
     "simplesafetytests": Format(
         "prompt and harm_area", has("prompt", "harm_area"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data import files
+from sanmai.data.inspect_samples import inspect_response, is_inspect
 from sanmai.data.trace import opens_thought, parse_trace
 from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import rate
@@ -18,7 +19,8 @@ Row = Mapping[str, Any]
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL (CSV, Parquet) file of responses; a `completion` is one, as in XSTest's files.
+    """The rows of a JSONL (CSV, Parquet) file of responses, or of a log of inspect_ai; a `completion` is a response, as in
+    XSTest's files.
 
     Raises:
         InputError: the file or a line cannot be read; the message has file, line and reason.
@@ -27,6 +29,9 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
     for number, row in files.read_rows(path):
         if isinstance(row, str):
             raise InputError(f"{path}, line {number}: {row}")
+        if is_inspect(row):
+            rows.append(inspect_response(row))
+            continue
         if "response" not in row and "completion" not in row:
             raise InputError(f"{path}, line {number}: no 'response'; expected id, prompt, response, reference")
         rows.append({"response": row.get("completion"), **row})
