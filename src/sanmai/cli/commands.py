@@ -168,6 +168,10 @@ def audit(
         bool, typer.Option("--texts/--no-texts", help="Show the worst samples' texts in the page, hidden until clicked.")
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless every claim holds.")] = False,
+    inspect: Annotated[
+        Path | None,
+        typer.Option("--inspect", metavar="FILE.json", help="Also write it as a log of inspect_ai, with all texts."),
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
@@ -175,13 +179,18 @@ def audit(
 ) -> None:
     """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
     from sanmai.evidence.audit_sets import knows_world
+    from sanmai.evidence.inspect_log import check_place, write_inspect_log
 
+    if inspect is not None:
+        check_place(inspect)
     given = {"reasoning": reasoning, "reasoning_ood": ood, "safety": safety, "general": general}
     sources = {role: files for role, files in given.items() if files}
     values = {"model": {"name": model}, **({"before": before} if before else {}), **({"sources": sources} if sources else {})}
     if config is None and knows_world(model):
         config = Path("audit-tiny")
     folder = run_recipe("audit", config, set_, out, values, options={"texts": texts})
+    if inspect is not None and (folder / "audit.json").exists():
+        say(f"Log of inspect_ai, with all texts: {write_inspect_log(folder, inspect)}")
     if strict and json.loads((folder / "audit.json").read_text(encoding="utf-8"))["verdict"] != "holds":
         raise typer.Exit(3)
 
