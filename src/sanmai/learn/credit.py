@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
 
+from sanmai.learn.step_credit import Steps, StepsOf
 from sanmai.losses import (
     best_of_group,
+    credit_of_leaves,
+    credit_of_steps,
     decoupled_advantages,
     gae,
     group_advantages,
@@ -56,6 +59,8 @@ class Shown:
     """For loss.kl_in_reward: log-prob of each token when it was drawn, less that under the reference."""
     value_B_T: Tokens = ()
     """For baseline "value": the reward that was expected before each token."""
+    steps: Steps | None = None
+    """Where steps get the credit, or segments of a tree."""
 
 
 def credited(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown | None = None) -> list[Group[Credited]]:
@@ -65,6 +70,8 @@ def credited(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown | N
         ValueError: a reward that this algorithm cannot take.
     """
     shown = shown or Shown()
+    if shown.steps is not None:
+        return _per_step(groups, loss, shown.steps)
     if loss.settings().baseline == "value" or loss.kl_in_reward:
         return _per_token(groups, loss, shown)
     pairs = [
@@ -134,6 +141,32 @@ def _per_token(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown) 
         groups,
         (r.credited(None) if r.reward is None else r.credited_per_token(own) for r, own in zip(rollouts, streams, strict=True)),
     )
+
+
+def _per_step(groups: Sequence[Group[Graded]], loss: LossConfig, steps: Steps) -> list[Group[Credited]]:
+    """VinePPO: what each step adds to the expected reward, that of a prompt being its group's. TreeRL: what each segment is worth
+    against the root and its parent. One number for all tokens of a step."""
+    settings = loss.settings()
+    found: list[list[float]] = []
+    for group in groups:
+        names = [(group.problem.id, r.sample) for r in group.rollouts]
+        rewards = [r.reward for r in group.rollouts]
+        if steps.segments:
+            found += credit_of_leaves(rewards, [steps.segments[name] for name in names])
+            continue
+        known = [reward for reward in rewards if reward is not None]
+        for r, name in zip(group.rollouts, names, strict=True):
+            if r.reward is None:
+                found.append([])
+                continue
+            leaves_out = settings.baseline == "leave_one_out" and len(known) > 1
+            start = (sum(known) - r.reward) / (len(known) - 1) if leaves_out else fmean(known)
+            own = steps.of.get(name, StepsOf((), ()))
+            found.append(credit_of_steps(r.reward, start, own.values, own.ends, r.length, decay=steps.decay))
+    scaled = scaled_tokens(found, settings.advantage_scale, centred=settings.advantage_scale == "batch_std")
+    rollouts = (r for group in groups for r in group.rollouts)
+    pairs = zip(rollouts, scaled, strict=True)
+    return regrouped(groups, (r.credited(None) if r.reward is None else r.credited_per_token({"rl": own}) for r, own in pairs))
 
 
 def _earned(r: Graded, b: int, kl_weight: float, shown: Shown) -> list[float]:

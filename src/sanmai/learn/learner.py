@@ -103,7 +103,8 @@ class Learner:
             metrics |= self._constraints.metrics()
             self._constraints.observe(metrics)
         # Equal sums may hide a signal in the parts, and in what else the advantage looks at.
-        if self._loss.normalise_each or self._loss.kl_in_reward or self._loss.settings().baseline in ("greedy", "value"):
+        is_per_token = self._loss.kl_in_reward or written.steps is not None
+        if self._loss.normalise_each or is_per_token or self._loss.settings().baseline in ("greedy", "value"):
             metrics["rollout/zero_signal_groups"] = silent_share(groups)
         metrics |= of_tokens
         return groups, metrics | {"tokens/trained": float(sum(r.length for r in rollouts))}
@@ -128,7 +129,7 @@ class Learner:
         rollouts = trained_rollouts(written.groups)
         needs_values, kl = self._loss.settings().baseline == "value", self._loss.kl_in_reward
         if not rollouts or not (needs_values or kl):
-            return Shown(greedy)
+            return Shown(greedy, steps=written.steps)
         policy = self._state.policy
         batch = policy.pack(rollouts)
         parts = policy.micro_rows(batch, self._optimizer.micro_tokens)
@@ -141,7 +142,8 @@ class Learner:
             log_ratios = [m.sampling_logp_BT - found.cpu() for m, found in zip(micros, references, strict=True)]
         values = [found.cpu() for found in values_of(policy, micros)] if needs_values else []
         found = [_of_tokens(parts, micros, each) if each else [] for each in (log_ratios, values)]
-        return Shown(greedy, *(flattened(written.groups, each) if each else () for each in found))
+        of_kl, of_values = (flattened(written.groups, each) if each else () for each in found)
+        return Shown(greedy, of_kl, of_values, written.steps)
 
     def _batch(self, rollouts: Sequence[Credited], step: int) -> Batch:
         """All that a step trains on; at a run's first one the sampler's log-probs are held against the trainer's (law 2)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from sanmai.learn.curriculum import Curriculum
 from sanmai.learn.length import LengthConfig, with_length_rewards
 from sanmai.learn.mixture import Mixture
 from sanmai.learn.refill import RefillConfig, refill
+from sanmai.learn.step_credit import StepCredit, Steps
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import Rubric
@@ -57,6 +58,10 @@ class Written:
     """Ids of problems whose groups have no signal and are not trained on; see learn/refill.py."""
     greedy: Sequence[Group[Graded]] = ()
     """Where the baseline is that of a greedy completion: one of each problem, the only one of its group."""
+    steps: Steps | None = None
+    """Where steps get the credit: what is expected after each of them."""
+    credit: Metrics = field(default_factory=dict)
+    """Metrics of that."""
 
     def without(self, aside: frozenset[str]) -> Written:
         """The same without the groups of these problems."""
@@ -69,7 +74,7 @@ class StepRollouts:
     def __init__(
         self, mixture: Mixture, curriculum: Curriculum | None, *, per_prompt: int, seed: int, sampling: SamplingConfig,
         grading: GradingConfig, partial: PartialConfig, length: LengthConfig, refill: RefillConfig,
-        has_greedy: bool, on_warning: Callable[[str], None],
+        has_greedy: bool, on_warning: Callable[[str], None], credit: StepCredit | None = None,
     ) -> None:
         """Args:
             mixture: says which problems a step draws, by kind.
@@ -78,11 +83,13 @@ class StepRollouts:
             seed: names the random streams of the rollouts.
             has_greedy: write one greedy completion of each problem, too.
             on_warning: told once when a step could not be refilled.
+            credit: what is expected after each step of a rollout is asked, too, or steps are paid for.
         """
         self._mixture, self._curriculum = mixture, curriculum
         self._per_prompt, self._seed, self._sampling, self._grading = per_prompt, seed, sampling, grading
         self._segments, self._length = partial, length
         self._tries, self._has_greedy, self._warn = refill.tries, has_greedy, on_warning
+        self._credit = credit
         self._refilled: Metrics = {}
         self._has_said = False
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
@@ -101,6 +108,8 @@ class StepRollouts:
                 groups, stats, self._refilled = refill(groups, stats, tries=self._tries, further=further, write=write)
                 self._say_missing(step, self._refilled, len(problems))
                 return Written(groups, stats, frozenset(g.problem.id for g in groups if not has_signal(g)))
+            if self._credit is not None:
+                return self._with_credit(self._credit, policy, rubric, Written(groups, stats), step)
             if not self._has_greedy:
                 return Written(groups, stats)
             shared["sampling"] = self._sampling.model_copy(update={"temperature": 0.0})
@@ -120,6 +129,15 @@ class StepRollouts:
             each = (r for group in groups for r in group.rollouts)
             groups = regrouped(groups, (with_loop_penalty(r, segments.loop_penalty) for r in each))
         return Written(groups, stats)
+
+    @staticmethod
+    def _with_credit(credit: StepCredit, policy: TextPolicy, rubric: Rubric, written: Written, step: int) -> Written:
+        """The groups with a bonus for steps, and with what credit by steps needs."""
+        groups = credit.bonus(policy, written.groups)
+        if not credit.config.is_per_token:
+            return replace(written, groups=groups)
+        groups, steps, cost, metrics = credit.write(policy, rubric, groups, step)
+        return replace(written, groups=groups, stats=written.stats + cost, steps=steps, credit=metrics)
 
     def _say_missing(self, step: int, refilled: Metrics, wanted: int) -> None:
         if (missing := refilled["refill/missing"]) and not self._has_said:
@@ -146,7 +164,7 @@ class StepRollouts:
             known = [reward for reward in rewards if reward is not None]
             metrics |= {"greedy/reward": fmean(known)} if known else {}
             metrics["greedy/ungradable"] = 1 - len(known) / len(rewards)
-        return written, metrics | self._refilled
+        return written, metrics | self._refilled | written.credit
 
     def restore(self, state: dict[str, Tensor], problems: Sequence[Problem]) -> None:
         """Go on from what `state` gave.

@@ -62,6 +62,7 @@ from sanmai.losses.policy_gradient import (
 )
 from sanmai.losses.preference import binary_cross_entropy, bradley_terry
 from sanmai.losses.returns import gae, returns_to_go, scaled_tokens, token_rewards
+from sanmai.losses.step_credit import credit_of_leaves, credit_of_steps, shaped_rewards
 from sanmai.losses.supervised import weighted_nll
 from sanmai.losses.ties import bradley_terry_ties, fitted_threshold, tie_accuracy
 from sanmai.losses.tokens import Normalisation, normalise, token_logp_and_entropy
@@ -106,6 +107,8 @@ __all__ = [
     "cispo",
     "clipped_surrogate",
     "clipped_value_loss",
+    "credit_of_leaves",
+    "credit_of_steps",
     "decoupled_advantages",
     "distillation_advantages",
     "distillation_loss",
@@ -132,6 +135,7 @@ __all__ = [
     "scaled_tokens",
     "sequence_clipped_surrogate",
     "sequence_logp",
+    "shaped_rewards",
     "simpo",
     "step_advantages",
     "tie_accuracy",

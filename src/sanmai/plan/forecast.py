@@ -116,6 +116,8 @@ def _zero(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
         yield f"A greedy completion of each problem besides, whose reward is the baseline: {config.prompts_per_step} more a step."
     if settings.baseline == "value":
         yield config.loss.value.words()
+    if said := config.credit.words():
+        yield said
     if config.loss.entropy.target is not None:
         yield config.loss.entropy.words(config.loss.entropy_weight)
     if config.loss.kl_in_reward:

@@ -49,7 +49,7 @@ def predict(
     is_bound = mean is None or longest is None
     mean = float(config.sampling.max_tokens) if mean is None else mean
     longest = float(config.sampling.max_tokens) if longest is None else longest
-    rollouts = config.prompts_per_step * config.rollouts_per_prompt
+    rollouts = config.prompts_per_step * config.leaves_per_prompt
     sampling = seconds(
         c["sampling"],
         sampling_work(

@@ -120,9 +120,9 @@ def count_sample(w: Workload, c: Any, sources: StageSources, done: int) -> None:
 
 
 def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
-    left, rollouts = c.num_steps - done, c.prompts_per_step * c.rollouts_per_prompt
+    left, rollouts = c.num_steps - done, c.prompts_per_step * c.leaves_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
-    _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt + c.has_greedy)
+    _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.leaves_per_prompt + c.has_greedy)
     own = (c.sampling.max_tokens, c.optimizer.micro_tokens)
     w.keeps_reference = c.keeps_reference
     forwards = FORWARD_AND_BACKWARD + c.extra_forwards

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sanmai.data.chat import opened_in_prompt
 from sanmai.data.steps import StepRule, boundaries, decoder
-from sanmai.data.trace import parse_trace
-from sanmai.learn.local_judge import decode
+from sanmai.learn.continuations import Beginning, continued
 from sanmai.policies.text.policy import TextPolicy
-from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
+from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.judging.step_judge import StepJudge
 from sanmai.rewards.rubric import Rubric
-from sanmai.rollout.engine import GradingConfig, check_budget, grade
+from sanmai.rollout.engine import GradingConfig
 from sanmai.search.labels import Bisection, StepValue, labels_from_bisection
-from sanmai.types import Drawn, Graded, Problem, StopReason
+from sanmai.types import Graded, Problem, StopReason
 from sanmai.world.steps import check_steps
 
 Counts = tuple[int, int] | None
@@ -94,52 +92,22 @@ class Continuations:
         Raises:
             RunError: the verifier broke for more continuations than grading.failure_budget allows.
         """
-        keys = [(s.problem.id, tuple(s.drawn.completion_tokens[: s.ends[n - 1]])) for s, n in probes]
-        first = {key: number for number, key in reversed(list(enumerate(keys)))}
-        asked = sorted(first.values())
-        requests = []
-        for number in asked:
-            solution, n = probes[number]
-            prefix = solution.drawn.completion_tokens[: solution.ends[n - 1]]
-            name = (self.seed, "step labels", solution.problem.id, solution.drawn.sample, len(prefix))
-            seeds = [(*name, j) for j in range(self.k)]
-            requests.append(Request([*solution.drawn.prompt_tokens, *prefix], seeds, written=len(prefix)))
-        written: list[tuple[int, Problem, Drawn]] = []
-        for done in sample(self.policy, requests, self.sampling):
-            spent.counts["sampled"] += len(done.tokens)
-            solution, n = probes[asked[done.request]]
-            written.append((done.request, solution.problem, self._whole(solution, n, done)))
+        beginnings = [Beginning(s.problem, s.drawn, s.ends[n - 1]) for s, n in probes]
+        name = lambda one: (self.seed, "step labels", one.problem.id, one.drawn.sample, one.length)  # noqa: E731
+        done = continued(
+            self.policy, self.rubric, beginnings, k=self.k, name=name, sampling=self.sampling, grading=self.grading
+        )
+        found = {one.key: _value(rollouts) for one, rollouts in zip(beginnings, done.rollouts, strict=True)}
         spent.counts.update(
-            probes=len(asked), continuations=len(written), prompt=sum(len(r.prompt_tokens) for r in requests)
+            sampled=done.sampled_tokens, probes=done.num_asked, continuations=done.num_asked * self.k, prompt=done.prompt_tokens,
+            cut_off=sum(value.cut_off for value in found.values()),
         )
-        written.sort(key=lambda item: (item[0], item[2].sample))
-        graded, failures = grade([(problem, drawn) for _, problem, drawn in written], self.rubric, self.grading)
-        check_budget(failures, len(graded), self.grading.failure_budget)
-        right, num, cut = Counter[int](), Counter[int](), Counter[int]()
-        for (request, _, _), one in zip(written, graded, strict=True):
-            said = is_right(one) if one.stop_reason is StopReason.STOP else None
-            cut[request] += said is None
-            num[request] += said is not None
-            right[request] += said is True
-        spent.counts["cut_off"] += sum(cut.values())
-        place = {number: request for request, number in enumerate(asked)}
-        found = [StepValue(right[r], num[r], cut[r]) for r in range(len(asked))]
-        return [found[place[first[key]]] for key in keys]
+        return [found[one.key] for one in beginnings]
 
-    def _whole(self, solution: Solution, n: int, done: Completion) -> Drawn:
-        """Prefix and continuation as one completion, as the verifier reads it."""
-        drawn, before = solution.drawn, solution.drawn.completion_tokens[: solution.ends[n - 1]]
-        tokens = [*before, *done.tokens]
-        logp = [*drawn.sampling_logp[: len(before)], *done.logp]
-        text = decode(self.policy.tokenizer, Completion(0, done.sample, tokens, logp, done.stop_reason))
-        open_tag, close_tag = self.grading.thought_tags
-        trace = parse_trace(
-            text, open_tag=open_tag, close_tag=close_tag, is_truncated=done.stop_reason is not StopReason.STOP,
-            opened_in_prompt=opened_in_prompt(self.policy.tokenizer, drawn.prompt_tokens, open_tag),
-        )  # fmt: skip
-        return Drawn(
-            solution.problem.id, done.sample, drawn.prompt_tokens, tokens, logp, done.stop_reason, 0, text, trace
-        )
+
+def _value(rollouts: Sequence[Graded]) -> StepValue:
+    said = [is_right(one) if one.stop_reason is StopReason.STOP else None for one in rollouts]
+    return StepValue(said.count(True), len(said) - said.count(None), said.count(None))
 
 
 class EveryStep:

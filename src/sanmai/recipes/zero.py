@@ -34,10 +34,13 @@ from sanmai.learn.refill import RefillConfig
 from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
 from sanmai.learn.spending import Spending
+from sanmai.learn.step_credit import CreditConfig, StepCredit
 from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
+from sanmai.losses import MIRROR
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
@@ -75,6 +78,7 @@ class ZeroConfig(Config):
     rewards: RewardsConfig = RewardsConfig()
     grading: GradingConfig = GradingConfig()
     loss: LossConfig = LossConfig()
+    credit: CreditConfig = CreditConfig()
     auxiliary_sft: AuxiliarySftConfig = AuxiliarySftConfig()
     constraints: ConstraintsConfig = ConstraintsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -97,6 +101,11 @@ class ZeroConfig(Config):
         return self.measures_kl + self.loss.num_scorings
 
     @property
+    def leaves_per_prompt(self) -> int:
+        """Rollouts of each problem, the forks of a tree among them."""
+        return self.rollouts_per_prompt * (1 + (self.credit.forks if self.credit.by == "tree" else 0))
+
+    @property
     def has_greedy(self) -> bool:
         """A greedy completion of each problem is written, too: the baseline of ReMax."""
         return self.loss.settings().baseline == "greedy"
@@ -110,6 +119,8 @@ class ZeroConfig(Config):
             raise ValueError("mixture.files and a curriculum: both say which of the reasoning problems are drawn")
         if self.mixture.files and not isinstance(self.problems.source, tuple):
             raise ValueError("mixture.files weighs the files of a list: problems.source names one source alone")
+        if self.credit.is_per_token or self.credit.step_bonus:
+            self._check_credit()
         if self.refill.tries:
             self._check_refill()
         if self.has_greedy and self.partial.segment_tokens is not None:
@@ -122,6 +133,29 @@ class ZeroConfig(Config):
                 "drives it"
             )
         return self
+
+    def _check_credit(self) -> None:
+        """Credit by steps is a number per token; what reads or changes one per rollout does not go with it."""
+        name, settings = f"credit.by = {self.credit.by!r}", self.loss.settings()
+        if self.partial.segment_tokens is not None:
+            raise ValueError(f"{name if self.credit.is_per_token else 'credit.step_bonus'} and partial.segment_tokens: steps are "
+                             "those of whole rollouts")  # fmt: skip
+        if not self.credit.is_per_token:
+            return
+        baselines = ("mean",) if self.credit.by == "tree" else ("mean", "leave_one_out")
+        if settings.baseline not in baselines or settings.advantage_scale not in ("none", "batch_std"):
+            raise ValueError(
+                f"{name} and loss.baseline {settings.baseline!r}, loss.advantage_scale {settings.advantage_scale!r}: expected "
+                f"{' or '.join(baselines)}, and 'none' or 'batch_std', as loss.preset 'dr_grpo' or 'reinforce++_baseline' has"
+            )
+        if settings.surrogate in MIRROR or settings.surrogate.startswith("sequence"):
+            raise ValueError(f"{name} gives every token its own advantage, and {settings.surrogate!r} takes one per rollout")
+        if self.loss.normalise_each or self.loss.kl_in_reward:
+            raise ValueError(f"{name} does not go with loss.normalise_each or loss.kl_in_reward")
+        if self.length.weight:
+            raise ValueError(f"{name} and length.weight: what is paid for length is known of whole groups, not after a step")
+        if self.refill.tries:
+            raise ValueError(f"{name} and refill.tries: rollouts of equal reward may differ in their steps")
 
     def _check_refill(self) -> None:
         if self.partial.segment_tokens is not None:
@@ -233,7 +267,7 @@ def _parts(
         learned = [*train, *(auxiliary_sft.problems if auxiliary_sft else ())]
         constraints = _constraints(config, run, state, learned, held_out)
         check_positions(state.policy, constraints.probe, budget)
-    rollouts = _step_rollouts(config, run, train)
+    rollouts = _step_rollouts(config, run, train, state.policy)
     rollouts.restore(state.extra, train)
     learner = _learner(config, run, state, auxiliary_sft, constraints)
     return _Parts(state, rubric, rollouts, learner, constraints, _evaluator(config, run, held_out, rubric, progress))
@@ -252,15 +286,21 @@ def _evaluator(
     )
 
 
-def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem]) -> StepRollouts:
+def _step_rollouts(config: ZeroConfig, run: Run, train: Sequence[Problem], policy: TextPolicy) -> StepRollouts:
     mixture = Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)
     curriculum = None
     if config.curriculum.tracks:
         curriculum = Curriculum(config.curriculum, train, config.num_steps, seed=config.seed)
+    credit = None
+    if config.credit.is_per_token or config.credit.step_bonus:
+        credit = StepCredit(
+            config.credit, policy, config.sampling, config.grading, seed=config.seed, device=config.model.device,
+            on_warning=run.warn,
+        )  # fmt: skip
     return StepRollouts(
         mixture, curriculum, per_prompt=config.rollouts_per_prompt, seed=config.seed, sampling=config.sampling,
         grading=config.grading, partial=config.partial, length=config.length, refill=config.refill,
-        has_greedy=config.has_greedy, on_warning=run.warn,
+        has_greedy=config.has_greedy, on_warning=run.warn, credit=credit,
     )
 
 
