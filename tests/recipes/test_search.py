@@ -296,6 +296,20 @@ def test_trees_do_not_depend_on_how_many_are_open(asked, tmp_path):
     assert found[0] == found[1] and len(found[0]) > 40
 
 
+def test_what_difficulty_is_worth_is_said_of_the_same_trees_and_costs_what_it_says(asked, tmp_path):
+    model, _ = asked
+    lines = "".join(json.dumps({"question": f"what is {k} plus 1 ?", "answer": str(k + 1)}) + "\n" for k in range(6))
+    (tmp_path / "six.jsonl").write_text(lines)
+    settings = {"tokens": 700, "steps": "tokens:4", "sampling": {"max_tokens": 12}, "strategy": ["best_of_n", "beam"]}
+    run = sanmai.search(model, tmp_path / "six.jsonl", out=tmp_path / "run", allocate=500, bins=2, **settings)
+    found = read(run)["allocation"]
+    assert found["n"] == 6 and found["tokens"] <= 520 and found["uniform"]["n"] == found["allocated"]["n"] == 6
+    assert sum(one["n"] for one in found["bins"]) == 6 and all(one["tokens"] <= 700 for one in found["bins"])
+    assert any("By difficulty" in line for line in lines_of(read(run))) and "By difficulty" in (run / "report.html").read_text()
+    without = read(sanmai.search(model, tmp_path / "six.jsonl", out=tmp_path / "without", **settings))
+    assert without["strategies"] == read(run)["strategies"] and "allocation" not in without
+
+
 def test_settings_that_cannot_work_are_refused():
     recipe = find_recipe("search")
     for wrong, word in (
@@ -303,7 +317,8 @@ def test_settings_that_cannot_work_are_refused():
         ({"guide": ["logp", "entropy"], "guide_weights": [1.0]}, "a weight each"), ({"groups": 3}, "groups = 3 is read only"),
         ({"strategy": "tree"}, "strategy"), ({"strategy": "beam", "width": 4}, "width = 4 is read only"),
         ({"tokens": 99, "width": 4}, "width = 4 is read only"), ({"sampling": {"temperature": 0}}, "all 8 completions"),
-        ({"strategy": "beam", "lookahead": -2}, "lookahead"),
+        ({"strategy": "beam", "lookahead": -2}, "lookahead"), ({"allocate": 300}, "expected tokens above it"),
+        ({"allocate": 300, "tokens": 600, "strategy": "beam"}, "best_of_n"), ({"probe": 2}, "probe = 2 is read only with"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=word):
             resolve(recipe, values=wrong)

@@ -73,13 +73,17 @@ def search(
     ] = None,
     tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Budget of a problem, all that it costs counted.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Completions of best_of_n, places of rebase and particles.")] = None,
+    allocate: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="TOKENS", help="Also say what it is worth to spend so many in the mean, by difficulty."),
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
     debug: Debug = False,
 ) -> None:
     """Search answers by many samples or step by step, at a budget of tokens; accuracy with intervals, gold beside the guide."""
-    stated = {"strategy": strategy, "guide": guide, "tokens": tokens, "width": width}
+    stated = {"strategy": strategy, "guide": guide, "tokens": tokens, "width": width, "allocate": allocate}
     values = {"model": {"name": model}, "problems": {"source": problems}}
     run_recipe("search", config, set_, out, values | {name: value for name, value in stated.items() if value})
 

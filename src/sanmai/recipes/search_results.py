@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import inf, isfinite
 from statistics import fmean
 from typing import Any
@@ -16,6 +15,7 @@ from sanmai.data.chat import opened_in_prompt, render_prompt
 from sanmai.data.trace import parse_trace
 from sanmai.instruments.overoptimisation import best_of_n_kl, fit_overoptimisation
 from sanmai.policies.text.policy import TextPolicy
+from sanmai.recipes.search_allocation import Searched, allocation
 from sanmai.recipes.search_data import write_data
 from sanmai.recipes.search_settings import SearchConfig, strategy_of
 from sanmai.search.answer_keys import answer_key
@@ -32,40 +32,16 @@ from sanmai.search.results import (
     difference,
     gold_by,
     guide_by,
-    leaves_of,
     passed,
 )  # fmt: skip
 from sanmai.search.rows import trees_of
-from sanmai.search.strategies import Strategy
 from sanmai.search.tree import Tree
 from sanmai.stats import Rate, rate
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import Run
 from sanmai.types import InputError, Problem
 
-Trees = Mapping[tuple[str, str], tuple[Tree, Mapping]]
 Ledgers = Mapping[tuple[str, str], Ledger]
-
-
-@dataclass(frozen=True)
-class Searched:
-    """The trees of a run, and what their finished completions say; what was known at a budget, and what is answered with."""
-
-    trees: Trees
-    texts: Mapping[tuple[str, str], Mapping]
-    answers: Mapping[tuple[str, str], Mapping]
-    strategies: Mapping[str, Strategy]
-    problems: Sequence[str]
-    others_weight: float
-
-    def at(self, budget: float) -> dict[str, dict[str, list[Leaf]]]:
-        """By strategy and problem the finished completions within the budget, and which of them were final by then."""
-        found: dict[str, dict[str, list[Leaf]]] = {name: {id_: [] for id_ in self.problems} for name in self.strategies}
-        for key, (tree, gold) in self.trees.items():
-            known = tree if budget == inf else tree.within(budget)
-            finals = self.strategies[key[0]].finals(known)
-            found[key[0]][key[1]] = leaves_of(known, gold, self.answers[key], finals, self.others_weight)
-        return found
 
 
 def finish(
@@ -89,6 +65,8 @@ def finish(
     ]
     run.write("answers.jsonl", "".join(f"{line}\n" for line in lines))
     found = result(config, searched, last, ledgers, guide, sides=_sides(run, config, searched, last))
+    if config.allocate is not None and not guide.is_gold:
+        found["allocation"] = allocation(config, searched, run.warn)
     run.write("search.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     if config.for_data:
         yield from write_data(run.folder, config, policy, problems, trees, searched.at(inf), texts)

@@ -86,6 +86,15 @@ class SearchConfig(Config):
     """Most tokens of a step; what is longer is cut off in the middle and may be gone on with."""
     aggregation: Aggregation = "min"
     """Of a process model's step scores: min, product, last, mean or max; refused where no guide is one."""
+    allocate: int | None = Field(None, ge=1)
+    """Mean tokens of a problem if each got a strategy and a budget, `tokens` at most, by its difficulty; what that comes to is
+    compared with the same mean for all. Difficulty is told by the first completions of best_of_n, which are paid for."""
+    probe: int = Field(4, ge=1)
+    """Completions that difficulty is told by."""
+    difficulty: Literal["agreement", "guide"] = "agreement"
+    """How: the share of them that agree with the most frequent answer, or their mean guide score."""
+    bins: int = Field(3, ge=1, le=5)
+    """Degrees of difficulty, with as many problems each."""
     for_data: bool = False
     """Search training problems to make data, which may use the reference answer: right best paths go to data.parquet, pairs of
     siblings to pairs.parquet, and no result is claimed."""
@@ -122,6 +131,7 @@ class SearchConfig(Config):
             "width",
         ),
         OnlyWith("for_data = true", lambda c: c.for_data, "pair_gap"),
+        OnlyWith("allocate", lambda c: c.allocate is not None, "probe", "difficulty", "bins"),
         OnlyWith('guide "judge"', lambda c: "judge" in c.guide, "judge"),
     )
 
@@ -143,6 +153,12 @@ class SearchConfig(Config):
                 "guide, or for_data = true to make training data"
             )
         refuse_equal_samples(self.sampling.temperature, max(map(self._siblings, self.strategy)))
+        if self.allocate is not None and (self.tokens is None or self.tokens <= self.allocate or self.for_data):
+            raise ValueError(
+                f"allocate = {self.allocate}: expected tokens above it, the most that one problem may get, and no for_data"
+            )
+        if self.allocate is not None and "best_of_n" not in self.strategy:
+            raise ValueError("allocate: difficulty is told by the first samples of best_of_n; expected it among the strategies")
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
         if self.lookahead and isinstance(self.lookahead, int) and self.lookahead < 0:

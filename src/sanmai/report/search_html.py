@@ -77,6 +77,7 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
     yield from curve_lines(arms)
     if sentence := turn_sentence(as_mapping(as_mapping(arms.get("best_of_n")).get("turn"))):
         yield sentence
+    yield from allocation_lines(found.get("allocation"))
     for name, arm in arms.items():
         if (fall := fallen(as_list(arm.get("curve")))) is not None:
             best, last = fall
@@ -93,6 +94,22 @@ def turn_sentence(turn: Mapping[str, Any]) -> str:
         return ""
     fits = f" (R2 {fmt.number(turn['r_squared'])})" if is_number(turn.get("r_squared")) else ""
     return f"Gold of best of k turns at about k = {turn['k']} by its fitted curve{fits}: more samples find the guide's faults."
+
+
+def allocation_lines(found: Any) -> Iterator[str]:
+    """What strategy and budget by difficulty are worth, if that was asked for."""
+    if not isinstance(found, Mapping):
+        return
+    by = " and ".join(dict.fromkeys(NAMES.get(name, name) for name in as_list(found.get("uniform_by"))))
+    yield (
+        f"By difficulty, {fmt.number(found['tokens'])} tokens a problem in the mean: {share(found['allocated'])}; the same for "
+        f"all ({by}): {share(found['uniform'])}; paired: {difference(found['difference'])}"
+    )
+    for one in as_list(found.get("bins")):
+        yield (
+            f"  half {one['fold'] + 1}, difficulty {one['bin'] + 1}: {NAMES.get(one['strategy'], one['strategy'])}, "
+            f"{one['tokens']:,} tokens (n = {one['n']})"
+        )
 
 
 def fallen(curve: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -161,6 +178,7 @@ def render_search(
         steps=steps,
         problems=list(problems),
         rows=[_row(n, a, next(iter(arms))) for n, a in arms.items()],
+        allocation=list(allocation_lines(found.get("allocation"))),
         chart=_chart(curves) if curves else None,
         gaps=[_gap(n, curve) for n, curve in curves.items()],
         turn=turn_sentence(as_mapping(as_mapping(arms.get("best_of_n")).get("turn"))),
