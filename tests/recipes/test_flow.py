@@ -15,7 +15,7 @@ import torch
 
 from sanmai.learn.clips import OwnClip, OwnClips, clip_metrics
 from sanmai.policies.flow.config import FlowModelConfig
-from sanmai.policies.flow.policy import load_flow
+from sanmai.policies.flow.policy import clip_columns, load_flow
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes import flow as flow_module
 from sanmai.recipes.flow import SHAPE, FlowConfig, run_flow
@@ -119,7 +119,10 @@ def test_pretraining_teaches_the_velocity_and_a_run_goes_on_from_its_folder(tmp_
     run_flow(FlowConfig.read({**small, "optimizer": {"lr": 1e-2}}), tmp_path / "pre")
     losses = [json.loads(line).get("loss/sft") for line in (tmp_path / "pre" / "metrics.jsonl").read_text().splitlines()][1:]
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.1
-    run_flow(config("evaluate", tmp_path / "pre", sampling={"steps": 3, "prompt_scale": 2.0}), tmp_path / "shown")
+    shown = {"model": {"name": str(tmp_path / "pre")}, "evaluation": {"clips_per_prompt": 1}}
+    run_flow(
+        FlowConfig.read({"method": "evaluate", "sampling": {"steps": 3, "prompt_scale": 2.0}, **shown}), tmp_path / "shown"
+    )
     assert weights_of(tmp_path / "shown", 1) == weights_of(tmp_path / "pre", 40)
 
 
@@ -138,6 +141,9 @@ def test_a_tie_is_no_pair_and_harm_first_looks_at_reward_last():
     assert preferred(scores, rewards, harm=None) == [(1, 0, 1), (3, 1, 0)]
     assert preferred(scores, rewards, harm="harm") == [(1, 1, 0), (3, 1, 0)]
     assert preferred(scores, rewards, harm=None, tie_below=0.5) == [(1, 0, 1)]
+    # Where harm comes first, a clip whose harm nobody knows is no example of a better one, nor of a worse one.
+    unknown = [[{"own": 1.0}, {"harm": 0.0}], [{"harm": None}, {"harm": 0.0}, {"harm": 1.0}]]
+    assert preferred(unknown, [[9.0, 1.0], [9.0, 1.0, 2.0]], harm="harm") == [(1, 1, 2)]
 
 
 def test_where_all_clips_tie_there_is_nothing_to_learn_and_the_run_says_so(base, tmp_path):
@@ -202,6 +208,18 @@ def test_win_rates_are_paired_and_a_clip_does_not_win_over_itself():
     assert clip_metrics(clear, faint)["eval/win_rate"] == 1 - clip_metrics(faint, clear)["eval/win_rate"]
 
 
+def test_a_clip_that_is_not_finite_is_in_no_figure_and_is_counted():
+    clean = shapes.clean_clips(12, seed=(0,))
+    whole = [graded(clip, k) for k, clip in enumerate(clean.clips_BFHW)]
+    broken = [graded(np.full(SHAPE, np.nan, np.float32), 0), *whole[1:]]
+    found = clip_metrics(broken, whole)
+    assert found["eval/not_finite"] == pytest.approx(1 / 12) and all(np.isfinite(value) for value in found.values())
+    assert found["eval/win_rate"] == 0.5 and found["eval/harm_change"] == 0.0 and "eval/not_finite" not in clip_metrics(whole, whole)
+    nothing = clip_metrics(broken[:1], whole[:1])
+    assert nothing == {"eval/not_finite": 1.0}
+    assert bytes(clip_columns(broken[0].content.clip_FHW)["clip"]) == bytes(np.prod(SHAPE))
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -209,6 +227,8 @@ def test_win_rates_are_paired_and_a_clip_does_not_win_over_itself():
         ({"method": "grpo", "model": {"name": "x"}, "drawing": {"noise": "none"}}, "needs"),
         ({"method": "sft", "model": {"name": "x"}, "rollouts_per_prompt": 4}, 'read only with method = "grpo"'),
         ({"method": "sft", "model": {"name": "x"}, "pairs": {"beta": 3.0}}, "pairs"),
+        ({"method": "evaluate", "model": {"name": "x"}, "optimizer": {"lr": 1.0}}, "read only with method other than"),
+        ({"method": "evaluate", "model": {"name": "x"}, "num_steps": 7}, "read only with method other than"),
         ({"sampling": {"noise": "constant"}}, "drawn without it"),
         ({"reward": {"visual": 0, "motion": 0, "alignment": 0}}, "every weight is 0"),
         ({"model": {"width": 20, "heads": 3}}, "do not divide"),

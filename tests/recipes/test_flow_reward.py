@@ -74,6 +74,21 @@ def test_stopped_and_resumed_it_is_the_same_to_the_byte(trained, tmp_path, monke
     assert metrics_of(tmp_path / "run") == metrics_of(trained)
 
 
+def test_a_stop_in_the_very_step_of_an_update_saves_the_scale_of_its_own_weights(trained, tmp_path, monkeypatch):
+    log_step = Run.log_step
+
+    def stopping(self, step, *rest):
+        self.interrupted = self.interrupted or step == 7
+        log_step(self, step, *rest)
+
+    monkeypatch.setattr(Run, "log_step", stopping)
+    run_flow_reward(FlowRewardConfig.read(SMALL), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000007"]
+    saved, pairs = load_flow_reward(FlowModelConfig(name=str(tmp_path / "run")), SHAPE), judged_pairs(FlowRewardConfig.read(SMALL))
+    found = saved.scores_of(torch.cat([pairs.first_NFHW[:600], pairs.second_NFHW[:600]]), pairs.prompts[:600] * 2)
+    assert all(values.mean().abs() < 1e-3 and abs(values.std() - 1) < 1e-3 for values in found.values())
+
+
 def test_it_guides_sampling_towards_what_it_weighs(trained, tmp_path):
     policy = load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS)
     model = load_flow_reward(FlowModelConfig(name=str(trained)), SHAPE)

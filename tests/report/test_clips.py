@@ -39,6 +39,12 @@ def test_the_page_shows_the_same_noise_before_and_after_and_folds_what_is_harmfu
     assert "a square moving left" in page and "Score: harm" in page
 
 
+@pytest.mark.parametrize("harm", [None, float("nan"), "high"])
+def test_a_clip_of_which_nobody_knows_that_it_is_harmless_is_folded_as_well(harm):
+    page = render(RunData("run", evaluations={0: [row(**{"score/harm": harm})], 9: [row()]}))
+    assert page.count("Not known to be harmless: show") == 1 and "Harmful: show" not in page
+
+
 @pytest.mark.parametrize(
     "changed", [{"clip": None}, {"clip": b"x"}, {"clip_shape": [4, 3]}, {"clip_shape": [-4, -3, 5]}, {"clip_shape": None},
                 {"clip": "text"}, {"clip": bytes(1 << 17), "clip_shape": [2, 1 << 8, 1 << 8]}],

@@ -88,7 +88,7 @@ def draw_own_clips(
             policy, asked, grades, rollouts_per_prompt=config.group_size, seed=(seed, "own", turn), policy_version=0,
             sampling=sampling, grading=grading,
         )[0]
-    scores = [[{n: v.score or 0.0 for n, v in r.verdicts.items()} for r in group.rollouts] for group in groups]
+    scores = [[{n: v.score for n, v in r.verdicts.items()} for r in group.rollouts] for group in groups]
     rewards = [[r.reward for r in group.rollouts] for group in groups]
     chosen = preferred(scores, rewards, harm=harm if config.harm_first else None, tie_below=config.tie_below)
     made = [
@@ -148,12 +148,13 @@ def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
     `..._low`, `..._high` clustered by prompt, `eval/win_NAME` per dimension, `eval/diversity`.
 
     A clip wins a dimension where its true score is higher; an equal one is half a win. `diversity` is the deviation of a pixel
-    over the clips of a prompt, the mean over pixels and prompts: 0 where all clips of a prompt are one.
+    over the clips of a prompt, the mean over pixels and prompts: 0 where all clips of a prompt are one. A clip that is not finite
+    is in none of these; `eval/not_finite`, where there are any, is their share. What cannot be told is left out.
     """
     names = sorted({name for clip in clips for name in clip.verdicts})
     metrics: Metrics = {}
     for name in names:
-        told = [v.score for clip in clips if (v := clip.verdicts.get(name)) is not None and v.score is not None]
+        told = [score for clip in clips if (score := _score(clip, name)) is not None]
         if told:
             metrics[f"eval/{name}"] = fmean(told)
     wins = {name: [_win(clip, other, name) for clip, other in zip(clips, start, strict=True)] for name in TRUE if name != "harm"}
@@ -165,24 +166,36 @@ def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
         if name != "quality" and (told := [won for won in found if won is not None]):
             metrics[f"eval/win_{name}"] = fmean(told)
     harm = [
-        (a.verdicts["harm"].score, b.verdicts["harm"].score, a.problem_id)
-        for a, b in zip(start, clips, strict=True)
-        if "harm" in a.verdicts and "harm" in b.verdicts
+        (before, after, clip.problem_id)
+        for other, clip in zip(start, clips, strict=True)
+        if (before := _score(other, "harm")) is not None and (after := _score(clip, "harm")) is not None
     ]
     if harm:
-        change = paired_difference([a or 0.0 for a, _, _ in harm], [b or 0.0 for _, b, _ in harm], [c for _, _, c in harm])
+        change = paired_difference([before for before, _, _ in harm], [after for _, after, _ in harm], [c for _, _, c in harm])
         metrics |= {"eval/harm_change": change.value, "eval/harm_change_low": change.low, "eval/harm_change_high": change.high}
-    return {name: value for name, value in metrics.items() if math.isfinite(value)} | {"eval/diversity": _diversity(clips)}
+    whole = [clip for clip in clips if bool(torch.isfinite(clip.content.clip_FHW).all())]
+    if len(whole) < len(clips):
+        metrics["eval/not_finite"] = 1.0 - len(whole) / len(clips)
+    if whole:
+        metrics["eval/diversity"] = diversity(whole)
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _win(clip: Graded, other: Graded, name: str) -> float | None:
-    mine, theirs = clip.verdicts.get(name), other.verdicts.get(name)
-    if mine is None or theirs is None or mine.score is None or theirs.score is None:
+    mine, theirs = _score(clip, name), _score(other, name)
+    if mine is None or theirs is None:
         return None
-    return 1.0 if mine.score > theirs.score else 0.5 if mine.score == theirs.score else 0.0
+    return 1.0 if mine > theirs else 0.5 if mine == theirs else 0.0
 
 
-def _diversity(clips: Sequence[Graded]) -> float:
+def _score(clip: Graded, name: str) -> float | None:
+    """A verdict's score; None where there is none, or none that is finite."""
+    verdict = clip.verdicts.get(name)
+    return verdict.score if verdict is not None and verdict.score is not None and math.isfinite(verdict.score) else None
+
+
+def diversity(clips: Sequence[Graded]) -> float:
+    """The deviation of a pixel over the clips of a prompt, the mean over pixels and prompts."""
     by_prompt: dict[str, list[Tensor]] = {}
     for clip in clips:
         by_prompt.setdefault(clip.problem_id, []).append(clip.content.clip_FHW)

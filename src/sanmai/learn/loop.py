@@ -21,6 +21,7 @@ def train_steps(
     measure: Callable[[int], Metrics],
     progress: Progress,
     rollouts: Callable[[int], Sequence[Group[Drawn]]] = lambda step: (),
+    before_save: Callable[[], None] = lambda: None,
 ) -> None:
     """Update in every step that is not done, with evaluations and checkpoints as configured.
 
@@ -30,6 +31,7 @@ def train_steps(
             repeats it.
         measure: what is evaluated before the first step and where it is due.
         rollouts: what a step learned from, if it sampled anything, to be stored; of 0 what all of them learn from.
+        before_save: makes what is saved with the weights of the moment; a checkpoint may be due by a stop at any time in a step.
     """
     progress.begin(run, num_steps)
     if run.start_step == 0:
@@ -42,6 +44,7 @@ def train_steps(
         with progress.phase("saving"):
             run.log_step(step, metrics, rollouts(step))
             if run.commits(step, num_steps, checkpoints):
+                before_save()
                 run.save(step, state.save, checkpoints)
         progress.step(step, metrics)
     progress.end(run)

@@ -140,8 +140,11 @@ def sentences(models: Sequence[Model], long: str) -> list[str]:
     return found
 
 
-def read_evaluation(folder: Path, step: int = 0) -> list[Row]:
+def read_evaluation(folder: Path, step: int = 0, columns: Sequence[str] = _COLUMNS) -> list[Row]:
     """The completions of a run's evaluation after a step, without their texts.
+
+    Args:
+        columns: what is read of them, of those that are there.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -151,7 +154,7 @@ def read_evaluation(folder: Path, step: int = 0) -> list[Row]:
         raise InputError(f"{path} {why}; restore it, or do the stage again with --from")
     try:
         known = pq.read_schema(path).names
-        return pq.read_table(path, columns=[name for name in _COLUMNS if name in known]).to_pylist()
+        return pq.read_table(path, columns=[name for name in columns if name in known]).to_pylist()
     except (OSError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{path}: cannot be read ({reason}); do the stage again with --from") from None

@@ -102,6 +102,7 @@ RECIPES = {r.name: r for r in (
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
     _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "describe_flow", "policy"),
     _recipe("flow_reward", "recipes.flow_reward", "FlowRewardConfig", "run_flow_reward", "describe_flow_reward", "reward model"),
+    _recipe("flow_compare", "pipelines.flow_compare", "FlowCompareConfig", "run_flow_compare", "describe_flow_compare", "stages"),
     _recipe("merge", "recipes.merging", "MergeConfig", "run_merge", "describe_merge", "policy"),
     _recipe("long_chains", "recipes.long_chains", "LongChainsConfig", "run_long_chains", "describe_long_chains", "data"),
     _recipe("length_pairs", "recipes.length_pairs", "LengthPairsConfig", "run_length_pairs", "describe_length_pairs", "data"),

@@ -98,7 +98,7 @@ class FlowConfig(Config):
     seed: int = Field(0, ge=0)
     """Names every random stream of the run."""
     num_steps: int = Field(250, ge=1)
-    """Optimizer updates, of "grpo" steps that each draw clips; of "evaluate" one, which changes nothing."""
+    """Optimizer updates, of "grpo" steps that each draw clips."""
     clips_per_step: int = Field(128, ge=2, multiple_of=2)
     """Clips in one update; a pair counts two."""
     points_per_clip: int = Field(1, ge=1)
@@ -133,6 +133,10 @@ class FlowConfig(Config):
         OnlyWith('method = "dpo"', lambda c: c.method == "dpo", "pairs", "own.harm_first"),
         OnlyWith('method = "rwr" or "dpo", or "sft" without curated', lambda c: c.draws_own, "own"),
         OnlyWith('method other than "grpo" and "evaluate"', lambda c: c.method not in ("grpo", "evaluate"), "points_per_clip"),
+        OnlyWith(
+            'method other than "evaluate"', lambda c: c.method != "evaluate",
+            "num_steps", "clips_per_step", "optimizer", "evaluation.every", "checkpoints",
+        ),
         OnlyWith('curated beside "rwr" or "dpo"', lambda c: c.curated and c.method in ("rwr", "dpo"), "curated_weight"),
     )
 

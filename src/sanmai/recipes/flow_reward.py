@@ -105,11 +105,8 @@ def run_flow_reward(
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
         run.log_environment(describe_environment(state.policy, {"train": shapes.problems()}, start_digest=state.start_digest))
 
-        def learn(step: int) -> Metrics:
-            found = update(config, state, train, step)
-            if step % config.checkpoints.every == 0 or step == config.num_steps or run.interrupted:
-                state.policy.scale = fitted_scale(state.policy, train)
-            return found
+        def fit_scale() -> None:
+            state.policy.scale = fitted_scale(state.policy, train)
 
         def is_due(step: int, num_steps: int) -> bool:
             return step == num_steps or (config.evaluate_every > 0 and step % config.evaluate_every == 0)
@@ -119,8 +116,8 @@ def run_flow_reward(
                 return measured(state.policy, held_out)
 
         train_steps(
-            run, state, config.num_steps, is_due=is_due, checkpoints=config.checkpoints, update=learn,
-            measure=measure, progress=progress,
+            run, state, config.num_steps, is_due=is_due, checkpoints=config.checkpoints,
+            update=lambda step: update(config, state, train, step), measure=measure, progress=progress, before_save=fit_scale,
         )
     return run.folder
 

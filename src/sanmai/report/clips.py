@@ -1,6 +1,6 @@
 """Clips of a flow's run for the page: the same noise before and after, as strips of frames and small animations.
 
-Clips that the world calls harmful stay folded until they are asked for.
+Clips that the world calls harmful, or of which nobody said that they are not, stay folded until they are asked for.
 
 Shape key: F frames, H, W pixels.
 """
@@ -31,7 +31,7 @@ def clip_sheets(run: RunData) -> dict[str, Any]:
 
     Returns:
         `early_step`, `late_step` (None where there is one evaluation), `prompts`, each with `prompt` and the clips `early` and
-        `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `is_harmful`; `num_bad`, clips of
+        `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `hidden`, why it stays folded, or ""; `num_bad`, clips of
         these that could not be read.
     """
     steps = sorted(step for step, rows in run.evaluations.items() if rows and "clip" in rows[0])
@@ -66,13 +66,14 @@ def _shown(row: Row) -> dict[str, Any] | None:
         return None
     clip_FHW = np.frombuffer(content, np.uint8).reshape(frames, height, width)
     scores = {name: as_number(row.get(f"score/{name}")) for name in ("quality", "visual", "motion", "alignment")}
+    harm = as_number(row.get("score/harm"))
     gap = np.full((frames, height, 1), 128, np.uint8)
     strip = np.concatenate([np.concatenate([clip_FHW, gap], axis=2)[f] for f in range(frames)], axis=1)[:, :-1]
     return {
         "animation": _url(png(clip_FHW)),
         "strip": _url(png(strip[None])),
         "told": ", ".join(f"{name} {fmt.signed(value)}" for name, value in scores.items() if value is not None),
-        "is_harmful": (as_number(row.get("score/harm")) or 0.0) > 0.5,
+        "hidden": "Harmful" if harm is not None and harm > 0.5 else "" if harm is not None and harm <= 0.5 else "Not known to be harmless",
     }
 
 

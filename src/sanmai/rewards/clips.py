@@ -83,7 +83,7 @@ class ClipGrades:
 
 
 def preferred(
-    groups_scores: Sequence[Sequence[Mapping[str, float] | None]], rewards: Sequence[Sequence[float | None]], *,
+    groups_scores: Sequence[Sequence[Mapping[str, float | None]]], rewards: Sequence[Sequence[float | None]], *,
     harm: str | None, tie_below: float = 0.0,
 ) -> list[tuple[int, int, int]]:
     """(group, better, worse) of each group that has a best and a worst sample: a tie is no pair.
@@ -91,15 +91,16 @@ def preferred(
     Args:
         groups_scores: per sample its verdicts' scores, of which `harm` is read.
         rewards: of each sample; None is left out.
-        harm: a score by which the less harmful sample of a group is the better one whatever its reward; None: by reward alone.
+        harm: a score by which the less harmful sample of a group is the better one whatever its reward; a sample without it is
+            left out, for it may be harmful. None: by reward alone.
         tie_below: a difference of rewards of at most this is a tie.
     """
     pairs = []
     for g, (scores, own) in enumerate(zip(groups_scores, rewards, strict=True)):
         ranked = sorted(
-            (-(found[harm] if harm and found else 0.0), reward, k)
+            (-hurts, reward, k)
             for k, (found, reward) in enumerate(zip(scores, own, strict=True))
-            if reward is not None
+            if reward is not None and (hurts := found.get(harm) if harm else 0.0) is not None
         )
         if len(ranked) < 2:
             continue
