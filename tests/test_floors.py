@@ -16,7 +16,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "sanmai"
 FLOORS = [
     {"types", "activity", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs"}, {"data"},
     {"answers", "refusals", "policies"}, {"rewards"}, {"rollout", "train"}, {"search", "cluster", "instruments"},
-    {"attack", "score"}, {"learn"}, {"recipes"}, {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"},
+    {"attack", "score"}, {"learn"}, {"recipes"}, {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"}, {"annotate"},
     {"api"}, {"cli", "__init__"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}

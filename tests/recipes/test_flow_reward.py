@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 
+from sanmai.data.clip_pairs import ClipPair, load_clip_pairs, write_clip_pairs
+from sanmai.learn.clips import judged_own_clips
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.reward import BLIND, HEADS, load_flow_reward
@@ -82,9 +85,11 @@ def test_a_stop_in_the_very_step_of_an_update_saves_the_scale_of_its_own_weights
         log_step(self, step, *rest)
 
     monkeypatch.setattr(Run, "log_step", stopping)
-    run_flow_reward(FlowRewardConfig.read(SMALL), tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        run_flow_reward(FlowRewardConfig.read(SMALL), tmp_path / "run")
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000007"]
-    saved, pairs = load_flow_reward(FlowModelConfig(name=str(tmp_path / "run")), SHAPE), judged_pairs(FlowRewardConfig.read(SMALL))
+    saved = load_flow_reward(FlowModelConfig(name=str(tmp_path / "run")), SHAPE)
+    pairs = judged_pairs(FlowRewardConfig.read(SMALL))
     found = saved.scores_of(torch.cat([pairs.first_NFHW[:600], pairs.second_NFHW[:600]]), pairs.prompts[:600] * 2)
     assert all(values.mean().abs() < 1e-3 and abs(values.std() - 1) < 1e-3 for values in found.values())
 
@@ -117,3 +122,58 @@ def test_a_folder_of_another_kind_is_no_reward_model(trained, tmp_path):
     load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS).save(tmp_path / "flow")
     with pytest.raises(InputError, match="is of kind 'flow'; expected 'flow reward model'"):
         load_flow_reward(FlowModelConfig(name=str(tmp_path / "flow")), SHAPE)
+
+
+def judged_file(path, count=40, **changed):
+    """Pairs of a clean and a marked clip; visual quality is told of half of them alone, alignment of none."""
+    made = shapes.clean_clips(count, seed=(1,))
+    pairs = []
+    for k, (clip, prompt) in enumerate(zip(made.clips_BFHW, made.prompts, strict=True)):
+        marked = clip * 0.6
+        marked[:, 0, :2] = 1.0
+        first, second = ((c * 255).round().astype("uint8").tobytes() for c in (clip, marked))
+        said = {"visual": 1 if k % 2 else None, "motion": 0, "alignment": None, "harm": -1, **changed}
+        pairs.append(ClipPair(f"p{k}", prompt, first, second, SHAPE, said))
+    write_clip_pairs(path, pairs, ["visual", "motion", "alignment", "harm"])
+    return str(path)
+
+
+def test_pairs_that_people_judged_are_learned_from_and_what_nobody_could_tell_is_in_no_figure(tmp_path):
+    path = judged_file(tmp_path / "said.parquet")
+    small = {name: value for name, value in SMALL.items() if name != "train_pairs"}
+    settings = FlowRewardConfig.read({**small, "pairs": path, "held_out_pairs": 20, "num_steps": 12, "pairs_per_step": 8})
+    run = run_flow_reward(settings, tmp_path / "run")
+    last = metrics_of(run)[-1]
+    assert last["eval/accuracy_harm"] == 1.0 and last["eval/accuracy_visual"] == 1.0 and last["eval/tie_share_motion"] == 1.0
+    assert not any(name.endswith("_alignment") for line in metrics_of(run) for name in line)
+    # At the start all scores are near equal: with the right denominator a head's loss is -log P(first) = log(1 + k) at k = 5
+    # whatever the share of pairs that it has, a third of it here, the mean over the three heads that have any.
+    assert metrics_of(run)[1]["loss/visual"] == pytest.approx(math.log(6.0) / 3, rel=0.2)
+    for changed in ({"flow": "x"}, {"train_pairs": 7}):
+        with pytest.raises(InputError, match="is read only with pairs = none"):
+            FlowRewardConfig.read({"pairs": path, **changed})
+    with pytest.raises(InputError, match="at least 2 besides"):
+        run_flow_reward(FlowRewardConfig.read({**small, "pairs": path}), tmp_path / "more")
+
+
+def test_a_flow_learns_from_judged_pairs_and_harm_first_needs_to_know_harm(tmp_path):
+    load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS).save(tmp_path / "flow")
+    path = judged_file(tmp_path / "said.parquet", 8)
+
+    def learned(**own):
+        return judged_own_clips(load_clip_pairs(path), {"visual": 1.0}, shape=SHAPE, source=path, **own).pairs
+
+    assert len(learned(harm_first=False)) == 4 and len(learned(harm_first=True)) == 8  # visual is told of every other pair
+    assert all(better.name.endswith("/0") for better, _ in learned(harm_first=True))
+    settings = {"method": "dpo", "num_steps": 1, "clips_per_step": 8, "sampling": {"steps": 2}, "own": {"pairs": path},
+                "evaluation": {"clips_per_prompt": 1}, "model": {"name": str(tmp_path / "flow")}}  # fmt: skip
+    run = run_flow(FlowConfig.read(settings), tmp_path / "run")
+    assert metrics_of(run)[0]["own/pairs"] == 4 and metrics_of(run)[1]["loss/dpo"] == pytest.approx(math.log(2.0), abs=1e-6)
+    judged_file(tmp_path / "said.parquet", 8, harm=None, visual=0)
+    for own in ({"harm_first": True}, {"harm_first": False}):
+        with pytest.raises(InputError, match="no pair has a better clip"):
+            learned(**own)
+    with pytest.raises(InputError, match=r"own\.pairs"):
+        FlowConfig.read({**settings, "method": "rwr"})
+    with pytest.raises(InputError, match=r"own\.groups = 5 is read only with own\.pairs = none"):
+        FlowConfig.read({**settings, "own": {"pairs": path, "groups": 5}})

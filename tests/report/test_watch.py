@@ -18,9 +18,10 @@ from pipeline_folder import make_pipeline_folder
 from run_folder import make_run_folder
 
 from sanmai.report import live
+from sanmai.report.doors import is_loopback
 from sanmai.report.html import render
 from sanmai.report.load import load_run
-from sanmai.report.watch import is_loopback, make_app, watch
+from sanmai.report.watch import make_app, watch
 from sanmai.types import InputError
 
 uvicorn = pytest.importorskip("uvicorn")

@@ -1,8 +1,9 @@
-"""Commands around a model in use: it is served, its prompts are advised on, its traffic is watched."""
+"""Commands around a model in use: it is served, its prompts advised on, its traffic watched, its answers compared."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,3 +202,51 @@ def monitor(
         answer_data(found)
     if strict and found["alarms"]:
         raise typer.Exit(3)
+
+
+@app.command()
+def annotate(
+    pairs: Annotated[
+        Path, typer.Argument(metavar="PAIRS", help="Pairs of texts or clips, a Parquet file of a flow's rollouts, or its run.")
+    ],
+    answers: Annotated[
+        Path | None, typer.Option(metavar="FILE.sqlite", help="Where answers are kept; by default beside PAIRS.")
+    ] = None,
+    dimension: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[=QUESTION]", help="What is asked; by default what suits texts or clips.")
+    ] = None,
+    gold: Annotated[
+        Path | None, typer.Option(metavar="PAIRS", help="Gold questions: pairs whose answer is known, mixed among the others.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Names the order and the sides of each annotator.")] = 0,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Serve nothing: write what was said, .jsonl of texts, .parquet of clips.")
+    ] = None,
+    least_gold: Annotated[
+        float, typer.Option(min=0, max=1, help="Of --export: leave out annotators with a smaller share of gold answers right.")
+    ] = 0.0,
+    host: Annotated[str, typer.Option(help="Address to listen on; one that others can reach asks for a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8485,
+    token: Annotated[
+        str | None, typer.Option(help="What a browser must give, also on this machine; made up where the address needs one.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Let people compare pairs of texts or clips on a page, blind and by dimension; export pairs that recipes learn from."""
+    from sanmai.annotate.app import annotate as serve_page
+    from sanmai.annotate.export import lines_of, write_export
+    from sanmai.annotate.items import load_items
+    from sanmai.annotate.store import Store
+
+    told = lambda line: say(printable(line))  # noqa: E731
+    items = load_items(pairs, gold=gold, dimensions=dimension or (), seed=seed, on_warning=told)
+    kept = answers or pairs.with_name(f"{pairs.name}.answers.sqlite")
+    if export is None:
+        if least_gold:
+            raise InputError("--least-gold belongs to --export")
+        serve_page(items, kept, host=host, port=port, token=token, say=told)
+        return
+    if not kept.is_file():
+        raise InputError(f"{kept}: no answers there yet; serve the page first, or name them by --answers")
+    summary, count = write_export(items, Store(kept, items.digest).answers(), export, least_gold=least_gold)
+    answer([*map(printable, lines_of(summary)), f"{count} pairs written to {export}."], pairs=count, **asdict(summary))

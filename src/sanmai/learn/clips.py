@@ -6,7 +6,7 @@ Shape key: B clips.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
@@ -14,7 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.config import Config, OnlyWith
+from sanmai.data.clip_pairs import ClipPair
 from sanmai.policies.flow.config import FlowSamplingConfig, GuideConfig
 from sanmai.policies.flow.policy import FlowPolicy
 from sanmai.rewards.clips import TRUE, ClipGrades, preferred
@@ -25,6 +26,9 @@ from sanmai.types import Graded, Group, InputError, Metrics, Problem
 
 
 class OwnClipsConfig(Config):
+    pairs: str | None = None
+    """Parquet file of judged pairs of clips, such as `sanmai annotate --export` writes, to learn from in place of clips that the
+    policy draws: in each dimension its judgement counts with that dimension's weight in `reward`."""
     groups: int = Field(1600, ge=1)
     """Groups of clips that the starting policy draws before the first step, prompts in turn."""
     group_size: int = Field(2, ge=2)
@@ -33,6 +37,10 @@ class OwnClipsConfig(Config):
     """A difference of rewards of at most this is a tie, which is no pair."""
     harm_first: bool = False
     """Of two clips the less harmful one is better whatever else is rewarded."""
+
+    only_with = (
+        OnlyWith("pairs = none", lambda c: c.pairs is None, "groups", "group_size", "tie_below"),
+    )
 
 
 class FlowEvaluationConfig(Config):
@@ -100,6 +108,47 @@ def draw_own_clips(
     if not graded:
         raise InputError("none of the policy's own clips could be graded, so there is nothing to learn from")
     return OwnClips(groups, graded, [(made[g][better], made[g][worse]) for g, better, worse in chosen])
+
+
+def judged_own_clips(
+    pairs: Sequence[ClipPair], weights: Mapping[str, float], *, harm_first: bool, shape: tuple[int, int, int], source: str
+) -> OwnClips:
+    """Judged pairs as what is learned from; ties are none, and with `harm_first` neither is a pair whose harm nobody could tell.
+
+    Args:
+        weights: of what was said in each dimension; what nobody could tell counts nothing.
+
+    Raises:
+        InputError: clips of another shape, or none of the pairs has a better one.
+    """
+    check_clips(pairs, source, shape)
+    found = []
+    for pair in pairs:
+        harm = pair.said.get("harm")
+        if harm_first and harm is None:
+            continue
+        ahead = sum(weight * (pair.said.get(name) or 0) for name, weight in weights.items())
+        ahead = -float(harm) if harm_first and harm else ahead
+        if ahead:
+            both = [
+                OwnClip(f"judged/{pair.id}/{k}", pixels(clip, shape), pair.prompt, 0.0)
+                for k, clip in enumerate((pair.first, pair.second))
+            ]
+            found.append((both[0], both[1]) if ahead > 0 else (both[1], both[0]))
+    if not found:
+        raise InputError(f"{source}: no pair has a better clip by the weights of `reward`, so there is nothing to learn from")
+    return OwnClips([], [clip for pair in found for clip in pair], found)
+
+
+def check_clips(pairs: Sequence[ClipPair], source: str, shape: tuple[int, int, int]) -> None:
+    """InputError where a clip is not of this shape."""
+    if odd := next((pair for pair in pairs if tuple(pair.shape) != shape), None):
+        raise InputError(f"{source}: pair {odd.id[:80]} has clips of {list(odd.shape)}; expected {list(shape)}")
+
+
+def pixels(clip: bytes, shape: tuple[int, int, int]) -> Tensor:
+    """Grey values of a byte as numbers in 0..1."""
+    return torch.frombuffer(bytearray(clip), dtype=torch.uint8).reshape(shape).float() / 255.0
 
 
 class ClipEvaluator:

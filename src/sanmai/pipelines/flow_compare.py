@@ -26,13 +26,14 @@ from sanmai.pipelines.flow_table import write_table
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.wiring import Pipeline, refuse_given
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig, GuideConfig
-from sanmai.recipes.flow import ClipRewardConfig, FlowConfig
+from sanmai.recipes.flow import FlowConfig
 from sanmai.recipes.flow_reward import FlowRewardConfig
 from sanmai.train.runs import CheckpointsConfig
 from sanmai.train.step import OptimizerConfig
 
 Arm = Literal[
-    "sft", "rwr", "dpo", "harm_first", "curated", "curated_dpo", "grpo", "grpo_penalty", "guided", "guided_safe", "guided_alignment",
+    "sft", "rwr", "dpo", "harm_first", "curated", "curated_dpo", "grpo", "grpo_penalty",
+    "guided", "guided_safe", "guided_alignment",
 ]  # fmt: skip
 ARMS: dict[Arm, str] = {
     "sft": "SFT on the winners of its own clips",
@@ -118,9 +119,9 @@ def _stages(config: FlowCompareConfig) -> Iterator[Stage]:
         yield Stage("pretrain", "flow", config.pretrain.model_copy(update={"seed": first}), "the base, of flawed clips")
     reward = config.reward.model_copy(update={"seed": first, "flow": base})
     yield Stage("reward", "flow_reward", reward, "what people would say of the base's clips, by heads")
-    made = list(config.arms)
+    made: list[Arm] = list(config.arms)
     if "curated_dpo" in made:  # it begins where this ends
-        made = [arm for arm in made if arm not in ("curated", "curated_dpo")] + ["curated", "curated_dpo"]
+        made = [*(arm for arm in made if arm not in ("curated", "curated_dpo")), "curated", "curated_dpo"]
     for arm in made:  # so that what was not reached is whole arms, not seeds of all
         for seed in config.seeds:
             yield _arm(config, arm, seed, base)
@@ -167,7 +168,7 @@ def _changes(config: FlowCompareConfig, arm: Arm) -> dict[str, Any]:
 
 
 def _write(config: FlowCompareConfig, stages: Graph, progress: Any) -> None:
-    write_table(stages, config.arms, config.seeds, ARMS, progress)
+    write_table(stages, config.arms, config.seeds, {str(arm): title for arm, title in ARMS.items()}, progress)
 
 
 run_flow_compare = Pipeline("flow_compare", graph, models=lambda config: (), tables=_write)

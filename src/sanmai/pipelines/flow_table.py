@@ -98,7 +98,7 @@ def orders_of(rows_of: Mapping[str, ArmRows]) -> list[Order]:
     def equal(expected: str, one: Mapping[Clip, float] | None, other: Mapping[Clip, float] | None) -> None:
         if one and other:
             change = _paired(one, other)
-            is_equal = -_NEAR <= change.low and change.high <= _NEAR
+            is_equal = change.low >= -_NEAR and change.high <= _NEAR
             found.append(Order(expected, change, "appears" if is_equal else "differs" if change.sign else "undecided"))
 
     larger("Flow-DPO wins more than Flow-RWR", wins.get("rwr"), wins.get("dpo"))
@@ -117,7 +117,9 @@ def orders_of(rows_of: Mapping[str, ArmRows]) -> list[Order]:
     larger("guidance by quality raises harm", bases.get("guided"), harms.get("guided"))
     larger("guidance that shuns harm has less of it", harms.get("guided_safe"), harms.get("guided"))
     if {"guided", "guided_alignment"} <= set(rows_of):
-        one, other = ({name: wins_of(rows_of[arm], f"score/{name}") for name in QUALITY} for arm in ("guided", "guided_alignment"))
+        one, other = (
+            {name: wins_of(rows_of[arm], f"score/{name}") for name in QUALITY} for arm in ("guided", "guided_alignment")
+        )
         larger("guidance by alignment alone wins more in alignment", one["alignment"], other["alignment"])
         larger("guidance by alignment alone wins less in visual quality", other["visual"], one["visual"])
     return found

@@ -21,8 +21,17 @@ import torch
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.data.clip_pairs import load_clip_pairs
 from sanmai.data.curriculum import draw
-from sanmai.learn.clips import ClipEvaluator, FlowEvaluationConfig, OwnClip, OwnClips, OwnClipsConfig, draw_own_clips
+from sanmai.learn.clips import (
+    ClipEvaluator,
+    FlowEvaluationConfig,
+    OwnClip,
+    OwnClips,
+    OwnClipsConfig,
+    draw_own_clips,
+    judged_own_clips,
+)
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.learner import Learner
 from sanmai.learn.loop import train_steps
@@ -132,6 +141,7 @@ class FlowConfig(Config):
         OnlyWith('method = "grpo"', lambda c: c.method == "grpo", "rollouts_per_prompt", "drawing", "loss"),
         OnlyWith('method = "dpo"', lambda c: c.method == "dpo", "pairs", "own.harm_first"),
         OnlyWith('method = "rwr" or "dpo", or "sft" without curated', lambda c: c.draws_own, "own"),
+        OnlyWith('method = "sft" or "dpo"', lambda c: c.method in ("sft", "dpo"), "own.pairs"),
         OnlyWith('method other than "grpo" and "evaluate"', lambda c: c.method not in ("grpo", "evaluate"), "points_per_clip"),
         OnlyWith(
             'method other than "evaluate"', lambda c: c.method != "evaluate",
@@ -142,7 +152,7 @@ class FlowConfig(Config):
 
     @property
     def draws_own(self) -> bool:
-        """It learns from clips that the starting policy drew."""
+        """It learns from clips that the starting policy drew, or from judged pairs in their place."""
         return self.method in ("rwr", "dpo") or (self.method == "sft" and not self.curated)
 
     @property
@@ -193,8 +203,9 @@ def run_flow(
         grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward)
         load = partial(load_flow, shape=SHAPE, words=shapes.WORDS)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load)
+        origin = {"train": asked} | ({} if config.own.pairs is None else {"pairs": load_clip_pairs(config.own.pairs)})
         facts = describe_environment(
-            state.policy, {"train": asked}, start_digest=state.start_digest,
+            state.policy, origin, start_digest=state.start_digest,
             reward=None if reward is None else getattr(reward, "__qualname__", type(reward).__qualname__),
         )
         run.log_environment(facts)
@@ -282,6 +293,11 @@ class FlowSteps:
 
     def _draw_own(self, start: FlowPolicy) -> OwnClips:
         config = self._config
+        if config.own.pairs is not None:
+            weights, name = config.reward.weights, config.own.pairs
+            return judged_own_clips(
+                load_clip_pairs(name), weights, harm_first=config.own.harm_first, shape=SHAPE, source=name
+            )
         own = draw_own_clips(
             start, self._asked, self._grades, config.own, seed=config.seed, grading=config.grading,
             sampling=FlowSamplingConfig(steps=config.sampling.steps, shift=config.sampling.shift),
@@ -387,7 +403,9 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
         "grpo": f"Flow-GRPO: {config.clips_per_step} new clips a step in groups of {config.rollouts_per_prompt}, drawn in "
         f"{config.drawing.steps} steps with noise.",
     }[config.method]
-    if config.draws_own:
+    if config.draws_own and config.own.pairs is not None:
+        yield f"In place of its own clips: {len(load_clip_pairs(config.own.pairs))} pairs of {config.own.pairs}."
+    elif config.draws_own:
         yield f"Its own clips: {config.own.groups} groups of {config.own.group_size}, drawn before the first step."
     if config.method != "pretrain":
         parts = ", ".join(f"{name} {weight:g}" for name, weight in config.reward.weights.items() if weight)

@@ -22,7 +22,9 @@ from pydantic import Field
 from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
+from sanmai.data.clip_pairs import load_clip_pairs
 from sanmai.data.curriculum import draw
+from sanmai.learn.clips import check_clips, pixels
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
 from sanmai.losses import bradley_terry, bradley_terry_ties, fitted_threshold, tie_accuracy
@@ -46,6 +48,9 @@ class FlowRewardConfig(Config):
     """Names every random stream of the run."""
     flow: str | None = None
     """Folder of a flow whose clips are judged; None: the world's flawed clips."""
+    pairs: str | None = None
+    """Parquet file of judged pairs of clips, such as `sanmai annotate --export` writes, in place of simulated judgements: the
+    last ones, in an order that the seed names, are held out and the others learned from."""
     train_pairs: int = Field(1600, ge=2)
     """Pairs of clips to one prompt that are learned from."""
     held_out_pairs: int = Field(400, ge=4)
@@ -68,7 +73,12 @@ class FlowRewardConfig(Config):
 
     only_with = (
         OnlyWith('loss = "ties"', lambda c: c.loss == "ties", "tie_width"),
+        OnlyWith("pairs = none", lambda c: c.pairs is None, "flow", "train_pairs"),
     )
+
+
+INVALID = 9
+"""The label of a pair of which a head learns nothing and is not measured."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class JudgedPairs:
     second_NFHW: Tensor
     prompts: list[str]
     said_NR: Tensor
-    """1 the first is better (of harm: has more of it), -1 the second, 0 alike; in the order of HEADS."""
+    """1 the first is better (of harm: has more of it), -1 the second, 0 alike, INVALID nobody could tell; ordered as HEADS."""
 
 
 def run_flow_reward(
@@ -100,10 +110,12 @@ def run_flow_reward(
     progress = progress or Progress.silent()
     with Run(out, "flow_reward", config) as run:
         pairs = judged_pairs(config)
-        train, held_out = _part(pairs, 0, config.train_pairs), _part(pairs, config.train_pairs, None)
+        num_train = len(pairs.prompts) - config.held_out_pairs
+        train, held_out = _part(pairs, 0, num_train), _part(pairs, num_train, None)
         load = partial(load_flow_reward, shape=SHAPE, words=shapes.WORDS)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
-        run.log_environment(describe_environment(state.policy, {"train": shapes.problems()}, start_digest=state.start_digest))
+        origin = {"train": shapes.problems()} if config.pairs is None else {"pairs": load_clip_pairs(config.pairs)}
+        run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
 
         def fit_scale() -> None:
             state.policy.scale = fitted_scale(state.policy, train)
@@ -130,7 +142,8 @@ def describe_flow_reward(config: FlowRewardConfig, out: Path, *, measure: bool) 
     count = sum(t.numel() for t in model.tensors().values())
     yield f"A reward model of {count:,} parameters with heads {', '.join(HEADS)}."
     whose = "the world's flawed clips" if config.flow is None else f"clips that {config.flow} draws"
-    yield f"{config.train_pairs} pairs of {whose} to learn from, {config.held_out_pairs} held out."
+    count = config.train_pairs if config.pairs is None else len(judged_pairs(config).prompts) - config.held_out_pairs
+    yield f"{count} pairs of {whose if config.pairs is None else config.pairs} to learn from, {config.held_out_pairs} held out."
     likelihood = f"with ties, k = {config.tie_width:g}" if config.loss == "ties" else "without ties, which are left out"
     yield f"{config.num_steps} updates of {config.pairs_per_step} pairs; Bradley-Terry {likelihood}."
     yield optimizer_words(config.optimizer)
@@ -138,6 +151,8 @@ def describe_flow_reward(config: FlowRewardConfig, out: Path, *, measure: bool) 
 
 def judged_pairs(config: FlowRewardConfig) -> JudgedPairs:
     """Training and held-out pairs in one, a function of the settings."""
+    if config.pairs is not None:
+        return _of_a_file(config.pairs, config)
     count = config.train_pairs + config.held_out_pairs
     if config.flow is None:
         clips_BFHW, prompts = _of_the_world(count, config.seed)
@@ -150,6 +165,21 @@ def judged_pairs(config: FlowRewardConfig) -> JudgedPairs:
     said_NR = torch.from_numpy(np.stack([said[name] for name in HEADS], axis=1).astype(np.int64))
     clips = torch.from_numpy(clips_BFHW)
     return JudgedPairs(clips[::2], clips[1::2], prompts[::2], said_NR)
+
+
+def _of_a_file(path: str, config: FlowRewardConfig) -> JudgedPairs:
+    found = load_clip_pairs(path)
+    if len(found) < config.held_out_pairs + 2:
+        raise InputError(f"{path}: has {len(found)} pairs; expected at least 2 besides held_out_pairs = {config.held_out_pairs}")
+    check_clips(found, path, SHAPE)
+    if not any(pair.said.get(name) is not None for pair in found for name in HEADS):
+        raise InputError(f"{path}: no pair is judged in any of {', '.join(HEADS)}; see `sanmai annotate --export`")
+    order = np.random.default_rng([config.seed]).permutation(len(found))
+    pairs = [found[k] for k in order]
+    first = torch.stack([pixels(pair.first, SHAPE) for pair in pairs])
+    second = torch.stack([pixels(pair.second, SHAPE) for pair in pairs])
+    said = [[INVALID if (value := p.said.get(name)) is None else value for name in HEADS] for p in pairs]
+    return JudgedPairs(first, second, [p.prompt for p in pairs], torch.tensor(said))
 
 
 def _of_the_world(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -197,10 +227,13 @@ def update(config: FlowRewardConfig, state: TrainingState[FlowReward], pairs: Ju
     gap_BR, said_BR = noised_gaps(model, pairs, rows, config, step), pairs.said_NR[rows].to(model.device)
     losses = {}
     for r, name in enumerate(HEADS):
-        gap_B, said_B = gap_BR[:, r], said_BR[:, r]
+        is_valid_B = said_BR[:, r] != INVALID
+        gap_B, said_B = gap_BR[is_valid_B, r], said_BR[is_valid_B, r]
         if config.loss == "ties":
+            if not len(said_B):
+                continue
             found, _ = bradley_terry_ties(
-                gap_B, torch.zeros_like(gap_B), said_B, tie_width=config.tie_width, denominator=float(len(rows))
+                gap_B, torch.zeros_like(gap_B), said_B, tie_width=config.tie_width, denominator=float(len(said_B))
             )
         else:
             ahead_B = (gap_B * said_B)[said_B != 0]
@@ -208,7 +241,7 @@ def update(config: FlowRewardConfig, state: TrainingState[FlowReward], pairs: Ju
                 continue
             found, _ = bradley_terry(ahead_B, torch.zeros_like(ahead_B), denominator=float(len(ahead_B)))
         losses[name] = found
-    if not losses:  # without ties nothing was said of any pair
+    if not losses:  # nothing that counts was said of any pair
         return {"optimizer/lr": lr}
     total = torch.stack(list(losses.values())).mean()
     total.backward()
@@ -256,23 +289,26 @@ def fitted_scale(model: FlowReward, pairs: JudgedPairs) -> dict[str, tuple[float
 def measured(model: FlowReward, pairs: JudgedPairs) -> Metrics:
     """Of held-out pairs per head: `eval/accuracy_NAME`, of those that are no tie the share told right; `eval/ties_NAME`, of the
     second half all told right as better, worse or alike, a tie being a difference below what fits the first half best;
-    `eval/tie_share_NAME`; and the means `eval/pair_accuracy`, `eval/tie_accuracy` over heads."""
+    `eval/tie_share_NAME`; and the means `eval/pair_accuracy`, `eval/tie_accuracy` over heads. Nothing is said of a head that is
+    judged in fewer than two pairs."""
     gap_NR = raw_scores(model, pairs.first_NFHW, pairs.prompts) - raw_scores(model, pairs.second_NFHW, pairs.prompts)
     metrics: Metrics = {}
-    half = len(pairs.prompts) // 2
     for r, name in enumerate(HEADS):
-        gap_N, said_N = gap_NR[:, r], pairs.said_NR[:, r]
+        is_valid_N = pairs.said_NR[:, r] != INVALID
+        gap_N, said_N = gap_NR[is_valid_N, r], pairs.said_NR[is_valid_N, r]
+        half = len(said_N) // 2
+        if not half:
+            continue
         decided_N = said_N != 0
         if bool(decided_N.any()):
             metrics[f"eval/accuracy_{name}"] = (gap_N * said_N > 0)[decided_N].float().mean().item()
         threshold = fitted_threshold(gap_N[:half], said_N[:half])
         metrics[f"eval/ties_{name}"] = tie_accuracy(gap_N[half:], said_N[half:], threshold)
         metrics[f"eval/tie_share_{name}"] = 1.0 - decided_N.float().mean().item()
-    told = [metrics[f"eval/accuracy_{name}"] for name in HEADS if f"eval/accuracy_{name}" in metrics]
-    return metrics | {
-        "eval/pair_accuracy": sum(told) / len(told) if told else 0.0,
-        "eval/tie_accuracy": sum(metrics[f"eval/ties_{name}"] for name in HEADS) / len(HEADS),
-    }
+    for mean, part in (("eval/pair_accuracy", "eval/accuracy_"), ("eval/tie_accuracy", "eval/ties_")):
+        if told := [metrics[f"{part}{name}"] for name in HEADS if f"{part}{name}" in metrics]:
+            metrics[mean] = sum(told) / len(told)
+    return metrics
 
 
 def _part(pairs: JudgedPairs, start: int, end: int | None) -> JudgedPairs:

@@ -31,8 +31,8 @@ def clip_sheets(run: RunData) -> dict[str, Any]:
 
     Returns:
         `early_step`, `late_step` (None where there is one evaluation), `prompts`, each with `prompt` and the clips `early` and
-        `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `hidden`, why it stays folded, or ""; `num_bad`, clips of
-        these that could not be read.
+        `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `hidden`, why it is folded, or "";
+        `num_bad`, clips of these that could not be read.
     """
     steps = sorted(step for step, rows in run.evaluations.items() if rows and "clip" in rows[0])
     if not steps:
@@ -64,17 +64,26 @@ def _shown(row: Row) -> dict[str, Any] | None:
     frames, height, width = shape
     if len(content) != frames * height * width or len(content) > _MOST_PIXELS:
         return None
-    clip_FHW = np.frombuffer(content, np.uint8).reshape(frames, height, width)
     scores = {name: as_number(row.get(f"score/{name}")) for name in ("quality", "visual", "motion", "alignment")}
     harm = as_number(row.get("score/harm"))
-    gap = np.full((frames, height, 1), 128, np.uint8)
-    strip = np.concatenate([np.concatenate([clip_FHW, gap], axis=2)[f] for f in range(frames)], axis=1)[:, :-1]
+    is_known = harm is not None and harm <= 0.5  # nothing else is shown at once, a NaN neither
     return {
-        "animation": _url(png(clip_FHW)),
-        "strip": _url(png(strip[None])),
+        **picture_urls(content, (frames, height, width)),
         "told": ", ".join(f"{name} {fmt.signed(value)}" for name, value in scores.items() if value is not None),
-        "hidden": "Harmful" if harm is not None and harm > 0.5 else "" if harm is not None and harm <= 0.5 else "Not known to be harmless",
+        "hidden": "Harmful" if harm is not None and harm > 0.5 else "" if is_known else "Not known to be harmless",
     }
+
+
+def picture_urls(clip: bytes, shape: tuple[int, int, int]) -> dict[str, str]:
+    """`animation` and `strip` (frames side by side) of grey pixels, PNGs as data: URLs.
+
+    Args:
+        shape: frames, height, width.
+    """
+    clip_FHW = np.frombuffer(clip, np.uint8).reshape(shape)
+    gap = np.full((*shape[:2], 1), 128, np.uint8)
+    strip = np.concatenate([np.concatenate([clip_FHW, gap], axis=2)[f] for f in range(shape[0])], axis=1)[:, :-1]
+    return {"animation": _url(png(clip_FHW)), "strip": _url(png(strip[None]))}
 
 
 def png(clip_FHW: np.ndarray) -> bytes:

@@ -13,7 +13,7 @@ from sanmai.instruments.cost import Model
 from sanmai.instruments.measures import tags_and_language
 from sanmai.recipes import RECIPES
 from sanmai.report import format as fmt
-from sanmai.report.load import Row, RunData, clusters_of, event_time, find, is_number, load_run
+from sanmai.report.load import Row, RunData, as_number, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
 from sanmai.report.speed import speed, speed_line
 from sanmai.rewards.harm import GOLD
@@ -175,7 +175,7 @@ def compare_evaluations(run: RunData) -> list[Measure]:
 
 
 def _value_of(name: str) -> Callable[[Row], float | None]:
-    return lambda row: row.get(f"score/{name}")
+    return lambda row: as_number(row.get(f"score/{name}"))
 
 
 def verdict(run: RunData, measures: Sequence[Measure]) -> str:

@@ -8,14 +8,12 @@ has changed; server-sent events tell the browser so.
 from __future__ import annotations
 
 import asyncio
-import hmac
-import ipaddress
-import secrets
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from sanmai.report.doors import add_door, listen_and_serve
 from sanmai.report.live import State, catalog, dumped, made_live, page_of, state_of, version_of
 from sanmai.report.watch_index import index_page, index_state
 from sanmai.types import InputError
@@ -45,16 +43,6 @@ class Pages:
             return page
 
 
-def is_loopback(host: str) -> bool:
-    """Only this machine can reach that address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def make_app(root: Path, *, token: str | None = None, hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")) -> Any:
     """The application.
 
@@ -68,32 +56,13 @@ def make_app(root: Path, *, token: str | None = None, hosts: tuple[str, ...] = (
     """
     try:
         from fastapi import FastAPI
-        from fastapi.middleware.trustedhost import TrustedHostMiddleware
         from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
     except ImportError:
         raise InputError("sanmai watch needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
     catalog(root)
     pages = Pages()
     app = FastAPI(title="sanmai watch", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-
-    @app.middleware("http")
-    async def guard(request: Any, call_next: Any) -> Any:
-        if request.method not in ("GET", "HEAD"):
-            return PlainTextResponse("sanmai watch only reads", status_code=405)
-        given = request.query_params.get("token")
-        if token is not None:
-            if given is not None and hmac.compare_digest(given.encode(), token.encode()):
-                there = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
-                there.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-                return there
-            if not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), token.encode()):
-                return PlainTextResponse("This page asks for the token that sanmai watch printed: ?token=...", status_code=401)
-        answer = await call_next(request)
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["X-Frame-Options"] = "DENY"
-        return answer
+    add_door(app, name="sanmai watch", cookie=COOKIE, token=token, hosts=hosts)
 
     async def live_page(folder: Path, back: str) -> Any:
         state, page = await asyncio.to_thread(lambda: (state_of(folder), pages.get(folder)))
@@ -155,20 +124,7 @@ def watch(root: Path, *, host: str = "127.0.0.1", port: int = 8484, token: str |
     Raises:
         InputError: no such folder, fastapi or uvicorn missing, or the port is taken.
     """
-    try:
-        import uvicorn
-    except ImportError:
-        raise InputError("sanmai watch needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
-    is_local = is_loopback(host)
-    if not is_local and token is None:
-        token = secrets.token_urlsafe(16)
-    app = make_app(root, token=token, **({} if is_local else {"hosts": ("*",)}))
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1, server_header=False)
-    try:
-        socket = config.bind_socket()
-    except (OSError, SystemExit):
-        raise InputError(f"--port {port}: cannot listen on {host}:{port}; it may be taken, choose another") from None
-    shown = f"[{host}]" if ":" in host else host
-    query = f"?token={token}" if token is not None else ""
-    say(f"Watching {root}: http://{shown}:{socket.getsockname()[1]}/{query}  (Ctrl-C ends it; the runs do not notice)")
-    uvicorn.Server(config).run(sockets=[socket])
+    listen_and_serve(
+        lambda **door: make_app(root, **door), host=host, port=port, token=token,
+        told=lambda address: say(f"Watching {root}: {address}  (Ctrl-C ends it; the runs do not notice)"),
+    )

@@ -22,11 +22,12 @@ _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "
 
 
 def describe_environment(
-    policy: Trained, problems: Mapping[str, Iterable[Problem]], *, start_digest: str, reward: str | None = None
+    policy: Trained, problems: Mapping[str, Iterable[object]], *, start_digest: str, reward: str | None = None
 ) -> dict[str, Any]:
     """Versions, machine, and the origin of the run: digests of everything it starts from.
 
     Args:
+        problems: by what they are for; or what else is learned from, such as judged pairs, told apart by their repr.
         start_digest: of the starting weights; see TrainingState.
         reward: names the caller's reward function, if there is one.
     """
@@ -56,7 +57,7 @@ def describe_environment(
     }
 
 
-def _lines(problems: Iterable[Problem]) -> Iterable[str]:
+def _lines(problems: Iterable[object]) -> Iterable[str]:
     return map(repr, problems)
 
 

@@ -267,7 +267,7 @@ def normals(name: tuple, count: int) -> Tensor:
 
 
 def clip_columns(clip_FHW: Tensor) -> dict[str, Any]:
-    """What the record of a clip says of it: grey values of a byte, black where it is not finite, and its frames, height and width."""
+    """What the record of a clip says of it: grey values of a byte, black where not finite, and its frames, height and width."""
     frames = (clip_FHW.nan_to_num(0.0, 0.0, 0.0) * 255.0).round().to(torch.uint8).numpy()
     return {"clip": frames.tobytes(), "clip_shape": list(frames.shape)}
 
