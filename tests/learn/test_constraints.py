@@ -201,7 +201,7 @@ def group(kind: str, **columns: list) -> Group[Credited]:
 
 def test_costs_are_relative_to_their_group_and_equal_costs_push_nothing(files):
     constraints, _ = constraints_of(Path(files["probe"]), harm={"limit": 0.0, "drives": "cost", "integral": 2.0})
-    constraints._advance("harm", 0.5)  # multiplier 1
+    constraints.advance("harm", 0.5)  # multiplier 1
     groups = [group("safety", harm=[1.0, 0.0, 0.0, None]), group("safety", harm=[1.0, 1.0])]
     groups = constraints.with_costs(groups, LossConfig(advantage_scale="none", baseline="mean"))
     # Costs -1, 0, 0 have the mean -1/3: -2/3, 1/3, 1/3; the one that cannot be told is left out.

@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from sanmai.instruments.control import Multiplier
+from sanmai.learn.clip_constraints import ClipConstraints, ClipConstraintsConfig, is_still
 from sanmai.learn.clips import OwnClip, OwnClips, clip_metrics
+from sanmai.losses import group_advantages
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.policy import clip_columns, load_flow
 from sanmai.recipes import find_recipe, resolve
@@ -21,16 +24,19 @@ from sanmai.recipes import flow as flow_module
 from sanmai.recipes.flow import SHAPE, FlowConfig, run_flow
 from sanmai.report import write_report
 from sanmai.rewards.clips import ClipGrades, preferred
-from sanmai.types import Drawn, InputError, StopReason
+from sanmai.types import Drawn, Group, InputError, StopReason
 from sanmai.world import shapes
 
 SMALL = {
     "num_steps": 4, "clips_per_step": 8, "checkpoints": {"every": 2},
     "evaluation": {"clips_per_prompt": 1}, "sampling": {"steps": 3},
 }
+LIMITS = {"sameness": {"limit": 0.0}, "stillness": {"limit": 0.1}, "every": 2, "clips_per_prompt": 2}
 METHODS = {
-    "sft": {"own": {"groups": 12}}, "rwr": {"own": {"groups": 12}}, "dpo": {"own": {"groups": 12}, "curated": 6},
-    "grpo": {"rollouts_per_prompt": 4, "drawing": {"steps": 3, "noise": "flow_grpo"}, "loss": {"kl_weight": 0.01}},
+    "sft": {"own": {"groups": 12}}, "rwr": {"own": {"groups": 12}},
+    "dpo": {"own": {"groups": 12}, "curated": 6, "constraints": LIMITS},
+    "grpo": {"rollouts_per_prompt": 4, "drawing": {"steps": 3, "noise": "flow_grpo"}, "loss": {"kl_weight": 0.01},
+             "constraints": {"harm": {"limit": 0.0, "drives": "cost"}, "every": 2, "clips_per_prompt": 2}},
 }  # fmt: skip
 
 
@@ -146,6 +152,40 @@ def test_a_tie_is_no_pair_and_harm_first_looks_at_reward_last():
     assert preferred(unknown, [[9.0, 1.0], [9.0, 1.0, 2.0]], harm="harm") == [(1, 1, 2)]
 
 
+def test_harm_above_its_limit_gives_curated_clips_a_weight(base, tmp_path):
+    policy = load_flow(FlowModelConfig(name=str(base)), SHAPE, shapes.WORDS)
+    with torch.no_grad():  # towards bright clips, whose mark is bright as well
+        policy.weights["write.bias"].fill_(-0.9)
+    policy.save(tmp_path / "bright")
+    limit = {"harm": {"limit": 0.02}, "every": 5, "clips_per_prompt": 2}
+    shared = {"num_steps": 1, "own": {"groups": 12}, "curated": 6}
+    run_flow(
+        config("dpo", tmp_path / "bright", **shared, curated_weight=0.0, constraints=limit), tmp_path / "kept", reward=own_reward
+    )
+    told = [json.loads(line) for line in (tmp_path / "kept" / "metrics.jsonl").read_text().splitlines()][1]
+    assert told["probe/harm"] == 1.0 and told["multiplier/harm"] == pytest.approx(2.0 * (1.0 - 0.02))
+    assert (tmp_path / "kept" / "probes" / "step-000001.parquet").is_file()
+    fixed = config("dpo", tmp_path / "bright", **shared, curated_weight=1.96, constraints={})
+    run_flow(fixed, tmp_path / "fixed", reward=own_reward)  # the same weight, stated
+    assert weights_of(tmp_path / "kept", 1) == weights_of(tmp_path / "fixed", 1)
+
+
+def test_a_clips_harm_costs_it_the_multiplier_and_a_still_one_is_seen():
+    clean = shapes.clean_clips(2, seed=(0,)).clips_BFHW
+    clean[1, :, 0, :2] = 1.0
+    harmless, harmful = (graded(clip, 0).credited(0.0) for clip in clean)
+    limits = ClipConstraintsConfig.model_validate({"harm": {"limit": 0.1, "drives": "cost"}})
+    found = ClipConstraints(limits, [], None, None, seed=0, sampling=None, grading=None, on_warning=print)
+    found.multipliers["harm"] = Multiplier(3.0)
+    loss = FlowConfig.read({"method": "grpo", "model": {"name": "x"}}).loss
+    (group,) = found.with_costs([Group(shapes.problems()[0], (harmless, harmful))], loss)
+    costs = [r.cost_advantage for r in group.rollouts]
+    expected = group_advantages([0.0, -1.0], loss.settings().advantage_scale, "mean")
+    assert costs == pytest.approx([3.0 * value for value in expected]) and costs[0] > 0 > costs[1]
+    assert not is_still(harmless) and is_still(graded(np.repeat(clean[:1, :1], 4, axis=1)[0], 0))
+    assert found.weight("cost") == 3.0 and found.weight("auxiliary_sft") == 0.0
+
+
 def test_where_all_clips_tie_there_is_nothing_to_learn_and_the_run_says_so(base, tmp_path):
     with pytest.raises(InputError, match="all of the policy's own clips are ties"):
         run_flow(config("dpo", base), tmp_path / "run", reward=lambda problem, clip: 1.0)
@@ -230,6 +270,12 @@ def test_a_clip_that_is_not_finite_is_in_no_figure_and_is_counted():
         ({"method": "sft", "model": {"name": "x"}, "pairs": {"beta": 3.0}}, "pairs"),
         ({"method": "evaluate", "model": {"name": "x"}, "optimizer": {"lr": 1.0}}, "read only with method other than"),
         ({"method": "evaluate", "model": {"name": "x"}, "num_steps": 7}, "read only with method other than"),
+        ({"method": "dpo", "model": {"name": "x"}, "constraints": {"harm": {"limit": 0.1}}}, "see curated"),
+        ({"method": "dpo", "model": {"name": "x"}, "curated": 4, "constraints": {"harm": {"limit": 0.1, "drives": "cost"}}},
+         "expected auxiliary_sft with 'dpo'"),
+        ({"method": "grpo", "model": {"name": "x"}, "constraints": {"sameness": {"limit": 0.1}}}, "expected kl with 'grpo'"),
+        ({"method": "sft", "model": {"name": "x"}, "curated": 4, "constraints": {"harm": {"limit": 0.1}}},
+         "read only with method"),
         ({"sampling": {"noise": "constant"}}, "drawn without it"),
         ({"reward": {"visual": 0, "motion": 0, "alignment": 0}}, "every weight is 0"),
         ({"model": {"width": 20, "heads": 3}}, "do not divide"),

@@ -9,21 +9,18 @@ pushed back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from statistics import fmean
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
-import torch
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import load_problems, normalised_prompt
 from sanmai.data.testbeds import own_testbed
-from sanmai.instruments.control import Gains, Multiplier
 from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.graders import make_rubric
-from sanmai.losses import group_advantages
+from sanmai.learn.multipliers import LimitConfig, Multipliers
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, Temperature
 from sanmai.rewards.judging.judge import JudgeConfig
@@ -39,26 +36,6 @@ _KINDS = {"harm": ("safety",), "over_refusal": ("general",), "unhelped": ("gener
 
 _VERDICTS = {"unhelped": "helped"}
 """The verdict that a measure reads where it has another name."""
-
-
-class LimitConfig(Config):
-    limit: float = Field(ge=0)
-    """What the measure may be: a share (0..1), tokens for length, nats per token for kl."""
-    drives: Literal["auxiliary_sft", "cost", "kl"] = "auxiliary_sft"
-    """What the multiplier is added to: the weight of the auxiliary SFT loss; the weight of the measure itself as a cost of
-    each rollout; the weight of the KL to the reference."""
-    integral: float = Field(2.0, ge=0)
-    """Growth of the multiplier per measurement and unit of excess: the step size of the dual ascent."""
-    proportional: float = Field(0.0, ge=0)
-    """Added while the excess lasts, per unit of it."""
-    derivative: float = Field(0.0, ge=0)
-    """Added while the measure rises, per unit that it rose since the last measurement."""
-    maximum: float = Field(8.0, gt=0)
-    """The multiplier is never above it."""
-
-    @property
-    def gains(self) -> Gains:
-        return Gains(self.integral, self.proportional, self.derivative, self.maximum)
 
 
 class ConstraintsConfig(Config):
@@ -121,7 +98,7 @@ class ConstraintsConfig(Config):
         return self
 
 
-class Constraints:
+class Constraints(Multipliers):
     """The multipliers of a run and the probe that moves them."""
 
     def __init__(
@@ -141,17 +118,13 @@ class Constraints:
         Raises:
             InputError: a probe set that cannot be used, or is not apart from what is trained on and reported.
         """
+        super().__init__(config.limits)
         self.config, self._warn = config, on_warning
-        self.multipliers = {name: Multiplier() for name in config.limits}
         self.probe = _load_probe(config, trained, reported)
         _check_independence(config, rewards, self.probe, on_warning)
         self._rubric = make_rubric(RewardsConfig(), None, [], held_out=self.probe, device=device)
         named = GoldConfig(harm_from=config.harm_from, refusal_from=config.refusal_from, judge=config.judge)
         self._gold = Gold(named, rewards, device=device, section="constraints")
-
-    def weight(self, target: Literal["auxiliary_sft", "cost", "kl"]) -> float:
-        """The sum of the multipliers that drive this."""
-        return sum(self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == target)
 
     def is_due(self, step: int) -> bool:
         """Whether to measure before this step, counted from 1."""
@@ -190,59 +163,18 @@ class Constraints:
                 )
                 continue
             metrics[f"probe/{name}"] = fmean(values)
-            self._advance(name, metrics[f"probe/{name}"])
+            self.advance(name, metrics[f"probe/{name}"])
         return groups, metrics
 
-    def observe(self, metrics: Metrics) -> None:
-        """Move the multiplier of the KL by what a step's update found."""
-        found = next((value for name, value in metrics.items() if name.startswith("policy/kl_to_reference_")), None)
-        if "kl" in self.multipliers and found is not None:
-            self._advance("kl", found)
-
     def with_costs(self, groups: Sequence[Group[Credited]], loss: LossConfig) -> list[Group[Credited]]:
-        """The groups with advantages in cost: minus the multiplier times a rollout's cost relative to its group, over all limits.
-
-        As with rewards, equal costs give no advantage; a rollout whose cost cannot be told has none and leaves the baseline.
-        """
-        settings = loss.settings()
-        driving = {
-            name: self.multipliers[name].value for name, limit in self.config.limits.items() if limit.drives == "cost"
-        }
+        """As the base's, once the judges have said what the costs read."""
+        driving = {name for name, limit in self.limits.items() if limit.drives == "cost"}
         if self._gold.tells & {_VERDICTS.get(name, name) for name in driving}:
             groups = self._gold.judged(groups)
-        found = []
-        for group in groups:
-            total = [0.0] * len(group.rollouts)
-            for name, multiplier in driving.items():
-                costs = [None if (value := value_of(name, r)) is None else -value for r in group.rollouts]
-                baseline = "leave_one_out" if settings.baseline == "leave_one_out" else "mean"
-                scale = "std" if settings.advantage_scale in ("std", "batch_std") else "none"
-                relative = group_advantages(costs, scale, baseline)
-                total = [t + multiplier * a for t, a in zip(total, relative, strict=True)]
-            credited = (replace(r, cost_advantage=cost) for r, cost in zip(group.rollouts, total, strict=True))
-            found.append(Group(group.problem, tuple(credited)))
-        return found
+        return super().with_costs(groups, loss)
 
-    def metrics(self) -> Metrics:
-        """`multiplier/NAME`: the multipliers in force."""
-        return {f"multiplier/{name}": multiplier.value for name, multiplier in self.multipliers.items()}
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """The multipliers as tensors, for the run state."""
-        return {
-            f"multiplier/{name}": torch.tensor([m.value, m.integral, m.last], dtype=torch.float64)
-            for name, m in self.multipliers.items()
-        }
-
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """The multipliers as `state` gave them."""
-        for name in self.multipliers:
-            if (saved := state.get(f"multiplier/{name}")) is not None:
-                self.multipliers[name] = Multiplier(*saved.tolist())
-
-    def _advance(self, name: str, measured: float) -> None:
-        limit = self.config.limits[name]
-        self.multipliers[name] = self.multipliers[name].advanced(measured, limit.limit, limit.gains)
+    def cost_of(self, name: str, rollout: Graded) -> float | None:
+        return value_of(name, rollout)
 
 
 def value_of(name: str, rollout: Graded) -> float | None:

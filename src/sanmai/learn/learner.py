@@ -13,10 +13,10 @@ import numpy as np
 from torch import Tensor
 
 from sanmai.learn.auxiliary_sft import AuxiliarySft
-from sanmai.learn.constraints import Constraints
 from sanmai.learn.credit import Shown, credited, flattened, silent_share, token_metrics
 from sanmai.learn.entropy import AdaptiveEntropy
 from sanmai.learn.failure import with_bundle
+from sanmai.learn.multipliers import Multipliers
 from sanmai.learn.step_rollouts import Written
 from sanmai.rollout.credit import minibatches, trained_rollouts, with_advantages
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
@@ -43,7 +43,7 @@ class Learner:
     def __init__(
         self, run: Run, state: TrainingState, loss: LossConfig, optimizer: OptimizerConfig, *, seed: int,
         num_updates: int, temperature: float, max_tokens: int, newest_alone: bool,
-        auxiliary_sft: AuxiliarySft | None, constraints: Constraints | None,
+        auxiliary_sft: AuxiliarySft | None, constraints: Multipliers | None,
     ) -> None:
         """Args:
             seed: names how a step's rollouts are cut into updates, and those of the auxiliary SFT loss.

@@ -26,8 +26,8 @@ from sanmai.pipelines.flow_table import write_table
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.wiring import Pipeline, refuse_given
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig, GuideConfig
-from sanmai.recipes.flow import FlowConfig
 from sanmai.recipes.flow_reward import FlowRewardConfig
+from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.train.runs import CheckpointsConfig
 from sanmai.train.step import OptimizerConfig
 

@@ -15,20 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
-from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
 from sanmai.data.clip_pairs import load_clip_pairs
 from sanmai.data.curriculum import draw
+from sanmai.learn.clip_constraints import ClipConstraints
 from sanmai.learn.clips import (
     ClipEvaluator,
-    FlowEvaluationConfig,
     OwnClip,
     OwnClips,
-    OwnClipsConfig,
     draw_own_clips,
     judged_own_clips,
 )
@@ -42,17 +39,17 @@ from sanmai.losses import PreferenceLossSettings, preference_weights
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import FlowPolicy, Points, load_flow
 from sanmai.policies.flow.reward import FlowReward, load_flow_reward
+from sanmai.recipes.flow_settings import SHAPE, FlowConfig
 from sanmai.rewards.clips import ClipGrades, Given
-from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import training_metrics
-from sanmai.train.components import LossConfig, sft_component
+from sanmai.train.components import sft_component
 from sanmai.train.environment import describe_environment
-from sanmai.train.runs import CheckpointsConfig, Run
+from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import (
     Component,
     NonFiniteError,
-    OptimizerConfig,
     Part,
     learning_rate,
     optimizer_step,
@@ -60,122 +57,6 @@ from sanmai.train.step import (
 )
 from sanmai.types import Batch, Credited, Group, InputError, Metrics, Problem
 from sanmai.world import shapes
-
-SHAPE = (shapes.FRAMES, shapes.SIDE, shapes.SIDE)
-Method = Literal["pretrain", "sft", "rwr", "dpo", "grpo", "evaluate"]
-
-
-class ClipRewardConfig(Config):
-    model: str | None = None
-    """Folder of a reward model (recipe flow_reward) that rewards by its heads. None: the world's own truth."""
-    visual: float = 1.0
-    """Weight of a deviation of visual quality."""
-    motion: float = 1.0
-    """Weight of a deviation of motion quality."""
-    alignment: float = 1.0
-    """Weight of a deviation of what the prompt asks for."""
-    harm: float = 0.0
-    """Weight of harm; below 0 it is shunned."""
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """By dimension."""
-        return {"visual": self.visual, "motion": self.motion, "alignment": self.alignment, "harm": self.harm}
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not any(self.weights.values()):
-            raise ValueError("every weight is 0: nothing is rewarded")
-        return self
-
-
-class PairLossConfig(Config):
-    beta: float = Field(100.0, gt=0)
-    """Weight of the KL in Flow-DPO, by the reduction below: with "sum" the same pull has a beta that is D times smaller."""
-    reduction: Literal["mean", "sum"] = "mean"
-    """Squared errors of velocities over the dimensions of a clip: their mean, as published betas have it, or their sum."""
-    decay: float = Field(0.0, ge=0)
-    """beta falls with time as (1 - t)^decay: 2 is what the derivation gives, 0 (constant) what works better in practice."""
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    """Share of pairs taken to be the wrong way round."""
-
-
-class FlowConfig(Config):
-    method: Method = "pretrain"
-    """"pretrain" on the world's flawed clips; "sft" on winners of its own clips, "rwr" on all of them by reward, "dpo" on their
-    pairs; "grpo" on new clips in each step; "evaluate" trains nothing and shows what guidance does."""
-    seed: int = Field(0, ge=0)
-    """Names every random stream of the run."""
-    num_steps: int = Field(250, ge=1)
-    """Optimizer updates, of "grpo" steps that each draw clips."""
-    clips_per_step: int = Field(128, ge=2, multiple_of=2)
-    """Clips in one update; a pair counts two."""
-    points_per_clip: int = Field(1, ge=1)
-    """Times and noises at which each clip is scored in an update, of which the mean counts; not for "grpo", which scores its
-    steps."""
-    without_prompt: float = Field(0.1, ge=0, lt=1)
-    """Of "pretrain": share of clips that are learned without their prompt, which prompt_scale needs."""
-    curated: int = Field(0, ge=0)
-    """Clean clips without harm to imitate: "sft" then learns from them instead of its own winners, the others beside theirs."""
-    curated_weight: float = Field(1.0, gt=0, le=1e6)
-    """Weight of that loss beside another method's."""
-    rollouts_per_prompt: int = Field(16, ge=2)
-    """Of "grpo": clips of a prompt in a step, whose mean reward is the baseline."""
-    model: FlowModelConfig = FlowModelConfig()
-    sampling: FlowSamplingConfig = FlowSamplingConfig()
-    """Of evaluation and of a policy's own clips, which are drawn without guidance."""
-    drawing: FlowSamplingConfig = FlowSamplingConfig(steps=10, noise="flow_grpo")
-    """Of the clips that "grpo" learns from; it needs noise."""
-    own: OwnClipsConfig = OwnClipsConfig()
-    reward: ClipRewardConfig = ClipRewardConfig()
-    pairs: PairLossConfig = PairLossConfig()
-    loss: LossConfig = LossConfig()
-    """Of "grpo"."""
-    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4, micro_tokens=512)
-    grading: GradingConfig = GradingConfig()
-    evaluation: FlowEvaluationConfig = FlowEvaluationConfig()
-    checkpoints: CheckpointsConfig = CheckpointsConfig(every=50)
-
-    only_with = (
-        OnlyWith('method = "pretrain"', lambda c: c.method == "pretrain", "without_prompt"),
-        OnlyWith('method = "grpo"', lambda c: c.method == "grpo", "rollouts_per_prompt", "drawing", "loss"),
-        OnlyWith('method = "dpo"', lambda c: c.method == "dpo", "pairs", "own.harm_first"),
-        OnlyWith('method = "rwr" or "dpo", or "sft" without curated', lambda c: c.draws_own, "own"),
-        OnlyWith('method = "sft" or "dpo"', lambda c: c.method in ("sft", "dpo"), "own.pairs"),
-        OnlyWith('method other than "grpo" and "evaluate"', lambda c: c.method not in ("grpo", "evaluate"), "points_per_clip"),
-        OnlyWith(
-            'method other than "evaluate"', lambda c: c.method != "evaluate",
-            "num_steps", "clips_per_step", "optimizer", "evaluation.every", "checkpoints",
-        ),
-        OnlyWith('curated beside "rwr" or "dpo"', lambda c: c.curated and c.method in ("rwr", "dpo"), "curated_weight"),
-    )
-
-    @property
-    def draws_own(self) -> bool:
-        """It learns from clips that the starting policy drew, or from judged pairs in their place."""
-        return self.method in ("rwr", "dpo") or (self.method == "sft" and not self.curated)
-
-    @property
-    def keeps_reference(self) -> bool:
-        return self.method == "dpo" or (self.method == "grpo" and self.loss.kl_weight > 0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.method == "grpo" and self.drawing.noise == "none":
-            raise ValueError('drawing.noise = "none": without noise a step has no log-prob, which grpo needs')
-        if self.method == "grpo" and (baseline := self.loss.settings().baseline) in ("greedy", "value"):
-            raise ValueError(f"loss: baseline {baseline!r} is of texts alone: a flow has no likeliest clip and no value head")
-        if self.sampling.noise != "none":
-            raise ValueError(f"sampling.noise = {self.sampling.noise!r}: clips that are compared are drawn without it")
-        if self.method != "pretrain" and self.model.name == "new":
-            raise ValueError(f"model.name is not set: {self.method!r} begins with a flow, such as the folder of a pretrain run")
-        if self.curated and self.method not in ("sft", "rwr", "dpo"):
-            raise ValueError(f"curated = {self.curated}: {self.method!r} imitates no curated clips")
-        if self.method == "grpo" and self.clips_per_step % self.rollouts_per_prompt:
-            raise ValueError(f"rollouts_per_prompt = {self.rollouts_per_prompt} does not divide clips_per_step")
-        if self.method == "grpo" and self.clips_per_step // self.rollouts_per_prompt > len(shapes.prompts()):
-            raise ValueError(f"clips_per_step: more groups of {self.rollouts_per_prompt} than there are prompts")
-        return self
 
 
 def run_flow(
@@ -216,6 +97,8 @@ def run_flow(
             run, config.evaluation, asked, grades, start, seed=config.seed, sampling=config.sampling, grading=config.grading
         )
         steps = FlowSteps(config, run, state, start, grades, asked)
+        if "harm" in config.constraints.limits and config.reward.model is None and config.reward.harm and reward is None:
+            run.warn("constraints.harm is measured by the world's truth, which the policy is rewarded by as well")
 
         def measure(step: int) -> Metrics:
             with progress.phase("evaluation"):
@@ -224,6 +107,7 @@ def run_flow(
         train_steps(
             run, state, config.num_steps if config.method != "evaluate" else 1, is_due=config.evaluation.is_due,
             checkpoints=config.checkpoints, update=steps.update, measure=measure, progress=progress, rollouts=steps.rollouts,
+            before_save=steps.keep_state,
         )
     return run.folder
 
@@ -233,6 +117,11 @@ def reward_model(config: FlowConfig) -> FlowReward | None:
     if config.reward.model is None:
         return None
     return load_flow_reward(FlowModelConfig(name=config.reward.model, device=config.model.device), SHAPE)
+
+
+def plain_sampling(config: FlowConfig) -> FlowSamplingConfig:
+    """The steps of its sampling, without guidance."""
+    return FlowSamplingConfig(steps=config.sampling.steps, shift=config.sampling.shift)
 
 
 class FlowSteps:
@@ -247,10 +136,18 @@ class FlowSteps:
         self._learner: Learner | None = None
         if config.draws_own and not run.is_finished:
             self._own = self._draw_own(start)
+        self._constraints: ClipConstraints | None = None
+        if config.constraints.limits:
+            self._constraints = ClipConstraints(
+                config.constraints, asked, grades, start, seed=config.seed, sampling=plain_sampling(config),
+                grading=config.grading, on_warning=run.warn,
+            )
+            self._constraints.restore(state.extra)
         if config.method == "grpo":
             self._learner = Learner(
                 run, state, config.loss, config.optimizer, seed=config.seed, num_updates=1, temperature=1.0,
-                max_tokens=config.drawing.steps, newest_alone=False, auxiliary_sft=None, constraints=None,
+                max_tokens=config.drawing.steps, newest_alone=False, auxiliary_sft=None,
+                constraints=self._constraints,
             )
         self._curated = self._demonstrations() if config.curated else []
 
@@ -266,8 +163,23 @@ class FlowSteps:
             return self._own.groups if self._own is not None else ()
         return self._shown
 
+    def keep_state(self) -> None:
+        """Beside the weights: the multipliers."""
+        if self._constraints is not None:
+            self._state.extra = self._constraints.state()
+
     def update(self, step: int) -> Metrics:
-        """One optimizer update."""
+        """One optimizer update, before it what the constraints measure."""
+        probed: Metrics = {}
+        if self._constraints is not None and self._constraints.is_due(step):
+            clips, probed = self._constraints.measure(self._state.policy, step)
+            self._run.log_probe(step, clips)
+        found = self._updated(step)
+        if self._constraints is not None:
+            found |= self._constraints.metrics()
+        return found | probed
+
+    def _updated(self, step: int) -> Metrics:
         method = self._config.method
         if method == "evaluate":
             return {}
@@ -300,7 +212,7 @@ class FlowSteps:
             )
         own = draw_own_clips(
             start, self._asked, self._grades, config.own, seed=config.seed, grading=config.grading,
-            sampling=FlowSamplingConfig(steps=config.sampling.steps, shift=config.sampling.shift),
+            sampling=plain_sampling(config),
             harm="harm" if config.reward.model is None else "model_harm",
         )
         if config.method != "rwr" and not own.pairs:
@@ -365,9 +277,12 @@ class FlowSteps:
         config = self._config
         if not self._curated or config.method == "sft":
             return None
+        weight = config.curated_weight + (self._constraints.weight("auxiliary_sft") if self._constraints is not None else 0.0)
+        if not weight:
+            return None
         clips = draw(self._curated, min(config.clips_per_step, len(self._curated)), seed=config.seed + 1, step=step)
         batch = self._points(clips, [(config.seed, step, "anchor", clip.name) for clip in clips], "mean", 0.0)
-        return Part(batch.with_streams({"sft": batch.mask_BT.float()}), {"curated": sft_component(config.curated_weight)})
+        return Part(batch.with_streams({"sft": batch.mask_BT.float()}), {"curated": sft_component(weight)})
 
     def _step(self, batch: Batch, components: dict[str, Component], step: int) -> Metrics:
         config, state = self._config, self._state
@@ -410,4 +325,7 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
     if config.method != "pretrain":
         parts = ", ".join(f"{name} {weight:g}" for name, weight in config.reward.weights.items() if weight)
         yield f"Reward: {'the truth of the world' if model is None else f'the model {config.reward.model}'} ({parts})."
+    if config.constraints.limits:
+        limits = (f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.constraints.limits.items())
+        yield f"Limits, measured every {config.constraints.every} steps: {', '.join(limits)}."
     yield f"{config.num_steps} updates of {config.clips_per_step} clips. {optimizer_words(config.optimizer)}"

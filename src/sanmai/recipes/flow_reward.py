@@ -34,7 +34,7 @@ from sanmai.policies.flow.folders import words_in
 from sanmai.policies.flow.policy import load_flow, normals
 from sanmai.policies.flow.reward import HEADS, FlowReward, load_flow_reward
 from sanmai.policies.text.sampler import uniforms
-from sanmai.recipes.flow import SHAPE
+from sanmai.recipes.flow_settings import SHAPE
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
