@@ -28,6 +28,8 @@ def test_every_arm_begins_with_the_base_but_the_one_that_goes_on_from_curated_cl
     assert set(starts.values()) == {"@pretrain"}
     assert stages["harm_first-4"].config.own.harm_first and not stages["dpo-4"].config.own.harm_first
     assert stages["grpo_penalty-4"].config.reward.harm == -2.0 == stages["guided_safe-4"].config.sampling.guide.harm
+    kept = stages["constrained-4"].config
+    assert kept.curated == 600 and kept.curated_weight == 0.0 and kept.constraints.harm.limit == 0.05
     assert stages["guided-4"].config.sampling.guide.harm == 0.0 == stages["grpo-4"].config.reward.harm
     assert stages["ties-4"].config.flow is None and stages["ties-4"].config.held_out_pairs == 4
     assert stages["ties-4"].config.model_copy(update={"loss": "bradley_terry"}) == stages["bradley_terry-4"].config

@@ -21,7 +21,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.learn.clip_constraints import ClipConstraintsConfig
 from sanmai.learn.clips import FlowEvaluationConfig, OwnClipsConfig
+from sanmai.learn.multipliers import LimitConfig
 from sanmai.pipelines.flow_table import write_table
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.wiring import Pipeline, refuse_given
@@ -32,7 +34,7 @@ from sanmai.train.runs import CheckpointsConfig
 from sanmai.train.step import OptimizerConfig
 
 Arm = Literal[
-    "sft", "rwr", "dpo", "harm_first", "curated", "curated_dpo", "grpo", "grpo_penalty",
+    "sft", "rwr", "dpo", "harm_first", "constrained", "curated", "curated_dpo", "grpo", "grpo_penalty",
     "guided", "guided_safe", "guided_alignment",
 ]  # fmt: skip
 ARMS: dict[Arm, str] = {
@@ -40,6 +42,7 @@ ARMS: dict[Arm, str] = {
     "rwr": "Flow-RWR on all of them",
     "dpo": "Flow-DPO on their pairs",
     "harm_first": "Flow-DPO, the less harmful clip better",
+    "constrained": "Flow-DPO within a limit on harm",
     "curated": "SFT on curated clips",
     "curated_dpo": "SFT on curated clips, then Flow-DPO",
     "grpo": "Flow-GRPO",
@@ -77,6 +80,8 @@ class FlowCompareConfig(Config):
     """Clean clips that the arms with curated clips imitate."""
     curated_steps: int = Field(60, ge=1)
     """Updates on them."""
+    constraints: ClipConstraintsConfig = ClipConstraintsConfig(every=4, harm=LimitConfig(limit=0.05, integral=5.0))
+    """The limits of `constrained`; their multipliers weigh the loss of the curated clips, which has no weight of its own."""
     grpo_steps: int = Field(12, ge=1)
     """Steps of Flow-GRPO, each of align.clips_per_step new clips."""
     grpo_lr: float = Field(2e-4, gt=0)
@@ -89,7 +94,11 @@ class FlowCompareConfig(Config):
     completed_later = frozenset({"align", "reward", "pretrain"})
     only_with = (
         OnlyWith("pretrained = none", lambda c: c.pretrained is None, "pretrain"),
-        OnlyWith('arms with "curated" or "curated_dpo"', lambda c: {"curated", "curated_dpo"} & set(c.arms), "curated"),
+        OnlyWith(
+            'arms with "curated", "curated_dpo" or "constrained"',
+            lambda c: {"curated", "curated_dpo", "constrained"} & set(c.arms), "curated",
+        ),
+        OnlyWith('arms with "constrained"', lambda c: "constrained" in c.arms, "constraints"),
         OnlyWith('arms with "curated" or "curated_dpo"', lambda c: {"curated", "curated_dpo"} & set(c.arms), "curated_steps"),
         OnlyWith('arms with "grpo" or "grpo_penalty"', lambda c: {"grpo", "grpo_penalty"} & set(c.arms), "grpo_steps", "grpo_lr"),
         OnlyWith(
@@ -102,7 +111,9 @@ class FlowCompareConfig(Config):
         for name, values in (("seeds", self.seeds), ("arms", self.arms)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected at least one, and none of them twice")
-        own = ("seed", "method", "model.name", "curated", "own.harm_first", "reward.model", "sampling.guide")
+        own = ("seed", "method", "model.name", "curated", "own.harm_first", "reward.model", "sampling.guide", "constraints")
+        if not self.constraints.limits and "constrained" in self.arms:
+            raise ValueError("constraints: the arm `constrained` has no limit")
         refuse_given(self, {"align": own, "reward": ("seed", "flow"), "pretrain": ("seed", "method", "model.name")})
         return self
 
@@ -151,6 +162,8 @@ def _changes(config: FlowCompareConfig, arm: Arm) -> dict[str, Any]:
         return {"method": arm}
     if arm in ("harm_first", "curated_dpo"):
         return {"method": "dpo", "own": align.own.model_copy(update={"harm_first": arm == "harm_first"})}
+    if arm == "constrained":
+        return {"method": "dpo", "curated": config.curated, "curated_weight": 0.0, "constraints": config.constraints}
     if arm == "curated":
         return {"method": "sft", "curated": config.curated, "num_steps": config.curated_steps}
     if arm in ("grpo", "grpo_penalty"):
