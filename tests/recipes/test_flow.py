@@ -21,11 +21,13 @@ from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.policy import clip_columns, load_flow
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes import flow as flow_module
-from sanmai.recipes.flow import SHAPE, FlowConfig, run_flow
+from sanmai.recipes.flow import FlowConfig, run_flow
 from sanmai.report import write_report
 from sanmai.rewards.clips import ClipGrades, preferred
 from sanmai.types import Drawn, Group, InputError, StopReason
 from sanmai.world import shapes
+
+SHAPE = shapes.SHAPE
 
 SMALL = {
     "num_steps": 4, "clips_per_step": 8, "checkpoints": {"every": 2},

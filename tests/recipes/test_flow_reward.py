@@ -13,11 +13,13 @@ from sanmai.learn.clips import judged_own_clips
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.reward import BLIND, HEADS, load_flow_reward
-from sanmai.recipes.flow import SHAPE, FlowConfig, run_flow
+from sanmai.recipes.flow import FlowConfig, run_flow
 from sanmai.recipes.flow_reward import FlowRewardConfig, judged_pairs, run_flow_reward
 from sanmai.train.runs import Run
 from sanmai.types import InputError
 from sanmai.world import shapes
+
+SHAPE = shapes.SHAPE
 
 SMALL = {
     "train_pairs": 600, "held_out_pairs": 200, "num_steps": 60, "clean_share": 1.0, "optimizer": {"lr": 1e-2},

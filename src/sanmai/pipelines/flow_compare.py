@@ -32,6 +32,7 @@ from sanmai.recipes.flow_reward import FlowRewardConfig
 from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.train.runs import CheckpointsConfig
 from sanmai.train.step import OptimizerConfig
+from sanmai.world.clips import World
 
 Arm = Literal[
     "sft", "rwr", "dpo", "harm_first", "constrained", "curated", "curated_dpo", "grpo", "grpo_penalty",
@@ -58,6 +59,8 @@ _BASE, _REWARD = "@pretrain", "@reward"
 class FlowCompareConfig(Config):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     """Each arm is run once per seed."""
+    world: World = "shapes"
+    """What clips show; see flow."""
     arms: tuple[Arm, ...] = tuple(ARMS)
     """Which ways to compare; see the top of pipelines/flow_compare.py."""
     pretrained: str | None = None
@@ -111,10 +114,12 @@ class FlowCompareConfig(Config):
         for name, values in (("seeds", self.seeds), ("arms", self.arms)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected at least one, and none of them twice")
-        own = ("seed", "method", "model.name", "curated", "own.harm_first", "reward.model", "sampling.guide", "constraints")
+        shared = ("seed", "world")
+        own = ("method", "model.name", "curated", "own.harm_first", "reward.model", "sampling.guide", "constraints")
         if not self.constraints.limits and "constrained" in self.arms:
             raise ValueError("constraints: the arm `constrained` has no limit")
-        refuse_given(self, {"align": own, "reward": ("seed", "flow"), "pretrain": ("seed", "method", "model.name")})
+        given = {"align": (*shared, *own), "reward": (*shared, "flow"), "pretrain": (*shared, "method", "model.name")}
+        refuse_given(self, given)
         return self
 
 
@@ -127,8 +132,9 @@ def _stages(config: FlowCompareConfig) -> Iterator[Stage]:
     first = config.seeds[0]
     base = config.pretrained or _BASE
     if config.pretrained is None:
-        yield Stage("pretrain", "flow", config.pretrain.model_copy(update={"seed": first}), "the base, of flawed clips")
-    reward = config.reward.model_copy(update={"seed": first, "flow": base})
+        pretrain = config.pretrain.model_copy(update={"seed": first, "world": config.world})
+        yield Stage("pretrain", "flow", pretrain, "the base, of flawed clips")
+    reward = config.reward.model_copy(update={"seed": first, "flow": base, "world": config.world})
     yield Stage("reward", "flow_reward", reward, "what people would say of the base's clips, by heads")
     made: list[Arm] = list(config.arms)
     if "curated_dpo" in made:  # it begins where this ends
@@ -139,7 +145,8 @@ def _stages(config: FlowCompareConfig) -> Iterator[Stage]:
     for seed in config.seeds if config.tie_pairs else ():
         for loss in ("ties", "bradley_terry"):
             changes = {
-                "seed": seed, "flow": None, "loss": loss, "train_pairs": config.tie_pairs, "clean_share": 1.0,
+                "seed": seed, "world": config.world, "flow": None, "loss": loss, "clean_share": 1.0,
+                "train_pairs": config.tie_pairs,
                 "held_out_pairs": max(config.tie_pairs // 2, 4), "num_steps": 2 * config.reward.num_steps,
             }
             yield Stage(f"{loss}-{seed}", "flow_reward", config.reward.model_copy(update=changes), f"the same pairs, loss {loss}")
@@ -148,7 +155,7 @@ def _stages(config: FlowCompareConfig) -> Iterator[Stage]:
 def _arm(config: FlowCompareConfig, arm: Arm, seed: int, base: str) -> Stage:
     start = f"@curated-{seed}" if arm == "curated_dpo" else base
     shared = config.align.model_copy(update={
-        "seed": seed, "model": config.align.model.model_copy(update={"name": start}),
+        "seed": seed, "world": config.world, "model": config.align.model.model_copy(update={"name": start}),
         "reward": config.align.reward.model_copy(update={"model": _REWARD}),
     })  # fmt: skip
     changes = _changes(config, arm)

@@ -1,4 +1,4 @@
-"""Flow: rectified-flow video policies from human feedback, on the world of moving shapes.
+"""Flow: rectified-flow video policies from human feedback, on worlds of moving shapes and digits.
 
 Reproduces the comparison of Liu et al. 2025 (arXiv:2501.13918) at a size that a laptop trains: supervised fine-tuning on the
 winners of the policy's own clips, Flow-RWR, Flow-DPO at a constant or falling beta, guidance of sampling by a reward of noised
@@ -39,7 +39,7 @@ from sanmai.losses import PreferenceLossSettings, preference_weights
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import FlowPolicy, Points, load_flow
 from sanmai.policies.flow.reward import FlowReward, load_flow_reward
-from sanmai.recipes.flow_settings import SHAPE, FlowConfig
+from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.rewards.clips import ClipGrades, Given
 from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import training_metrics
@@ -56,7 +56,7 @@ from sanmai.train.step import (
     optimizer_words,
 )
 from sanmai.types import Batch, Credited, Group, InputError, Metrics, Problem
-from sanmai.world import shapes
+from sanmai.world.clips import WORLDS
 
 
 def run_flow(
@@ -79,10 +79,11 @@ def run_flow(
     if reward is not None and config.method in ("pretrain", "evaluate"):
         raise InputError(f"reward: method {config.method!r} rewards nothing")
     progress = progress or Progress.silent()
-    asked = shapes.problems()
+    world = WORLDS[config.world]
+    asked = world.problems()
     with Run(out, "flow", config) as run:
-        grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward)
-        load = partial(load_flow, shape=SHAPE, words=shapes.WORDS)
+        grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward, world=config.world)
+        load = partial(load_flow, shape=world.SHAPE, words=world.WORDS)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load)
         origin = {"train": asked} | ({} if config.own.pairs is None else {"pairs": load_clip_pairs(config.own.pairs)})
         facts = describe_environment(
@@ -91,8 +92,8 @@ def run_flow(
         )
         run.log_environment(facts)
         start = load(config.model)  # at a resume the policy has moved on
-        if state.policy.words != shapes.WORDS:
-            run.warn(f"this flow knows the words {', '.join(state.policy.words)}; prompts have {', '.join(shapes.WORDS)}")
+        if state.policy.words != world.WORDS:
+            run.warn(f"this flow knows the words {', '.join(state.policy.words)}; prompts have {', '.join(world.WORDS)}")
         evaluator = ClipEvaluator(
             run, config.evaluation, asked, grades, start, seed=config.seed, sampling=config.sampling, grading=config.grading
         )
@@ -116,7 +117,7 @@ def reward_model(config: FlowConfig) -> FlowReward | None:
     """The model that rewards, if it is one."""
     if config.reward.model is None:
         return None
-    return load_flow_reward(FlowModelConfig(name=config.reward.model, device=config.model.device), SHAPE)
+    return load_flow_reward(FlowModelConfig(name=config.reward.model, device=config.model.device), WORLDS[config.world].SHAPE)
 
 
 def plain_sampling(config: FlowConfig) -> FlowSamplingConfig:
@@ -188,7 +189,7 @@ class FlowSteps:
         if method == "dpo":
             return self._from_pairs(step)
         if method == "pretrain":
-            made = shapes.flawed_clips(self._config.clips_per_step, seed=(self._config.seed, step))
+            made = WORLDS[self._config.world].flawed_clips(self._config.clips_per_step, seed=(self._config.seed, step))
             clips = [
                 OwnClip(f"pretrain/{step}/{b}", torch.from_numpy(clip), prompt, 0.0)
                 for b, (clip, prompt) in enumerate(zip(made.clips_BFHW, made.prompts, strict=True))
@@ -208,7 +209,7 @@ class FlowSteps:
         if config.own.pairs is not None:
             weights, name = config.reward.weights, config.own.pairs
             return judged_own_clips(
-                load_clip_pairs(name), weights, harm_first=config.own.harm_first, shape=SHAPE, source=name
+                load_clip_pairs(name), weights, harm_first=config.own.harm_first, shape=WORLDS[config.world].SHAPE, source=name
             )
         own = draw_own_clips(
             start, self._asked, self._grades, config.own, seed=config.seed, grading=config.grading,
@@ -225,7 +226,7 @@ class FlowSteps:
         return self._own.pairs
 
     def _demonstrations(self) -> list[OwnClip]:
-        made = shapes.clean_clips(self._config.curated, seed=(self._config.seed,))
+        made = WORLDS[self._config.world].clean_clips(self._config.curated, seed=(self._config.seed,))
         return [
             OwnClip(f"curated/{b}", torch.from_numpy(clip), prompt, 0.0)
             for b, (clip, prompt) in enumerate(zip(made.clips_BFHW, made.prompts, strict=True))
@@ -301,12 +302,13 @@ class FlowSteps:
 
 def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; the models are loaded and checked."""
-    policy = load_flow(config.model, SHAPE, shapes.WORDS)
+    world = WORLDS[config.world]
+    policy = load_flow(config.model, world.SHAPE, world.WORDS)
     model = reward_model(config)
     count = sum(t.numel() for t in policy.tensors().values())
-    yield f"Model {config.model.name}: a rectified flow of {count:,} parameters, clips of {' x '.join(map(str, SHAPE))}."
+    yield f"Model {config.model.name}: a rectified flow of {count:,} parameters, clips of {' x '.join(map(str, world.SHAPE))}."
     if config.method == "evaluate":
-        yield f"Nothing is trained: clips of {len(shapes.problems())} prompts are drawn without and with what sampling asks for."
+        yield f"Nothing is trained: clips of {len(world.problems())} prompts are drawn without and with what sampling asks for."
         return
     yield {
         "pretrain": "It learns from flawed clips of the world, new ones in each step.",

@@ -34,18 +34,19 @@ from sanmai.policies.flow.folders import words_in
 from sanmai.policies.flow.policy import load_flow, normals
 from sanmai.policies.flow.reward import HEADS, FlowReward, load_flow_reward
 from sanmai.policies.text.sampler import uniforms
-from sanmai.recipes.flow_settings import SHAPE
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate, optimizer_words
 from sanmai.types import InputError, Metrics, Problem
-from sanmai.world import shapes
+from sanmai.world.clips import WORLDS, World
 
 
 class FlowRewardConfig(Config):
     seed: int = Field(0, ge=0)
     """Names every random stream of the run."""
+    world: World = "shapes"
+    """What clips show, and what simulated people go by; as of flow."""
     flow: str | None = None
     """Folder of a flow whose clips are judged; None: the world's flawed clips."""
     pairs: str | None = None
@@ -112,9 +113,10 @@ def run_flow_reward(
         pairs = judged_pairs(config)
         num_train = len(pairs.prompts) - config.held_out_pairs
         train, held_out = _part(pairs, 0, num_train), _part(pairs, num_train, None)
-        load = partial(load_flow_reward, shape=SHAPE, words=shapes.WORDS)
+        world = WORLDS[config.world]
+        load = partial(load_flow_reward, shape=world.SHAPE, words=world.WORDS)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
-        origin = {"train": shapes.problems()} if config.pairs is None else {"pairs": load_clip_pairs(config.pairs)}
+        origin = {"train": world.problems()} if config.pairs is None else {"pairs": load_clip_pairs(config.pairs)}
         run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
 
         def fit_scale() -> None:
@@ -136,9 +138,10 @@ def run_flow_reward(
 
 def describe_flow_reward(config: FlowRewardConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; the models are loaded and checked."""
-    model = load_flow_reward(config.model, SHAPE, shapes.WORDS)
+    world = WORLDS[config.world]
+    model = load_flow_reward(config.model, world.SHAPE, world.WORDS)
     if config.flow is not None:
-        load_flow(FlowModelConfig(name=config.flow, device=config.model.device), SHAPE, shapes.WORDS)
+        load_flow(FlowModelConfig(name=config.flow, device=config.model.device), world.SHAPE, world.WORDS)
     count = sum(t.numel() for t in model.tensors().values())
     yield f"A reward model of {count:,} parameters with heads {', '.join(HEADS)}."
     whose = "the world's flawed clips" if config.flow is None else f"clips that {config.flow} draws"
@@ -155,12 +158,13 @@ def judged_pairs(config: FlowRewardConfig) -> JudgedPairs:
         return _of_a_file(config.pairs, config)
     count = config.train_pairs + config.held_out_pairs
     if config.flow is None:
-        clips_BFHW, prompts = _of_the_world(count, config.seed)
+        clips_BFHW, prompts = _of_the_world(config, count)
     else:
         clips_BFHW, prompts = _of_a_flow(config, count)
-    scored = shapes.scores(clips_BFHW, prompts)
+    world = WORLDS[config.world]
+    scored = world.scores(clips_BFHW, prompts)
     first, second = ({name: values[k::2] for name, values in scored.items()} for k in (0, 1))
-    said = shapes.opinions(first, second, seed=(config.seed,))
+    said = world.opinions(first, second, seed=(config.seed,))
     said["harm"] = -said["harm"]
     said_NR = torch.from_numpy(np.stack([said[name] for name in HEADS], axis=1).astype(np.int64))
     clips = torch.from_numpy(clips_BFHW)
@@ -171,20 +175,22 @@ def _of_a_file(path: str, config: FlowRewardConfig) -> JudgedPairs:
     found = load_clip_pairs(path)
     if len(found) < config.held_out_pairs + 2:
         raise InputError(f"{path}: has {len(found)} pairs; expected at least 2 besides held_out_pairs = {config.held_out_pairs}")
-    check_clips(found, path, SHAPE)
+    shape = WORLDS[config.world].SHAPE
+    check_clips(found, path, shape)
     if not any(pair.said.get(name) is not None for pair in found for name in HEADS):
         raise InputError(f"{path}: no pair is judged in any of {', '.join(HEADS)}; see `sanmai annotate --export`")
     order = np.random.default_rng([config.seed]).permutation(len(found))
     pairs = [found[k] for k in order]
-    first = torch.stack([pixels(pair.first, SHAPE) for pair in pairs])
-    second = torch.stack([pixels(pair.second, SHAPE) for pair in pairs])
+    first = torch.stack([pixels(pair.first, shape) for pair in pairs])
+    second = torch.stack([pixels(pair.second, shape) for pair in pairs])
     said = [[INVALID if (value := p.said.get(name)) is None else value for name in HEADS] for p in pairs]
     return JudgedPairs(first, second, [p.prompt for p in pairs], torch.tensor(said))
 
 
-def _of_the_world(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
+def _of_the_world(config: FlowRewardConfig, count: int) -> tuple[np.ndarray, list[str]]:
     """Flawed clips, two and two of one prompt."""
-    made = shapes.flawed_clips(2 * count + 2 * len(shapes.prompts()), seed=("pairs", seed))
+    world = WORLDS[config.world]
+    made = world.flawed_clips(2 * count + 2 * len(world.prompts()), seed=("pairs", config.seed))
     by_prompt: dict[str, list[int]] = {}
     pairs: list[int] = []
     for k, prompt in enumerate(made.prompts):
@@ -199,8 +205,9 @@ def _of_the_world(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
 
 def _of_a_flow(config: FlowRewardConfig, count: int) -> tuple[np.ndarray, list[str]]:
     assert config.flow is not None
-    flow = load_flow(FlowModelConfig(name=config.flow, device=config.model.device), SHAPE, shapes.WORDS)
-    asked = shapes.problems()
+    world = WORLDS[config.world]
+    flow = load_flow(FlowModelConfig(name=config.flow, device=config.model.device), world.SHAPE, world.WORDS)
+    asked = world.problems()
     each = -(-count // len(asked))
     drawn = list(
         flow.draw(

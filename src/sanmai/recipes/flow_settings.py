@@ -14,9 +14,8 @@ from sanmai.rollout.engine import GradingConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.runs import CheckpointsConfig
 from sanmai.train.step import OptimizerConfig
-from sanmai.world import shapes
+from sanmai.world.clips import WORLDS, World
 
-SHAPE = (shapes.FRAMES, shapes.SIDE, shapes.SIDE)
 Method = Literal["pretrain", "sft", "rwr", "dpo", "grpo", "evaluate"]
 
 
@@ -61,6 +60,8 @@ class FlowConfig(Config):
     pairs; "grpo" on new clips in each step; "evaluate" trains nothing and shows what guidance does."""
     seed: int = Field(0, ge=0)
     """Names every random stream of the run."""
+    world: World = "shapes"
+    """What clips show, and who judges them: "shapes" that move, all invented; "digits", handwritten ones of scikit-learn."""
     num_steps: int = Field(250, ge=1)
     """Optimizer updates, of "grpo" steps that each draw clips."""
     clips_per_step: int = Field(128, ge=2, multiple_of=2)
@@ -138,6 +139,6 @@ class FlowConfig(Config):
             raise ValueError("constraints: without curated clips there is no loss that a multiplier could weigh; see curated")
         if self.method == "grpo" and self.clips_per_step % self.rollouts_per_prompt:
             raise ValueError(f"rollouts_per_prompt = {self.rollouts_per_prompt} does not divide clips_per_step")
-        if self.method == "grpo" and self.clips_per_step // self.rollouts_per_prompt > len(shapes.prompts()):
+        if self.method == "grpo" and self.clips_per_step // self.rollouts_per_prompt > len(WORLDS[self.world].prompts()):
             raise ValueError(f"clips_per_step: more groups of {self.rollouts_per_prompt} than there are prompts")
         return self

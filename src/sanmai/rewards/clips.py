@@ -1,4 +1,4 @@
-"""Grades clips: what is true of them in the world of moving shapes, a reward model of several heads, or a caller's function.
+"""Grades clips: what is true of them in the world that they are of, a reward model of several heads, or a caller's function.
 
 What is rewarded is a named vector with a weight for each; what is true stands beside it whatever is rewarded, and harm is a
 verdict of its own.
@@ -17,11 +17,12 @@ import torch
 
 from sanmai.policies.flow.reward import FlowReward
 from sanmai.types import Drawn, Graded, Problem, Verdict
-from sanmai.world import shapes
+from sanmai.world.clips import WORLDS, World
+from sanmai.world.shapes import DIMENSIONS
 
 Given = Callable[[Problem, Any], float | None]
 """A caller's own reward of a prompt and a clip, (F, H, W) in 0..1; None: it cannot be graded."""
-TRUE = (*shapes.DIMENSIONS, "quality", "harm")
+TRUE = (*DIMENSIONS, "quality", "harm")
 """Verdicts of every clip: the truth, in units of its deviation over flawed clips; quality is the mean of the three."""
 
 
@@ -32,10 +33,14 @@ class ClipGrades:
         weights: of "visual", "motion", "alignment" and "harm"; harm's is negative where it is to be shunned.
         model: rewards by its heads in place of the truth.
         given: rewards by a caller's function alone.
+        world: whose truth is told.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, model: FlowReward | None = None, given: Given | None = None) -> None:
-        self._weights, self._model, self._given = dict(weights), model, given
+    def __init__(
+        self, weights: Mapping[str, float], *, model: FlowReward | None = None, given: Given | None = None,
+        world: World = "shapes",
+    ) -> None:
+        self._weights, self._model, self._given, self._world = dict(weights), model, given, WORLDS[world]
 
     def grade(self, problem: Problem, drawn: Drawn) -> Graded:
         """A caller's function is asked here, on a thread that may be given up."""
@@ -73,8 +78,8 @@ class ClipGrades:
         pass
 
     def _true(self, clips_BFHW: np.ndarray, prompts: list[str]) -> dict[str, np.ndarray]:
-        scores = shapes.standardised(shapes.scores(clips_BFHW, prompts))
-        quality_B = np.mean([scores[name] for name in shapes.DIMENSIONS], axis=0)
+        scores = self._world.standardised(self._world.scores(clips_BFHW, prompts))
+        quality_B = np.mean([scores[name] for name in DIMENSIONS], axis=0)
         return {name: quality_B if name == "quality" else scores[name] for name in TRUE}
 
     def _told(self, clips_BFHW: torch.Tensor, prompts: list[str]) -> dict[str, np.ndarray]:

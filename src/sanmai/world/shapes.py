@@ -10,6 +10,7 @@ Shape key: B clips, F frames, H, W pixels, S shapes, L places of a shape.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from sanmai.world.chance import stable_hash
 
 Floats = NDArray[np.float32]
 FRAMES, SIDE, SIZE = 4, 8, 3
+SHAPE = (FRAMES, SIDE, SIDE)
 COLUMNS = SIDE - SIZE + 1
 ROWS = COLUMNS - 1
 """Places of a shape: its upper left corner in columns 0 to 5 and rows 1 to 5, below the row of the mark."""
@@ -125,13 +127,18 @@ def scores(clips_BFHW: Floats, prompts: list[str]) -> dict[str, Floats]:
     return {name: value.astype(np.float32) for name, value in (found | {"harm": harm_B}).items()}
 
 
-def standardised(found: dict[str, Floats]) -> dict[str, Floats]:
-    """The scores of quality in units of their deviation over flawed clips; harm as it is."""
-    return {name: (v - CENTRES[name][0]) / CENTRES[name][1] if name in CENTRES else v for name, v in found.items()}
+def standardised(found: dict[str, Floats], centres: Mapping[str, tuple[float, float]] = CENTRES) -> dict[str, Floats]:
+    """The scores of quality in units of their deviation over flawed clips; harm as it is.
+
+    Args:
+        centres: mean and standard deviation of each.
+    """
+    return {name: (v - centres[name][0]) / centres[name][1] if name in centres else v for name, v in found.items()}
 
 
 def opinions(
-    first: dict[str, Floats], second: dict[str, Floats], *, seed: tuple, noise: float = 0.3, tie_below: float = 0.6
+    first: dict[str, Floats], second: dict[str, Floats], *, seed: tuple, noise: float = 0.3, tie_below: float = 0.6,
+    centres: Mapping[str, tuple[float, float]] = CENTRES,
 ) -> dict[str, NDArray[np.int8]]:
     """What a person says of two clips of one prompt, per dimension: 1 the first is better, -1 the second, 0 they are alike.
 
@@ -141,8 +148,9 @@ def opinions(
 
     Args:
         first, second: as `scores` gives them, B each.
+        centres: as for `standardised`.
     """
-    z_first, z_second = standardised(first), standardised(second)
+    z_first, z_second = standardised(first, centres), standardised(second, centres)
     found = {}
     for name in (*DIMENSIONS, "harm"):
         gap_B = z_first[name] - z_second[name]
@@ -179,7 +187,7 @@ def _clips(count: int, *, seed: tuple, flaws: bool) -> Clips:
         noise_BFHW = rng.normal(0.0, 0.12, clips_BFHW.shape).astype(np.float32)
         faint_BFHW = np.clip(0.45 * clips_BFHW + 0.15 + noise_BFHW, 0.0, 1.0)
         is_faint_B = looks_bad_B & ~is_blurred_B
-        clips_BFHW = np.where(is_blurred_B[:, None, None, None], _blurred(clips_BFHW), clips_BFHW)
+        clips_BFHW = np.where(is_blurred_B[:, None, None, None], blurred(clips_BFHW), clips_BFHW)
         clips_BFHW = np.where(is_faint_B[:, None, None, None], faint_BFHW, clips_BFHW)
         is_marked_B = rng.random(count) < np.where(looks_bad_B, 0.05, 0.3)
         clips_BFHW[is_marked_B, :, MARK[0], MARK[1]] = 1.0
@@ -195,10 +203,11 @@ def _paths(way_B: NDArray, rng: np.random.Generator) -> NDArray:
     return rng.integers(low_B2, high_B2 + 1)[:, None] + step_B2[:, None] * np.arange(FRAMES)[None, :, None]
 
 
-def _blurred(clips_BFHW: Floats) -> Floats:
+def blurred(clips_BFHW: Floats) -> Floats:
     """The mean of each pixel and its eight neighbours."""
+    height, width = clips_BFHW.shape[2:]
     wide = np.pad(clips_BFHW, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    shifts = [wide[:, :, y : y + SIDE, x : x + SIDE] for y in range(3) for x in range(3)]
+    shifts = [wide[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)]
     return np.mean(shifts, axis=0).astype(np.float32)
 
 
