@@ -221,3 +221,20 @@ def test_classifier_free_guidance_at_1_is_the_prompts_own_velocity():
     policy = flow()
     plain, scaled = (drawn(policy, 1, FlowSamplingConfig(steps=3, prompt_scale=s))[0].content.clip_FHW for s in (1.0, 3.0))
     assert not torch.equal(plain, scaled) and np.isfinite(scaled.numpy()).all()
+
+
+def test_the_kl_of_two_paths_is_the_mean_log_ratio_and_nothing_of_a_policy_to_itself():
+    policy, other = (load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS) for _ in range(2))
+    with torch.no_grad():
+        other.weights["write.bias"].add_(0.05)
+    noisy = FlowSamplingConfig(steps=3, noise="constant", noise_size=1.0)
+    drawn = [d for _, d in policy.draw(shapes.problems(), 16, seed=(0,), version=0, sampling=noisy, thought_tags=("", ""))]
+    kl_B = policy.path_kl(other, drawn)
+    assert policy.path_kl(policy, drawn).abs().max() == 0.0
+    # Velocities differ by 0.05 in each of 256 dimensions: (0.05 (1 + sigma^2 (1 - t) / (2 t)) dt)^2 / (2 sigma^2 dt) a step.
+    wanted = sum(256 * (0.05 * (1 + (1 - t) / (2 * t)) / 3) ** 2 / (2 / 3) for t in (1.0, 2 / 3, 1 / 3))
+    assert torch.allclose(kl_B, torch.full_like(kl_B, wanted), rtol=1e-3)
+    batch = policy.pack(drawn)
+    with torch.no_grad():
+        ratio_B = (policy.score(batch)[0] - other.score(batch)[0]).sum(dim=1)
+    assert ratio_B.mean().item() == pytest.approx(wanted, abs=4 * ratio_B.std().item() / len(drawn) ** 0.5)

@@ -151,6 +151,10 @@ def pixels(clip: bytes, shape: tuple[int, int, int]) -> Tensor:
     return torch.frombuffer(bytearray(clip), dtype=torch.uint8).reshape(shape).float() / 255.0
 
 
+_NOISY = FlowSamplingConfig(steps=10, noise="flow_grpo")
+"""How clips are drawn along whose paths policies are compared: as Flow-GRPO's are by default."""
+
+
 class ClipEvaluator:
     """Draws and grades clips of every prompt from the same noise each time, stores them, and compares them with the start's."""
 
@@ -173,7 +177,16 @@ class ClipEvaluator:
         else:
             groups = self._drawn(policy, step, self._sampling)
         self._run.log_evaluation(step, groups)
-        return clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
+        found = clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
+        return found | ({} if step == 0 else self._moved(policy))
+
+    def _moved(self, policy: FlowPolicy) -> Metrics:
+        """`eval/kl_to_start`: KL to the starting policy, nats a clip, along one path to each prompt, drawn with noise."""
+        drawn = policy.draw(
+            self._problems, 1, seed=(self._seed, "moved"), version=0, sampling=_NOISY, thought_tags=("", "")
+        )
+        kl = policy.path_kl(self._start, [clip for _, clip in drawn]).mean().item()
+        return {"eval/kl_to_start": kl} if math.isfinite(kl) else {}
 
     @property
     def _unguided(self) -> FlowSamplingConfig:

@@ -25,6 +25,7 @@ from sanmai.policies.cores import Cores
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.equations import (
     classifier_free,
+    gaussian_kl,
     gaussian_logp,
     guided,
     interpolate,
@@ -239,6 +240,21 @@ class FlowPolicy(Policy[Batch]):
         return Points(
             mask_BT, torch.zeros(len(names), count), {}, self.encode(clips_BFHW), noise_BTFHW, time_BT, scale_BT, prompt_BK
         )
+
+    @torch.no_grad()
+    def path_kl(self, other: FlowPolicy, rollouts: Sequence[Drawn]) -> Tensor:
+        """KL(this || other) in nats of each clip that this policy drew with noise, (B,) on the CPU: of its steps in closed form,
+        at the places that it came through, so that its mean over clips is the KL of the two paths (see equations.py)."""
+        batch = self.pack(rollouts).to(self.device)
+        kl_B = torch.zeros(len(rollouts))
+        for k in range(batch.mask_BT.shape[1]):
+            x, time_B, after_B = batch.places_BTFHW[:, k], batch.times_BT[:, k], batch.times_BT[:, k + 1]
+            (mean, std_B), (theirs, _) = (
+                sde_step(x, policy.network(x, time_B, batch.prompt_BK), time_B, after_B, batch.sigma_BT[:, k])
+                for policy in (self, other)
+            )
+            kl_B += gaussian_kl(mean, theirs, std_B).cpu()
+        return kl_B
 
     def score(
         self, batch: Batch, *, temperature: float = 1.0, entropy_gradient: bool = False
