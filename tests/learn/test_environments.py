@@ -13,6 +13,7 @@ import pytest
 
 from sanmai import run
 from sanmai.data.environments import Taskset, environment_of
+from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.rewards.verifiers import accuracy
@@ -136,6 +137,8 @@ def test_what_cannot_be_carried_is_refused_by_name(tasksets):
         assert says in str(error.value), (source, error.value)
     with pytest.raises(InputError, match=r"nn: extra inputs"):
         loaded("verifiers:tools", verifiers={"settings": {"tools": {"nn": 1}}})
+    with pytest.raises(InputError, match="recipes that train or sample; expected a file"):
+        load_problems("verifiers:tools")  # as a recipe does that reads files alone
     with pytest.raises(InputError, match="cannot be started"):
         loaded("verifiers:tools", verifiers={"python": "/nowhere/python"})
     with pytest.raises(InputError, match="expected low below high"):

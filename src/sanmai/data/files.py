@@ -119,6 +119,8 @@ def read_rows(source: str | Path) -> Iterator[Located]:
     suffix = path.suffix.lower()
     if suffix == ".gz" and path.with_suffix("").suffix.lower() in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         suffix = path.with_suffix("").suffix.lower()
+    if made := re.match(r"(gym|verifiers):", str(source)):
+        raise InputError(f"{source}: a source {made[0]}NAME is one of recipes that train or sample; expected a file")
     if suffix not in readers:
         raise InputError(
             f"{path}: expected a file that ends in .jsonl, .json, .csv or .parquet, a written demonstration (.md, .txt), or "
