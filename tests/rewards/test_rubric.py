@@ -29,6 +29,7 @@ from sanmai.rewards.style import (
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import Drawn, InputError, Problem, Verdict
 from sanmai.world import arithmetic, requests
+from sanmai.world.testbed import WORLD
 from sanmai.world.tokenizer import vocabulary
 from shared_data import shared_rows
 
@@ -172,25 +173,25 @@ def test_the_worlds_english_is_english_and_needs_no_py3langid(monkeypatch):
     monkeypatch.setattr(style, "identify", lambda *asked: pytest.fail("py3langid was asked"))
     problems = arithmetic.make_problems(300, seed=0) + arithmetic.make_problems(300, seed=0, split="ood")
     for p in problems:
-        assert language_share(p.solution, p.language) == 1.0 and prompt_language(p.prompt) == p.language, p
+        assert language_share(p.solution, p.language, WORLD.words) == 1.0 and prompt_language(p.prompt) == p.language, p
     for request in requests.all_requests():
         if request.reply_language == "en":
             for action in ("answer", "refuse", "hedge"):
-                assert language_share(requests.reply_text(request, action), "en") == 1.0, request
+                assert language_share(requests.reply_text(request, action), "en", WORLD.words) == 1.0, request
     words = [word for word in vocabulary() if word.isalpha() and word.isascii() and len(word) > 1]
-    assert language_share(" ".join(words), "en") == 1.0
+    assert language_share(" ".join(words), "en", WORLD.words) == 1.0
 
 
 def test_plain_english_has_the_share_that_the_long_way_gives(monkeypatch):
     texts = [p.solution + end for p in arithmetic.make_problems(50, seed=1) for end in ("", " 加", " sin", " so")]
     found = [language_share(text, "en") for text in [*texts, "", "7", "a", "o7", ". ?"]]
-    monkeypatch.setattr(style, "_is_plain_english", lambda text: False)
+    monkeypatch.setattr(style, "_is_plain_english", lambda text, english: False)
     assert found == [language_share(text, "en") for text in [*texts, "", "7", "a", "o7", ". ?"]]
 
 
 def test_a_thought_of_the_world_takes_microseconds():
     thought = arithmetic.addition_chain([876, 345], "en")[0]
-    times = timeit.repeat(lambda: language_share(thought, "en"), number=200, repeat=20)
+    times = timeit.repeat(lambda: language_share(thought, "en", WORLD.words), number=200, repeat=20)
     assert min(times) / 200 < 50e-6
 
 

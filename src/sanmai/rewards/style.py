@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -197,7 +198,7 @@ def language_share(text: str, language: str, known: frozenset[str] = frozenset()
     """
     if not is_told(language):
         raise ValueError(f"language={language!r}: expected one of {', '.join(sorted(_TOLD))}")
-    english = _ENGLISH | known
+    english = _english_with(known) if known else _ENGLISH
     if language == "en" and _is_plain_english(text, english):
         return 1.0
     own = total = short = 0
@@ -222,6 +223,11 @@ def language_share(text: str, language: str, known: frozenset[str] = frozenset()
     # Short runs of Han, as in headings, go with the rest of the text.
     own += short if own and 2 * own >= total - short else 0
     return own / total if total else None
+
+
+@lru_cache(maxsize=8)
+def _english_with(known: frozenset[str]) -> frozenset[str]:
+    return _ENGLISH | known
 
 
 def prompt_language(prompt: str) -> str | None:
