@@ -292,9 +292,7 @@ class PolicyLossSettings:
             raise ValueError(f"surrogate {self.surrogate!r} {'needs' if is_mirror else 'does not read'} tau")
         if is_mirror and self.advantage_scale != "none":
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
-        if self.baseline == ("leave_one_out" if is_mirror else "log_mean_exp"):
-            raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
-        if is_mirror and self.baseline in ("length", "batch", "greedy", "value"):
+        if self.baseline not in get_args(MirrorBaseline) if is_mirror else self.baseline == "log_mean_exp":
             raise ValueError(f"baseline {self.baseline!r} does not go with surrogate {self.surrogate!r}")
         if self.baseline == "batch" and self.advantage_scale not in ("batch_std", "none"):
             raise ValueError("baseline 'batch' goes with advantage_scale 'batch_std' or 'none'")

@@ -30,6 +30,8 @@ from sanmai.losses import (
     reinforce,
     weighted_nll,
 )
+from sanmai.losses.advantages import AdvantageScale, Baseline, Best, Expected
+from sanmai.losses.mirror_descent import MirrorBaseline
 from sanmai.policies.contract import BatchT, Policy
 from sanmai.train.step import Component, Scored, score_all
 from sanmai.types import Batch, Metrics
@@ -95,10 +97,10 @@ class LossConfig(Config):
     """Largest importance weight of "cispo" and "reinforce"."""
     normalisation: Normalisation | None = None
     """What one token counts: "token", "rollout", "constant" or "sequence"; they are not equivalent."""
-    advantage_scale: Literal["std", "none", "mean", "batch_std", "signal"] | None = None
+    advantage_scale: AdvantageScale | None = None
     """Divide a group's advantages by their deviation, nothing, the mean reward, the deviation over the step, or the share of its
     groups that have a signal."""
-    baseline: Literal["mean", "leave_one_out", "length", "batch", "log_mean_exp", "best", "greedy", "value"] | None = None
+    baseline: Baseline | MirrorBaseline | Best | Expected | None = None
     """What is subtracted from a rollout's reward: the group's mean, that of the others, one weighed by length, or the step's;
     "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best rollout (ReST).
     "greedy" is the reward of one greedy completion of the prompt (ReMax), "value" what a value head expects (PPO)."""
