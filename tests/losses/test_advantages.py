@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 
+from sanmai.learn.credit import words
 from sanmai.losses import (
     PRESETS,
     best_of_group,
@@ -15,6 +16,7 @@ from sanmai.losses import (
     policy_loss,
     step_advantages,
 )
+from sanmai.train.components import LossConfig
 
 
 def test_worked_group():
@@ -37,6 +39,20 @@ def test_worked_group():
 @pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
 def test_equal_rewards_give_exactly_zero(reward, count, scale, baseline):
     assert group_advantages([reward] * count, scale, baseline, epsilon=0.0) == [0.0] * count
+
+
+def test_a_median_keeps_an_outlier_from_putting_all_others_on_its_other_side():
+    # 0.5 0.6 0.7 and an outlier of -9: the mean is -1.8, above which all others are; the median is 0.55, between them.
+    rewards = [0.5, 0.6, 0.7, -9.0]
+    assert group_advantages(rewards, "none", "median") == pytest.approx([-0.05, 0.05, 0.15, -9.55])
+    assert all(a > 0 for a in group_advantages(rewards, "none", "mean")[:3])
+    # Of 1 1 1 0 the median is 1: only the failure moves. An ungradable rollout leaves it.
+    assert group_advantages([1.0, None, 1.0, 1.0, 0.0], "none", "median") == [0.0, 0.0, 0.0, 0.0, -1.0]
+    # s^2 = (3 * 0.25^2 + 0.75^2) / 3 = 0.25
+    assert group_advantages([1.0, 1.0, 1.0, 0.0], "std", "median", epsilon=0.0)[3] == pytest.approx(-2.0)
+    assert "the group's median" in words(LossConfig(baseline="median").settings())
+    with pytest.raises(ValueError, match="does not go with surrogate"):
+        LossConfig(preset="kimi", baseline="median")
 
 
 def test_a_rounded_mean_would_not_have_given_zero():

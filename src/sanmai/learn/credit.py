@@ -33,7 +33,7 @@ Tokens = Sequence[Sequence[float]]
 
 _BASELINES = {
     "mean": "the group's mean", "leave_one_out": "the group's leave one out", "length": "the group's mean by length",
-    "batch": "the step's mean", "log_mean_exp": "the group's log mean exp", "best": "",
+    "median": "the group's median", "batch": "the step's mean", "log_mean_exp": "the group's log mean exp", "best": "",
     "greedy": "that of its prompt's greedy completion", "value": "what the value head expects",
 }  # fmt: skip
 _SCALES = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Literal
 
 AdvantageScale = Literal["std", "none", "mean", "batch_std", "signal"]
 """The last two look at the whole step; see `step_advantages`."""
-Baseline = Literal["mean", "leave_one_out", "length", "batch"]
+Baseline = Literal["mean", "leave_one_out", "length", "median", "batch"]
 """The last one is the whole step's; see `step_advantages`."""
 Expected = Literal["greedy", "value"]
 """No mean of rewards: that of a greedy completion (ReMax), or what a value head expects before each token (PPO)."""
@@ -31,7 +32,7 @@ def group_advantages(
         A_g = (r_g - b_g) / (s + epsilon)       s: deviation of the rewards; no division for scale "none"
         A_g = (r_g - b_g) / m                   m: mean of the rewards, for scale "mean"
         b_g = mean of the rewards, or, for "leave_one_out", of the other rollouts' rewards; for "length", the mean weighed by
-              the rollouts' lengths, sum(l_g r_g) / sum(l_g)
+              the rollouts' lengths, sum(l_g r_g) / sum(l_g); for "median", their median
 
     All equal rewards, or fewer than two, say nothing about the policy: the advantages are then exactly 0.
 
@@ -39,7 +40,9 @@ def group_advantages(
         rewards: one per rollout; None (ungradable) leaves baseline and deviation and gets 0.0.
         scale: "std" divides by the deviation, which makes a rare success weigh more; "none" does not; "mean" divides by the
             success rate, which makes the step follow the gradient of log E[r] and not of E[r].
-        baseline: "mean" contains the rollout itself and shrinks its advantage by (G - 1)/G; "leave_one_out" does not.
+        baseline: "mean" contains the rollout itself and shrinks its advantage by (G - 1)/G; "leave_one_out" does not. "median"
+            keeps one outlier among a few rollouts from putting all others on its other side; of rewards of 0 and 1 the larger
+            half has no advantage.
         lengths: tokens of each rollout, for baseline "length".
         deviation: "sample" divides the squares by G - 1, "population" by G. The papers do not say; "sample" is what
             torch.std computes, hence what TRL and verl and the learning rates published with them use.
@@ -55,12 +58,13 @@ def group_advantages(
     Source:
         mean, std: DeepSeekMath (arXiv:2402.03300) section 4.1.2. No std: Dr. GRPO (arXiv:2503.20783).
         Leave one out: Ahmadian et al. 2024 (arXiv:2402.14740). Scale "mean": MaxRL. Baseline "length": OPO
-        (arXiv:2505.23585), whose optimal baseline this is where each token's gradient has the same norm. epsilon as in TRL 1.16.
+        (arXiv:2505.23585), whose optimal baseline this is where each token's gradient has the same norm. "median": derived, the
+        constant of least sum |r_g - b|. epsilon as in TRL 1.16.
     """
     if scale not in ("std", "none", "mean"):
         raise ValueError(f"scale is {scale!r}; expected 'std', 'none' or 'mean'")
-    if baseline not in ("mean", "leave_one_out", "length"):
-        raise ValueError(f"baseline is {baseline!r}; expected 'mean', 'leave_one_out' or 'length'")
+    if baseline not in ("mean", "leave_one_out", "length", "median"):
+        raise ValueError(f"baseline is {baseline!r}; expected 'mean', 'leave_one_out', 'length' or 'median'")
     if baseline == "length" and (lengths is None or len(lengths) != len(rewards)):
         raise ValueError("baseline 'length' needs the length of each rollout")
     if deviation not in ("sample", "population"):
@@ -87,7 +91,9 @@ def group_advantages(
         if min(graded) < 0:
             raise ValueError(f"scale 'mean' divides by the mean; expected rewards of at least 0, got {min(graded):g}")
         factor /= mean  # above 0: they differ, and none is below
-    level = _by_length(rewards, lengths) if baseline == "length" and lengths is not None else mean
+    level = median(graded) if baseline == "median" else mean
+    if baseline == "length" and lengths is not None:
+        level = _by_length(rewards, lengths)
     return [0.0 if reward is None else (reward - level) * factor for reward in rewards]
 
 
