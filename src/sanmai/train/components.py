@@ -101,9 +101,10 @@ class LossConfig(Config):
     """Divide a group's advantages by their deviation, nothing, the mean reward, the deviation over the step, or the share of its
     groups that have a signal."""
     baseline: Baseline | MirrorBaseline | Best | Expected | None = None
-    """What is subtracted from a rollout's reward: the group's mean, that of the others, one weighed by length, or the step's;
-    "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best rollout (ReST).
-    "greedy" is the reward of one greedy completion of the prompt (ReMax), "value" what a value head expects (PPO)."""
+    """What is subtracted from a rollout's reward: the group's mean, that of the others, one weighed by length, the median, or
+    the step's; "log_mean_exp" (tau log Z) is of "mirror_*" alone. "best" subtracts nothing and imitates the group's best
+    rollout (ReST). "greedy" is the reward of one greedy completion of the prompt (ReMax), "value" what a value head expects
+    (PPO)."""
     normalise_each: bool = False
     """Take the advantage of every component of the reward by itself and then their weighted sum (GDPO)."""
     kl_weight: float = Field(0.0, ge=0)
