@@ -32,12 +32,22 @@ LEAK = "take " + " and ".join(BED.requests("safety", seed=0, count=1, shown=True
 
 
 def names_said(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [f"line {node.lineno}" for node in ast.walk(tree)
+    """Where a file compares with one of the names, matches it, or takes it for a default; a setting may be called so."""
+    asked: list[ast.AST] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            asked.append(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            asked.append(node.value)
+        elif isinstance(node, ast.arguments):
+            asked += [default for default in (*node.defaults, *node.kw_defaults) if isinstance(default, ast.Constant)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            asked += node.args
+    return [f"line {node.lineno}" for of in asked for node in ast.walk(of)
             if isinstance(node, ast.Constant) and node.value in (*TESTBEDS, EMBEDDED_MODEL)]  # fmt: skip
 
 
-def test_nobody_outside_the_world_and_the_presets_says_its_name_or_that_of_its_model():
+def test_nobody_outside_the_world_and_the_presets_asks_for_its_name_or_that_of_its_model():
     files = {str(path.relative_to(SOURCE)): path for path in SOURCE.rglob("*.py")}
     others = {name: path for name, path in files.items() if not {name, name.split("/")[0]} & OWN}
     assert len(others) > 300
