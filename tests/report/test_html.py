@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 from run_folder import make_run_folder, row, write_lines, write_rows
 
 from sanmai.report import write_report
 from sanmai.report.load import RunData, load_run
+from sanmai.report.page import write_whole
 from sanmai.report.samples import paired_samples, training_samples
 
 HOSTILE = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\u2028\u2029\u202e&amp;'\"{{ 7 * 7 }}"
@@ -137,3 +140,13 @@ def test_of_the_sources_of_problems_only_those_that_were_used_are_shown():
     assert _problems({**settings, "source": "a.jsonl", "evaluation": "stories"}) == {
         "source": "a.jsonl", "evaluation": "stories", "holdout": 0.1, "stories": {"levels": [1]}}  # fmt: skip
     assert _problems(None) is None and _problems("a.jsonl") == "a.jsonl"
+
+
+def test_what_a_killed_process_left_of_a_page_goes_with_the_next_and_another_writers_stays(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    dead, mine, other = (tmp_path / f".report-{name}.html" for name in (f"{done.stdout.strip()}-1", f"{os.getpid()}-1", "notes"))
+    for path in (dead, mine, other):
+        path.write_text("half a page")
+    write_whole(tmp_path / "report.html", "<p>whole</p>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine.name, other.name, "report.html"])
+    assert (tmp_path / "report.html").read_text() == "<p>whole</p>"

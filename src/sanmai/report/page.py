@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import glob
 import hashlib
 import json
 import os
-import tempfile
+import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -82,17 +84,35 @@ def write_whole(path: Path, text: str) -> Path:
     with contextlib.suppress(OSError):
         if path.read_bytes() == text.encode("utf-8", "replace"):
             return path
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text)
-        # mkstemp makes the file private; a report is as readable as its neighbours.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    _drop_left(path)
     return path
+
+
+def _drop_left(path: Path) -> None:
+    """Remove what a process that was killed in the middle of writing the page has left beside it."""
+    for left in path.parent.glob(f".{glob.escape(path.stem)}-*{glob.escape(path.suffix)}"):
+        process = re.fullmatch(r"(\d+)-\d+", left.name[len(path.stem) + 2 : -len(path.suffix)])
+        if process is not None and not _is_alive(int(process[1])):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _json(value: Any) -> Markup:
