@@ -5,6 +5,7 @@ import pytest
 from sanmai.answers.final import verify_math
 from sanmai.data.trace import parse_trace
 from sanmai.types import Problem
+from shared_data import every, shared_path, shared_rows
 
 
 def grade(response: str, reference: str = "11", prompt: str = "p") -> float | None:
@@ -56,6 +57,18 @@ def test_an_answer_in_native_words_is_as_good_as_a_boxed_one(language: str) -> N
     missed = [form for form in SAID[language] for n in ("11", "3", "1200") if grade(form.format(n=n), n) != 1.0]
     credited = [form for form in SAID[language] if grade(form.format(n="12")) != 0.0]
     assert not missed and not credited
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr", "ru", "ja", "zh", "sw", "bn", "te", "th"])
+def test_answers_of_real_questions_in_native_words_are_as_good_as_boxed_ones(language: str) -> None:
+    """Some of MGSM's, in its language where the file is there, with the next number as a wrong one."""
+    is_there = (shared_path("mgsm") / f"mgsm_{language}.jsonl").exists()
+    rows = shared_rows(f"mgsm/mgsm_{language if is_there else 'en'}.jsonl")[:: every(10)]
+    for k, row in enumerate(rows):
+        form = SAID[language][k % len(SAID[language])]
+        answer, question = str(row["answer"]), row["question"]
+        assert grade(form.format(n=answer), answer, question) == grade(f"\\boxed{{{answer}}}", answer, question) == 1.0
+        assert grade(form.format(n=int(answer) + 1), answer, question) == 0.0
 
 
 def test_native_digits_and_decimal_marks_are_numbers() -> None:

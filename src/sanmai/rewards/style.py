@@ -242,8 +242,8 @@ def prompt_language(prompt: str) -> str | None:
 
 def _names_among(groups: dict[str, list[str]], language: str) -> set[str]:
     """Words in Latin letters that are names in a sentence of another script ("Python", "iPhone"); none where there are many."""
-    if "Latin" not in groups or "Latin" in scripts_of(language):
-        return set()
+    if "Latin" in scripts_of(language) or any(word.islower() for word in groups.get("Latin", ("none",))):
+        return set()  # a word in small letters is a phrase's: "English language" is no name
     names = [word for word in groups["Latin"] if not word.islower() and word.lower() not in _ENGLISH]
     own = sum(len(words) for script, words in groups.items() if script in scripts_of(language))
     return set(names) if len(names) <= _NAMES_SHARE * own else set()
