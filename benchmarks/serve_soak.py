@@ -151,7 +151,9 @@ def main() -> None:
             except httpx2.HTTPError:
                 time.sleep(0.1)
         rates = [asyncio.run(whole_rate(base, asked.requests, asked.streams)) for _ in range(2)]
+        print(f"whole answers: {max(rates):.0f} tokens a second; {asked.seconds:g} s of streams begin", file=sys.stderr)
         found = asyncio.run(soak(base, server.pid, asked.seconds, asked.streams))
+        print(json.dumps(found), file=sys.stderr)  # what follows takes minutes on a loaded machine
     finally:
         server.send_signal(signal.SIGTERM)
         code = server.wait(60)
