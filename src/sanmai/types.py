@@ -35,6 +35,10 @@ class Image(dict[str, Any]):
         return f"Image({self['sha256']})"
 
 
+Behaviour = Literal["analysis", "decomposition", "completion", "alternative", "self_evaluation", "self_correction"]
+"""A behaviour of reasoning, by the names of the roadmap to o1 (arXiv:2412.14135, section 3.3)."""
+
+
 class SanmaiError(Exception):
     """Base of every error that a user can cause or mend: one sentence, no traceback on the command line."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.rewards.judging.chat_protocol import Failure
 from sanmai.rewards.judging.endpoint import Endpoint
-from sanmai.rewards.judging.judge import Complete, JudgeConfig
+from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.reply_cache import ReplyCache, reply_key
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Message, StopReason
 
 
-def judge_transport(config: JudgeConfig, *, cache: Path | None = None) -> Complete:
+def judge_transport(config: JudgeConfig, *, cache: Path | None = None) -> Endpoint | LocalJudge:
     """What answers the judge's questions: a server where base_url names one, else the model in a local folder.
 
     Args:
@@ -48,11 +48,17 @@ class LocalJudge:
         """Since the start: "requests" answered by the model, "cached" replies, "prompt_tokens" and "completion_tokens"."""
         self.revision = config.revision or weights_digest(self.policy)
 
-    def __call__(self, batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
-        """The reply to each conversation, or why there is none, in order."""
+    def __call__(
+        self, batch: Sequence[Sequence[Message]], settings: Sequence[Mapping[str, Any]] | None = None
+    ) -> list[str | Failure]:
+        """The reply to each conversation, or why there is none, in order.
+
+        Args:
+            settings: of each question, beside those of all: its "seed".
+        """
         config, policy = self.config, self.policy
         replies: list[str | Failure] = [Failure("timeout", "no reply within total_seconds")] * len(batch)
-        keys = [self._key(messages) for messages in batch]
+        keys = [self._key(m, own) for m, own in zip(batch, settings or [{}] * len(batch), strict=True)]
         requests: list[Request] = []
         numbers: list[int] = []
         for number, messages in enumerate(batch):
@@ -90,13 +96,14 @@ class LocalJudge:
             return Failure("timeout", "no whole reply within total_seconds")
         return decode(self.policy.tokenizer, done)
 
-    def _key(self, messages: Sequence[Message]) -> str:
+    def _key(self, messages: Sequence[Message], own: Mapping[str, Any]) -> str:
         config = self.config
         settings = {
             "temperature": config.temperature,
             "max_tokens": config.max_tokens,
             "seed": config.seed,
             "dtype": config.dtype,
+            **own,
         }
         return reply_key(config.model, self.revision, settings, messages)
 

@@ -105,6 +105,7 @@ RECIPES = {r.name: r for r in (
     _recipe("flow_compare", "pipelines.flow_compare", "FlowCompareConfig", "run_flow_compare", "describe_flow_compare", "stages"),
     _recipe("merge", "recipes.merging", "MergeConfig", "run_merge", "describe_merge", "policy"),
     _recipe("long_chains", "recipes.long_chains", "LongChainsConfig", "run_long_chains", "describe_long_chains", "data"),
+    _recipe("init", "recipes.init", "InitConfig", "run_init", "describe_init", "data"),
     _recipe("length_pairs", "recipes.length_pairs", "LengthPairsConfig", "run_length_pairs", "describe_length_pairs", "data"),
     _recipe("gather", "recipes.gather", "GatherConfig", "run_gather", "plan.untrained:describe_gather", "data"),
     _recipe("curate", "recipes.curate", "CurateConfig", "run_curate", "describe_curation", "data"),

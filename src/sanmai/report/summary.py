@@ -13,6 +13,7 @@ from sanmai.instruments.cost import Model
 from sanmai.instruments.measures import tags_and_language
 from sanmai.recipes import RECIPES
 from sanmai.report import format as fmt
+from sanmai.report.behaviours import behaviour_values
 from sanmai.report.load import Row, RunData, as_number, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
 from sanmai.report.speed import speed, speed_line
@@ -144,7 +145,8 @@ def planned_steps(run: RunData) -> int | None:
 
 
 def compare_evaluations(run: RunData) -> list[Measure]:
-    """First and last evaluation side by side: the score overall and per tag, then thinking, language and length."""
+    """First and last evaluation side by side: the score overall and per tag, then thinking, language and length, and the
+    behaviours of reasoning that appear in either."""
     if not run.evaluations:
         return []
     steps = sorted(run.evaluations)
@@ -171,6 +173,8 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     ]
     if writes:
         measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
+        shown = [_measure(key, text, before, after, value, way) for key, text, value, way in behaviour_values()]
+        measures += [one for one in shown if any(side and side.value for side in (one.before, one.after))]  # that appear
     return [measure for measure in measures if measure.before or measure.after]
 
 

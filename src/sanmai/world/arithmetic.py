@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
@@ -160,6 +161,12 @@ def addition_chain(
         columns.append(f"{words.places[len(digits)]} {carry}")
         digits.append(carry)
     return " ".join(columns), "".join(map(str, reversed(digits)))
+
+
+def cut_chain(thought: str, language: Language) -> list[str]:
+    """The columns of a chain, cut where the next one's name begins."""
+    places = "|".join(CHAIN_WORDS[language].places)
+    return re.split(rf"\s+(?=(?:{places})(?![\w-]))", thought)
 
 
 def subtraction_chain(a: int, b: int, language: Language) -> tuple[str, str]:

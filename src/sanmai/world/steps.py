@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from sanmai.types import Problem
-from sanmai.world.arithmetic import CHAIN_WORDS, LANGUAGES, Language, addition_chain, make_problems
+from sanmai.world.arithmetic import CHAIN_WORDS, LANGUAGES, Language, addition_chain, cut_chain, make_problems
+from sanmai.world.behaviours import sentences_in
 from sanmai.world.chance import generator
 
 _TAGS = re.compile(r"<think>|</think>")
@@ -26,7 +27,8 @@ def check_steps(problem: Problem, steps: Sequence[str]) -> list[bool] | None:
     """Whether each step of a response is right by itself: a column the gold chain's (in either language), an answer the sum.
 
     What is no column is an answer, right or wrong: a bare answer is one step; a thought that is closed too early is followed by
-    a step that is right if the sum is.
+    a step that is right if the sum is. The sentences of world/behaviours.py must be true too, and a column that is said not to
+    be so is written again: the step of the mistake is wrong, and that of the correction right.
 
     Args:
         steps: of a response, in order, as `data.steps` cuts them by the rule "world".
@@ -40,12 +42,15 @@ def check_steps(problem: Problem, steps: Sequence[str]) -> list[bool] | None:
     columns = _columns(numbers)
     found, place = [], 0
     for step in steps:
-        words = " ".join(_TAGS.sub(" ", step).split())
+        words, are_true, is_so = sentences_in(" ".join(_TAGS.sub(" ", step).split()), numbers)
         if "</think>" not in step and any(words.startswith(name) for name in _PLACES):
-            found.append(place < len(columns) and words in columns[place])
-            place += 1
+            is_right = place < len(columns) and words in columns[place]
+            found.append(is_right and are_true and is_so in (None, True))
+            place += is_so is not False
+        elif not words and "</think>" not in step:  # only sentences
+            found.append(are_true and is_so is not False)
         else:
-            found.append(words.replace(" ", "") == str(sum(numbers)))
+            found.append(are_true and words.replace(" ", "") == str(sum(numbers)))
     return found
 
 
@@ -98,13 +103,8 @@ def _written(rng: random.Random, numbers: Sequence[int], language: Language, sli
         return (digit + rng.randrange(1, 10)) % 10 if rng.random() < slip else digit
 
     thought, answer = addition_chain(numbers, language, changed)
-    first, *others = _cut(thought, language)
+    first, *others = cut_chain(thought, language)
     return [f"<think> {first}", *(f" {column}" for column in others), f" </think> {answer}"]
-
-
-def _cut(thought: str, language: Language) -> list[str]:
-    places = "|".join(CHAIN_WORDS[language].places)
-    return re.split(rf"\s+(?=(?:{places})(?![\w-]))", thought)
 
 
 _PLACES = tuple(place for words in CHAIN_WORDS.values() for place in words.places)
@@ -113,7 +113,7 @@ _PLACES = tuple(place for words in CHAIN_WORDS.values() for place in words.place
 @lru_cache(maxsize=4096)
 def _columns(numbers: tuple[int, ...]) -> list[set[str]]:
     """The right words of each column, in every language."""
-    chains = [_cut(addition_chain(numbers, language)[0], language) for language in LANGUAGES]
+    chains = [cut_chain(addition_chain(numbers, language)[0], language) for language in LANGUAGES]
     return [set(column) for column in zip(*chains, strict=True)]
 
 
