@@ -41,6 +41,17 @@ def serve(
     cache_tokens: Annotated[
         int | None, typer.Option(min=1, help="Positions of keys and values that exist at once, about; bounds memory.")
     ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Search for every answer whose request names nothing else: best_of_n, beam, mcts, ...")
+    ] = None,
+    guide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="Reward model or FILE.py:FUNCTION that a request may search by; the first is usual."),
+    ] = None,
+    search_n: Annotated[int, typer.Option(min=1, max=128, help="Completions that --strategy chooses from.")] = 8,
+    search_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens that the search of one request may cost; 4000.")
+    ] = None,
     filter_: Annotated[
         str | None,
         typer.Option("--filter", metavar="REVIEWER", help="Risk filter: rules, world, FOLDER of a reward model, URL#MODEL."),
@@ -84,7 +95,7 @@ def serve(
     )  # fmt: skip
     settings = Settings(
         model, upstream, upstream_key, name, host, port, device, dtype, concurrent, waiting, max_tokens, cache_tokens,
-        filter_, reviewer_key, tuple(words or ()), guard,
+        filter_, reviewer_key, tuple(words or ()), tuple(guide or ()), strategy, search_n, search_tokens, guard,
     )  # fmt: skip
     if not measure:
         if out or judge or samples != 1 or seed or limit != 200:

@@ -215,6 +215,12 @@ def guide_of(config: SearchConfig, policy: TextPolicy, given: Callable[..., Any]
         raise InputError(
             f"guide = {guide.name!r}: it is shown the reference answer, so what it chooses shows nothing; use for_data = true"
         )
+    check_guide(guide, config)
+    return guide
+
+
+def check_guide(guide: Guide, config: SearchConfig) -> None:
+    """InputError where a strategy asks of the guide what it cannot do."""
     for name in config.strategy:
         judges_ends = config.lookahead == "end" and name in ("beam", "dvts", "mcts")
         if name not in ("best_of_n", "revise") and not guide.reads_prefixes and not judges_ends:
@@ -222,7 +228,6 @@ def guide_of(config: SearchConfig, policy: TextPolicy, given: Callable[..., Any]
                 f"guide = {guide.name!r}: it scores finished completions alone, and {name} chooses between steps; expected a "
                 'process model, logp or entropy, or, of beam, dvts and mcts, lookahead = "end"'
             )
-    return guide
 
 
 def _one(name: str, config: SearchConfig, policy: TextPolicy) -> Guide:

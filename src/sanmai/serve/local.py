@@ -30,6 +30,8 @@ from sanmai.serve.protocol import (
     read_text,
     usage_of,
 )
+from sanmai.serve.searched import parts_of, whole_answer
+from sanmai.serve.searching import Answer, Searcher
 from sanmai.serve.written import Detokenizer, Piece, StopTexts, ThoughtSplitter, thought_pairs
 from sanmai.types import InputError, StopReason
 
@@ -71,10 +73,13 @@ class LocalModel:
         max_waiting: int,
         max_tokens: int,
         cache_tokens: int | None = None,
+        searcher: Searcher | None = None,
     ) -> None:
         """Args:
         max_tokens: budget of a request that names none, and the most that one may name.
+        searcher: answers requests that ask for a search; None: these are refused.
         """
+        self.searcher = searcher
         self.policy, self.name, self.max_tokens = policy, name, max_tokens
         self._loop = asyncio.get_running_loop()
         self._queues: dict[LiveRequest, asyncio.Queue[Event]] = {}
@@ -91,6 +96,7 @@ class LocalModel:
             f"{limit or 'unknown'} positions",
             f"Writes {self.concurrent} completions at once; {self.max_waiting} more may wait, further ones get HTTP 429; "
             f"at most {self.max_tokens} tokens each",
+            *(self.searcher.lines() if self.searcher else []),
             *self.policy.notes,
         ]
 
@@ -110,6 +116,8 @@ class LocalModel:
 
     async def whole(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         asked, prompts = await self._read(kind, body)
+        if (found := await self._searched(asked, prompts)) is not None:
+            return whole_answer(self.name, found, self._pairs)
         texts: dict[int, list[Piece]] = {}
         logprobs: dict[int, list[dict[str, Any]]] = {}
         choices: dict[int, _Choice] = {}
@@ -130,6 +138,11 @@ class LocalModel:
 
     async def parts(self, kind: Kind, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], bool | None]:
         asked, prompts = await self._read(kind, body)
+        if (found := await self._searched(asked, prompts)) is not None:
+            with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            for part in parts_of(self.name, found, self._pairs, with_usage=with_usage):
+                yield part
+            return
         kind_name = "chat.completion.chunk" if kind == "chat" else "text_completion"
         start = head(kind_name, self.name, new_id("chatcmpl" if kind == "chat" else "cmpl"))
         begun: set[int] = set()
@@ -148,6 +161,18 @@ class LocalModel:
                 begun.add(k)
         if asked.stream_options and asked.stream_options.include_usage:
             yield {**start, "choices": [], "usage": self._usage(prompts, list(choices.values()))}
+
+    async def _searched(self, asked: Asked, prompts: list[list[int]]) -> Answer | None:
+        """The answer of a search, where one is asked for or the server's default."""
+        if not isinstance(asked, ChatAsked):
+            return None
+        if self.searcher is None:
+            if asked.search is not None and asked.search.strategy != "none":
+                said = "search: this server samples and does not search; start it with --strategy or --guide"
+                raise RequestError(400, said, param="search", code="unsupported_parameter")
+            return None
+        search = self.searcher.wanted(asked)
+        return None if search is None else await self.searcher.answer(asked, search, self._budget(asked, prompts[0]))
 
     async def _read(self, kind: Kind, body: dict[str, Any]) -> tuple[Asked, list[list[int]]]:
         """What is asked, and the tokens of its prompts."""

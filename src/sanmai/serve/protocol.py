@@ -81,7 +81,24 @@ class Asked(BaseModel):
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
 
+class SearchAsked(BaseModel):
+    """How an answer is to be searched for: settings of `sanmai search`, but for n, which is its width."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    strategy: Literal["none", "best_of_n", "beam", "dvts", "rebase", "particles", "mcts", "revise"] | None = None
+    n: int | None = Field(None, ge=1, le=MOST_CHOICES)
+    tokens: int | None = Field(None, ge=1)
+    guide: str | None = None
+    choose: Literal["best", "vote", "weighted"] | None = None
+    branch: int | None = Field(None, ge=1, le=64)
+    keep: int | None = Field(None, ge=1, le=64)
+    groups: int | None = Field(None, ge=1, le=64)
+    revisions: int | None = Field(None, ge=0, le=64)
+    lookahead: int | Literal["step", "end"] | None = None
+
+
 class ChatAsked(Asked):
+    search: SearchAsked | None = None
     messages: list[ChatMessage] = Field(min_length=1, max_length=4096)
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
@@ -176,7 +193,9 @@ def _as_request_error(error: ValidationError) -> RequestError:
     first = error.errors(include_url=False, include_input=False)[0]
     # Of a union pydantic names the branch as well, which the user did not write.
     where = ".".join(
-        str(part) for part in first["loc"] if not str(part).startswith(("list[", "constrained-", "str", "int"))
+        str(part)
+        for part in first["loc"]
+        if part not in ("str", "int") and not str(part).startswith(("list[", "constrained-", "literal["))
     )
     if first["type"] == "extra_forbidden":
         return RequestError(400, f"{where} is not supported by this server", param=where, code="unsupported_parameter")

@@ -37,6 +37,11 @@ class Settings:
     reviewer: str | None = None
     reviewer_key: str | None = None
     words: tuple[str, ...] = ()
+    guides: tuple[str, ...] = ()
+    strategy: str | None = None
+    search_n: int = 8
+    search_tokens: int | None = None
+    """A budget; None: as of SearchDefaults."""
     guard: dict[str, Any] = field(default_factory=dict)
     """What GuardPolicy takes."""
 
@@ -115,6 +120,8 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> tuple[Callable[[]
         raise InputError("--upstream-key: only with --upstream")
     if settings.reviewer is None and (settings.guard or settings.words or settings.reviewer_key):
         raise InputError("the options of the filter need --filter REVIEWER")
+    if settings.upstream is not None and (settings.strategy or settings.guides):
+        raise InputError("--strategy and --guide search with a model of this process; with --upstream there is none")
     loaded = _load(settings)
     guard = None
     if settings.reviewer is not None:
@@ -159,10 +166,25 @@ def _load(settings: Settings) -> Callable[[], Any]:
     values = {"name": settings.model, "device": settings.device, "dtype": settings.dtype}
     policy = load_policy(ModelConfig.read(values, source="serve"), for_training=False)
     name = settings.name or (Path(settings.model).resolve().name if Path(settings.model).exists() else settings.model)
+    searcher = _searcher(settings, policy)
     return lambda: LocalModel(
         policy, name, concurrent=settings.concurrent, max_waiting=settings.max_waiting, max_tokens=settings.max_tokens,
-        cache_tokens=settings.cache_tokens,
+        cache_tokens=settings.cache_tokens, searcher=searcher,
     )  # fmt: skip
+
+
+def _searcher(settings: Settings, policy: Any) -> Any:
+    """What answers requests that ask for a search, its guides loaded; None without --strategy and --guide."""
+    if settings.strategy is None and not settings.guides:
+        if settings.search_tokens is not None or settings.search_n != 8:
+            raise InputError("--search-tokens and --search-n need --strategy or --guide")
+        return None
+    from sanmai.serve.searching import SearchDefaults, Searcher
+
+    tokens = settings.search_tokens or SearchDefaults.tokens
+    steps = {"steps": "world", "step_tokens": 24} if settings.model == "tiny" else {}
+    defaults = SearchDefaults(settings.guides, settings.strategy, settings.search_n, tokens, steps)
+    return Searcher(policy, defaults, max_tokens=settings.max_tokens)
 
 
 def needs_extra() -> Any:
