@@ -18,7 +18,8 @@ ASKED = [{"role": "user", "content": "what is 37 plus 45 ?"}]
 def guide(tmp_path_factory):
     """A guide of one's own: 1 for what ends in 82, else 0; it is shown no reference answer."""
     file = tmp_path_factory.mktemp("guide") / "ends.py"
-    file.write_text("def ends(problem, text):\n    assert problem.answer is None\n    return float(text.strip().endswith('82'))\n")
+    ends = "    return float(problem.answer is None and text.strip().endswith('82'))"
+    file.write_text(f"def ends(problem, text):\n{ends}\n")
     return f"{file}:ends"
 
 
