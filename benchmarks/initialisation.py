@@ -35,6 +35,7 @@ from sanmai.search.choose import majority_curve
 from sanmai.stats import paired_difference, rate
 from sanmai.types import Message, Problem, StopReason
 from sanmai.world.behaviours import SENTENCES
+from sanmai.world.testbed import WORLD
 
 SAMPLING = SamplingConfig(max_tokens=96, concurrent=512)
 PLAIN = {name: 0.0 for name in ("analysis", "decomposition", "completion", "alternative", "self_evaluation", "self_correction")}
@@ -130,7 +131,7 @@ def trained(base: str, demonstrations: list[Problem], seed: int, epochs: float, 
 def arms(seed: int, count: int, epochs: float, folder: Path) -> Mapping[str, TextPolicy]:
     problems = world.make_problems(count, seed=seed, digits=(2, 3))
     made = {
-        name: demonstrated(InitConfig.read({"seed": seed, "revisions": share, "shares": PLAIN}), problems).problems
+        name: demonstrated(InitConfig.read({"seed": seed, "revisions": share, "shares": PLAIN}), WORLD, problems).problems
         for name, share in (("plain SFT", 0.0), ("initialised", 0.5))
     }
     found = {"base": load_policy(ModelConfig(), for_training=False)}

@@ -169,3 +169,16 @@ def test_the_summary_is_json_and_reads_like_the_report(tmp_path):
 )
 def test_numbers_read_as_people_write_them(shown, expected):
     assert shown.replace("\u202f", " ") == expected
+
+
+def test_behaviours_of_reasoning_that_appear_have_a_row_with_the_errors_of_their_rules():
+    # 1 of 4 texts checks itself before, 3 of 4 after; nothing else appears, and what was not graded says nothing of it.
+    texts = ["3", "Let me check. 3", "3", "3"], ["Let me check. 3", "Let me check. 3", "Wait. 3", "3"]
+    sides = [
+        [row(step, f"p{i}", 1.0, text=text) for i, text in enumerate(side)] for step, side in zip((0, 20), texts, strict=True)
+    ]
+    (found,) = [m for m in compare_evaluations(evaluated(*sides)) if m.name.startswith("behaviour/")]
+    assert found.name == "behaviour/self_evaluation" and "rules find" in found.label and found.direction == 0
+    assert found.before and found.after and (found.before.value, found.after.value) == (0.25, 0.75)
+    german = [[{**one, "language": "de"} for one in side] for side in sides]
+    assert not [m for m in compare_evaluations(evaluated(*german)) if m.name.startswith("behaviour/")]

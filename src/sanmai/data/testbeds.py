@@ -10,11 +10,11 @@ testbed is an object of this kind and a line in TESTBEDS; a section of settings 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from sanmai.types import Problem, Trace, Verdict
+from sanmai.types import Behaviour, Problem, Trace, Verdict
 from sanmai.world.testbed import WORLD
 
 
@@ -88,6 +88,16 @@ class Testbed(Protocol):
 
     def check_steps(self, problem: Problem, steps: Sequence[str]) -> list[bool] | None:
         """Whether each step is right by itself; None where nothing is known of them."""
+        ...
+
+    def demonstrate(
+        self, problem: Problem, wanted: Collection[Behaviour], seed: int
+    ) -> tuple[Problem, frozenset[Behaviour]]:
+        """The problem with a true completion that shows these behaviours, and those that it shows; ValueError where it cannot."""
+        ...
+
+    def revision(self, problem: Problem, seed: int) -> tuple[Problem, frozenset[Behaviour]]:
+        """A conversation: a completion, right or wrong, and the reply to whether it is so; and what that shows. ValueError."""
         ...
 
     def subject(self, problem: Problem) -> str | None:

@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import CLOSE_TAG, OPEN_TAG
+from sanmai.data.testbeds import Testbed, find_testbed
 from sanmai.instruments.behaviours import BEHAVIOURS
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, load_splits
@@ -35,7 +36,6 @@ from sanmai.recipes.init_prompts import Asked, InstructionsConfig, prompted
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.train.runs import Run
 from sanmai.types import Behaviour, InputError, Problem
-from sanmai.world.behaviours import demonstrate, revision
 from sanmai.world.chance import generator
 
 
@@ -93,9 +93,9 @@ class InitConfig(Config):
     instructions: InstructionsConfig = InstructionsConfig()
 
     only_with = (
-        OnlyWith('problems.source = "world"', lambda c: c.problems.source == "world", "revisions"),
+        OnlyWith("problems.source of a testbed", lambda c: find_testbed(c.problems.source) is not None, "revisions"),
         OnlyWith(
-            'problems.source other than "world"', lambda c: c.problems.source != "world",
+            "problems.source of no testbed", lambda c: find_testbed(c.problems.source) is None,
             "attempts", "revise_wrong", "problems_per_step", "thought_tags", "timeout_seconds", "writer", "instructions",
         ),
         OnlyWith("before above 0", lambda c: c.before > 0, "sampling"),
@@ -103,12 +103,13 @@ class InitConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.problems.source != "world" and not self.writer.model:
+        is_written = find_testbed(self.problems.source) is None
+        if is_written and not self.writer.model:
             raise ValueError(
-                f"problems.source = {self.problems.source!r} without writer.model: only the world's sums are demonstrated by a "
-                "solver; name a model at writer.base_url, or a local folder"
+                f"problems.source = {self.problems.source!r} without writer.model: only a testbed's problems are demonstrated by "
+                "a solver; name a model at writer.base_url, or a local folder"
             )
-        if self.problems.source != "world" and not any(getattr(self.shares, name) for name in BEHAVIOURS):
+        if is_written and not any(getattr(self.shares, name) for name in BEHAVIOURS):
             raise ValueError("shares: all are 0, so there is nothing to ask for")
         return self
 
@@ -131,7 +132,7 @@ def run_init(
     """Run the recipe, or go on with it, in a run folder; the folder. The same configuration and replies give the same files.
 
     Args:
-        problems: instead of config.problems.source; with source "world" they must be its sums.
+        problems: instead of config.problems.source; where that is a testbed they must be of it.
         reward: not used by this recipe; refused when given.
     """
     if reward is not None:
@@ -139,9 +140,9 @@ def run_init(
     progress = progress or Progress.silent()
     with Run(out, "init", config) as run:
         chosen = _chosen(config, problems, run.warn)
-        if config.problems.source == "world":
+        if (testbed := find_testbed(config.problems.source)) is not None:
             progress.begin(run, 0)
-            made: Made | None = demonstrated(config, chosen)
+            made: Made | None = demonstrated(config, testbed, chosen)
         else:
             made = prompted(config.asked(), run, chosen, progress)
         if made is not None and not run.is_finished:  # None: interrupted
@@ -158,8 +159,8 @@ def run_init(
 
 def describe_init(config: InitConfig, out: Path, *, measure: bool) -> Iterator[str]:
     chosen = _chosen(config, None, lambda sentence: None)
-    if config.problems.source == "world":
-        yield f"It writes {len(chosen):,} demonstrations of the embedded world; no model writes any of them: seconds."
+    if (testbed := find_testbed(config.problems.source)) is not None:
+        yield f"It writes {len(chosen):,} demonstrations of {testbed.about}; no model writes any of them: seconds."
     else:
         most = len(chosen) * (config.attempts + config.revise_wrong)
         yield (
@@ -170,25 +171,25 @@ def describe_init(config: InitConfig, out: Path, *, measure: bool) -> Iterator[s
         yield f"{config.model.name} answers {min(config.before, len(chosen)):,} of them by itself, to be compared with."
 
 
-def demonstrated(config: InitConfig, problems: Sequence[Problem]) -> Made:
-    """Demonstrations by the world's solver.
+def demonstrated(config: InitConfig, testbed: Testbed, problems: Sequence[Problem]) -> Made:
+    """Demonstrations by the testbed's solver.
 
     Raises:
-        InputError: a problem is no sum of the world.
+        InputError: a problem is none that it solves.
     """
     made = Made([], Counter(), Counter(), Counter(), {})
     for problem in problems:
         try:
             if generator("init", config.seed, problem.id).random() < config.revisions:
                 wanted: frozenset[Behaviour] = frozenset()
-                found, shown = revision(problem, config.seed)
+                found, shown = testbed.revision(problem, config.seed)
                 made.outcomes["conversation"] += 1
             else:
                 wanted = config.shares.drawn(config.seed, problem.id)
-                found, shown = demonstrate(problem, wanted, config.seed)
+                found, shown = testbed.demonstrate(problem, wanted, config.seed)
                 made.outcomes["demonstration"] += 1
         except ValueError as error:
-            raise InputError(f"problems.source = 'world': {error}") from None
+            raise InputError(f"problems.source = {config.problems.source!r}: {error}") from None
         made.wanted.update(wanted | shown)
         made.shown.update(shown)
         made.problems.append(tagged(found, shown))

@@ -179,10 +179,13 @@ def _searcher(settings: Settings, policy: Any) -> Any:
         if settings.search_tokens is not None or settings.search_n != 8:
             raise InputError("--search-tokens and --search-n need --strategy or --guide")
         return None
+    from sanmai.data.steps import steps_of
+    from sanmai.data.testbeds import EMBEDDED
+    from sanmai.policies.text.tiny import is_embedded
     from sanmai.serve.searching import SearchDefaults, Searcher
 
     tokens = settings.search_tokens or SearchDefaults.tokens
-    steps = {"steps": "world", "step_tokens": 24} if settings.model == "tiny" else {}
+    steps = {"steps": steps_of(EMBEDDED), "step_tokens": 24} if is_embedded(settings.model) else {}
     defaults = SearchDefaults(settings.guides, settings.strategy, settings.search_n, tokens, steps)
     return Searcher(policy, defaults, max_tokens=settings.max_tokens)
 

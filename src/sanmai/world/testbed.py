@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-from sanmai.types import Problem, Trace, Verdict
+from sanmai.types import Behaviour, Problem, Trace, Verdict
 from sanmai.world import dress
 from sanmai.world.answers import labelled_answers
 from sanmai.world.arithmetic import CHAIN_WORDS, Language, make_problems, verify
 from sanmai.world.arithmetic import vocabulary as words_of_sums
+from sanmai.world.behaviours import demonstrate, revision
 from sanmai.world.preferences import helpfulness_pairs, refusal_labels, safety_labels
 from sanmai.world.requests import (
     DANGEROUS,
@@ -116,6 +117,14 @@ class World:
 
     def check_steps(self, problem: Problem, steps: Sequence[str]) -> list[bool] | None:
         return check_steps(problem, steps)
+
+    def demonstrate(
+        self, problem: Problem, wanted: Collection[Behaviour], seed: int
+    ) -> tuple[Problem, frozenset[Behaviour]]:
+        return demonstrate(problem, wanted, seed)
+
+    def revision(self, problem: Problem, seed: int) -> tuple[Problem, frozenset[Behaviour]]:
+        return revision(problem, seed)
 
     def subject(self, problem: Problem) -> str | None:
         return str(problem.tags["object"]) if "object" in problem.tags else None
