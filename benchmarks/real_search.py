@@ -197,7 +197,7 @@ def _labelled(bench: Bench, search: Search, path: tuple[int, ...]) -> dict:
     is_finished = node.ended is StopReason.STOP
     tokens = list(node.tokens[:-1] if is_finished else node.tokens)
     ends = boundaries(tokens, bench.decode, RULE, is_finished=is_finished)
-    steps = [bench.decode(tokens[a:b]) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    steps = [bench.decode(tokens[a:b]) for a, b in zip([0, *ends][: len(ends)], ends, strict=True)]
     labels = [step_truth(search.problem, step) for step in steps]
     name = f"{search.problem.id}#{path[0]}"
     return {"id": name, "prompt": search.problem.prompt, "completions": steps, "labels": labels, "separator": ""}
