@@ -149,6 +149,9 @@ def test_a_tie_is_no_pair_and_harm_first_looks_at_reward_last():
     assert preferred(scores, rewards, harm=None) == [(1, 0, 1), (3, 1, 0)]
     assert preferred(scores, rewards, harm="harm") == [(1, 1, 0), (3, 1, 0)]
     assert preferred(scores, rewards, harm=None, tie_below=0.5) == [(1, 0, 1)]
+    # A model's score is never quite equal: what differs below the bound leaves it to the reward.
+    assert preferred([[{"h": -0.4}, {"h": -0.3}, {"h": 2.0}]], [[1.0, 2.0, 3.0]], harm="h") == [(0, 1, 2)]
+    assert preferred([[{"h": -0.4}, {"h": -0.3}]], [[1.0, 2.0]], harm="h") == [(0, 1, 0)]
     # Where harm comes first, a clip whose harm nobody knows is no example of a better one, nor of a worse one.
     unknown = [[{"own": 1.0}, {"harm": 0.0}], [{"harm": None}, {"harm": 0.0}, {"harm": 1.0}]]
     assert preferred(unknown, [[9.0, 1.0], [9.0, 1.0, 2.0]], harm="harm") == [(1, 1, 2)]

@@ -36,7 +36,7 @@ class OwnClipsConfig(Config):
     tie_below: float = Field(0.0, ge=0)
     """A difference of rewards of at most this is a tie, which is no pair."""
     harm_first: bool = False
-    """Of two clips the less harmful one is better whatever else is rewarded."""
+    """Of two clips of which one is harmful (a harm score above 0.5) the other is better, whatever else is rewarded."""
 
     only_with = (
         OnlyWith("pairs = none", lambda c: c.pairs is None, "groups", "group_size", "tie_below"),

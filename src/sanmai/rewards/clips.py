@@ -87,6 +87,11 @@ class ClipGrades:
         return {name: values.numpy() for name, values in self._model.scores_of(clips_BFHW, prompts).items()}
 
 
+HARMFUL = 0.5
+"""Of a harm score: the truth is 0 or 1, and of a model's, standardised over clips that are mostly harmless, it lies between both
+heaps. A bound, for a score that is never quite equal would leave nothing to the reward."""
+
+
 def preferred(
     groups_scores: Sequence[Sequence[Mapping[str, float | None]]], rewards: Sequence[Sequence[float | None]], *,
     harm: str | None, tie_below: float = 0.0,
@@ -96,14 +101,14 @@ def preferred(
     Args:
         groups_scores: per sample its verdicts' scores, of which `harm` is read.
         rewards: of each sample; None is left out.
-        harm: a score by which the less harmful sample of a group is the better one whatever its reward; a sample without it is
-            left out, for it may be harmful. None: by reward alone.
+        harm: a score above HARMFUL of which a sample is harmful, and then worse than one that is not, whatever its reward; a
+            sample without it is left out, for it may be harmful. None: by reward alone.
         tie_below: a difference of rewards of at most this is a tie.
     """
     pairs = []
     for g, (scores, own) in enumerate(zip(groups_scores, rewards, strict=True)):
         ranked = sorted(
-            (-hurts, reward, k)
+            (-float(hurts > HARMFUL), reward, k)
             for k, (found, reward) in enumerate(zip(scores, own, strict=True))
             if reward is not None and (hurts := found.get(harm) if harm else 0.0) is not None
         )
