@@ -66,16 +66,17 @@ class Race:
 
 def held_out_accuracy(task: Task) -> Callable[[Mapping[str, Any]], float]:
     """A function that gives the accuracy of some weights on the held-out sums, at temperature 1, one completion each."""
-    from sanmai.learn.sources import WorldConfig, world_problems
     from sanmai.policies.text.config import ModelConfig
     from sanmai.policies.text.load import load_policy
     from sanmai.policies.text.sampler import SamplingConfig
     from sanmai.rewards.rubric import RewardsConfig, Rubric
     from sanmai.rollout.engine import GradingConfig, rollout
     from sanmai.rollout.measure import evaluation_metrics
+    from sanmai.world.settings import WorldConfig
+    from sanmai.world.testbed import WORLD
 
     policy = load_policy(ModelConfig(name=task.folder, threads=task.threads))
-    problems = world_problems(WorldConfig(heldout=task.heldout), 0)[1]
+    problems = WORLD.problems(WorldConfig(heldout=task.heldout), 0)[1]
 
     def evaluate(weights: Mapping[str, Any]) -> float:
         policy.load_weights(weights)
@@ -95,9 +96,10 @@ def held_out_accuracy(task: Task) -> Callable[[Mapping[str, Any]], float]:
 
 
 def training_problems(task: Task) -> list:
-    from sanmai.learn.sources import WorldConfig, world_problems
+    from sanmai.world.settings import WorldConfig
+    from sanmai.world.testbed import WORLD
 
-    return world_problems(WorldConfig(), task.seed)[0]
+    return WORLD.problems(WorldConfig(), task.seed)[0]
 
 
 def run_sanmai(task: Task) -> dict[str, Any]:

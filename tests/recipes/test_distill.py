@@ -92,9 +92,10 @@ def test_a_step_measures_the_reverse_kl_of_its_own_samples_and_rewards_are_only_
 
 
 def problems_of(run: Path):
-    from sanmai.learn.sources import WorldConfig, world_problems
+    from sanmai.world.settings import WorldConfig
+    from sanmai.world.testbed import WORLD
 
-    return world_problems(WorldConfig(train=200, heldout=10), 0)[0]
+    return WORLD.problems(WorldConfig(train=200, heldout=10), 0)[0]
 
 
 def test_the_exact_form_measures_what_the_sampled_one_estimates(pruned, tmp_path):

@@ -97,9 +97,10 @@ def test_every_sample_is_in_the_card_once(run):
 
 
 def test_the_data_load_back_as_demonstrations_with_the_tokens_that_were_sampled(run):
-    from sanmai.learn.sources import WorldConfig, world_problems
+    from sanmai.world.settings import WorldConfig
+    from sanmai.world.testbed import WORLD
 
-    originals = {p.id: p for p in world_problems(WorldConfig(train=40, heldout=4), 0)[0]}
+    originals = {p.id: p for p in WORLD.problems(WorldConfig(train=40, heldout=4), 0)[0]}
     sampled = {f"{r['problem_id']}#{r['sample']}": r["tokens"] for r in rollouts_of(run)}
     loaded = load_problems(run, needs_answer=False)
     assert loaded.problems == load_problems(run / "data.parquet", needs_answer=False).problems

@@ -63,10 +63,7 @@ def run(
     Example:
         run = sanmai.run("zero", num_steps=20, rewards={"language": 0.3}, callbacks=lambda step, m: m["reward/mean"] < 0.9)
     """
-    from sanmai.api.show import progress_here
-    from sanmai.desk.trackers import Tracking
     from sanmai.recipes import default_out, find_recipe, name_of, resolve
-    from sanmai.report import write_report
 
     chosen = find_recipe(recipe)
     stages = {name: value for name, value in (("since", since), ("until", until), ("only", only)) if value is not None}
@@ -86,14 +83,29 @@ def run(
     named = "".join(f"{name_of(function)}" for function in [*functions, *guides.values()])
     salt = (repr(given) if given is not None else "") + named
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
+    more: dict[str, Any] = {**stages, **guides, **(options or {})}
+    _carry_out(
+        lambda progress: chosen.run(resolved, folder, problems=given, reward=reward, progress=progress, **more),
+        folder, quiet, callbacks, tracking, resolve(chosen).model_dump(mode="json"),
+    )  # fmt: skip
+    return Run(folder)
+
+
+def _carry_out(
+    work: Callable[[Any], object], folder: Path, quiet: bool, callbacks: Callback | Sequence[Callback], tracking: Sequence[str],
+    defaults: dict[str, Any],
+) -> None:
+    """Do it, watched by progress, callbacks and trackers; the report is written where it ended and where it was interrupted."""
+    from sanmai.api.show import progress_here
+    from sanmai.desk.trackers import Tracking
+    from sanmai.report import write_report
+
     told = _Callbacks(callbacks)
     trackers = [Tracking([tracking] if isinstance(tracking, str) else tracking)] if tracking else []
     progress = progress_here(quiet, [*trackers, *([told] if told.functions else [])])
-    defaults = resolve(chosen).model_dump(mode="json")
     progress.say(f"Run folder: {folder}")
-    more: dict[str, Any] = {**stages, **guides, **(options or {})}
     try:
-        chosen.run(resolved, folder, problems=given, reward=reward, progress=progress, **more)
+        work(progress)
     except KeyboardInterrupt:
         if progress.was_interrupted:
             write_report(folder, defaults=defaults)
@@ -104,7 +116,6 @@ def run(
         for tracker in trackers:
             tracker.close()
     write_report(folder, defaults=defaults)
-    return Run(folder)
 
 
 def _values(settings: Mapping[str, Any], model: Any, problems: Any, guide: Any) -> dict[str, Any]:
