@@ -62,7 +62,7 @@ mended: list[str] = []
 
 
 def of_writer(server, **settings) -> InitConfig:
-    asked = {"base_url": server.url, "model": "w", "retries": 0, "timeout_seconds": 20.0}
+    asked = {"base_url": server.url, "model": "w", "retries": 0, "timeout_seconds": 20.0, "concurrency": 1}
     problems = {"source": "x.jsonl", "evaluation": "world"}
     values = {"attempts": 2, "shares": ONLY_CHECKS, "problems_per_step": 4, "problems": problems}
     return InitConfig.read({**values, **settings, "writer": asked})
