@@ -108,6 +108,13 @@ def plain_boundaries(tokens, decode, rule):
         ends.append(start)
 
 
+def test_a_fence_whose_mark_is_cut_through_is_one():
+    tokens, decode = pieces(b"<think>\n\n`", b"``\n\n", b"x\n\n```\n\ny")
+    for name, ends in (("text:\\n\\n", [1, 3]), ("thought", [3])):
+        rule = StepRule.parse(name)
+        assert boundaries(tokens, decode, rule, is_finished=False) == plain_boundaries(tokens, decode, rule) == ends
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "é", "加", "ки", "\n", "\n\n", ".", " ", "```", "<think>", "</think>", "1"]), max_size=24),

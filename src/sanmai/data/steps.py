@@ -109,8 +109,10 @@ class Cutter:
         self._ends: list[int] = []
         """Characters of it after each of its tokens."""
         self._looked = 0
-        self._is_fenced = self._is_inside_line = self._is_answer = False
-        """Where the step begins: in a fence, in the middle of a line, after the thought."""
+        self._is_fenced = self._is_answer = False
+        """Where the line of the step's beginning starts: in a fence; where the step begins: after the thought."""
+        self._line = ""
+        """Of the line in which the step begins, what earlier steps have: a fence's mark may be cut through."""
 
     def copy(self) -> Cutter:
         """Another that has read the same and goes on by itself: for each child of a prefix."""
@@ -153,10 +155,9 @@ class Cutter:
         """Let the step end after so many of its tokens; how many the completion has by then."""
         at = self._ends[num_tokens - 1]
         done, self._text = self._text[:at], self._text[at:]
-        self._is_fenced = self._fenced(done)
+        lines, newline, line = done.rpartition("\n")
+        self._is_fenced, self._line = (self._fenced(lines), line) if newline else (self._is_fenced, self._line + line)
         self._is_answer = self._is_answer or CLOSE_TAG in done
-        if done:
-            self._is_inside_line = not done.endswith("\n")
         self._ends = [end - at for end in self._ends[num_tokens:]]
         self._looked = 0
         return self.start
@@ -187,9 +188,7 @@ class Cutter:
         return self.rule.kind in ("text", "sentence", "thought") and separator != CLOSE_TAG and self._fenced(before)
 
     def _fenced(self, text: str) -> bool:
-        if "```" not in text:
-            return self._is_fenced
-        marks = len(_FENCE.findall(("." if self._is_inside_line else "") + text))
+        marks = len(_FENCE.findall(self._line + text))
         return self._is_fenced is (marks % 2 == 0)
 
 
