@@ -85,8 +85,15 @@ def plain_boundaries(tokens, decode, rule):
     held = 0
     for i in range(n + 1):
         text = decode(tokens[:i])
-        held = held + 1 if text.endswith("\ufffd") else 0
-        whole.append(text if not held % 4 else whole[-1])
+        if not text.endswith("\ufffd"):
+            held = 0
+        elif len(text.rstrip("\ufffd")) > len(whole[-1]):
+            text, held = text.rstrip("\ufffd"), 1
+        elif held < 3:
+            text, held = whole[-1], held + 1
+        else:
+            held = 0
+        whole.append(text)
     start = 0
     if rule.kind == "tokens":
         return list(range(rule.tokens, n + 1, rule.tokens))
@@ -108,11 +115,14 @@ def plain_boundaries(tokens, decode, rule):
         ends.append(start)
 
 
-def test_a_fence_whose_mark_is_cut_through_is_one():
+def test_a_mark_that_is_cut_through_by_a_step_s_end_is_one():
     tokens, decode = pieces(b"<think>\n\n`", b"``\n\n", b"x\n\n```\n\ny")
     for name, ends in (("text:\\n\\n", [1, 3]), ("thought", [3])):
         rule = StepRule.parse(name)
         assert boundaries(tokens, decode, rule, is_finished=False) == plain_boundaries(tokens, decode, rule) == ends
+    tokens, decode = pieces(b"a\n\n</th", b"ink>\n\n", b"b\n\n", b"c\n\n")
+    rule = StepRule.parse("thought")
+    assert boundaries(tokens, decode, rule, is_finished=False) == plain_boundaries(tokens, decode, rule) == [1, 2]
 
 
 @settings(max_examples=150, deadline=None)
@@ -127,6 +137,16 @@ def test_the_cutter_and_a_plain_reading_of_every_prefix_agree_wherever_tokens_ar
     for name in ("text:\\n\\n", "text:ки", "line", "tokens:3", "thought"):
         rule = StepRule.parse(name)
         assert boundaries(tokens, decode, rule, is_finished=False) == plain_boundaries(tokens, decode, rule), name
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="aé加😀 \n", max_size=14), st.data())
+def test_the_whole_characters_after_each_token_are_counted_wherever_tokens_are_cut(text, data):
+    """A token may end one character and begin the next, as those of byte-level tokenizers do."""
+    content = text.encode()
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(content)), max_size=14)) | {0, len(content)})
+    tokens, decode = pieces(*[content[a:b] for a, b in itertools.pairwise(cuts)])
+    assert character_ends(tokens, decode) == [len(content[:cut].decode(errors="ignore")) for cut in cuts[1:]]
 
 
 @settings(max_examples=100, deadline=None)

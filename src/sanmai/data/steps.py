@@ -112,7 +112,7 @@ class Cutter:
         self._is_fenced = self._is_answer = False
         """Where the line of the step's beginning starts: in a fence; where the step begins: after the thought."""
         self._line = ""
-        """Of the line in which the step begins, what earlier steps have: a fence's mark may be cut through."""
+        """Of the line in which the step begins, what earlier steps have: a fence's mark or a tag may be cut through."""
 
     def copy(self) -> Cutter:
         """Another that has read the same and goes on by itself: for each child of a prefix."""
@@ -155,9 +155,9 @@ class Cutter:
         """Let the step end after so many of its tokens; how many the completion has by then."""
         at = self._ends[num_tokens - 1]
         done, self._text = self._text[:at], self._text[at:]
+        self._is_answer = self._is_answer or CLOSE_TAG in self._line + done
         lines, newline, line = done.rpartition("\n")
         self._is_fenced, self._line = (self._fenced(lines), line) if newline else (self._is_fenced, self._line + line)
-        self._is_answer = self._is_answer or CLOSE_TAG in done
         self._ends = [end - at for end in self._ends[num_tokens:]]
         self._looked = 0
         return self.start
@@ -215,7 +215,12 @@ class _Stream:
     def push(self, token: int) -> str:
         self._window.append(token)
         text = self._decode(self._window)
-        if text.endswith("\ufffd") and self._held + 1 < _HELD:
+        if not text.endswith("\ufffd"):
+            return self._give(text)
+        whole = text.rstrip("\ufffd")
+        if len(whole) > len(self._known):  # the token has ended a character, and begun the next one
+            return self._give(whole, held=1)
+        if self._held + 1 < _HELD:
             self._held += 1
             return ""
         return self._give(text)
@@ -223,12 +228,13 @@ class _Stream:
     def rest(self) -> str:
         return self._give(self._decode(self._window)) if self._held else ""
 
-    def _give(self, text: str) -> str:
+    def _give(self, text: str, held: int = 0) -> str:
         new = text[len(self._known) :]
         if len(self._window) > 2 * _CONTEXT:
             self._window = self._window[-_CONTEXT:]
             text = self._decode(self._window)
-        self._known, self._held = text, 0
+            text = text.rstrip("\ufffd") if held else text
+        self._known, self._held = text, held
         return new
 
 
@@ -284,16 +290,15 @@ def character_ends(tokens: Sequence[int], decode: Decode) -> list[int]:
     stream, written, ends = _Stream(decode), 0, list[int]()
     held: list[str] = []
     for token in tokens:
-        new, is_held = stream.push(token), stream.held
-        if is_held is not None:
-            held.append(is_held)
-        else:
+        new, rest = stream.push(token), stream.held
+        if new or rest is None:
             for k, text in enumerate(held):  # whole then, if more has come behind it and nothing of it has changed
                 follows = held[k + 1] if k + 1 < len(held) else new
                 if new.startswith(text) and len(follows) > len(text):
                     ends[k - len(held)] = written + len(text)
             held = []
             written += len(new)
+        held += [] if rest is None else [rest]
         ends.append(written)
     if ends:
         ends[-1] += len(stream.rest())
