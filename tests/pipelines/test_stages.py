@@ -259,3 +259,12 @@ def test_a_damaged_manifest_of_an_earlier_stage_stops_nothing(tmp_path, recipe, 
     run_graph(chain(tmp_path, b="B"), Progress.silent())
     assert recipe.calls[4:] == ["B", "c"]
 
+
+
+def test_a_choice_among_words_names_no_file_whatever_lies_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("dapo", "wrong", "runs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("a")
+    config = ZeroConfig.read({"loss": {"preset": "dapo"}, "rewards": {"incomplete": "wrong"}, "problems": {"source": "runs"}})
+    assert config.loss.preset == "dapo" and [*identity.facts_of("zero", config, {})["files"]] == ["tiny", "runs"]

@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from sanmai.config import Config, differing_keys
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
@@ -35,7 +36,7 @@ def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[
         made_from: digests of the stages that it refers to, by name.
     """
     settings = config.model_dump(mode="json")
-    named = {text: _FUNCTION.sub(r"\1", text) for text in texts_in(settings)}  # a reward in a file changes with the file
+    named = {text: _FUNCTION.sub(r"\1", text) for text in _names_in(config)}  # a reward in a file changes with the file
     files = {text: digest for text, file in named.items() if (digest := content_digest(file)) is not None}
     known = RECIPES.get(recipe)
     return {
@@ -134,6 +135,24 @@ def _file_bytes(file: Path) -> bytes:
         start = opened.read(2**20)
         opened.seek(-(2**20), 2)
         return start + opened.read() + str(facts.st_mtime_ns).encode()
+
+
+def _names_in(config: Config) -> Iterator[str]:
+    """Texts in settings that may name a file or folder: no choice among stated words does, whatever lies where one works."""
+    for name, info in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            yield from _names_in(value)
+        elif not _is_choice(info.annotation):
+            yield from texts_in(config.model_dump(mode="json", include={name})[name])
+
+
+def _is_choice(annotation: Any) -> bool:
+    """A Literal, or one of several, or None."""
+    if get_origin(annotation) is Literal:
+        return True
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return get_origin(annotation) in (UnionType, Union) and bool(kinds) and all(map(_is_choice, kinds))
 
 
 def texts_in(value: Any) -> Iterator[str]:
