@@ -126,7 +126,7 @@ def test_what_the_last_stage_would_refuse_is_refused_before_the_first(tmp_path):
         ({"student_model": "/nope/x"}, "no such folder"),
         ({"students": ["sft", "sft"]}, "one of them twice"),
         ({"data": {"cold_start": []}}, "data.cold_start is empty"),
-        ({"model": {"name": "/nope/y"}}, 'data.cold_start, .* "world" is for the embedded model'),
+        ({"model": {"name": "/nope/y"}}, "data.cold_start, .* 'world' is for the embedded model"),
         ({"lessons": {"include_held_out": True}}, "given by the pipeline"),
         ({"rejection": {"problems": {"holdout": 0.2}}}, "stage traces.*holdout"),
     ):
