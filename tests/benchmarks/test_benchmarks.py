@@ -1,4 +1,4 @@
-"""The benchmarks run at smoke size (slow: each starts several processes), and their arithmetic is right."""
+"""The benchmarks run at smoke size (`pytest -m bench`: each starts several processes), and their arithmetic is right."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def load(monkeypatch):
     return lambda name: __import__(name)
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs_at_smoke_size_and_writes_what_it_measured(name, tmp_path):
     if name in NEEDS_TRL and find_spec("trl") is None:
@@ -30,6 +30,15 @@ def test_a_benchmark_runs_at_smoke_size_and_writes_what_it_measured(name, tmp_pa
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["runs"] and found["facts"]["torch"] in done.stdout
+
+
+def test_every_benchmark_finds_what_it_imports():
+    code = (
+        "import importlib, pathlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.py')): importlib.import_module(path.stem)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_the_process_that_times_others_does_not_import_torch():

@@ -52,7 +52,7 @@ def test_on_gsm8k_s_labelled_solutions_the_rules_are_right_and_a_judge_that_read
     assert found["judge"]["kappa"]["value"] > 0.9 and found["judge"]["ungradable"]["value"] == 0.0
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_it_prints_a_row_per_grader(tmp_path):
     command = [sys.executable, str(BENCHMARK), "--train", "64", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
