@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from sanmai.sandbox import ChildPool, Crashed, TimedOut, Value
+from sanmai.sandbox import ChildPool, Crashed, PipedProcess, TimedOut, Value
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,22 @@ def _is_running(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_what_a_child_has_started_ends_with_it_and_a_child_that_does_not_read_does_not_hold_up_its_parent():
+    shell = "sleep 600 & echo $!; exec sleep 600"
+    child = PipedProcess(["sh", "-c", shell], stderr=subprocess.DEVNULL)
+    started = int(child.read_some(time.monotonic() + 20))
+    with pytest.raises(TimeoutError):
+        child.write(b"x" * (1 << 22), time.monotonic() + 0.2)
+    child.stop()
+    for _ in range(200):
+        try:
+            with open(f"/proc/{started}/stat") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    break
+        except FileNotFoundError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail(f"process {started} is still there")

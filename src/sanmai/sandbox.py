@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -123,20 +123,55 @@ class ChildPool:
         self.close()
 
 
-class _Child:
-    """One process and its two pipes; owned by one thread at a time."""
+class PipedProcess:
+    """A process, its two pipes with deadlines, and whatever it starts: one group, which ends with it. Of one thread at a time."""
 
-    def __init__(self, memory_bytes: int) -> None:
-        boot = _BOOT.format(path=[p for p in sys.path if p], memory=memory_bytes)
+    def __init__(self, command: Sequence[str], *, stderr: Any, env: Mapping[str, str] | None = None) -> None:
+        """Raises OSError: it cannot be started."""
         with deaf_to_stops():
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", boot],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-                start_new_session=True, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-            )  # fmt: skip
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, start_new_session=True, env=env
+            )
         assert self._process.stdin and self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
+
+    def stop(self) -> None:
+        """Kill the process with its group and close the pipes."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            self._process.kill()
+        self._process.wait()
+        self._stdin.close()
+        self._stdout.close()
+
+    def write(self, data: bytes, deadline: float) -> None:
+        """Raises TimeoutError, OSError."""
+        view = memoryview(data)
+        while view:
+            _wait(self._stdin, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self._stdin.fileno(), view) :]
+            except BlockingIOError:
+                continue
+
+    def read_some(self, deadline: float, most: int = 1 << 20) -> bytes:
+        """What has come, 1 byte at least. Raises TimeoutError; EOFError: it closed its output."""
+        _wait(self._stdout, select.POLLIN, deadline)
+        part = os.read(self._stdout.fileno(), min(most, 1 << 20))
+        if not part:
+            raise EOFError("the child process ended")
+        return part
+
+
+class _Child(PipedProcess):
+    """A process that calls functions."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        boot = _BOOT.format(path=[p for p in sys.path if p], memory=memory_bytes)
+        bare = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+        super().__init__([sys.executable, "-I", "-c", boot], stderr=subprocess.DEVNULL, env=bare)
         self._loaded: set[str] = set()
         self.num_calls = 0
         self.is_alive = True
@@ -155,7 +190,7 @@ class _Child:
         self.num_calls += 1
         deadline = time.monotonic() + timeout_seconds
         try:
-            self._write(request, deadline)
+            self.write(request, deadline)
             (size,) = _HEADER.unpack(self._read(_HEADER.size, deadline))
             if size > MAX_MESSAGE_BYTES:
                 raise EOFError(f"an answer of {size} bytes")
@@ -173,33 +208,13 @@ class _Child:
         return Value(answer["value"]) if "value" in answer else Crashed(answer["raised"])
 
     def stop(self) -> None:
-        """Kill the process with its group and close the pipes."""
         self.is_alive = False
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            self._process.kill()
-        self._process.wait()
-        self._stdin.close()
-        self._stdout.close()
-
-    def _write(self, data: bytes, deadline: float) -> None:
-        view = memoryview(data)
-        while view:
-            _wait(self._stdin, select.POLLOUT, deadline)
-            try:
-                view = view[os.write(self._stdin.fileno(), view) :]
-            except BlockingIOError:
-                continue
+        super().stop()
 
     def _read(self, size: int, deadline: float) -> bytes:
         data = bytearray()
         while len(data) < size:
-            _wait(self._stdout, select.POLLIN, deadline)
-            part = os.read(self._stdout.fileno(), min(size - len(data), 1 << 20))
-            if not part:
-                raise EOFError("the child process ended")
-            data += part
+            data += self.read_some(deadline, size - len(data))
         return bytes(data)
 
 

@@ -1,6 +1,9 @@
 """Logs that inspect_ai 0.3.285 wrote (tests/data/inspect_log.*: a run on the exported embedded base, shortened) are read."""
 
+import contextlib
 import json
+import random
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -54,6 +57,49 @@ def test_what_is_no_problem_here_is_named(tmp_path, values, says):
     assert row["response"] is None and score([row])["rows"][0]["score"] is None  # it was never answered
 
 
+def test_a_damaged_encrypted_or_lying_entry_is_a_reason_of_its_own_and_the_others_are_read(tmp_path):
+    """Whatever an archive says of itself: no entry of it ends in a traceback, or takes the others with it."""
+    path = tmp_path / "log.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for k in range(3):
+            archive.writestr(f"samples/s{k}_epoch_1.json", json.dumps(sample(id=f"s{k}", input=f"{k} and five and six?")))
+    whole = path.read_bytes()
+    first, directory = whole.index(b"samples/s0") + len("samples/s0_epoch_1.json"), whole.index(b"PK\x01\x02")
+    changes = {
+        "data": {first + k: 0xFF for k in range(8)}, "encrypted": {directory + 8: 1, 6: 1},
+        "method": {directory + 10: 97, 8: 97}, "crc": {directory + 16: whole[directory + 16] ^ 1},
+        "zstandard": {directory + 10: 93}, "size": {directory + 10: 93, directory + 23: 0x7F},
+    }  # fmt: skip
+    for name, found in changes.items():
+        content = bytearray(whole)
+        for place, value in found.items():
+            content[place] = value
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"samples/s0_epoch_1\.json"):
+            load_problems(path)
+        loaded = load_problems(path, on_error="skip")
+        assert [p.id for p in loaded.problems] == ["s1", "s2"] and len(loaded.skipped) == 1, name
+
+
+@pytest.mark.parametrize("log", [LOGS[0], "deflate"], ids=["zstandard", "deflate"])
+def test_an_archive_with_any_bytes_changed_is_read_or_said_to_be_damaged(tmp_path, log):
+    path, draw = tmp_path / "x.eval", random.Random(0)
+    if log == "deflate":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("samples/s_epoch_1.json", json.dumps(sample()))
+        whole = path.read_bytes()
+    else:
+        whole = log.read_bytes()
+    for _ in range(60):
+        content = bytearray(whole)
+        for _ in range(draw.randint(1, 6)):
+            content[draw.randrange(len(content))] = draw.choice([0, 255, draw.randrange(256)])
+        path.write_bytes(content[: draw.choice([len(content), draw.randrange(len(content))])])
+        for read in (load_problems, read_rows):
+            with contextlib.suppress(InputError), warnings.catch_warnings(action="ignore"):
+                read(path)
+
+
 def test_epochs_are_several_answers_to_one_prompt_and_errors_are_no_responses(tmp_path):
     said = {"choices": [{"message": {"content": "5"}, "stop_reason": "stop"}]}
     errors = ({}, {"epoch": 2}, {"epoch": 3, "error": {}}, {"epoch": 4, "error": {"message": "x"}})
@@ -77,7 +123,7 @@ def test_what_is_damaged_or_none_is_one_sentence(tmp_path):
     at = whole.index(b"samples/")
     for name, content, says in (
         ("a.eval", b"PK no archive", "no log of inspect_ai"), ("b.eval", whole[: len(whole) // 2], "no log of inspect_ai"),
-        ("c.eval", whole[: at + 60] + b"\0" * 40 + whole[at + 100 :], "no log of inspect_ai"), ("d.eval", b"", "is empty"),
+        ("c.eval", whole[: at + 60] + b"\0" * 40 + whole[at + 100 :], r"s11_epoch_1\.json: damaged"), ("d.eval", b"", "is empty"),
         ("e.json", b'{"version": 2, "eval": {"eval_id": "x"}}', "without samples"),
         ("f.json", b'{"version": 2, "eval": {"eval_id": "x"}, "samples": [1]}', "a sample without an input"),
         ("g.json", b'{"version": 2, "eval": {"eval_id": "x"}, "sam', "no log of inspect_ai"),

@@ -130,6 +130,12 @@ def test_what_is_no_model_or_may_run_code_is_not_pushed(folder, tmp_path):
         with pytest.raises(InputError, match=f"{name} may be a pickle"):
             shipment(folder, "me/model")
         (folder / name).unlink()
+    with zipfile.ZipFile(folder / "half.zip", "w") as archive:
+        archive.writestr("archive/data.pkl", "x" * 100)
+    (folder / "half.zip").write_bytes((folder / "half.zip").read_bytes()[:100])  # what cannot be looked into is not sent
+    with pytest.raises(InputError, match=r"half\.zip may be a pickle"):
+        shipment(folder, "me/model")
+    (folder / "half.zip").unlink()
     (folder / "tokenizer.zip").write_bytes(b"PK no archive")
     assert "tokenizer.zip" in dict(shipment(folder, "me/model").files)
 

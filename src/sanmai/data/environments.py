@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import select
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import normalised_prompt
-from sanmai.sandbox import deaf_to_stops
+from sanmai.sandbox import PipedProcess
 from sanmai.types import InputError, Message, Problem, RunError
 
 PREFIX = "verifiers:"
@@ -161,24 +159,17 @@ def environment_problems(
     return list(found.values())
 
 
-class _Child:
-    """One process, asked by one thread at a time."""
+class _Child(PipedProcess):
+    """A process that reads a taskset and scores replies to it."""
 
     def __init__(self, taskset: Taskset) -> None:
         """Raises RunError: it cannot be started, ends, or refuses the taskset."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         python = taskset.python or sys.executable
         try:
-            with deaf_to_stops():
-                self._process = subprocess.Popen(
-                    [python, "-I", str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
-                    start_new_session=True,
-                )  # fmt: skip
+            super().__init__([python, "-I", str(_CHILD)], stderr=self._errors)
         except OSError as error:
             raise RunError(f"{python}: cannot be started ({error.strerror or error})") from None
-        assert self._process.stdin and self._process.stdout
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        os.set_blocking(self._stdin.fileno(), False)
         self._held = b""
         try:
             asked = {"load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit}
@@ -197,7 +188,7 @@ class _Child:
         """Raises RunError: no answer within that time, or the process ended."""
         deadline = time.monotonic() + seconds
         try:
-            self._write(json.dumps(request).encode() + b"\n", deadline)
+            self.write(json.dumps(request).encode() + b"\n", deadline)
             return json.loads(self._line(deadline))
         except TimeoutError:
             raise RunError(f"no answer within {seconds:g} s") from None
@@ -205,26 +196,14 @@ class _Child:
             raise RunError(f"its process ended{self._last_words() or f' ({error})'}") from None
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._stdin, self._stdout, self._errors):
-            pipe.close()
-
-    def _write(self, data: bytes, deadline: float) -> None:
-        view = memoryview(data)
-        while view:
-            _wait(self._stdin, select.POLLOUT, deadline)
-            view = view[os.write(self._stdin.fileno(), view[: 1 << 16]) :]
+        super().stop()
+        self._errors.close()
 
     def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._held:
             if len(self._held) > MAX_ANSWER_BYTES:
                 raise ValueError("an answer without an end")
-            _wait(self._stdout, select.POLLIN, deadline)
-            part = os.read(self._stdout.fileno(), 1 << 20)
-            if not part:
-                raise EOFError("it closed its output")
-            self._held += part
+            self._held += self.read_some(deadline)
         line, _, self._held = self._held.partition(b"\n")
         return line
 
@@ -239,10 +218,3 @@ class _Child:
 def _stopped(child: _Child | None) -> None:
     if child is not None:
         child.stop()
-
-
-def _wait(pipe: Any, event: int, deadline: float) -> None:
-    poll = select.poll()
-    poll.register(pipe, event)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise TimeoutError

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from sanmai.types import InputError
 MAX_SAMPLE_BYTES = 64 << 20
 """Of one sample, unpacked: a larger one is a reason, and not read."""
 _ZSTANDARD = 93
+_DAMAGE = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What reading an entry raises where it is damaged or encrypted; RuntimeError is zipfile's word for what it cannot unpack."""
 MARK = "inspect_sample"
 """A column of every row: by it a sample is known (inspect_samples.py)."""
 
@@ -40,7 +45,7 @@ def inspect_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         number = 0
         for number, sample in enumerate(samples, 1):
             yield number, sample if isinstance(sample, str) else _row(sample)
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, RecursionError) as error:
+    except (*_DAMAGE, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: no log of inspect_ai that can be read: {type(error).__name__}: {str(error)[:120]}") from None
     if not number:
         raise InputError(f"{path}: a log of inspect_ai without samples (was it written with --no-log-samples?)")
@@ -57,7 +62,10 @@ def _packed(path: Path) -> Iterator[Any]:
             if entry.file_size > MAX_SAMPLE_BYTES:
                 yield f"{entry.filename}: {entry.file_size} bytes; expected at most {MAX_SAMPLE_BYTES}"
                 continue
-            yield json.loads(_unpacked(archive, raw, entry))
+            try:
+                yield json.loads(_unpacked(archive, raw, entry))
+            except _DAMAGE as error:
+                yield f"{entry.filename}: damaged, or packed in an unknown way ({str(error)[:80] or type(error).__name__})"
 
 
 def _natural(name: str) -> list[Any]:
@@ -74,16 +82,16 @@ def _unpacked(archive: zipfile.ZipFile, raw: Any, entry: zipfile.ZipInfo) -> byt
     raw.seek(entry.header_offset)
     header = raw.read(30)
     if header[:4] != b"PK\x03\x04":
-        raise ValueError(f"{entry.filename}: no entry where one should be")
+        raise ValueError("no entry where one should be")
     raw.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
-    packed = raw.read(entry.compress_size)
+    packed = raw.read(min(entry.compress_size, os.fstat(raw.fileno()).st_size))  # what an archive states may be anything
     try:
         with pyarrow.CompressedInputStream(pyarrow.PythonFile(io.BytesIO(packed), mode="r"), "zstd") as stream:
             data = stream.read(MAX_SAMPLE_BYTES + 1)
     except OSError as error:  # pyarrow's word for damage, which is none of the disk
-        raise ValueError(f"{entry.filename}: {str(error)[:80]}") from None
+        raise ValueError(str(error)) from None
     if len(data) != entry.file_size:
-        raise ValueError(f"{entry.filename}: {len(data)} bytes in place of {entry.file_size}")
+        raise ValueError(f"{len(data)} bytes in place of {entry.file_size}")
     return data
 
 

@@ -79,16 +79,16 @@ def _may_be_pickle(path: Path) -> bool:
     if path.suffix.lower() in _PICKLES:
         return True
     with path.open("rb") as file:
-        head = file.read(2)
-    if head[:1] == b"\x80" and head[1:] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        head = file.read(4)
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return True
-    if head != b"PK":
+    if head not in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(Path(name).suffix in (".pkl", ".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
+            return any(Path(name).suffix.lower() in (".pkl", ".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+        return True  # an archive that cannot be looked into here, others may still load
 
 
 def push(sent: Shipment, *, api: Any = None, say: Callable[[str], None] = lambda line: None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -38,16 +39,16 @@ class LimitConfig(Config):
         return Gains(self.integral, self.proportional, self.derivative, self.maximum)
 
 
-class Multipliers:
+class Multipliers(ABC):
     """One multiplier for each limit; a kind of probe moves them (learn/constraints.py, learn/clip_constraints.py)."""
 
     def __init__(self, limits: Mapping[str, LimitConfig]) -> None:
         self.limits = dict(limits)
         self.multipliers = {name: Multiplier() for name in self.limits}
 
+    @abstractmethod
     def cost_of(self, name: str, rollout: Graded) -> float | None:
         """What a rollout says of a measure; None where it cannot be told."""
-        raise NotImplementedError
 
     def weight(self, target: Target) -> float:
         """The sum of the multipliers that drive this."""
