@@ -1,6 +1,7 @@
 """Off a terminal, a run that is at work says so: the class is any stretch without a line of its own."""
 
 import io
+import json
 import time
 
 from rich.console import Console
@@ -9,6 +10,8 @@ from sanmai.activity import Activity
 from sanmai.learn import progress
 from sanmai.learn.progress import Progress
 from sanmai.recipes import find_recipe, resolve
+from sanmai.train.runs import Run
+from sanmai.types import Problem
 
 
 def test_it_says_what_and_how_much():
@@ -53,3 +56,28 @@ def test_a_run_says_what_it_samples_evaluates_and_trains(tmp_path, monkeypatch):
     text = "\n".join(lines_of(said))
     assert "of 60 completions" in text and "sampling, " in text and "of 128 completions" in text
     assert "Model: tiny, 617,984 parameters, float32; fast path." in said.getvalue()
+
+
+def test_what_is_found_out_after_the_last_step_is_said_as_well_and_nothing_twice(tmp_path):
+    said = io.StringIO()
+    shown = Progress(Console(file=said, width=200))
+    config = resolve(find_recipe("zero"), None, ["num_steps=1"])
+    with Run(tmp_path / "run", "zero", config) as run:
+        run.warn("known at the start")
+        shown.begin(run, 1)
+        run.warn("known at the end")
+        shown.end(run)
+    assert [line for line in said.getvalue().splitlines() if "known" in line] == [
+        "Warning: known at the start", "Warning: known at the end",
+    ]  # fmt: skip
+
+
+def test_an_initialisation_that_keeps_nothing_says_so(tmp_path):
+    said = io.StringIO()
+    problems = [Problem("p", ({"role": "user", "content": "2 + 3?"},), "5", verifier="math")]
+    writer = {"model": "tiny", "max_tokens": 2}
+    values = {"problems": {"source": "p.jsonl"}, "writer": writer, "attempts": 1, "before": 0}
+    init, shown = find_recipe("init"), Progress(Console(file=said, width=200))
+    folder = init.run(init.config.read(values), tmp_path / "run", problems=problems, progress=shown)
+    assert "Warning: no demonstration was kept; card.md says why" in said.getvalue()
+    assert json.loads((folder / "card.json").read_text())["outcomes"] == {"cut_off": 1}  # two tokens are no thought

@@ -92,9 +92,7 @@ class Progress:
             is_known = "parameters" in model  # of a served one they are not
             size = f", {model['parameters']:,} parameters, {model['dtype']}" if is_known else ""
             self.say(f"Model: {model.get('name', 'new')}{size}{path}.")
-        for warning in run.warnings:
-            self.say(f"Warning: {warning}", style="yellow")
-        run.warnings.clear()
+        self._tell_warnings(run)
         if self.console is not None and self.console.is_terminal and run.start_step < num_steps:
             from rich.live import Live
 
@@ -146,9 +144,13 @@ class Progress:
             return
         self._rows.append((step, metrics, rate))
         self._tell(step, metrics, rate, (self._last - step) * (now - self._began) / max(step - self._first, 1))
-        for warning in self._run.warnings:
+        self._tell_warnings(self._run)
+
+    def _tell_warnings(self, run: Run) -> None:
+        """Those that were not told yet."""
+        for warning in run.warnings:
             self.say(f"Warning: {warning}", style="yellow")
-        self._run.warnings.clear()
+        run.warnings.clear()
 
     def _tell(self, step: int, metrics: Metrics, rate: float, left: float) -> None:
         """Show a step that is done.
@@ -177,6 +179,7 @@ class Progress:
             KeyboardInterrupt, Terminated: the run was interrupted; a caller must not take it for finished.
         """
         self._leave_terminal()
+        self._tell_warnings(run)  # some are known when all is done
         if not run.interrupted:
             run.event("finish")
             return

@@ -121,9 +121,7 @@ def run_gather(
             for name, found in files.items()
         }
         write_card(run.folder, card)
-        run.event("finish")
-        for warning in run.warnings:
-            (progress or Progress.silent()).say(f"Warning: {warning}", style="yellow")
+        (progress or Progress.silent()).end(run)
     return run.folder
 
 

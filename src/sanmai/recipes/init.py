@@ -31,7 +31,7 @@ from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.recipes.gather import write_problems
-from sanmai.recipes.init_card import Made, policy_before, tagged, write_card
+from sanmai.recipes.init_card import Made, policy_before, tagged, write_init_card
 from sanmai.recipes.init_prompts import Asked, InstructionsConfig, prompted
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.train.runs import Run
@@ -149,7 +149,7 @@ def run_init(
             write_problems(run.folder / "demonstrations.jsonl", made.problems)
             asked = chosen[: config.before]
             before = policy_before(config.model, config.sampling, asked, config.seed) if asked else None
-            for line in write_card(run.folder, made, before):
+            for line in write_init_card(run.folder, made, before, config.model.name):
                 progress.say(line)
             if not made.problems:
                 run.warn("no demonstration was kept; card.md says why")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from sanmai.learn.sources import check_positions
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
+from sanmai.recipes.cards import write_card
 from sanmai.stats import Rate, rate
-from sanmai.train.runs import write_whole
 from sanmai.types import Behaviour, Problem
 
 
@@ -57,8 +56,12 @@ def shares(texts: Sequence[tuple[str, str | None]]) -> dict[Behaviour, Rate]:
     return {name: rate([float(name in one) for one in found]) for name in BEHAVIOURS}
 
 
-def write_card(folder: Path, made: Made, before: Mapping[Behaviour, Rate] | None) -> list[str]:
-    """Write card.json and card.md; lines for the terminal."""
+def write_init_card(folder: Path, made: Made, before: Mapping[Behaviour, Rate] | None, asked: str) -> list[str]:
+    """Write card.json and card.md; lines for the terminal.
+
+    Args:
+        asked: the model whose behaviours `before` has.
+    """
     after = shares([(p.demonstration or "", p.language) for p in made.problems])
     rows: list[dict[str, Any]] = []
     for name in BEHAVIOURS:
@@ -68,18 +71,17 @@ def write_card(folder: Path, made: Made, before: Mapping[Behaviour, Rate] | None
             "before": _json(own) if own else None, "rules": error_note(name), "asked": dict(made.by_wanted.get(name, {})),
         })  # fmt: skip
     card = {"demonstrations": len(made.problems), "outcomes": dict(made.outcomes), "behaviours": rows}
-    write_whole(folder / "card.json", json.dumps(card, indent=1) + "\n")
     outcomes = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in made.outcomes.most_common())
     head = [f"{len(made.problems):,} demonstrations ({outcomes}).", ""]
-    table = ["| behaviour | wanted | shown | by rules | the policy before | the rules' errors |", "|---|---|---|---|---|---|"]
+    table = [f"| behaviour | wanted | shown | by rules | {asked} before | the rules' errors |", "|---|---|---|---|---|---|"]
     lines = [head[0]]
     for row, name in zip(rows, BEHAVIOURS, strict=True):
         own = f"{before[name]}" if before else "not asked"
         cells = [title(name), f"{row['wanted']:,}", f"{row['shown']:,}", f"{after[name]}", own, row["rules"]]
         table.append("| " + " | ".join(cells) + " |")
-        change = f"{_percent(before[name])} before, " if before else ""
+        change = f"{_percent(before[name])} of what {asked} writes before, " if before else ""
         lines.append(f"{title(name)}: {change}{_percent(after[name])} of the demonstrations ({row['rules']})")
-    write_whole(folder / "card.md", "\n".join(["# Initialisation", "", *head, *table]) + "\n")
+    write_card(folder, card, ["# Initialisation", "", *head, *table])
     return lines
 
 
