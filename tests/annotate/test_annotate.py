@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import socket
 import subprocess
@@ -235,6 +236,22 @@ def test_the_server_refuses_what_is_none_of_its_business(tmp_path):
     with socket.socket() as taken, pytest.raises(InputError, match="--port"):
         taken.bind(("127.0.0.1", 0))
         annotate(items, tmp_path / "a.sqlite", port=taken.getsockname()[1], say=lambda line: None)
+
+
+GOOD = b'{"prompt": "a", "first": "b", "second": "c"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(GOOD + b'{"prompt": "a", "chosen": "b"', "line 2: not JSON"), ('{"prompt": "a"}'.encode("utf-16"), "line 1: not UTF-8"),
+     (b'{"prompt": "a", "chosen": NaN, "rejected": "c"}', "line 1: not usable JSON: NaN"), (GOOD + b"7", "line 2: "),
+     (b"[" * 100_000, "line 1: "), (GOOD + b'{"prompt": "x", "first": "b"}', "line 2: no 'chosen'"), (b"", "is empty")],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_is_named_with_its_own_reason_and_nothing_is_begun(content, says, tmp_path):
+    (tmp_path / "pairs.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(says)) as refused:
+        load_items(tmp_path / "pairs.jsonl")
+    assert "on_error" not in str(refused.value)  # there is no such setting here
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

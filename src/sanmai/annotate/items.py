@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from sanmai.data.clip_pairs import ClipPair, before_and_after, is_clips, load_clip_pairs
-from sanmai.data.files import read_rows
+from sanmai.data.files import Row
 from sanmai.data.preferences import Pair, load_pairs
 from sanmai.types import InputError
 
@@ -122,17 +122,16 @@ def _questions(kind: Kind, dimensions: Sequence[str]) -> dict[str, str]:
 def _pairs(source: Path, kind: Kind, on_warning: Callable[[str], None]) -> Sequence[Pair | ClipPair]:
     if kind == "clips":
         return before_and_after(source) if source.is_dir() else load_clip_pairs(source)
-    rows = [_sided(row) for _, row in read_rows(source)]
-    found = load_pairs(str(source), rows=rows, on_warning=on_warning)
+    found = load_pairs(str(source), on_error="skip", on_warning=on_warning, renamed=_sided)
+    if found.skipped:  # people would compare what is left, and nobody would know
+        raise InputError(found.skipped[0])
     if found.duplicates:
         on_warning(f"{source}: {found.duplicates} pairs are left out, as an earlier one says the same")
     return found.items
 
 
-def _sided(row: Mapping | str) -> Mapping:
+def _sided(row: Row) -> Row:
     """The row with the names that preference files have."""
-    if isinstance(row, str):
-        return {"": row}
     for first, second in _SIDES:
         if first in row and second in row and not {"chosen", "rejected"} & row.keys():
             return {{first: "chosen", second: "rejected"}.get(name, name): value for name, value in row.items()}

@@ -162,6 +162,7 @@ def load_pairs(
     on_error: OnError = "raise",
     limit: int | None = None,
     on_warning: Callable[[str], None] | None = None,
+    renamed: Callable[[Row], Row] | None = None,
 ) -> Loaded[Pair]:
     """The pairs of a file or hub data set, without duplicates.
 
@@ -170,11 +171,12 @@ def load_pairs(
         rows: the rows themselves; the source then only names them in errors.
         limit: stop after so many pairs.
         on_warning: told of each note of the result; None: a UserWarning each.
+        renamed: a row under the names that preference files have.
 
     Raises:
         InputError: the source cannot be read, a line is malformed (on_error="raise"), or no pair is left.
     """
-    return _load(source, rows, _pair, on_error, limit, on_warning)
+    return _load(source, rows, _pair, on_error, limit, on_warning, renamed)
 
 
 def load_labels(
@@ -263,6 +265,7 @@ def _load(
     on_error: OnError,
     limit: int | None,
     on_warning: Callable[[str], None] | None = None,
+    renamed: Callable[[Row], Row] | None = None,
 ) -> Loaded[Item]:
     items: list[Item] = []
     skipped: list[str] = []
@@ -275,7 +278,7 @@ def _load(
         try:
             if isinstance(row, str):
                 raise RowError(row)
-            fields = Fields(row)
+            fields = Fields(renamed(row) if renamed else row)
             item = convert(fields, default_id)
             _check(item, seen_ids)
             notes.add(file, where, [*fields.notes, not_used(fields.left_over())])
