@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from sanmai.instruments.abstention import area_under_risk, nearest_distance, risk_coverage, selective, threshold_for
+from sanmai.instruments.abstention import area_under_risk, risk_coverage, selective, threshold_for
 
 
 def test_risk_rises_with_coverage_and_ties_are_answered_together():
@@ -43,11 +43,3 @@ def test_what_abstaining_gains_stands_beside_what_it_costs():
 def test_who_abstains_from_everything_gains_nothing():
     found = selective([1.0, 2.0], [1.0, 0.0], ["a", "b"], inf)
     assert found.gain is None and found.coverage.value == 0.0 and found.risk.n == 0 and found.over_abstention.value == 1.0
-
-
-def test_novelty_is_the_distance_to_the_nearest():
-    known = [[0.0, 0.0], [3.0, 4.0]]
-    assert nearest_distance([0.0, 1.0], known) == 1.0 and nearest_distance([3.0, 0.0], known, 2) == 4.0
-    assert nearest_distance([0.0], [], 1) == inf
-    with pytest.raises(ValueError, match="points of 1 numbers"):
-        nearest_distance([0.0], known)

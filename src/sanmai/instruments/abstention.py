@@ -115,23 +115,6 @@ def selective(
     )
 
 
-def nearest_distance(point: Sequence[float], known: Sequence[Sequence[float]], k: int = 1) -> float:
-    """Novelty: the Euclidean distance to the k-th nearest of what is known; inf where fewer are known.
-
-    Raises:
-        ValueError: k below 1, or points of different lengths.
-
-    Source:
-        Sun et al. 2022 (arXiv:2204.06507), without its normalisation, which is the caller's.
-    """
-    if k < 1:
-        raise ValueError(f"k = {k}: expected at least 1")
-    if any(len(other) != len(point) for other in known):
-        raise ValueError(f"known: expected points of {len(point)} numbers")
-    distances = sorted(fsum((a - b) ** 2 for a, b in zip(point, other, strict=True)) ** 0.5 for other in known)
-    return distances[k - 1] if len(distances) >= k else inf
-
-
 def _mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)
 

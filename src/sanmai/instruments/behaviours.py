@@ -14,7 +14,6 @@ from typing import Any, get_args
 import regex
 
 from sanmai.instruments.behaviour_words import MEASURED, RULES, TITLES
-from sanmai.stats import Rate, rate
 from sanmai.types import Behaviour
 
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
@@ -43,18 +42,6 @@ def behaviours(text: str, language: str | None = None) -> frozenset[Behaviour] |
         text = text[: MAX_CHARS // 2] + "\n" + text[-MAX_CHARS // 2 :]
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return frozenset(name for name, pattern in _patterns().items() if pattern.search(text))
-
-
-def sensitivity(behaviour: Behaviour) -> Rate:
-    """Share of the labelled passages with the behaviour in which the rules find it."""
-    errors = MEASURED[behaviour]
-    return rate([1.0] * errors.found + [0.0] * (errors.positives - errors.found))
-
-
-def false_alarms(behaviour: Behaviour) -> Rate:
-    """Share of the labelled passages without it in which they see it all the same."""
-    errors = MEASURED[behaviour]
-    return rate([1.0] * errors.seen_wrongly + [0.0] * (errors.negatives - errors.seen_wrongly))
 
 
 def error_note(behaviour: Behaviour) -> str:
