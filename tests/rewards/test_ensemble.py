@@ -32,6 +32,9 @@ def test_each_completion_has_the_worst_the_mean_or_the_best_opinion(combine, fir
 def test_a_scorer_without_an_opinion_leaves_none():
     found = combined([Verdict(0.9, "fine", "safe"), Verdict(None, "too long", "incomplete")], "max")
     assert found == Verdict(None, "1 of 2 scorers gave none: too long", "incomplete")
+    for bad in (float("nan"), float("inf")):  # the least of a number and of none depends on their order
+        for pair in ([Verdict(bad, "broken"), Verdict(0.1, "")], [Verdict(0.1, ""), Verdict(bad, "broken")]):
+            assert [combined(pair, how).score for how in ("min", "mean", "max")] == [None] * 3
     with pytest.raises(ValueError, match="expected two at least"):
         Ensemble([scorer(0.5)], "min")
 

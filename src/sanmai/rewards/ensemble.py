@@ -7,6 +7,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
@@ -35,11 +36,11 @@ class Ensemble:
 
 
 def combined(verdicts: Sequence[Verdict], combine: Combine) -> Verdict:
-    """One verdict of several on the same completion; no score where one of them has none: it is not known what it would say.
+    """One verdict of several on the same completion; none where one of them has no finite score: nobody knows what it would say.
 
     The label is that of the scorer whose score is nearest to the result.
     """
-    if silent := [v for v in verdicts if v.score is None]:
+    if silent := [v for v in verdicts if v.score is None or not isfinite(v.score)]:
         which = f"{len(silent)} of {len(verdicts)} scorers gave none"
         return Verdict(None, f"{which}: {silent[0].reason}", silent[0].label)
     scores = [float(v.score) for v in verdicts if v.score is not None]
