@@ -19,12 +19,13 @@ from sanmai.api.model import Model
 from sanmai.api.run import Run
 from sanmai.api.running import resume, run
 from sanmai.api.table import Table
-from sanmai.api.verbs import audit, compare, doctor, search_problems
+from sanmai.api.verbs import audit, compare, doctor, scale, search_problems
 from sanmai.types import Credited, Drawn, Graded, Group, InputError, Problem, RunError, SanmaiError, Trace, Verdict
 
 __all__ = [
     "Credited", "Drawn", "Graded", "Group", "InputError", "Model", "Problem", "Run", "RunError", "SanmaiError", "Table", "Trace",
-    "Verdict", "audit", "compare", "doctor", "plan", "resume", "run", "score", "search", "search_problems",
+    "Verdict", "audit", "compare", "doctor", "plan", "resume", "run", "scale", "score", "search",
+    "search_problems",
 ]  # fmt: skip
 
 try:

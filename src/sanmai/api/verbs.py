@@ -157,6 +157,26 @@ def plan(
     return Lines(describe(chosen, resolved, folder, measure=measure))
 
 
+def scale(what: Any, *, gpu: str | None = None, **settings: Any) -> dict[str, Any]:
+    """A run on many GPUs, predicted: `assumptions` (sentences), numbers of model and GPU, and `rows`, the best split of each.
+
+    Args:
+        what: a finished run of zero; or a model: a folder, config.json, hub name, or its numbers, as `sanmai scale` takes them.
+        gpu: "a100", "h100", ...; None for a run on machines like its own.
+        settings: those of `sanmai scale --settings`, such as gpus=[8, 64], staleness=[0, 1], price=2.5,
+            work={"max_tokens": 4096}.
+
+    Raises:
+        InputError: a run, model, GPU or setting that cannot be used.
+    """
+    from sanmai.plan.scale.settings import ScaleConfig
+    from sanmai.plan.scale.table import row_data, scale_of
+
+    found = scale_of(str(what), config := ScaleConfig.read(settings), gpu)
+    rows = [row_data(row, config) for row in found.rows()]
+    return {"assumptions": Lines(found.assumptions), **found.data, "rows": rows}
+
+
 def doctor() -> Lines:
     """What works on this machine, one line per finding."""
     from sanmai.desk.doctor import examine

@@ -1,4 +1,4 @@
-"""The command line: commands are in commands.py and serving.py; `main` turns what goes wrong into a sentence and an exit code."""
+"""The command line: commands are in commands.py, serving.py, scaling.py; `main` makes a sentence and an exit code of an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import typer
 
 from sanmai.cli import commands as commands
+from sanmai.cli import scaling as scaling
 from sanmai.cli import serving as serving
 from sanmai.cli.app import app
 from sanmai.terminal import printable

@@ -221,6 +221,8 @@ class _Play:
 
     def run(self) -> Timeline:
         self.samplers = [_Sampler() for _ in range(self.fleet.samplers)]
+        self.idle = list(range(self.fleet.samplers))
+        """Those that wait for work, as a heap."""
         self.spans: list[Span | None] = [None] * len(self.steps)
         self.sampling = self.loading = self.training = self.lost = 0.0
         self.tokens = self.repeated = self.aged = self.counted = 0.0
@@ -266,10 +268,9 @@ class _Play:
             self.queue += [_Task(step, part, False) for part in parts]
             self.opened += 1
         self._train()
-        for index, sampler in enumerate(self.samplers):
-            if not self.queue:
-                break
-            if sampler.alive and sampler.task is None:
+        while self.queue and self.idle:
+            sampler = self.samplers[index := heapq.heappop(self.idle)]
+            if sampler.alive and sampler.task is None:  # it may have died, or stand here twice
                 self._take(index, sampler)
 
     def _may_open(self, step: int) -> bool:
@@ -298,6 +299,7 @@ class _Play:
         if sampler.token != token or sampler.task is None:
             return  # cut off by a death
         task, sampler.task = sampler.task, None
+        heapq.heappush(self.idle, index)
         self.sampling += task.part.seconds
         self.loading += sampler.loading
         self.tokens += task.part.tokens
@@ -380,6 +382,7 @@ class _Play:
     def _back(self, members: tuple[int, ...]) -> None:
         for index in members:
             self.samplers[index].alive = True
+            heapq.heappush(self.idle, index)
         self._go_on()
 
     def _trainers_die(self) -> None:
@@ -393,6 +396,7 @@ class _Play:
         self.life += 1
         for sampler in self.samplers:
             self._cut_off(sampler, requeue=False)
+        self.idle = list(range(self.fleet.samplers))
         self.repeated += sum(part.tokens for _, part in self.since)
         self.repeated_parts += len(self.since)
         self.queue.clear()
