@@ -229,6 +229,7 @@ IDLE: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("zero", "loss.kl_estimator", "k1", {"loss": {"kl_weight": 0.1}}),
     ("zero", "loss.reference_reset_steps", 9, {"loss": {"kl_weight": 0.1}}),
     ("zero", "optimizer.final_lr_ratio", 0.3, {"optimizer": {"schedule": "linear"}}),
+    ("zero", "cluster.samplers", 3, {"cluster": {"transport": "processes"}}),
     ("zero", "model.lora_alpha", 64, {"model": {"lora_rank": 4}}),
     ("zero", "rewards.judge.retries", 2, {"rewards": {"helpfulness": 1.0, "helpfulness_from": "judge",
         "judge": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}}),

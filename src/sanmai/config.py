@@ -48,6 +48,8 @@ class Config(BaseModel):
 
     only_with: ClassVar[tuple[OnlyWith, ...]] = ()
     """What is read only under a condition; a subclass's rules are added to those of its bases."""
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Settings that change no result: a run may go on with others, and a stage is not done again for them."""
     completed_later: ClassVar[frozenset[str]] = frozenset()
     """Names of sections, at any depth below, that a pipeline fills in for its stages: what they will hold is not known yet."""
 
@@ -85,6 +87,14 @@ class Config(BaseModel):
     def rules(cls) -> list[OnlyWith]:
         """`only_with` of the class and its bases."""
         return [rule for base in reversed(cls.__mro__) for rule in vars(base).get("only_with", ())]
+
+    def with_effect(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Of nested values of this configuration those that a result may depend on."""
+        found = {name: value for name, value in values.items() if name not in type(self).without_effect}
+        for name, value in found.items():
+            if isinstance(value, Mapping) and isinstance(part := getattr(self, name, None), Config):
+                found[name] = part.with_effect(value)
+        return found
 
     def to_toml(self) -> str:
         """Every setting; TOML has no None, so one that is None stands in it only where that is not the default, as "none"."""

@@ -288,6 +288,9 @@ def doctor(
     rewards: Annotated[
         bool, typer.Option("--rewards", help="Try exploits on the reward of recipe zero's settings, before training.")
     ] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Try the samplers of recipe zero's settings: a push, a canary, a kill.")
+    ] = False,
     config: ConfigFile = None,
     set_: Overrides = None,
     json_file: Annotated[
@@ -302,16 +305,23 @@ def doctor(
     if rewards:
         from sanmai.desk.exploits import print_rewards
 
-        if replay or show_mask:
+        if replay or show_mask or cluster:
             raise InputError("--rewards goes with --config, --set and --json alone")
         print_rewards(config, set_ or [], answer_console(), json_file)
         return
-    if config or set_:
-        raise InputError("--config and --set belong to --rewards")
+    if (config or set_) and not cluster:
+        raise InputError("--config and --set belong to --rewards and --cluster")
+    if cluster and (replay or show_mask):
+        raise InputError("--cluster goes with --config, --set and --json alone")
     if show_mask:
         print_mask(show_mask, model, row, answer_console())
         return
-    lines = replay_lines(replay) if replay else examine()
+    if cluster:
+        from sanmai.desk.cluster import cluster_lines
+
+        lines = cluster_lines(config, set_ or [])
+    else:
+        lines = replay_lines(replay) if replay else examine()
     if json_file is not None:
         found = dumped({"lines": list(lines)})
         typer.echo(found) if str(json_file) == "-" else json_file.write_text(found + "\n", encoding="utf-8")

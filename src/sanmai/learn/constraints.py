@@ -21,8 +21,8 @@ from sanmai.data.testbeds import own_testbed
 from sanmai.learn.gold import Gold, GoldConfig
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.multipliers import LimitConfig, Multipliers
+from sanmai.policies.text.asking import SamplingConfig, Temperature
 from sanmai.policies.text.policy import TextPolicy
-from sanmai.policies.text.sampler import SamplingConfig, Temperature
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout

@@ -13,7 +13,8 @@ from sanmai.learn.alarm import AlarmConfig, HackingAlarm
 from sanmai.learn.gold import GoldConfig
 from sanmai.learn.progress import Progress
 from sanmai.policies.contract import Policy
-from sanmai.policies.text.sampler import SamplingConfig, Temperature, refuse_equal_samples
+from sanmai.policies.text.asking import SamplingConfig, Temperature
+from sanmai.policies.text.sampler import refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import evaluation_metrics

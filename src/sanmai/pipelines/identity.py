@@ -35,7 +35,7 @@ def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[
     Args:
         made_from: digests of the stages that it refers to, by name.
     """
-    settings = config.model_dump(mode="json")
+    settings = config.with_effect(config.model_dump(mode="json"))
     named = {text: _FUNCTION.sub(r"\1", text) for text in _names_in(config)}  # a reward in a file changes with the file
     files = {text: digest for text, file in named.items() if (digest := content_digest(file)) is not None}
     known = RECIPES.get(recipe)

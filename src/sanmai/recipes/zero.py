@@ -18,6 +18,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from sanmai.cluster.config import ClusterConfig
+from sanmai.cluster.samplers import Cluster
 from sanmai.config import Config
 from sanmai.learn.alarm import HackingAlarm, check_gold
 from sanmai.learn.auxiliary_sft import AuxiliarySft, AuxiliarySftConfig
@@ -75,6 +77,7 @@ class ZeroConfig(Config):
     partial: PartialConfig = PartialConfig()
     length: LengthConfig = LengthConfig()
     sampling: SamplingConfig = SamplingConfig()
+    cluster: ClusterConfig = ClusterConfig()
     rewards: RewardsConfig = RewardsConfig()
     grading: GradingConfig = GradingConfig()
     loss: LossConfig = LossConfig()
@@ -185,8 +188,9 @@ def run_zero(
         reward: instead of the accuracy verifier: any callable (problem, completion) -> float, or None for "cannot be graded".
     """
     progress = progress or Progress.silent()
-    with Run(out, "zero", config) as run:
+    with Run(out, "zero", config) as run, Cluster(config.cluster) as cluster:
         parts = _parts(config, run, problems, reward, progress)
+        cluster.write_for(parts.state.policy, run.folder, on_warning=run.warn)
         state, rollouts, learner, constraints = parts.state, parts.rollouts, parts.learner, parts.constraints
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)

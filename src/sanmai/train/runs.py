@@ -381,6 +381,7 @@ class Run:
         metrics = self.folder / "metrics.jsonl"
         if path.exists() and ((metrics.exists() and metrics.stat().st_size) or checkpoint_folders(self.folder)):
             old = _read_config(path)
+            old, new = config.with_effect(old), config.with_effect(new)
             changed = differing_keys(old, new)
             if changed and (raised := _raised(old, new)):
                 self.is_finished = False

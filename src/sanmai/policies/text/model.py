@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sanmai.policies.cores import LARGE, Cores
 from sanmai.policies.text.architectures import FastPathError
+from sanmai.policies.text.asking import Sampler
 from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.cpu.allocator import keep_freed_memory
 from sanmai.policies.text.dense import DenseModel, Layout
@@ -64,6 +65,10 @@ class TextModel:
             recompute_layers(model, config.name, self.autocast)
         self.cache_works: bool | None = None
         """Whether the sampler's KV cache gives this model's own logits; None until the sampler has tried."""
+        self.sampler: Sampler | None = None
+        """Who writes its completions; None: this process."""
+        self.sampling_parts = 0
+        """Parts that rollouts and slots are cut into when this process writes them; 0: as many as threads."""
 
     def _choose_path(self) -> str:
         if not self.config.fast_path:

@@ -19,77 +19,26 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TypeVar
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from sanmai.config import Config
+from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.policies.text.decoder import DenseDecoder, FusedWeights, Prefilled, compacted, fuse
 from sanmai.policies.text.dense import DenseModel
 from sanmai.policies.text.general import cache_works, prefill_cached, start_uncached
 from sanmai.policies.text.keeping import PREFILL_TOKENS, PREFILL_TOKENS_OF_LARGE, Keeping
 from sanmai.policies.text.model import TextModel
 from sanmai.policies.text.prefixes import Prefixes
-from sanmai.types import Image, StopReason
+from sanmai.types import StopReason
 
+Row = TypeVar("Row")
 GOES_ON = (StopReason.STEP, StopReason.PAUSED)
 """Ways to end that are none for good."""
 _WORDS = 512
 """A large vocabulary is summed in parts of so many words; only the part that a draw falls into is looked at word by word."""
-
-
-def _known_temperature(value: float) -> float:
-    if value and not value >= 1e-3:
-        raise ValueError("expected 0 (greedy) or at least 0.001")
-    return value
-
-
-Temperature = Annotated[float, AfterValidator(_known_temperature)]
-"""Of a softmax, at least 1e-3; 0 is greedy: the likeliest token each time, of equally likely ones the first."""
-
-
-class SamplingConfig(Config):
-    temperature: Temperature = 1.0
-    """Softmax temperature, at which recorded log-probs are taken; 0 always writes the likeliest token, of equal ones the first,
-    and records log-probs at 1."""
-    max_tokens: int = Field(512, ge=1)
-    """Completion budget in tokens, stop token included."""
-    concurrent: int = Field(512, ge=1)
-    """Rollouts being written at once; fewer need less memory."""
-    timeout_seconds: float = Field(3600.0, gt=0)
-    """Time limit for the sampling of one step; rollouts unfinished by then are kept as incomplete."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One prompt to be completed once per seed. A seed is any tuple that names the rollout: (run seed, step, problem, sample)."""
-
-    prompt_tokens: list[int]
-    seeds: list[tuple]
-    written: int = 0
-    """How many of the last prompt tokens a rollout of these seeds has drawn before: it goes on in its random stream there, and
-    they count against the budget."""
-    images: tuple[Image, ...] = ()
-    """The prompt's pictures, whose placeholders stand among its tokens; for a vision-language policy."""
-    max_tokens: int | None = None
-    """Budget of these rollouts, `written` included, where that is less than the settings'."""
-    segment: int | None = None
-    """Most tokens of these rollouts in this call, where that is less than the call's."""
-    cut: Callable[[], Callable[[int], bool]] | None = None
-    """Makes what is told each token that a rollout draws and says whether a step has ended with it: then it ends as STEP."""
-
-
-@dataclass(frozen=True)
-class Completion:
-    request: int
-    sample: int
-    tokens: list[int]
-    """Those that this call drew."""
-    logp: list[float]
-    stop_reason: StopReason
 
 
 def sample(
@@ -116,11 +65,14 @@ def sample(
         raise ValueError(f"request {empty[0]} has an empty prompt: nothing to continue")
     if policy.vision is None and (pictured := [index for index, request in enumerate(requests) if request.images]):
         raise ValueError(f"request {pictured[0]} has images, and the policy reads text alone")
+    if policy.sampler is not None and prefixes is None and not any(request.cut for request in requests):
+        yield from policy.sampler.sample(requests, config, segment=segment)
+        return
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
-    workers = min(policy.cores.sampling_workers, config.concurrent, len(rows))
+    parts = min(policy.sampling_parts or policy.cores.sampling_workers, config.concurrent, len(rows))
     deadline = time.monotonic() + config.timeout_seconds
-    task = _Task(policy, requests, config, deadline, config.concurrent // workers, segment or config.max_tokens)
+    task = _Task(policy, requests, config, deadline, config.concurrent // parts, segment or config.max_tokens)
     fast = None
     if policy.dense is not None:
         known = prefixes.weights if prefixes is not None else None
@@ -143,12 +95,11 @@ def sample(
         else:
             task.results.put(None)
 
-    bounds = [len(rows) * w // workers for w in range(workers + 1)]
     working = []
     try:
-        for a, b in itertools.pairwise(bounds):
-            working.append(policy.cores.sampling_pool.submit(work, rows[a:b]))
-        num_working = workers
+        for part in cut(rows, parts):
+            working.append(policy.cores.sampling_pool.submit(work, part))
+        num_working = parts
         while num_working:
             result = task.results.get()
             if isinstance(result, BaseException):
@@ -162,6 +113,14 @@ def sample(
     finally:
         task.cancelled.set()
         wait(working)
+
+
+def cut(rows: list[Row], parts: int) -> list[list[Row]]:
+    """The rows in so many parts of nearly the same size, in order. Which part a row is in decides its neighbours, and so how its
+    products round: who writes a part changes nothing, another cut may.
+    """
+    bounds = [len(rows) * part // parts for part in range(parts + 1)]
+    return [rows[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def uniforms(seed: tuple, count: int) -> np.ndarray:
