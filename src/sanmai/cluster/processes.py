@@ -132,15 +132,15 @@ class ProcessLink:
         self.pid, self._socket = self._stem.fork(self._log, seconds)
 
     def ask(self, question: Mapping[str, Any], seconds: float, publication: Publication | None = None) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
+        deadline, asked = time.monotonic() + seconds, dict(question)
         if publication is not None:
-            question = {**question, "path": str(publication.path.resolve())}
-        if self._device is not None and "model" in question:
-            question = {**question, "model": dict(question["model"], device=self._device)}
+            asked["path"] = str(publication.path.resolve())
+        if self._device is not None and "model" in asked:
+            asked["model"] = {**asked["model"], "device": self._device}
         try:
             if self._socket is None:
                 raise EOFError("it is not running")
-            self._send(self._socket, frame(question), deadline)
+            self._send(self._socket, frame(asked), deadline)
             (size,) = HEADER.unpack(self._read(self._socket, HEADER.size, deadline))
             if size > _MOST_BYTES:
                 raise EOFError(f"an answer of {size} bytes")
