@@ -10,8 +10,8 @@ from sanmai.config import Config, OnlyWith
 
 
 class ClusterConfig(Config):
-    transport: Literal["none", "processes"] = "none"
-    """Who writes rollouts: this process ("none"), or processes that it starts ("processes")."""
+    transport: Literal["none", "processes", "ray"] = "none"
+    """Who writes rollouts: this process ("none"), processes that it starts ("processes"), or actors on a Ray cluster ("ray")."""
     parts: int = Field(0, ge=0, le=65536)
     """Rollouts of a call, and the slots of sampling.concurrent, are cut into so many parts; a sampler writes one at a time. The
     bytes of a run depend on this and not on who writes. 0: as many as threads with "none", otherwise 8."""
@@ -21,6 +21,10 @@ class ClusterConfig(Config):
     """CPU cores of each sampler. As many as compute one part in a single process give its bytes."""
     devices: tuple[str, ...] = ()
     """Devices of the samplers, in turn ("cuda:1", "cuda:2"); none stated: the policy's."""
+    address: str | None = None
+    """Of a Ray cluster that runs ("auto", "10.0.0.1:6379"); none: one is started on this machine for the time of the run."""
+    gpus: float = Field(0.0, ge=0)
+    """GPUs that Ray gives each sampler; 0: it computes on its CPU."""
     deadline_seconds: float = Field(600.0, gt=0)
     """A sampler that takes longer over a part or its start is taken for hung: it is ended, and its part goes to another."""
     patience_seconds: float = Field(300.0, gt=0)
@@ -28,12 +32,16 @@ class ClusterConfig(Config):
     tries: int = Field(5, ge=1)
     """The run stops when a part has been the last of so many samplers."""
 
-    without_effect = frozenset({"samplers", "devices", "deadline_seconds", "patience_seconds", "tries"})
+    without_effect = frozenset({
+        "samplers", "devices", "address", "gpus", "deadline_seconds", "patience_seconds", "tries",
+    })  # fmt: skip
     only_with = (
         OnlyWith(
-            'transport = "processes"', lambda c: c.transport != "none", "samplers", "threads", "devices", "deadline_seconds",
+            'transport = "processes" or "ray"', lambda c: c.transport != "none", "samplers", "threads", "deadline_seconds",
             "patience_seconds", "tries",
         ),
+        OnlyWith('transport = "processes"', lambda c: c.transport == "processes", "devices"),
+        OnlyWith('transport = "ray"', lambda c: c.transport == "ray", "address", "gpus"),
     )  # fmt: skip
 
     @property

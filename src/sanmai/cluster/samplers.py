@@ -174,6 +174,11 @@ def links_of(config: ClusterConfig, work: Path) -> Sequence[Link]:
     Raises:
         InputError: what they need is not installed.
     """
+    if config.transport == "ray":
+        from sanmai.cluster.rays import Actors, RayLink
+
+        actors, device = Actors(config), "cuda" if config.gpus else "cpu"
+        return [RayLink(number, actors, device) for number in range(1, config.samplers + 1)]
     stem, devices = Stem(work / "samplers.log"), config.devices or (None,)
     return [
         ProcessLink(number, stem, work / f"sampler-{number}.log", devices[(number - 1) % len(devices)])
