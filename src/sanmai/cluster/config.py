@@ -32,13 +32,17 @@ class ClusterConfig(Config):
     tries: int = Field(5, ge=1)
     """The run stops when a part has been the last of so many samplers."""
 
+    staleness: int = Field(0, ge=0, le=16)
+    """Steps that rollouts are written ahead of training: 0 waits for each update; with 1 those of step k + 1 are written, by the
+    policy of before it, while k is trained. Needs loss.importance_cap."""
+
     without_effect = frozenset({
         "samplers", "devices", "address", "gpus", "deadline_seconds", "patience_seconds", "tries",
     })  # fmt: skip
     only_with = (
         OnlyWith(
             'transport = "processes" or "ray"', lambda c: c.transport != "none", "samplers", "threads", "deadline_seconds",
-            "patience_seconds", "tries",
+            "patience_seconds", "tries", "staleness",
         ),
         OnlyWith('transport = "processes"', lambda c: c.transport == "processes", "devices"),
         OnlyWith('transport = "ray"', lambda c: c.transport == "ray", "address", "gpus"),

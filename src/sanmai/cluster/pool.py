@@ -95,6 +95,8 @@ class Pool:
                 try:
                     found = answers.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:
+                    if self._is_closed:
+                        raise RunError("the samplers were closed while they wrote") from None
                     well = self._patience(well)
                     continue
                 if isinstance(found, BaseException):

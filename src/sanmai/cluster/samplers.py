@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from sanmai.cluster.canary import canary_of
 from sanmai.cluster.config import ClusterConfig
@@ -33,6 +33,14 @@ from sanmai.types import RunError
 FOLDER = "published"
 """In the run's folder while the run goes on: weights that samplers read, and what the samplers say."""
 _KEPT = 3
+User = TypeVar("User", bound="Closes")
+
+
+class Closes(Protocol):
+    """Something that has an end."""
+
+    def close(self) -> None: ...
+
 
 
 class Cluster:
@@ -42,6 +50,7 @@ class Cluster:
         self.config = config
         self.samplers: Samplers | None = None
         self._policy: TextPolicy | None = None
+        self._users: list[Any] = []
 
     def write_for(
         self, policy: TextPolicy, folder: Path, *, on_warning: Callable[[str], None], links: Sequence[Link] | None = None
@@ -59,10 +68,17 @@ class Cluster:
         self.samplers = Samplers(self.config, policy, work, links or links_of(self.config, work), on_warning)
         self._policy, policy.sampler = policy, self.samplers
 
+    def closing(self, user: User) -> User:
+        """Who is closed with the samplers, before them."""
+        self._users.append(user)
+        return user
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for user in self._users:
+            user.close()
         if self._policy is not None:
             self._policy.sampler = None
         if self.samplers is not None:
@@ -118,7 +134,7 @@ class Samplers:
                 self._version += 1
                 known = publish(self._policy, digest, self._version, self._work, canary_of(self._policy))
             self._published = [*(p for p in self._published if p is not known), known]
-            while len(self._published) > _KEPT:
+            while len(self._published) > _KEPT + self._config.staleness:
                 self._published.pop(0).path.unlink(missing_ok=True)
             return known
 

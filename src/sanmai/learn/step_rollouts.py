@@ -94,10 +94,15 @@ class StepRollouts:
         self._has_said = False
         self._partial = PartialRollouts() if partial.segment_tokens is not None else None
 
-    def write(self, policy: TextPolicy, rubric: Rubric, step: int) -> Written:
-        """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any."""
+    def write(self, policy: TextPolicy, rubric: Rubric, step: int, *, version: int | None = None) -> Written:
+        """The groups that a step, counted from 1, trains on; with partial rollouts those that have ended, if any.
+
+        Args:
+            version: updates that the policy has had which writes them; None: all before the step.
+        """
         problems = self._mixture.draw(step, self._curriculum)
-        shared: dict[str, Any] = {"policy_version": step - 1, "sampling": self._sampling, "grading": self._grading}
+        version = step - 1 if version is None else version
+        shared: dict[str, Any] = {"policy_version": version, "sampling": self._sampling, "grading": self._grading}
         if self._partial is None:
             write = lambda problems: rollout(  # noqa: E731
                 policy, problems, rubric, rollouts_per_prompt=self._per_prompt, seed=(self._seed, step), **shared

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from sanmai.cluster.config import ClusterConfig
 from sanmai.cluster.samplers import Cluster
 from sanmai.config import Config
+from sanmai.learn.ahead import Ahead
 from sanmai.learn.alarm import HackingAlarm, check_gold
 from sanmai.learn.auxiliary_sft import AuxiliarySft, AuxiliarySftConfig
 from sanmai.learn.constraints import Constraints, ConstraintsConfig
@@ -126,6 +127,8 @@ class ZeroConfig(Config):
             self._check_credit()
         if self.refill.tries:
             self._check_refill()
+        if self.cluster.staleness:
+            self._check_staleness()
         if self.has_greedy and self.partial.segment_tokens is not None:
             raise ValueError("loss.baseline 'greedy' and partial.segment_tokens: a greedy completion is written in one step")
         if self.has_greedy and self.length.weight and self.length.reward == "kimi":
@@ -160,6 +163,19 @@ class ZeroConfig(Config):
         if self.refill.tries:
             raise ValueError(f"{name} and refill.tries: rollouts of equal reward may differ in their steps")
 
+    def _check_staleness(self) -> None:
+        if self.loss.importance_cap is None:
+            raise ValueError(
+                "cluster.staleness needs loss.importance_cap: rollouts of an older policy are trained on with bounded weights"
+            )
+        for name, is_on in (
+            ("partial.segment_tokens", self.partial.segment_tokens is not None), ("refill.tries", self.refill.tries),
+            ("a curriculum that tracks success", self.curriculum.tracks), ("loss.baseline 'greedy'", self.has_greedy),
+            ("credit by steps", self.credit.is_per_token or self.credit.step_bonus),
+        ):  # fmt: skip
+            if is_on:
+                raise ValueError(f"cluster.staleness and {name}: what a step writes would hang on steps that are not trained yet")
+
     def _check_refill(self) -> None:
         if self.partial.segment_tokens is not None:
             raise ValueError("refill.tries and partial.segment_tokens: a step whose rollouts end later cannot tell what it lacks")
@@ -191,11 +207,13 @@ def run_zero(
     with Run(out, "zero", config) as run, Cluster(config.cluster) as cluster:
         parts = _parts(config, run, problems, reward, progress)
         cluster.write_for(parts.state.policy, run.folder, on_warning=run.warn)
+        ahead = cluster.closing(Ahead(run, cluster, parts.rollouts, parts.rubric, config.grading, num_steps=config.num_steps))
         state, rollouts, learner, constraints = parts.state, parts.rollouts, parts.learner, parts.constraints
         arithmetic, uncounted = arithmetic_of(state.policy.model)
         spending = Spending(config.token_budget, state)
         is_done = run.start_step >= config.num_steps or spending.is_over
         if not is_done:
+            ahead.restore(state.policy, state.extra, parts.train)
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
         if run.start_step == 0:
@@ -207,26 +225,30 @@ def run_zero(
             probed: Metrics = {}
             if constraints is not None and constraints.is_due(step):
                 with progress.phase("probing"):
+                    ahead.settle()
                     probed = _probe(constraints, config, run, state, step)
             with progress.phase("sampling"):
-                written, paid = rollouts.finish(rollouts.write(state.policy, parts.rubric, step), step, num_steps)
+                written, paid = rollouts.finish(ahead.write(state.policy, step), step, num_steps)
             with progress.phase("training"):
                 groups, found = learner.update(written, step, num_steps)
             metrics = training_metrics(groups) | written.stats.metrics() | paid | probed | found
             last = step if spending.add(metrics) else config.num_steps
             if config.evaluation.is_due(step, last):
+                ahead.settle()
                 metrics |= parts.evaluator(step, state.policy)
             with progress.phase("saving"):
                 run.log_step(step, metrics, [*groups, *written.greedy])
                 if run.commits(step, last, config.checkpoints):
                     limits = constraints.state() if constraints else {}
-                    state.extra = limits | spending.state() | rollouts.state() | learner.state()
+                    state.extra = limits | spending.state() | rollouts.state() | learner.state() | ahead.state()
                     run.save(step, state.save, config.checkpoints)
             progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
             if step == last:
                 break
         if not run.interrupted and rollouts.num_waiting:
             run.warn(f"{rollouts.num_waiting} rollouts had not ended when the run did, and were not trained on")
+        if not (is_done or run.interrupted) and ahead.num_waiting:
+            run.warn(f"{ahead.num_waiting} rollouts were written ahead of the run's last step, and were not trained on")
         if not is_done:  # once more: another program may have had the cores at the start
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.end(run)
@@ -238,6 +260,7 @@ class _Parts:
     """What the steps of a run are made of."""
 
     state: TrainingState
+    train: Sequence[Problem]
     rubric: Rubric
     rollouts: StepRollouts
     learner: Learner
@@ -274,7 +297,7 @@ def _parts(
     rollouts = _step_rollouts(config, run, train, state.policy)
     rollouts.restore(state.extra, train)
     learner = _learner(config, run, state, auxiliary_sft, constraints)
-    return _Parts(state, rubric, rollouts, learner, constraints, _evaluator(config, run, held_out, rubric, progress))
+    return _Parts(state, train, rubric, rollouts, learner, constraints, _evaluator(config, run, held_out, rubric, progress))
 
 
 def _evaluator(

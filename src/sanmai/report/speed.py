@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import fsum
 from typing import Any
@@ -74,7 +74,22 @@ def speed(run: RunData) -> Speed:
         rows.append(
             PhaseSpeed(phase, spent / max(count, 1), tokens / spent if tokens else None, share, predicted.get(phase))
         )
-    return Speed(rows, [_about_peak(machine, steps), about_prediction] if rows else [])
+    notes = [_about_peak(machine, steps), about_prediction, *_about_ahead(run)]
+    return Speed(rows, notes if rows else [])
+
+
+def _about_ahead(run: RunData) -> Iterator[str]:
+    """How much of the writing ran beside the training, where rollouts were written ahead."""
+    found = {e["step"]: e for e in run.events if e.get("event") == "written_ahead" and isinstance(e.get("step"), int)}
+    values = [_numbers(event) for event in found.values()]
+    spent, waited = (fsum(value.get(name, 0.0) for value in values) for name in ("seconds", "waited"))
+    if spent > 0:
+        older = max(value["step"] - 1 - value.get("version", 0.0) for value in values)
+        yield (
+            f"Rollouts were written ahead: {fmt.duration(spent)} of writing for {len(found)} steps, of which training waited for "
+            f"{fmt.duration(waited)} ({fmt.percent(max(0.0, 1 - waited / spent))} ran beside it); they were drawn by a policy of "
+            f"at most {older:.0f} updates before the newest. Sampling above is the waiting alone."
+        )
 
 
 def speed_line(found: Speed) -> str:

@@ -476,6 +476,7 @@ def _promise(config: Config) -> str:
             ("curriculum.hard_from", value("curriculum", "order") == "hard_later"),
             ("length.warmup", value("length", "weight") and value("length", "warmup")),
             ("length.ramp", value("length", "weight") and value("length", "ramp")),
+            ("cluster.staleness", value("cluster", "staleness")),
             ("auxiliary_sft.final_weight", value("auxiliary_sft", "final_weight") is not None),
         )
         if spans
