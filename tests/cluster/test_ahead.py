@@ -26,7 +26,7 @@ SETTINGS = (
 @pytest.fixture(autouse=True)
 def inline(monkeypatch):
     """Samplers are threads of this process: what is tested is who asks them for what."""
-    monkeypatch.setattr(samplers, "links_of", lambda config, work: [InlineLink(n) for n in range(1, config.samplers + 1)])
+    monkeypatch.setattr(samplers, "links_of", lambda config, *_: [InlineLink(n) for n in range(1, config.samplers + 1)])
 
 
 def run(out: Path, *settings: str, stop_after: int | None = None) -> Path:

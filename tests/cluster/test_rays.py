@@ -24,7 +24,7 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 def test_without_ray_the_message_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"needs Ray: `pip install .*sanmai\[cluster\]'`"):
-        links_of(ClusterConfig(transport="ray"), tmp_path)
+        links_of(ClusterConfig(transport="ray"), tmp_path, load_policy(ModelConfig()))
 
 
 @needs_ray
@@ -38,7 +38,7 @@ def test_actors_write_the_bytes_of_one_process_also_where_one_is_killed_in_a_par
     here, notices = written(), []
     config = ClusterConfig(transport="ray", samplers=2, parts=6, deadline_seconds=300, patience_seconds=300)
     with Cluster(config) as cluster:
-        links = links_of(config, tmp_path)
+        links = links_of(config, tmp_path, policy)
         cluster.write_for(policy, tmp_path, on_warning=notices.append, links=links)
         assert written() == here
         threading.Timer(0.05, links[0].fail).start()

@@ -51,18 +51,25 @@ def fixed_tokens(policy: TextPolicy) -> list[list[int]]:
     return [row for row in (words[:_LENGTH], *drawn) if len(row) > 1]
 
 
-def score_tokens(policy: TextPolicy, tokens_CT: Sequence[Sequence[int]]) -> list[list[float]]:
-    """Log-probs of every token but each first, at temperature 1."""
+def score_tokens(
+    policy: TextPolicy, tokens_CT: Sequence[Sequence[int]], *, prompts_C: Sequence[int] | None = None, temperature: float = 1.0
+) -> list[list[float]]:
+    """Log-probs of every token after the first ones.
+
+    Args:
+        prompts_C: how many of each sequence come first; None: one of each.
+    """
+    prompts_C = prompts_C or [1] * len(tokens_CT)
     width = max(map(len, tokens_CT))
     attention_CT = torch.tensor([[t < len(row) for t in range(width)] for row in tokens_CT])
     tokens = torch.tensor([[*row, *[0] * (width - len(row))] for row in tokens_CT])
-    mask_CT = attention_CT.clone()
-    mask_CT[:, 0] = False
+    place_1T, prompt_C1 = torch.arange(width).unsqueeze(0), torch.tensor(prompts_C).unsqueeze(1)
+    mask_CT = attention_CT & (place_1T >= prompt_C1)
     zeros_CT = torch.zeros(mask_CT.shape)
     batch = TokenBatch(mask_CT, zeros_CT, {}, tokens, attention_CT).to(policy.device)
     with torch.no_grad():
-        logp_CT = policy.score(batch)[0].cpu()
-    return [logp_CT[c, 1 : len(row)].tolist() for c, row in enumerate(tokens_CT)]
+        logp_CT = policy.score(batch, temperature=temperature)[0].cpu()
+    return [logp_CT[c, prompts_C[c] : len(row)].tolist() for c, row in enumerate(tokens_CT)]
 
 
 def canary_fails(canary: Canary, logp_CT: Sequence[Sequence[float]]) -> str | None:

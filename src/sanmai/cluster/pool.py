@@ -201,7 +201,7 @@ class Pool:
                 f"{link.name} holds weights {_short(answer['refused'])} and was asked to write with {_short(publication.digest)} "
                 f"(version {publication.version})"
             )
-        return answer
+        return {**answer, "by": link.name}
 
     def _lost(self, seat: _Seat, job: _Job | None, why: str) -> None:
         seat.is_running = seat.is_well = False
@@ -251,7 +251,7 @@ def check_load(link: Link, publication: Publication, found: Mapping[str, Any]) -
     if why := canary_fails(publication.canary, found.get("logp") or []):
         raise RunError(
             f"{link.name} does not compute with the weights {given} that it was given: {why}; what it writes would not be of the "
-            "policy that is trained"
+            f"policy that is trained{f' ({hint})' if (hint := found.get('hint')) else ''}"
         )
 
 

@@ -6,6 +6,7 @@ Shape key: C fixed sequences of a canary, T tokens.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ class Publication:
     """Of the trained weights as the trainer holds them; see `digest_of`."""
     path: Path
     canary: Canary
+    model: Path | None = None
+    """The policy as a plain `transformers` folder, adapters merged in, for engines that know no other form."""
+
+    def remove(self) -> None:
+        """Its files, which nobody will read any more."""
+        self.path.unlink(missing_ok=True)
+        if self.model is not None:
+            shutil.rmtree(self.model, ignore_errors=True)
 
 
 def trained(policy: TextPolicy) -> dict[str, Tensor]:
@@ -57,14 +66,24 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         return hashlib.sha256(b"".join(pool.map(one, sorted(tensors)))).hexdigest()[:32]
 
 
-def publish(policy: TextPolicy, digest: str, version: int, folder: Path, canary: Canary) -> Publication:
-    """Write the policy's weights, whose digest is known, as a file of a folder."""
+def publish(
+    policy: TextPolicy, digest: str, version: int, folder: Path, canary: Canary, *, is_plain: bool = False
+) -> Publication:
+    """Write the policy's weights, whose digest is known, as a file of a folder.
+
+    Args:
+        is_plain: the whole model as a folder, too.
+    """
+    model = None
+    if is_plain:
+        model = folder.resolve() / digest
+        policy.save(model)
     path = folder / f"{digest}.safetensors"
     partial = path.with_suffix(".partial")
     tensors = {name: tensor.cpu().contiguous() for name, tensor in trained(policy).items()}
     save_file(tensors, partial, metadata={"digest": digest, "version": str(version)})
     partial.rename(path)
-    return Publication(version, digest, path, canary)
+    return Publication(version, digest, path, canary, model)
 
 
 def take(policy: TextPolicy, source: Path | bytes) -> str:

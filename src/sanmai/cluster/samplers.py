@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from sanmai.cluster.canary import canary_of
+from sanmai.cluster.canary import Canary, canary_fails, canary_of, score_tokens
 from sanmai.cluster.config import ClusterConfig
 from sanmai.cluster.links import Link
 from sanmai.cluster.parts import Part, completion_of, in_call, parts_of, request_json, sampling_json
@@ -33,6 +33,8 @@ from sanmai.types import RunError
 FOLDER = "published"
 """In the run's folder while the run goes on: weights that samplers read, and what the samplers say."""
 _KEPT = 3
+_SCORED = 8
+"""Completions of a sampler that are scored after each push, of one that cannot say what it holds."""
 User = TypeVar("User", bound="Closes")
 
 
@@ -65,7 +67,7 @@ class Cluster:
         if not self.config.is_apart:
             return
         work = folder / FOLDER
-        self.samplers = Samplers(self.config, policy, work, links or links_of(self.config, work), on_warning)
+        self.samplers = Samplers(self.config, policy, work, links or links_of(self.config, work, policy), on_warning)
         self._policy, policy.sampler = policy, self.samplers
 
     def closing(self, user: User) -> User:
@@ -95,6 +97,7 @@ class Samplers:
         self._published: list[Publication] = []
         """Those that can still be asked for, the newest last."""
         self._version = 0
+        self._scored: set[tuple[str, str]] = set()
         self._held: ContextVar[Publication | None] = ContextVar("publication", default=None)
         self._lock = threading.Lock()
         self._has_begun = False
@@ -117,6 +120,8 @@ class Samplers:
                     done = in_call(parts[number], [completion_of(values) for values in answer["done"]])
                 except ValueError as error:
                     raise RunError(f"part {number + 1} of {len(parts)}: {error}") from None
+                if answer.get("is_to_be_scored") and self._held.get() is None:
+                    self._score(str(answer.get("by")), publication, requests, done, config)
                 yield from done
         finally:
             self._tell()
@@ -132,10 +137,11 @@ class Samplers:
             known = next((p for p in self._published if p.digest == digest), None)
             if known is None:
                 self._version += 1
-                known = publish(self._policy, digest, self._version, self._work, canary_of(self._policy))
+                canary, is_plain = canary_of(self._policy), self._config.transport == "http"
+                known = publish(self._policy, digest, self._version, self._work, canary, is_plain=is_plain)
             self._published = [*(p for p in self._published if p is not known), known]
             while len(self._published) > _KEPT + self._config.staleness:
-                self._published.pop(0).path.unlink(missing_ok=True)
+                self._published.pop(0).remove()
             return known
 
     @contextmanager
@@ -146,6 +152,28 @@ class Samplers:
             yield
         finally:
             self._held.reset(token)
+
+    def _score(
+        self, name: str, publication: Publication, requests: Sequence[Request], done: Sequence[Completion], config: SamplingConfig
+    ) -> None:
+        """Hold what a sampler says of its first completions by these weights against the trainer's log-probs of them.
+
+        So it is seen whether it draws from the whole distribution and tells the log-probs of that one. Not where the weights have
+        moved on since.
+        """
+        if (publication.digest, name) in self._scored:
+            return
+        self._scored = {one for one in self._scored if one[0] == publication.digest} | {(publication.digest, name)}
+        chosen = [c for c in done if c.tokens][:_SCORED]
+        rows = [[*requests[c.request].prompt_tokens, *c.tokens] for c in chosen]
+        prompts = [len(requests[c.request].prompt_tokens) for c in chosen]
+        own = score_tokens(self._policy, rows, prompts_C=prompts, temperature=config.temperature)
+        if why := canary_fails(Canary(rows, own, self._policy.dtype), [c.logp for c in chosen]):
+            raise RunError(
+                f"{name} does not draw from what it says: {why.replace('the canary', 'what it drew')}. Expected are log-probs "
+                f"of the whole distribution at temperature {config.temperature:g}: no top_p, top_k or min_p, and "
+                "--logprobs-mode processed_logprobs"
+            )
 
     def close(self) -> None:
         self._pool.close()
@@ -184,12 +212,16 @@ def model_json(policy: TextPolicy, config: ClusterConfig) -> dict[str, Any]:
     return own.model_copy(update={"name": name, "threads": config.threads}).model_dump()
 
 
-def links_of(config: ClusterConfig, work: Path) -> Sequence[Link]:
+def links_of(config: ClusterConfig, work: Path, policy: TextPolicy) -> Sequence[Link]:
     """The samplers that a configuration names, not started yet.
 
     Raises:
         InputError: what they need is not installed.
     """
+    if config.transport == "http":
+        from sanmai.cluster.vllm import VllmLink
+
+        return [VllmLink(number, url, tuple(policy.stop_tokens)) for number, url in enumerate(config.urls, 1)]
     if config.transport == "ray":
         from sanmai.cluster.rays import Actors, RayLink
 

@@ -42,7 +42,7 @@ def cluster_lines(config_file: Path | None, overrides: Sequence[str]) -> Iterato
     here = _written(policy, sampling)
     with tempfile.TemporaryDirectory() as folder, Cluster(cluster) as apart:
         notices: list[str] = []
-        links = links_of(cluster, Path(folder))
+        links = links_of(cluster, Path(folder), policy)
         apart.write_for(policy, Path(folder), on_warning=notices.append, links=links)
         assert apart.samplers is not None
         yield f"{len(links)} samplers ({cluster.transport}), {cluster.num_parts} parts; model {config.model.name}: {policy.path}"

@@ -129,6 +129,9 @@ class ZeroConfig(Config):
             self._check_refill()
         if self.cluster.staleness:
             self._check_staleness()
+        is_greedy = self.has_greedy or 0 in (self.sampling.temperature, self.evaluation.temperature)
+        if self.cluster.transport == "http" and is_greedy:
+            raise ValueError("cluster.transport 'http' and temperature 0: vLLM gives no log-probs of what is recorded there")
         if self.has_greedy and self.partial.segment_tokens is not None:
             raise ValueError("loss.baseline 'greedy' and partial.segment_tokens: a greedy completion is written in one step")
         if self.has_greedy and self.length.weight and self.length.reward == "kimi":
