@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 NEEDS_TRL = ("vs_trl", "memory", "time_to_accuracy")
-NAMES = ("vs_generate", "busy", "scaling", "sandbox", *NEEDS_TRL)
+NAMES = ("vs_generate", "busy", "scaling", "sandbox", "scale_validation", *NEEDS_TRL)
 
 
 @pytest.fixture

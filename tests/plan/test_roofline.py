@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sanmai.plan.scale.gpus import GPUS, find_gpu
-from sanmai.plan.scale.roofline import Roofline, Use, rank_memory, sampler_memory, sampler_slots
+from sanmai.plan.scale.roofline import Roofline, Use, most_at_once, rank_memory, sampler_memory, sampler_slots
 from sanmai.plan.scale.shape import Shape, shape_of
 from sanmai.plan.scale.work import Prompted
 from sanmai.policies.text.flops import Arithmetic
@@ -15,7 +15,7 @@ from sanmai.types import InputError
 
 LLAMA_8B = "layers=32,width=4096,heads=32,kv_heads=8,ffn=14336,vocabulary=128256"
 LLAMA_70B = "layers=80,width=8192,heads=64,kv_heads=8,ffn=28672,vocabulary=128256"
-PLAIN = Use(bandwidth=1.0, sampling_flops=1.0, training_flops=1.0, link=1.0, memory=1.0, step_overhead=0.0)
+PLAIN = Use(1.0, 1.0, 1.0, 1.0, 1.0, step_overhead=0.0, storage=100e9, digest=10e9)
 # 7 billion parameters in products; 4 layers of width 1,000: 4 * 4 * 1,000 operations a pair, 2 * 4 * 1,000 * 2 bytes a token.
 SEVEN = Shape("seven", 7_000_000_000, Arithmetic(7_000_000_000 - 10**6, 10**6, 16_000), 4, 1000, 3000, 1000, 1000, 1000, 10**9)
 
@@ -83,13 +83,16 @@ def test_state_over_ranks_is_the_zero_papers():
 
 
 def test_a_rank_of_eight_holds_what_was_added_up_by_hand():
-    # A 7 B model on 8 GPUs: 14 GB of state, two pieces of 1 B gathered at 6 bytes a number. 1,000 tokens:
-    # a layer's own is 4 x 1,000 + 2 x 1,000 + 2 x 1,000 + 4 x 3,000 = 20,000 numbers of 2 bytes, its input 1,000.
+    # A 7 B model on 8 GPUs: 14 GB of state, two pieces of 1 B gathered at 10 bytes a number; whole weights are 28 GB, 3.5 of
+    # which it has. A layer's own is 4 x 1,000 + 2 x 1,000 + 2 x 1,000 + 4 x 3,000 = 20,000 numbers a token, its input 1,000.
     found = rank_memory(SEVEN, ranks=8, micro_tokens=1000, recomputes=True)
-    assert found == {"state": 14e9, "gathered": 12e9, "activations": 2 * (4 * 1000 + 20_000) * 1000, "logits": 12 * 1_000_000}
+    by_hand = {"state": 14e9, "gathered": 20e9, "activations": 2 * 24_000 * 1000, "logits": 12 * 1_000_000, "published": 24.5e9}
+    assert found == by_hand and most_at_once(found) == 14e9 + 24.5e9
     kept = rank_memory(SEVEN, ranks=8, micro_tokens=1000, recomputes=False, whole=True)
-    assert (kept["activations"], kept["gathered"]) == (2 * 4 * 20_000 * 1000, 42e9)
-    assert rank_memory(SEVEN, ranks=1, micro_tokens=1000, recomputes=True)["gathered"] == 0
+    assert (kept["activations"], kept["gathered"]) == (2 * 4 * 20_000 * 1000, 70e9)
+    assert most_at_once(kept) == 14e9 + 70e9 + 0.16e9 + 0.012e9  # more than an A100 or H100 has: one layer at a time fits
+    alone = rank_memory(SEVEN, ranks=1, micro_tokens=1000, recomputes=True)
+    assert (alone["gathered"], alone["published"]) == (0, 0)
 
 
 def test_a_sampler_has_room_for_as_many_rollouts_as_its_memory_says():
@@ -157,13 +160,21 @@ def test_training_is_six_operations_a_parameter_and_token_and_two_more_where_act
 
 
 def test_where_links_are_slow_training_waits_for_them():
-    # 14 GB gathered twice, 7 of 8 parts from others at 450 GB/s; gradients of 28 GB once; products are nothing beside it.
+    # 28 GB gathered twice, 7 of 8 parts from others at 450 GB/s; gradients of 28 GB once; products are nothing beside it.
     model = Roofline(SEVEN, GPUS["h100"], PLAIN)
     found = model.training((Prompted(0, (8,) * 8),), micro_tokens=8, updates=1, ranks=8)
-    assert found == pytest.approx((2 * 14e9 + 28e9) * 7 / 8 / 450e9, rel=1e-6)
+    assert found == pytest.approx(3 * 28e9 * 7 / 8 / 450e9, rel=1e-6)
     # Sixteen ranks leave the node: 50 GB/s.
     assert model.link(16) == 50e9 and model.link(8) == 450e9
-    assert (model.publish_seconds(1), model.publish_seconds(8), model.load_seconds()) == (0, 14e9 / 450e9, 14e9 / 50e9)
+
+
+def test_weights_are_hashed_on_both_sides_and_nodes_share_the_storage_between():
+    # 28 GB: 2.8 s to hash at 10 GB/s, 0.28 s to write at 100, gathered at 450. One node reads at its 50 GB/s, four at 25 each.
+    model = Roofline(SEVEN, GPUS["h100"], PLAIN)
+    assert model.publish_seconds(1) == pytest.approx(2.8 + 0.28)
+    assert model.publish_seconds(8) == pytest.approx(2.8 + 0.28 + 28 / 450)
+    assert [model.load_seconds(samplers) for samplers in (1, 8, 32)] == pytest.approx([28 / 50 + 2.8] * 2 + [28 / 25 + 2.8])
+    assert Roofline(SEVEN, GPUS["h100"], PLAIN, tensor=4).load_seconds(8) == pytest.approx(28 / 25 + 2.8)
 
 
 def test_a_gpu_is_found_by_name_and_a_near_one_is_named():

@@ -57,12 +57,17 @@ def test_rows_and_slots_are_cut_in_order_into_nearly_equal_parts():
 def test_as_many_as_on_record_are_those_on_record_and_fewer_or_more_have_their_share():
     record = (Prompted(5, (1, 2, 3, 400), (0.0, 0.0, 1.0, 1.0)), Prompted(6, (7, 7, 7, 7), (0.0,) * 4))
     rng = random.Random(0)
+    drawn = draw_groups(record, 2, 4, 999, rng)
+    assert sorted(sorted(g.lengths) for g in drawn) == [[1, 2, 3, 400], [7, 7, 7, 7]]
+    # 400 is cut off at 99 and wrong then: one of four is right; at 2 none is, and nothing is learned.
     drawn = draw_groups(record, 2, 4, 99, rng)
+    assert sum(sum(r for r in g.rewards if r) for g in drawn if g.rewards) == 1
+    assert not any(g.is_trained for g in draw_groups(record, 2, 4, 2, rng))
     assert sorted(sorted(g.lengths) for g in drawn) == [[1, 2, 3, 99], [7, 7, 7, 7]]
     assert sorted(g.is_trained for g in drawn) == [False, True]
     assert all(sorted(g.lengths) in ([1, 1, 2, 2, 3, 3, 99, 99], [7] * 8) for g in draw_groups(record, 5, 8, 99, rng))
     # Two of four without replacement, two right and two wrong: both alike in 2 of 6 pairs.
-    alike = [not draw_groups(record[:1], 1, 2, 99, rng)[0].is_trained for _ in range(3000)]
+    alike = [not draw_groups(record[:1], 1, 2, 999, rng)[0].is_trained for _ in range(3000)]
     assert sum(alike) / 3000 == pytest.approx(1 / 3, abs=0.03)
 
 
@@ -178,7 +183,25 @@ def test_without_a_plan_rates_are_fitted_and_that_is_said(tmp_path):
     (tmp_path / "run" / "prediction.json").unlink()
     found = read_run(tmp_path / "run")
     played = simulate(steps_of(found.workload, drawn_steps(found.workload, 0), found.rates, ranks=1), Fleet(1))
-    assert played.seconds + found.constant == pytest.approx(16, rel=1e-3) and "`sanmai plan` before a run" in found.notes[0]
+    assert played.seconds + found.constant == pytest.approx(16, rel=1e-3) and "much alike" in found.notes[0]
+
+
+def test_evaluations_of_another_size_tell_a_decode_step_from_a_token(tmp_path):
+    # Steps of 120 tokens take 1.2 s; evaluations after steps 2 and 4 of 2 x 10 tokens 0.4 s: 0.01 a token, 0.02 a decode step
+    # would be 1.2 + 0.4 (20 steps) and 0.2 + 0.2 (10 steps).
+    write_run(tmp_path / "run", seconds_a_token=1.6 / 120)
+    (tmp_path / "run" / "evaluations").mkdir()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line.get("step") in (2, 4):
+            line["seconds"]["evaluation"] = 0.4
+            rows = pa.table({"problem_id": ["a", "b"], "num_tokens": [10, 10], "reward": [1.0, 0.0]})
+            pq.write_table(rows, tmp_path / "run" / "evaluations" / f"step-{line['step']:06d}.parquet")
+    (tmp_path / "run" / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read_run(tmp_path / "run")
+    assert "of sampling, fitted to steps and evaluations, whose sizes differ enough" in found.notes[0]
+    for work, seconds in (((Prompted(10.0, (10, 20)),) * 4, 1.6), ((Prompted(10.0, (10,)),) * 2, 0.4)):
+        assert found.rates.sampling([(work, 512)]) == [pytest.approx(seconds, rel=1e-3)]
 
 
 @pytest.mark.parametrize(

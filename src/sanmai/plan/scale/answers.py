@@ -46,8 +46,8 @@ class Machines(Protocol):
         """Seconds in which trainers gather new weights."""
         ...
 
-    def load(self) -> float:
-        """Seconds in which a sampler takes them in."""
+    def load(self, samplers: int) -> float:
+        """Seconds in which each of so many samplers takes them in."""
         ...
 
 
@@ -152,7 +152,7 @@ def _played(asked: Asked, gpus: int, ranks: int) -> tuple[list[StepWork], Fleet]
     concurrent = parts * m.slots if m.slots else asked.work.concurrent
     work = replace(asked.work, parts=parts, concurrent=concurrent)
     fleet = Fleet(
-        samplers, publish=m.publish(ranks), load=m.load(), samplers_per_node=max(m.per_node // m.tensor, 1),
+        samplers, publish=m.publish(ranks), load=m.load(samplers), samplers_per_node=max(m.per_node // m.tensor, 1),
         sampler_restart=f.sampler_restart, trainer_restart=f.trainer_restart,
     )  # fmt: skip
     return steps_of(work, asked.drawn, m.rates, ranks=ranks), fleet

@@ -23,6 +23,8 @@ from sanmai.types import InputError
 
 _LEAST = 3
 """Steps without which nothing is fitted: the first one also warms up."""
+_APART = 3.0
+"""Pieces of work whose tokens differ by this tell the cost of a token from that of a decode step."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Recorded:
     config: ZeroConfig
     workload: Workload
     rates: Fitted
+    seconds: Mapping[int, Mapping[str, float]]
+    """Of each step, by phase."""
     constant: float
     """Seconds before the first step, after the last, and by which the first step was slower than the others."""
     wall: float
@@ -107,12 +111,11 @@ def read_run(folder: Path) -> Recorded:
     needs_all = any(name in line for line in metrics.values() for name in ("loss/kl_to_reference", "loss/entropy"))
     notes = list(_left_out(config, metrics))
     sampling, training, saved = _pieces(config, steps, record, dict(evaluations), needs_all)
-    planned, how = _planned(folder, config)
+    planned = _planned(folder)
     first = steps[1]["seconds"]
-    coefficients = {
-        phase: _rate(pieces, planned[phase] if planned else None)
-        for phase, pieces in (("sampling", sampling), ("training", training))
-    }
+    found = {phase: _rate(pieces, planned.get(phase)) for phase, pieces in (("sampling", sampling), ("training", training))}
+    coefficients = {phase: rate for phase, (rate, _) in found.items()}
+    how = "Rates: " + "; ".join(f"of {phase}, {how}" for phase, (_, how) in found.items()) + "."
     rates = Fitted(coefficients)
     warm = sum(
         max(first.get(phase, 0.0) - seconds(coefficients[phase], work), 0.0)
@@ -125,9 +128,10 @@ def read_run(folder: Path) -> Recorded:
     work = Workload(
         config.prompts_per_step, config.rollouts_per_prompt, config.sampling.max_tokens, config.sampling.concurrent,
         1, config.optimizer.micro_tokens, record, len(steps), config.updates_per_step, needs_all, evaluations,
-        saved[0], saved[1], config.checkpoints.every,
+        saved[0], saved[1], config.checkpoints.every, None if config.rewards.incomplete != "wrong" else 0.0,
     )  # fmt: skip
-    return Recorded(folder, config, work, rates, outside + warm, wall, (how, *notes))
+    took = {step: event["seconds"] for step, event in steps.items()}
+    return Recorded(folder, config, work, rates, took, outside + warm, wall, (how, *notes))
 
 
 def _config(folder: Path) -> ZeroConfig:
@@ -215,7 +219,7 @@ def _pieces(
     sampling, training, plain, commits = [], [], [], []
     for step, event in sorted(steps.items()):
         took, groups = event["seconds"], record[step - 1]
-        evaluated = [groups for at, groups in evaluations.items() if at == step or (at == 0 and step == 1)]
+        evaluated = [groups for at, groups in evaluations.items() if at == step > 1]  # that before the first step warms up
         if took.get("evaluation") and evaluated:
             works = [sampled_work(groups, config.sampling.concurrent) for groups in evaluated]
             sampling.append(({name: sum(w[name] for w in works) for name in works[0]}, took["evaluation"]))
@@ -229,28 +233,31 @@ def _pieces(
     return sampling, training, (saving, max(mean(commits) - saving, 0.0))
 
 
-def _planned(folder: Path, config: ZeroConfig) -> tuple[Mapping[str, Coefficients] | None, str]:
-    """Coefficients that `sanmai plan` measured for these settings, and a sentence on how rates are found."""
+def _planned(folder: Path) -> dict[str, Coefficients]:
+    """Coefficients that `sanmai plan` measured before the run; empty where there are none."""
     try:
-        plan = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
-        found = plan["coefficients"]
-        usable = all(_is_number(x) for phase in ("sampling", "training") for x in found[phase].values())
+        found = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))["coefficients"]
+        phases = {phase: {str(name): float(each) for name, each in found[phase].items()} for phase in ("sampling", "training")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        usable = False
-    if usable:
-        return found, "Rates: what `sanmai plan` measured before the run, times real over predicted seconds of each phase."
-    return None, (
-        "Rates: fitted to the seconds of the run's steps and evaluations; `sanmai plan` before a run tells a decode step's cost "
-        "from a token's better."
-    )
+        return {}
+    return phases if all(_is_number(each) for rate in phases.values() for each in rate.values()) else {}
 
 
-def _rate(pieces: Sequence[Piece], planned: Coefficients | None) -> Coefficients:
+def _rate(pieces: Sequence[Piece], planned: Coefficients | None) -> tuple[Coefficients, str]:
+    """Seconds a unit of work, and how they were found.
+
+    Pieces of one size cannot tell a decode step's cost from a token's. Then the plan's coefficients are taken, times the ratio of
+    real to predicted seconds.
+    """
     works, took = [w for w, _ in pieces], [max(s, 1e-6) for _, s in pieces]
-    if planned and (expected := sum(seconds(planned, work) for work in works)) > 0:
+    tokens = [work["tokens"] for work in works if work["tokens"]]
+    if tokens and max(tokens) >= _APART * min(tokens):
+        return fit(works, took), "fitted to steps and evaluations, whose sizes differ enough"
+    expected = sum(seconds(planned, work) for work in works) if planned else 0.0
+    if planned and expected > 0:
         ratio = sum(took) / expected
-        return {name: each * ratio for name, each in planned.items()}
-    return fit(works, took)
+        return {name: each * ratio for name, each in planned.items()}, f"what `sanmai plan` measured, x {ratio:.2f}"
+    return fit(works, took), "fitted to steps much alike, so other sizes may be far off (`sanmai plan` before a run helps)"
 
 
 def _outside(events: Sequence[Mapping[str, Any]], steps: Mapping[int, Mapping[str, Any]]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Seconds and bytes of a model on a GPU from first principles: what the memory and the matrix products of its data sheet allow.
 
+    weights        float32, as Sanmai trains: gathered, hashed, written, read by each node of samplers, hashed again
     decode step    max(bytes / (tensor bandwidth use), operations / (tensor flops use)) + overhead
                    bytes = weights in bfloat16 + keys and values of all tokens that the rollouts under way attend to
     prefill        operations / (tensor flops use)
@@ -11,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ class Use:
     """Share of a GPU's memory that may be filled."""
     step_overhead: float = 0.001
     """Seconds of a decode step beside memory and products: scheduling, launches, drawing."""
+    storage: float = 20e9
+    """Bytes a second of the storage that published weights go through, all readers together; a node reads once."""
+    digest: float = 8e9
+    """Bytes a second that are hashed: eight threads."""
 
 
 @dataclass(frozen=True)
@@ -140,21 +145,25 @@ class Roofline:
         return (self.gpu.link if ranks <= self.gpus_per_node else self.network) * self.use.link
 
     def _gather_seconds(self, ranks: int) -> float:
-        """Weights in bfloat16 for the forward pass and, a layer at a time, again for the backward pass."""
+        """Weights in float32 for the forward pass and, a layer at a time, again for the backward pass."""
         times = 1 if self.whole else 2
-        return times * BF16 * self.shape.parameters * (ranks - 1) / ranks / self.link(ranks)
+        return times * FLOAT32 * self.shape.parameters * (ranks - 1) / ranks / self.link(ranks)
 
     def _sum_seconds(self, ranks: int) -> float:
         """Gradients in float32, each rank left with its share."""
         return FLOAT32 * self.shape.parameters * (ranks - 1) / ranks / self.link(ranks)
 
     def publish_seconds(self, ranks: int) -> float:
-        """Weights in bfloat16 gathered by the trainers."""
-        return BF16 * self.shape.parameters / self.link(ranks) if ranks > 1 else 0.0
+        """The first rank gathers the weights, hashes and writes them."""
+        size = FLOAT32 * self.shape.parameters
+        gather = size / self.link(ranks) if ranks > 1 else 0.0
+        return gather + size / self.use.digest + size / self.use.storage
 
-    def load_seconds(self) -> float:
-        """Weights in bfloat16 sent on in a chain or tree: all samplers have them in the time of one."""
-        return BF16 * self.shape.parameters / (self.network * self.use.link)
+    def load_seconds(self, samplers: int) -> float:
+        """Each node of samplers reads the weights once, through its own link and the storage that all share, and hashes them."""
+        size = FLOAT32 * self.shape.parameters
+        nodes = math.ceil(samplers * self.tensor / self.gpus_per_node)
+        return size / min(self.use.storage / nodes, self.network * self.use.link) + size / self.use.digest
 
     def decode_rate(self, context: float, slots: int) -> float:
         """Tokens a second of a sampler with so many rollouts under way, each attending to so many tokens."""
@@ -164,15 +173,16 @@ class Roofline:
 def rank_memory(
     shape: Shape, *, ranks: int, micro_tokens: int, recomputes: bool, whole: bool = False, keeps_reference: bool = False
 ) -> dict[str, float]:
-    """Bytes of a trainer's rank, by what they are for. Weights, gradients and moments are float32, as Sanmai trains.
+    """Bytes of the first trainer's rank, by what they are for; the others lack `published`, which is not there while it trains.
 
-        state        (4 weights + 4 gradient + 8 moments [+ 4 reference]) parameters / ranks
-        gathered     bfloat16 copies under way: the largest two pieces (a layer, or embedding and head), or the whole model;
-                     gradients in float32 of the same, before they are summed
+        state        float32: (4 weights + 4 gradient + 8 moments [+ 4 reference]) parameters / ranks
+        gathered     of the largest two pieces (a layer, or embedding and head), or of the whole model: weights and gradients in
+                     float32, and bfloat16 copies
         activations  bfloat16, of a micro-batch: each layer's input, and one layer's own; or every layer's own:
                      4 width + 2 query width + 2 kv width + 4 ffn numbers a token (inputs of norms, projections and products
                      that the backward pass reads; attention that keeps no scores; derived from a gated layer)
         logits       3 float32 of a chunk, as the head is scored in chunks
+        published    whole weights in float32, to be written for samplers and as a checkpoint; what the state has of them is in it
 
     Source: 16 bytes a parameter over ranks is ZeRO-3's P_os+g+p (Rajbhandari et al. 2020, arXiv:1910.02054, section 3), whose
     split is 2 + 2 + 12.
@@ -182,10 +192,17 @@ def rank_memory(
     piece = shape.parameters if whole else min(2 * shape.largest_block, shape.parameters)
     return {
         "state": (16.0 + 4 * keeps_reference) * shape.parameters / ranks,
-        "gathered": 0.0 if ranks == 1 else float((BF16 + FLOAT32) * piece),
+        "gathered": 0.0 if ranks == 1 else float((2 * FLOAT32 + BF16) * piece),
         "activations": float(BF16 * kept * micro_tokens),
         "logits": float(3 * FLOAT32 * min(micro_tokens * shape.vocabulary, CHUNK_LOGITS)),
+        "published": FLOAT32 * shape.parameters * (ranks - 1) / ranks,
     }
+
+
+def most_at_once(parts: Mapping[str, float]) -> float:
+    """Bytes of a rank while it trains, or while it publishes."""
+    training = parts["gathered"] + parts["activations"] + parts["logits"]
+    return parts["state"] + max(training, parts["published"])
 
 
 def sampler_memory(shape: Shape, gpu: Gpu, use: Use, tensor: int) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ class WorkSettings(Config):
     """Tokens of a micro-batch of a rank."""
     recompute_layers: bool = True
     """As model.recompute_layers: activations are computed again in the backward pass."""
+    shard: Literal["layers", "whole"] = "layers"
+    """As cluster.shard: trainers gather a layer at a time, or the whole model."""
     extra_forwards: int = Field(0, ge=0, le=4)
     """Passes without gradient: one for a reference policy, one for proximal log-probs (loss.importance_cap with staleness)."""
 
@@ -47,6 +49,10 @@ class UseSettings(Config):
     """Of a GPU's memory that may be filled."""
     step_overhead: float = Field(0.001, ge=0)
     """Seconds of a decode step beside memory and products."""
+    storage_gigabytes: float = Field(20.0, gt=0)
+    """GB/s of the storage that published weights go through, all nodes that read them together."""
+    digest_gigabytes: float = Field(8.0, gt=0)
+    """GB/s that are hashed when weights are published and when they are taken in."""
 
 
 class FailureSettings(Config):

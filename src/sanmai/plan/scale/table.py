@@ -10,7 +10,7 @@ from typing import Any
 from sanmai.plan.scale.answers import Asked, Failures, Row, rows_of
 from sanmai.plan.scale.gpus import Gpu, find_gpu
 from sanmai.plan.scale.recorded import Fitted, Recorded, read_run
-from sanmai.plan.scale.roofline import Roofline, Use, rank_memory, sampler_memory, sampler_slots
+from sanmai.plan.scale.roofline import Roofline, Use, most_at_once, rank_memory, sampler_memory, sampler_slots
 from sanmai.plan.scale.settings import ScaleConfig
 from sanmai.plan.scale.shape import Shape, shape_of
 from sanmai.plan.scale.work import Workload, assumed_record, drawn_steps, tokens_of
@@ -34,8 +34,8 @@ class OfGpus:
     def publish(self, ranks: int) -> float:
         return self.rates.publish_seconds(ranks)
 
-    def load(self) -> float:
-        return self.rates.load_seconds()
+    def load(self, samplers: int) -> float:
+        return self.rates.load_seconds(samplers)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class OfRun:
     def publish(self, ranks: int) -> float:
         return 0.0
 
-    def load(self) -> float:
+    def load(self, samplers: int) -> float:
         return self.load_seconds
 
 
@@ -108,17 +108,21 @@ def _of_run(found: Recorded, config: ScaleConfig) -> Scale:
 
 def _of_gpus(shape: Shape, gpu: Gpu, config: ScaleConfig, recorded: Recorded | None) -> Scale:
     w, u = config.work, config.use
-    use = Use(u.bandwidth, u.sampling_flops, u.training_flops, u.link, u.memory, u.step_overhead)
+    use = Use(
+        u.bandwidth, u.sampling_flops, u.training_flops, u.link, u.memory, u.step_overhead, u.storage_gigabytes * 1e9,
+        u.digest_gigabytes * 1e9,
+    )  # fmt: skip
     if recorded is None:
         record = assumed_record(prompt=w.prompt_tokens, mean=w.mean_tokens, spread=w.spread, seed=config.seed)
         work = Workload(
             w.prompts_per_step, w.rollouts_per_prompt, w.max_tokens, 1, 1, w.micro_tokens, (record,), config.steps,
             commit_every=config.failures.commit_every,
         )  # fmt: skip
-        recompute, extra = w.recompute_layers, w.extra_forwards
+        recompute, extra, whole = w.recompute_layers, w.extra_forwards, w.shard == "whole"
     else:
         work = replace(recorded.workload, evaluations=(), saving=0.0, checkpoint=0.0, commit_every=config.failures.commit_every)
         recompute, extra = recorded.config.model.recompute_layers, recorded.config.extra_forwards
+        whole = recorded.config.model.fast_path
     under_way = _under_way(work)
     longest = work.max_tokens + max(g.prompt for groups in work.record for g in groups)
     tensor = config.tensor or _fewest(shape, gpu, use, config.gpus_per_node)
@@ -128,22 +132,24 @@ def _of_gpus(shape: Shape, gpu: Gpu, config: ScaleConfig, recorded: Recorded | N
             f"{gpu.name} x {tensor}: no room for {shape.name} and a rollout of {longest:.0f} tokens; set a larger tensor"
         )
     model = Roofline(
-        shape, gpu, use, tensor, config.gpus_per_node, config.network_gigabytes * 1e9, recompute, extra
+        shape, gpu, use, tensor, config.gpus_per_node, config.network_gigabytes * 1e9, recompute, extra, whole
     )
-    rank = lambda ranks: rank_memory(shape, ranks=ranks, micro_tokens=work.micro_tokens, recomputes=recompute)  # noqa: E731
+    rank = lambda ranks: rank_memory(  # noqa: E731
+        shape, ranks=ranks, micro_tokens=work.micro_tokens, recomputes=recompute, whole=whole
+    )
     room = gpu.memory * use.memory
-    least = next((n for n in range(1, max(config.gpus)) if sum(rank(n).values()) <= room), None)
+    least = next((n for n in range(1, max(config.gpus)) if most_at_once(rank(n)) <= room), None)
     if least is None:
         most = max(config.gpus) - 1
         raise InputError(
-            f"{shape.name}: a trainer's rank of {most} holds {_gigabytes(sum(rank(most).values()))}, and {gpu.name} has room for "
-            f"{_gigabytes(room)}; lower work.micro_tokens or ask for more gpus"
+            f"{shape.name}: a trainer's rank of {most} holds {_parts(rank(most))}, and {gpu.name} has room for "
+            f"{_gigabytes(room)}; lower work.micro_tokens, set work.shard or ask for more gpus"
         )
     lines = [
         *_model_lines(shape, gpu, use, tensor, slots, under_way),
         *(f"A trainer's rank of {n}: {_parts(rank(n))}." for n in dict.fromkeys((least, 8)) if n >= least),
         *_rate_lines(model, work, slots, under_way),
-        *_use_lines(config, recompute, extra),
+        *_use_lines(config, recompute, extra, whole),
         *([] if recorded is None else [f"Lengths are those on record in {recorded.folder}."]),
         *_common(work, config),
     ]
@@ -184,7 +190,7 @@ def _gigabytes(number: float) -> str:
 
 def _parts(parts: dict[str, float]) -> str:
     listed = ", ".join(f"{name} {_gigabytes(taken)}" for name, taken in parts.items() if taken)
-    return f"{listed}; {_gigabytes(sum(parts.values()))} in all"
+    return f"{listed}; {_gigabytes(most_at_once(parts))} at once"
 
 
 def _model_lines(shape: Shape, gpu: Gpu, use: Use, tensor: int, slots: int, under_way: float) -> Iterator[str]:
@@ -213,13 +219,15 @@ def _rate_lines(model: Roofline, work: Workload, slots: int, under_way: float) -
     )
 
 
-def _use_lines(config: ScaleConfig, recompute: bool, extra: int) -> Iterator[str]:
+def _use_lines(config: ScaleConfig, recompute: bool, extra: int, whole: bool) -> Iterator[str]:
     u = config.use
     yield (
         f"Assumed: decoding reaches {u.bandwidth:.0%} of the memory's bandwidth, prefill {u.sampling_flops:.0%} and training "
         f"{u.training_flops:.0%} of the dense bfloat16 products, links {u.link:.0%} of their rate, and "
         f"{u.step_overhead * 1e3:g} ms a decode step beside; {config.network_gigabytes:g} GB/s of a GPU to other nodes; trainers "
-        "keep float32 weights, gradients and moments, sharded (FSDP2)"
+        f"keep float32 weights, gradients and moments, sharded (FSDP2), and gather {'the whole model' if whole else 'a layer'} "
+        f"at a time; published weights are hashed at {u.digest_gigabytes:g} GB/s on both sides and go through storage of "
+        f"{u.storage_gigabytes:g} GB/s"
         + (", and compute activations again" if recompute else "")
         + (f"; {extra} passes without gradient" if extra else "")
         + "."

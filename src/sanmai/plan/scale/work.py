@@ -74,19 +74,23 @@ class Workload:
     checkpoint: float = 0.0
     """Seconds of one that commits, on top."""
     commit_every: int = 1
+    cut_reward: float | None = 0.0
+    """Reward of a completion that is cut off at max_tokens and was not on record; None: it cannot be graded."""
 
 
-def draw_groups(record: Groups, prompts: int, rollouts: int, max_tokens: int, rng: random.Random) -> Groups:
+def draw_groups(
+    record: Groups, prompts: int, rollouts: int, max_tokens: int, rng: random.Random, cut_reward: float | None = 0.0
+) -> Groups:
     """A step's rollouts, drawn from those on record: prompts, and of each its completions, as evenly as their numbers allow.
 
     Without replacement as far as there are some left, so as many as on record are those on record, in another order; completions
-    of one prompt stay as alike, in length and in reward, as they were. Lengths above max_tokens are cut off; what a completion
-    that was cut off on record would have become is not known.
+    of one prompt stay as alike, in length and in reward, as they were. Lengths above max_tokens are cut off, and such a one
+    has cut_reward; what one that was cut off on record would have become is not known.
     """
     drawn = []
     for group in _evenly(record, prompts, rng):
         chosen = _evenly(range(len(group.lengths)), rollouts, rng)
-        rewards = None if group.rewards is None else tuple(group.rewards[i] for i in chosen)
+        rewards = group.rewards and tuple(group.rewards[i] if group.lengths[i] <= max_tokens else cut_reward for i in chosen)
         drawn.append(Prompted(group.prompt, tuple(min(group.lengths[i], max_tokens) for i in chosen), rewards))
     return tuple(drawn)
 
@@ -130,7 +134,7 @@ def drawn_steps(work: Workload, seed: int) -> list[Groups]:
     for step in range(1, work.num_steps + 1):
         record = work.record[min(step, len(work.record)) - 1]
         rng = random.Random(f"{seed}/{step}")
-        found.append(draw_groups(record, work.prompts, work.rollouts, work.max_tokens, rng))
+        found.append(draw_groups(record, work.prompts, work.rollouts, work.max_tokens, rng, work.cut_reward))
     return found
 
 
