@@ -16,6 +16,8 @@ from sanmai.policies.text.asking import Request, SamplingConfig
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import sample
+from sanmai.recipes import find_recipe, resolve
+from sanmai.recipes.zero import run_zero
 from sanmai.types import InputError
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra `cluster`)")
@@ -24,7 +26,8 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 def test_without_ray_the_message_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"needs Ray: `pip install .*sanmai\[cluster\]'`"):
-        links_of(ClusterConfig(transport="ray"), tmp_path, load_policy(ModelConfig()))
+        run_zero(resolve(find_recipe("zero"), overrides=["cluster.transport=ray"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # it is asked for before anything is loaded
 
 
 @needs_ray

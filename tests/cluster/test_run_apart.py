@@ -97,7 +97,7 @@ def test_two_samplers_killed_at_random_give_the_bytes_of_one_process_and_nothing
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [3])
 def test_a_killed_run_takes_its_samplers_along_and_goes_on_with_another_number(forking, tmp_path, one_process, count):
     running = forking.start([*command(*APART, f"cluster.samplers={count}"), tmp_path / "run"], cwd=tmp_path)
     while not (tmp_path / "run" / "metrics.jsonl").exists() and running.poll() is None:
@@ -128,8 +128,8 @@ def test_a_sampler_that_hangs_costs_its_deadline_and_nothing_else(forking, tmp_p
 @pytest.mark.parametrize(
     "settings",
     [
-        ("partial.segment_tokens=4",), ("credit.by=steps", "loss.preset=dr_grpo"), ("loss.preset=remax",),
-        ("model.lora_rank=4", "loss.kl_weight=0.01"), ("refill.tries=2",), ("loss.preset=ppo",),
+        ("partial.segment_tokens=4", "model.lora_rank=4"), ("credit.by=steps", "loss.preset=dr_grpo", "loss.kl_weight=0.01"),
+        ("loss.preset=remax",),
     ],
 )  # fmt: skip
 def test_whatever_samples_through_the_policy_gives_the_bytes_of_one_process(forking, tmp_path, settings):

@@ -25,6 +25,17 @@ from sanmai.types import InputError
 _STORE_BYTES = 256 << 20
 
 
+def require_ray() -> Any:
+    """Ray. Raises InputError: it is not installed."""
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise InputError(
+            "cluster.transport = 'ray' needs Ray: `pip install -c constraints.txt 'sanmai[cluster]'`; "
+            "cluster.transport = 'processes' needs nothing"
+        ) from None
+
+
 class Actor:
     """What Ray runs: a Worker whose errors are answers."""
 
@@ -43,14 +54,7 @@ class Actors:
 
     def __init__(self, config: ClusterConfig) -> None:
         """Raises InputError: Ray is not installed."""
-        try:
-            ray: Any = importlib.import_module("ray")
-        except ImportError:
-            raise InputError(
-                "cluster.transport = 'ray' needs Ray: `pip install -c constraints.txt 'sanmai[cluster]'`; "
-                "cluster.transport = 'processes' needs nothing"
-            ) from None
-        self.ray, self._config = ray, config
+        self.ray, self._config = require_ray(), config
         self._lock = threading.Lock()
         # The kernel ends Ray's own processes with the thread that started them: it must outlive the samplers' threads.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="ray")

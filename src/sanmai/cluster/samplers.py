@@ -49,6 +49,11 @@ class Cluster:
     """Samplers for the time of a run; nothing where the configuration wants none."""
 
     def __init__(self, config: ClusterConfig) -> None:
+        """Raises InputError: what the samplers need is not installed."""
+        if config.transport == "ray":
+            from sanmai.cluster.rays import require_ray
+
+            require_ray()
         self.config = config
         self.samplers: Samplers | None = None
         self._policy: TextPolicy | None = None

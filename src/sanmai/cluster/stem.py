@@ -64,8 +64,10 @@ def _sampler(make: Callable, fd: int, log: str) -> None:
 def _ended(pid: int) -> int | None:
     """Exit code of a child, which is killed unless it has ended; None of one that is not there."""
     try:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if not ended:
             os.killpg(pid, signal.SIGKILL) if os.getpgid(pid) == pid else os.kill(pid, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status)
     except (ChildProcessError, ProcessLookupError):
         return None
