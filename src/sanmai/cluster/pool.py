@@ -57,12 +57,14 @@ class Pool:
 
     def __init__(
         self, links: Sequence[Link], begin: Mapping[str, Any], config: ClusterConfig, *,
-        check: Callable[[str, Mapping[str, Any]], None] = lambda name, told: None,
+        check: Callable[[str, Mapping[str, Any]], None] = lambda name, told: None, on_look: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
             begin: the question that a fresh sampler is asked first.
             check: of a sampler's name and its answer to that; RunError where it cannot be of use.
+            on_look: called now and then by the thread that waits for parts: `notices` may have something.
         """
+        self._on_look = on_look
         self._seats = [_Seat(link) for link in links]
         self._begin, self._config, self._check = begin, config, check
         self._waiting: deque[_Job] = deque()
@@ -97,6 +99,7 @@ class Pool:
                 except queue.Empty:
                     if self._is_closed:
                         raise RunError("the samplers were closed while they wrote") from None
+                    self._on_look()
                     well = self._patience(well)
                     continue
                 if isinstance(found, BaseException):

@@ -108,7 +108,8 @@ class Samplers:
         self._has_begun = False
         self._frozen = ""
         self._told: set[str] = set()
-        self._pool = Pool(links, {"do": "begin", "model": model_json(policy, config)}, config, check=self._check)
+        begin = {"do": "begin", "model": model_json(policy, config)}
+        self._pool = Pool(links, begin, config, check=self._check, on_look=self._tell)
 
     def sample(
         self, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None
@@ -203,7 +204,8 @@ class Samplers:
             self._pool.notices.put(f"samplers take the {path}, and the trainer the {self._policy.path}")
 
     def _tell(self) -> None:
-        while not self._pool.notices.empty():
+        """Report what was lost, in the thread that trains."""
+        while self._held.get() is None and not self._pool.notices.empty():
             notice = self._pool.notices.get()
             if notice not in self._told:
                 self._told.add(notice)
