@@ -58,7 +58,8 @@ def test_with_staleness_the_first_step_has_the_newest_weights_and_all_others_are
     # Ten steps of equal tokens, all but the first written one update behind.
     assert simulate(steps_of(10, 3.0), Fleet(1, staleness=1)).age == 0.9
     assert simulate(steps_of(10, 3.0), Fleet(1, staleness=0)).age == 0
-    # A trainer five times slower keeps the samplers waiting at the bound: ages 0 1 2 3 3 3 ...
+    # With three, the first four may be begun at once: ages 0 1 2 3 3 3 ..., however fast either side is.
+    assert simulate(steps_of(10, 9.0), Fleet(1, staleness=3)).age == pytest.approx((0 + 1 + 2 + 7 * 3) / 10)
     assert simulate(steps_of(10, 1.0, training=5.0), Fleet(1, staleness=3)).age == pytest.approx((0 + 1 + 2 + 7 * 3) / 10)
 
 

@@ -3,7 +3,7 @@
     a part         rollouts that one sampler writes in one go; the unit of work and of loss
     a step         parts to write -> one update by all trainers together -> publish -> perhaps an evaluation -> save
     step k         may be begun once step k - 1 - staleness is done: 0 is one after the other, 1 writes k while k - 1 is trained;
-                   all of it is written by the newest weights that there are when its first part is taken
+                   all of it is written by the weights that are the newest at that moment, when its turn comes
 
 What a part takes is given, so the whole is arithmetic on times: no model, no random number but those of the deaths handed in.
 A sampler loads new weights before the first part that needs them. One that dies loses the part under way, which is written
@@ -65,8 +65,9 @@ class Fleet:
     """Seconds of the trainers to gather and write new weights."""
     load: float = 0.0
     """Seconds of a sampler to take in weights that it does not hold."""
-    fills_tail: bool = True
-    """Samplers that have nothing left of a step begin the next one while others still write it, where staleness lets them."""
+    fills_tail: bool = False
+    """Samplers that have nothing left of a step begin the next one while others still write it, where staleness lets them;
+    Sanmai's wait (learn/ahead.py writes a step after the other)."""
     samplers_per_node: int = 1
     """That die together."""
     sampler_restart: float = 0.0
@@ -202,10 +203,10 @@ class _Progress:
     """Of a step under way."""
 
     left: int
-    begun: float
-    written: float
-    version: int | None = None
-    """Of the weights that write it, once its first part is taken."""
+    version: int
+    """Of the weights that write it: a step's number is that of the weights that its update makes."""
+    begun: float = math.nan
+    written: float = math.nan
     training: float = math.nan
     trained: float = math.nan
     evaluations_left: int = 0
@@ -251,8 +252,8 @@ class _Play:
 
     def _begin(self, first: int) -> None:
         self.done = first - 1
-        self.opened = self.started = first
-        """The next step to open, and the next whose update is to begin."""
+        self.opened = self.queued = self.started = first
+        """The next step that may be begun, to be handed to the samplers, and to be updated with."""
         self.is_training = False
         self.under_way: dict[int, _Progress] = {}
         self.queue: deque[_Task] = deque()
@@ -262,29 +263,30 @@ class _Play:
 
     def _go_on(self) -> None:
         """Whatever can begin now, begins."""
-        while self.opened < len(self.steps) and self._may_open(self.opened):
-            step, parts = self.opened, self.steps[self.opened].parts
-            self.under_way[step] = _Progress(len(parts), begun=self.now, written=self.now)
-            self.queue += [_Task(step, part, False) for part in parts]
+        while self.opened < len(self.steps) and self.opened - 1 - self.fleet.staleness <= self.done:
+            self.under_way[self.opened] = _Progress(len(self.steps[self.opened].parts), self.done)
             self.opened += 1
+        while self.queued < self.opened and self._may_queue(self.queued):
+            progress, parts = self.under_way[self.queued], self.steps[self.queued].parts
+            if not parts:
+                progress.begun = progress.written = self.now
+            self.queue += [_Task(self.queued, part, False) for part in parts]
+            self.queued += 1
         self._train()
         while self.queue and self.idle:
             sampler = self.samplers[index := heapq.heappop(self.idle)]
             if sampler.alive and sampler.task is None:  # it may have died, or stand here twice
                 self._take(index, sampler)
 
-    def _may_open(self, step: int) -> bool:
-        if step - 1 - self.fleet.staleness > self.done:
-            return False
+    def _may_queue(self, step: int) -> bool:
         before = self.under_way.get(step - 1)
         return self.fleet.fills_tail or before is None or before.left == 0
 
     def _take(self, index: int, sampler: _Sampler) -> None:
         task = self.queue.popleft()
         progress = self.under_way[task.step]
-        if progress.version is None:
-            # A step's number is that of the weights that its update makes.
-            progress.version, progress.begun = self.done, self.now
+        if math.isnan(progress.begun):
+            progress.begun = self.now
         version = task.step if task.is_evaluation else progress.version
         sampler.loading = self.fleet.load if sampler.held != version else 0.0
         sampler.task, sampler.began, sampler.held = task, self.now, version
@@ -318,7 +320,8 @@ class _Play:
 
     def _train(self) -> None:
         step = self.started
-        if self.is_training or step not in self.under_way or self.under_way[step].left or self.done < step - 1:
+        is_written = step < self.queued and step in self.under_way and not self.under_way[step].left
+        if self.is_training or not is_written or self.done < step - 1:
             return
         self.is_training, self.started = True, step + 1
         self.under_way[step].training = self.now
@@ -401,7 +404,7 @@ class _Play:
         self.repeated_parts += len(self.since)
         self.queue.clear()
         self.under_way = {}
-        self.opened = len(self.steps) + 1  # nothing opens until they are back
+        self.opened = self.queued = len(self.steps) + 1  # nothing opens until they are back
         self._at(self.now + self.fleet.trainer_restart, "again", self.life)
 
     def _again(self, life: int) -> None:

@@ -226,9 +226,8 @@ def _use_lines(config: ScaleConfig, recompute: bool, extra: int, whole: bool) ->
         f"{u.training_flops:.0%} of the dense bfloat16 products, links {u.link:.0%} of their rate, and "
         f"{u.step_overhead * 1e3:g} ms a decode step beside; {config.network_gigabytes:g} GB/s of a GPU to other nodes; trainers "
         f"keep float32 weights, gradients and moments, sharded (FSDP2), and gather {'the whole model' if whole else 'a layer'} "
-        f"at a time; published weights are hashed at {u.digest_gigabytes:g} GB/s on both sides and go through storage of "
-        f"{u.storage_gigabytes:g} GB/s"
-        + (", and compute activations again" if recompute else "")
+        f"at a time{' (activations are computed again)' if recompute else ''}; published weights are hashed at "
+        f"{u.digest_gigabytes:g} GB/s on both sides and go through storage of {u.storage_gigabytes:g} GB/s"
         + (f"; {extra} passes without gradient" if extra else "")
         + "."
     )
