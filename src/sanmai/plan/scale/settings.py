@@ -15,7 +15,9 @@ class WorkSettings(Config):
     """A step, where no run says it."""
 
     prompts_per_step: int = Field(512, ge=1)
+    """Problems drawn in one step."""
     rollouts_per_prompt: int = Field(16, ge=1)
+    """Completions of each problem."""
     prompt_tokens: float = Field(200.0, ge=1)
     """Mean tokens of a prompt."""
     mean_tokens: float = Field(2000.0, ge=1)
@@ -73,6 +75,7 @@ class ScaleConfig(Config):
     gpus: tuple[int, ...] = (8, 32, 128, 512, 1024)
     """Numbers of GPUs to look at; of a run without a GPU's name, of machines like its own."""
     gpus_per_node: int = Field(8, ge=1)
+    """GPUs of one machine, which share its links."""
     tensor: int = Field(0, ge=0)
     """GPUs that a sampler is spread over; 0: the fewest whose memory holds the weights and a quarter for keys and values."""
     network_gigabytes: float = Field(50.0, gt=0)
