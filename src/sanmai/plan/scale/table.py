@@ -284,7 +284,7 @@ def cells(row: Row, config: ScaleConfig) -> dict[str, str]:
         "each": f"{row.tokens_per_second / row.gpus:,.0f}",
         "busy": f"{row.sampler_share:.0%}/{row.trainer_share:.0%}",
         "age": f"{row.age:.1f}",
-        "cost": f"{cost_of(row, config):,.0f}",
+        "cost": f"{cost:,.0f}" if (cost := cost_of(row, config)) >= 100 else f"{cost:.3g}",
         "sampler_death": f"{row.sampler_death:,.0f}",
         "trainer_death": f"{row.trainer_death:,.0f}",
         "deaths": f"{row.death_share:.2%}",
