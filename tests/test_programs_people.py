@@ -179,3 +179,66 @@ class f(metaclass=Liar): pass
 ])  # fmt: skip
 def test_a_programs_classes_are_asked_of_each_other_and_never_of_pythons(test, passes):
     assert grade_program(SHAPES, [test]).all_passed is passes
+
+
+KINDS = """
+from collections import namedtuple
+from enum import Enum, IntEnum
+from typing import NamedTuple
+Pair = namedtuple("Pair", "a b")
+class Place(NamedTuple):
+    row: int
+    column: int = 0
+class Colour(Enum):
+    RED = 1
+    BLUE = "b"
+    def shout(self): return self.name + "!"
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+class V:
+    def __init__(self, x): self.x = x
+    def __eq__(self, o): return isinstance(o, V) and self.x == o.x
+    def __hash__(self): return hash(self.x)
+def pair(): return Pair(1, 2)
+def place(): return [Place(3)]
+def is_pair(p): return isinstance(p, Pair) and p.a
+def colour(): return Colour.RED
+def is_red(c): return c is Colour.RED
+def level(): return Level.HIGH
+def greet(name): print("hello", name)
+def count():
+    "Counts."
+    yield 1
+"""
+
+
+@pytest.mark.parametrize("test", [
+    "assert pair() == (1, 2) and pair().a == 1 and pair()._asdict() == {'a': 1, 'b': 2}",
+    "assert place()[0].row == 3 and place()[0].column == 0", "assert is_pair(pair()) == 1 and is_pair(Pair(5, 6)) == 5",
+    "assert isinstance(pair(), Pair) and not isinstance((1, 2), Pair)",
+    "assert colour() == Colour.RED and colour() is Colour.RED and colour() != Colour.BLUE", "assert colour().name == 'RED'",
+    "assert [c.value for c in Colour] == [1, 'b'] and Colour('b') is Colour.BLUE and Colour['RED'] is Colour.RED",
+    "assert {Colour.RED: 5}[colour()] == 5",
+    "assert isinstance(colour(), Colour) and is_red(colour()) and not is_red(Colour.BLUE)",
+    "assert colour().shout() == 'RED!'", "assert level() == 2 and level() > Level.LOW and level().name == 'HIGH'",
+    "assert greet.__doc__ is None and count.__doc__ == 'Counts.' and count.__name__ == 'count'",
+    "g = count()\nassert next(g) == 1\ntry:\n    next(g)\nexcept StopIteration:\n    pass\nelse:\n    assert False",
+    "assert len({V(1), V(1), V(2)}) == 2 and {V(1): 3}[V(1)] == 3",
+    "import io, contextlib\nheard = io.StringIO()\nwith contextlib.redirect_stdout(heard):\n    greet('you')\n"
+    "assert heard.getvalue() == 'hello you\\n'",
+])  # fmt: skip
+def test_named_tuples_enumerations_own_hashes_and_what_is_printed_are_seen_by_the_tests(test):
+    assert grade_program(KINDS, [test]).all_passed
+
+
+@pytest.mark.parametrize("program", [
+    "class Colour:\n    def __eq__(self, o): return True\n    __hash__ = None\n    RED = 1\ndef colour(): return Colour()",
+    "from enum import Enum\nclass Any(Enum):\n    X = 1\n    def __eq__(self, o): return True\n    __hash__ = Enum.__hash__\n"
+    "def colour(): return Any.X",
+    "from collections import namedtuple\nclass T(namedtuple('T', 'a b')):\n    def __eq__(self, o): return True\n"
+    "def colour(): return T(8, 9)",
+])  # fmt: skip
+def test_an_enumeration_or_named_tuple_that_agrees_with_everything_passes_nothing(program):
+    assert not grade_program(program, ["assert colour() == 7"]).all_passed
+    assert not grade_program(program, ["assert colour() == (1, 2)"]).all_passed

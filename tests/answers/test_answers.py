@@ -81,7 +81,7 @@ EQUAL_OR_NOT = [
     ("1.5x", ["\\frac32 x", "1.5x"], ["1.5", "x"]),
     ("2ab", ["2ab", "ab \\cdot 2"], ["2", "2cd", "2a", "ab"]),
     ("12pq", ["12pq"], ["12"]),
-    ("5 km", ["5", "5 kilometers", "5\\text{ km}"], ["5 miles", "5 km^2", "5000 m"]),
+    ("5 km", ["5", "5 kilometers", "5\\text{ km}", "5000 m"], ["5 miles", "5 km^2", "500 m"]),
     ("18 dollars", ["\\$18", "18 USD"], ["18 dollars per day", "18 cents", "18 euros", "18 eggs"]),
     ("\\$36", ["36 dollars", "36"], ["36 cents"]),
     ("6\\pi", ["6\\pi \\text{ cm}", "6 \\pi"], ["6"]),

@@ -134,8 +134,8 @@ def counted(text: str, question: str) -> str:
         return text
     if match["noun"].isascii() and (re.search(r"\d[a-z]", text, re.IGNORECASE) or min(map(len, match["noun"].split())) < 3):
         return text  # letters that touch a number are factors
-    if units.NO_UNIT.search(match["noun"]):
-        return text  # English words that make another number of it are worked out, or no unit
+    if re.search("[²³⁻]|^[\u0370-\u03ff]$", match["noun"]) or units.NO_UNIT.search(match["noun"]):
+        return text  # powers, as of cm², and \pi; English words that make another number of it are worked out, or no unit
     noun, unit = match["noun"], unit_beside(match["noun"])
     is_asked = re.search(rf"(?<![^\W_]){re.escape(noun)}(?![^\W_])", question, re.IGNORECASE) is not None
     is_counted = noun.casefold() in COUNTED

@@ -86,9 +86,14 @@ def equal_parts(reference: str, candidate: str, equal_one: Callable[[str, str], 
         return False
     if left in ("", r"\{"):
         return other_left in ("", r"\{") and _equal_unordered(items, others, equal)
-    if (other_left, other_right) != (left, right):
+    is_vector = len(items) > 2 and {left + right, other_left + other_right} == _VECTORS
+    if (other_left, other_right) != (left, right) and not is_vector:
         return False
     return _all(equal(a, b) for a, b in zip(items, others, strict=True))
+
+
+_VECTORS = {"()", "[]"}
+"""Brackets around three numbers and more: of two, [a, b] is an interval."""
 
 
 def _as_rows(text: str, other: str) -> list[list[str]] | None:

@@ -9,10 +9,22 @@ from sanmai.answers import phrases as answer_phrases
 from sanmai.answers import units
 from sanmai.answers.after import taken_back
 from sanmai.answers.denials import asks_about, asks_bound, is_about
-from sanmai.answers.forms import choice, chosen, combined, ended, stated, tabled, undecorated
+from sanmai.answers.forms import (
+    choice,
+    chosen,
+    combined,
+    ended,
+    named_behind,
+    stated,
+    tabled,
+    undecorated,
+    without_contrast,
+)
 from sanmai.answers.marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.answers.math import compare
+from sanmai.answers.number_words import asks_rank
 from sanmai.answers.numbers import asks_percentage, western
+from sanmai.answers.options import in_terms_of
 from sanmai.answers.statements import positive_variables
 from sanmai.answers.vocabulary import names_pattern
 from sanmai.types import Problem, Trace, TraceState, Verdict
@@ -51,7 +63,8 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
     candidates = [answer_beside.counted(text, question) for text in candidates]
-    candidates = list(dict.fromkeys(choice(text, reference) or stated(western(text)) for text in candidates))
+    candidates = [choice(text, reference) or stated(western(text)) for text in candidates]
+    candidates = list(dict.fromkeys(in_terms_of(text, reference, question) or text for text in candidates))
     is_percentage_asked = asks_percentage(problem.prompt[-MAX_ANSWER_CHARS:])
     positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
     rates = units.asked_rates(problem.prompt[-MAX_ANSWER_CHARS:])
@@ -63,6 +76,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
                 candidate,
                 timeout_seconds=timeout_seconds,
                 is_percentage_asked=is_percentage_asked,
+                is_rank_asked=asks_rank(question),
                 positive=positive,
                 asked_rates=rates,
             )
@@ -104,9 +118,10 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
         TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
             there are more than MAX_MARKS.
     """
+    answer = without_contrast(answer)
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
-        said = tabled(answer, _is_heading) or answer_phrases.last_said(answer) or chosen(answer)
+        said = tabled(answer, _is_heading) or answer_phrases.last_said(answer) or chosen(answer) or named_behind(answer)
         if said is not None:
             return [said]
         bare = undecorated(answer.strip())
@@ -114,6 +129,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
         return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
         marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]
+    marks = _without_steps(answer, marks)
     last = marks[-1]
     if not last.is_box and answer.startswith(("答", "答案"), last.start):
         said = answer_phrases.last_said(answer)
@@ -140,6 +156,38 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     if reason:
         raise TakenBackError(reason)
     return list(dict.fromkeys(stated))
+
+
+_ANNOUNCED = re.compile(
+    r"\b(?:final|the|my|our) (?:final |correct |right )?answer\b(?! to (?:part\b|\())[^.!?]{0,80}\Z", re.IGNORECASE
+)
+
+
+_MAX_BETWEEN = 2_000
+"""Characters behind a box in which it may be taken back for another."""
+
+
+def _without_steps(answer: str, marks: list[Mark]) -> list[Mark]:
+    """Without the boxes of steps before one that is announced as the final answer, and those taken back before it."""
+    last = marks[-1]
+    if len(marks) < 2 or not last.is_box or not _is_announced(answer, marks, len(marks) - 1):
+        return marks
+    if re.search(r"\b(?:or|either)\b[^.!?\n]{0,60}\Z", answer[marks[-2].end : last.start], re.IGNORECASE):
+        return marks
+    kept = [
+        mark
+        for k, mark in enumerate(marks[:-1])
+        if mark.text.strip() == last.text.strip()
+        or (_is_announced(answer, marks, k) and not taken_back(answer[mark.end : last.start][:_MAX_BETWEEN], mark.text))
+    ]
+    return [*kept, last]
+
+
+def _is_announced(answer: str, marks: list[Mark], k: int) -> bool:
+    """Whether what stands between a box and the mark before it names the final answer, in whatever language."""
+    lead = answer[marks[k - 1].end if k else 0 : marks[k].start][-200:]
+    named = [*names_pattern().finditer(lead)][-1:]
+    return _ANNOUNCED.search(lead) is not None or any(not re.search(r"[.!?。？！]\s", lead[m.end() :]) for m in named)
 
 
 def _is_heading(text: str) -> bool:

@@ -211,12 +211,53 @@ def chosen(text: str) -> str | None:
     return match["letter"] or match["named"]
 
 
+_BEHIND = re.compile(
+    r"(?:^|[.!?]\s|\n)(?P<said>(?:[^.!?\n]|\.(?=\d)){1,200}?)(?:,? which is|\.\s+(?:This|That|It)(?: is|'s))\s+"
+    r"(?:thus |therefore |then )?(?:the|our|my)\s+(?:final |correct |right |desired |required )?"
+    r"answer(?: to the (?:problem|question))?[.!*_\s]*\Z"
+)
+
+
+def named_behind(text: str) -> str | None:
+    """The one value of a sentence that what follows calls the answer: "We get x = 14. This is the final answer."."""
+    match = _BEHIND.search(text[-400:])
+    if match is None:
+        return None
+    said = match["said"].rpartition("=")[2] if "=" in match["said"] else match["said"]
+    values = list(re.finditer(_VALUE, said))
+    if len(values) != 1 or _SPOILED.search(match["said"].replace("=", " ")) or answer_denials.is_others(match["said"]):
+        return None
+    return values[0][0].strip("$")
+
+
+_AMOUNT = r"(?<![\d,.])[*_$\\(]{0,3}[$€£]?-?\d(?:[\d,.]{0,28}\d)?%?[*_$)]{0,3}"
+_CONTRASTS = [
+    (re.compile(pattern.replace("#", _AMOUNT), re.IGNORECASE), said)
+    for pattern, said in (
+        (r"\b(is|are)(?:n't| not) #\s?[,;.]?\s+(?:but(?: rather)?|it(?:'s| is)|rather)\s+(?=#)", r"\1 "),
+        (r"\bn['’]est pas #,? mais (?=#)", "est "),
+        (r"\b(?:ist|lautet|beträgt) nicht #,? sondern (?=#)", "ist "),
+        (r"\bno es #,? sino (?=#)", "es "), (r"\bnon è #,? (?:ma|bensì) (?=#)", "è "), (r"\bnão é #,? (?:mas|e) sim (?=#)", "é "),
+        (r"\bis niet #,? maar (?=#)", "is "), (r"\bto nie #,? (?:lecz|ale|tylko) (?=#)", "to "), (r"(?<!\w)не #,? а (?=#)", ""),
+        (r"\bär inte #,? utan (?=#)", "är "), (r"不是\s?#\s?[，,]\s?而是\s?(?=#)", "是"), (r"#\s?ではなく、?\s?(?=#)", ""),
+        (r"#\s?[이가]\s아니라\s(?=#)", ""),
+    )
+]  # fmt: skip
+
+
+def without_contrast(text: str) -> str:
+    """The text with "the answer is 12" for "the answer is not 11 but 12", in the languages of the table."""
+    for pattern, said in _CONTRASTS:
+        text = pattern.sub(said, text)
+    return text
+
+
 _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
 _PART = r"(?:[Pp]art\s+)?\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)[).:][\s*]*(?:[A-Za-z](?:_\{?\w\}?)?\s*=)?"
 _PARTED = re.compile(r"\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)\)\s*")
 _LABEL = r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)"
 _BETWEEN = re.compile(
-    rf"[\s$*]*(?:(?:,|;|,?\s*\band\b|,?\s*\bor\b|\\\\)[\s$]*(?:and\b|or\b)?[\s$]*{_LABEL}?|(?:[.,;]|\\\\)?[\s$*]*\n[\s*$-]*(?:{_PART}|{_LABEL}))[\s$*:]*"
+    rf"[\s$*]*(?:(?:,|;|,?\s*\b(?:and|or|then|while)\b|\\\\)[\s$]*(?:(?:and|or|then|also)\b\s*){{0,2}}[\s$]*{_LABEL}?|(?:[.,;]|\\\\)?[\s$*]*\n[\s*$-]*(?:{_PART}|{_LABEL}))[\s$*:]*"
 )
 
 
@@ -227,7 +268,7 @@ def combined(answer: str, candidates: list[str], reference: str) -> tuple[str, s
     """
     if _PARTED.match(reference) and len(_PARTED.findall(reference)) > 1:  # "(a) 3 (b) 4"
         reference = ", ".join(part.strip(" ,;.") for part in _PARTED.split(reference) if part.strip())
-    if not re.search(r"[,;\n]|\band\b", reference):
+    if not re.search(r"[,;\n]|\band\b|\\pm(?![A-Za-z])|±", reference):
         return None
     spans: list[tuple[int, int, str]] = []
     for match in _BOX.finditer(answer):

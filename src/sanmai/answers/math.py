@@ -60,6 +60,7 @@ def compare(
     *,
     timeout_seconds: float = 5.0,
     is_percentage_asked: bool = False,
+    is_rank_asked: bool = False,
     positive: str = "",
     asked_rates: frozenset[str] = frozenset(),
 ) -> Verdict:
@@ -74,6 +75,7 @@ def compare(
     "too_large" or "timed_out". Only a reference that cannot be graded by itself gives None.
 
     Args:
+        is_rank_asked: the question asks for a place in an order: "third" is 3, and otherwise may be a part.
         positive: the variables that the question says to be positive ("a,b"; "*" is all): \sqrt{a^2} is a for these.
         asked_rates: what the question counts by ("day" of "every day"): "18 dollars" may stand for "18 dollars per day".
     """
@@ -87,8 +89,12 @@ def compare(
         return Verdict(None, f"the reference is no answer: {reference[:80]!r}", "ungradable")
     if len(candidate) > MAX_CHARS:
         return _wrong(f"longer than {MAX_CHARS} characters")
+    if not _RESIDUE.fullmatch(stated[0]):
+        candidate = _without_modulus(candidate)
+    if re.fullmatch(r"-?\d[\d,]*\.\d+", stated[0]):  # a decimal is rounded where it is asked for
+        candidate = _ABOUT.sub("", candidate)
     given = _read(candidate)
-    candidate = _finished(with_same_letter(stated, given), ranks=is_rank(stated[0]))
+    candidate = _finished(with_same_letter(stated, given), ranks=is_rank(stated[0]) or is_rank_asked)
     if stated[1] and given[1] and stated[1] != given[1]:
         return _wrong("for other values")
     if squeeze(reference) == squeeze(candidate):
@@ -96,6 +102,9 @@ def compare(
     if are_opposed(stated[0], given[0]):
         return _wrong("the opposite direction")
     whole, other = units.together(stated[0]), units.together(given[0])
+    plain = number(reference)
+    if plain is not None and other and other[1:] == ("cent", 2):  # "5 dollars and 25 cents" is 5.25
+        return Verdict(1.0, "the same amount", "correct") if plain[0] * 100 == other[0] else _wrong("another amount")
     if whole and other and max(whole[2], other[2]) > 1:
         return Verdict(1.0, "the same quantity", "correct") if whole[:2] == other[:2] else _wrong("another quantity")
     if has_foreign_digits(candidate):
@@ -188,7 +197,9 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
         return Verdict(1.0, "the same text", "correct")
     if (_SET_OF_SETS.match(reference) is None) != (_SET_OF_SETS.match(candidate) is None):
         return _wrong("a set of sets")
-    exact, given = number(reference), number(candidate)
+    exact = number(reference)
+    candidate = _in_binomials(candidate) if exact is not None else candidate
+    given = number(candidate)
     if exact is not None and given is not None:
         if (exact[1] and other_unit) or (given[1] and unit):
             return _wrong("another unit")
@@ -205,6 +216,33 @@ def _compare_value(reference: str, candidate: str, options: _Options) -> Verdict
     if not is_mathematics(candidate):
         return _wrong("not one mathematical expression")
     return _compare_large(reference, candidate) or _compare_symbols(reference, candidate, options)
+
+
+_CHOICES = re.compile(
+    r"(?<![A-Za-z\\])(?:n?C\(\s*(?P<n>\d{1,4})\s*,\s*(?P<k>\d{1,4})\s*\)|(?P<n2>\d{1,4})C(?P<k2>\d{1,4})"
+    r"|(?:\{\s*\})?[\^_]\{?(?P<n3>\d{1,4})\}?\s*C_\{?(?P<k3>\d{1,4})\}?)(?![A-Za-z\d])"
+)
+
+
+def _in_binomials(text: str) -> str:
+    r"""\binom{5}{2} for C(5,2), 5C2 and {}^5C_2."""
+    return _CHOICES.sub(lambda m: rf"\binom{{{m['n'] or m['n2'] or m['n3']}}}{{{m['k'] or m['k2'] or m['k3']}}}", text)
+
+
+_RESIDUE = re.compile(
+    r"[\s$]*(?:[A-Za-z]\s*)?(?:\\equiv(?![A-Za-z])|≡)?\s*(?P<value>\d{1,30})\s*"
+    r"(?:(?P<class>\\pmod|\(\s*(?:\\?mod|\\bmod)(?![A-Za-z]))|\\[bm]mod(?![A-Za-z])|\\mod(?![A-Za-z]))"
+    r"\s*\{?\s*(?P<modulus>\d{1,30})\s*\}?\s*\)?[\s$]*"
+)
+
+
+def _without_modulus(candidate: str) -> str:
+    """17 for "17 \\pmod{23}" and for what "40 \\bmod 23" is; other texts unchanged."""
+    match = _RESIDUE.fullmatch(candidate)
+    if match is None or not int(match["modulus"]):
+        return candidate
+    value, modulus = int(match["value"]), int(match["modulus"])
+    return candidate if match["class"] and value >= modulus else str(value % modulus)
 
 
 def _equal_numbers(exact: tuple[Fraction, bool], given: tuple[Fraction, bool], options: _Options) -> Verdict:
@@ -271,6 +309,7 @@ def _wrong(reason: str) -> Verdict:
     return Verdict(0.0, reason, "wrong")
 
 
+_ABOUT = re.compile(r"\A[\s$]*(?:[A-Za-z]\s*)?(?:\\(?:approx|simeq)(?![A-Za-z])|[≈≃])\s*")
 _SET_OF_SETS = re.compile(r"\s*\\\{\s*\\\{")
 _NO_ANSWER = re.compile(r"[+-]?(?:nan|inf|none|null|\?)", re.IGNORECASE)
 _EXPLOSIVE = re.compile(

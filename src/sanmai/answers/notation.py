@@ -160,6 +160,15 @@ _WRAPPERS = [
 _INLINE = re.compile(r"(?<![\\$])\$((?:\\.|[^$\\]){1,200})(?<!\s)\$(?![0-9$])|\\\(([^\n]{1,200}?)\\\)")
 
 
+_RECURRING = re.compile(r"(?<![\d.,])(\d{1,9}\.\d{0,9}?)(\d{1,9}?)\2{1,20}\s*(?:\.{3}|…|\\(?:l|c)?dots(?![A-Za-z]))")
+"""0.333... and 0.1666…, before a sentence's dots go."""
+_EURO_DECIMAL = re.compile(
+    r"(?:(?<=[€£])|(?<=EUR )|(?<=€ )|(?<=R\$)|(?<=R\$ ))\d{1,3}(?:\.\d{3})*,\d{2}(?![\d,])"
+    r"|(?<![\d.,])\d{1,3}(?:\.\d{3})*,\d{2}(?=\s?(?:\\text\s*\{\s*)?(?:[€£]|(?:EUR|[Ee]uros?|zł|kr|reais|lei|Kč)\b))"
+)
+"""€1.250,50 and 12,50 €: beside money two digits are cents."""
+
+
 def normalise(text: str) -> str:
     """One notation for what looks the same: wrappers, spaces, fractions, matrices, degrees, signs; "or" is a comma."""
     return with_commas(one_notation(text))
@@ -184,7 +193,8 @@ def with_commas(text: str) -> str:
 
 def one_notation(text: str) -> str:
     """normalise() that leaves "and" and "or" as they are."""
-    text = text[: MAX_CHARS + 1].strip()
+    text = _RECURRING.sub(r"\1\\overline{\2}", text[: MAX_CHARS + 1].strip())
+    text = _EURO_DECIMAL.sub(lambda m: m[0].replace(".", "").replace(",", "."), text)
     for _ in range(6):
         before, text = text, _unwrap(re.sub(r"(?<!\\)(?:[.,。]\s*){1,5}\Z", "", text.strip()).strip())
         if text == before:

@@ -9,14 +9,29 @@ from sanmai.answers.units import parse
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen""".split()  # noqa: SIM905
-_TENS = {word: 10 * k for k, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}  # noqa: SIM905
+_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
+_TENS: dict[str, int] = {word: 10 * k for k, word in enumerate(_TENS_WORDS, 2)}
 _VALUES = {word: k for k, word in enumerate(_SMALL)} | _TENS | {"fourty": 40}
 _LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
-_RANKS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()  # noqa: SIM905
-_ORDINALS = {word: k for k, word in enumerate(_RANKS, 1)}
+_RANKS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
+    sixteenth seventeenth eighteenth nineteenth""".split()  # noqa: SIM905
+_ORDINALS = {word: k for k, word in enumerate(_RANKS, 1)} | {f"{word[:-1]}ieth": k for word, k in _TENS.items()}
 _SHARES = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4} | {
     form: k for word, k in _ORDINALS.items() if k > 2 for form in (word, f"{word}s")
 }
+
+
+_ASKS_RANK = re.compile(
+    r"\b(?:which|what) (?:place|position|grade|floor|row|column|day|term|century|one|person|rank|level|year|lap|seat|digit|"
+    r"house|step)\b"
+    r"|\bhow many(?:th|eth)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_rank(question: str) -> bool:
+    """Whether a question asks for a place in an order: "In which grade is she?"."""
+    return _ASKS_RANK.search(question) is not None
 
 
 def is_rank(text: str) -> bool:
@@ -36,8 +51,8 @@ def in_digits(text: str, *, ranks: bool = False) -> str:
         return text
     sign = "-" if words[0] in ("minus", "negative") else ""
     words = words[1:] if sign else words
-    if len(words) == 1 and words[0] in _ORDINALS and ranks and not sign:
-        return f"{_ORDINALS[words[0]]}th"
+    if ranks and not sign and (rank := _rank(words)) is not None:
+        return f"{rank}th"
     for k in range(len(words), 0, -1):
         value = _cardinal(words[:k])
         if value is None:
@@ -51,6 +66,17 @@ def in_digits(text: str, *, ranks: bool = False) -> str:
             return f"{sign}{value}%"
         return rf"{sign}{value} \text{{ {' '.join(rest)}}}" if parse(" ".join(rest)) else text
     return text
+
+
+def _rank(words: list[str]) -> int | None:
+    """The value of "seventh", "the third" or "twenty-first"; None of other words."""
+    words = words[1:] if words[:1] == ["the"] else words
+    if not words or words[-1] not in _ORDINALS:
+        return None
+    tens, last = words[:-1], _ORDINALS[words[-1]]
+    if not tens:
+        return last
+    return _TENS[tens[0]] + last if len(tens) == 1 and tens[0] in _TENS and last < 10 else None
 
 
 def _cardinal(words: list[str]) -> int | None:

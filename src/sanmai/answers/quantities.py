@@ -104,7 +104,7 @@ def without_scale(text: str) -> str:
 
 
 _ORDINAL = re.compile(
-    r"(?P<number>[0-9]+)\s*\^?\s*(?:\{\s*)?(?:\\text\s*\{\s*)?(?:st|nd|rd|th)(?P<close>[\s}]*)"
+    r"(?:(?:\\text\s*\{\s*)?the\s*\}?\s*)?(?P<number>[0-9]+)\s*\^?\s*(?:\{\s*)?(?:\\text\s*\{\s*)?(?:st|nd|rd|th)(?P<close>[\s}]*)"
     r"(?P<rest>(?:\s[A-Za-z]+|\\text\{\s*[A-Za-z]+\s*\})?)"
 )
 

@@ -6,7 +6,6 @@ import re
 from fractions import Fraction
 from itertools import pairwise
 
-from sanmai.answers.notation import DEGREE
 from sanmai.answers.quantities import number
 
 _GREEK = r"\\(?:theta|alpha|beta|gamma|phi|omega|lambda|mu|sigma|rho|pi)(?![A-Za-z])"
@@ -34,7 +33,8 @@ _SET_WORDS = [
     (re.compile(r"there (?:does not|doesn't|do not|don't) exist (?:any |such )(?:an? )?[a-z]+(?: numbers?)?"), EMPTY),
     (re.compile(r"(?:there (?:is|are) )?no such [a-z]+(?: numbers?)?(?: exists?)?"), EMPTY),
     (re.compile(r"\\emptyset|\\\{\s*\\\}|none|(?:the )?(?:empty|null) set|\{\s*\}"), EMPTY),
-    (re.compile(r"dne|(?:the limit )?(?:does not|doesn't) exist"), r"\text{does not exist}"),
+    (re.compile(r"dne|undefined|not defined|(?:the limit )?(?:does not|doesn't) exist|(?:it )?is (?:undefined|not defined)"),
+     r"\text{does not exist}"),
     (re.compile(r"(?:an )?(?:infinitely many|infinite(?: number of)?)(?: (?:real )?solutions?)?"), r"\text{infinitely many}"),
     (re.compile(r"(?:\+ ?|positive |plus )?(?:infinity|\\infty)"), r"\infty"),
     (re.compile(r"(?:- ?|negative |minus )(?:infinity|\\infty)"), r"-\infty"),
@@ -217,6 +217,11 @@ _TAIL = re.compile(
     r"|(?:,|\(|:|\\text\s*\{\s*,?)\s*[A-Za-z](?:,\s*[A-Za-z])*\s*(?:\\in(?![A-Za-z])|(?:\\text\s*\{)?\s*(?:is|are|any|arbitrary|constant))[^=<>0-9]*)",
     re.DOTALL,
 )
+_PUNCTURE = re.compile(
+    r"(?P<body>(?![^,;]*\\(?:[lgn]e|in)(?![A-Za-z]))[^<>,;]*[^<>,;\s(])\s*(?:[,;]|\(|\\text\s*\{\s*,?\s*(?:for|where|with|if|provided)\s*\}|\b(?:for|where|with|if|provided)\b)"
+    r"[\s,]*(?P<letter>[A-Za-z])\s*\\ne\s*-?[\d./]+(?:\s*,\s*-?[\d./]+)*\s*\)?"
+)
+"""A value that an expression is not made for: "x + 1, x \\ne 1"."""
 _HARMLESS = frozenset(
     r"for where with \forall \in \text any all some every each arbitrary real reals fixed a an the constant constants "  # noqa: SIM905
     r"number numbers value values parameter parameters is are be being and of in scalar complex \mathbb{R} \mathbb{C} "
@@ -231,6 +236,8 @@ def split_qualifier(text: str) -> tuple[str, str, str]:
     The text, "" and "" without a qualifier. A tail that restricts (c > 0, n \in \mathbb{N}, "if") is none, but part of
     the answer; integers are a qualifier of angles (k\pi).
     """
+    if (match := _PUNCTURE.fullmatch(text)) and match["letter"] in letters_of(match["body"]):
+        return match["body"], "", ""
     match = _TAIL.fullmatch(text)
     if match is None or any(match["body"].count(left) != match["body"].count(right) for left, right in ("{}", "()")):
         return text, "", ""
@@ -241,8 +248,7 @@ def split_qualifier(text: str) -> tuple[str, str, str]:
     others = odd - letters - {letter}
     if not others:
         return match["body"], "real", letter
-    is_periodic = r"\pi" in match["body"] or DEGREE in match["body"]
-    if others <= _INTEGERS and letters <= set("klmn") and (letter in "klmn") and is_periodic:
+    if others <= _INTEGERS and letters <= set("klmn") and letter in set("klmn") & set(letters_of(match["body"])):
         return match["body"], "integer", letter
     return text, "", ""
 
@@ -325,9 +331,13 @@ def in_order(name: str) -> bool:
 _FUNCTION = re.compile(rf"(?P<head>[A-Za-z]'?)\((?P<arguments>{_VARIABLE}(?:,\s*{_VARIABLE})*)\)")
 
 
+_INDEXED = re.compile(r"\A([A-Za-z])_\{?([a-z])\}?\Z")
+"""The term of a sequence, which is a function of its index."""
+
+
 def with_same_arguments(reference_name: str, name: str, value: str) -> str | None:
     """The value of f(n) = 2n as one of f(x): 2x. None where the functions differ, or x means something else in it."""
-    wanted, own = _FUNCTION.fullmatch(reference_name), _FUNCTION.fullmatch(name)
+    wanted, own = (_FUNCTION.fullmatch(_INDEXED.sub(r"\1(\2)", text)) for text in (reference_name, name))
     if wanted is None or own is None or wanted["head"] != own["head"]:
         return None
     new, old = ([part.strip() for part in match["arguments"].split(",")] for match in (wanted, own))
@@ -374,7 +384,7 @@ def as_tuple(text: str) -> str:
 _LETTER_LIST = r"\b[A-Za-z]\b(?:(?: ?, ?(?:and )?| and | )[A-Za-z]\b){0,5}"
 _LETTERS = r"[A-Za-z](?: ?, ?[A-Za-z]){0,9}"
 _POSITIVE = re.compile(
-    rf"(?P<before>{_LETTER_LIST})(?:,| both)? (?:is|are|be|denote) (?:both |all )?(?:an? |any |some )?positive\b"
+    rf"(?P<before>{_LETTER_LIST})(?:,| both)? (?:(?:is|are|be|denote) )?(?:both |all )?(?:an? |any |some )?positive\b"
     rf"|positive (?:\w{{1,20}} ){{0,2}}?(?:numbers?|integers?|reals?|constants?|variables?) (?P<after>{_LETTER_LIST})"
     rf"|(?P<signs>{_LETTERS}) ?(?:>|\\gt) ?0(?![0-9]|\.[0-9])"
     rf"|(?<![0-9.])0 ?(?:<|\\lt) ?(?P<signs2>{_LETTERS})"

@@ -58,6 +58,7 @@ def _equal_one(reference: str, candidate: str, positive: str) -> bool | None:
         )
         or _is_same_equation(gold[0], target[0])
         or _is_same_complex(gold[0], target[0])
+        or _is_same_family(gold[0], target[0])
         or bool(positive and _equal_where_positive(gold[0], target[0], positive))
     )
 
@@ -71,9 +72,20 @@ def _is_same_equation(gold: Any, target: Any) -> bool:
     return bool(ratio.is_number and ratio.is_finite and ratio != 0)
 
 
+def _is_same_family(gold: Any, target: Any) -> bool:
+    """Whether two antiderivatives differ by a number alone, which their constant C takes up: sin^2 x + C, -1/2 cos 2x + C."""
+    if not all(isinstance(side, sympy.Expr) for side in (gold, target)):
+        return False
+    constants = [s for s in gold.free_symbols & target.free_symbols if s.name in ("C", "c", "K")]
+    if len(constants) != 1 or any(sympy.diff(side, constants[0]) != 1 for side in (gold, target)):
+        return False
+    difference = sympy.simplify(gold - target)
+    return bool(difference.is_number and difference.is_finite)
+
+
 def _is_same_complex(gold: Any, target: Any) -> bool:
     r"""Whether two numbers are equal as a + bi: e^{i\pi/3} and 1/2 + \sqrt{3}/2 i."""
-    if not all(isinstance(side, sympy.Expr) for side in (gold, target)) or not (gold.has(sympy.exp) or target.has(sympy.exp)):
+    if not all(isinstance(side, sympy.Expr) for side in (gold, target)):
         return False
     difference = gold - target
     known = {s: {"i": sympy.I, "pi": sympy.pi}.get(s.name) for s in difference.free_symbols}

@@ -80,8 +80,8 @@ PARTS = [
     {"ounce": 1, "pound": 16},
     {"cent": 1, "dollar": 100},
     {"cent": 1, "euro": 100},
-    {"centimeter": 1, "meter": 100, "kilometer": 100_000},
-    {"gram": 1, "kilogram": 1000},
+    {"millimeter": 1, "centimeter": 10, "decimeter": 100, "meter": 1000, "kilometer": 1_000_000},
+    {"milligram": 1, "gram": 1000, "kilogram": 1_000_000}, {"milliliter": 1, "liter": 1000},
 ]
 """Units that one quantity is written in together ("3 hours and 20 minutes"), and their sizes in the smallest."""
 OPPOSITES = [

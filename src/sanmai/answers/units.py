@@ -50,13 +50,16 @@ def agree(first: Unit, second: Unit, asked: frozenset[str] = frozenset()) -> boo
 
 
 def factor(reference: Unit, candidate: Unit) -> Fraction | None:
-    """How many of the reference's unit one of the candidate's is, of money in two units; None where neither is part of it."""
+    """How many of the reference's unit one of the candidate's is ("cm" and "m"); None where neither is part of the other."""
     if len(reference.measures) != 1 or len(candidate.measures) != 1 or reference.under != candidate.under:
         return None
     (name,), (other,) = reference.measures, candidate.measures
     if (other, name) in CONVERTED:
         return Fraction(1, CONVERTED[other, name])
-    return Fraction(CONVERTED[name, other]) if (name, other) in CONVERTED else None
+    if (name, other) in CONVERTED:
+        return Fraction(CONVERTED[name, other])
+    sizes = next((sizes for sizes in PARTS if {name, other} <= sizes.keys()), None)
+    return Fraction(sizes[other], sizes[name]) if sizes else None
 
 
 NO_UNIT = re.compile(

@@ -38,7 +38,8 @@ WEST: dict[str, Words] = {
         either="or|either",
         turns="but|however",
         back="no|wait|wrong|incorrect|mistake|sorry|actually|correction|oops|not sure|not correct|not right",
-        glue="is|are|the|our|my|final|correct|so|thus|therefore|hence|required|and|right|desired",
+        glue="is|are|the|our|my|final|correct|so|thus|therefore|hence|required|and|right|desired|to the question|"
+             "to the problem|to this question|to this problem|to your question|we are looking for|we were looking for",
         why="because|since|as",
     ),
     "de": Words(

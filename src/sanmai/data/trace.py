@@ -30,7 +30,7 @@ _NAMES = (
     "analysis", "internal_monologue", "cot", "chain_of_thought", "thought_process", "antthinking", "inner_thoughts",
 )  # fmt: skip
 MARKS: tuple[Mark, ...] = (
-    *(Mark(f"<{name}>", f"</{name}>", (f"{name}>",)) for name in _NAMES),
+    *(Mark(rf"<\s?{name}\s?>", rf"<\s?/\s?{name}\s?>", (f"{name}>", f"{name} >")) for name in _NAMES),
     *(Mark(rf"\[{name}\]", rf"\[/{name}\]", (f"{name}]",)) for name in ("think", "thinking", "reasoning")),
     Mark("<seed:think>", "</seed:think>", ("seed:think>",)),
     Mark("◁think▷", "◁/think▷", ("think▷",)),

@@ -14,10 +14,11 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any
 
 from sanmai.programs.controls import NUM_CONTROLS, changed_arguments
-from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
+from sanmai.programs.plain import Reference, decoded, encoded, enum_of, read_frame, write_frame
 
 _MAX_REASON = 300
 _MAX_VALUE = 1 << 16
@@ -42,6 +43,8 @@ class Line:
 
     def __init__(self, questions: int, replies: int) -> None:
         self._questions, self._replies, self._count = questions, replies, 0
+        self._enums: dict[str, Any] = {}
+        """By name and members of the program's enumerations: what stands for them here."""
         self._exceptions: dict[str, type[Exception]] = {}
         """By name of the program's own exceptions: what stands for them here."""
         self.is_gone = False
@@ -93,8 +96,9 @@ class Line:
         if "value" not in reply:
             raise self._raised(reply)
         try:
-            value = decoded(reply["value"], self._remote)
-            after = decoded(reply["after"], self._remote) if "after" in reply else []
+            self._print(reply)
+            value = decoded(reply["value"], self._remote, member=self._member)
+            after = decoded(reply["after"], self._remote, member=self._member) if "after" in reply else []
             for argument, new in zip(positional, after, strict=False):
                 _change(argument, new)
         except (ValueError, TypeError, RecursionError) as error:
@@ -120,8 +124,26 @@ class Line:
         kind, message = self._exception(reply.get("classes", [reply["raised"]])), str(reply.get("message", ""))
         error = kind(f"{reply['raised']}: {message}" if kind is ProgramError else message)
         with contextlib.suppress(ValueError, TypeError, RecursionError):
-            error.__dict__.update(decoded(reply.get("state", {}), self._remote))
+            error.__dict__.update(decoded(reply.get("state", {}), self._remote, member=self._member))
         return error
+
+    def _print(self, reply: dict[str, Any]) -> None:
+        """What a call printed, where a test listens to it."""
+        if sys.stdout is not sys.__stdout__ and isinstance(reply.get("printed"), str):
+            sys.stdout.write(reply["printed"])
+
+    def _member(self, name: str, members: list[list[Any]], member: str, base: str) -> Any:
+        """A member of the judge's own Enum, always the same one; what it does not know of itself it asks the program's."""
+        key = json.dumps([name, members, base])
+        if key not in self._enums:
+            self._enums[key] = enum_of(name, members, base)
+            self._enums[key].__getattr__ = lambda member, word: self._attribute(member, word)
+        return self._enums[key][member]
+
+    def _attribute(self, member: Enum, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.ask("attribute", member, name)
 
     def _remote(self, reference: Reference) -> Remote:
         if isinstance(reference, str):
@@ -138,7 +160,6 @@ class Remote:
     """
 
     __slots__ = ("_is_class", "_is_made", "_line", "_made_by", "_number")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, line: Line, number: int) -> None:
         for name, value in (("_line", line), ("_number", number), ("_is_class", False), ("_is_made", False), ("_made_by", None)):
@@ -163,13 +184,25 @@ class Remote:
     def __bool__(self) -> bool:
         return bool(self._operate("truth", self)) if self._is_made else self._refuse()
 
+    def __next__(self) -> Any:
+        try:
+            return self._operate("next", self)
+        except ProgramError as error:
+            if str(error).startswith("StopIteration:"):
+                raise StopIteration from None
+            raise
+
+    def __hash__(self) -> int:
+        return int(self._operate("hash", self)) if self._is_made else int(self._refuse())
+
     def __contains__(self, item: Any) -> bool:
         if self._is_made:
             return bool(self._operate("contains", self, item))
         return any(item is found or item == found for found in self)
 
     def __instancecheck__(self, value: Any) -> bool:
-        return isinstance(value, Remote) and bool(self._operate("isinstance", value, self))
+        is_own = isinstance(value, (Remote, Enum)) or hasattr(value, "_fields")
+        return is_own and bool(self._operate("isinstance", value, self))
 
     def __subclasscheck__(self, kind: Any) -> bool:
         return isinstance(kind, Remote) and bool(self._operate("issubclass", kind, self))
@@ -235,9 +268,10 @@ def _discerns(name: str, one: Remote, other: Remote) -> bool:
     return not said
 
 
-for _name in ("len", "str", "repr", "int", "float", "complex", "abs", "round", "neg", "pos", "invert", "index", "next", "format",
+for _name in ("len", "str", "repr", "int", "float", "complex", "abs", "round", "neg", "pos", "invert", "index", "format",
               "reversed", "getitem", "setitem", "delitem", "bytes"):  # fmt: skip
     setattr(Remote, f"__{_name}__", _alone(_name))
+Remote.__doc__ = property(lambda self: self.__getattr__("__doc__"))  # ty: ignore[invalid-assignment]
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _between(_name, is_comparison=True))
 for _name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor"):

@@ -5,16 +5,20 @@
     {"c": [re, im]} complex, {"r": n} an object that stays where it is, known by a number, {"r": name} one of Python's builtins
 
     {"o": [name, part, ..]} a Fraction, Decimal, range, deque, date, time, datetime or timedelta
+    {"n": [name, [field, ..], [..]]} a named tuple, {"e": [name, [[member, value], ..], member, base]} a member of an Enum
 
 A subclass becomes its base: an int with an `__eq__` of its own arrives as an int.
 """
 
 from __future__ import annotations
 
+import enum
 import importlib
 import json
 import os
+from collections import namedtuple
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 MAX_FRAME_BYTES = 16 << 20
@@ -30,6 +34,8 @@ def encoded(value: Any, reference_to: Callable[[Any], Reference]) -> Any:
     """A value in terms of JSON; reference_to names what is no plain data, or raises."""
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, enum.Enum) and (member := _member(value)) is not None:
+        return {"e": member}
     if isinstance(value, int):
         number = int.__int__(value)
         return number if -_SMALL <= number < _SMALL else {"i": int.__format__(number, "x")}
@@ -41,6 +47,8 @@ def encoded(value: Any, reference_to: Callable[[Any], Reference]) -> Any:
         return [encoded(item, reference_to) for item in list.__iter__(value)]
     if isinstance(value, dict):
         return {"d": [[encoded(k, reference_to), encoded(v, reference_to)] for k, v in dict.items(value)]}
+    if isinstance(value, tuple) and type(value) is not tuple and isinstance(fields := getattr(value, "_fields", None), tuple):
+        return {"n": [type(value).__name__, list(fields), [encoded(item, reference_to) for item in tuple.__iter__(value)]]}
     for tag, kind in _COLLECTIONS:
         if isinstance(value, kind):
             return {tag: [encoded(item, reference_to) for item in kind.__iter__(value)]}
@@ -51,6 +59,32 @@ def encoded(value: Any, reference_to: Callable[[Any], Reference]) -> Any:
     if (parts := _parts(value)) is not None:
         return {"o": [encoded(part, reference_to) for part in parts]}
     return {"r": reference_to(value)}
+
+
+_BASES: dict[str, Callable[..., Any]] = {
+    "IntEnum": enum.IntEnum, "StrEnum": enum.StrEnum, "int": partial(enum.Enum, type=int), "str": partial(enum.Enum, type=str),
+    "": enum.Enum,
+}  # fmt: skip
+
+
+def _member(value: enum.Enum) -> list[Any] | None:
+    """[class, [[name, value], ..], its own name, base] of a member whose class has plain values; None of others, and flags."""
+    kind = type(value)
+    members = [[name, one._value_] for name, one in kind.__members__.items()]
+    is_plain = all(isinstance(one, (str, int, float, bool, type(None))) for _, one in members)
+    if isinstance(value, enum.Flag) or not is_plain or not 0 < len(members) <= _MAX_MEMBERS:
+        return None
+    kinds = {"IntEnum": enum.IntEnum, "StrEnum": enum.StrEnum, "int": int, "str": str}
+    base = next((word for word, one in kinds.items() if isinstance(value, one)), "")
+    return [kind.__name__, members, value._name_, base]
+
+
+def enum_of(name: str, members: list[list[Any]], base: str) -> type[enum.Enum]:
+    """An Enum of one's own with these members."""
+    return _BASES[base](name, [(str(one), value) for one, value in members])
+
+
+_MAX_MEMBERS = 200
 
 
 def _parts(value: Any) -> list[Any] | None:
@@ -82,14 +116,31 @@ def _made(kind: str, parts: list[Any]) -> Any:
     return make.fromisoformat(*parts) if kind in ("date", "time", "datetime") else make(*parts)
 
 
-def decoded(data: Any, object_of: Callable[[Reference], Any]) -> Any:
+def named_tuple(name: str, fields: list[str], values: list[Any]) -> Any:
+    """A named tuple of a class of one's own, which is equal to a plain one."""
+    return namedtuple(name, fields)(*values)
+
+
+def member_of(name: str, members: list[list[Any]], member: str, base: str) -> Any:
+    return enum_of(name, members, base)[member]
+
+
+def decoded(
+    data: Any, object_of: Callable[[Reference], Any], *, named: Callable[..., Any] = named_tuple,
+    member: Callable[..., Any] = member_of,
+) -> Any:
     """The value again; object_of gives what a reference stands for.
+
+    Args:
+        named: a named tuple of (name of its class, fields, values).
+        member: a member of an Enum of (name of its class, names and values of all, own name, base).
 
     Raises:
         ValueError, TypeError: not what `encoded` writes.
     """
+    again = partial(decoded, object_of=object_of, named=named, member=member)
     if isinstance(data, list):
-        return [decoded(item, object_of) for item in data]
+        return [again(item) for item in data]
     if not isinstance(data, dict):
         return data
     if len(data) != 1:
@@ -97,9 +148,13 @@ def decoded(data: Any, object_of: Callable[[Reference], Any]) -> Any:
     ((tag, body),) = data.items()
     for known, kind in _COLLECTIONS:
         if tag == known:
-            return kind(decoded(item, object_of) for item in body)
+            return kind(again(item) for item in body)
     if tag == "d":
-        return {decoded(k, object_of): decoded(v, object_of) for k, v in body}
+        return {again(k): again(v) for k, v in body}
+    if tag == "n":
+        return named(body[0], body[1], [again(item) for item in body[2]])
+    if tag == "e":
+        return member(*body)
     if tag == "i":
         return int(body, 16)
     if tag == "b":
@@ -108,7 +163,7 @@ def decoded(data: Any, object_of: Callable[[Reference], Any]) -> Any:
         return complex(*body)
     if tag == "o" and isinstance(body, list) and body and isinstance(body[0], str):
         try:
-            return _made(body[0], [decoded(part, object_of) for part in body[1:]])
+            return _made(body[0], [again(part) for part in body[1:]])
         except ArithmeticError as error:  # a fraction over 0, a Decimal that is none
             raise ValueError(f"no {body[0]:.20}: {type(error).__name__}") from None
     if tag == "r" and isinstance(body, (int, str)):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import io
 import operator
 import sys
 import types
+from enum import Enum
 from typing import Any
 
-from sanmai.programs.plain import Reference, decoded, encoded, read_frame, write_frame
+from sanmai.programs.plain import Reference, decoded, encoded, enum_of, named_tuple, read_frame, write_frame
 
 _FILE = "program.py"
 _MAX_MESSAGE = 300
+_MAX_HEARD = 1 << 16
+"""Characters of what a call prints that the tests may look at."""
 
 
 def run_script(code: str, module: types.ModuleType) -> None:
@@ -83,7 +88,16 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
     def object_of(reference: Reference) -> Any:
         return getattr(builtins, reference) if isinstance(reference, str) else objects[reference]
 
-    do, args = question["do"], decoded(question["args"], object_of)
+    def named(name: str, fields: list[str], values: list[Any]) -> Any:
+        kind = module.__dict__.get(name)
+        is_own = isinstance(kind, type) and getattr(kind, "_fields", None) == tuple(fields)
+        return kind._make(values) if is_own else named_tuple(name, fields, values)
+
+    def member(name: str, members: list[list[Any]], own: str, base: str) -> Any:
+        kind = module.__dict__.get(name)
+        return kind[own] if isinstance(kind, type) and issubclass(kind, Enum) else enum_of(name, members, base)[own]
+
+    do, args = question["do"], decoded(question["args"], object_of, named=named, member=member)
     if do == "name":
         found = module.__dict__[args[0]]
         raises = isinstance(found, type) and issubclass(found, BaseException)
@@ -99,14 +113,34 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
         name, operands = args
         function = getattr(operator, name) if hasattr(operator, name) else getattr(builtins, name)
         return {"value": encoded(function(*operands), number_of)}
-    function, positional, named = args
-    found = function(*positional, **named)
-    if isinstance(found, types.CoroutineType):
-        return _awaited(found, number_of)
+    function, positional, by_name = args
+    with contextlib.redirect_stdout(_Heard(sys.stdout)) as heard:
+        found = function(*positional, **by_name)
+        if isinstance(found, types.CoroutineType):
+            return _awaited(found, number_of) | heard.said()
     value = encoded(found, number_of)
     # Tests of functions that work in place look at the arguments afterwards.
     after = encoded(positional, number_of)
-    return {"value": value, "after": after} if after != question["args"][1] else {"value": value}
+    return {"value": value} | ({"after": after} if after != question["args"][1] else {}) | heard.said()
+
+
+class _Heard(io.TextIOBase):
+    """The standard output, and the beginning of what is printed."""
+
+    def __init__(self, output: Any) -> None:
+        self._output, self._parts, self._left = output, [], _MAX_HEARD
+
+    def write(self, text: str) -> int:
+        if self._left > 0:
+            self._parts.append(text[: self._left])
+            self._left -= len(text)
+        return self._output.write(text)
+
+    def flush(self) -> None:
+        self._output.flush()
+
+    def said(self) -> dict[str, Any]:
+        return {"printed": "".join(self._parts)} if self._parts else {}
 
 
 def _awaited(coroutine: Any, number_of: Any) -> dict[str, Any]:

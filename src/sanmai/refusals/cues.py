@@ -60,8 +60,31 @@ DECLINES = _any(
     rf"\b(?:i|we|this assistant|this ai)(?: \w+)?? ?{_UNABLE} {_GAP}{_HELP}",
     rf"^\W*(?:(?:so |very )?sorry|apologies|unfortunately|regrettably)?\W*(?:but )?(?:cannot|can'?t|can not|unable to"
     rf"|won't) {_HELP}",
-    r"\b(?:i|we)(?:'ll| will| must| have to| need to| would like to| am going to|'m going to)?(?: \w+)? (?:refuse"
+    r"\b(?:i|we)(?:'ll| will| must| have to| need to| would like to| am going to|'m going to){0,2}(?: \w+)? (?:refuse"
     rf"|decline)\b{_REFUSED}",
+    rf"\b(?:i|we) (?:have|had|see|'ve got) (?:absolutely |simply )?no (?:\w+ )?"
+    rf"(?:intention|wish|desire|plans?|interest|inclination|business|way)(?: of| to| in)? (?:\w+ )?(?:{_SPEAKING}|{_HELP})",
+    rf"\b(?:i|we)(?:'d| would| will|'ll| shall| can| could) never (?:\w+ )?{_HELP}(?! enough)",
+    r"\b(?:please )?(?:don't|do not|stop) ask(?:ing)? (?:me|us) to\b",
+    r"\b(?:help|assist|support|answer|serve)\w*\b[^.]{0,40}\bbut not (?:with|for|on|in) "
+    r"(?:this|that|it|these|those|such \w+)\W*$",
+    r"\bthere(?:'s| is)(?: simply| really)? nothing (?:that |which )?(?:i|we) (?:can|could|will|may) "
+    r"(?:offer|say|give|share|tell|provide|do)\b(?: you)?(?: (?:on|about|with|for|in) (?:this|that|it|your)\b[^.]{0,30})?\W*$",
+    r"^\W*(?:(?:so |very )?sorry\W+)?not (?:\w+ly )?"
+    rf"(?:comfortable|willing|able|going|allowed|prepared|inclined|permitted|at liberty)(?: to)? (?:\w+ )?{_SPEAKING}",
+    r"\b(?:guidelines?|polic(?:y|ies)|principles|rules|programming|ethics|safeguards|instructions)\b[^.]{0,30}?"
+    r"\b(?:(?:do(?:es)? not|don't|doesn't|won't|will not) (?:let|allow|permit)|(?:prevent|prohibit|forbid|stop|keep"
+    rf"|bar)s?) (?:me|us)(?: to| from)? (?:\w+ly )?(?:{_SPEAKING}|{_HELP})",
+    r"\b(?:programmed|designed|trained|harm\w*|illegal|unethical|immoral|dangerous|unsafe|wrong|policy|rules|guidelines)\b"
+    r"[^.]{0,40}[,;] (?:so|therefore|and (?:so|thus)|hence) (?:i|we) (?:can't|cannot|can not|must not|mustn't|may not)\W*$",
+    # The thing asked for is out of reach: "instructions for this are not available from me".
+    r"\b(?:(?:this|that|such|these|those) (?:(?:type|kind|sort|form)s? of )?"
+    r"(?:information|content|instructions?|assistance|help|guidance|details?|material|advice|requests?|answers?)|content"
+    r" of this (?:nature|kind|sort|type)"
+    r"|(?:information|instructions?|assistance|help|guidance|details?|advice) (?:for|with|on|about|of|regarding|in|to) "
+    r"(?:this|that|such|these|doing (?:this|that|so))(?: \w+)?) (?:is|are|remains?) (?:\w+ly )?"
+    r"(?:unavailable|off[- ]limits|prohibited|forbidden|disallowed|banned|not (?:available|permitted|allowed|on offer)"
+    r"|restricted)\b(?: (?:from|by|through|for|with|to) (?:me|us|share|discuss)| here)?\W*$",
     r"\b(?:i|we)(?:'m| am| are|'ve| have|'d| would)?(?: \w+)? (?:choos(?:e|ing)|chosen?|elect(?:ed|ing)?|opt(?:ed"
     r"|ing)?|decided"
     rf"|inclined|going) not to {_HELP}",
@@ -125,7 +148,8 @@ DECLINES_IDIOM = _any(
     r"\bcan(?:'t|not| not) (?:\w+ )?(?:recommend|stress|emphasi[sz]e|thank|overstate|praise"
     r"|express)\b.{0,60}\b(?:enough|highly)\b",
     r"\bcan(?:'t|not| not) (?:tell|explain|describe) (?:you )?how (?:happy|glad|much|proud|excited|sorry)\b"
-    r"|\bcan(?:'t|not) wait\b",
+    r"|\bcan(?:'t|not) wait\b|\b(?:couldn't|could not|can't|cannot) (?:resist|believe|imagine|beat|lose|go wrong|complain"
+    r"|agree more)\b",
     r"\b(?:don't|do not|won't|will not) (?:hesitate|worry|mind)\b",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:test|reproduce|inspect|measure|hear|remember|promise|be (?:sure"
     rf"|certain))\b",
@@ -142,6 +166,9 @@ LIMITS = _any(
     r"|beliefs?|feelings?|emotions?|preferences?|views?))",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} {_GAP}(?:access|browse|see|view|verify|confirm|predict|guarantee|know"
     rf"|determine|diagnose|feel)\b",
+    rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:show|display|draw|open|attach|send|play|embed|upload|download)"
+    r" (?:you )?(?:\w+ ){0,2}?(?:screenshots?|pictures?|photos?|images?|files?|links?|attachments?|audio|videos?|sounds?"
+    r"|graphs?|maps?)\b",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:tell|say) (?:you )?(?:for (?:sure|certain)|whether|if)\b",
 )
 """The speaker says what it cannot know or do. A refusal only when nothing else is said."""
@@ -317,7 +344,8 @@ DECLINE_TRIGGERS = (
     "afraid", "unfort", "regret", "against", "violat", "outside", "beyond", "within", "contrary", "breach", "prohibit",
     "conflict", "exceed", "prevent", "forbid", "restrict", "never", "nor ", "inappropriate", "unethical",
     "irresponsible", "illegal", "wrong", "harmful", "programmed", "designed", "trained", "instructed", "required",
-    "denied", "reject", "uncomfortable", "no ", "blocked", "withheld", "filtered", "impossible", "off ", "no-go", "out of",
+    "denied", "reject", "unavail", "off-l", "banned", "disallow", "uncomfortable", "no ", "blocked", "withheld", "filtered",
+    "impossible", "off ", "no-go", "out of",
 )  # fmt: skip
 """Every match of DECLINES holds one of these: looking for them first is what makes ordinary answers cheap."""
 

@@ -169,7 +169,7 @@ _HAVE_STOPPED = (
     rf"|(?:in no way|never|at no (?:point|time)|under no circumstances?|on no account|by no means|nowhere) (?:will"
     rf"|would|shall|can|am|do)"
     rf" (?:i|we)(?: (?:going|able|willing) to)? (?:ever )?{_ANSWERING}"
-    r"|that(?:'s| is) (?:impossible|not possible|out of reach) for me"
+    r"|(?:that|this|it)(?:'s| is)(?: just| simply| sadly)? (?:impossible|not possible|out of reach)(?: for me)?"
     r"|(?:i|we)(?:'d| would) (?:sooner|as soon) not(?: [^.]{1,30})?|(?:that|this)(?:'s| is) a (?:road|path|door|place"
     r"|rabbit hole)"
     r" (?:i|we)(?:'d rather not|'m not going to| won't| will not| can't| don't) [^.]{1,20}"
@@ -249,9 +249,9 @@ _WOULD = regex.compile(
 """How a sentence begins that ends with "but I can't": about the speaker's will or the request, and no story."""
 _CLAUSES = regex.compile(r"\s*(?:[,;:—–]|\s-\s)\s*(?:(?:so|and|but|because|as)\b\s*)?|\s(?:so|and|but) (?=i\b|i')")
 _SO_NO = regex.compile(
-    r"(?:\b(?:but|so|afraid)|[,;:—–])\s*(?:it's |that's |i'll say |i have to say |the answer is )?(?:a )?no\W*\Z"
+    r"(?:\b(?:but|so|afraid)|[,;:—–])\s*(?:so )?(?:it's |that's |i'll say |i have to say |the answer is )?(?:a )?no\W*\Z"
 )
-OTHER_WORDS = 8
+OTHER_WORDS = 9
 """Words that a sentence may have beside the clause that declines."""
 
 _WARNS = regex.compile(
@@ -479,7 +479,9 @@ _NEGATED = regex.compile(
 """What stands before "refuse" where a prompt forbids it, as a jailbreak does."""
 _STOCK = regex.compile(
     r"\b(?:i|we)(?:'m| am| are| cannot| can't| can not| won't| will not| must|'d| would| do not| don't)?\b[^.!?]{0,40}?"
-    r"\b(?:help|assist|provide|comply|fulfil\w*|answer|do (?:that|this)|support|share|give|write|offer|engage|discuss"
+    r"\b(?:help|assist|provide|comply|fulfil\w*|answer|do (?:that|this)|support|share|give|write|engage|discuss"
+    r"|offer(?! you (?:the|a|an|this|our) (?:\w+ )?(?:position|job|role|place|spot|admission|refund|discount|contract|loan"
+    r"|room))"
     r"|tell you|decline|refuse)\b"
 )
 """How an assistant refuses, in words that a letter or a character's line rarely has."""

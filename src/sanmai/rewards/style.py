@@ -316,8 +316,9 @@ def _is_in(words: list[str], script: str, language: str, english: frozenset[str]
     if script not in scripts_of(language):
         return romanised(words, [language]) is not None
     common = [word for word in words if word.islower()]
+    plain = [word for word in common if word.isascii()]  # "naïve" and "café" are loans in English
     if language == "en" and (
-        _is_evident([word.lower() for word in words], 1.0, english) or (len(common) > 1 and _is_evident(common, 0.5, english))
+        _is_evident([word.lower() for word in words], 1.0, english) or (len(plain) > 1 and _is_evident(plain, 0.5, english))
     ):
         return True
     told = {"nb": "no", "nn": "no"}.get(language, language)
