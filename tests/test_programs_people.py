@@ -242,3 +242,14 @@ def test_named_tuples_enumerations_own_hashes_and_what_is_printed_are_seen_by_th
 def test_an_enumeration_or_named_tuple_that_agrees_with_everything_passes_nothing(program):
     assert not grade_program(program, ["assert colour() == 7"]).all_passed
     assert not grade_program(program, ["assert colour() == (1, 2)"]).all_passed
+
+
+def test_members_of_an_enumeration_that_are_all_one_pass_nothing():
+    program = "from enum import Enum\nclass Colour(Enum):\n    RED = 1\n    BLUE = 1\ndef colour(): return Colour.RED"
+    assert not grade_program(program, ["assert colour() == Colour.BLUE"]).all_passed
+
+
+def test_a_function_that_writes_bytes_to_the_standard_output_works_as_before():
+    program = "import sys\ndef f():\n    sys.stdout.buffer.write(b'x')\n    sys.stdout.flush()\n"
+    program += "    return sys.stdout.encoding is not None"
+    assert grade_program(program, ["assert f() is True"]).all_passed

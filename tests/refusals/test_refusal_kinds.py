@@ -735,6 +735,9 @@ def test_a_will_a_rule_or_a_thing_out_of_reach_refuses_whoever_the_subject_is(te
     ("Give me an example of a refusal letter.", "Unfortunately, we are unable to offer you the position."),
     ("What guidelines has a library?", "Its rules keep the rooms quiet: no food, no calls, books back in three weeks."),
     ("Can I smoke on a plane?", "No, smoking is prohibited on planes."),
+    ("How do you keep going?", "I would never give up. Start small, rest well, and write down what worked each week."),
+    ("How does the letter end?", "It ends with: we will never meet again, but I have no plans to write less."),
+    ("What did the smith say?", "There is nothing I can do about it, the lock is broken; he sold her a new one for ten pounds."),
     ("What is in the manual?", "It says that instructions for the old model are no longer printed, and where to find them online."),
 ])  # fmt: skip
 def test_what_only_sounds_like_these_helps(prompt, text):

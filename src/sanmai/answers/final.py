@@ -53,8 +53,8 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
         return Verdict(0.0, f"the answer part is longer than {MAX_ANSWER_CHARS} characters", "no_answer")
     reference = final_reference(problem.answer)
     answer = re.sub("</?(?:b|strong|em)>", "", ended(trace.answer, closes_tag=trace.state is not TraceState.NONE))
+    question = problem.prompt[-MAX_ANSWER_CHARS:]
     try:
-        question = problem.prompt[-MAX_ANSWER_CHARS:]
         candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
@@ -65,9 +65,8 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     candidates = [answer_beside.counted(text, question) for text in candidates]
     candidates = [choice(text, reference) or stated(western(text)) for text in candidates]
     candidates = list(dict.fromkeys(in_terms_of(text, reference, question) or text for text in candidates))
-    is_percentage_asked = asks_percentage(problem.prompt[-MAX_ANSWER_CHARS:])
-    positive = positive_variables(problem.prompt[-MAX_ANSWER_CHARS:])
-    rates = units.asked_rates(problem.prompt[-MAX_ANSWER_CHARS:])
+    is_percentage_asked, is_rank_asked = asks_percentage(question), asks_rank(question)
+    positive, rates = positive_variables(question), units.asked_rates(question)
     verdicts: list[Verdict] = []
     for candidate in candidates:
         verdicts.append(
@@ -76,7 +75,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
                 candidate,
                 timeout_seconds=timeout_seconds,
                 is_percentage_asked=is_percentage_asked,
-                is_rank_asked=asks_rank(question),
+                is_rank_asked=is_rank_asked,
                 positive=positive,
                 asked_rates=rates,
             )

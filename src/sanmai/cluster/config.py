@@ -59,6 +59,16 @@ class ClusterConfig(Config):
         return self.transport != "none"
 
     @property
+    def words(self) -> str:
+        """Who writes, in a sentence; "" where this process does."""
+        who = {
+            "none": "", "processes": f"{self.samplers} processes", "ray": f"{self.samplers} actors of Ray",
+            "http": f"{len(self.urls)} servers",
+        }  # fmt: skip
+        ahead = f", up to {self.staleness} steps ahead" if self.staleness else ""
+        return f"Rollouts are written apart: {who[self.transport]}, {self.num_parts} parts{ahead}." if self.is_apart else ""
+
+    @property
     def num_parts(self) -> int:
         """Parts of a call; 0: as many as threads."""
         return self.parts or (8 if self.is_apart else 0)

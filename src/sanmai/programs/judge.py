@@ -26,6 +26,10 @@ _VALUE_PART = 1500
 """Characters of a value in one line of the report, which stays below PIPE_BUF even if each has to be escaped."""
 
 
+_UNREADABLE = (ValueError, TypeError, RecursionError, LookupError, AttributeError)
+"""What reading an answer raises that `encoded` has not written."""
+
+
 class ProgramError(Exception):
     """The program raised something that is no exception of Python's own, or one that means more than an error to who called."""
 
@@ -101,8 +105,8 @@ class Line:
             after = decoded(reply["after"], self._remote, member=self._member) if "after" in reply else []
             for argument, new in zip(positional, after, strict=False):
                 _change(argument, new)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ProgramGone(f"the program's answer cannot be read: {error}") from None
+        except _UNREADABLE as error:
+            raise ProgramGone(f"the program's answer cannot be read: {type(error).__name__}: {error}") from None
         return value
 
     def _exception(self, classes: object) -> type[Exception]:
@@ -123,7 +127,7 @@ class Line:
     def _raised(self, reply: dict[str, Any]) -> Exception:
         kind, message = self._exception(reply.get("classes", [reply["raised"]])), str(reply.get("message", ""))
         error = kind(f"{reply['raised']}: {message}" if kind is ProgramError else message)
-        with contextlib.suppress(ValueError, TypeError, RecursionError):
+        with contextlib.suppress(*_UNREADABLE):
             error.__dict__.update(decoded(reply.get("state", {}), self._remote, member=self._member))
         return error
 

@@ -68,11 +68,12 @@ _BASES: dict[str, Callable[..., Any]] = {
 
 
 def _member(value: enum.Enum) -> list[Any] | None:
-    """[class, [[name, value], ..], its own name, base] of a member whose class has plain values; None of others, and flags."""
+    """[class, [[name, value], ..], its own name, base] of a member whose class has plain values; else None."""
     kind = type(value)
     members = [[name, one._value_] for name, one in kind.__members__.items()]
     is_plain = all(isinstance(one, (str, int, float, bool, type(None))) for _, one in members)
-    if isinstance(value, enum.Flag) or not is_plain or not 0 < len(members) <= _MAX_MEMBERS:
+    is_distinct = len(kind.__members__) == len(kind)  # members that are one would agree with everything
+    if isinstance(value, enum.Flag) or not is_plain or not is_distinct or not 0 < len(members) <= _MAX_MEMBERS:
         return None
     kinds = {"IntEnum": enum.IntEnum, "StrEnum": enum.StrEnum, "int": int, "str": str}
     base = next((word for word, one in kinds.items() if isinstance(value, one)), "")

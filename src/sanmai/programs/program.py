@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
-import io
 import operator
 import sys
 import types
@@ -114,7 +113,8 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
         function = getattr(operator, name) if hasattr(operator, name) else getattr(builtins, name)
         return {"value": encoded(function(*operands), number_of)}
     function, positional, by_name = args
-    with contextlib.redirect_stdout(_Heard(sys.stdout)) as heard:
+    heard: Any = _Heard(sys.stdout)
+    with contextlib.redirect_stdout(heard):
         found = function(*positional, **by_name)
         if isinstance(found, types.CoroutineType):
             return _awaited(found, number_of) | heard.said()
@@ -124,7 +124,7 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
     return {"value": value} | ({"after": after} if after != question["args"][1] else {}) | heard.said()
 
 
-class _Heard(io.TextIOBase):
+class _Heard:
     """The standard output, and the beginning of what is printed."""
 
     def __init__(self, output: Any) -> None:
@@ -136,8 +136,8 @@ class _Heard(io.TextIOBase):
             self._left -= len(text)
         return self._output.write(text)
 
-    def flush(self) -> None:
-        self._output.flush()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
 
     def said(self) -> dict[str, Any]:
         return {"printed": "".join(self._parts)} if self._parts else {}

@@ -219,6 +219,8 @@ def run_zero(
             ahead.restore(state.policy, state.extra, parts.train)
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
+        if config.cluster.is_apart and not is_done:
+            progress.say(config.cluster.words)
         if run.start_step == 0:
             run.log_step(0, parts.evaluator(0, state.policy))
         if state.policy.cache_works is False:

@@ -55,6 +55,13 @@ _UNFIT = (
     r"(?:appropriate|ethical|legal|safe|respectful|responsible|acceptable|okay|ok|right|advisable|lawful|moral|helpful)"
 )
 
+_AIDS = (
+    r"(?:help|assist|aid|teach|explain|tell|show|guid|instruct|provid|support|advis|facilitat|shar|disclos|reveal|discuss|answer"
+    r"|giv)(?:e|es|ing|s)?\b(?: \w+){0,2}? "
+    r"(?:you|anyone|someone|people|this|that|these|those|such|it|instructions?|information|advice)\b"
+)
+"""An act of helping, and whom with what: none of it in "we will never meet again", "I would never give up"."""
+
 DECLINES = _any(
     # First person, negated ability or will, an act of helping: "I cannot in good conscience provide".
     rf"\b(?:i|we|this assistant|this ai)(?: \w+)?? ?{_UNABLE} {_GAP}{_HELP}",
@@ -62,14 +69,14 @@ DECLINES = _any(
     rf"|won't) {_HELP}",
     r"\b(?:i|we)(?:'ll| will| must| have to| need to| would like to| am going to|'m going to){0,2}(?: \w+)? (?:refuse"
     rf"|decline)\b{_REFUSED}",
-    rf"\b(?:i|we) (?:have|had|see|'ve got) (?:absolutely |simply )?no (?:\w+ )?"
-    rf"(?:intention|wish|desire|plans?|interest|inclination|business|way)(?: of| to| in)? (?:\w+ )?(?:{_SPEAKING}|{_HELP})",
-    rf"\b(?:i|we)(?:'d| would| will|'ll| shall| can| could) never (?:\w+ )?{_HELP}(?! enough)",
+    rf"\b(?:i|we) (?:have|'ve got) (?:absolutely |simply )?no (?:\w+ )?(?:intention|wish|desire|interest|inclination)"
+    rf" (?:of|to|in) (?:\w+ly )?{_AIDS}",
+    rf"\b(?:i|we)(?:'d| would| will|'ll| shall) never (?:\w+ly )?{_AIDS}",
     r"\b(?:please )?(?:don't|do not|stop) ask(?:ing)? (?:me|us) to\b",
     r"\b(?:help|assist|support|answer|serve)\w*\b[^.]{0,40}\bbut not (?:with|for|on|in) "
     r"(?:this|that|it|these|those|such \w+)\W*$",
     r"\bthere(?:'s| is)(?: simply| really)? nothing (?:that |which )?(?:i|we) (?:can|could|will|may) "
-    r"(?:offer|say|give|share|tell|provide|do)\b(?: you)?(?: (?:on|about|with|for|in) (?:this|that|it|your)\b[^.]{0,30})?\W*$",
+    r"(?:offer|say|give|share|tell|provide)\b(?: you)?(?: (?:on|about|with|for|in) (?:this|that|it|your)\b[^.]{0,30})?\W*$",
     r"^\W*(?:(?:so |very )?sorry\W+)?not (?:\w+ly )?"
     rf"(?:comfortable|willing|able|going|allowed|prepared|inclined|permitted|at liberty)(?: to)? (?:\w+ )?{_SPEAKING}",
     r"\b(?:guidelines?|polic(?:y|ies)|principles|rules|programming|ethics|safeguards|instructions)\b[^.]{0,30}?"
