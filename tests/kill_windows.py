@@ -8,6 +8,10 @@ between changes that are. Linux only.
     python tests/kill_windows.py zero                   every window of run zero, three ways
     python tests/kill_windows.py r1 --sample 20         the windows of the folder's beginning, and 20 of the others
     python tests/kill_windows.py r1 --part 1/8          the first eighth of all; parts can be run side by side
+    python tests/kill_windows.py r1-whole --ways before torn --sample 60 --snapshots      all stages; see below
+
+With --snapshots one undisturbed run copies its folder at the chosen changes, as a kill there would leave it, and only what
+follows is run for each: half the time. (A full disk cannot be had so.)
 """
 
 import argparse
@@ -29,6 +33,19 @@ COMMANDS = {
     "r1": ["run", "r1", "--until", "zero", "data.cold_start_limit=8", "data.reasoning_limit=8", "data.demonstrations_limit=8",
            "data.evaluation_limit=2", "reasoning.num_steps=2", "reasoning.prompts_per_step=2", "reasoning.rollouts_per_prompt=2",
            "reasoning.problems.evaluation_limit=2", "reasoning.sampling.max_tokens=12"],
+    "r1-whole": ["run", "r1", *(
+        f"{stage}.{setting}" for stage, settings in (
+            ("data", ("cold_start_limit=8", "reasoning_limit=16", "demonstrations_limit=8", "evaluation_limit=2")),
+            *((stage, ("num_steps=1", "prompts_per_step=4", "rollouts_per_prompt=2", "problems.evaluation_limit=2",
+                       "sampling.max_tokens=12")) for stage in ("reasoning", "scenarios", "student_rl")),
+            *((stage, ("epochs=1.0", "demonstrations_per_step=8", "problems.evaluation_limit=2"))
+              for stage in ("cold_start", "sft", "student")),
+            *((stage, ("epochs=1.0", "preferences.world.train=16", "preferences.world.heldout=8"))
+              for stage in ("helpfulness", "harmlessness")),
+            ("rejection", ("problems.limit=8",)), ("lessons", ("problems.limit=16",)),
+            ("student_base", ("num_steps=1", "world.heldout=4")),
+            ("student_on_policy", ("num_steps=1", "prompts_per_step=4", "problems.evaluation_limit=2")),
+        ) for setting in settings)],
 }  # fmt: skip
 WAYS = ("before", "torn", "full disk")
 _CHANGES = {"os.mkdir": 0, "os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.link": 1, "os.symlink": 1}
@@ -110,13 +127,16 @@ def stopping_at(window: int, way: str) -> Callable[[int, str, str], None]:
     return act
 
 
-def changes_of(command: list[str], folder: Path, said: Path) -> list[str]:
-    """Every change of an undisturbed run, in order."""
+def changes_of(command: list[str], folder: Path, said: Path, wanted: frozenset[int] = frozenset()) -> list[str]:
+    """Every change of an undisturbed run, in order; before each wanted one a copy of the folder, `at-NUMBER` beside it."""
     listed = said.with_suffix(".list")
+    listed.unlink(missing_ok=True)
 
     def act(number: int, event: str, path: str) -> None:
         with listed.open("a") as file:
             file.write(f"{event} {os.path.relpath(path, folder)}\n")
+        if number in wanted:
+            shutil.copytree(folder, folder.parent / f"at-{number}", symlinks=True)
 
     assert run(command, folder, said, act) == 0, said.read_text()
     return listed.read_text().splitlines()
@@ -131,13 +151,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-def try_window(command: list[str], root: Path, window: int, way: str, expected: dict[str, bytes]) -> str | None:
+def try_window(
+    command: list[str], root: Path, window: int, way: str, expected: dict[str, bytes], change: str
+) -> str | None:
     """What is wrong after a stop in this window, or None."""
     place = root / "place"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     folder, said = place / "out", root / "said.txt"
-    code = run(command, folder, said, stopping_at(window, way))
+    snapshot = root / "snapshots" / f"at-{window}"
+    if snapshot.is_dir():
+        shutil.copytree(snapshot, folder, symlinks=True)
+        code = -signal.SIGKILL
+        if way == "torn":
+            torn = folder / change.partition(" ")[2]
+            torn.parent.mkdir(parents=True, exist_ok=True)
+            torn.open("ab").close()
+    else:
+        code = run(command, folder, said, stopping_at(window, way))
     if way != "full disk" and code != -signal.SIGKILL:
         return f"was not killed: exit code {code}: {said.read_text()[-300:]}"
     if way == "full disk" and "Traceback" in said.read_text():
@@ -171,6 +202,7 @@ def main() -> None:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--part", default="1/1", help="k/n: of those, every n-th from the k-th")
+    parser.add_argument("--snapshots", action="store_true", help="copy the folder at the changes instead of running up to each")
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     given = parser.parse_args()
     words = COMMANDS[given.command]
@@ -183,13 +215,18 @@ def main() -> None:
         for module in (root / "said.modules").read_text().split("\n"):  # once here, not again in every child
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
-        tried = 0
-        for window in part_of(windows_of(changes, given.sample), given.part):
+        tried, windows = 0, part_of(windows_of(changes, given.sample), given.part)
+        if given.snapshots:
+            if "full disk" in given.ways:
+                raise SystemExit("--snapshots has no full disk: give --ways before torn")
+            (root / "snapshots").mkdir()
+            changes_of(command, root / "snapshots" / "out", root / "said.txt", frozenset(windows) - {1})
+        for window in windows:
             for way in given.ways:
                 if way == "torn" and not changes[window - 1].startswith("open"):
                     continue
                 tried += 1
-                if wrong := try_window(command, root, window, way, expected):
+                if wrong := try_window(command, root, window, way, expected, changes[window - 1]):
                     print(json.dumps({"window": window, "way": way, "change": changes[window - 1], "wrong": wrong}), flush=True)
                 print(f"{tried}: window {window}, {way}", end="\r", file=sys.stderr, flush=True)
     print(f"{len(changes)} changes, {tried} stops tried", flush=True)

@@ -253,3 +253,38 @@ def test_a_function_that_writes_bytes_to_the_standard_output_works_as_before():
     program = "import sys\ndef f():\n    sys.stdout.buffer.write(b'x')\n    sys.stdout.flush()\n"
     program += "    return sys.stdout.encoding is not None"
     assert grade_program(program, ["assert f() is True"]).all_passed
+
+
+ASYNC = """
+class Session:
+    async def __aenter__(self): return 3
+    async def __aexit__(self, *a): return False
+    def __aiter__(self):
+        self.i = 0
+        return self
+    async def __anext__(self):
+        if self.i == 2: raise StopAsyncIteration
+        self.i += 1
+        return self.i
+async def squares(n):
+    for i in range(n):
+        yield i * i
+class Sum:
+    def __init__(self, a): self.a = a
+    def __iadd__(self, o):
+        self.a += o
+        return self
+    def __divmod__(self, o): return divmod(self.a, o)
+"""
+MAIN = "import asyncio\nasync def main():\n"
+
+
+@pytest.mark.parametrize(("test", "is_right"), [
+    (f"{MAIN}    async with Session() as x:\n        return x\nassert asyncio.run(main()) == 3", True),
+    (f"{MAIN}    return [x async for x in Session()]\nassert asyncio.run(main()) == [1, 2]", True),
+    (f"{MAIN}    return [x async for x in squares(3)]\nassert asyncio.run(main()) == [0, 1, 4]", True),
+    (f"{MAIN}    return [x async for x in squares(3)]\nassert asyncio.run(main()) == [0, 1, 5]", False),
+    ("s = Sum(1)\ns += 4\nassert s.a == 5 and divmod(s, 2) == (2, 1)", True), ("s = Sum(1)\ns += 4\nassert s.a == 6", False),
+])  # fmt: skip
+def test_asynchronous_protocols_and_operators_in_place_are_a_class_s_own(test, is_right):
+    assert grade_program(ASYNC, [test]).all_passed is is_right

@@ -19,9 +19,8 @@ ROWS = [
     for name in ("reviewed_cases.jsonl", "second_reviewed_cases.jsonl")
     for line in (Path(__file__).parent / name).read_text().splitlines()
 ]
-_THEREFORE = "a sentence with 'therefore' and no mark"
 MISSED = {
-    "eyes130": _THEREFORE, "eyes131": _THEREFORE, "eyes181": _THEREFORE, "eyes166": "'5 quarters' may be 5/4",
+    "eyes131": "a sentence with 'therefore' in its middle and no mark", "eyes166": "'5 quarters' may be 5/4",
     "eyes193": "yes or no in another language",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from sanmai.answers import units
 from sanmai.answers.changes import is_changed
 from sanmai.answers.numbers import digits, in_figures, plain
 from sanmai.answers.phrases import SENTENCE_END, is_glue
+from sanmai.answers.quantities import clock
 from sanmai.answers.unit_names import COUNTED, THINGS
 from sanmai.answers.unit_words import unit_beside
 from sanmai.answers.vocabulary import UNSPACED, WORDS, names_pattern, word_regex, words_pattern
@@ -127,15 +128,21 @@ def counted(text: str, question: str) -> str:
         text = text.strip()[named.end() :].strip()
     if first := re.fullmatch(r"\\?%\s*(-?\d[\d.,]*)", text.strip()):
         return first[1] + r"\%"
+    if clock(text.strip()):
+        return text
     match = _COUNTED.fullmatch(text.strip())
     if match and in_figures(f"{match['value']} {match['noun']}").endswith("%"):
         return match["value"] + r"\%"
     if match is None or len(match["noun"].split()) > 2:
         return text
-    if match["noun"].isascii() and (re.search(r"\d[a-z]", text, re.IGNORECASE) or min(map(len, match["noun"].split())) < 3):
+    if match["noun"].isascii() and (
+        re.search(r"\d[a-z]", text, re.IGNORECASE) or min(map(len, match["noun"].split())) < 3
+    ):
         return text  # letters that touch a number are factors
-    if re.search("[²³⁻]|^[\u0370-\u03ff]$", match["noun"]) or units.NO_UNIT.search(match["noun"]):
-        return text  # powers, as of cm², and \pi; English words that make another number of it are worked out, or no unit
+    if re.search("[²³⁻½⅓⅔¼-¾⅐-⅞]|^[\u0370-\u03ff]$", match["noun"]) or units.NO_UNIT.search(match["noun"]):
+        return (
+            text  # powers, as of cm², and \pi; English words that make another number of it are worked out, or no unit
+        )
     noun, unit = match["noun"], unit_beside(match["noun"])
     is_asked = re.search(rf"(?<![^\W_]){re.escape(noun)}(?![^\W_])", question, re.IGNORECASE) is not None
     is_counted = noun.casefold() in COUNTED
@@ -150,7 +157,10 @@ def counted(text: str, question: str) -> str:
 def _is_asked_otherwise(noun: str, question: str) -> bool:
     """Whether a question has the noun with another ending: "Quante mele ..." of "17 mela"."""
     stem = noun[: max(4, len(noun) - 2)]
-    return len(noun) >= 4 and re.search(rf"(?<![^\W_]){re.escape(stem)}[^\W\d_]{{0,3}}(?![^\W_])", question, re.I) is not None
+    return (
+        len(noun) >= 4
+        and re.search(rf"(?<![^\W_]){re.escape(stem)}[^\W\d_]{{0,3}}(?![^\W_])", question, re.I) is not None
+    )
 
 
 def _is_doubtful(noun: str) -> bool:

@@ -8,6 +8,7 @@ from sanmai.answers import beside as answer_beside
 from sanmai.answers import phrases as answer_phrases
 from sanmai.answers import units
 from sanmai.answers.after import taken_back
+from sanmai.answers.conclusions import concluded_value
 from sanmai.answers.denials import asks_about, asks_bound, is_about
 from sanmai.answers.forms import (
     choice,
@@ -120,10 +121,17 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
     answer = without_contrast(answer)
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
-        said = tabled(answer, _is_heading) or answer_phrases.last_said(answer) or chosen(answer) or named_behind(answer)
+        readers = (
+            lambda text: tabled(text, _is_heading),
+            answer_phrases.last_said,
+            chosen,
+            named_behind,
+            concluded_value,
+        )
+        said = next((found for read in readers if (found := read(answer))), None)
         if said is not None:
             return [said]
-        bare = undecorated(answer.strip())
+        bare = undecorated(re.sub(r"\A> ?", "", answer.strip()))
         is_bare = bare and "\n" not in bare and len(bare) <= 200
         return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself

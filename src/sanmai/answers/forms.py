@@ -12,7 +12,7 @@ from sanmai.answers.numbers import in_figures
 from sanmai.answers.unit_words import unit_beside
 
 _END_TOKEN = (
-    r"(?:</s>|<eos>|<pad>|<end_of_turn>|<endoftext>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
+    r"(?:</s>|<eos>|<pad>|<unk>|<eod>|<end_of_turn>|<end_of_utterance>|<endoftext>|\[/?INST\]|<</?SYS>>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
     r"<\|/?s\|>|</?turn>)"
 )
 _ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
@@ -84,9 +84,9 @@ _STATED = re.compile(
     r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
     r"needs?|takes?|took|pays?|paid|spends?|spent|saves?|saved|sells?|sold|bought|eats?|ate|ran|runs?|drove|weighs?|left|"
     r"totals?|remains?)\s+(?:(?:equal to|a total of|exactly|only|left with|now|in total)\s+)?"
-    rf"(?P<bold>[*_]{{0,3}})(?P<value>{_VALUE})[*_]{{0,3}}(?P<rest>[^\d$\\]*?)[.!]?\s*",
+    rf"(?P<bold>[*_]{{0,3}}(?:the )?)(?P<value>{_VALUE}(?:st|nd|rd|th)?)[*_]{{0,3}}(?P<rest>[^\d$\\]*?)[.!]?\s*",
 )
-_SPOILED = re.compile(
+SPOILED_SENTENCE = re.compile(
     r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
     r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
     r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen|intermediate|partial|preliminary|trap|bound|said|says|according|"
@@ -108,6 +108,13 @@ _COUNTED = re.compile(
 )
 """A number before its counter or unit in Chinese; 18万 and 18左右 are other numbers."""
 
+_AT = re.compile(
+    r"[*_]{0,3}(?:[A-Z][A-Za-z' -]{1,80}?\s)?(?:at|is|until|by)\s[*_]{0,3}(?P<time>\d{1,2}:\d{2}(?:\s?[ap]\.?m\b\.?)?)[*_.]{0,4}",
+    re.IGNORECASE,
+)
+"""A plain sentence that ends in a time of day."""
+
+
 def stated(text: str) -> str:
     """The one value that a plain sentence states ("The count is **73**."), or a number before its unit in Chinese characters;
     else the text itself."""
@@ -115,14 +122,19 @@ def stated(text: str) -> str:
     counted = _COUNTED.fullmatch(bare if bare.isascii() else in_figures(bare))
     if counted:
         return counted["value"] + unit_beside(counted["unit"])
+    time = _AT.fullmatch(text.strip())
+    if time and not SPOILED_SENTENCE.search(text[: time.start("time")]):
+        return time["time"]
     sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
     match = _STATED.fullmatch(sentence)
     if not match:
         return text
     before = sentence[: match.start("bold")]
-    if _SPOILED.search(f"{before} {match['rest']}") or answer_denials.is_others(before):
+    if SPOILED_SENTENCE.search(f"{before} {match['rest']}") or answer_denials.is_others(before):
         return text
     value = match["value"]
+    if value[-1].isalpha() and re.match(r" ?[a-z]+\b", match["rest"]):
+        return value + match["rest"].rstrip(" .*_")
     return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
 
 
@@ -177,10 +189,13 @@ _RIGHT = (
     r"(?:\s*(?:है|আছে|است|ہے|आहे|です|입니다))?"
 )
 _CHOSEN_ELSEWHERE = re.compile(
-    rf"(?:^|[.!?\n。！])[\s*_]*{_OPTION}\s*[*_(（]*(?-i:(?P<letter>[A-J]))[)）*_]*\s*{_RIGHT}[.!。।۔*_\s]*\Z", re.IGNORECASE
+    rf"(?:^|[.!?\n。！])[\s*_]*{_OPTION}\s*[*_(（]*(?-i:(?P<letter>[A-J]))[)）*_]*\s*{_RIGHT}[.!。।۔*_\s]*\Z",
+    re.IGNORECASE,
 )
 """What says in other languages that an option is the right one; who denies, asks or doubts it has a word more."""
-_TABLE = re.compile(r"(?:^|\n)[ \t]*\|?(?P<head>[^\n]*\|[^\n]*)\n[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*\n(?P<row>[^\n]*\|[^\n]*)\s*\Z")
+_TABLE = re.compile(
+    r"(?:^|\n)[ \t]*\|?(?P<head>[^\n]*\|[^\n]*)\n[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*\n(?P<row>[^\n]*\|[^\n]*)\s*\Z"
+)
 
 
 def tabled(text: str, is_name: Callable[[str], bool]) -> str | None:
@@ -202,10 +217,21 @@ _CHOSEN = re.compile(
 )
 
 
+_PICKED = re.compile(
+    r"(?:^|[.!?\n,]\s*)[\s*_]*(?:(?:so|thus|therefore|hence),?\s+)?(?:(?:i|we)(?:['’]d|['’]ll| would| will| must)?\s+"
+    r"(?:go with|choose|pick|select|opt for)|my (?:final )?(?:choice|pick|selection) is)\s+(?:the )?(?:option|choice|answer)?\s*"
+    r"[*_(]*(?-i:(?P<letter>[A-J]))(?![A-Za-z'’])[)*_]*(?:[:.)-]?\s+(?P<text>[^.!?\n]{1,80}))?[.!*_\s]*\Z",
+    re.IGNORECASE,
+)
+
+
 def chosen(text: str) -> str | None:
     """The letter that the last sentence chooses: "Therefore, option C is correct.", "Choice: C"."""
     match = _CHOSEN.search(text[-200:])
     if match is None:
+        picked = _PICKED.search(text[-200:])
+        if picked and not _SECOND_CHOICE.search(picked["text"] or ""):
+            return picked["letter"]
         other = _CHOSEN_ELSEWHERE.search(text[-200:])
         return other["letter"] if other else None
     return match["letter"] or match["named"]
@@ -225,7 +251,11 @@ def named_behind(text: str) -> str | None:
         return None
     said = match["said"].rpartition("=")[2] if "=" in match["said"] else match["said"]
     values = list(re.finditer(_VALUE, said))
-    if len(values) != 1 or _SPOILED.search(match["said"].replace("=", " ")) or answer_denials.is_others(match["said"]):
+    if (
+        len(values) != 1
+        or SPOILED_SENTENCE.search(match["said"].replace("=", " "))
+        or answer_denials.is_others(match["said"])
+    ):
         return None
     return values[0][0].strip("$")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
 MAX_CHARS = 1000
 """Longer answers are not final answers; nothing slower than linear ever sees more."""
@@ -23,29 +24,44 @@ _CHARACTERS = str.maketrans({
     "\u2009": " ", "∶": ":",
 })  # fmt: skip
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ", "0123456789+-nxi")
+_RAISED_RUN = re.compile(r"(?<=[\w)}\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ]+")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₙ", "0123456789n")
 _VULGAR = {
     character: "\\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", character).split("⁄"))
     for character in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
 }
-_TEXT = r"\\(?:text(?:rm|sf|tt|bf|it|normal)?|mathrm|mathbf|mathit|mathsf|mbox|operatorname)\s*(?=\{)"
+_TEXT = (
+    r"\\(?:text(?:superscript|subscript|rm|sf|tt|bf|it|normal)?|mathrm|mathbf|mathit|mathsf|mbox|operatorname)\s*(?=\{)"
+)
 
 _REPLACEMENTS = [
     (re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d)|\d{4})"), "."),  # a decimal comma
-    (re.compile(r"\\(?:operatorname\s*\{|text\s*\{|mathrm\s*\{)?\s*(arc)?(c?)tg(?![A-Za-z])\s*\}?"),
-     lambda m: rf"\{m[1] or ''}{'cot' if m[2] else 'tan'} "),
-    (re.compile(
-        r"\A\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*)?\\?(?:gcd|lcm)\s*\}?\s*(?:\([\d, ]+\)\s*)?=\s*(?=\d)", re.I
-    ), ""),
+    (
+        re.compile(r"\\(?:operatorname\s*\{|text\s*\{|mathrm\s*\{)?\s*(arc)?(c?)tg(?![A-Za-z])\s*\}?"),
+        lambda m: rf"\{m[1] or ''}{'cot' if m[2] else 'tan'} ",
+    ),
+    (
+        re.compile(
+            r"\A\s*(?:\\(?:text|mathrm|operatorname)\s*\{\s*)?\\?(?:gcd|lcm)\s*\}?\s*(?:\([\d, ]+\)\s*)?=\s*(?=\d)",
+            re.I,
+        ),
+        "",
+    ),
     (re.compile(r"\A\s*\\mathbb\s*\{?L\}?\s*=\s*"), ""),
     (re.compile(r"\\text\s*\{\s*const(?:ant|\.)?\s*\}"), "C"),
     (re.compile(r"\\(begin|end)\{smallmatrix\}"), r"\\\1{pmatrix}"),
     (re.compile(r"\\cr(?![A-Za-z])"), r"\\\\"),
     (re.compile(r"\\begin\{(cases|aligned)\}(.{1,300}?)\\end\{\1\}", re.DOTALL), lambda m: _rows(m[2]) or m[0]),
-    (re.compile(r"\A(?:Matrix)?\(?\s*\[(\s*\[[^\[\]]+\](?:\s*,\s*\[[^\[\]]+\])+\s*)\]\s*\)?\Z"), lambda m: _matrix(m[1])),
-    (re.compile(r"\A\[\s*([^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}(?:\s*;\s*[^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}){1,8})\s*\]\Z"),
-     lambda m: _typed_matrix(m[1]) or m[0]),
-    (re.compile(r"(?<=[\w)}\]])[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣⁱ]+"), lambda m: f"^{{{m[0].translate(_RAISED)}}}"),
+    (
+        re.compile(r"\A(?:Matrix)?\(?\s*\[(\s*\[[^\[\]]+\](?:\s*,\s*\[[^\[\]]+\])+\s*)\]\s*\)?\Z"),
+        lambda m: _matrix(m[1]),
+    ),
+    (
+        re.compile(
+            r"\A\[\s*([^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}(?:\s*;\s*[^\s,;\[\]]+(?:(?:\s+|\s*,\s*)[^\s,;\[\]]+){1,8}){1,8})\s*\]\Z"
+        ),
+        lambda m: _typed_matrix(m[1]) or m[0],
+    ),
     (re.compile(r"(?<=[A-Za-z0-9)}])[₀-₉ₙ]+"), lambda m: f"_{{{m[0].translate(_LOWERED)}}}"),
     (re.compile(f"[{''.join(_VULGAR)}]"), lambda m: _VULGAR[m[0]]),
     (re.compile(r"([0-9])\u0305"), r"\\overline{\1}"),
@@ -90,6 +106,10 @@ _REPLACEMENTS = [
     (re.compile(r"\\neq?(?![A-Za-z])|!="), r"\\ne "),
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (
+        re.compile(r"(?<=[\w)}])\s+choose\s+(?=[\w({])|(?<=[\w)}])\s*\\text\s*\{\s*choose\s*\}\s*(?=[\w({])"),
+        r"\\choose ",
+    ),
     (re.compile(r"\{\s*([^{}]{1,99}?)\s*\\choose(?![A-Za-z])\s*([^{}]{1,99}?)\s*\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\A([^{}]{1,99}?)\s*\\choose(?![A-Za-z])\s*([^{}]{1,99})\Z"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\[dt]binom(?![A-Za-z])"), r"\\binom"),
@@ -111,6 +131,24 @@ _REPLACEMENTS = [
     (re.compile(r"(?<=[0-9])pi(?![A-Za-z])"), r"\\pi "),
     (re.compile(r"(?<![\\A-Za-z])sqrt\s*(?=[0-9({])"), r"\\sqrt"),
     (
+        re.compile(r"(?<![\\A-Za-z])cbrt\s*(?:\(([^()]{1,60})\)|([0-9]+|[a-z](?![A-Za-z])))"),
+        lambda m: rf"\sqrt[3]{{{m[1] or m[2]}}}",
+    ),
+    (re.compile(r"(?<![\\A-Za-z])log(2|10)(?=\s*\()"), r"\\log_{\1}"),
+    (re.compile(r"(?<![A-Za-z\\0-9])oo(?![A-Za-z])"), r"\\infty "),
+    (
+        re.compile(
+            r"(?<=[\])}])\s*\^\s*(?:T|\{\s*(?:T|\\top|\\intercal|\\mathsf\{?T\}?|\\mathrm\{T\}|\\text\{T\})\s*\}|\\top|\\intercal)\Z"
+        ),
+        "",
+    ),
+    (
+        re.compile(
+            rf"(?<![\d.])(\d{{1,3}}){re.escape(DEGREE)}\s*(\d{{1,2}})\s*(?:'|′|\^\{{?\\prime\}}?|\\prime)(?:\s*(\d{{1,2}})\s*(?:''|\"|″|\^\{{\\prime\\prime\}}))?\Z"
+        ),
+        lambda m: _in_degrees(int(m[1]), int(m[2]), int(m[3] or 0)),
+    ),
+    (
         re.compile(
             r"(?<![\\A-Za-z])(sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?=\s*[({_]|\s+[0-9A-Za-z\\](?![a-z]))"
         ),
@@ -124,6 +162,12 @@ _REPLACEMENTS = [
     (re.compile(r"\A(?:\\text\{\s*answer\s*[:=]\s*\}|answer\s*[:=]|=)", re.IGNORECASE), ""),
     (re.compile(r"\s+"), " "),
 ]
+
+
+def _in_degrees(degrees: int, minutes: int, seconds: int) -> str:
+    """30°30' as degrees alone."""
+    value = degrees + Fraction(minutes, 60) + Fraction(seconds, 3600)
+    return (f"{value.numerator}/{value.denominator}" if value.denominator > 1 else str(value.numerator)) + DEGREE
 
 
 def _rows(text: str) -> str | None:
@@ -199,7 +243,8 @@ def one_notation(text: str) -> str:
         before, text = text, _unwrap(re.sub(r"(?<!\\)(?:[.,。]\s*){1,5}\Z", "", text.strip()).strip())
         if text == before:
             break
-    text = _INLINE.sub(lambda m: m[1] or m[2], text).translate(_CHARACTERS)
+    text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_RAISED)}}}", _INLINE.sub(lambda m: m[1] or m[2], text))
+    text = text.translate(_CHARACTERS)
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
     text = _braced(text.strip())

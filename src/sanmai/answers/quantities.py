@@ -117,7 +117,7 @@ def without_ordinal(text: str) -> str:
 
 _CLOCK = re.compile(
     r"(?P<hour>[01]?[0-9]|2[0-4])\s*(?::\s*(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?)?"
-    r"\s*(?P<half>[ap]\.?\s?m\.?|in the (?:morning|afternoon|evening)|at night|uhr|noon|midnight|o'?clock|h(?:rs|ours)?)?",
+    r"\s*(?P<half>[ap]\.?\s?m\.?|in the (?:morning|afternoon|evening)|at night|uhr|noon|midnight|o['’]?\s?clock|h(?:rs|ours)?)?",
     re.IGNORECASE,
 )
 
@@ -133,7 +133,7 @@ def clock(text: str) -> tuple[int, int, int, str] | None:
     if bare.casefold() in ("noon", "midnight", "midday"):
         return (12, 0, 0, "am" if bare.casefold() == "midnight" else "pm")
     match = _CLOCK.fullmatch(bare)
-    if match is None or not (match["minute"] or (match["half"] and match["half"][0] in "aApPnNmMiI")):
+    if match is None or not (match["minute"] or (match["half"] and match["half"][0] in "aApPnNmMiIoO")):
         return None
     half, hour = (match["half"] or "").casefold(), int(match["hour"])
     mark = _HALVES.get(half) or {"a": "am", "p": "pm", "n": "pm", "m": "am"}.get(half[:1], "")

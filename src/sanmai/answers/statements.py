@@ -32,6 +32,8 @@ _SET_WORDS = [
     ), EMPTY),
     (re.compile(r"there (?:does not|doesn't|do not|don't) exist (?:any |such )(?:an? )?[a-z]+(?: numbers?)?"), EMPTY),
     (re.compile(r"(?:there (?:is|are) )?no such [a-z]+(?: numbers?)?(?: exists?)?"), EMPTY),
+    (re.compile(r"(?:it is |this is )?(?:impossible|not possible|unsolvable)|"
+                r"(?:the (?:system|equations?) (?:is|are) )?inconsistent"), EMPTY),
     (re.compile(r"\\emptyset|\\\{\s*\\\}|none|(?:the )?(?:empty|null) set|\{\s*\}"), EMPTY),
     (re.compile(r"dne|undefined|not defined|(?:the limit )?(?:does not|doesn't) exist|(?:it )?is (?:undefined|not defined)"),
      r"\text{does not exist}"),
@@ -213,7 +215,7 @@ def _is_constant(text: str) -> bool:
 # What follows an answer without changing it.
 
 _TAIL = re.compile(
-    r"(?P<body>.*?\S)[\s,;]*(?P<tail>(?:\\text\s*\{\s*[,;(]?\s*|\(\s*)?(?:\b(?:for|where|with)\b|\\forall(?![A-Za-z]))[^=<>0-9]*"
+    r"(?P<body>.*?\S)[\s,;]*(?P<tail>(?:\\text\s*\{\s*[,;(]?\s*|\(\s*)?(?:\b(?:for|where|with|only)\b|\\forall(?![A-Za-z]))[^=<>0-9]*"
     r"|(?:,|\(|:|\\text\s*\{\s*,?)\s*[A-Za-z](?:,\s*[A-Za-z])*\s*(?:\\in(?![A-Za-z])|(?:\\text\s*\{)?\s*(?:is|are|any|arbitrary|constant))[^=<>0-9]*)",
     re.DOTALL,
 )
@@ -223,7 +225,7 @@ _PUNCTURE = re.compile(
 )
 """A value that an expression is not made for: "x + 1, x \\ne 1"."""
 _HARMLESS = frozenset(
-    r"for where with \forall \in \text any all some every each arbitrary real reals fixed a an the constant constants "  # noqa: SIM905
+    r"for where with only \forall \in \text any all some every each arbitrary real reals fixed a an the constant constants "  # noqa: SIM905
     r"number numbers value values parameter parameters is are be being and of in scalar complex \mathbb{R} \mathbb{C} "
     r", ( ) { } : ; .".split()
 )
@@ -290,6 +292,10 @@ _NAMES = re.compile(
 )
 
 
+_TURNED = re.compile(rf"\A(?P<value>[^=<>A-Za-z]+|[^=<>]*\d[^=<>]*)\s*=\s*(?P<name>{_VARIABLE})\Z")
+"""4 = x."""
+
+
 def split_name(text: str) -> tuple[str | None, str]:
     """("x", "5") for "x = 5", ("x", "1, 2") for "x_1 = 1, x_2 = 2", ("(x,y)", "(1,2)") for "(x, y) = (1,2)".
 
@@ -304,7 +310,7 @@ def split_name(text: str) -> tuple[str | None, str]:
     names = {re.sub(r"_.*", "", match["name"]) if len(parts) > 1 else match["name"] for match in matches if match}
     if len(parts) > 1 and None not in matches and len(names) == 1:
         return names.pop(), ", ".join(match["value"].strip() for match in matches if match)
-    match = _NAME.fullmatch(text)
+    match = _NAME.fullmatch(text) or _NAME.fullmatch(_TURNED.sub(r"\g<name> = \g<value>", text))
     if match is None or (match["name"].startswith(r"\text") and _NO_LABEL.search(match["name"])):
         return None, text
     return match["name"], match["value"].strip()

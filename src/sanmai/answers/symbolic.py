@@ -106,6 +106,11 @@ def _equal_where_positive(gold: Any, target: Any, positive: str) -> bool:
 def _parse(text: str) -> Any | None:
     text = re.sub(r"([0-9.]+|[A-Za-z])\s*\^\{\\circ\}", r"(\1\\cdot\\frac{\\pi}{180})", text)
     text = text.replace(DEGREE, r"\cdot\frac{\pi}{180}")
+    if re.search(r"\\(?:sum|prod)_\{\s*i\s*=", text):  # an index, not the imaginary unit
+        free = next(
+            (letter for letter in "kjmlpq" if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", text)), "i"
+        )
+        text = re.sub(r"(?<![A-Za-z\\])i(?![A-Za-z])", free, text)
     text = re.sub(r"([0-9]+)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{{10 ** len(m[2])}}}", text)
     found = parse(
         f"${text}$", [_CONFIG], fallback_mode="no_fallback", extraction_mode="first_match",

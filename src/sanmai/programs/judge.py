@@ -13,7 +13,7 @@ import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -166,7 +166,13 @@ class Remote:
     __slots__ = ("_is_class", "_is_made", "_line", "_made_by", "_number")
 
     def __init__(self, line: Line, number: int) -> None:
-        for name, value in (("_line", line), ("_number", number), ("_is_class", False), ("_is_made", False), ("_made_by", None)):
+        for name, value in (
+            ("_line", line),
+            ("_number", number),
+            ("_is_class", False),
+            ("_is_made", False),
+            ("_made_by", None),
+        ):
             object.__setattr__(self, name, value)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -216,6 +222,16 @@ class Remote:
 
     def __enter__(self) -> Any:
         return self._line.ask("call", self.__getattr__("__enter__"), [], {})
+
+    async def __aenter__(self) -> Any:
+        return await self._line.ask("call", self.__getattr__("__aenter__"), [], {})
+
+    async def __aexit__(self, *_: object) -> bool:
+        return bool(await self._line.ask("call", self.__getattr__("__aexit__"), [None, None, None], {}))
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for item in self._line.ask("async_items", self):
+            yield item
 
     def _operate(self, name: str, *operands: Any) -> Any:
         found = self._line.ask("operate", name, list(operands))
@@ -273,15 +289,30 @@ def _discerns(name: str, one: Remote, other: Remote) -> bool:
 
 
 for _name in ("len", "str", "repr", "int", "float", "complex", "abs", "round", "neg", "pos", "invert", "index", "format",
-              "reversed", "getitem", "setitem", "delitem", "bytes"):  # fmt: skip
+              "reversed", "getitem", "setitem", "delitem", "bytes", "divmod"):  # fmt: skip
     setattr(Remote, f"__{_name}__", _alone(_name))
 Remote.__doc__ = property(lambda self: self.__getattr__("__doc__"))  # ty: ignore[invalid-assignment]
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _between(_name, is_comparison=True))
-for _name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "matmul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+):
     _word = f"{_name}_" if _name in ("and", "or") else _name
     setattr(Remote, f"__{_name}__", _between(_word))
     setattr(Remote, f"__r{_name}__", _between(_word, is_turned=True))
+    setattr(Remote, f"__i{_name}__", _between(f"i{_name}"))
 
 
 class Names(dict[str, Any]):

@@ -108,6 +108,8 @@ def _answer(question: dict[str, Any], module: types.ModuleType, objects: list[An
         return {"value": None}
     if do == "items":
         return {"value": encoded(list(args[0]), number_of)}
+    if do == "async_items":
+        return {"value": encoded(_items_of(args[0]), number_of)}
     if do == "operate":
         name, operands = args
         function = getattr(operator, name) if hasattr(operator, name) else getattr(builtins, name)
@@ -154,6 +156,16 @@ def _awaited(coroutine: Any, number_of: Any) -> dict[str, Any]:
         return {"value": encoded(asyncio.run(whole()), number_of), "is_async": True}
     except Exception as error:  # noqa: BLE001 - raised where the tests wait for it
         return _raised(error) | {"is_async": True}
+
+
+def _items_of(found: Any) -> list[Any]:
+    """All that an asynchronous iterator gives."""
+    import asyncio
+
+    async def whole() -> list[Any]:
+        return [item async for item in found]
+
+    return asyncio.run(whole())
 
 
 def _raised(error: BaseException) -> dict[str, Any]:

@@ -58,7 +58,8 @@ _UNFIT = (
 _AIDS = (
     r"(?:help|assist|aid|teach|explain|tell|show|guid|instruct|provid|support|advis|facilitat|shar|disclos|reveal|discuss|answer"
     r"|giv)(?:e|es|ing|s)?\b(?: \w+){0,2}? "
-    r"(?:you|anyone|someone|people|this|that|these|those|such|it|instructions?|information|advice)\b"
+    r"(?:you|anyone|someone|people|this|that|these|those|such|it|instructions?|information|advice"
+    r"|(?:some|any)thing like (?:this|that))\b"
 )
 """An act of helping, and whom with what: none of it in "we will never meet again", "I would never give up"."""
 
@@ -68,7 +69,7 @@ DECLINES = _any(
     rf"^\W*(?:(?:so |very )?sorry|apologies|unfortunately|regrettably)?\W*(?:but )?(?:cannot|can'?t|can not|unable to"
     rf"|won't) {_HELP}",
     r"\b(?:i|we)(?:'ll| will| must| have to| need to| would like to| am going to|'m going to){0,2}(?: \w+)? (?:refuse"
-    rf"|decline)\b{_REFUSED}",
+    rf"|decline)\b{_REFUSED}(?!.*\bif i were (?:you|in your))",
     rf"\b(?:i|we) (?:have|'ve got) (?:absolutely |simply )?no (?:\w+ )?(?:intention|wish|desire|interest|inclination)"
     rf" (?:of|to|in) (?:\w+ly )?{_AIDS}",
     rf"\b(?:i|we)(?:'d| would| will|'ll| shall) never (?:\w+ly )?{_AIDS}",
@@ -138,6 +139,12 @@ DECLINES = _any(
     r"|can't|can not|"
     r"will not|won't) be (?:\w+ )?(?:provided|shared|given|fulfilled|completed|answered|processed|discussed|disclosed"
     r"|honou?red)",
+    r"^\W*(?:\w+ )?(?:requests?|questions?|prompts?|inquir(?:y|ies)|topics?) (?:like (?:this|that|these)"
+    r"|of (?:this|that|such a) (?:kind|nature|sort|type)"
+    r"|such as (?:this|that|yours)) (?:is|are|get|gets|will be|must be|have to be|has to be)"
+    r" (?:\w+ )?(?:declined|refused|rejected|denied|turned"
+    r" down|blocked|not (?:answered|fulfilled|supported|allowed|permitted|accepted))\b"
+    r"(?!.*\b(?:when|if|until|unless|once|by (?!me|us|this))\b)",
     r"\brequest (?:is|was|has been|must be) (?:denied|declined|refused|rejected)\b(?! (?:when|if|until|unless|while"
     r"|once"
     r"|because (?:the|your|its?) (?!content|request|policy|prompt|topic)))",

@@ -476,8 +476,9 @@ WORDS: Mapping[str, Words] = MappingProxyType({
     ),
     "tl": Words(
         "hindi ko|hindi kita|hindi po kita|hindi ako|hindi po ako|hindi namin|hindi po namin|hindi ko po"
-        "|di kita|di ko|di ako|hindi kami|hindi po kami|hindi ko kayo|hindi ako maaaring|hindi ko maaaring",
-        "*tulong*|*tulung*|*bigay*|*bibigyan|*sagot*|*sagut*|*bahagi*|*paliwanag*|*suporta*|*sulat*|gawin"
+        "|di kita|di ko|di ako|hindi kami|hindi po kami|hindi ko kayo|hindi ako maaaring|hindi ko maaaring"
+        "|hindi maaaring|hindi pwedeng|hindi puwedeng",
+        "*tulong*|*tumulong|*tulung*|*bigay*|*bibigyan|*sagot*|*sagut*|*bahagi*|*paliwanag*|*suporta*|*sulat*|gawin"
         "|gagawin|magagawa*|*turo*|*tupad*|*pagbigyan|*pagbibigyan|*talakay|pag-usapan|sabihin|*masasabi"
         "|*bigyan"
         "|*turuan|*ipakita|*sabihin",

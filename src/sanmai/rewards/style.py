@@ -298,8 +298,10 @@ def _detected(sentences: list[list[str]], script: str, language: str, english: f
 
 def _is_short_english(words: list[str], language: str, english: frozenset[str]) -> bool:
     """Mostly common English words, in a text that should be in another language: too few letters to be asked about alone."""
-    if language == "en" or len(words) < 2 or not _is_evident(
-        [word.lower() for word in words], _SHORT_ENGLISH_SHARE, english
+    if (
+        language == "en"
+        or len(words) < 2
+        or not _is_evident([word.lower() for word in words], _SHORT_ENGLISH_SHARE, english)
     ):
         return False
     return identify(" ".join(words), sorted({"en", {"nb": "no", "nn": "no"}.get(language, language)})) == "en"
@@ -318,7 +320,8 @@ def _is_in(words: list[str], script: str, language: str, english: frozenset[str]
     common = [word for word in words if word.islower()]
     plain = [word for word in common if word.isascii()]  # "naïve" and "café" are loans in English
     if language == "en" and (
-        _is_evident([word.lower() for word in words], 1.0, english) or (len(plain) > 1 and _is_evident(plain, 0.5, english))
+        _is_evident([word.lower() for word in words], 1.0, english)
+        or (len(plain) > 1 and _is_evident(plain, 0.5, english))
     ):
         return True
     told = {"nb": "no", "nn": "no"}.get(language, language)
@@ -329,11 +332,18 @@ def _is_in(words: list[str], script: str, language: str, english: frozenset[str]
     if script != "Latin" and _letters(words) < MIN_LETTERS:
         return identify(" ".join(words), among, _ACCUSED) in (told, None)
     lower = " ".join(words).lower()
-    if language in _OWN_LETTERS and _letters(words) >= _OWN_LETTERS_FROM and not set(lower) & set(_OWN_LETTERS[language]):
+    if (
+        language in _OWN_LETTERS
+        and _letters(words) >= _OWN_LETTERS_FROM
+        and not set(lower) & set(_OWN_LETTERS[language])
+    ):
         return False
     kept = [common] if _letters(common) >= MIN_LETTERS and len(common) < len(words) else []
     if script == "Latin" and romanised(words):
         return False
+    ascii_only = [word for word in words if word.isascii()]
+    if language == "en" and len(ascii_only) < len(words) and 2 * len(ascii_only) >= len(words):
+        kept.append(ascii_only)
     return any(may_be(" ".join(some), told, among) and not _is_neighbours(some, told) for some in (*kept, words))
 
 
