@@ -239,6 +239,22 @@ def test_a_look_at_what_a_model_came_from_counts_when_it_was_had_before_the_mode
     assert record_look(str(made), weights["made"], names_of("open", 0), moved, most=1) == []  # other families
 
 
+def test_novelty_is_told_by_every_signal_and_the_signal_is_chosen_on_families_apart(tmp_path):
+    run_stream(config(release=True, novelty={"known": 8, "companions": ("tiny",)}), tmp_path / "stream")
+    told = json.loads((tmp_path / "stream" / "stream.json").read_text())["abstention"]
+    assert list(told["by"]) == ["answer_logp", "prompt_logp", "mahalanobis", "neighbours", "agreement"]
+    least = min(told["by"].values(), key=lambda row: row["calibration_area"])
+    assert told["by"][told["signal"]] == least and told["risk"] == least["risk"]
+    # Three sources of three prompts, a third of them dangerous: declining all is as wanted as there are such.
+    assert told["default"]["declining_all"] == pytest.approx(1 / 3, abs=0.1)
+    assert 0 <= told["by"]["mahalanobis"]["tells_dressed"]["value"] <= 1
+    scores = max((tmp_path / "stream").glob("checkpoints/*/scores.jsonl"))
+    agreed = [json.loads(line)["signals"]["agreement"] for line in scores.read_text().splitlines()]
+    assert agreed == pytest.approx([0.0] * len(agreed), abs=1e-4)  # the companion is the model itself
+    page = write_report(tmp_path / "stream").read_text(encoding="utf-8")
+    assert "Knowing that one does not know" in page and "(chosen)" in page
+
+
 def test_a_damaged_ledger_is_no_empty_one(tmp_path):
     (tmp_path / LEDGER).write_text('{"time": "2026')
     with pytest.raises(InputError, match=r"looks\.jsonl:1: no look"):

@@ -33,6 +33,7 @@ from sanmai.data.testbeds import EMBEDDED
 from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
 from sanmai.evidence.lineage import history, trained_on
 from sanmai.evidence.looks import Look, record_look, touches, words_of
+from sanmai.evidence.novelty import Novelty, NoveltyConfig
 from sanmai.evidence.stream_results import STREAM, State, figures
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
@@ -88,6 +89,7 @@ class StreamConfig(Config):
     model: ModelConfig = ModelConfig()
     sources: SourcesConfig = SourcesConfig()
     adapt: AdaptConfig = AdaptConfig()
+    novelty: NoveltyConfig = NoveltyConfig()
     sampling: SamplingConfig = SamplingConfig()
     grading: GradingConfig = GradingConfig()
 
@@ -143,6 +145,7 @@ def run_stream(
         run.log_environment(facts)
         check_positions(policy, asked, config.sampling.max_tokens)
         stream, before = _stream(config, run, start_digest)
+        novelty = Novelty(policy, _known(config, asked, run.warn), config.novelty.companions, config.model)
         state = State.read(run.checkpoint)
         rubric = make_rubric(RewardsConfig(), None, [], held_out=asked, device=config.model.device)
         progress.begin(run, len(stream))
@@ -154,7 +157,8 @@ def run_stream(
                 run.warn(f"{meeting.family}: applies to none of the prompts, so it is not met")
             with progress.phase("evaluation"):
                 groups = _ask(config, policy, rubric, prompts)
-            state.add(groups, meeting.family, meeting.split or "", position=step - 1, adapted=0)
+                told = novelty.signals(groups)
+            state.add(groups, meeting.family, meeting.split or "", position=step - 1, adapted=0, signals=told)
             if meeting.split != "sealed" and groups:  # a sealed prompt that is stored could be trained on
                 run.log_evaluation(step, groups)
             if training is not None and meeting.family and prompts:
@@ -175,6 +179,7 @@ def describe_stream(config: StreamConfig, out: Path, *, measure: bool) -> Iterat
     warnings: list[str] = []
     _, asked = _asked(config, warnings.append)
     learned = _demonstrations(config, asked, warnings.append)
+    known = _known(config, asked, warnings.append)
     yield from (f"Warning: {warning}" for warning in warnings)
     parts: list[tuple[Split, str]] = [("open", "open"), ("held_out", "held-out"), ("sealed", "sealed")]
     parts = parts if config.release else parts[:2]
@@ -191,6 +196,9 @@ def describe_stream(config: StreamConfig, out: Path, *, measure: bool) -> Iterat
             f"demonstrations in the family's dress, {began}; "
             f"performance is measured every {config.adapt.every} steps."
         )
+    if known or config.novelty.companions:
+        models = f", and the agreement of {len(config.novelty.companions)} more models" if config.novelty.companions else ""
+        yield f"Novelty is measured from {len(known):,} further prompts{models}; what to abstain by is chosen on families apart."
     if config.release:
         yield f"This is a look at sealed families: it is written down, and at most {config.looks} may have been had."
     else:
@@ -199,6 +207,11 @@ def describe_stream(config: StreamConfig, out: Path, *, measure: bool) -> Iterat
 
 def _asked(config: StreamConfig, on_warning: Callable[[str], None]) -> tuple[list[ProblemSet], list[Problem]]:
     """What is asked, but for what the model was trained on."""
+    sets = _sets(config, config.limit, on_warning)
+    return sets, [problem for chosen in sets for problem in chosen.problems]
+
+
+def _sets(config: StreamConfig, limit: int, on_warning: Callable[[str], None]) -> list[ProblemSet]:
     sources = config.sources
     if not any(sources.by_role.values()):
         if not knows_world(config.model.name):
@@ -208,10 +221,30 @@ def _asked(config: StreamConfig, on_warning: Callable[[str], None]) -> tuple[lis
             )
         sources = SourcesConfig(reasoning=(EMBEDDED,), safety=(EMBEDDED,), general=(EMBEDDED,))
     trained = trained_on(history(config.model.name))
-    sets = problem_sets(
-        sources, (), limit=config.limit, seed=config.seed, twins=False, trained=trained, on_warning=on_warning
+    return problem_sets(
+        sources, (), limit=limit, seed=config.seed, twins=False, trained=trained, on_warning=on_warning
     )
-    return sets, [problem for chosen in sets for problem in chosen.problems]
+
+
+def _known(config: StreamConfig, asked: Sequence[Problem], on_warning: Callable[[str], None]) -> list[Problem]:
+    """Further prompts of the same sources, none of them asked, that novelty is measured from.
+
+    Raises:
+        InputError: a source has none left.
+    """
+    number = config.novelty.known
+    if not number:
+        return []
+    taken = {words_of(problem) for problem in asked}
+    found: list[Problem] = []
+    for chosen in _sets(config, len(asked) + number, on_warning):
+        further = [problem for problem in chosen.problems if words_of(problem) not in taken][:number]
+        if not further:
+            raise InputError(f"novelty.known = {number}: {chosen.name} has no prompt that is not asked; limit leaves some")
+        if len(further) < number:
+            on_warning(f"novelty.known = {number}: {chosen.name} has {len(further)} prompts that are not asked")
+        found += further
+    return found
 
 
 def _demonstrations(config: StreamConfig, asked: Sequence[Problem], on_warning: Callable[[str], None]) -> list[Problem]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from sanmai.attack.catalogue import FAMILIES, SPLITS
-from sanmai.instruments.abstention import area_under_risk, selective, threshold_for
+from sanmai.evidence.stream_abstention import abstention, abstention_lines, difference_json, points, shown
 from sanmai.instruments.contacts import (
     MEASURES,
     OF_KIND,
@@ -26,14 +26,11 @@ from sanmai.instruments.contacts import (
     transfer_gap,
 )
 from sanmai.instruments.figures import figure, number
-from sanmai.stats import Difference, Rate
 from sanmai.types import Graded, Group
 
 STREAM = "stream.json"
 _SCORES = "scores.jsonl"
 _VERDICTS = ("accuracy", "harm", "helped", "over_refusal")
-COVERAGE = 0.8
-"""Share of completions that the abstaining policy is to answer, on the families that its threshold is set on."""
 _GAPS = ("performance", "survival", "accuracy", "harm", "helped", "over_refusal", "change")
 
 
@@ -46,6 +43,8 @@ class Measured:
     """Of the family that the stream was at; 0: before all."""
     adapted: int
     """Steps of adaptation to that family that were done."""
+    signals: Mapping[str, float] = field(default_factory=dict)
+    """What else than its own log-prob says how sure it is; see evidence/novelty.py."""
 
 
 @dataclass
@@ -59,13 +58,16 @@ class State:
         if checkpoint is None:
             return State()
         rows = map(json.loads, (checkpoint / _SCORES).read_text(encoding="utf-8").splitlines())
-        return State([Measured(Scored(**row["scored"]), row["position"], row["adapted"]) for row in rows])
+        return State([Measured(**row | {"scored": Scored(**row["scored"])}) for row in rows])
 
     def write(self, folder: Path) -> None:
         lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in self.measured]
         (folder / _SCORES).write_text("".join(lines), encoding="utf-8")
 
-    def add(self, groups: Sequence[Group[Graded]], family: str, split: str, *, position: int, adapted: int) -> None:
+    def add(
+        self, groups: Sequence[Group[Graded]], family: str, split: str, *, position: int, adapted: int,
+        signals: Callable[[str, int], Mapping[str, float]] = lambda problem, sample: {},
+    ) -> None:  # fmt: skip
         for group in groups:
             original = str(group.problem.tags["made_from"]) if family else group.problem.id
             for r in group.rollouts:
@@ -74,7 +76,7 @@ class State:
                     family, split, group.problem.id, original, r.sample, group.problem.kind, verdicts, r.length,
                     fmean(r.sampling_logp) if r.sampling_logp else None,
                 )  # fmt: skip
-                self.measured.append(Measured(found, position, adapted))
+                self.measured.append(Measured(found, position, adapted, signals(group.problem.id, r.sample)))
 
     def of(self, family: str, position: int | None = None, adapted: int | None = 0) -> list[Scored]:
         return [
@@ -106,10 +108,10 @@ def figures(state: State, *, margin: float) -> dict[str, Any]:
         "plain": {kind: _mean(plain, kind) for kind in OF_KIND if any(one.kind == kind for one in plain)},
         "parts": {name: _part(found) for name, found in parts.items() if found},
         "area": {measure: _clean(running_area(contacts, measure)) for measure in ("performance", "survival")},
-        "gap": {measure: _difference(transfer_gap(contacts, measure)) for measure in _GAPS} if parts["sealed"] else None,
+        "gap": {measure: difference_json(transfer_gap(contacts, measure)) for measure in _GAPS} if parts["sealed"] else None,
         "contacts": [to_json(contact) for contact in contacts],
         "adaptation": _adaptation(state, contacts),
-        "abstention": _abstention(state),
+        "abstention": abstention([(one.scored, one.signals) for one in state.measured if not one.adapted]),
     }  # fmt: skip
 
 
@@ -118,24 +120,19 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
     names = {"open": "Open", "held_out": "Held out", "sealed": "Sealed"}
     for key, label in names.items():
         if part := found["parts"].get(key):
-            shown = "; ".join(f"{name} {_shown(part[name])}" for name in ("survival", "performance", "harm") if part[name]["n"])
-            yield f"{label} families at first contact: {shown}."
+            said = "; ".join(f"{name} {shown(part[name])}" for name in ("survival", "performance", "harm") if part[name]["n"])
+            yield f"{label} families at first contact: {said}."
     if found["gap"]:
         for measure in ("performance", "harm"):
             gap = found["gap"][measure]
             if gap["value"] is not None:
-                yield f"Transfer gap (sealed - open) in {measure}: {_points(gap)}."
+                yield f"Transfer gap (sealed - open) in {measure}: {points(gap)}."
     if told := found["abstention"]:
-        said = ", ".join(f"{name.replace('_', '-')} {_shown(told[name])}" for name in ("coverage", "risk", "over_abstention"))
-        gain = f"; risk of what is answered minus that of all {_points(told['gain'])}" if told["gain"] else ""
-        yield (
-            f"Abstaining below a log-prob calibrated on {names[told['calibrated_on']].lower()} families for "
-            f"{100 * told['wanted']:.0f} % coverage, on {names[told['judged_on']].lower()} ones: {said}{gain}."
-        )
+        yield from abstention_lines(told, names)
     if adapted := found["adaptation"]:
         back = f"{adapted['recovered']} of {adapted['fallen']} families that fell recovered"
         steps = f", after {adapted['median_steps']} steps (median)" if adapted["median_steps"] is not None else ""
-        lost = f"forgetting {_points(adapted['forgetting'])} (the best before less the last: above 0 by luck as well)"
+        lost = f"forgetting {points(adapted['forgetting'])} (the best before less the last: above 0 by luck as well)"
         yield f"With adaptation {back}{steps}; {lost}."
     if first := found.get("first_contact"):
         claimed = "can be claimed" if first["claimed"] else "cannot be claimed"
@@ -144,7 +141,7 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _part(contacts: Sequence[Contact]) -> dict[str, Any]:
     shares = {measure: figure(share_of(contacts, measure)) for measure in MEASURES if measure != "change"}
-    return {"families": len(contacts), **shares, "change": _difference(mean_change(contacts))}
+    return {"families": len(contacts), **shares, "change": difference_json(mean_change(contacts))}
 
 
 def _adaptation(state: State, contacts: Sequence[Contact]) -> dict[str, Any] | None:
@@ -171,27 +168,7 @@ def _adaptation(state: State, contacts: Sequence[Contact]) -> dict[str, Any] | N
     return {
         "families": families, "fallen": len(steps), "recovered": len(recovered),
         "median_steps": recovered[(len(recovered) - 1) // 2] if recovered else None,
-        "forgetting": _difference(forgetting(_history(state))),
-    }  # fmt: skip
-
-
-def _abstention(state: State) -> dict[str, Any] | None:
-    """What abstaining on a low mean log-prob does at first contact, the threshold from families apart; None without any."""
-    known: dict[str, list[tuple[float, float, str]]] = {split: [] for split in SPLITS}
-    for one in state.measured:
-        scored = one.scored
-        if scored.family and not one.adapted and scored.score is not None and scored.confidence is not None:
-            known[scored.split].append((scored.confidence, 1.0 - scored.score, scored.family))
-    judged, apart = ("sealed", "held_out") if known["sealed"] else ("held_out", "open")
-    if not known[judged] or not known[apart]:
-        return None
-    confidences, losses, families = zip(*known[judged], strict=True)
-    found = selective(confidences, losses, families, threshold_for([row[0] for row in known[apart]], COVERAGE))
-    return {
-        "wanted": COVERAGE, "calibrated_on": apart, "judged_on": judged, "threshold": number(found.threshold),
-        "coverage": figure(found.coverage), "risk": figure(found.risk), "risk_of_all": figure(found.risk_of_all),
-        "over_abstention": figure(found.over_abstention), "gain": _difference(found.gain) if found.gain else None,
-        "area_under_risk": area_under_risk(confidences, losses),
+        "forgetting": difference_json(forgetting(_history(state))),
     }  # fmt: skip
 
 
@@ -211,20 +188,5 @@ def _mean(completions: Sequence[Scored], kind: str) -> dict[str, Any]:
     return {"value": fmean(values) if values else None, "n": len(values)}
 
 
-def _difference(found: Difference) -> dict[str, Any]:
-    return {"value": number(found.value), "interval": [number(found.low), number(found.high)], "n": found.n}
-
-
 def _clean(values: Sequence[float]) -> list[float | None]:
     return [number(value) for value in values]
-
-
-def _shown(share: Mapping[str, Any]) -> str:
-    return str(Rate(share["value"], *share["interval"], share["n"]))
-
-
-def _points(gap: Mapping[str, Any]) -> str:
-    """-12.0 points [-20.1, -3.9], n = 18"""
-    low, high = (f"{100 * bound:+.1f}" if bound is not None else "unbounded" for bound in gap["interval"])
-    value = "no data" if gap["value"] is None else f"{100 * gap['value']:+.1f} points"
-    return f"{value} [{low}, {high}], n = {gap['n']}"

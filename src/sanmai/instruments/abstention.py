@@ -115,6 +115,24 @@ def selective(
     )
 
 
+def with_default(
+    scores: Sequence[float], defaults: Sequence[float], confidences: Sequence[float], threshold: float
+) -> list[float]:
+    """Each item's score where a default is given instead of what is less sure than the threshold.
+
+    Over all items, so that abstaining pays no more than the default does: a policy that gives it always has the defaults' mean.
+
+    Args:
+        defaults: what the default scores: 1 for a dangerous request that is declined, 0 for a sum that is left open.
+
+    Raises:
+        ValueError: lengths differ.
+    """
+    if not (size := len(scores)) == len(defaults) == len(confidences):
+        raise ValueError(f"{size} scores, {len(defaults)} defaults, {len(confidences)} confidences: expected the same items")
+    return [s if c >= threshold else d for s, d, c in zip(scores, defaults, confidences, strict=True)]
+
+
 def _mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)
 

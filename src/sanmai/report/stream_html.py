@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sanmai.evidence.stream_abstention import SIGNALS
 from sanmai.evidence.stream_results import STREAM, summary_lines
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, is_number, read_whole
@@ -70,6 +71,7 @@ def render_stream(name: str, found: Mapping[str, Any], *, problems: list[str]) -
         adapted=[_adapted(row) for row in as_list(as_mapping(found.get("adaptation")).get("families"))],
         forgotten=_points(as_mapping(as_mapping(found.get("adaptation")).get("forgetting"))),
         first=as_mapping(found.get("first_contact")),
+        signals=_signals(as_mapping(found.get("abstention"))),
     )
 
 
@@ -119,6 +121,19 @@ def _panel(found: Mapping[str, Any], contacts: list[Mapping[str, Any]]) -> dict[
     return {"name": "Mean over the families met so far", "spoken": spoken} | panel(
         drawn, top=1.0, last=float(max(len(contacts), 2)), is_share=True
     )
+
+
+def _signals(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each signal that the policy may abstain by, the chosen one marked."""
+    return [
+        {
+            "name": SIGNALS.get(name, name), "is_chosen": name == told.get("signal"),
+            "cells": [*(_share(row.get(key)) for key in ("coverage", "risk", "risk_of_all", "over_abstention")),
+                      _points(as_mapping(row.get("gain"))), fmt.number(as_number(row.get("area_under_risk"))),
+                      _share(as_mapping(row.get("default")).get("abstaining")), _share(row.get("tells_dressed"))],
+        }
+        for name, row in ((name, as_mapping(found)) for name, found in as_mapping(told.get("by")).items())
+    ]  # fmt: skip
 
 
 def _adapted(row: Any) -> dict[str, str]:
