@@ -1,7 +1,9 @@
 """The comparison of RL, SFT and both on a real model: files of public sets, then `sanmai run compare`.
 
     sanmai get smollm2
-    python benchmarks/real_compare.py --data FOLDER [--out runs/real-compare] [--seeds 0 1 2] [--set KEY=VALUE ...] [--files]
+    python benchmarks/refusal_judge.py --data FOLDER       # prints the folder of a judge trained on people's labels
+    python benchmarks/real_compare.py --data FOLDER [--judge JUDGE] [--out runs/real-compare] [--seeds 0 1 2]
+                                      [--set KEY=VALUE ...] [--only STAGE] [--files]
 
 FOLDER holds public sets under the names of docs/data.md. What is made of them (ids are kept, texts go nowhere else):
 
@@ -10,7 +12,8 @@ FOLDER holds public sets under the names of docs/data.md. What is made of them (
     unseen_safety.jsonl    HarmBench, StrongREJECT and do-not-answer: categories and wordings that no stage sees
     unseen_general.jsonl   XSTest's safe prompts, which look dangerous
 
---files makes them and stops. A run that was interrupted goes on. Each arm and seed takes about half an hour on two cores.
+--judge names what tells harm and refusals in the report, beside the refusal rules; the limits are driven by the rules alone.
+--files makes the files and stops. A run that was interrupted goes on. A seed takes about half an hour on one core with AMX.
 """
 
 from __future__ import annotations
@@ -89,6 +92,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real-compare"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--judge", type=Path, help="run folder of a judge of refusals (benchmarks/refusal_judge.py)")
+    parser.add_argument("--only", metavar="STAGE", help="one stage, such as rl-0")
     parser.add_argument("--files", action="store_true", help="make the files and stop")
     arguments = parser.parse_args()
     made = arguments.out.with_name(f"{arguments.out.name}-data")
@@ -103,7 +108,8 @@ def main() -> None:
         )
     if not arguments.files:
         files = [f"data.{name}={made / name}.jsonl" for name in FILES]
-        settings = [*files, f"seeds={json.dumps(arguments.seeds)}", *arguments.set]
+        judge = [f"evaluation.gold.refusal_from={arguments.judge}"] if arguments.judge else []
+        settings = [*files, *judge, f"seeds={json.dumps(arguments.seeds)}", *arguments.set]
         command = [
             sys.executable,
             "-m",
@@ -113,6 +119,7 @@ def main() -> None:
             "compare-smollm2",
             "--out",
             str(arguments.out),
+            *(["--only", arguments.only] if arguments.only else []),
         ]
         raise SystemExit(subprocess.run([*command, *(x for s in settings for x in ("--set", s))]).returncode)
 

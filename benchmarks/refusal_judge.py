@@ -167,7 +167,7 @@ def main() -> None:
     for seed in args.seeds:
         began = time.monotonic()
         folder = trained(training, list(measured.values())[-1], args, seed)
-        print(f"\nseed {seed}, {time.monotonic() - began:.0f} s:\n", flush=True)
+        print(f"\nseed {seed}, {time.monotonic() - began:.0f} s, {folder}:\n", flush=True)
         for line in table(folder, measured):
             print(line, flush=True)
 

@@ -8,6 +8,8 @@ from sanmai.learn.constraints import ConstraintsConfig
 from sanmai.pipelines.compare import CompareConfig, _stages, run_compare
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.gather import GatherConfig, gathered
+from sanmai.report.comparison import load_comparison
+from sanmai.report.comparison_text import budget_sentence
 from sanmai.types import InputError
 
 FAST = {
@@ -34,6 +36,18 @@ def test_every_arm_of_equal_budget_may_process_as_many_tokens():
     scored = {stage.tags["arm"] for stage in stages.values() if stage.recipe == "evaluate"}
     assert scored == {"base", "rl", "sft", "sft_long", "sequence", "hybrid", "constrained"}
     assert len({json.dumps(s.config.problems.model_dump()) for s in stages.values() if s.recipe == "evaluate"}) == 1
+
+
+def test_a_budget_of_operations_takes_the_place_of_tokens_and_rl_may_start_where_the_hybrids_do():
+    stages = stages_of(seeds=[3], operations=1e12, rl_from="sft", arms=["rl", "sft_long", "hybrid"], sft_share=0.1)
+    assert [name for name, stage in stages.items() if stage.recipe == "sft"] == ["sft-3", "sft_long-3"]
+    assert stages["rl-3"].config.model.name == stages["hybrid-3"].config.model.name == "@sft-3"
+    for names in (["sft", "rl"], ["sft_long"], ["sft", "hybrid"]):
+        assert sum(stages[f"{name}-3"].config.operation_budget for name in names) == pytest.approx(1e12)
+        assert all(stages[f"{name}-3"].config.token_budget is None for name in names)
+    assert "score_sft-3" not in stages  # the start of others is scored where it is an arm of its own
+    with pytest.raises(InputError, match="tokens"):
+        stages_of(operations=1e12, tokens=5)
 
 
 def test_the_second_half_of_the_sequence_sees_other_prompts_than_the_first():
@@ -75,6 +89,18 @@ def test_a_comparison_of_two_arms_runs_and_goes_on_where_it_was(tmp_path):
     (constrained,) = (stage for stage in graph if stage["name"] == "constrained-0")
     lines = [json.loads(x) for x in (tmp_path / "run" / constrained["folder"] / "metrics.jsonl").read_text().splitlines()]
     assert "probe/harm" in lines[1] and "multiplier/harm" in lines[1] and "tokens/probe" in lines[1]
+
+
+def test_arms_of_a_budget_of_operations_use_as_many_and_the_report_says_so(tmp_path):
+    config = resolve(find_recipe("compare"), values={**{k: v for k, v in FAST.items() if k != "tokens"}, "operations": 4e11,
+                                                     "arms": ["sft", "sft_long", "constrained"]})  # fmt: skip
+    run_compare(config, tmp_path / "run")
+    found = load_comparison(tmp_path / "run")
+    assert found.budget.is_by_flops and found.budget.exempt == {"sft": pytest.approx(0.2)}
+    for arm in ("sft_long", "constrained"):
+        assert found.spent[arm]["0"].flops == pytest.approx(4e11, rel=0.2)
+        assert not found.spent[arm]["0"].is_estimated
+    assert "operations of an arm" in budget_sentence(found)
 
 
 def rows(kind: str, count: int) -> str:

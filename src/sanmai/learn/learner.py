@@ -18,6 +18,7 @@ from sanmai.learn.entropy import AdaptiveEntropy
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.multipliers import Multipliers
 from sanmai.learn.step_rollouts import Written
+from sanmai.policies.text.flops import arithmetic_of, batch_flops
 from sanmai.rollout.credit import minibatches, trained_rollouts, with_advantages
 from sanmai.train.components import LossConfig, rl_components, with_proximal_logp
 from sanmai.train.runs import Run
@@ -179,11 +180,14 @@ class Learner:
         auxiliary_weight += self._constraints.weight("auxiliary_sft") if self._constraints is not None else 0.0
         parts = minibatches(batch, self._num_updates, shuffle=np.random.default_rng([self._seed, step]))
         log_ratios: list[float | None] = [None] * len(rollouts)
-        found, auxiliary_tokens = [], 0
+        found, auxiliary_tokens, auxiliary_flops = [], 0, 0.0
+        arithmetic, _ = arithmetic_of(self._state.policy.model) if demonstrations is not None else (None, "")
         for k, (rows, part) in enumerate(parts, start=(step - 1) * self._num_updates + 1):
             shown = demonstrations.part(auxiliary_weight, seed=self._seed, update=k) if demonstrations is not None else None
             result = self._one(part, [rollouts[row] for row in rows], components, shown, lr, step)
-            auxiliary_tokens += int(shown.batch.mask_BT.sum()) if shown is not None else 0
+            if shown is not None:
+                auxiliary_tokens += int(shown.batch.mask_BT.sum())
+                auxiliary_flops += batch_flops(arithmetic, shown.batch) if arithmetic is not None else 0.0
             for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
                 log_ratios[row] = log_ratio
             found.append(result.metrics)
@@ -191,6 +195,7 @@ class Learner:
         metrics = {name: float(np.mean([m[name] for m in found if name in m])) for name in names}
         if self._auxiliary_sft is not None:
             metrics |= {"auxiliary_sft/weight": auxiliary_weight, "tokens/auxiliary_sft": float(auxiliary_tokens)}
+            metrics |= {"flops/auxiliary_sft": auxiliary_flops} if auxiliary_flops else {}
         return metrics | {"policy/logp_mismatch_max": found[0]["policy/logp_mismatch_max"]}, log_ratios
 
     def _one(

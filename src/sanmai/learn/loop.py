@@ -39,6 +39,7 @@ def train_steps(
     for step in run.steps(num_steps, progress.interrupting):
         with progress.phase("training"):
             metrics = update(step)
+            flops = operations_of(metrics)
         if is_due(step, num_steps):
             metrics |= measure(step)
         with progress.phase("saving"):
@@ -46,5 +47,10 @@ def train_steps(
             if run.commits(step, num_steps, checkpoints):
                 before_save()
                 run.save(step, state.save, checkpoints)
-        progress.step(step, metrics)
+        progress.step(step, metrics, flops)
     progress.end(run)
+
+
+def operations_of(metrics: Metrics) -> dict[str, float]:
+    """What an update says of its operations, `flops/PHASE`, taken out of its metrics: they are events, and no metric."""
+    return {name.removeprefix("flops/"): metrics.pop(name) for name in [*metrics] if name.startswith("flops/")}

@@ -9,6 +9,7 @@ from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
+from sanmai.policies.text.flops import arithmetic_of, batch_flops
 from sanmai.policies.text.pack import Example, pack
 from sanmai.train.components import sft_component
 from sanmai.train.runs import CheckpointsConfig, Run
@@ -67,4 +68,6 @@ def _update(
             run, step, error, state.policy, batch, shows="rows", loss=None, temperature=1.0, max_tokens=1,
         ) from None
     del result.metrics["policy/logp_mismatch_max"]  # demonstrations were not sampled
-    return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
+    arithmetic, _ = arithmetic_of(state.policy.model)
+    operations = {} if arithmetic is None else {"flops/training": batch_flops(arithmetic, batch)}
+    return result.metrics | {"tokens/trained": float(batch.mask_BT.sum()), **operations}

@@ -1,13 +1,16 @@
 """RL alone, SFT alone, both in sequence, both at once, both at once under constraints: at equal cost, on one set of problems.
 
     base --RL--> rl                                        rewards that a practitioner would write, and that can be hacked
+                                                           (with rl_from = "sft": sft --RL--> rl)
     base --SFT--> sft                                      a few demonstrations, until they are learned
     base --SFT--> sft_long                                 the same demonstrations for the whole budget
     base --SFT--> --RL--> --SFT--> --RL--> sequence
     sft  --RL + w SFT--> hybrid                            one update, summed components, fixed weights
     sft  --RL + (w + multiplier) SFT--> constrained        the multiplier is driven by harm on a probe set (learn/constraints.py)
 
-An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed. Every stage of an arm has its share.
+An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed; or, with `operations`, compute so many
+floating point operations in these, prompts and backward passes counted (policies/text/flops.py). Where prompts are longer than
+answers, tokens flatter SFT: it trains on short answers behind long prompts. Every stage of an arm has its share.
 The analysis that this answers (arXiv:2501.17030) says that RL and SFT together are needed, and has no experiment.
 """
 
@@ -54,6 +57,11 @@ class CompareConfig(Config):
     """Which ways to compare; see the top of pipelines/compare.py."""
     tokens: int = Field(900_000, ge=1)
     """What each arm may process: completion tokens sampled, trained on, demonstrated and probed."""
+    operations: float | None = Field(None, gt=0)
+    """In place of tokens: the floating point operations that each arm may compute. None: tokens count."""
+    rl_from: Literal["base", "sft"] = "base"
+    """Where RL alone starts: at the base, or, as the hybrids do, at the short SFT, which then counts to its budget. A base that
+    refuses nothing cannot show what RL does to refusals."""
     sft_share: float = Field(0.01, gt=0, lt=0.5)
     """Share of them that a short SFT stage takes."""
     model: ModelConfig = ModelConfig()
@@ -75,6 +83,8 @@ class CompareConfig(Config):
 
     completed_later = frozenset({"problems"})
     only_with = (
+        OnlyWith("no operations", lambda c: c.operations is None, "tokens"),
+        OnlyWith('arms with "rl"', lambda c: "rl" in c.arms, "rl_from"),
         OnlyWith('arms with "hybrid" or "constrained"', lambda c: {"hybrid", "constrained"} & set(c.arms),
                  "auxiliary_sft_weight", "auxiliary_sft_demonstrations"),
     )
@@ -98,7 +108,7 @@ class CompareConfig(Config):
             raise ValueError("constraints: the arm `constrained` has no limit")
         if self.constraints.probe not in (None, _PROBE):
             raise ValueError("constraints.probe is given by the comparison: leave it out")
-        given = (*GIVEN, "token_budget", "auxiliary_sft", "constraints")
+        given = (*GIVEN, "token_budget", "operation_budget", "auxiliary_sft", "constraints")
         refuse_given(self, dict.fromkeys(("rl", "sft", "evaluation"), given), "the comparison")
         return self
 
@@ -129,10 +139,14 @@ class _SeedStages:
         yield Stage(self.name("data"), "gather", data, "prompts, demonstrations, held-out problems, probe")
         yield self.score("base", self.base, "the base")
         share = self.config.sft_share
-        needs_sft = {"sft", "hybrid", "constrained"} & set(self.config.arms)
+        needs_sft = ({"sft", "hybrid", "constrained"} | ({"rl"} if self.config.rl_from == "sft" else set())) & set(self.config.arms)
         for arm in self.config.arms:
+            if needs_sft and arm in needs_sft:
+                yield self.sft("sft", self.base, share, ARMS["sft"])
+                needs_sft = set()
             if arm == "rl":
-                yield self.rl("rl", self.base, 1.0, ARMS["rl"])
+                is_first = self.config.rl_from == "base"
+                yield self.rl("rl", self.base if is_first else self.at("sft"), 1.0 if is_first else 1.0 - share, ARMS["rl"])
             elif arm == "sft_long":
                 yield self.sft("sft_long", self.base, 1.0, ARMS["sft_long"])
             elif arm == "sequence":
@@ -141,10 +155,7 @@ class _SeedStages:
                 again = {"seed": self.seed + _SECOND}  # other prompts and samples than the first time
                 yield self.sft("sequence3", self.at("sequence2"), share, "in sequence, 3 of 4: SFT", **again)
                 yield self.rl("sequence", self.at("sequence3"), 0.5 - share, "in sequence, 4 of 4: RL", **again)
-            elif needs_sft:
-                yield self.sft("sft", self.base, share, ARMS["sft"])
-                needs_sft = set()
-            if arm == "hybrid":
+            elif arm == "hybrid":
                 yield self.rl("hybrid", self.at("sft"), 1.0 - share, ARMS[arm], auxiliary_sft=self.auxiliary_sft)
             elif arm == "constrained":
                 constraints = self.config.constraints.model_copy(update={"probe": self.at("data/probe.jsonl")})
@@ -173,15 +184,18 @@ class _SeedStages:
             max_tokens=self.config.sft.max_tokens,
         )
 
-    def tokens(self, share: float) -> int:
-        return max(round(share * self.config.tokens), 1)
+    def budget(self, share: float) -> dict[str, float]:
+        """The setting by which a stage ends that has this share of an arm's budget."""
+        if self.config.operations is not None:
+            return {"operation_budget": share * self.config.operations}
+        return {"token_budget": max(round(share * self.config.tokens), 1)}
 
     def rl(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
-        source, update = self.at("data/scenarios.jsonl"), {"token_budget": self.tokens(share), **changes}
+        source, update = self.at("data/scenarios.jsonl"), {**self.budget(share), **changes}
         return Stage(self.name(name), "zero", self.wiring.wired(self.config.rl, start, source, **update), purpose)
 
     def sft(self, name: str, start: str, share: float, purpose: str, **changes: Any) -> Stage:
-        update = {"token_budget": self.tokens(share), **changes}
+        update = {**self.budget(share), **changes}
         part = self.wiring.wired(self.config.sft, start, self.demonstrations, **update)
         return Stage(self.name(name), "sft", part, purpose)
 
@@ -197,10 +211,13 @@ def describe_compare(config: CompareConfig, out: Path, *, measure: bool) -> Iter
     titles = ", ".join(f"{arm} ({ARMS[arm]})" for arm in config.arms)
     yield f"Arms: {titles}; seeds {', '.join(map(str, config.seeds))}."
     left = [stage for stage in found.stages if found.state(stage.name) != "finished"]
-    budgets = [getattr(stage.config, "token_budget", None) or 0 for stage in left]
+    name, unit = ("token_budget", "completion tokens") if config.operations is None else ("operation_budget", "operations")
+    budgets = [getattr(stage.config, name, None) or 0 for stage in left]
+    each = config.tokens if config.operations is None else config.operations
+    show = "{:,}".format if config.operations is None else "{:.3g}".format
     yield (
         f"{len(found.stages)} stages, {len(found.stages) - len(left)} of them finished. Those left may sample and train on "
-        f"{sum(budgets):,} completion tokens ({config.tokens:,} for each arm and seed; a short SFT takes "
+        f"{show(sum(budgets))} {unit} ({show(each)} for each arm and seed; a short SFT takes "
         f"{config.sft_share:.0%} of that), evaluations of held-out problems not counted."
     )
     limits = ", ".join(

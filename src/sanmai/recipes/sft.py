@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
@@ -18,8 +19,10 @@ from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.learn.spending import refuse_two_budgets
 from sanmai.learn.supervised import fit
 from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.flops import arithmetic_of, counted, demonstration_flops
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
@@ -38,6 +41,8 @@ class SftConfig(Config):
     """Passes over the demonstrations."""
     token_budget: int | None = Field(None, ge=1)
     """In place of epochs: as many steps as train on about so many tokens of completions. None: epochs."""
+    operation_budget: float | None = Field(None, gt=0)
+    """In place of epochs: as many steps as take about so many floating point operations, prompts and backward passes counted."""
     demonstrations_per_step: int = Field(128, ge=1)
     """Demonstrations in one optimizer update."""
     max_tokens: int = Field(4096, ge=2)
@@ -55,8 +60,13 @@ class SftConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     only_with = (
-        OnlyWith("no token_budget", lambda c: c.token_budget is None, "epochs"),
+        OnlyWith("no token_budget or operation_budget", lambda c: c.token_budget is c.operation_budget is None, "epochs"),
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_two_budgets(self.token_budget, self.operation_budget)
+        return self
 
 
 def run_sft(
@@ -110,6 +120,10 @@ def run_sft(
         if config.token_budget is not None:
             mean_tokens = sum(len(completion) for _, completion, _ in kept) / len(kept)
             num_steps = max(round(config.token_budget / (per_step * mean_tokens)), 1)
+        if config.operation_budget is not None:
+            sizes = counted(*arithmetic_of(state.policy.model))
+            one_pass = demonstration_flops(sizes, [(len(prompt), len(completion)) for prompt, completion, *_ in kept])
+            num_steps = max(round(config.operation_budget / (per_step * one_pass / len(kept))), 1)
         rubric = make_rubric(
             config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
         )

@@ -30,18 +30,19 @@ from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.learner import Learner
 from sanmai.learn.length import LengthConfig
+from sanmai.learn.loop import operations_of
 from sanmai.learn.machine import peak_of
 from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.refill import RefillConfig
 from sanmai.learn.shared_judges import warn_of_shared_judges
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
-from sanmai.learn.spending import Spending
+from sanmai.learn.spending import Spending, refuse_two_budgets
 from sanmai.learn.step_credit import CreditConfig, StepCredit
 from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
 from sanmai.losses import MIRROR
 from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.flops import Arithmetic, arithmetic_of, step_flops
+from sanmai.policies.text.flops import Arithmetic, arithmetic_of, counted, probe_flops, step_flops
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
@@ -53,7 +54,7 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import OptimizerConfig
-from sanmai.types import Credited, Group, Metrics, Problem
+from sanmai.types import Credited, Graded, Group, Metrics, Problem
 
 
 class ZeroConfig(Config):
@@ -68,6 +69,9 @@ class ZeroConfig(Config):
     token_budget: int | None = Field(None, ge=1)
     """Stop after the step in which the tokens sampled and trained on, those of the auxiliary SFT loss and the probe too, reach
     this; num_steps is then the most steps. None: all steps."""
+    operation_budget: float | None = Field(None, gt=0)
+    """Stop after the step in which the floating point operations of sampling, training, the auxiliary SFT loss and the probe
+    reach this, as policies/text/flops.py counts them; evaluations are not counted. None: no such end."""
     updates_per_step: int = Field(1, ge=1)
     """Optimizer updates per step, each on an equal share of the step's rollouts."""
     model: ModelConfig = ModelConfig()
@@ -117,6 +121,7 @@ class ZeroConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         refuse_equal_samples(self.sampling.temperature, self.rollouts_per_prompt)
+        refuse_two_budgets(self.token_budget, self.operation_budget)
         if self.updates_per_step > self.prompts_per_step * self.rollouts_per_prompt:
             raise ValueError("updates_per_step is above the number of rollouts of a step")
         if self.mixture.files and self.curriculum.tracks:
@@ -213,7 +218,9 @@ def run_zero(
         ahead = cluster.closing(Ahead(run, cluster, parts.rollouts, parts.rubric, config.grading, num_steps=config.num_steps))
         state, rollouts, learner, constraints = parts.state, parts.rollouts, parts.learner, parts.constraints
         arithmetic, uncounted = arithmetic_of(state.policy.model)
-        spending = Spending(config.token_budget, state)
+        if config.operation_budget is not None:
+            counted(arithmetic, uncounted)
+        spending = Spending(config.token_budget, state, config.operation_budget)
         is_done = run.start_step >= config.num_steps or spending.is_over
         if not is_done:
             ahead.restore(state.policy, state.extra, parts.train)
@@ -228,16 +235,19 @@ def run_zero(
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
             num_steps = spending.total_steps(step, config.num_steps)
             probed: Metrics = {}
+            flops: dict[str, float] = {}
             if constraints is not None and constraints.is_due(step):
                 with progress.phase("probing"):
                     ahead.settle()
-                    probed = _probe(constraints, config, run, state, step)
+                    answers, probed = _probe(constraints, config, run, state, step)
+                    flops |= {"probing": probe_flops(arithmetic, answers)} if arithmetic is not None else {}
             with progress.phase("sampling"):
                 written, paid = rollouts.finish(ahead.write(state.policy, step), step, num_steps)
             with progress.phase("training"):
                 groups, found = learner.update(written, step, num_steps)
+                flops |= operations_of(found) | _useful_flops(arithmetic, groups, found, config.loss)
             metrics = training_metrics(groups) | written.stats.metrics() | paid | probed | found
-            last = step if spending.add(metrics) else config.num_steps
+            last = step if spending.add(metrics, flops) else config.num_steps
             if config.evaluation.is_due(step, last):
                 ahead.settle()
                 metrics |= parts.evaluator(step, state.policy)
@@ -247,7 +257,7 @@ def run_zero(
                     limits = constraints.state() if constraints else {}
                     state.extra = limits | spending.state() | rollouts.state() | learner.state() | ahead.state()
                     run.save(step, state.save, config.checkpoints)
-            progress.step(step, metrics, _useful_flops(arithmetic, groups, found, config.loss), num_steps=num_steps)
+            progress.step(step, metrics, flops, num_steps=num_steps)
             if step == last:
                 break
         if not run.interrupted and rollouts.num_waiting:
@@ -308,7 +318,7 @@ def _parts(
 def _evaluator(
     config: ZeroConfig, run: Run, held_out: Sequence[Problem], rubric: Rubric, progress: Progress
 ) -> Evaluator:
-    planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is None else None
+    planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is config.operation_budget is None else None
     looks = planned is None or planned > config.evaluation.alarm.window
     if run.start_step == 0 and looks:
         check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
@@ -369,13 +379,13 @@ def _constraints(
     return constraints
 
 
-def _probe(constraints: Constraints, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> Metrics:
+def _probe(constraints: Constraints, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> tuple[list[Group[Graded]], Metrics]:
     """What the probe shows before a step, which moves the multipliers; its rollouts are logged."""
     answers, probed = constraints.measure(
         state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading
     )
     run.log_probe(step, answers)
-    return probed
+    return answers, probed
 
 
 def _useful_flops(

@@ -35,6 +35,8 @@ class Spent:
     """Without evaluations and loading."""
     planned: float | None = None
     """The sum of the stages' token budgets."""
+    planned_flops: float | None = None
+    """The sum of their budgets of operations."""
     stages: tuple[str, ...] = ()
 
     @property
@@ -58,10 +60,12 @@ class BudgetCheck:
     flops: float | None
     """The same difference in operations, and in seconds; None where they are not on record."""
     seconds: float | None
+    is_by_flops: bool = False
+    """The budget was one of operations."""
 
     @property
     def is_equal(self) -> bool:
-        return self.difference <= TOLERANCE
+        return (self.flops if self.is_by_flops and self.flops is not None else self.difference) <= TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,12 @@ class LimitCheck:
         return None if self.measured is None else self.measured <= self.limit
 
 
-def spent_by(recipe: str, found: RunFiles, cost: Cost, planned: Any = None) -> Spent:
-    """What one stage, or a run by itself, processed."""
+def spent_by(recipe: str, found: RunFiles, cost: Cost, planned: Any = None, planned_flops: Any = None) -> Spent:
+    """What one stage, or a run by itself, processed.
+
+    Args:
+        planned, planned_flops: its budget of tokens, or of operations.
+    """
     tokens: dict[str, dict[float, float]] = {}
     for line in found.metrics:  # by step: a line that a resume wrote again counts once
         for name, value in line.items():
@@ -100,13 +108,18 @@ def spent_by(recipe: str, found: RunFiles, cost: Cost, planned: Any = None) -> S
     return Spent(
         total.get("sampled", 0.0), trained - shown, shown + total.get("auxiliary_sft", 0.0), total.get("probe", 0.0),
         fsum(training.flops.values()) if training.flops else None, bool(training.estimated or training.uncounted),
-        fsum(training.seconds.values()) if training.seconds else None, planned if is_number(planned) else None, (cost.name,),
+        fsum(training.seconds.values()) if training.seconds else None, planned if is_number(planned) else None,
+        planned_flops if is_number(planned_flops) else None, (cost.name,),
     )  # fmt: skip
 
 
 def check_budget(spent: Mapping[str, Mapping[str, Spent]]) -> BudgetCheck:
-    """The tokens that the arms processed, seed by seed; the base is no arm, and what was given less by design is set apart."""
-    planned = {arm: max((s.planned or 0.0 for s in by_seed.values()), default=0.0) for arm, by_seed in spent.items()}
+    """What the arms used up, seed by seed; the base is no arm, and what was given less by design is set apart."""
+    is_by_flops = any(s.planned_flops for by_seed in spent.values() for s in by_seed.values())
+    planned = {
+        arm: max(((s.planned_flops if is_by_flops else s.planned) or 0.0 for s in by_seed.values()), default=0.0)
+        for arm, by_seed in spent.items()
+    }
     whole = max(planned.values(), default=0.0)
     exempt = {
         arm: given / whole for arm, given in planned.items() if arm != BASE and 0 < given < (1 - TOLERANCE) * whole
@@ -126,6 +139,7 @@ def check_budget(spent: Mapping[str, Mapping[str, Spent]]) -> BudgetCheck:
         max(everything, default=0.0),
         _largest_difference(flops),
         _largest_difference(seconds),
+        is_by_flops,
     )
 
 

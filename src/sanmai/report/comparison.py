@@ -221,7 +221,10 @@ def _stages_of(pipeline: Pipeline, model: str) -> list[Stage]:
 def _spent(stages: Sequence[Stage], files: Mapping[str, RunFiles], costs: Mapping[str, Cost]) -> Spent:
     """The sum over the stages that made a model."""
     parts = [
-        spent_by(stage.recipe, files[stage.name], costs[stage.name], find(stage.config, "token_budget"))
+        spent_by(
+            stage.recipe, files[stage.name], costs[stage.name], find(stage.config, "token_budget"),
+            find(stage.config, "operation_budget"),
+        )
         for stage in stages
         if stage.name in files
     ]
@@ -233,7 +236,7 @@ def _spent(stages: Sequence[Stage], files: Mapping[str, RunFiles], costs: Mappin
     sums = {name: total(name) or 0.0 for name in ("sampled", "trained", "demonstrated", "probed")}
     return Spent(
         **sums, flops=total("flops"), is_estimated=any(part.is_estimated for part in parts), seconds=total("seconds"),
-        planned=total("planned"), stages=tuple(part.stages[0] for part in parts),
+        planned=total("planned"), planned_flops=total("planned_flops"), stages=tuple(part.stages[0] for part in parts),
     )  # fmt: skip
 
 

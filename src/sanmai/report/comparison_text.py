@@ -125,13 +125,18 @@ def budget_sentence(found: Comparison) -> str:
         return f"There are no two arms of the whole budget to compare the cost of.{less}"
     range_ = f"{fmt.number(check.low)} to {fmt.number(check.high)} tokens processed, within a seed at most"
     share = f"{fmt.percent(check.difference)} apart"
+    if check.is_by_flops and check.flops is not None:
+        range_, share = "operations of an arm, within a seed at most", f"{fmt.percent(check.flops)} apart"
     start = "Equal budgets" if check.is_equal else f"Budgets are not equal (more than {fmt.percent(TOLERANCE)} apart)"
     others = [
         f"by up to {fmt.percent(value)} in {unit}"
-        for value, unit in ((check.flops, "operations"), (check.seconds, "seconds"))
+        for value, unit in (
+            (check.difference, "tokens processed") if check.is_by_flops else (check.flops, "operations"),
+            (check.seconds, "seconds"),
+        )
         if value is not None
     ]
-    also = f" For these tokens they differ {' and '.join(others)}." if others else ""
+    also = f" For these {'operations' if check.is_by_flops else 'tokens'} they differ {' and '.join(others)}." if others else ""
     return f"{start}: {', '.join(check.arms)}: {range_} {share}.{also}{less}"
 
 

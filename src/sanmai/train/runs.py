@@ -446,7 +446,7 @@ class Run:
             self.warn(f"metrics.jsonl lacks {len(lost)} of the steps that are committed, the first {lost[0]}")
 
 
-_LENGTHS = ("num_steps", "epochs", "token_budget")
+_LENGTHS = ("num_steps", "epochs", "token_budget", "operation_budget")
 """Settings that may be raised of a run that there is; all others stay as they were."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanmai.policies.text.architectures import attention_windows
-from sanmai.types import Credited, Group
+from sanmai.types import Credited, Drawn, Group, InputError, TokenBatch
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,42 @@ def training_flops(
     return arithmetic.training(*work) + extra_forwards * arithmetic.forward(*work) + (3 + extra_forwards) * windowed
 
 
+def demonstration_flops(arithmetic: Arithmetic, lengths: Sequence[tuple[int, int]]) -> float:
+    """Operations of training on demonstrations, each with its prompt: what SFT and the auxiliary SFT loss take.
+
+    Args:
+        lengths: (prompt tokens, completion tokens) of each; the completion alone is predicted.
+    """
+    return sum(training_flops(arithmetic, prompt, [completion]) for prompt, completion in lengths)
+
+
+def batch_flops(arithmetic: Arithmetic, batch: TokenBatch) -> float:
+    """`demonstration_flops` of a packed batch whose mask is on the completions."""
+    completions = batch.mask_BT.sum(dim=1).tolist()
+    totals = batch.attention_BT.sum(dim=1).tolist()
+    return demonstration_flops(arithmetic, [(total - n, n) for total, n in zip(totals, completions, strict=True)])
+
+
+def probe_flops(arithmetic: Arithmetic, groups: Sequence[Group[Any]]) -> float:
+    """Operations of sampling groups that nothing is trained on."""
+    rollouts_of: list[tuple[Drawn, ...]] = [g.rollouts for g in groups if g.rollouts]
+    return sum(
+        sampling_flops(arithmetic, len(those[0].prompt_tokens), [len(r.completion_tokens) for r in those])
+        for those in rollouts_of
+    )
+
+
+def counted(arithmetic: Arithmetic | None, reason: str) -> Arithmetic:
+    """The sizes that a budget of operations needs.
+
+    Raises:
+        InputError: they are not known.
+    """
+    if arithmetic is None:
+        raise InputError(f"operation_budget: the operations of this model cannot be counted ({reason}); use token_budget")
+    return arithmetic
+
+
 def step_flops(
     arithmetic: Arithmetic, groups: Sequence[Group[Credited]], *, extra_forwards: int, needs_all: bool
 ) -> dict[str, float]:
@@ -136,11 +172,7 @@ def step_flops(
         extra_forwards: see `training_flops`.
         needs_all: rollouts of advantage 0 have a gradient too, by a KL or entropy term.
     """
-    sampling = sum(
-        sampling_flops(arithmetic, len(g.rollouts[0].prompt_tokens), [len(r.completion_tokens) for r in g.rollouts])
-        for g in groups
-        if g.rollouts
-    )
+    sampling = probe_flops(arithmetic, groups)
     training = 0.0
     for group in groups:
         trained = [r for r in group.rollouts if r.advantage is not None and (needs_all or r.advantage or r.cost_advantage)]
