@@ -15,6 +15,7 @@ from rollouts import drawn
 from sanmai.data.trace import parse_trace
 from sanmai.learn.constraints import Constraints, ConstraintsConfig, value_of
 from sanmai.learn.spending import Spending
+from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.gather import GatherConfig, gathered, write_problems
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.train.components import LossConfig
@@ -152,6 +153,21 @@ def test_the_steps_to_come_are_judged_by_what_a_step_took():
     assert Spending(1000, state).total_steps(4, 6) == 6 and Spending(None, state).total_steps(4, 400) == 400
     state.extra = {}
     assert Spending(1000, state).total_steps(1, 400) == 400
+
+
+def test_a_budget_of_operations_counts_every_phase_of_a_step_and_no_tokens():
+    state = TrainingState.__new__(TrainingState)
+    state.extra = {"spent_operations": torch.tensor(300)}
+    spending = Spending(None, state, 1000.0)
+    assert spending.total_steps(4, 400) == 10  # three steps took 300
+    assert not spending.add({"tokens/sampled": 10**6}, {"sampling": 200.0, "training": 300.0, "probing": 100.0})
+    assert spending.add({}, {"auxiliary_sft": 100.0}) and spending.state()["spent_operations"] == 1000
+
+
+@pytest.mark.parametrize("recipe", ["zero", "sft"])
+def test_a_run_ends_by_one_budget_alone(recipe):
+    with pytest.raises(InputError, match="token_budget and operation_budget"):
+        resolve(find_recipe(recipe), values={"token_budget": 5, "operation_budget": 5.0})
 
 
 def test_the_probe_must_be_apart_from_what_is_trained_on_and_reported(tmp_path, files):

@@ -8,9 +8,19 @@ import pytest
 
 from rollouts import drawn, paid
 from sanmai.policies.text.config import ModelConfig
-from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, step_flops, training_flops
+from sanmai.policies.text.flops import (
+    Arithmetic,
+    arithmetic_of,
+    batch_flops,
+    counted,
+    demonstration_flops,
+    sampling_flops,
+    step_flops,
+    training_flops,
+)
 from sanmai.policies.text.load import load_policy
-from sanmai.types import Credited, Group, Problem
+from sanmai.policies.text.pack import pack
+from sanmai.types import Credited, Group, InputError, Problem
 from tiny_models import random_model
 
 SMALL = Arithmetic(body=10, head=5, attention=2)
@@ -31,6 +41,17 @@ def test_training_is_three_forward_passes_and_what_is_passed_without_gradient():
     # 5 tokens, 2 of them predicted, 15 pairs: 2 x 10 x 5 + 2 x 5 x 2 + 2 x 15 = 150
     assert training_flops(SMALL, 3, [2]) == 3 * 150
     assert training_flops(SMALL, 3, [2], extra_forwards=2) == 5 * 150
+
+
+def test_each_demonstration_has_its_own_prompt_and_is_counted_alike_packed_or_not():
+    # 3 + 2 tokens: 450 as above. 1 + 1: 2 x 10 x 2 + 2 x 5 x 1 + 2 x 3 = 56, three times.
+    assert demonstration_flops(SMALL, [(3, 2), (1, 1)]) == 450 + 168
+    assert batch_flops(SMALL, pack([([1, 1, 1], [1, 1]), ([1], [1])])) == 450 + 168
+
+
+def test_a_budget_of_operations_needs_a_model_whose_operations_are_known():
+    with pytest.raises(InputError, match=r"operation_budget: .*of experts.*token_budget"):
+        counted(None, "a mixture of experts")
 
 
 def test_frozen_weights_need_no_product_for_their_gradient():

@@ -46,6 +46,17 @@ def test_equal_budget_is_checked_seed_by_seed_among_the_arms_that_were_given_all
     assert check_budget({arm: {"0": seeds["0"]} for arm, seeds in spent.items()}).is_equal
 
 
+def test_a_budget_of_operations_is_equal_by_operations_whatever_the_tokens():
+    spent = {
+        "sft": {"0": Spent(demonstrated=10.0, flops=2e10, planned_flops=2e10)},
+        "rl": {"0": Spent(500.0, 500.0, flops=1e11, planned_flops=1e11)},
+        "sft_long": {"0": Spent(demonstrated=90.0, flops=1.05e11, planned_flops=1e11)},
+    }
+    found = check_budget(spent)
+    assert found.is_by_flops and found.is_equal and found.exempt == {"sft": 0.2}
+    assert found.flops == pytest.approx(0.05 / 1.05) and found.difference == pytest.approx(0.91)
+
+
 # name, recipe, inputs, tokens of each of its two steps, its share of a budget of 1000
 STAGES: list[tuple[str, str, list[str], dict[str, float], float]] = [
     ("data", "gather", [], {}, 0), ("rl", "zero", ["data"], {"sampled": 250, "trained": 250}, 1.0),

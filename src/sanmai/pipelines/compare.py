@@ -8,9 +8,9 @@
     sft  --RL + w SFT--> hybrid                            one update, summed components, fixed weights
     sft  --RL + (w + multiplier) SFT--> constrained        the multiplier is driven by harm on a probe set (learn/constraints.py)
 
-An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed; or, with `operations`, compute so many
-floating point operations in these, prompts and backward passes counted (policies/text/flops.py). Where prompts are longer than
-answers, tokens flatter SFT: it trains on short answers behind long prompts. Every stage of an arm has its share.
+An arm may process `tokens` completion tokens: sampled, trained on, demonstrated and probed; or, with `operations`, compute so
+many floating point operations in these, prompts and backward passes counted (policies/text/flops.py). Where prompts are longer
+than answers, tokens flatter SFT: it trains on short answers behind long prompts. Every stage of an arm has its share.
 The analysis that this answers (arXiv:2501.17030) says that RL and SFT together are needed, and has no experiment.
 """
 
@@ -139,7 +139,8 @@ class _SeedStages:
         yield Stage(self.name("data"), "gather", data, "prompts, demonstrations, held-out problems, probe")
         yield self.score("base", self.base, "the base")
         share = self.config.sft_share
-        needs_sft = ({"sft", "hybrid", "constrained"} | ({"rl"} if self.config.rl_from == "sft" else set())) & set(self.config.arms)
+        after_sft = {"sft", "hybrid", "constrained", *(["rl"] if self.config.rl_from == "sft" else [])}
+        needs_sft = after_sft & set(self.config.arms)
         for arm in self.config.arms:
             if needs_sft and arm in needs_sft:
                 yield self.sft("sft", self.base, share, ARMS["sft"])

@@ -318,7 +318,8 @@ def _parts(
 def _evaluator(
     config: ZeroConfig, run: Run, held_out: Sequence[Problem], rubric: Rubric, progress: Progress
 ) -> Evaluator:
-    planned = config.evaluation.num_evaluations(config.num_steps) if config.token_budget is config.operation_budget is None else None
+    has_budget = config.token_budget is not None or config.operation_budget is not None
+    planned = None if has_budget else config.evaluation.num_evaluations(config.num_steps)
     looks = planned is None or planned > config.evaluation.alarm.window
     if run.start_step == 0 and looks:
         check_gold(config.rewards, config.evaluation.gold, held_out, run.warn)
@@ -379,7 +380,9 @@ def _constraints(
     return constraints
 
 
-def _probe(constraints: Constraints, config: ZeroConfig, run: Run, state: TrainingState, step: int) -> tuple[list[Group[Graded]], Metrics]:
+def _probe(
+    constraints: Constraints, config: ZeroConfig, run: Run, state: TrainingState, step: int
+) -> tuple[list[Group[Graded]], Metrics]:
     """What the probe shows before a step, which moves the multipliers; its rollouts are logged."""
     answers, probed = constraints.measure(
         state.policy, seed=config.seed, step=step, sampling=config.sampling, grading=config.grading

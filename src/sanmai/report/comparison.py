@@ -20,6 +20,7 @@ from sanmai.report.curves import limits_of
 from sanmai.report.findings import BASE, COMPARED, JUDGED, Figure, Finding, Measured, compare_with, figure, pareto_front
 from sanmai.report.load import Row, find, is_number
 from sanmai.report.pipeline import Pipeline, Stage, load_pipeline
+from sanmai.report.told_by import Told, told_by
 from sanmai.types import InputError
 
 T = TypeVar("T")
@@ -89,6 +90,11 @@ class Comparison:
     @cached_property
     def budget(self) -> BudgetCheck:
         return check_budget(self.spent)
+
+    @cached_property
+    def told(self) -> list[Told]:
+        """What several judges say of the same completions; nothing where there was one alone."""
+        return told_by(self.scores)
 
     @property
     def headline(self) -> str | None:

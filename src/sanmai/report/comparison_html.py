@@ -39,6 +39,7 @@ from sanmai.report.pipeline import Stage
 from sanmai.report.pipeline_text import grading_sentence, state_sentence
 from sanmai.report.plots import Line, Mark, Point, panel, scatter
 from sanmai.report.stage_table import harmful
+from sanmai.report.told_by import HEADINGS, TOLD_NOTE, told_cells
 
 _MAX_IDS = 40
 _COLORS = {"base": "ink", "rl": "s2", "sft": "s5", "sft_long": "s4", "sequence": "s6", "hybrid": "s1", "constrained": "s3"}
@@ -92,6 +93,9 @@ def render_comparison(found: Comparison, defaults: Mapping[str, Any] | None = No
         notes=[NOTE, *notes],
         tables=[made for reference, table in found.tables.items() if (made := _verdicts(reference, table))],
         verdict_note=VERDICT_NOTE,
+        told=list(told_cells(found.told, LABELS)),
+        told_headings=HEADINGS,
+        told_note=TOLD_NOTE,
         front=_front(found),
         front_sentence=front_sentence(found),
         front_seeds=seeds_named(found.front_seeds),

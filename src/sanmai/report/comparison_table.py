@@ -31,6 +31,7 @@ from sanmai.report.findings import COMPARED, JUDGED, Figure, Finding
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline_text import state_sentence
 from sanmai.report.summary import Estimate, finite
+from sanmai.report.told_by import HEADINGS, TOLD_NOTE, told_cells
 
 IN_TERMINAL = ("rl", "sft")
 """The references whose verdicts a terminal shows; `table.md` and the page have all."""
@@ -42,7 +43,8 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
 
     Returns:
         `verdict`, a sentence; `status`; `seeds`; `arms`, one dictionary each with `figures` and `spent` by seed; `tables`, by
-        reference one dictionary per finding; `limits`, one dictionary per arm, seed and limit; `budget`; `front` and
+        reference one dictionary per finding; `limits`, one dictionary per arm, seed and limit; `told`, one per measure and
+        arm that two judges told; `budget`; `front` and
         `front_with_over_refusal`, names of arms, over the seeds `front_seeds`; `lines`, the same as text for a terminal.
 
     Raises:
@@ -69,6 +71,7 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
         "tables": {reference: [_finding_data(f) for f in table] for reference, table in found.tables.items()},
         "limits": [finite(asdict(check)) | {"is_kept": check.is_kept} for check in found.limit_checks],
         "budget": asdict(found.budget) | {"is_equal": found.budget.is_equal},
+        "told": [finite(asdict(one)) for one in found.told],
         "front_seeds": found.front_seeds,
         "front": found.front,
         "front_with_over_refusal": found.front_with_over_refusal,
@@ -153,6 +156,11 @@ def markdown_lines(found: Comparison) -> Iterator[str]:
             yield from ("", f"## Against {_escaped(reference)}", "")
             yield from _markdown_verdicts(table)
     yield from ("", VERDICT_NOTE)
+    if found.told:
+        yield from ("", "## Who told it", "")
+        yield from _markdown_head(HEADINGS)
+        yield from map(_markdown_row, told_cells(found.told, LABELS))
+        yield from ("", TOLD_NOTE)
     if limits := limit_sentences(found):
         yield from ("", "## Limits", "", *(f"- {_escaped(sentence)}" for sentence in limits), "", LIMIT_NOTE)
     yield from ("", "## Every seed", "")
