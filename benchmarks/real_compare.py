@@ -86,6 +86,19 @@ def _jsonl(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def write_files(data: Path, out: Path) -> Path:
+    """The files beside a run's folder; the folder that they are in."""
+    made = out.with_name(f"{out.name}-data")
+    made.mkdir(parents=True, exist_ok=True)
+    for name, rows_of in FILES.items():
+        rows = list(rows_of(data))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (made / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        shown = sum("response" in row for row in rows)
+        print(f"{made / name}.jsonl: {len(rows)} prompts, {shown} of them with an answer")
+    return made
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -96,16 +109,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="STAGE", help="one stage, such as rl-0")
     parser.add_argument("--files", action="store_true", help="make the files and stop")
     arguments = parser.parse_args()
-    made = arguments.out.with_name(f"{arguments.out.name}-data")
-    made.mkdir(parents=True, exist_ok=True)
-    for name, rows_of in FILES.items():
-        rows = list(rows_of(arguments.data))
-        (made / f"{name}.jsonl").write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
-        )
-        print(
-            f"{made / name}.jsonl: {len(rows)} prompts, {sum('response' in row for row in rows)} of them with an answer"
-        )
+    made = write_files(arguments.data, arguments.out)
     if not arguments.files:
         files = [f"data.{name}={made / name}.jsonl" for name in FILES]
         judge = [f"evaluation.gold.refusal_from={arguments.judge}"] if arguments.judge else []

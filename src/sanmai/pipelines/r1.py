@@ -284,4 +284,4 @@ def _students(config: R1Config, wired: Callable[..., Any], score: Callable[..., 
 
 
 def _refers_to(scenarios: ZeroConfig, name: str) -> bool:
-    return f"@{name}" in scenarios.rewards.sources(name)
+    return bool(getattr(scenarios.rewards, name)) and f"@{name}" in scenarios.rewards.sources(name)
