@@ -35,7 +35,7 @@ from sanmai.train.step import (
     score_all,
     values_of,
 )
-from sanmai.types import Batch, Credited, Group, InputError, Metrics, RunError, regrouped
+from sanmai.types import Batch, Credited, Group, InputError, Metrics, RunError, TokenBatch, regrouped
 
 
 class Learner:
@@ -187,7 +187,8 @@ class Learner:
             result = self._one(part, [rollouts[row] for row in rows], components, shown, lr, step)
             if shown is not None:
                 auxiliary_tokens += int(shown.batch.mask_BT.sum())
-                auxiliary_flops += batch_flops(arithmetic, shown.batch) if arithmetic is not None else 0.0
+                if arithmetic is not None and isinstance(shown.batch, TokenBatch):
+                    auxiliary_flops += batch_flops(arithmetic, shown.batch)
             for row, log_ratio in zip(rows, result.log_ratio_B, strict=True):
                 log_ratios[row] = log_ratio
             found.append(result.metrics)
