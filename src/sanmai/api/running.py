@@ -63,6 +63,7 @@ def run(
     Example:
         run = sanmai.run("zero", num_steps=20, rewards={"language": 0.3}, callbacks=lambda step, m: m["reward/mean"] < 0.9)
     """
+    from sanmai.cluster.trainers import follows
     from sanmai.recipes import default_out, find_recipe, name_of, resolve
 
     chosen = find_recipe(recipe)
@@ -84,6 +85,8 @@ def run(
     salt = (repr(given) if given is not None else "") + named
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
     more: dict[str, Any] = {**stages, **guides, **(options or {})}
+    if follows():
+        return Run(folder)
     _carry_out(
         lambda progress: chosen.run(resolved, folder, problems=given, reward=reward, progress=progress, **more),
         folder, quiet, callbacks, tracking, resolve(chosen).model_dump(mode="json"),

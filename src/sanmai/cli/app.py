@@ -85,6 +85,7 @@ def run_recipe(
         options: what the recipe takes beside its settings.
         tracking: names of trackers that are told the metrics.
     """
+    from sanmai.cluster.trainers import follows
     from sanmai.learn.progress import Progress
     from sanmai.recipes import default_out, find_recipe, resolve
     from sanmai.train.stops import TERMINATED, Terminated, ending_at_sigterm
@@ -100,6 +101,8 @@ def run_recipe(
         from sanmai.desk.trackers import Tracking
 
         listeners = [Tracking(tracking)]
+    if follows():
+        raise typer.Exit
     progress = Progress(console(), listeners)
     try:
         with ending_at_sigterm():

@@ -1,21 +1,69 @@
-"""Settings of samplers apart from the process that trains."""
+"""Settings of several processes that train together, and of samplers apart from those."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.policies.text.config import ModelConfig
+
+_OTHER_WAYS = {
+    "tensor_parallel": "splitting single products over GPUs", "context_parallel": "splitting single sequences over GPUs",
+    "pipeline_parallel": "splitting the layers over GPUs",
+}  # fmt: skip
 
 
-class ClusterConfig(Config):
+class TrainersConfig(Config):
+    trainers: int = Field(1, ge=1, le=1024)
+    """Processes that train one policy together, each with a part of its weights, gradient and optimizer state. They are started
+    on this machine, one for each GPU with model.device "cuda"; under `torchrun` they are its processes."""
+    sharding: Literal["model", "layers"] = "model"
+    """What each gathers at a time to compute with: the whole model, or a layer (needs model.fast_path = false)."""
+    trainer_deadline_seconds: float = Field(1800.0, gt=0)
+    """The run stops when trainers wait for one of them for longer than this; its share of a step's sampling counts."""
+
+    without_effect = frozenset({"trainers", "sharding", "trainer_deadline_seconds"})
+    only_with = (OnlyWith("trainers above 1", lambda c: c.trainers > 1, "sharding", "trainer_deadline_seconds"),)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_other_ways(cls, values: Any) -> Any:
+        for name, what in _OTHER_WAYS.items() if isinstance(values, Mapping) else ():
+            if name in values:
+                raise ValueError(f"{name}: {what} is not built; trainers = N spreads weights, gradient and optimizer state")
+        return values
+
+    def check_trainers(self, model: ModelConfig) -> None:
+        """Refuse what trainers cannot do with a model.
+
+        Raises:
+            ValueError: its device is one of several, or it would be read past what is gathered.
+        """
+        if self.trainers == 1:
+            return
+        if model.device not in ("cpu", "cuda"):
+            raise ValueError(
+                f"cluster.trainers = {self.trainers} and model.device = {model.device!r}: expected 'cuda', of which each trainer "
+                "takes one, or 'cpu'"
+            )
+        if self.sharding == "layers" and model.fast_path:
+            raise ValueError(
+                'cluster.sharding = "layers" gathers a layer when it is called, and Sanmai\'s own functions call none: set '
+                "model.fast_path = false"
+            )
+
+
+class ClusterConfig(TrainersConfig):
     transport: Literal["none", "processes", "ray", "http"] = "none"
     """Who writes rollouts: this process ("none"), processes that it starts ("processes"), actors on a Ray cluster ("ray"), or
     servers of vLLM ("http")."""
     parts: int = Field(0, ge=0, le=65536)
-    """Rollouts of a call, and the slots of sampling.concurrent, are cut into so many parts; a sampler writes one at a time. The
-    bytes of a run depend on this and not on who writes. 0: as many as threads with "none", otherwise 8."""
+    """Rollouts of a call, and the slots of sampling.concurrent, are cut into so many parts; a sampler or trainer writes one at a
+    time. The bytes of a run depend on this and not on who writes. 0: as many as threads in one process, otherwise 8 or as many as
+    trainers."""
     samplers: int = Field(2, ge=1, le=4096)
     """Samplers at work; how many changes no result."""
     threads: int = Field(1, ge=1, le=1024)
@@ -39,7 +87,7 @@ class ClusterConfig(Config):
     """Steps that rollouts are written ahead of training: 0 waits for each update; with 1 those of step k + 1 are written, by the
     policy of before it, while k is trained. Needs loss.importance_cap."""
 
-    without_effect = frozenset({
+    without_effect = TrainersConfig.without_effect | frozenset({
         "samplers", "devices", "address", "gpus", "urls", "deadline_seconds", "patience_seconds", "tries",
     })  # fmt: skip
     only_with = (
@@ -60,21 +108,29 @@ class ClusterConfig(Config):
 
     @property
     def words(self) -> str:
-        """Who writes, in a sentence; "" where this process does."""
+        """Who trains and writes, in a sentence; "" where this process does both."""
         who = {
             "none": "", "processes": f"{self.samplers} processes", "ray": f"{self.samplers} actors of Ray",
             "http": f"{len(self.urls)} servers",
         }  # fmt: skip
+        several = f"{self.trainers} processes train together, and write the rollouts, " if self.trainers > 1 else ""
+        if several and not self.is_apart:
+            return f"{several}in {self.num_parts} parts."
         ahead = f", up to {self.staleness} steps ahead" if self.staleness else ""
         return f"Rollouts are written apart: {who[self.transport]}, {self.num_parts} parts{ahead}." if self.is_apart else ""
 
     @property
     def num_parts(self) -> int:
         """Parts of a call; 0: as many as threads."""
-        return self.parts or (8 if self.is_apart else 0)
+        return self.parts or (max(8, self.trainers) if self.is_apart or self.trainers > 1 else 0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.trainers > 1 and self.is_apart:
+            raise ValueError(
+                f"trainers = {self.trainers} and transport = {self.transport!r}: trainers write the rollouts themselves; set one "
+                "of the two"
+            )
         if self.transport == "http" and not self.urls:
             raise ValueError('transport = "http" needs urls: the servers that write, such as ["http://127.0.0.1:8000"]')
         if odd := [url for url in self.urls if not url.startswith(("http://", "https://"))]:

@@ -26,6 +26,9 @@ from sanmai.cluster.parts import Part, completion_of, in_call, parts_of, request
 from sanmai.cluster.pool import Pool
 from sanmai.cluster.processes import ProcessLink, Stem
 from sanmai.cluster.published import Publication, digest_of, frozen, publish, trained
+from sanmai.cluster.shared import Shared
+from sanmai.cluster.trainers import Trainers
+from sanmai.policies.team import Team
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import RunError
@@ -46,7 +49,7 @@ class Closes(Protocol):
 
 
 class Cluster:
-    """Samplers for the time of a run; nothing where the configuration wants none."""
+    """Trainers and samplers for the time of a run; nothing where the configuration wants this process alone."""
 
     def __init__(self, config: ClusterConfig) -> None:
         """Raises InputError: what the samplers need is not installed."""
@@ -56,6 +59,7 @@ class Cluster:
             require_ray()
         self.config = config
         self.samplers: Samplers | None = None
+        self._trainers = Trainers(config)
         self._policy: TextPolicy | None = None
         self._users: list[Any] = []
 
@@ -69,6 +73,8 @@ class Cluster:
             links: the samplers, instead of those that the configuration names.
         """
         policy.sampling_parts = self.config.num_parts
+        if policy.team is not None:
+            self._policy, policy.sampler = policy, Shared(policy, self.config.num_parts)
         if not self.config.is_apart:
             return
         work = folder / FOLDER
@@ -80,16 +86,23 @@ class Cluster:
         self._users.append(user)
         return user
 
+    @property
+    def team(self) -> Team | None:
+        """The trainers; None: this process trains alone."""
+        return self._trainers.team
+
     def __enter__(self) -> Self:
+        self._trainers.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         for user in self._users:
             user.close()
         if self._policy is not None:
             self._policy.sampler = None
         if self.samplers is not None:
             self.samplers.close()
+        self._trainers.__exit__(kind)
 
 
 class Samplers:

@@ -21,6 +21,8 @@ def with_bundle(
         facts: further arguments of `write_bundle`.
     """
     bundle = run.folder / "failures" / f"step-{step:06d}"
+    if facts.get("reference") is not None:
+        facts["reference"] = policy.gathered(facts["reference"])
     with storing(bundle):
         write_bundle(bundle, policy, batch, reason=str(error), **facts)
     return NonFiniteError(f"step {step}: {error}; `sanmai doctor --replay {bundle}` shows which {shows}")

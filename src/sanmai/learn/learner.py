@@ -138,8 +138,7 @@ class Learner:
         log_ratios: list[Tensor] = []
         if kl:
             assert self._state.reference is not None
-            with policy.swapped(self._state.reference):
-                references = score_all(policy, micros, self._temperature)
+            references = score_all(policy, micros, self._temperature, self._state.reference)
             log_ratios = [m.sampling_logp_BT - found.cpu() for m, found in zip(micros, references, strict=True)]
         values = [found.cpu() for found in values_of(policy, micros)] if needs_values else []
         found = [_of_tokens(parts, micros, each) if each else [] for each in (log_ratios, values)]

@@ -8,6 +8,8 @@ Shape key: B rows or pairs, T parts of a sample (see types.Batch).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -49,7 +51,11 @@ def pair_metrics(settings: PreferenceLossSettings, scores: PairScores) -> Metric
 
 def pairs_component() -> Component:
     """The preference loss of rows that `with_pair_weights` has weighed."""
-    return Component(1.0, _weighted, lambda _: 1.0, stream="dpo")
+    return Component(1.0, _weighted, _one, stream="dpo")
+
+
+def _one(batch: Batch) -> float:
+    return 1.0
 
 
 def with_pair_weights(batch: BatchT, chosen_B: Tensor, rejected_B: Tensor) -> BatchT:
@@ -71,9 +77,9 @@ def row_logps(
     parts = state.policy.micro_rows(batch, micro_tokens)
     micros = [batch.select(rows) for rows in parts]
 
-    def score() -> Tensor:
+    def score(weights: Mapping[str, Tensor] | None = None) -> Tensor:
         logp_B = torch.zeros(len(batch))
-        for rows, micro, logp_BT in zip(parts, micros, score_all(state.policy, micros, 1.0), strict=True):
+        for rows, micro, logp_BT in zip(parts, micros, score_all(state.policy, micros, 1.0, weights), strict=True):
             logp_B[rows] = sequence_logp(logp_BT.cpu(), micro.mask_BT)[0]
         return logp_B
 
@@ -81,5 +87,4 @@ def row_logps(
     if not needs_reference:
         return own_B, None
     assert state.reference is not None
-    with state.policy.swapped(state.reference):
-        return own_B, score()
+    return own_B, score(state.reference)

@@ -353,7 +353,7 @@ def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:
         scratch[name] = torch.nn.Parameter(p.detach().clone())
         scratch[name].grad = torch.zeros_like(scratch[name])
         size += p.numel()
-    optimizer = make_optimizer(cast(TextPolicy, SimpleNamespace(weights=scratch)), config.optimizer)
+    optimizer = make_optimizer(cast(TextPolicy, SimpleNamespace(weights=scratch, heads={})), config.optimizer)
     for _ in range(2):  # the first allocates the moments
         synchronize(policy.device)
         start = time.perf_counter()

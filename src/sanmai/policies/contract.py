@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from sanmai.policies.cores import Cores
+from sanmai.policies.sharded import Parts, Sharded, exchanged, whole
+from sanmai.policies.team import Team, together
 from sanmai.types import Batch, Drawn, InputError, Problem
 
 BatchT = TypeVar("BatchT", bound=Batch)
@@ -40,6 +42,10 @@ class Trained(ABC):
     reference policy has none."""
     notes: tuple[str, ...] = ()
     """What a user should know of it; warnings of whoever loads it."""
+    team: Team | None = None
+    """The trainers that share it, each with a part of `weights`; None: this process has it all."""
+    sharded: Sharded | None = None
+    """How it is spread over them."""
 
     @property
     def dtype(self) -> str:
@@ -68,22 +74,53 @@ class Trained(ABC):
         """Texts beside the weights that a run starts from, by name: a chat template. Their digests are recorded."""
         return {}
 
+    def share(self, team: Team) -> None:
+        """Spread it over the trainers of a team, each of whom has loaded it; to be called by all at once.
+
+        Raises:
+            InputError: a kind that cannot be.
+        """
+        raise InputError(f"cluster.trainers = {team.size}: this kind of model cannot be trained by several processes")
+
+    @contextlib.contextmanager
+    def whole(self) -> Generator[None]:
+        """Within, this process has all weights and computes with them without other trainers; nothing is to be trained inside."""
+        yield
+
+    @together
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of the trained weights: what a reference policy is made of."""
-        return {name: p.detach().clone() for name, p in self._own().items()}
+        copy = {name: p.detach().clone() for name, p in self._own().items()}
+        return copy if self.team is None else self.team.share(Parts(copy))
+
+    @together
+    def gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All of each tensor, on the CPU of the trainer that leads, where these are spread; as they are where they are not."""
+        if self.team is None:
+            return dict(tensors)
+        found = ((name, whole(tensor)) for name, tensor in tensors.items())  # one at a time: the others are let go of
+        return {name: tensor.cpu() for name, tensor in found if self.team.leads}
+
+    def part_of(self, tensor: Tensor, like: Tensor) -> Tensor:
+        """What this process keeps of a tensor that it has all of, spread as another one is."""
+        return tensor if self.sharded is None else self.sharded.part_of(tensor, like)
 
     @contextlib.contextmanager
     def swapped(self, weights: Mapping[str, Tensor]) -> Generator[None]:
         """Within, the policy has these weights instead of its own (no copy is made); nothing is to be trained inside."""
         parameters = self._own()
-        own = {name: p.data for name, p in parameters.items()}
+        if self.sharded is not None:
+            with exchanged(parameters, weights, self.sharded):
+                yield
+            return
+        before = {name: p.data for name, p in parameters.items()}
         try:
             for name, p in parameters.items():
                 p.data = weights[name]
             yield
         finally:
             for name, p in parameters.items():
-                p.data = own[name]
+                p.data = before[name]
 
     def _own(self) -> dict[str, torch.nn.Parameter]:
         return {name: p for name, p in self.weights.items() if name not in self.heads}

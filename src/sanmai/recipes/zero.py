@@ -134,6 +134,7 @@ class ZeroConfig(Config):
             self._check_refill()
         if self.cluster.staleness:
             self._check_staleness()
+        self.cluster.check_trainers(self.model)
         is_greedy = self.has_greedy or 0 in (self.sampling.temperature, self.evaluation.temperature)
         if self.cluster.transport == "http" and is_greedy:
             raise ValueError("cluster.transport 'http' and temperature 0: vLLM gives no log-probs of what is recorded there")
@@ -213,7 +214,7 @@ def run_zero(
     """
     progress = progress or Progress.silent()
     with Run(out, "zero", config) as run, Cluster(config.cluster) as cluster:
-        parts = _parts(config, run, problems, reward, progress)
+        parts = _parts(config, run, problems, reward, progress, cluster)
         cluster.write_for(parts.state.policy, run.folder, on_warning=run.warn)
         ahead = cluster.closing(Ahead(run, cluster, parts.rollouts, parts.rubric, config.grading, num_steps=config.num_steps))
         state, rollouts, learner, constraints = parts.state, parts.rollouts, parts.learner, parts.constraints
@@ -226,7 +227,7 @@ def run_zero(
             ahead.restore(state.policy, state.extra, parts.train)
             run.event("machine", **peak_of(state.policy), uncounted=uncounted)
         progress.begin(run, config.num_steps)
-        if config.cluster.is_apart and not is_done:
+        if config.cluster.words and not is_done:
             progress.say(config.cluster.words)
         if run.start_step == 0:
             run.log_step(0, parts.evaluator(0, state.policy))
@@ -284,7 +285,7 @@ class _Parts:
 
 
 def _parts(
-    config: ZeroConfig, run: Run, problems: Sequence[Problem] | None, reward: Given, progress: Progress
+    config: ZeroConfig, run: Run, problems: Sequence[Problem] | None, reward: Given, progress: Progress, cluster: Cluster
 ) -> _Parts:
     """Everything is read, checked and restored before the first step."""
     needs_answer = reward is None and config.rewards.needs_answers
@@ -293,8 +294,9 @@ def _parts(
     )
     value_lr = config.loss.value.lr if config.loss.settings().baseline == "value" else None
     state = start_or_resume(
-        run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr
-    )
+        run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr,
+        team=cluster.team,
+    )  # fmt: skip
     named, origin = recorded_as(config.rewards, reward), {"train": train, "evaluation": held_out}
     run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest, reward=named))
     budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)

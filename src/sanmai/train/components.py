@@ -193,12 +193,16 @@ def rl_components(
         components["kl_to_reference"] = Component(weight, terms.kl, terms.denominator, needs_reference=True)
     if terms.settings.baseline == "value":
         reads = "trained" if config.value.trains_policy else "frozen"
-        count = lambda batch: float(batch.mask_BT.sum())  # noqa: E731
-        components["value"] = Component(config.value.weight, terms.value, count, reads_values=reads)
+        components["value"] = Component(config.value.weight, terms.value, num_tokens, reads_values=reads)
     if config.entropy_weight or entropy_weight is not None:
         weight = config.entropy_weight if entropy_weight is None else entropy_weight
         components["entropy"] = Component(weight, terms.entropy, terms.denominator, needs_entropy_gradient=True)
     return components
+
+
+def num_tokens(batch: Batch) -> float:
+    """Trained tokens, as a denominator."""
+    return float(batch.mask_BT.sum())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,14 +289,17 @@ class _Terms:
 
 def sft_component(weight: float = 1.0) -> Component:
     """Negative log-likelihood of demonstrated tokens, each weighted by the stream "sft", per unit of that weight."""
+    return Component(weight, _nll, of_stream, stream="sft")
 
-    def nll(scored, denominator):
-        loss, _ = weighted_nll(
-            scored.logp_BT, scored.batch.mask_BT, weight_BT=scored.batch.streams["sft"], denominator=denominator
-        )
-        return loss, {}
 
-    return Component(weight, nll, lambda batch: float(batch.streams["sft"].sum()), stream="sft")
+def of_stream(batch: Batch) -> float:
+    """The weight of all that is in the stream "sft", as a denominator."""
+    return float(batch.streams["sft"].sum())
+
+
+def _nll(scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
+    batch = scored.batch
+    return weighted_nll(scored.logp_BT, batch.mask_BT, weight_BT=batch.streams["sft"], denominator=denominator)[0], {}
 
 
 def with_proximal_logp(

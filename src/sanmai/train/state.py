@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sanmai.policies.contract import Trained, TrainedT
+from sanmai.policies.contract import Policy, Trained, TrainedT
+from sanmai.policies.sharded import Parts
+from sanmai.policies.team import Team, together
 from sanmai.train.runs import Run
 from sanmai.train.step import OptimizerConfig, make_optimizer
 
@@ -34,21 +36,29 @@ class TrainingState(Generic[TrainedT]):
     """Sampler and trainer have been found to agree since this process began."""
 
     def save(self, folder: Path) -> None:
-        """Write the model as a plain `transformers` folder, and beside it what resuming needs."""
+        """Write the model as a plain `transformers` folder, and beside it what resuming needs.
+
+        What trainers share is gathered: the files are those of one process, and a run goes on with any number of trainers.
+        """
         self.policy.save(folder)
-        tensors = {
-            f"optimizer/{name}/{key}": value
-            for name, p in self.policy.weights.items()
-            for key, value in self.optimizer.state[p].items()
-        }
+        tensors = _moments(self.policy, self.optimizer)
         if self.reference is not None:
-            tensors |= {f"reference/{name}": tensor for name, tensor in self.reference.items()}
+            tensors |= {f"reference/{name}": tensor for name, tensor in self.policy.gathered(self.reference).items()}
         if not self.policy.folder_is_whole:
-            tensors |= {f"weights/{name}": p.detach() for name, p in self.policy.weights.items() if name not in self.policy.heads}
+            own = {name: p.detach() for name, p in self.policy.weights.items() if name not in self.policy.heads}
+            tensors |= {f"weights/{name}": tensor for name, tensor in self.policy.gathered(own).items()}
         tensors |= {f"heads/{name}": p.detach() for name, p in self.policy.heads.items()}
         tensors |= {f"extra/{name}": tensor for name, tensor in self.extra.items()}
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
+
+
+@together
+def _moments(policy: Trained, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state of every weight."""
+    return policy.gathered({
+        f"optimizer/{name}/{key}": value for name, p in policy.weights.items() for key, value in optimizer.state[p].items()
+    })  # fmt: skip
 
 
 def start_or_resume(
@@ -59,6 +69,7 @@ def start_or_resume(
     keep_reference: bool,
     load: Callable[[Any], TrainedT],
     value_lr: float | None = None,
+    team: Team | None = None,
 ) -> TrainingState[TrainedT]:
     """The state at the run's newest good checkpoint, or the starting one.
 
@@ -66,37 +77,62 @@ def start_or_resume(
         model: the settings that `load` takes, with a device; of one whose folder is whole (see policies/contract.py), a name.
         load: makes what is trained: a policy, or a reward model, which has what is needed here.
         value_lr: attach a value head to a policy, whose peak learning rate this is; None: none.
+        team: trainers that share it.
     """
-    if run.checkpoint is None:
-        policy = load(model)
-        reference = policy.snapshot() if keep_reference else None
-        return TrainingState(policy, _optimizer(policy, optimizer, value_lr), reference, weights_digest(policy))
-    saved = load_file(run.checkpoint / _FILE, device=model.device)
-    if weights := _part(saved, "weights"):
-        policy = load(model)
+    checkpoint = run.checkpoint.resolve() if run.checkpoint is not None and team is not None else run.checkpoint
+    return _state(team, checkpoint, model, optimizer, keep_reference, load, value_lr)
+
+
+@together
+def _state(
+    team: Team | None, checkpoint: Path | None, model: Any, optimizer: OptimizerConfig, keep_reference: bool,
+    load: Callable[[Any], TrainedT], value_lr: float | None,
+) -> TrainingState[TrainedT]:
+    """Every trainer loads the same and keeps its part."""
+    placed = model if team is None else team.placed(model)
+    saved: dict[str, Tensor] = {}
+    if checkpoint is None:
+        policy = load(placed)
         digest = weights_digest(policy)
-        policy.load_weights(weights)
     else:
-        policy = load(model.model_copy(update={"name": str(run.checkpoint)}))
-        policy.config = model
-        with safe_open(run.checkpoint / _FILE, "pt") as file:
-            digest = file.metadata()["start_digest"]
-    reference = _part(saved, "reference") or None
+        saved = load_file(checkpoint / _FILE, device=placed.device)
+        if weights := _part(saved, "weights"):
+            policy = load(placed)
+            digest = weights_digest(policy)
+            policy.load_weights(weights)
+        else:
+            policy = load(placed.model_copy(update={"name": str(checkpoint)}))
+            with safe_open(checkpoint / _FILE, "pt") as file:
+                digest = file.metadata()["start_digest"]
+    policy.config = model
+    if value_lr is not None:
+        cast(Policy, policy).attach_value_head()
+    if team is not None:
+        policy.share(team)
+    reference = policy.snapshot() if checkpoint is None and keep_reference else _reference(policy, _part(saved, "reference"))
     state = TrainingState(policy, _optimizer(policy, optimizer, value_lr), reference, digest, _part(saved, "extra"))
     for name, tensor in _part(saved, "heads").items():
         policy.weights[name].data.copy_(tensor)
     for name, tensor in _part(saved, "optimizer").items():
         parameter, key = name.rsplit("/", 1)
         # PyTorch keeps AdamW's step counter on the CPU.
-        state.optimizer.state[policy.weights[parameter]][key] = tensor.cpu() if key == "step" else tensor
+        own = tensor.cpu() if key == "step" else policy.part_of(tensor, policy.weights[parameter])
+        state.optimizer.state[policy.weights[parameter]][key] = own
+    if team is not None:
+        team.share(state.optimizer)
     return state
 
 
+def _reference(policy: Trained, saved: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    if policy.team is None or not saved:
+        return saved or None
+    return policy.team.share(Parts({name: policy.part_of(tensor, policy.weights[name]) for name, tensor in saved.items()}))
+
+
 def _optimizer(policy: Any, config: OptimizerConfig, value_lr: float | None) -> torch.optim.Optimizer:
-    """Of the policy's weights; with `value_lr` also of a value head, which it then has, at a learning rate of its own."""
+    """Of the policy's weights; with `value_lr` also of its value head, at a learning rate of its own."""
     made = make_optimizer(policy, config)
     if value_lr is not None:
-        policy.attach_value_head()
         made.add_param_group({"params": list(policy.heads.values()), "own_lr": value_lr, "weight_decay": 0.0})
     return made
 

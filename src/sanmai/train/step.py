@@ -5,6 +5,7 @@ Shape key: B sequences, T tokens.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from torch import Tensor
 from sanmai.activity import NOW
 from sanmai.config import Config, OnlyWith
 from sanmai.policies.contract import Policy, Trained
+from sanmai.policies.sharded import is_spread, own, whole
+from sanmai.policies.team import Team, together
 from sanmai.types import Batch, Metrics, RunError
 
 
@@ -119,9 +122,9 @@ def optimizer_words(config: OptimizerConfig) -> str:
 
 
 def make_optimizer(policy: Trained, config: OptimizerConfig) -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        list(policy.weights.values()), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
-    )
+    """The optimizer of all that is trained but of heads, which have a learning rate of their own."""
+    own = [p for name, p in policy.weights.items() if name not in policy.heads]
+    return torch.optim.AdamW(own, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True)
 
 
 def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
@@ -142,6 +145,7 @@ def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
     return config.lr * share
 
 
+@together
 def optimizer_step(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
@@ -178,8 +182,8 @@ def optimizer_step(
     auxiliary_metrics: Metrics = {}
     if auxiliary is not None:
         auxiliary_metrics = add_auxiliary(policy, auxiliary, config.micro_tokens)
-    own = [p for name, p in policy.weights.items() if name not in policy.heads]
-    norm = torch.nn.utils.clip_grad_norm_(own, config.max_grad_norm).item()
+    trained = [p for name, p in policy.weights.items() if name not in policy.heads]
+    norm = whole(torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)).item()
     is_own = all(math.isfinite(value) for value in result.metrics.values())
     result.metrics.update({**auxiliary_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
     if policy.heads:  # a norm of its own: its error says nothing of how far the policy should go
@@ -207,16 +211,23 @@ def add_auxiliary(policy: Policy, auxiliary: Part, micro_tokens: int) -> Metrics
     before = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in weights]
     result = accumulate(policy, auxiliary.batch, auxiliary.components, auxiliary.temperature, micro_tokens)
     added = [(p.grad - b) if p.grad is not None else b for p, b in zip(weights, before, strict=True)]
-    own, other = _norm(added), _norm(before)
-    dot = sum((a.double() * b.double()).sum().item() for a, b in zip(added, before, strict=True))
+    squared, squared_before, dot = _products(policy, ((added, added), (before, before), (added, before)))
+    own, other = math.sqrt(squared), math.sqrt(squared_before)
     return {name: value for name, value in result.metrics.items() if name.startswith("loss/")} | {
         "gradient/auxiliary_share": own / (own + other) if own + other else 0.0,
         "gradient/auxiliary_cosine": dot / (own * other) if own * other else 0.0,
     }
 
 
-def _norm(tensors: Sequence[Tensor]) -> float:
-    return math.sqrt(sum(t.double().square().sum().item() for t in tensors))
+def _products(policy: Policy, pairs: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]]) -> list[float]:
+    """Inner products of gradients, each a tensor per weight."""
+    found = [[(own(a).double() * own(b).double()).sum().item() for a, b in zip(x, y, strict=True)] for x, y in pairs]
+    if policy.team is None:
+        return [sum(each) for each in found]
+    spread = [is_spread(tensor) for tensor in pairs[0][0]]
+    parts = policy.team.sum([sum(v for v, is_part in zip(each, spread, strict=True) if is_part) for each in found])
+    alike = [sum(v for v, is_part in zip(each, spread, strict=True) if not is_part) for each in found]
+    return [a + b for a, b in zip(parts, alike, strict=True)]
 
 
 def check_parity(policy: Policy, batch: Batch, *, temperature: float, micro_tokens: int) -> None:
@@ -251,25 +262,26 @@ def accumulate(
     """Add the gradient of the whole step onto the policy's weights, one micro-batch at a time.
 
     The policy's workers take micro-batches in turn. Gradients are added in the order of the micro-batches: which worker is
-    faster does not change the result.
+    faster does not change the result. Trainers that share the policy deal them out; what comes back is the same on all.
     """
     denominators = {name: component.denominator(batch) for name, component in components.items()}
     rows = _rows_that_count(batch, components)
-    parts = [[rows[i] for i in part] for part in policy.micro_rows(batch.select(rows), micro_tokens)] if rows else []
-    micros = [batch.select(part) for part in parts]
-    num_tokens, num_scored = int(batch.mask_BT.sum()), sum(int(micro.mask_BT.sum()) for micro in micros)
+    parts = [[rows[i] for i in part] for part in _cut(policy, batch.select(rows), micro_tokens)] if rows else []
+    turns = [(i, True) for i in range(len(parts))] if policy.team is None else policy.team.turns(len(parts))
+    micros = [batch.select(parts[i]) for i, _ in turns]
+    num_tokens, num_scored = int(batch.mask_BT.sum()), int(batch.mask_BT[rows].sum())
     reference_logps: Sequence[Tensor | None] = [None] * len(micros)
     if any(c.needs_reference for c in components.values()):
         if reference is None:
             raise ValueError("a loss component needs a reference policy, and none was given")
         with policy.swapped(reference):  # for all workers at once: a policy has one set of weights at a time
-            reference_logps = score_all(policy, micros, temperature)
+            reference_logps = _scored(policy, micros, temperature)
     for p in policy.weights.values():
         if p.grad is None:
             p.grad = torch.zeros_like(p)
 
-    def part_of_the_step(i: int) -> tuple[Tensor, Metrics, list[float]]:
-        micro = micros[i].to(policy.device)
+    def part_of_the_step(k: int) -> tuple[Tensor, Metrics, list[float]]:
+        micro = micros[k].to(policy.device)
         needs_entropy = any(c.needs_entropy_gradient for c in components.values())
         read = {c.reads_values for c in components.values()} - {"no"}
         settings: dict[str, Any] = {"temperature": temperature, "entropy_gradient": needs_entropy}
@@ -278,7 +290,7 @@ def accumulate(
             logp_BT, entropy_BT, value_BT = policy.score_with_values(micro, **settings, through="trained" in read)
         else:
             logp_BT, entropy_BT = policy.score(micro, **settings)
-        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[i], num_tokens, value_BT)
+        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[k], num_tokens, value_BT)
         total, metrics = torch.zeros((), device=policy.device), dict[str, float]()
         for name, component in components.items():
             loss, found = component.loss(scored, denominators[name])
@@ -289,13 +301,13 @@ def accumulate(
         if entropy_BT is not None:
             metrics["policy/entropy"] = entropy_BT.detach().sum().item() / num_scored
         metrics["policy/logp_mismatch_max"] = gap_BT.abs().max().item()
-        return total, metrics, means_B.tolist()
+        return total if turns[k][1] else total * 0.0, metrics, means_B.tolist()
 
     metrics: Metrics = {f"loss/{name}": 0.0 for name in components}
     metrics |= {"policy/entropy": 0.0} if policy.tells_entropy else {}
     metrics["policy/logp_mismatch_max"] = 0.0
     log_ratio_B: list[float | None] = [None] * len(batch)
-    for part, (found, means_B) in zip(parts, _backward_in_order(policy, len(micros), part_of_the_step), strict=True):
+    for part, (found, means_B) in zip(parts, _all_backward(policy, turns, part_of_the_step), strict=True):
         # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
         worst = max(metrics["policy/logp_mismatch_max"], found.pop("policy/logp_mismatch_max"), key=_nan_first)
         for name, value in found.items():
@@ -306,9 +318,34 @@ def accumulate(
     return StepResult(metrics, log_ratio_B)
 
 
-def score_all(policy: Policy, micros: Sequence[Batch], temperature: float) -> list[Tensor]:
-    """Log-probs logp_BT of every micro-batch, without gradient, on the policy's device."""
+@together
+def score_all(
+    policy: Policy, micros: Sequence[Batch], temperature: float, weights: Mapping[str, Tensor] | None = None
+) -> list[Tensor]:
+    """Log-probs logp_BT of every micro-batch, without gradient, on the policy's device.
 
+    Args:
+        weights: of a reference policy, in place of the policy's own.
+    """
+    with contextlib.nullcontext() if weights is None else policy.swapped(weights):
+        return _dealt(policy, micros, lambda own: _scored(policy, own, temperature))
+
+
+@together
+def values_of(policy: Policy, micros: Sequence[Batch]) -> list[Tensor]:
+    """What the value head expects before each part of every micro-batch, value_BT, without gradient."""
+
+    def values(own: Sequence[Batch]) -> list[Tensor]:
+        def value(i: int) -> Tensor:
+            with torch.no_grad():
+                return policy.values(own[i].to(policy.device))
+
+        return policy.cores.map(value, len(own))
+
+    return _dealt(policy, micros, values)
+
+
+def _scored(policy: Policy, micros: Sequence[Batch], temperature: float) -> list[Tensor]:
     def score(i: int) -> Tensor:
         with torch.no_grad():
             return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
@@ -316,14 +353,35 @@ def score_all(policy: Policy, micros: Sequence[Batch], temperature: float) -> li
     return policy.cores.map(score, len(micros))
 
 
-def values_of(policy: Policy, micros: Sequence[Batch]) -> list[Tensor]:
-    """What the value head expects before each part of every micro-batch, value_BT, without gradient."""
+def _dealt(policy: Policy, micros: Sequence[Batch], found: Callable[[Sequence[Batch]], list[Tensor]]) -> list[Tensor]:
+    """What a function finds of every micro-batch, each trainer computing some of them."""
+    if policy.team is None:
+        return found(micros)
+    turns = policy.team.turns(len(micros))
+    own = found([micros[i] for i, _ in turns])
+    assert policy.sharded is not None
+    policy.sharded.let_go()  # a pass without gradient leaves gathered what the optimizer is about to change
+    every = _in_order(policy.team, turns, [tensor.cpu() for tensor in own])
+    return [tensor.to(policy.device) for tensor in every]
 
-    def value(i: int) -> Tensor:
-        with torch.no_grad():
-            return policy.values(micros[i].to(policy.device))
 
-    return policy.cores.map(value, len(micros))
+def _in_order(team: Team, turns: Sequence[tuple[int, bool]], own: Sequence[Any]) -> list[Any]:
+    """What all trainers found in their turns, in the order of what was dealt out."""
+    counted = [(i, found) for (i, counts), found in zip(turns, own, strict=True) if counts]
+    return [found for _, found in sorted((one for each in team.gather(counted) for one in each), key=lambda one: one[0])]
+
+
+def _cut(policy: Policy, batch: Batch, micro_tokens: int) -> list[list[int]]:
+    """Rows of micro-batches; for trainers as many as they can share evenly, and all of nearly the same size."""
+    parts = policy.micro_rows(batch, micro_tokens)
+    if policy.team is None:
+        return parts
+    most = min(-(-len(parts) // policy.team.size) * policy.team.size, len(batch))
+    low, high = 1, micro_tokens
+    while low < high:  # the smallest budget that makes no more of them
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(policy.micro_rows(batch, middle)) <= most else (middle + 1, high)
+    return policy.micro_rows(batch, low)
 
 
 def _rows_that_count(batch: Batch, components: Mapping[str, Component]) -> list[int]:
@@ -333,6 +391,24 @@ def _rows_that_count(batch: Batch, components: Mapping[str, Component]) -> list[
         return list(range(len(batch)))
     counts_B = torch.stack([(batch.streams[name] != 0).any(dim=1) for name in streams if name is not None]).any(dim=0)
     return counts_B.nonzero().squeeze(1).tolist()
+
+
+def _all_backward(
+    policy: Policy, turns: Sequence[tuple[int, bool]], forward: Callable[[int], tuple[Tensor, Metrics, list[float]]]
+) -> list[tuple[Metrics, list[float]]]:
+    """`_backward_in_order`, and where trainers share the policy the sum of their gradients and what all of them found."""
+    if policy.team is None or policy.sharded is None:
+        return _backward_in_order(policy, len(turns), forward)
+    alike = [p.grad for p in policy.weights.values() if not is_spread(p) and p.grad is not None]
+    before = [grad.clone() for grad in alike]
+    for grad in alike:
+        grad.zero_()
+    own = _backward_in_order(policy, len(turns), forward)
+    policy.sharded.let_go()
+    for grad, first in zip(alike, before, strict=True):
+        policy.team.add_up(grad)
+        grad.add_(first)
+    return _in_order(policy.team, turns, own)
 
 
 def _backward_in_order(
@@ -353,6 +429,8 @@ def _backward_in_order(
         nonlocal next_up
         total, metrics, means_B = forward(i)
         if policy.cores.workers == 1:
+            if policy.sharded is not None:
+                policy.sharded.sums_now(is_last=i == count - 1)
             total.backward()
             NOW.one_more()
             return metrics, means_B

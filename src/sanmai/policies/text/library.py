@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -65,9 +65,7 @@ def recompute_layers(model: Any, name: str, autocast: Callable[[], AbstractConte
     Raises:
         InputError: the architecture has none, or does something else in training mode than in evaluation (dropout).
     """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    layers = layers_of(model)
     probe_BT = _few_tokens(model)
     with autocast():
         expected_BTV = model(input_ids=probe_BT, use_cache=False).logits
@@ -82,27 +80,43 @@ def recompute_layers(model: Any, name: str, autocast: Callable[[], AbstractConte
         raise InputError(f"model.recompute_layers: {name!r} cannot do that without changing what it computes")
 
 
+def layers_of(model: Any) -> list[Any]:
+    """The layers of a `transformers` model, in order; none where it does not say what they are."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    return [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+
+
+def plain_state(model: Any) -> dict[str, Tensor]:
+    """What `model.state_dict()` gives, of a model that trainers share: to ask for that would take its gathered weights away."""
+    state = {name: p.detach() for name, p in model.named_parameters(remove_duplicate=False)}
+    for prefix, module in model.named_modules():
+        kept = {n: b for n, b in module._buffers.items() if b is not None and n not in module._non_persistent_buffers_set}
+        state |= {f"{prefix}.{name}" if prefix else name: buffer for name, buffer in kept.items()}
+    return state
+
+
 def _few_tokens(model: Any) -> Tensor:
     device, vocabulary = next(model.parameters()).device, model.get_input_embeddings().weight.shape[0]
     return torch.arange(1, 6, device=device).remainder(vocabulary).unsqueeze(0)
 
 
-def merged_state(model: Any) -> dict[str, Tensor]:
-    """The state of a model under LoRA with W + delta in place of W, under the plain model's names.
+def merged_state(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state of a model under LoRA with W + delta in place of W, under the plain model's names.
 
     Computed beside the live weights: merging and unmerging in place would not give the same bits back.
     """
     layers = dict(model.named_modules())
-    state = {}
-    for name, tensor in model.state_dict().items():
+    merged = {}
+    for name, tensor in state.items():
         if ".lora_" in name:
             continue
         plain = name.replace(".base_layer.", ".")
         if plain != name and name.endswith(".weight"):
             delta = layers[name.removesuffix(".base_layer.weight")].get_delta_weight("default")
             tensor = (tensor.float() + delta.float()).to(tensor.dtype)
-        state[plain] = tensor
-    return state
+        merged[plain] = tensor
+    return merged
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
@@ -69,6 +69,11 @@ class TextModel:
         """Who writes its completions; None: this process."""
         self.sampling_parts = 0
         """Parts that rollouts and slots are cut into when this process writes them; 0: as many as threads."""
+
+    @contextlib.contextmanager
+    def whole(self) -> Generator[None]:
+        """Within, this process has all weights; see policies/contract.py."""
+        yield
 
     def _choose_path(self) -> str:
         if not self.config.fast_path:

@@ -5,25 +5,30 @@ Shape key: B rollouts, T tokens, N trained tokens of a micro-batch, D model widt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from sanmai.losses import token_logp_and_entropy
 from sanmai.policies.contract import Policy
+from sanmai.policies.cores import Cores
+from sanmai.policies.sharded import Sharded
+from sanmai.policies.team import Team, together
 from sanmai.policies.text.cpu.allocator import return_freed_memory
 from sanmai.policies.text.cpu.compiled import logp_and_entropy as compiled_logp_and_entropy
 from sanmai.policies.text.drawing import draw
-from sanmai.policies.text.library import merged_state, model_facts
+from sanmai.policies.text.library import layers_of, merged_state, model_facts, plain_state
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.model import TextModel
 from sanmai.policies.text.pack import pack_rollouts
 from sanmai.policies.text.value_head import PREFIX, ValueHead
 from sanmai.types import Drawn, InputError, Problem, TokenBatch
 
+Result = TypeVar("Result")
 CHUNK_LOGITS = 2**23
 """Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
 
@@ -64,7 +69,10 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
         Returns:
             logp_BT (nats, float32, with gradient) and entropy_BT (nats per token), 0 outside batch.mask_BT.
         """
-        return self._scored(batch, *self.predicting(batch), temperature=temperature, entropy_gradient=entropy_gradient)
+        return self._through(self._score, batch, temperature=temperature, entropy_gradient=entropy_gradient)
+
+    def _score(self, batch: TokenBatch, **settings: Any) -> tuple[Tensor, Tensor]:
+        return self._scored(batch, *self.predicting(batch), **settings)
 
     def score_with_values(
         self, batch: TokenBatch, *, temperature: float = 1.0, entropy_gradient: bool = False, through: bool = False
@@ -74,13 +82,67 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
         Args:
             through: the values' gradient goes on into the hidden states.
         """
+        settings = {"temperature": temperature, "entropy_gradient": entropy_gradient}
+        return self._through(self._score_with_values, batch, through, settings)
+
+    def _score_with_values(
+        self, batch: TokenBatch, through: bool, settings: dict[str, Any]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         hidden_ND, head = self.predicting(batch)
-        found = self._scored(batch, hidden_ND, head, temperature=temperature, entropy_gradient=entropy_gradient)
+        found = self._scored(batch, hidden_ND, head, **settings)
         return *found, self._values(batch, hidden_ND if through else hidden_ND.detach())
 
     def values(self, batch: TokenBatch) -> Tensor:
         """value_BT of `score_with_values` alone."""
-        return self._values(batch, self.predicting(batch)[0])
+        return self._through(lambda: self._values(batch, self.predicting(batch)[0]))
+
+    def _through(self, compute: Callable[..., Result], *args: Any, **named: Any) -> Result:
+        """What a function gives that reads the weights, gathered where trainers share them."""
+        return compute(*args, **named) if self.sharded is None else self.sharded.through(compute, *args, **named)
+
+    def share(self, team: Team) -> None:
+        if self.vision is not None:
+            raise InputError(f"cluster.trainers = {team.size}: a model that reads pictures is trained by one process")
+        layers: list[torch.nn.Module] = []
+        if team.sharding == "layers":
+            if self.dense is not None:
+                raise InputError('cluster.sharding = "layers": the fast path calls no layers: set model.fast_path = false')
+            layers = list(layers_of(self.model))
+            if not layers:
+                raise InputError(f'cluster.sharding = "layers": the layers of {type(self.model).__name__} are not known here')
+        names = set(self.weights) - set(self.heads)
+        self.team, self.cores = team, Cores(
+            self.cores.threads, is_cpu=self.device.type == "cpu", is_one=True, has_fast_path=self.dense is not None
+        )
+        self.cores.use_threads()
+        self.sharded = Sharded(self.model, team, self.device, layers)
+        self.weights = self._named(names) | dict(self.heads)
+        team.share(self)
+
+    def _named(self, names: Collection[str]) -> dict[str, torch.nn.Parameter]:
+        return {name: p for name, p in self.model.named_parameters() if name in names}
+
+    @contextlib.contextmanager
+    def whole(self) -> Generator[None]:
+        if self.sharded is None or self.sharded.is_whole:
+            yield
+            return
+        self._gather()
+        parts = self.weights
+        self.weights = self._named(parts) | dict(self.heads)
+        try:
+            yield
+        finally:
+            self.weights = parts
+            self.sharded.let_go()
+
+    @together
+    def _gather(self) -> None:
+        """Gather all weights on the trainer that leads."""
+        assert self.sharded is not None and self.team is not None
+        self.sharded.gather()
+        if not self.team.leads:
+            self.sharded.let_go()
 
     def attach_value_head(self) -> None:
         """Give the policy a value head, which is trained with it and belongs to the run's state, not to the model's folder.
@@ -119,7 +181,9 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
         return zeros_BT.masked_scatter(mask_BT, logp_N), zeros_BT.masked_scatter(mask_BT, entropy_N)
 
     def tensors(self) -> Mapping[str, Tensor]:
-        return self.model.state_dict()
+        if self.sharded is None:
+            return self.model.state_dict()
+        return plain_state(self.model)
 
     def facts(self) -> dict[str, Any]:
         return model_facts(self, chunked_scoring=self.scores_in_chunks, path=self.path)
@@ -139,8 +203,14 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
 
     def save(self, folder: Path) -> None:
         """Write a plain `transformers` folder (safetensors, config, tokenizer), LoRA adapters merged in (law 12)."""
+        with self.whole():
+            self._save(folder)
+
+    def _save(self, folder: Path) -> None:
         model = self.model.get_base_model() if self.config.lora_rank else self.model
-        state = merged_state(model) if self.config.lora_rank else model.state_dict()
+        state = model.state_dict() if self.sharded is None else plain_state(model)
+        if self.config.lora_rank:
+            state = merged_state(model, state)
         with quiet_transformers():
             model.save_pretrained(folder, state_dict=state)
             self.tokenizer.save_pretrained(folder)

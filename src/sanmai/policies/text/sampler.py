@@ -68,6 +68,14 @@ def sample(
     if policy.sampler is not None and prefixes is None and not any(request.cut for request in requests):
         yield from policy.sampler.sample(requests, config, segment=segment)
         return
+    with policy.whole():
+        yield from _sample_here(policy, rows, requests, config, segment, prefixes)
+
+
+def _sample_here(
+    policy: TextModel, rows: list[tuple[int, int]], requests: Sequence[Request], config: SamplingConfig, segment: int | None,
+    prefixes: Prefixes | None,
+) -> Iterator[Completion]:
     if policy.dense is None and policy.cache_works is None:
         policy.cache_works = cache_works(policy)
     parts = min(policy.sampling_parts or policy.cores.sampling_workers, config.concurrent, len(rows))

@@ -1,0 +1,106 @@
+"""`sanmai run` with trainers that share the policy: the rollouts and numbers of one process, whoever is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+SETTINGS = (
+    "num_steps=3", "checkpoints.every=1", "prompts_per_step=4", "rollouts_per_prompt=4", "problems.world.train=60",
+    "problems.world.heldout=6", "evaluation.every=3", "cluster.parts=8", "loss.kl_weight=0.01",
+)  # fmt: skip
+
+
+def command(*settings):
+    return ["run", "zero", *(word for s in (*SETTINGS, *settings) for word in ("--set", s)), "--out"]
+
+
+def metrics_of(run: Path) -> dict[int, dict[str, float]]:
+    path = run / "metrics.jsonl"
+    return {line["step"]: line for line in map(json.loads, path.read_text().splitlines())} if path.exists() else {}
+
+
+def await_step(running, run: Path, step: int) -> None:
+    while step not in metrics_of(run) and running.poll() is None:
+        time.sleep(0.02)
+
+
+def others_of(leader: int) -> list[int]:
+    """The processes that it has started to train with it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == leader and b"cluster.trainers" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """The same tokens in every rollout, and metrics that differ by rounding alone."""
+    expected, actual = metrics_of(one), metrics_of(other)
+    assert expected.keys() == actual.keys() and len(expected) == 4
+    for step, line in expected.items():
+        assert line.keys() == actual[step].keys()
+        for name, value in line.items():
+            assert math.isclose(value, actual[step][name], rel_tol=1e-3, abs_tol=1e-4), (step, name)
+        if step:
+            rows = [pq.read_table(run / "rollouts" / f"step-{step:06d}.parquet")["tokens"] for run in (one, other)]
+            assert rows[0].equals(rows[1])
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_trainers_and_goes_on_with_other_numbers_is_that_of_one_process(forking, tmp_path):
+    run = tmp_path / "run"
+    running = forking.start([*command("cluster.trainers=2"), run], cwd=tmp_path)
+    await_step(running, run, 1)
+    (other,) = others_of(running.pid)
+    os.kill(other, signal.SIGKILL)
+    assert running.wait() != 0
+    said = " ".join(running.output.split())
+    assert f"trainer 2 of 2 (process {other}) ended with exit code -9" in said and "repeat the command to go on" in said
+
+    running = forking.start([*command("cluster.trainers=3"), run], cwd=tmp_path)
+    await_step(running, run, 2)
+    found = others_of(running.pid)
+    os.kill(found[0], signal.SIGSTOP)  # one that could not even hear of it
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(found) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in found)
+
+    forking.finish([*command(), run], cwd=tmp_path)
+    forking.finish([*command(), tmp_path / "one"], cwd=tmp_path)
+    assert_same(tmp_path / "one", run)
+    assert set((run / "checkpoints" / "step-000003").iterdir()) and not list(tmp_path.glob("sanmai-*"))
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_trainers_and_sigterm_ends_them_after_the_step(tmp_path):
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "sanmai.cli"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    shared = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    wrong = subprocess.run([*words, *command("cluster.trainers=3"), "run"], timeout=200, check=False, **shared)
+    assert wrong.returncode != 0 and "torchrun has started 2 processes" in " ".join(wrong.stdout.split())
+
+    running = subprocess.Popen([*words, *command("cluster.trainers=2", "num_steps=50", "evaluation.every=50"), "run"], **shared)
+    await_step(running, tmp_path / "run", 2)
+    running.send_signal(signal.SIGTERM)
+    said, _ = running.communicate(timeout=120)
+    saved = sorted(int(path.name[-6:]) for path in (tmp_path / "run" / "checkpoints").glob("step-*"))
+    assert running.returncode != 0 and saved[-1] >= 2 and saved[-1] == max(metrics_of(tmp_path / "run")), said
+    events = (tmp_path / "run" / "events.jsonl").read_text()
+    assert '"interrupt"' in events and "Traceback" not in said.partition("torch.distributed.elastic")[0]
