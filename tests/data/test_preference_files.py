@@ -141,3 +141,30 @@ def test_after_balancing_length_tells_nothing(seed):
 def test_what_cannot_be_balanced_keeps_only_ties():
     assert balance_lengths([(2, 1), (5, 1), (3, 3)]).kept == [2]
     assert balance_lengths([]).kept == []
+
+
+@pytest.mark.parametrize("row", [
+    {"prompt": "2+3?", "chosen_response": "5", "rejected_response": "6"},
+    {"question": "2+3?", "preferred": "5", "dispreferred": "6"},
+    {"prompt": "2+3?", "response_a": "5", "response_b": "6", "winner": "A"},
+    {"prompt": "2+3?", "response_0": "6", "response_1": "5", "better_response_id": 1, "safer_response_id": 0},
+    {"prompt": "2+3?", "answer_1": "5", "answer_2": "6", "preference": 1},
+    {"winner": "model_b", "conversation_a": [USER, BAD], "conversation_b": [USER, GOOD]},
+])  # fmt: skip
+def test_pairs_are_told_by_other_names_and_by_who_won(tmp_path, row):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    notes: list[str] = []
+    (pair,) = load_pairs(path, on_warning=notes.append).items
+    assert (pair.messages, pair.chosen, pair.rejected, notes) == (PROMPT, "5", "6", [])
+
+
+@pytest.mark.parametrize(("row", "reason"), [
+    ({"prompt": "2+3?", "response_a": "5", "response_b": "6"}, "expected winner"),
+    ({"prompt": "2+3?", "response_a": "5", "response_b": "6", "winner": "tie"}, "winner = 'tie': expected a or b"),
+])  # fmt: skip
+def test_two_responses_without_one_that_won_are_refused(tmp_path, row, reason):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=reason):
+        load_pairs(path)

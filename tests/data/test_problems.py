@@ -106,7 +106,7 @@ BROKEN_LINES = [
     (b'{"prompt": "x", "answer": "  "}', "expected a reference answer"),
     (b'{"prompt": "x", "answer": null}', "no reference"),
     (b'{"prompt": "x", "answer": true}', "found bool"),
-    (b'{"prompt": "x", "answer": [1]}', "found list"),
+    (b'{"prompt": "x", "answer": [1, 2]}', "found list"),
     (b'{"prompt": " ", "answer": "1"}', "prompt is empty"),
     (b'{"prompt": 3, "answer": "1"}', "found int"),
     (b'{"answer": "1"}', "no 'prompt'"),
@@ -148,7 +148,7 @@ SECRET = "Tell me how to SECRETWORD now"
         ("b.jsonl", json.dumps({"prompt": "p", "tags": [SECRET]})),
         ("c.jsonl", json.dumps({"prompt": "p", "tags": {"t": [SECRET]}})),
         ("d.jsonl", json.dumps({"prompt": "p", "kind": SECRET})),
-        ("e.jsonl", json.dumps({"prompt": "p", "answer": [SECRET]})),
+        ("e.jsonl", json.dumps({"prompt": "p", "answer": [SECRET, "x"]})),
         ("f.jsonl", json.dumps({"messages": [{"role": SECRET, "content": SECRET}]})),
         ("g.jsonl", "".join(json.dumps({"prompt": f"p{k}", "id": SECRET}) + "\n" for k in range(2))),
         ("h.jsonl", json.dumps({SECRET: 1})),
@@ -404,3 +404,20 @@ def test_the_shared_safety_files_load(name, count, kind, has_demonstration):
     assert len(loaded.problems) + loaded.duplicates == count and len({p.id for p in loaded.problems}) > 0.9 * count
     bad = [p.id for p in loaded.problems if p.kind != "safety" or (p.demonstration is not None) is not has_demonstration]
     assert bad == []
+
+
+@pytest.mark.parametrize("name", ["uuid", "uid", "problem_id", "question_id", "task_id", "prompt_id", "Example ID"])
+def test_a_row_is_called_by_the_id_of_published_files_unless_several_share_it(tmp_path, name):
+    path = tmp_path / "p.jsonl"
+    rows = [{"question": f"2+{k}?", "answer": str(2 + k), name: "a" if k < 2 else "b"} for k in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [problem.id for problem in load_problems(path).problems] [0::2] == ["a", "b"]
+    assert load_problems(path).problems[1].id.endswith("p/1")
+
+
+@pytest.mark.parametrize("row", [{"lang": "de"}, {"language_code": "de-AT"}, {"Locale": "de_DE"}])
+def test_a_language_stands_under_any_of_its_names(tmp_path, row):
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({"question": "2+3?", "target": ["5"], **row}) + "\n")
+    (problem,) = load_problems(path).problems
+    assert (problem.language, problem.answer) == ("de", "5")

@@ -14,7 +14,9 @@ from sanmai.data.rows import (
     ANSWERS,
     COMPLETIONS,
     CONVERSATIONS,
+    IDS,
     LABELS,
+    OTHER_IDS,
     PROMPTS,
     SOLUTIONS,
     SYSTEMS,
@@ -69,7 +71,8 @@ def generic(row: Row, default_id: str, *, is_english: bool = False, is_known: bo
     return problem, [*fields.notes, not_used(left)]
 
 
-_NO_TAGS = TELLING | {"images", "id", "unique_id", "verifier", "kind", "language", "tags"}
+LANGUAGES = ("language", "lang", "language_code", "lang_code", "locale")
+_NO_TAGS = TELLING | {"images", *IDS, *OTHER_IDS, "verifier", "kind", "tags", *LANGUAGES}
 
 
 def prompt_of(fields: Fields) -> tuple[tuple[Message, ...], str | None]:
@@ -142,7 +145,7 @@ def _answer(fields: Fields) -> str | None:
     name, value = fields.take(ANSWERS)
     if not name:
         return None
-    if name != "answer" and isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return reference(value, name)
 
@@ -185,13 +188,15 @@ def _check_options(fields: Fields, messages: tuple[Message, ...]) -> None:
 
 def language_of(fields: Fields) -> tuple[str | None, dict[str, Any]]:
     """The language of people that the row states; any other (of programming, say) is a tag."""
-    stated = optional_text(fields.row, "language")
-    if stated is None:
+    name, stated = fields.look(LANGUAGES)
+    if not name:
         return None, {}
+    if not isinstance(stated, str):
+        raise RowError(f"{name}: expected text, found {type(stated).__name__}")
     code = normalise(stated)
     if code is None:
-        fields.notes.append(f"language = {shown(stated)} is no language of people; kept as the tag language")
-        return None, {"language": stated}
+        fields.notes.append(f"{name} = {shown(stated)} is no language of people; kept as the tag {name}")
+        return None, {name: stated}
     return code, {}
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -44,6 +44,7 @@ from sanmai.data.rows import (
     id_of,
     is_nothing,
     is_tag,
+    may_repeat,
     plain_name,
     shown,
     text_of,
@@ -280,6 +281,8 @@ def _load(
                 raise RowError(row)
             fields = Fields(renamed(row) if renamed else row)
             item = convert(fields, default_id)
+            if item.id in seen_ids and may_repeat(fields.row):
+                item = replace(item, id=default_id)
             _check(item, seen_ids)
             notes.add(file, where, [*fields.notes, not_used(fields.left_over())])
         except RowError as error:
@@ -324,6 +327,7 @@ def _check(item: Anything, seen_ids: set[str]) -> None:
 
 
 def _pair(fields: Fields, default_id: str) -> Pair:
+    fields = _told_apart(fields)
     row = fields.row
     stated = _stated_prompt(fields)
     (before_chosen, chosen), (before_rejected, rejected) = (
@@ -344,6 +348,44 @@ def _pair(fields: Fields, default_id: str) -> Pair:
         raise RowError(f"margin = {str(row['margin'])[:40]}: expected a finite number of at least 0")
     language, tags = _tags(fields, {"margin"})
     return Pair(id_of(row, default_id), prompt, chosen, rejected, language, float(margin), tags)
+
+
+_CHOSEN = ("chosen_response", "response_chosen", "chosen_answer", "accepted", "preferred", "preferred_response",
+           "better", "winning")  # fmt: skip
+_REJECTED = ("rejected_response", "response_rejected", "rejected_answer", "refused", "dispreferred",
+             "dispreferred_response", "worse", "losing")  # fmt: skip
+_SIDES = ("a", "b"), ("0", "1"), ("1", "2")
+_WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "label", "choice", "better")
+
+
+def _told_apart(fields: Fields) -> Fields:
+    """A pair under the names of this file's other rows: chosen_response, or response_a and response_b with who won.
+
+    Raises:
+        RowError: nobody won, or it cannot be told who.
+    """
+    if "chosen" in fields or "rejected" in fields:
+        return fields
+    (good, _), (bad, _) = fields.look(_CHOSEN), fields.look(_REJECTED)
+    if good and bad:
+        return _as_pair(fields, good, bad)
+    for sides in _SIDES:
+        for kind in ("response", "answer", "completion", "output", "conversation"):
+            names = [f"{kind}_{side}" for side in sides]
+            if all(name in fields for name in names):
+                name, winner = next(((w, v) for w in _WINNERS if not is_nothing(v := fields.look((w,))[1])), ("", None))
+                told = re.sub(r"^(?:model|response|answer|completion|output|conversation)_", "", str(winner).strip().casefold())
+                if told not in sides:
+                    wanted = f"{name} = {shown(winner)}: expected {sides[0]} or {sides[1]}" if name else f"expected {_WINNERS[0]}"
+                    raise RowError(f"{names[0]} and {names[1]} without one that won: {wanted}")
+                first = sides.index(told)
+                fields.take((name,))
+                return _as_pair(fields, names[first], names[1 - first])
+    return fields
+
+
+def _as_pair(fields: Fields, good: str, bad: str) -> Fields:
+    return fields.without(_WINNERS).renamed({good: "chosen", bad: "rejected"})
 
 
 def _without_system(prompt: Messages) -> Messages:

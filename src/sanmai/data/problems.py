@@ -30,7 +30,7 @@ from sanmai.data.columns import ColumnsConfig, mapped
 from sanmai.data.files import Row, list_files, read_rows, remarks
 from sanmai.data.formats import FORMATS, Format, FormatName, by_language, detect
 from sanmai.data.images import ImageError, read_image
-from sanmai.data.rows import RowError, json_value, shown
+from sanmai.data.rows import RowError, json_value, may_repeat, shown
 from sanmai.data.testbeds import EMBEDDED, find_testbed
 from sanmai.types import IMAGE_MARK, InputError, Problem
 
@@ -229,6 +229,7 @@ def _converted(
 ) -> Iterator[tuple[str, Problem | str]]:
     """Where each row stands, and the problem that it is or why it is none; every file in its own format."""
     forms: dict[str, Format] = {}
+    named: set[str] = set()
     for file, where, folder, default_id, row in locate(source):
         try:
             if isinstance(row, str):
@@ -238,6 +239,9 @@ def _converted(
             forms[file] = form
             for part in by_language(row) if form.by_language else (row,):
                 problem, found = form.convert(part, default_id)
+                if problem.id in named and may_repeat(row):
+                    problem = replace(problem, id=default_id)
+                named.add(problem.id)
                 notes.add(file, where, found)
                 yield where, with_images(problem, row, folder)
         except RowError as error:

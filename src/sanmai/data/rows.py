@@ -22,7 +22,7 @@ THOUGHTS = (
 )  # fmt: skip
 ANSWERS = (
     "answer", "final_answer", "ground_truth", "expected_answer", "reference_answer", "gold_answer", "correct_answer",
-    "reward_model.ground_truth",
+    "reward_model.ground_truth", "target", "gold",
 )  # fmt: skip
 SOLUTIONS = ("solution", "generated_solution", "worked_solution")
 LABELS = ("label", "is_safe", "is_correct", "correct", "is_response_safe", "is_refusal", "final_label")
@@ -67,6 +67,13 @@ class Fields:
         """The same without these columns; what is used of either is used of both."""
         other = copy(self)
         other._values = {name: value for name, value in self._values.items() if name not in names}
+        return other
+
+    def renamed(self, names: Mapping[str, str]) -> Fields:
+        """The same with some columns under other names (old to new); what is used of either is used of both."""
+        other = copy(self)
+        other.row = {names.get(plain_name(name), name): value for name, value in self.row.items()}
+        other._values = {names.get(name, name): value for name, value in self._values.items()}
         return other
 
     def look(self, names: Iterable[str]) -> tuple[str, Any]:
@@ -153,10 +160,23 @@ def tags_from(row: Row, **columns: str) -> dict[str, Any]:
     return {name: row[column] for name, column in columns.items() if is_tag(row.get(column)) and row[column] != ""}
 
 
+IDS = ("id", "unique_id")
+OTHER_IDS = ("uuid", "uid", "problem_id", "question_id", "task_id", "prompt_id", "example_id", "sample_id")
+"""Names of a row's id in published files; of several rows of one problem they may be the same."""
+
+
 def id_of(row: Row, default: str) -> str:
     """What the row states as its id."""
-    found = (row.get(name) for name in ("id", "unique_id", "ID", "Id"))
-    return next((str(value) for value in found if isinstance(value, str | int) and value != ""), default)
+    named = {plain_name(name): value for name, value in row.items()}
+    found = (named.get(name) for name in (*IDS, *OTHER_IDS))
+    return next(
+        (str(value) for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != ""), default
+    )
+
+
+def may_repeat(row: Row) -> bool:
+    """Whether a row's id is one of those that several rows may share."""
+    return all(is_nothing(value) for name, value in row.items() if plain_name(name) in IDS)
 
 
 def reference(value: Any, name: str = "answer") -> str:
