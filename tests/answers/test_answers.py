@@ -271,7 +271,7 @@ def test_megabytes_of_anything_take_a_moment(piece):
         start = time.process_time()
         is_right = grade("18", text + "\\boxed{19}").score == 1.0
         grade("18", text)
-        assert not is_right and time.process_time() - start < 2
+        assert not is_right and time.process_time() - start < 10
 
 
 def test_a_box_is_found_with_its_nested_braces():

@@ -14,7 +14,7 @@ from sanmai.learn.sources import load_splits
 from sanmai.plan import calibration as measuring
 from sanmai.plan.calibration import calibrate, ladder
 from sanmai.plan.forecast import describe
-from sanmai.plan.memory import joined_bytes, memory_bytes, room
+from sanmai.plan.memory import StepShape, joined_bytes, memory_bytes, room
 from sanmai.plan.prediction import keep, observed_lengths, predict
 from sanmai.policies.cores import Cores
 from sanmai.policies.text.config import ModelConfig
@@ -50,7 +50,7 @@ def test_memory_is_that_of_the_real_parameters_gradients_and_optimizer(kl):
     for p in policy.weights.values():
         p.grad = torch.zeros_like(p)
     optimizer.step()
-    found = memory_bytes(policy, config, prompt_length=10.0)
+    found = memory_bytes(policy, StepShape.of(config), prompt_length=10.0)
     size = lambda tensors: sum(t.numel() * t.element_size() for t in tensors)  # noqa: E731
     moments = [t for state in optimizer.state.values() for name, t in state.items() if name != "step"]
     assert found["weights"] == size(policy.model.parameters())
@@ -79,7 +79,7 @@ def test_each_worker_holds_a_micro_batch_its_logits_and_a_gradient_of_its_own(tm
         for rollouts, micro_tokens in ((10, 50), (3, 8192)):
             settings = [f"rollouts_per_prompt={rollouts}", f"optimizer.micro_tokens={micro_tokens}"]
             _, config = small("prompts_per_step=1", *settings)
-            found[workers, rollouts] = memory_bytes(policy, config, 10.0, kept)
+            found[workers, rollouts] = memory_bytes(policy, StepShape.of(config), 10.0, kept)
     of = lambda name: {key: parts[name] for key, parts in found.items()}  # noqa: E731
     # Rows of 10 + 8 = 18 tokens. Ten, two to a micro-batch of at most 50 tokens; four workers have 12 tokens each, less than a
     # row: one row each. Three fit into one of 54 tokens, whatever the workers.
@@ -99,7 +99,7 @@ def test_the_cache_of_the_fast_path_is_in_the_dtype_of_its_attention(tmp_path, d
     _, config = small("sampling.max_tokens=190")
     # 4 rollouts of 10 + 190 tokens, two layers, keys and values of 16 each. The fast path has room for 2 * 128.
     room = 256 if fast else 200
-    assert memory_bytes(policy, config, 10.0)["KV cache"] == 4 * room * 2 * 2 * 16 * width
+    assert memory_bytes(policy, StepShape.of(config), 10.0)["KV cache"] == 4 * room * 2 * 2 * 16 * width
 
 
 def test_a_slot_of_the_real_decoder_has_no_more_room_than_predicted(tmp_path):
@@ -148,7 +148,7 @@ def test_copies_of_the_weights_for_the_backward_pass_are_counted_once_and_not_pe
     # The head in bfloat16 goes with the logits: 4 rows of 3 + 8 tokens.
     _, config = small()
     v = half.vocabulary
-    assert memory_bytes(half, config, 3.0)["logits"] == 12 * 44 * v + 2 * 32 * v
+    assert memory_bytes(half, StepShape.of(config), 3.0)["logits"] == 12 * 44 * v + 2 * 32 * v
 
 
 @pytest.mark.parametrize("overrides", [[], ["loss.kl_weight=0.1", "loss.importance_cap=2.0"]])

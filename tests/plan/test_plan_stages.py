@@ -14,7 +14,7 @@ from sanmai.pipelines.r1 import R1Config, graph, run_r1
 from sanmai.plan import stages as plan_stages
 from sanmai.plan.calibration import Calibration
 from sanmai.plan.forecast import describe
-from sanmai.plan.memory import memory_bytes
+from sanmai.plan.memory import StepShape, memory_bytes
 from sanmai.plan.stage_costs import Cost, Lengths, Rates, most_bytes, predicted, spent
 from sanmai.plan.stage_sources import Rows, StageSources
 from sanmai.plan.workload import Pass, Sampling, Workload, workload
@@ -260,9 +260,16 @@ def test_a_student_has_the_size_of_its_base(fresh, tmp_path, policy):
     assert sources.unsized == set() and sources.size_of("some/model") == 1 and sources.unsized == {"some/model"}
 
 
+def test_prompts_of_several_sources_are_counted_together_and_none_of_no_source(fresh):
+    one, two = "@data/reasoning.jsonl", "@data/evaluation.jsonl"
+    counts = [fresh.prompts(source).count for source in (one, two, (one, two), None)]
+    assert counts[2] == counts[0] + counts[1] and counts[3] == 0
+    assert sum(map(len, fresh.kinds((one, two)).values())) == counts[2]
+
+
 def test_memory_is_that_of_an_rl_run_with_the_same_settings(fresh, policy):
     config = next(stage.config for stage in fresh.graph.stages if stage.name == "dev2")
-    parts = memory_bytes(policy, config, fresh.prompts("@data/reasoning.jsonl").prompt_length)
+    parts = memory_bytes(policy, StepShape.of(config), fresh.prompts("@data/reasoning.jsonl").prompt_length)
     phases = (parts["KV cache"] + parts["joined weights"], parts["logits"] + parts["workers' gradients"])
     always = parts["weights"] + parts["gradients"] + parts["optimizer"]
     assert most_bytes(policy, left_of(fresh, "dev2"), None) == always + max(phases)

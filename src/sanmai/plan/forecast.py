@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from sanmai.config import Config
 from sanmai.data.chat import demonstration, render_prompt
 from sanmai.learn.credit import words as advantage_words
-from sanmai.plan.memory import checkpoint_bytes, memory_bytes, state_bytes
+from sanmai.plan.memory import StepShape, checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import Recipe
+from sanmai.recipes.distill import DistillConfig
+from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
 
+if TYPE_CHECKING:
+    from sanmai.plan.prediction import Prediction
+    from sanmai.recipes.pretrain import PretrainConfig
+    from sanmai.recipes.sft import SftConfig
 
-def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -> Iterator[str]:
+
+def describe(recipe: Recipe, config: Config, out: Path, *, measure: bool = False) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked.
 
     Args:
@@ -34,29 +42,17 @@ def describe(recipe: Recipe, config: Any, out: Path, *, measure: bool = False) -
     yield from recipe.plan(config, out, measure=measure)
 
 
-def describe_zero(config: Any, out: Path, *, measure: bool) -> Iterator[str]:
-    return _trained("zero", config, out, measure)
-
-
-def describe_sft(config: Any, out: Path, *, measure: bool) -> Iterator[str]:
-    return _trained("sft", config, out, measure)
-
-
-def describe_distill(config: Any, out: Path, *, measure: bool) -> Iterator[str]:
-    return _trained("distill", config, out, measure)
-
-
-def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str]:
-    """Of a recipe that trains a policy on problems."""
+def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, *, measure: bool) -> Iterator[str]:
+    """Of a recipe that trains a policy on problems: zero, sft or distill."""
     from sanmai.learn.mixture import Mixture
     from sanmai.learn.sources import load_splits
 
     warnings: list[str] = []
-    needs_answer = recipe == "zero" and config.rewards.needs_answers
+    needs_answer = isinstance(config, ZeroConfig) and config.rewards.needs_answers
     train, held_out = load_splits(
         config.problems, config.seed, None, on_warning=warnings.append, needs_answer=needs_answer
     )
-    if recipe == "zero":
+    if isinstance(config, ZeroConfig):
         Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)  # refuses what a run would
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())
@@ -68,18 +64,23 @@ def _trained(recipe: str, config: Any, out: Path, measure: bool) -> Iterator[str
         yield "Its output head is of a kind that is not known here, so whole logits are kept while scoring: more memory."
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in [*warnings, *policy.notes])
-    yield from {"zero": _zero, "distill": _distill}.get(recipe, _sft)(config, policy, train)
+    if isinstance(config, ZeroConfig):
+        yield from _zero(config, policy, train)
+    elif isinstance(config, DistillConfig):
+        yield from _distill(config, policy, train)
+    else:
+        yield from _sft(config, policy, train)
     yield (
         f"A checkpoint every {config.checkpoints.every} steps, of about {size(checkpoint_bytes(policy, config))}; "
         f"{config.checkpoints.words()}."
     )
-    if recipe == "zero":
+    if isinstance(config, ZeroConfig):
         yield from _cost(config, policy, train, len(held_out), out, measure)
     elif measure:
         yield "Time is predicted for the recipe zero alone."
 
 
-def _zero(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
+def _zero(config: ZeroConfig, policy: TextPolicy, train: list) -> Iterator[str]:
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     yield (
         f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples "
@@ -103,7 +104,7 @@ def _zero(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     settings = config.loss.settings()
     bounds = (
         f", ratio within {max(1 - settings.clip_low, 0):g} and {1 + settings.clip_high:g}"
-        if settings.clip_low is not None
+        if settings.clip_low is not None and settings.clip_high is not None
         else ""
     )
     yield (
@@ -132,18 +133,18 @@ def _zero(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
 
 
 def _cost(
-    config: Any, policy: TextPolicy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
+    config: ZeroConfig, policy: TextPolicy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
 ) -> Iterator[str]:
     """Memory and, when measured, time."""
     if not measure:
-        yield from _memory_lines(memory_bytes(policy, config, _mean_prompt(policy, config, train)))
+        yield from _memory_lines(memory_bytes(policy, StepShape.of(config), _mean_prompt(policy, config, train)))
         yield "Nothing was measured."
         return
     from sanmai.plan.calibration import calibrate
     from sanmai.plan.prediction import keep, observed_lengths, predict
 
     found = calibrate(policy, config, train, out)
-    yield from _memory_lines(memory_bytes(policy, config, found.prompt_length, found.kept))
+    yield from _memory_lines(memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept))
     machine = found.machine
     yield (
         f"Measured in {found.seconds:.1f} s: matrix products reach {machine['matrix_gflops']:,.0f} GFLOP/s in "
@@ -164,7 +165,7 @@ def _cost(
     yield keep(found, bound, config, out)
 
 
-def _prediction_lines(when: str, p: Any) -> Iterator[str]:
+def _prediction_lines(when: str, p: Prediction) -> Iterator[str]:
     yield (
         f"{when}: sampling {seconds(p.seconds['sampling'])} a step ({p.sampled_per_second:,.0f} tokens/s), training "
         f"{seconds(p.seconds['training'])} ({p.trained_per_second:,.0f} tokens/s), saving {seconds(p.seconds['saving'])}; "
@@ -191,12 +192,12 @@ def _memory_lines(parts: dict[str, float]) -> Iterator[str]:
     )
 
 
-def _mean_prompt(policy: TextPolicy, config: Any, train: Sequence[Problem]) -> float:
+def _mean_prompt(policy: TextPolicy, config: ZeroConfig, train: Sequence[Problem]) -> float:
     lengths = [len(render_prompt(policy.tokenizer, p.messages)) for p in train[: config.prompts_per_step]]
     return sum(lengths) / max(len(lengths), 1)
 
 
-def _sft(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
+def _sft(config: SftConfig, policy: TextPolicy, train: list) -> Iterator[str]:
     usable = sum(demonstration(p) is not None for p in train)
     per_step = min(config.demonstrations_per_step, max(usable, 1))
     steps = max(round(config.epochs * (usable // per_step)), 1)
@@ -208,7 +209,7 @@ def _sft(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}."
 
 
-def _distill(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
+def _distill(config: DistillConfig, policy: TextPolicy, train: list) -> Iterator[str]:
     from sanmai.learn.teacher import check_shares_tokenizer, load_teacher
 
     teacher = load_teacher(config.teacher, config.model)
@@ -236,7 +237,7 @@ def _distill(config: Any, policy: TextPolicy, train: list) -> Iterator[str]:
     yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}, the teacher {size(frozen)} more."
 
 
-def describe_pretrain(config: Any, out: Path, *, measure: bool) -> Iterator[str]:
+def describe_pretrain(config: PretrainConfig, out: Path, *, measure: bool) -> Iterator[str]:
     a = config.architecture
     yield (
         f"A new model ({a.family}, {a.layers} layers of width {a.width}) learns "

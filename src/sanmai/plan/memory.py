@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 
 if TYPE_CHECKING:
+    from sanmai.config import Config
     from sanmai.plan.calibration import Kept
+    from sanmai.recipes.zero import ZeroConfig
 
 
-def memory_bytes(policy: TextPolicy, config: Any, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
+@dataclass(frozen=True)
+class StepShape:
+    """What of a step's settings decides how much it holds."""
+
+    rollouts: int
+    """Completions sampled in a step."""
+    updates: int
+    """Optimizer updates on equal shares of them."""
+    budget: float
+    """Tokens that a completion may take."""
+    concurrent: int
+    """Completions sampled at a time."""
+    micro_tokens: int
+    """Padded tokens of a micro-batch."""
+    keeps_reference: bool
+
+    @classmethod
+    def of(cls, config: ZeroConfig) -> StepShape:
+        return cls(
+            config.prompts_per_step * config.rollouts_per_prompt, config.updates_per_step, config.sampling.max_tokens,
+            config.sampling.concurrent, config.optimizer.micro_tokens, config.keeps_reference,
+        )  # fmt: skip
+
+
+def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
     """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
 
         longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
@@ -32,21 +59,21 @@ def memory_bytes(policy: TextPolicy, config: Any, prompt_length: float, kept: Ke
         kept: for the backward pass of a micro-batch, as measured; None leaves "activations" out.
     """
     trained = sum(p.numel() for p in policy.weights.values())
-    rollouts = config.prompts_per_step * config.rollouts_per_prompt
-    longest = prompt_length + config.sampling.max_tokens
-    rows = math.ceil(rollouts / config.updates_per_step)
-    share = config.optimizer.micro_tokens // policy.cores.workers
+    rollouts = step.rollouts
+    longest = prompt_length + step.budget
+    rows = math.ceil(rollouts / step.updates)
+    share = step.micro_tokens // policy.cores.workers
     micro = min(max(share, longest), rows * longest)
     rows_per_micro = max(int(share // longest), 1)
     busy = min(policy.cores.workers, math.ceil(rows / rows_per_micro))
     # Logits in float32, their softmax and their gradient.
     logits = 3 * 4 * min(micro, max(CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary
-    slots = min(rollouts, config.sampling.concurrent)
+    slots = min(rollouts, step.concurrent)
     parts = {
         "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
         "gradients": 4.0 * trained,
         "optimizer": 8.0 * trained,
-        "reference": 4.0 * trained if config.keeps_reference else 0.0,
+        "reference": 4.0 * trained if step.keeps_reference else 0.0,
         "KV cache": slots * room(policy, longest) * _cache_bytes_per_token(policy),
         "joined weights": float(joined_bytes(policy)),
         "logits": float(busy * (logits + _cast_bytes(policy, policy.model.get_output_embeddings()))),
@@ -64,7 +91,7 @@ def state_bytes(policy: TextPolicy, keeps_reference: bool) -> int:
     return total + trained * 4 * (3 + keeps_reference)
 
 
-def checkpoint_bytes(policy: TextPolicy, config: Any) -> int:
+def checkpoint_bytes(policy: TextPolicy, config: Config) -> int:
     """Model in the dtype it has in memory, two float32 moments, and perhaps reference and adapters."""
     trained = sum(p.numel() for p in policy.weights.values())
     total = sum(p.numel() * p.element_size() for p in policy.model.parameters())

@@ -6,13 +6,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.plan.calibration import Calibration, Kept
-from sanmai.plan.memory import memory_bytes
+from sanmai.plan.memory import StepShape, memory_bytes
 from sanmai.plan.workload import FORWARD_AND_BACKWARD, Pass, Sampling, Workload
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.timing import sampling_work, seconds, training_work
@@ -158,14 +157,7 @@ def most_bytes(policy: TextPolicy, w: Workload, kept: Kept | None) -> float:
     def parts(
         item: Sampling | Pass, rows: float, budget: float, concurrent: int, micro_tokens: int, updates: int
     ) -> dict:
-        shape = SimpleNamespace(
-            prompts_per_step=math.ceil(rows),
-            rollouts_per_prompt=1,
-            updates_per_step=updates,
-            sampling=SimpleNamespace(max_tokens=budget, concurrent=concurrent),
-            optimizer=SimpleNamespace(micro_tokens=micro_tokens),
-            keeps_reference=w.keeps_reference,
-        )
+        shape = StepShape(math.ceil(rows), updates, budget, concurrent, micro_tokens, w.keeps_reference)
         return memory_bytes(policy, shape, item.prompt_length, kept)
 
     sampling = [parts(s, s.rollouts, s.budget, s.concurrent, 1, 1) for s in w.sampling]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sanmai.data.chat import demonstration, render_demonstration, render_prompt
 from sanmai.data.problems import load_problems
@@ -18,7 +18,10 @@ from sanmai.pipelines.graph import Graph
 from sanmai.policies.text.flops import arithmetic_of
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.tiny import new_tiny_model
-from sanmai.recipes.gather import gathered
+from sanmai.recipes.gather import GatherConfig, gathered
+from sanmai.recipes.pretrain import PretrainConfig
+from sanmai.recipes.sample import SampleConfig
+from sanmai.recipes.zero import ZeroConfig
 from sanmai.types import Problem
 
 MEASURED_ROWS = 512
@@ -67,8 +70,8 @@ class StageSources:
             name, _, file = source[1:].partition("/") if source.startswith("@") else ("", "", source)
             if name and self.graph.state(name) != "finished":
                 self._problems[source] = None
-                config: Any = self._stages[name].config
-                if self._stages[name].recipe == "gather":
+                config = self._stages[name].config
+                if isinstance(config, GatherConfig):
                     files, _ = gathered(config, self.on_warning)
                     self._problems |= {f"@{name}/{key}.jsonl": found for key, found in files.items()}
             else:
@@ -76,22 +79,25 @@ class StageSources:
                 self._problems[source] = load_problems(path, needs_answer=False, on_warning=self.on_warning).problems
         return self._problems[source]
 
-    def prompts(self, source: str, *, limit: int | None = None, answered: bool = False) -> Rows:
-        """The prompts of a source.
+    def prompts(self, source: str | tuple[str, ...] | None, *, limit: int | None = None, answered: bool = False) -> Rows:
+        """The prompts of a source, or of several; none of None.
 
         Args:
             answered: of those problems alone that have a reference answer.
         """
-        found = self.problems(source)
-        if found is None:
-            return self._to_be_sampled(source)
+        found: list[Problem] = []
+        for name in _names(source):
+            problems = self.problems(name)
+            if problems is None:
+                return self._to_be_sampled(name)
+            found += problems
         found = [p for p in found if p.answer is not None or not answered][:limit]
         return Rows(len(found), mean(len(render_prompt(self.policy.tokenizer, p.messages)) for p in some(found)))
 
     def demonstrations(self, source: str | tuple[str, ...], thought_tags: tuple[str, str]) -> list[Rows]:
         """The demonstrations of each file."""
         parts = []
-        for name in (source,) if isinstance(source, str) else source:
+        for name in _names(source):
             found = self.problems(name)
             if found is None:
                 parts.append(self._to_be_sampled(name))
@@ -101,10 +107,10 @@ class StageSources:
             parts.append(Rows(len(shown), mean(len(t) for t, _ in tokens), mean(len(t) for _, t in tokens)))
         return parts
 
-    def kinds(self, source: str, *, limit: int | None = None) -> dict[str, list[Problem]]:
+    def kinds(self, source: str | tuple[str, ...], *, limit: int | None = None) -> dict[str, list[Problem]]:
         """The problems by kind; empty where they are not known."""
         found: dict[str, list[Problem]] = {}
-        for problem in (self.problems(source) or [])[:limit]:
+        for problem in [problem for name in _names(source) for problem in self.problems(name) or []][:limit]:
             found.setdefault(problem.kind, []).append(problem)
         return found
 
@@ -114,21 +120,24 @@ class StageSources:
             self.unsized |= {name} - {self.policy.config.name}
             return 1.0
         stage = self._stages[name[1:]]
-        config: Any = stage.config
-        if stage.recipe != "pretrain":
-            return self.size_of(config.model.name)
+        if not isinstance(stage.config, PretrainConfig):
+            return self.size_of(cast(ZeroConfig, stage.config).model.name)
         base, _ = arithmetic_of(self.policy.model)
-        own, _ = arithmetic_of(new_tiny_model(0, config.architecture))
+        own, _ = arithmetic_of(new_tiny_model(0, stage.config.architecture))
         return own.forward(1, 1, 0) / base.forward(1, 1, 0) if own and base else 1.0
 
     def _to_be_sampled(self, source: str) -> Rows:
         """The most that a sampling stage may keep."""
         stage = self._stages[source[1:].split("/", 1)[0]]
-        assert stage.recipe == "sample", f"stage {stage.name} writes no problems"
-        config: Any = stage.config
+        config = stage.config
+        assert isinstance(config, SampleConfig), f"stage {stage.name} writes no problems"
         prompts = self.prompts(config.problems.source, limit=config.problems.limit)
         kept = prompts.count * min(config.keep, config.samples_per_prompt)
         return Rows(kept, prompts.prompt_length, None, config.sampling.max_tokens, is_bound=True)
+
+
+def _names(source: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (source,) if isinstance(source, str) else source or ()
 
 
 def mean(values: Iterable[float]) -> float:

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.pipelines.graph import Graph, Stage
@@ -21,6 +20,8 @@ from sanmai.plan.workload import Workload, workload
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
+from sanmai.recipes.sft import SftConfig
+from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.rubric import SCORED_TOGETHER
 
 _WIDTH = 120
@@ -104,8 +105,8 @@ def _plans(found: Graph, sources: StageSources) -> list[Plan]:
 
 def _measure(config: R1Config, policy: TextPolicy, sources: StageSources, plans: Sequence[Plan], out: Path) -> Rates | None:
     """A calibration on the first problems of the first RL stage, graded without reward models."""
-    first: Any = next(plan.stage.config for plan in plans if plan.stage.recipe == "zero")
-    problems = sources.problems(first.problems.source)
+    first = next(plan.stage.config for plan in plans if isinstance(plan.stage.config, ZeroConfig))
+    problems = sources.problems(first.problems.source) if isinstance(first.problems.source, str) else None
     if not problems:
         return None
     alone = {f"{name}{suffix}": value for name in SCORED_TOGETHER for suffix, value in (("", 0.0), ("_from", None))}
@@ -177,10 +178,9 @@ def _bounds(plans: Sequence[Plan], sources: StageSources, rates: Rates | None) -
 
 def _first_demonstrations(plans: Sequence[Plan], sources: StageSources) -> tuple[str, Lengths] | None:
     """The first SFT stage, and the lengths of what it imitates, where they are known."""
-    stage = next((plan.stage for plan in plans if plan.stage.recipe == "sft"), None)
-    if stage is None:
+    stage = next((plan.stage for plan in plans if isinstance(plan.stage.config, SftConfig)), None)
+    if stage is None or not isinstance(c := stage.config, SftConfig):
         return None
-    c: Any = stage.config
     found = sources.problems(c.problems.source) if isinstance(c.problems.source, str) else None
     shown = [p for p in found or [] if demonstration(p) is not None]
     lengths = [len(render_demonstration(sources.policy.tokenizer, p, c.grading.thought_tags)[1]) for p in shown]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from sanmai.config import Config
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.sources import check_positions, load_source
 from sanmai.policies.text.load import load_policy
@@ -16,6 +17,8 @@ from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import GatherConfig, gathered
 from sanmai.recipes.preferences import PreferencesConfig, sampled_answers
 from sanmai.types import Problem
+
+ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def describe_evaluation(config: EvaluateConfig, out: Path, *, measure: bool) -> Iterator[str]:
@@ -30,7 +33,7 @@ def describe_gather(config: GatherConfig, out: Path, *, measure: bool) -> Iterat
     return _with_warnings(_gather, config)
 
 
-def _with_warnings(describe: Callable[[Any, list[str]], Iterator[str]], config: Any) -> Iterator[str]:
+def _with_warnings(describe: Callable[[ConfigT, list[str]], Iterator[str]], config: ConfigT) -> Iterator[str]:
     """Sentences; problems and model are loaded and checked, nothing is written."""
     warnings: list[str] = []
     yield from list(describe(config, warnings))

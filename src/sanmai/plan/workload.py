@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from sanmai.data.chat import render_prompt
 from sanmai.data.trace import parse_trace
@@ -17,6 +17,22 @@ from sanmai.recipes.reward import num_updates
 from sanmai.recipes.reward_data import load_preferences, texts_of
 from sanmai.types import InputError
 from sanmai.world import documents
+
+if TYPE_CHECKING:
+    from sanmai.learn.evaluation import EvaluationConfig
+    from sanmai.pipelines.guarded import GuardedConfig
+    from sanmai.policies.text.sampler import SamplingConfig
+    from sanmai.recipes.distill import DistillConfig
+    from sanmai.recipes.evaluate import EvaluateConfig
+    from sanmai.recipes.pretrain import PretrainConfig
+    from sanmai.recipes.reward import RewardConfig, RewardEvaluationConfig
+    from sanmai.recipes.sample import SampleConfig
+    from sanmai.recipes.sft import SftConfig
+    from sanmai.recipes.zero import ZeroConfig
+    from sanmai.train.runs import CheckpointsConfig
+
+    Evaluated = ZeroConfig | SftConfig | DistillConfig | PretrainConfig
+    Updated = Evaluated | RewardConfig
 
 FORWARD_AND_BACKWARD = 3.0
 """Forward passes that one of them and its backward pass are worth."""
@@ -102,12 +118,12 @@ def workload(stage: Stage, sources: StageSources, done: int) -> Workload:
     return w
 
 
-def count_evaluate(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_evaluate(w: Workload, c: EvaluateConfig, sources: StageSources, done: int) -> None:
     found = sources.prompts(c.problems.source, limit=c.problems.limit)
     _sample(w, c.sampling, found, times=1, samples=c.samples)
 
 
-def count_sample(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_sample(w: Workload, c: SampleConfig, sources: StageSources, done: int) -> None:
     found = sources.prompts(c.problems.source, limit=c.problems.limit)
     chunks = math.ceil(found.count / c.prompts_per_chunk)
     left = max(found.count - done * c.prompts_per_chunk, 0)
@@ -119,7 +135,7 @@ def count_sample(w: Workload, c: Any, sources: StageSources, done: int) -> None:
         _score(w, c, sources, chunk.count * c.samples_per_prompt, found.prompt_length, chunks - done, shares)
 
 
-def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_zero(w: Workload, c: ZeroConfig, sources: StageSources, done: int) -> None:
     left, rollouts = c.num_steps - done, c.prompts_per_step * c.leaves_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
     _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.leaves_per_prompt + c.has_greedy)
@@ -139,10 +155,10 @@ def count_zero(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, sources.prompts(c.problems.evaluation), done, c.num_steps)
 
 
-def _probe(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def _probe(w: Workload, c: ZeroConfig, sources: StageSources, done: int) -> None:
     """Completions that move the multipliers of constraints."""
     probe, asked = c.constraints.probe, dict[str, int]()
-    files = [probe] if isinstance(probe, str) else probe
+    files = [probe] if isinstance(probe, str) else list(probe or ())
     for file in files:
         for kind, found in sources.kinds(file).items():
             asked[kind] = asked.get(kind, 0) + len(found)
@@ -153,7 +169,7 @@ def _probe(w: Workload, c: Any, sources: StageSources, done: int) -> None:
         _sample(w, c.sampling, drawn, times=times, samples=c.constraints.samples)
 
 
-def count_distill(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_distill(w: Workload, c: DistillConfig, sources: StageSources, done: int) -> None:
     left, rollouts = c.num_steps - done, c.prompts_per_step * c.rollouts_per_prompt
     length = sources.prompts(c.problems.source).prompt_length
     _sample(w, c.sampling, Rows(c.prompts_per_step, length), times=left, samples=c.rollouts_per_prompt)
@@ -164,7 +180,7 @@ def count_distill(w: Workload, c: Any, sources: StageSources, done: int) -> None
     _evaluations(w, c, sources.prompts(c.problems.evaluation), done, c.num_steps)
 
 
-def count_sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_sft(w: Workload, c: SftConfig, sources: StageSources, done: int) -> None:
     shown = sources.demonstrations(c.problems.source, c.grading.thought_tags)
     count = int(sum(rows.count for rows in shown))
     per_step = max(min(c.demonstrations_per_step, count), 1)
@@ -173,14 +189,14 @@ def count_sft(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     _evaluations(w, c, sources.prompts(c.problems.evaluation, answered=True), done, num_steps)
 
 
-def count_guarded(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_guarded(w: Workload, c: GuardedConfig, sources: StageSources, done: int) -> None:
     """One attempt and its evaluations; how many attempts there will be is not known."""
     (count_zero if c.stage == "zero" else count_sft)(w, getattr(c, c.stage), sources, 0)
     found = sources.prompts(c.evaluation.problems.source, limit=c.evaluation.problems.limit)
     _sample(w, c.evaluation.sampling, found, times=2, samples=c.evaluation.samples)
 
 
-def count_pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_pretrain(w: Workload, c: PretrainConfig, sources: StageSources, done: int) -> None:
     tokenizer = sources.policy.tokenizer
     shown = list(itertools.islice(documents(c.seed, c.corpus), MEASURED_ROWS))
     prompt_length = mean(len(render_prompt(tokenizer, d.messages)) for d in shown)
@@ -189,7 +205,7 @@ def count_pretrain(w: Workload, c: Any, sources: StageSources, done: int) -> Non
     _evaluations(w, c, Rows(c.world.heldout, prompt_length), done, c.num_steps)
 
 
-def count_reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
+def count_reward(w: Workload, c: RewardConfig, sources: StageSources, done: int) -> None:
     train, held_out = load_preferences(c.preferences, c.objective, c.seed, sources.on_warning)
     tokenizer, counted = sources.policy.tokenizer, some(train)
     prompt_length = mean(len(render_prompt(tokenizer, item.messages)) for item in counted)
@@ -208,14 +224,14 @@ def count_reward(w: Workload, c: Any, sources: StageSources, done: int) -> None:
     w.is_bound |= c.objective == "pairwise" and c.balance_lengths  # pairs are dropped until lengths are balanced
 
 
-def _sample(w: Workload, sampling: Any, prompts: Rows, *, times: float, samples: int) -> None:
+def _sample(w: Workload, sampling: SamplingConfig, prompts: Rows, *, times: float, samples: int) -> None:
     own = (sampling.max_tokens, sampling.concurrent)
     w.sampling.append(Sampling(times, prompts.count, prompts.count * samples, prompts.prompt_length, *own))
     w.is_bound |= prompts.is_bound
 
 
 def _train(
-    w: Workload, c: Any, shown: Sequence[Rows], times: int, per_update: int, counts: Counts = "completions"
+    w: Workload, c: Updated, shown: Sequence[Rows], times: int, per_update: int, counts: Counts = "completions"
 ) -> None:
     """Updates on demonstrations, of which each file has its share."""
     total = max(sum(rows.count for rows in shown), 1)
@@ -227,7 +243,7 @@ def _train(
 
 def _score(
     w: Workload,
-    c: Any,
+    c: SampleConfig | ZeroConfig,
     sources: StageSources,
     rollouts: float,
     length: float,
@@ -249,7 +265,7 @@ def _score(
             w.beside += size
 
 
-def _evaluations(w: Workload, c: Any, held_out: Rows, done: int, num_steps: int) -> None:
+def _evaluations(w: Workload, c: Evaluated, held_out: Rows, done: int, num_steps: int) -> None:
     """Evaluations and checkpoints of a stage that trains a policy."""
     w.checkpoints = _num_checkpoints(c.checkpoints, done, num_steps)
     limit = getattr(getattr(c, "problems", None), "evaluation_limit", held_out.count)
@@ -260,9 +276,9 @@ def _evaluations(w: Workload, c: Any, held_out: Rows, done: int, num_steps: int)
         _sample(w, sampling, chosen, times=times, samples=c.evaluation.samples)
 
 
-def _num_evaluations(evaluation: Any, done: int, num_steps: int) -> int:
+def _num_evaluations(evaluation: EvaluationConfig | RewardEvaluationConfig, done: int, num_steps: int) -> int:
     return (done == 0) + sum(evaluation.is_due(step, num_steps) for step in range(done + 1, num_steps + 1))
 
 
-def _num_checkpoints(checkpoints: Any, done: int, num_steps: int) -> int:
+def _num_checkpoints(checkpoints: CheckpointsConfig, done: int, num_steps: int) -> int:
     return sum(step % checkpoints.every == 0 or step == num_steps for step in range(done + 1, num_steps + 1))

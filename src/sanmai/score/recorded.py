@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from sanmai.score.judges import Judge
 
 
+def unknown(kind: str) -> str:
+    """What is said of a kind that there is not."""
+    near = get_close_matches(kind, [*KINDS, "process"], 1)
+    return f"--as {kind!r}: {f'did you mean {near[0]!r}? ' if near else ''}Expected one of {', '.join([*KINDS, 'process'])}"
+
+
 def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | None = None) -> dict[str, Any]:
     """Each row's score, label and reason, and a summary with 95% intervals, clustered by prompt.
 
@@ -59,7 +66,7 @@ def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | No
         RunError: the judge gave no usable verdict at all.
     """
     if kind not in KINDS:
-        raise InputError(f"--as {kind!r}: expected one of {', '.join(KINDS)}")
+        raise InputError(unknown(kind))
     if judge is not None and kind not in JUDGED:
         raise InputError(f"--judge with --as {kind}: expected --as {' or '.join(JUDGED)}")
     if judge is None and kind in MATH_JUDGED:
