@@ -18,7 +18,7 @@ COMMANDS = {
     name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     for name, command in typer.main.get_command(app).commands.items()
 }
-RECIPE_OF = {name: name for name in ("compare", "sample", "audit", "redteam", "stream")} | {"doctor": "zero"}
+RECIPE_OF = {name: name for name in ("compare", "sample", "audit", "redteam", "lengthen", "stream")} | {"doctor": "zero"}
 """Of the commands that take settings without naming a recipe."""
 
 

@@ -1,4 +1,4 @@
-"""The commands: sanmai run | sample | audit | redteam | stream | plan | doctor | report | chat | score | export | ..."""
+"""The commands: sanmai run | sample | audit | redteam | lengthen | stream | plan | doctor | report | chat | score | ..."""
 
 from __future__ import annotations
 
@@ -212,6 +212,25 @@ def redteam(
 ) -> None:
     """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
     run_recipe("redteam", config, set_, out, {"model": {"name": model}, "problems": {"source": problems}})
+
+
+@app.command()
+def lengthen(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")],
+    problems: Annotated[
+        str, typer.Argument(metavar="PROBLEMS", help="Problems with answers: a file or folder, hub:NAME, or world.")
+    ] = EMBEDDED,
+    transfer: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="Put the same texts to another model too; several times for more.")
+    ] = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Search for words that make a model think longer, and measure what a budget and a detector do about it."""
+    values = {"model": {"name": model}, "problems": {"source": problems}, **({"transfer": transfer} if transfer else {})}
+    run_recipe("lengthen", config, set_, out, values)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import write_comparison_report
 from sanmai.report.comparison_table import summarise_comparison, write_comparison_table
 from sanmai.report.curation_html import is_curation, write_curation_report
+from sanmai.report.lengthen_html import is_lengthen, summarise_lengthen, write_lengthen_report
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
@@ -43,6 +44,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         return write_search_report(run_folder)
     if is_stream(run_folder):
         return write_stream_report(run_folder)
+    if is_lengthen(run_folder):
+        return write_lengthen_report(run_folder)
     if not is_pipeline(run_folder):
         if (Path(run_folder) / "redteam.json").exists():
             write_redteam_report(run_folder)
@@ -73,6 +76,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         return summarise_search(run_folder)
     if is_stream(run_folder):
         return summarise_stream(run_folder)
+    if is_lengthen(run_folder):
+        return summarise_lengthen(run_folder)
     if is_comparison(run_folder):
         return summarise_comparison(run_folder)
     return summarise_pipeline(run_folder) if is_pipeline(run_folder) else summary.summarise(run_folder)
