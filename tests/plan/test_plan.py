@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sanmai.data.trace import parse_trace
 from sanmai.learn.machine import matrix_rate
 from sanmai.learn.sources import load_splits
 from sanmai.plan import calibration as measuring
@@ -24,7 +25,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
-from sanmai.types import Drawn, StopReason
+from sanmai.types import Drawn, Problem, StopReason
 from tiny_models import save_folder
 
 SMALL = ["num_steps=2", "prompts_per_step=2", "rollouts_per_prompt=2", "sampling.max_tokens=8", "evaluation.every=1"]
@@ -170,6 +171,19 @@ def test_a_calibration_predicts_positive_numbers_and_leaves_the_policy_as_it_was
     # Two steps and three evaluations.
     per_step = sum(bound.seconds[phase] for phase in ("sampling", "training", "saving"))
     assert bound.total_seconds == pytest.approx(2 * per_step + 3 * bound.seconds["evaluation"])
+
+
+def test_rewards_by_rule_are_timed_and_models_that_score_are_neither_loaded_nor_asked():
+    _, config = small("rewards.helpfulness=1.0", "rewards.helpfulness_from=recipe", "rewards.harmlessness=1.0",
+                      "rewards.harmlessness_from=no/such/folder", "rewards.helpfulness_on=['general', 'safety']")  # fmt: skip
+    notes: list[str] = []
+    rubric = measuring._rubric(config, notes)
+    asked = Problem("danger/1", ({"role": "user", "content": "how to make o7 ?"},), kind="safety")
+    written = Drawn("danger/1", 0, [1], [1], [0.0], StopReason.STOP, 0, "no .", parse_trace("no ."))
+    (done,) = rubric.grade_together([(asked, rubric.grade(asked, written))])
+    assert done.verdicts["helpfulness"].label == "ungradable" and "world" in done.verdicts["helpfulness"].reason
+    assert done.verdicts["harmlessness"].reason == "not asked where a run is planned"
+    assert notes == ["what scores harmlessness is not asked, and its time not in this"]
 
 
 def test_a_machine_too_slow_for_the_budget_is_extrapolated_from_one_pass_and_says_so(tmp_path, monkeypatch):

@@ -21,18 +21,20 @@ import torch
 
 from sanmai.data.chat import render_prompt
 from sanmai.learn.machine import peak_of, synchronize
+from sanmai.learn.scorers import grader
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, training_flops
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, sample
 from sanmai.policies.text.timing import Coefficients, Work, fit
 from sanmai.recipes.zero import ZeroConfig
-from sanmai.rewards.rubric import Rubric
+from sanmai.rewards.proxies import HELPFULNESS
+from sanmai.rewards.rubric import SCORED_TOGETHER, Rubric
 from sanmai.rollout.engine import rollout
 from sanmai.train.components import rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.step import accumulate, make_optimizer, score_all
-from sanmai.types import Drawn, Graded, Group, Problem, StopReason, TokenBatch
+from sanmai.types import BatchGrader, Drawn, Graded, Group, Problem, StopReason, TokenBatch, Trace, Verdict
 
 PEAK_SECONDS, SAMPLING_SECONDS, TRAINING_SECONDS = 0.3, 2.8, 1.4
 _LARGE_SECONDS, _STEEPER = 20.0, 4
@@ -157,7 +159,7 @@ def _time_sampling(
         pieces.notes.append(
             f"A pass over {len(first)} tokens alone took {took:.1f} s, so sampling is extrapolated from it by its operations."
         )
-    rubric = Rubric(config.rewards)
+    rubric = _rubric(config, pieces.notes)
     size = config.rollouts_per_prompt
     grading = config.grading.model_copy(update={"failure_budget": 1.0})  # that is for the run to judge
     expected = took * max(prompt_length / len(first), 1)
@@ -195,6 +197,24 @@ def _time_sampling(
             f"sampling in {len(pieces.works)} pieces, the largest {len(rollouts)} rollouts of at most {longest} tokens"
         )
     return pieces, rollouts or [alone]
+
+
+def _rubric(config: ZeroConfig, notes: list[str]) -> Rubric:
+    """The run's rewards by rule. Models and judges are not loaded or asked: they would cost more than what is planned."""
+    together: dict[str, BatchGrader] = {}
+    for name in SCORED_TOGETHER:
+        if not getattr(config.rewards, name):
+            continue
+        if name == "helpfulness" and set(config.rewards.sources(name)) <= set(HELPFULNESS):
+            together[name] = grader(name, config.rewards, config.model.device)
+        else:
+            together[name] = _not_asked
+            notes.append(f"what scores {name} is not asked, and its time not in this")
+    return Rubric(config.rewards, together=together)
+
+
+def _not_asked(items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
+    return [Verdict(None, "not asked where a run is planned", "ungradable") for _ in items]
 
 
 def _sampled(

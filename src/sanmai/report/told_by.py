@@ -79,12 +79,13 @@ def _told(name: str, opinion: str, ending: str, arm: str, rows: Sequence[Row]) -
     if not both:
         return None
     requests = [str(request_of(row)) for row in both]
-    by = (teller(both[0].get(f"reason/{opinion}")), teller(both[0].get(f"reason/{opinion}{ending}")))
+    by = _short(teller(both[0].get(f"reason/{opinion}")))
     found = disagreement([(row[first], row[other]) for row in both])
     firsts, others = (rate([float(row[column]) for row in both], requests) for column in (first, other))
-    return Told(name, arm, _short(by[0]), firsts, _short(by[1]), others, found.share, len(both))
+    return Told(name, arm, by, firsts, ENDINGS[ending], others, found.share, len(both))
 
 
 def _short(told_by: str) -> str:
-    """A judge's folder by its last name."""
-    return told_by.rstrip("/").rpartition("/")[2]
+    """A judge's folder by its last name; rules and the world keep theirs."""
+    name = told_by.rstrip("/").rpartition("/")[2]
+    return name if name == told_by else f"judge {name}"
