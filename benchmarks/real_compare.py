@@ -13,7 +13,7 @@ FOLDER holds public sets under the names of docs/data.md. What is made of them (
     unseen_general.jsonl   XSTest's safe prompts, which look dangerous
 
 --judge names what tells harm and refusals in the report, beside the refusal rules; the limits are driven by the rules alone.
---files makes the files and stops. A run that was interrupted goes on. A seed takes about half an hour on one core with AMX.
+--files makes the files and stops. A run that was interrupted goes on. A seed takes some 40 minutes on one core with AMX.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ TINY = (
     "data.stories.heldout=8", "rejection.problems.limit=6", "rejection.sampling.max_tokens=32",
     "lessons.problems.limit=12", "lessons.sampling.max_tokens=32", "evaluation.sampling.max_tokens=16",
     "evaluation.problems.limit=6",
-    *(f"{part}.{value}" for part in ("reasoning", "scenarios", "student_rl", "student_on_policy") for value in _RL),
+    *(f"{part}.{value}" for part in ("reasoning", "scenarios") for value in _RL),
     *(f"{part}.{value}" for part in ("cold_start", "sft", "student") for value in _SFT),
 )  # fmt: skip
 

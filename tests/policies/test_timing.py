@@ -26,7 +26,7 @@ def test_steps_are_those_of_the_longest_or_those_that_fill_the_places():
     def steps(concurrent):
         work = sampling_work(prompts=2, prompt_length=3, rollouts=8, mean=5, longest=9, concurrent=concurrent)
         # 8 rollouts x (5 x 3 + 5 x 6 / 2) pairs
-        assert work == {"prompt_tokens": 6, "steps": work["steps"], "tokens": 40, "pairs": 240}
+        assert work == {"prompt_tokens": 6, "steps": work["steps"], "tokens": 40, "pairs": 240, "calls": 1}
         return work["steps"]
 
     assert (steps(8), steps(4), steps(2)) == (9, 10, 20)

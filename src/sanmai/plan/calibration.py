@@ -151,7 +151,7 @@ def _time_sampling(
     took = _warm(lambda: list(sample(policy, [Request(first, [("calibration", 0)])], one_token)), budget)
     alone = Drawn(problems[0].id, 0, first, [policy.stop_tokens[0]] * 8, [0.0] * 8, StopReason.LENGTH, 0, "")
     pieces.add(
-        {"prompt_tokens": float(len(first)), "steps": 1.0, "tokens": 1.0, "pairs": len(first) + 1.0},
+        {"prompt_tokens": float(len(first)), "steps": 1.0, "tokens": 1.0, "pairs": len(first) + 1.0, "calls": 1.0},
         took,
         sampling_flops(arithmetic, len(first), [1]) if arithmetic else 0.0,
     )
@@ -221,7 +221,7 @@ def _sampled(
     groups: Sequence[Group[Drawn]], took: float, concurrent: int, arithmetic: Arithmetic | None
 ) -> tuple[Work, float, float]:
     """A measured piece: what it amounted to exactly, its seconds, its operations."""
-    work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0}
+    work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0, "calls": 1.0}
     flops = 0.0
     for group in groups:
         prompt, lengths = len(group.rollouts[0].prompt_tokens), [len(r.completion_tokens) for r in group.rollouts]

@@ -1,10 +1,10 @@
 """Seconds as a linear function of work: the model that `sanmai plan` fits and the report evaluates.
 
-    sampling = a prompt_tokens + b steps + c tokens + d pairs
+    sampling = a prompt_tokens + b steps + c tokens + d pairs + e calls
     training = a micro_batches + b tokens + c pairs + d updates
 
-A decode step costs something however few rollouts are in it (its weights are read, its operations launched), a token costs
-its products, and a pair (a token and one that it attends to) its share of attention. All coefficients are at least 0, so
+A call costs something however little it samples (weights are cast and laid out for its products), a decode step however few
+rollouts are in it (its weights are read, its operations launched), a token costs its products, and a pair (a token and one that it attends to) its share of attention. All coefficients are at least 0, so
 that more work never costs less.
 """
 
@@ -41,6 +41,7 @@ def sampling_work(
         "steps": max(longest, rollouts * mean / concurrent),
         "tokens": rollouts * mean,
         "pairs": rollouts * (mean * prompt_length + mean * (mean + 1) / 2),
+        "calls": 1.0,
     }
 
 
