@@ -4,8 +4,8 @@
     training = a micro_batches + b tokens + c pairs + d updates
 
 A call costs something however little it samples (weights are cast and laid out for its products), a decode step however few
-rollouts are in it (its weights are read, its operations launched), a token costs its products, and a pair (a token and one that it attends to) its share of attention. All coefficients are at least 0, so
-that more work never costs less.
+rollouts are in it (its weights are read, its operations launched), a token costs its products, and a pair (a token and one
+that it attends to) its share of attention. All coefficients are at least 0, so that more work never costs less.
 """
 
 from __future__ import annotations
