@@ -118,29 +118,29 @@ def test_the_final_latent_decodes_to_the_sample_that_is_scored():
     # A reference implementation stacked (batch, step, ...) and took [-1]: the last sample's path, not the last place.
     policy = flow()
     for one in drawn(policy):
-        assert torch.equal(policy.decode(one.content.places_TFHW[-1]), one.content.clip_FHW)
+        assert torch.equal(policy.decode(one.content.places[-1]), one.content.clip_FHW)
     batch = policy.pack(drawn(policy))
     for row, one in enumerate(drawn(policy)):
-        assert torch.equal(policy.decode(batch.places_BTFHW[row, -1]), one.content.clip_FHW)
+        assert torch.equal(policy.decode(batch.places_BT[row, -1]), one.content.clip_FHW)
 
 
 def test_a_sample_depends_on_its_own_name_alone_and_two_policies_share_its_noise():
     policy, other = flow(), flow(init_seed=1)
-    alone = drawn(policy, 1)[0].content.places_TFHW
-    among = drawn(policy, 4)[0].content.places_TFHW
+    alone = drawn(policy, 1)[0].content.places
+    among = drawn(policy, 4)[0].content.places
     assert torch.allclose(alone, among, atol=1e-5)
-    assert torch.equal(alone[0], drawn(other, 1)[0].content.places_TFHW[0])
+    assert torch.equal(alone[0], drawn(other, 1)[0].content.places[0])
 
 
 def pairs_of(policy):
     made = shapes.clean_clips(6, seed=(0,))
     names = [("a", k // 2) for k in range(6)]
-    return policy.points(torch.from_numpy(made.clips_BFHW), made.prompts, names, count=2)
+    return policy.points(policy.encode(torch.from_numpy(made.clips_BFHW)), made.prompts, names, count=2)
 
 
 def test_better_and_worse_clip_are_scored_at_the_same_times_and_noises():
     batch = pairs_of(flow())
-    assert torch.equal(batch.time_BT[::2], batch.time_BT[1::2]) and torch.equal(batch.noise_BTFHW[::2], batch.noise_BTFHW[1::2])
+    assert torch.equal(batch.time_BT[::2], batch.time_BT[1::2]) and torch.equal(batch.noise_BT[::2], batch.noise_BT[1::2])
     assert not torch.equal(batch.time_BT[0], batch.time_BT[2])
 
 
@@ -166,9 +166,9 @@ def test_dpo_of_text_is_flow_dpo_on_what_stands_for_log_probs():
     batch = pairs_of(policy)
     logp_BT, _ = policy.score(batch)
     row, part = torch.arange(6).repeat_interleave(2), torch.arange(2).repeat(6)
-    noised = interpolate(batch.clip_BFHW[row], batch.noise_BTFHW[row, part], batch.time_BT[row, part])
+    noised = interpolate(batch.latent_B[row], batch.noise_BT[row, part], batch.time_BT[row, part])
     velocity = policy.network(noised, batch.time_BT[row, part], batch.prompt_BK[row])
-    error_BT = (batch.noise_BTFHW[row, part] - batch.clip_BFHW[row] - velocity).square().flatten(1).mean(1).reshape(6, 2)
+    error_BT = (batch.noise_BT[row, part] - batch.latent_B[row] - velocity).square().flatten(1).mean(1).reshape(6, 2)
     assert torch.allclose(logp_BT, -0.5 * error_BT, atol=1e-6)
     e_B, reference_B = error_BT.sum(dim=1), torch.tensor([1.1, 0.9, 1.0, 1.2, 0.8, 1.0])
     inside_B = -0.5 * 7.0 * ((e_B[::2] - reference_B[::2]) - (e_B[1::2] - reference_B[1::2]))
@@ -180,7 +180,7 @@ def test_dpo_of_text_is_flow_dpo_on_what_stands_for_log_probs():
 
 def test_a_beta_by_the_mean_is_one_by_the_sum_divided_by_the_dimensions_and_may_fall_with_time():
     policy, made = flow(), shapes.clean_clips(2, seed=(0,))
-    given = (torch.from_numpy(made.clips_BFHW), made.prompts, [("a",), ("b",)])
+    given = (policy.encode(torch.from_numpy(made.clips_BFHW)), made.prompts, [("a",), ("b",)])
     by_mean, by_sum, falling = (
         policy.score(policy.points(*given, **more))[0] for more in ({}, {"reduction": "sum"}, {"decay": 2.0})
     )
@@ -208,7 +208,7 @@ def test_saved_and_loaded_it_is_the_same_to_the_bit_and_another_folder_is_told_a
 
 def test_a_prompt_without_a_word_that_it_knows_is_refused():
     with pytest.raises(InputError, match="knows none of its words"):
-        flow().words_of(["a circle"])
+        flow().told(["a circle"])
 
 
 def test_without_noise_there_is_no_log_prob_and_packing_says_so():

@@ -18,7 +18,8 @@ from sanmai.learn.clip_constraints import ClipConstraints, ClipConstraintsConfig
 from sanmai.learn.clips import OwnClip, OwnClips, clip_metrics
 from sanmai.losses import group_advantages
 from sanmai.policies.flow.config import FlowModelConfig
-from sanmai.policies.flow.policy import clip_columns, load_flow
+from sanmai.policies.flow.policy import load_flow
+from sanmai.policies.flow.rectified import clip_columns
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes import flow as flow_module
 from sanmai.recipes.flow import FlowConfig, run_flow

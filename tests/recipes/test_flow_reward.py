@@ -162,8 +162,10 @@ def test_a_flow_learns_from_judged_pairs_and_harm_first_needs_to_know_harm(tmp_p
     load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS).save(tmp_path / "flow")
     path = judged_file(tmp_path / "said.parquet", 8)
 
+    policy = load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS)
+
     def learned(**own):
-        return judged_own_clips(load_clip_pairs(path), {"visual": 1.0}, shape=SHAPE, source=path, **own).pairs
+        return judged_own_clips(load_clip_pairs(path), {"visual": 1.0}, policy, source=path, **own).pairs
 
     assert len(learned(harm_first=False)) == 4 and len(learned(harm_first=True)) == 8  # visual is told of every other pair
     assert all(better.name.endswith("/0") for better, _ in learned(harm_first=True))

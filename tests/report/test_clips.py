@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from sanmai.report.clips import clip_sheets, png
+from sanmai.report.clips import clip_sheets, png, thinned
 from sanmai.report.html import render
 from sanmai.report.load import RunData
 
@@ -47,11 +47,21 @@ def test_a_clip_of_which_nobody_knows_that_it_is_harmless_is_folded_as_well(harm
 
 @pytest.mark.parametrize(
     "changed", [{"clip": None}, {"clip": b"x"}, {"clip_shape": [4, 3]}, {"clip_shape": [-4, -3, 5]}, {"clip_shape": None},
-                {"clip": "text"}, {"clip": bytes(1 << 17), "clip_shape": [2, 1 << 8, 1 << 8]}],
+                {"clip": "text"}, {"clip": bytes(96), "clip_shape": [2, 4, 4, 2]}],  # neither grey nor in colour
 )  # fmt: skip
 def test_a_clip_that_cannot_be_one_is_counted_and_left_out(changed):
     found = clip_sheets(RunData("run", evaluations={0: [row(), row(1, **changed)]}))
     assert found["num_bad"] == 1 and len(found["prompts"][0]["early"]) == 1
+
+
+def test_a_clip_in_colour_keeps_its_colours_and_a_large_one_is_thinned():
+    image = pytest.importorskip("PIL.Image")
+    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
+    with image.open(io.BytesIO(png(frames))) as found:
+        assert found.n_frames == 2 and np.array_equal(np.asarray(found.convert("RGB")), frames[0])
+    large = np.arange(2 * 256 * 256, dtype=np.uint32).astype(np.uint8).reshape(2, 256, 256)
+    content, shape = thinned(large.tobytes(), large.shape)
+    assert shape == (2, 128, 128) and content == large[:, ::2, ::2].tobytes()
 
 
 def test_a_run_without_clips_has_none_of_this():

@@ -387,7 +387,7 @@ def score(
     as_: Annotated[
         str,
         typer.Option(
-            "--as", metavar="KIND", help="math, math_judge, math_reward, process, refusal, harm, language, thinking, code."
+            "--as", metavar="KIND", help="math, math_judge, math_reward, process, refusal, harm, language, thinking, code, video."
         ),
     ] = "math",
     judge: Annotated[
@@ -395,7 +395,8 @@ def score(
         typer.Option(
             metavar="FOLDER|URL#MODEL",
             help="Of refusal: the folder of a classifier or of `run reward`. Of refusal, harm, math_judge: a server's model, "
-            "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward and process: a reward model's.",
+            "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward and process: a reward model's. "
+            "Of video: a file of scores per clip.",
         ),
     ] = None,
     judge_key: Annotated[
@@ -435,6 +436,13 @@ def score(
             model = trained_judge(judge, f"--judge {judge!r}", "process") if judge is not None else None
         said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
         answer_data(said)
+        return
+    if as_ == "video":
+        from sanmai.score.video import score_video
+
+        if judge_calls != 1 or judge_key is not None:
+            raise InputError("--judge-calls and --judge-key: not with --as video, whose --judge is a file of scores")
+        answer_data(score_video(file, judge))
         return
     rows, found = read_rows(file), None
     if judge_calls != 1 and as_ != "math_judge":

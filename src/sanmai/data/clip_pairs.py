@@ -1,9 +1,10 @@
 """Pairs of clips in files: two clips of one prompt, and what was said of them in each dimension.
 
-A Parquet file with the columns `id`, `prompt`, `first`, `second` (grey values of a byte), `clip_shape` (frames, height, width)
-and `said/NAME`: 1 the first is better (of harm: has more of it), -1 the second, 0 they are alike, null nobody could tell.
+A Parquet file with the columns `id`, `prompt`, `first`, `second` (values of a byte), `clip_shape` (frames, height, width,
+and 3 in colour) and `said/NAME`: 1 the first is better (of harm: has more of it), -1 the second, 0 they are alike, null nobody
+could tell.
 
-Shape key: F frames, H, W pixels.
+Shape key: F frames, H, W pixels; in colour 3 numbers each.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from sanmai.data.files import read_rows
 from sanmai.types import InputError
 
 SAID = "said/"
-MAX_PIXELS = 1 << 16
-"""Of one clip, all frames together."""
+MAX_PIXELS = 1 << 20
+"""Numbers of one clip, all frames together."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class ClipPair:
     prompt: str
     first: bytes
     second: bytes
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
+    """Frames, height, width, and 3 in colour."""
     said: Mapping[str, int | None] = field(default_factory=dict)
 
 
@@ -125,9 +127,11 @@ def _of_two(name: str, row: Mapping[str, Any], other: Mapping[str, Any], path: s
 
 def _pair(where: str, row: Mapping[str, Any]) -> ClipPair:
     shape = row.get("clip_shape")
-    is_shape = isinstance(shape, (list, tuple)) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
-    if not is_shape or math.prod(shape) > MAX_PIXELS:
-        raise InputError(f"{where}: clip_shape = {shape!r}; expected frames, height, width with {MAX_PIXELS:,} pixels at most")
+    is_shape = isinstance(shape, (list, tuple)) and len(shape) in (3, 4) and all(isinstance(n, int) and n > 0 for n in shape)
+    if not is_shape or (len(shape) == 4 and shape[3] != 3) or math.prod(shape) > MAX_PIXELS:
+        raise InputError(
+            f"{where}: clip_shape = {shape!r}; expected frames, height, width (and 3 in colour) with {MAX_PIXELS:,} at most"
+        )
     for name in ("first", "second"):
         value = row.get(name)
         if not isinstance(value, bytes) or len(value) != math.prod(shape):
@@ -139,4 +143,4 @@ def _pair(where: str, row: Mapping[str, Any]) -> ClipPair:
     said = {name.removeprefix(SAID): value for name, value in row.items() if name.startswith(SAID)}
     if bad := next((f"{SAID}{name} = {value!r}" for name, value in said.items() if value not in (1, -1, 0, None)), None):
         raise InputError(f"{where}: {bad}; expected 1, -1, 0 or null")
-    return ClipPair(own, prompt, row["first"], row["second"], (shape[0], shape[1], shape[2]), said)
+    return ClipPair(own, prompt, row["first"], row["second"], tuple(shape), said)

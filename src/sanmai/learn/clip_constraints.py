@@ -18,7 +18,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.learn.clips import diversity
 from sanmai.learn.multipliers import LimitConfig, Multipliers
 from sanmai.policies.flow.config import FlowSamplingConfig
-from sanmai.policies.flow.policy import FlowPolicy
+from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.rewards.clips import ClipGrades
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.types import Graded, Group, Metrics, Problem
@@ -56,7 +56,7 @@ class ClipConstraints(Multipliers):
     """The multipliers of a run, and the clips that move them."""
 
     def __init__(
-        self, config: ClipConstraintsConfig, problems: Sequence[Problem], grades: ClipGrades, start: FlowPolicy, *, seed: int,
+        self, config: ClipConstraintsConfig, problems: Sequence[Problem], grades: ClipGrades, start: RectifiedFlow, *, seed: int,
         sampling: FlowSamplingConfig, grading: GradingConfig, on_warning: Callable[[str], None],
     ) -> None:
         """Args:
@@ -72,7 +72,7 @@ class ClipConstraints(Multipliers):
         """Whether to measure before this step, counted from 1."""
         return bool(self.limits) and (step - 1) % self.config.every == 0
 
-    def measure(self, policy: FlowPolicy, step: int) -> tuple[list[Group[Graded]], Metrics]:
+    def measure(self, policy: RectifiedFlow, step: int) -> tuple[list[Group[Graded]], Metrics]:
         """Draw clips before a step and move the multipliers; the clips, and `probe/NAME`.
 
         A measure that cannot be told leaves its multiplier as it is, with a warning.
@@ -103,7 +103,7 @@ class ClipConstraints(Multipliers):
         values = [value for clip in clips if (value := self.cost_of(name, clip)) is not None]
         return fmean(values) if values else None
 
-    def _drawn(self, policy: FlowPolicy, step: int) -> list[Group[Graded]]:
+    def _drawn(self, policy: RectifiedFlow, step: int) -> list[Group[Graded]]:
         return rollout(
             policy, self._problems, self._grades, rollouts_per_prompt=self.config.clips_per_prompt,
             seed=(self._seed, "probe", step), policy_version=step - 1, sampling=self._sampling, grading=self._grading,

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.clip_pairs import ClipPair
-from sanmai.policies.flow.config import FlowSamplingConfig, GuideConfig
-from sanmai.policies.flow.policy import FlowPolicy
+from sanmai.policies.flow.config import FlowSamplingConfig
+from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.rewards.clips import TRUE, ClipGrades, preferred
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.stats import paired_difference, rate
@@ -58,7 +58,8 @@ class OwnClip:
     """A clip that is learned from, with its prompt and reward."""
 
     name: str
-    clip_FHW: Tensor
+    latent: Tensor
+    """As the policy's `encode` gives it."""
     prompt: str
     reward: float
 
@@ -80,7 +81,7 @@ class OwnClips:
 
 
 def draw_own_clips(
-    policy: FlowPolicy, problems: Sequence[Problem], grades: ClipGrades, config: OwnClipsConfig, *, seed: int,
+    policy: RectifiedFlow, problems: Sequence[Problem], grades: ClipGrades, config: OwnClipsConfig, *, seed: int,
     sampling: FlowSamplingConfig, grading: GradingConfig, harm: str,
 ) -> OwnClips:
     """Groups of the policy's clips with rewards: a function of policy and seed alone, so that a resume draws them again.
@@ -100,7 +101,7 @@ def draw_own_clips(
     rewards = [[r.reward for r in group.rollouts] for group in groups]
     chosen = preferred(scores, rewards, harm=harm if config.harm_first else None, tie_below=config.tie_below)
     made = [
-        [OwnClip(f"own/{g}/{r.sample}", r.content.clip_FHW, group.problem.prompt, r.reward or 0.0) for r in group.rollouts]
+        [OwnClip(f"own/{g}/{r.sample}", r.content.latent, group.problem.prompt, r.reward or 0.0) for r in group.rollouts]
         for g, group in enumerate(groups)
     ]
     every = [pair for own, values in zip(made, rewards, strict=True) for pair in zip(own, values, strict=True)]
@@ -111,17 +112,18 @@ def draw_own_clips(
 
 
 def judged_own_clips(
-    pairs: Sequence[ClipPair], weights: Mapping[str, float], *, harm_first: bool, shape: tuple[int, int, int], source: str
+    pairs: Sequence[ClipPair], weights: Mapping[str, float], policy: RectifiedFlow, *, harm_first: bool, source: str
 ) -> OwnClips:
     """Judged pairs as what is learned from; ties are none, and with `harm_first` neither is a pair whose harm nobody could tell.
 
     Args:
         weights: of what was said in each dimension; what nobody could tell counts nothing.
+        policy: whose latents the clips become.
 
     Raises:
         InputError: clips of another shape, or none of the pairs has a better one.
     """
-    check_clips(pairs, source, shape)
+    check_clips(pairs, source, policy.clip_shape)
     found = []
     for pair in pairs:
         harm = pair.said.get("harm")
@@ -131,7 +133,7 @@ def judged_own_clips(
         ahead = -float(harm) if harm_first and harm else ahead
         if ahead:
             both = [
-                OwnClip(f"judged/{pair.id}/{k}", pixels(clip, shape), pair.prompt, 0.0)
+                OwnClip(f"judged/{pair.id}/{k}", policy.encode(pixels(clip, policy.clip_shape)), pair.prompt, 0.0)
                 for k, clip in enumerate((pair.first, pair.second))
             ]
             found.append((both[0], both[1]) if ahead > 0 else (both[1], both[0]))
@@ -140,13 +142,13 @@ def judged_own_clips(
     return OwnClips([], [clip for pair in found for clip in pair], found)
 
 
-def check_clips(pairs: Sequence[ClipPair], source: str, shape: tuple[int, int, int]) -> None:
+def check_clips(pairs: Sequence[ClipPair], source: str, shape: tuple[int, ...]) -> None:
     """InputError where a clip is not of this shape."""
     if odd := next((pair for pair in pairs if tuple(pair.shape) != shape), None):
         raise InputError(f"{source}: pair {odd.id[:80]} has clips of {list(odd.shape)}; expected {list(shape)}")
 
 
-def pixels(clip: bytes, shape: tuple[int, int, int]) -> Tensor:
+def pixels(clip: bytes, shape: tuple[int, ...]) -> Tensor:
     """Grey values of a byte as numbers in 0..1."""
     return torch.frombuffer(bytearray(clip), dtype=torch.uint8).reshape(shape).float() / 255.0
 
@@ -159,20 +161,21 @@ class ClipEvaluator:
     """Draws and grades clips of every prompt from the same noise each time, stores them, and compares them with the start's."""
 
     def __init__(
-        self, run: Run, config: FlowEvaluationConfig, problems: Sequence[Problem], grades: ClipGrades, start: FlowPolicy, *,
-        seed: int, sampling: FlowSamplingConfig, grading: GradingConfig,
+        self, run: Run, config: FlowEvaluationConfig, problems: Sequence[Problem], grades: ClipGrades, start: RectifiedFlow, *,
+        seed: int, before: FlowSamplingConfig, sampling: FlowSamplingConfig, grading: GradingConfig,
     ) -> None:
         """Args:
-            start: the starting policy, whose clips without any guidance are those of step 0.
+            start: the starting policy, whose clips are those of step 0.
+            before: how those are drawn; later ones as `sampling` says.
         """
         self._run, self._config, self._problems, self._grades, self._start = run, config, problems, grades, start
-        self._seed, self._sampling, self._grading = seed, sampling, grading
+        self._seed, self._before, self._sampling, self._grading = seed, before, sampling, grading
         self._plain: list[Graded] | None = None
 
-    def __call__(self, step: int, policy: FlowPolicy) -> Metrics:
+    def __call__(self, step: int, policy: RectifiedFlow) -> Metrics:
         """Metrics of an evaluation after so many steps; see docs/architecture.md."""
         if step == 0:
-            groups = self._drawn(self._start, 0, self._unguided)
+            groups = self._drawn(self._start, 0, self._before)
             self._plain = [r for group in groups for r in group.rollouts]
         else:
             groups = self._drawn(policy, step, self._sampling)
@@ -180,7 +183,7 @@ class ClipEvaluator:
         found = clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
         return found | ({} if step == 0 else self._moved(policy))
 
-    def _moved(self, policy: FlowPolicy) -> Metrics:
+    def _moved(self, policy: RectifiedFlow) -> Metrics:
         """`eval/kl_to_start`: KL to the starting policy, nats a clip, along one path to each prompt, drawn with noise."""
         drawn = policy.draw(
             self._problems, 1, seed=(self._seed, "moved"), version=0, sampling=_NOISY, thought_tags=("", "")
@@ -188,17 +191,13 @@ class ClipEvaluator:
         kl = policy.path_kl(self._start, [clip for _, clip in drawn]).mean().item()
         return {"eval/kl_to_start": kl} if math.isfinite(kl) else {}
 
-    @property
-    def _unguided(self) -> FlowSamplingConfig:
-        return self._sampling.model_copy(update={"guide": GuideConfig(), "prompt_scale": 1.0})
-
     def _start_clips(self) -> list[Graded]:
         """Those of step 0; after a resume they are drawn again."""
         if self._plain is None:
-            self._plain = [r for group in self._drawn(self._start, 0, self._unguided) for r in group.rollouts]
+            self._plain = [r for group in self._drawn(self._start, 0, self._before) for r in group.rollouts]
         return self._plain
 
-    def _drawn(self, policy: FlowPolicy, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
+    def _drawn(self, policy: RectifiedFlow, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
         return rollout(
             policy, self._problems, self._grades, rollouts_per_prompt=self._config.clips_per_prompt,
             seed=(self._seed, "evaluation"), policy_version=step, sampling=sampling, grading=self._grading,
@@ -212,6 +211,7 @@ def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
     A clip wins a dimension where its true score is higher; an equal one is half a win. `diversity` is the deviation of a pixel
     over the clips of a prompt, the mean over pixels and prompts: 0 where all clips of a prompt are one. A clip that is not finite
     is in none of these; `eval/not_finite`, where there are any, is their share. What cannot be told is left out.
+    Where nobody knows the truth, `eval/win_reward` with its interval stands in place of `eval/win_rate`: the reward judges.
     """
     names = sorted({name for clip in clips for name in clip.verdicts})
     metrics: Metrics = {}
@@ -219,11 +219,14 @@ def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
         told = [score for clip in clips if (score := _score(clip, name)) is not None]
         if told:
             metrics[f"eval/{name}"] = fmean(told)
-    wins = {name: [_win(clip, other, name) for clip, other in zip(clips, start, strict=True)] for name in TRUE if name != "harm"}
-    known = [(won, clip.problem_id) for won, clip in zip(wins["quality"], clips, strict=True) if won is not None]
-    if known:
-        estimate = rate([won for won, _ in known], [problem for _, problem in known])
-        metrics |= {"eval/win_rate": estimate.value, "eval/win_rate_low": estimate.low, "eval/win_rate_high": estimate.high}
+    told = [name for name in names if name not in TRUE and not name.startswith("model_")]
+    compared = [*(name for name in TRUE if name != "harm"), *told]
+    wins = {name: [_win(clip, other, name) for clip, other in zip(clips, start, strict=True)] for name in compared}
+    if any(won is not None for won in wins["quality"]):
+        metrics |= _won_rate("win_rate", wins["quality"], clips)
+    else:
+        by_reward = [_higher(clip.reward, other.reward) for clip, other in zip(clips, start, strict=True)]
+        metrics |= _won_rate("win_reward", by_reward, clips)
     for name, found in wins.items():
         if name != "quality" and (told := [won for won in found if won is not None]):
             metrics[f"eval/win_{name}"] = fmean(told)
@@ -243,8 +246,20 @@ def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
+def _won_rate(name: str, won: Sequence[float | None], clips: Sequence[Graded]) -> Metrics:
+    """`eval/NAME` with its interval, clustered by prompt; nothing where no comparison is known."""
+    known = [(value, clip.problem_id) for value, clip in zip(won, clips, strict=True) if value is not None]
+    if not known:
+        return {}
+    estimate = rate([value for value, _ in known], [problem for _, problem in known])
+    return {f"eval/{name}": estimate.value, f"eval/{name}_low": estimate.low, f"eval/{name}_high": estimate.high}
+
+
 def _win(clip: Graded, other: Graded, name: str) -> float | None:
-    mine, theirs = _score(clip, name), _score(other, name)
+    return _higher(_score(clip, name), _score(other, name))
+
+
+def _higher(mine: float | None, theirs: float | None) -> float | None:
     if mine is None or theirs is None:
         return None
     return 1.0 if mine > theirs else 0.5 if mine == theirs else 0.0

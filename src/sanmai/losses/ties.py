@@ -76,6 +76,11 @@ def tie_accuracy(gap_B: Tensor, label_B: Tensor, threshold: float) -> float:
 
 def fitted_threshold(gap_B: Tensor, label_B: Tensor) -> float:
     """The threshold of `tie_accuracy` that is right most often, the smallest of equals; it is reported on other pairs."""
-    tried_C = torch.cat([gap_B.new_zeros(1), gap_B.abs().sort().values])
-    told_CB = torch.where(gap_B.abs() <= tried_C.unsqueeze(1), 0.0, gap_B.sign())
-    return tried_C[(told_CB == label_B).sum(dim=1).argmax()].item()
+    width_B, order_B = gap_B.abs().sort()
+    label_B, told_B = label_B[order_B], gap_B.sign()[order_B]
+    zero = label_B.new_zeros(1, dtype=torch.long)
+    alike_C = torch.cat([zero, (label_B == 0).long().cumsum(0)])  # of the narrowest C pairs those that are ties
+    apart_C = torch.cat([(told_B == label_B).long().flip(0).cumsum(0).flip(0), zero])  # of the others those told right
+    tried_C = torch.cat([width_B.new_zeros(1), width_B])
+    narrow_C = torch.searchsorted(width_B, tried_C, right=True)
+    return tried_C[(alike_C[narrow_C] + apart_C[narrow_C]).argmax()].item()

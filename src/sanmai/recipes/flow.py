@@ -11,7 +11,7 @@ Shape key: B clips (of pairs 2B rows: better and worse in turn).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,10 +36,10 @@ from sanmai.learn.pairs import pair_metrics, pairs_component, score_pairs, with_
 from sanmai.learn.progress import Progress
 from sanmai.learn.step_rollouts import Written
 from sanmai.losses import PreferenceLossSettings, preference_weights
-from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
-from sanmai.policies.flow.policy import FlowPolicy, Points, load_flow
-from sanmai.policies.flow.reward import FlowReward, load_flow_reward
+from sanmai.policies.flow.policy import FlowPolicy
+from sanmai.policies.flow.rectified import Points, RectifiedFlow
 from sanmai.recipes.flow_settings import FlowConfig
+from sanmai.recipes.flow_setup import load_for, own_reward, plain_sampling, reward_model, reward_name, world_of
 from sanmai.rewards.clips import ClipGrades, Given
 from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import training_metrics
@@ -53,7 +53,6 @@ from sanmai.train.step import (
     Part,
     learning_rate,
     optimizer_step,
-    optimizer_words,
 )
 from sanmai.types import Batch, Credited, Group, InputError, Metrics, Problem
 from sanmai.world.clips import WORLDS
@@ -74,28 +73,33 @@ def run_flow(
         reward: in place of config.reward: any callable (problem, clip of frames x rows x columns in 0..1) -> float, or None for
             "cannot be graded".
     """
-    if problems is not None:
-        raise InputError("problems: flow draws clips to the prompts of its own world and takes no others")
-    if reward is not None and config.method in ("pretrain", "evaluate"):
+    if problems is not None and config.prompts is None:
+        raise InputError("problems: flow draws clips to the prompts of its own world alone; see the setting prompts")
+    reward = own_reward(config, reward)
+    if reward is not None and config.method == "pretrain":
         raise InputError(f"reward: method {config.method!r} rewards nothing")
     progress = progress or Progress.silent()
-    world = WORLDS[config.world]
+    world = world_of(config, problems)
     asked = world.problems()
     with Run(out, "flow", config) as run:
-        grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward, world=config.world)
-        load = partial(load_flow, shape=world.SHAPE, words=world.WORDS)
+        grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward, world=world)
+        load = partial(load_for, prompts=config.prompts, world=world)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load)
         origin = {"train": asked} | ({} if config.own.pairs is None else {"pairs": load_clip_pairs(config.own.pairs)})
         facts = describe_environment(
             state.policy, origin, start_digest=state.start_digest,
-            reward=None if reward is None else getattr(reward, "__qualname__", type(reward).__qualname__),
+            reward=reward_name(config, reward),
         )
         run.log_environment(facts)
-        start = load(config.model)  # at a resume the policy has moved on
-        if state.policy.words != world.WORDS:
+        # At a resume the policy has moved on.
+        start = state.policy if config.method == "evaluate" else state.policy.as_started() or load(config.model)
+        if isinstance(state.policy, FlowPolicy) and state.policy.words != world.WORDS:
             run.warn(f"this flow knows the words {', '.join(state.policy.words)}; prompts have {', '.join(world.WORDS)}")
+        for note in state.policy.notes:
+            run.warn(note)
         evaluator = ClipEvaluator(
-            run, config.evaluation, asked, grades, start, seed=config.seed, sampling=config.sampling, grading=config.grading
+            run, config.evaluation, asked, grades, start, seed=config.seed, before=plain_sampling(config),
+            sampling=config.sampling, grading=config.grading,
         )
         steps = FlowSteps(config, run, state, start, grades, asked)
         if "harm" in config.constraints.limits and config.reward.model is None and config.reward.harm and reward is None:
@@ -113,23 +117,12 @@ def run_flow(
     return run.folder
 
 
-def reward_model(config: FlowConfig) -> FlowReward | None:
-    """The model that rewards, if it is one."""
-    if config.reward.model is None:
-        return None
-    return load_flow_reward(FlowModelConfig(name=config.reward.model, device=config.model.device), WORLDS[config.world].SHAPE)
-
-
-def plain_sampling(config: FlowConfig) -> FlowSamplingConfig:
-    """The steps of its sampling, without guidance."""
-    return FlowSamplingConfig(steps=config.sampling.steps, shift=config.sampling.shift)
-
-
 class FlowSteps:
     """The updates of a run, one method or another."""
 
     def __init__(
-        self, config: FlowConfig, run: Run, state: TrainingState, start: FlowPolicy, grades: ClipGrades, asked: Sequence[Problem]
+        self, config: FlowConfig, run: Run, state: TrainingState, start: RectifiedFlow, grades: ClipGrades,
+        asked: Sequence[Problem],
     ) -> None:
         self._config, self._run, self._state, self._grades, self._asked = config, run, state, grades, asked
         self._own: OwnClips | None = None
@@ -191,7 +184,7 @@ class FlowSteps:
         if method == "pretrain":
             made = WORLDS[self._config.world].flawed_clips(self._config.clips_per_step, seed=(self._config.seed, step))
             clips = [
-                OwnClip(f"pretrain/{step}/{b}", torch.from_numpy(clip), prompt, 0.0)
+                OwnClip(f"pretrain/{step}/{b}", self._state.policy.encode(torch.from_numpy(clip)), prompt, 0.0)
                 for b, (clip, prompt) in enumerate(zip(made.clips_BFHW, made.prompts, strict=True))
             ]
             return self._imitate(clips, [1.0] * len(clips), step)
@@ -204,12 +197,12 @@ class FlowSteps:
         drawn = draw(weighted, min(self._config.clips_per_step, len(weighted)), seed=self._config.seed, step=step)
         return self._imitate([clip for clip, _ in drawn], [weight for _, weight in drawn], step)
 
-    def _draw_own(self, start: FlowPolicy) -> OwnClips:
+    def _draw_own(self, start: RectifiedFlow) -> OwnClips:
         config = self._config
         if config.own.pairs is not None:
             weights, name = config.reward.weights, config.own.pairs
             return judged_own_clips(
-                load_clip_pairs(name), weights, harm_first=config.own.harm_first, shape=WORLDS[config.world].SHAPE, source=name
+                load_clip_pairs(name), weights, start, harm_first=config.own.harm_first, source=name
             )
         own = draw_own_clips(
             start, self._asked, self._grades, config.own, seed=config.seed, grading=config.grading,
@@ -228,7 +221,7 @@ class FlowSteps:
     def _demonstrations(self) -> list[OwnClip]:
         made = WORLDS[self._config.world].clean_clips(self._config.curated, seed=(self._config.seed,))
         return [
-            OwnClip(f"curated/{b}", torch.from_numpy(clip), prompt, 0.0)
+            OwnClip(f"curated/{b}", self._state.policy.encode(torch.from_numpy(clip)), prompt, 0.0)
             for b, (clip, prompt) in enumerate(zip(made.clips_BFHW, made.prompts, strict=True))
         ]
 
@@ -268,7 +261,7 @@ class FlowSteps:
 
     def _points(self, clips: Sequence[OwnClip], names: Sequence[tuple], reduction: str, decay: float) -> Points:
         return self._state.policy.points(
-            torch.stack([clip.clip_FHW for clip in clips]), [clip.prompt for clip in clips], names,
+            torch.stack([clip.latent for clip in clips]), [clip.prompt for clip in clips], names,
             count=self._config.points_per_clip, reduction=reduction, decay=decay,
             without_prompt=self._config.without_prompt if self._config.method == "pretrain" else 0.0,
         )
@@ -298,36 +291,3 @@ class FlowSteps:
             ) from None
         del result.metrics["policy/logp_mismatch_max"]  # these points were not drawn by a policy
         return result.metrics | {"tokens/trained": float(batch.mask_BT.sum())}
-
-
-def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[str]:
-    """What a run would do, in sentences; the models are loaded and checked."""
-    world = WORLDS[config.world]
-    policy = load_flow(config.model, world.SHAPE, world.WORDS)
-    model = reward_model(config)
-    count = sum(t.numel() for t in policy.tensors().values())
-    yield f"Model {config.model.name}: a rectified flow of {count:,} parameters, clips of {' x '.join(map(str, world.SHAPE))}."
-    if config.method == "evaluate":
-        yield f"Nothing is trained: clips of {len(world.problems())} prompts are drawn without and with what sampling asks for."
-        return
-    yield {
-        "pretrain": "It learns from flawed clips of the world, new ones in each step.",
-        "sft": f"It imitates {f'{config.curated} curated clips' if config.curated else 'the winners of its own clips'}.",
-        "rwr": "It imitates its own clips, weighed by the exponential of their reward in deviations.",
-        "dpo": f"Flow-DPO on pairs of its own clips at beta {config.pairs.beta:g} ({config.pairs.reduction} over dimensions, "
-        f"{'constant' if not config.pairs.decay else f'times (1 - t)^{config.pairs.decay:g}'}), better and worse "
-        f"{'by harm first' if config.own.harm_first else 'by reward'}.",
-        "grpo": f"Flow-GRPO: {config.clips_per_step} new clips a step in groups of {config.rollouts_per_prompt}, drawn in "
-        f"{config.drawing.steps} steps with noise.",
-    }[config.method]
-    if config.draws_own and config.own.pairs is not None:
-        yield f"In place of its own clips: {len(load_clip_pairs(config.own.pairs))} pairs of {config.own.pairs}."
-    elif config.draws_own:
-        yield f"Its own clips: {config.own.groups} groups of {config.own.group_size}, drawn before the first step."
-    if config.method != "pretrain":
-        parts = ", ".join(f"{name} {weight:g}" for name, weight in config.reward.weights.items() if weight)
-        yield f"Reward: {'the truth of the world' if model is None else f'the model {config.reward.model}'} ({parts})."
-    if config.constraints.limits:
-        limits = (f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.constraints.limits.items())
-        yield f"Limits, measured every {config.constraints.every} steps: {', '.join(limits)}."
-    yield f"{config.num_steps} updates of {config.clips_per_step} clips. {optimizer_words(config.optimizer)}"

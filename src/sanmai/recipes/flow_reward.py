@@ -31,7 +31,8 @@ from sanmai.losses import bradley_terry, bradley_terry_ties, fitted_threshold, t
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.equations import interpolate
 from sanmai.policies.flow.folders import words_in
-from sanmai.policies.flow.policy import load_flow, normals
+from sanmai.policies.flow.policy import load_flow
+from sanmai.policies.flow.rectified import normals
 from sanmai.policies.flow.reward import HEADS, FlowReward, load_flow_reward
 from sanmai.policies.text.sampler import uniforms
 from sanmai.train.environment import describe_environment

@@ -30,6 +30,9 @@ class ClipRewardConfig(Config):
     """Weight of a deviation of what the prompt asks for."""
     harm: float = 0.0
     """Weight of harm; below 0 it is shunned."""
+    custom: str | None = None
+    """A function of your own that rewards, "FILE.py:FUNCTION" or "package.module:FUNCTION": called with the problem and the clip
+    (frames x rows x columns in 0..1, x 3 in colour), it gives a number, or numbers by name; None cannot be graded."""
 
     @property
     def weights(self) -> dict[str, float]:
@@ -40,6 +43,8 @@ class ClipRewardConfig(Config):
     def _check(self) -> Self:
         if not any(self.weights.values()):
             raise ValueError("every weight is 0: nothing is rewarded")
+        if self.custom is not None and self.model is not None:
+            raise ValueError("custom beside model: expected one of the two")
         return self
 
 
@@ -62,6 +67,9 @@ class FlowConfig(Config):
     """Names every random stream of the run."""
     world: World = "shapes"
     """What clips show, and who judges them: "shapes" that move, all invented; "digits", handwritten ones of scikit-learn."""
+    prompts: str | None = None
+    """File of prompts, in any format of `problems.source`, for a model that is a pipeline of diffusers. Nobody knows the truth of
+    what it draws: `reward.custom` rewards, and what it calls "harm" is what limits on harm measure."""
     num_steps: int = Field(250, ge=1)
     """Optimizer updates, of "grpo" steps that each draw clips."""
     clips_per_step: int = Field(128, ge=2, multiple_of=2)
@@ -95,6 +103,7 @@ class FlowConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=50)
 
     only_with = (
+        OnlyWith("prompts = none", lambda c: c.prompts is None, "world", "curated", "reward.model", "sampling.guide"),
         OnlyWith('method = "pretrain"', lambda c: c.method == "pretrain", "without_prompt"),
         OnlyWith('method = "grpo"', lambda c: c.method == "grpo", "rollouts_per_prompt", "drawing", "loss"),
         OnlyWith('method = "dpo"', lambda c: c.method == "dpo", "pairs", "own.harm_first"),
@@ -108,6 +117,11 @@ class FlowConfig(Config):
         ),
         OnlyWith('curated beside "rwr" or "dpo"', lambda c: c.curated and c.method in ("rwr", "dpo"), "curated_weight"),
     )
+
+    @property
+    def needs_reward(self) -> bool:
+        """What it learns from is told apart by rewards."""
+        return self.method == "grpo" or (self.draws_own and self.own.pairs is None)
 
     @property
     def draws_own(self) -> bool:
@@ -128,6 +142,8 @@ class FlowConfig(Config):
             raise ValueError(f"sampling.noise = {self.sampling.noise!r}: clips that are compared are drawn without it")
         if self.method != "pretrain" and self.model.name == "new":
             raise ValueError(f"model.name is not set: {self.method!r} begins with a flow, such as the folder of a pretrain run")
+        if self.prompts is not None and self.method == "pretrain":
+            raise ValueError("prompts with method = 'pretrain': a pipeline is pre-trained; expected another method")
         if self.curated and self.method not in ("sft", "rwr", "dpo"):
             raise ValueError(f"curated = {self.curated}: {self.method!r} imitates no curated clips")
         for name, limit in self.constraints.limits.items():
@@ -139,6 +155,7 @@ class FlowConfig(Config):
             raise ValueError("constraints: without curated clips there is no loss that a multiplier could weigh; see curated")
         if self.method == "grpo" and self.clips_per_step % self.rollouts_per_prompt:
             raise ValueError(f"rollouts_per_prompt = {self.rollouts_per_prompt} does not divide clips_per_step")
-        if self.method == "grpo" and self.clips_per_step // self.rollouts_per_prompt > len(WORLDS[self.world].prompts()):
+        groups = self.clips_per_step // self.rollouts_per_prompt
+        if self.prompts is None and self.method == "grpo" and groups > len(WORLDS[self.world].prompts()):
             raise ValueError(f"clips_per_step: more groups of {self.rollouts_per_prompt} than there are prompts")
         return self

@@ -2,12 +2,13 @@
 
 Clips that the world calls harmful, or of which nobody said that they are not, stay folded until they are asked for.
 
-Shape key: F frames, H, W pixels.
+Shape key: F frames, H, W pixels, C 1 for grey, 3 for colour.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from sanmai.report.load import Row, RunData, as_list, as_number
 _PROMPTS = 12
 _PER_PROMPT = 4
 _MOST_PIXELS = 1 << 16
-"""Of a clip: what is larger does not belong into a page."""
+"""Numbers of a clip in a page: a larger one is thinned evenly in rows and columns."""
 _SECONDS = 2
 """A frame of an animation is shown for 1 / _SECONDS of a second."""
 
@@ -59,47 +60,63 @@ def _by_prompt(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def _shown(row: Row) -> dict[str, Any] | None:
     shape = as_list(row.get("clip_shape"))
     content = row.get("clip")
-    if not isinstance(content, bytes) or len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+    if not isinstance(content, bytes) or not is_clip_shape(shape) or len(content) != math.prod(shape):
         return None
-    frames, height, width = shape
-    if len(content) != frames * height * width or len(content) > _MOST_PIXELS:
-        return None
+    content, shape = thinned(content, tuple(shape))
     scores = {name: as_number(row.get(f"score/{name}")) for name in ("quality", "visual", "motion", "alignment")}
     harm = as_number(row.get("score/harm"))
     is_known = harm is not None and harm <= 0.5  # nothing else is shown at once, a NaN neither
     return {
-        **picture_urls(content, (frames, height, width)),
+        **picture_urls(content, shape),
         "told": ", ".join(f"{name} {fmt.signed(value)}" for name, value in scores.items() if value is not None),
         "hidden": "Harmful" if harm is not None and harm > 0.5 else "" if is_known else "Not known to be harmless",
     }
 
 
-def picture_urls(clip: bytes, shape: tuple[int, int, int]) -> dict[str, str]:
-    """`animation` and `strip` (frames side by side) of grey pixels, PNGs as data: URLs.
+def is_clip_shape(shape: Any) -> bool:
+    """Frames, height and width, and 3 where it is in colour."""
+    is_list = isinstance(shape, (list, tuple)) and len(shape) in (3, 4) and all(isinstance(n, int) and n > 0 for n in shape)
+    return is_list and (len(shape) == 3 or shape[3] == 3)
+
+
+def thinned(clip: bytes, shape: tuple[int, ...]) -> tuple[bytes, tuple[int, ...]]:
+    """Every row and column, or every second, third, ..., so that at most _MOST_PIXELS numbers are left."""
+    frames, every = np.frombuffer(clip, np.uint8).reshape(shape), 1
+    while frames[:, ::every, ::every].size > _MOST_PIXELS and every < max(shape[1:3]):
+        every += 1
+    kept = frames[:, ::every, ::every]
+    return kept.tobytes(), kept.shape
+
+
+def picture_urls(clip: bytes, shape: tuple[int, ...]) -> dict[str, str]:
+    """`animation` and `strip` (frames side by side) of pixels, PNGs as data: URLs.
 
     Args:
-        shape: frames, height, width.
+        shape: frames, height, width, and 3 in colour.
     """
-    clip_FHW = np.frombuffer(clip, np.uint8).reshape(shape)
-    gap = np.full((*shape[:2], 1), 128, np.uint8)
-    strip = np.concatenate([np.concatenate([clip_FHW, gap], axis=2)[f] for f in range(shape[0])], axis=1)[:, :-1]
-    return {"animation": _url(png(clip_FHW)), "strip": _url(png(strip[None]))}
+    clip_FHWC = np.frombuffer(clip, np.uint8).reshape(*shape[:3], -1)
+    gap = np.full((*shape[:2], 1, clip_FHWC.shape[3]), 128, np.uint8)
+    strip = np.concatenate([np.concatenate([clip_FHWC, gap], axis=2)[f] for f in range(shape[0])], axis=1)[:, :-1]
+    return {"animation": _url(png(clip_FHWC)), "strip": _url(png(strip[None]))}
 
 
-def png(clip_FHW: np.ndarray) -> bytes:
-    """Grey pixels as a PNG; with several frames as an animated one that never ends, of which an old viewer shows the first.
+def png(clip: np.ndarray) -> bytes:
+    """Pixels (F, H, W) or (F, H, W, 3) as a PNG; of several frames an animated one that never ends, of which old viewers show
+    the first.
 
     Source:
         PNG third edition (W3C 2025) sections 5.3, 11.2 and 11.3.6: IHDR, acTL, fcTL, IDAT, fdAT, IEND.
     """
-    frames, height, width = clip_FHW.shape
-    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))]
+    clip_FHWC = clip.reshape(*clip.shape[:3], -1)
+    frames, height, width, colours = clip_FHWC.shape
+    kind = {1: 0, 3: 2}[colours]  # grey; red, green and blue
+    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, kind, 0, 0, 0))]
     if frames > 1:
         parts.append(_chunk(b"acTL", struct.pack(">2I", frames, 0)))
     number = 0
-    for k, frame_HW in enumerate(clip_FHW):
+    for k, frame_HWC in enumerate(clip_FHWC):
         # Each row begins with the number of its filter: none.
-        content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame_HW), 9)
+        content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame_HWC), 9)
         if frames > 1:
             control = struct.pack(">5I2H2B", number, width, height, 0, 0, 1, _SECONDS, 0, 0)
             parts.append(_chunk(b"fcTL", control))

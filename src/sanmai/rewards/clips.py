@@ -17,11 +17,12 @@ import torch
 
 from sanmai.policies.flow.reward import FlowReward
 from sanmai.types import Drawn, Graded, Problem, Verdict
-from sanmai.world.clips import WORLDS, World
+from sanmai.world.clips import WORLDS, Untold, World
 from sanmai.world.shapes import DIMENSIONS
 
-Given = Callable[[Problem, Any], float | None]
-"""A caller's own reward of a prompt and a clip, (F, H, W) in 0..1; None: it cannot be graded."""
+Given = Callable[[Problem, Any], Mapping[str, float] | float | None]
+"""A caller's own reward of a prompt and a clip, (F, H, W) in 0..1, (F, H, W, 3) in colour; None: it cannot be graded. Several
+scores by name are a vector: "visual", "motion", "alignment" and "harm" count with the weights of those, any other with 1."""
 TRUE = (*DIMENSIONS, "quality", "harm")
 """Verdicts of every clip: the truth, in units of its deviation over flawed clips; quality is the mean of the three."""
 
@@ -38,18 +39,27 @@ class ClipGrades:
 
     def __init__(
         self, weights: Mapping[str, float], *, model: FlowReward | None = None, given: Given | None = None,
-        world: World = "shapes",
+        world: World | Untold = "shapes",
     ) -> None:
-        self._weights, self._model, self._given, self._world = dict(weights), model, given, WORLDS[world]
+        self._weights, self._model, self._given = dict(weights), model, given
+        worlds: Mapping[Any, Any] = WORLDS
+        self._world: Any = worlds.get(world, world)
 
     def grade(self, problem: Problem, drawn: Drawn) -> Graded:
         """A caller's function is asked here, on a thread that may be given up."""
         if self._given is None:
             return drawn.graded()
-        score = self._given(problem, drawn.content.clip_FHW.numpy().copy())
-        if score is None or not math.isfinite(score):
-            return drawn.graded({"own": Verdict(None, "the reward function cannot tell")})
-        return drawn.graded({"own": Verdict(float(score), "reward function")}, {"own": float(score)}, {"own": 1.0})
+        found = self._given(problem, drawn.content.clip_FHW.numpy().copy())
+        scores = dict(found) if isinstance(found, Mapping) else {"own": found}
+        if not scores or any(score is None or not math.isfinite(score) for score in scores.values()):
+            return drawn.graded({name: Verdict(None, "the reward function cannot tell") for name in scores or ["own"]})
+        weights = {name: self._weights.get(name, 1.0) for name in scores}
+        # Where truth stands beside it, a name of truth's is not taken.
+        named = {name: f"own_{name}" if name in TRUE and not isinstance(self._world, Untold) else name for name in scores}
+        told = {named[name]: float(score) for name, score in scores.items()}
+        rewarded = {named[name]: weight for name, weight in weights.items() if weight}
+        verdicts = {name: Verdict(score, "reward function") for name, score in told.items()}
+        return drawn.graded(verdicts, {name: told[name] for name in rewarded}, rewarded)
 
     def grade_together(self, rollouts: Sequence[tuple[Problem, Graded]]) -> list[Graded]:
         """The truth of all clips, and the rewards of the model where there is one; a clip that is not finite is not graded."""
@@ -79,6 +89,8 @@ class ClipGrades:
 
     def _true(self, clips_BFHW: np.ndarray, prompts: list[str]) -> dict[str, np.ndarray]:
         scores = self._world.standardised(self._world.scores(clips_BFHW, prompts))
+        if not scores:
+            return {}
         quality_B = np.mean([scores[name] for name in DIMENSIONS], axis=0)
         return {name: quality_B if name == "quality" else scores[name] for name in TRUE}
 

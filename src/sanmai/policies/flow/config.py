@@ -12,11 +12,12 @@ from sanmai.policies.flow.equations import NoiseLevel
 
 class FlowModelConfig(Config):
     name: str = "new"
-    """A folder with a flow policy, such as a checkpoint of a run; or "new": random weights of the size below."""
+    """A folder with a flow policy, such as a checkpoint of a run; a folder or hub name of a pipeline of diffusers (Stable
+    Diffusion 3, Flux, LTX, Wan); or "new": random weights of the size below."""
     device: str = "cpu"
     """Where it computes: "cpu", "cuda", "mps"."""
     init_seed: int = Field(0, ge=0)
-    """Names the random weights of a new one."""
+    """Names the random weights of a new one, or of adapters."""
     width: int = Field(96, ge=8, multiple_of=4)
     """Numbers per patch inside a new network."""
     depth: int = Field(3, ge=1)
@@ -26,12 +27,34 @@ class FlowModelConfig(Config):
     patch: int = Field(2, ge=1)
     """Side in pixels of a new network's patches; it divides height and width of the clips."""
 
+    size: tuple[int, int, int] | None = None
+    """Of a pipeline: frames, height and width of what it draws; an image has 1 frame. None: what it draws by default."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of a pipeline: arithmetic of its passes. Trained weights and optimizer state are float32 either way."""
+    lora_rank: int = Field(0, ge=0)
+    """Of a pipeline: rank of LoRA adapters in the attention of its transformer; 0 trains all of the transformer."""
+    lora_alpha: int = Field(32, ge=1)
+    """LoRA scale; the update is multiplied by lora_alpha / lora_rank."""
+    recompute_layers: bool = False
+    """Of a pipeline: keep each layer's input alone and compute the layer again in the backward pass. Saves memory."""
+    draw_at_once: int = Field(4, ge=1)
+    """Of a pipeline: samples that are drawn together."""
+
     only_with = (
-        OnlyWith('name = "new"', lambda c: c.name == "new", "init_seed", "width", "depth", "heads", "patch"),
+        OnlyWith('name = "new", or lora_rank above 0', lambda c: c.name == "new" or c.lora_rank > 0, "init_seed"),
+        OnlyWith('name = "new"', lambda c: c.name == "new", "width", "depth", "heads", "patch"),
+        OnlyWith(
+            "name of a pipeline", lambda c: c.name != "new", "size", "dtype", "lora_rank", "recompute_layers", "draw_at_once"
+        ),
+        OnlyWith("lora_rank above 0", lambda c: c.lora_rank > 0, "lora_alpha"),
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.dtype != "float32" and not self.lora_rank:
+            raise ValueError(f"dtype = {self.dtype!r} with lora_rank = 0: weights that are trained are float32; set lora_rank")
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"size = {list(self.size)}: expected frames, height and width of at least 1")
         if self.width % self.heads:
             raise ValueError(f"heads = {self.heads} do not divide width = {self.width}")
         return self

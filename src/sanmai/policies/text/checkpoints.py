@@ -41,11 +41,12 @@ def write_checkpoint(
         partial.mkdir(parents=True)
         with io_errors_as_oserror():
             write(partial)
-        manifest: dict[str, Any] = {"step": step, "files": {p.name: file_stamp(p) for p in sorted(partial.iterdir())}}
+        files = {path.relative_to(partial).as_posix(): file_stamp(path) for path in _files(partial)}
+        manifest: dict[str, Any] = {"step": step, "files": files}
         if digests is not None:
             manifest["digests"] = dict(digests)
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        for path in partial.iterdir():
+        for path in partial.rglob("*"):
             sync(path)
         shutil.rmtree(folder, ignore_errors=True)  # only ever an older run's or a corrupted one
         partial.rename(folder)
@@ -55,6 +56,11 @@ def write_checkpoint(
         raise
     drop_old_checkpoints(run, keep, spare)
     return folder
+
+
+def _files(folder: Path) -> list[Path]:
+    """All of a folder, those of folders in it too."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def drop_old_checkpoints(run: Path, keep: int, spare: int | None) -> None:
