@@ -417,10 +417,10 @@ def score(
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
     from sanmai.rewards.score import read_rows
-    from sanmai.score.recorded import KINDS, MATH_JUDGED, unknown
+    from sanmai.score.recorded import APART, KINDS, MATH_JUDGED, unknown
     from sanmai.score.recorded import score as score_rows
 
-    if as_ not in KINDS and as_ != "process":
+    if as_ not in KINDS and as_ not in APART:
         raise InputError(unknown(as_))
     if as_ != "process" and (threshold != "0.5" or reference is not None):
         raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")

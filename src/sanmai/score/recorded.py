@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 def unknown(kind: str) -> str:
     """What is said of a kind that there is not."""
-    near = get_close_matches(kind, [*KINDS, "process"], 1)
-    return f"--as {kind!r}: {f'did you mean {near[0]!r}? ' if near else ''}Expected one of {', '.join([*KINDS, 'process'])}"
+    near = get_close_matches(kind, [*KINDS, *APART], 1)
+    return f"--as {kind!r}: {f'did you mean {near[0]!r}? ' if near else ''}Expected one of {', '.join([*KINDS, *APART])}"
 
 
 def score(rows: Iterable[Row], kind: str = "math", judge: Judge | MathJudge | None = None) -> dict[str, Any]:
@@ -216,6 +216,8 @@ KINDS: dict[str, Callable[..., Scored] | None] = {
 }  # fmt: skip
 """What `--as` knows: (rows, traces, prompts, clusters, and a judge or None where there can be one) to what was found; mathematics
 has its own (rewards/score.py)."""
+APART = ("process", "video")
+"""Kinds whose rows are no responses, with files of their own (score/process.py, score/video.py)."""
 
 
 def _rate_of(name: str, verdicts: Sequence[Verdict], clusters: Sequence[str]) -> Summary:

@@ -147,7 +147,9 @@ class PipelinePolicy(RectifiedFlow):
         """The pipeline's folder with the trained transformer in it; adapters are merged into its weights, and stand alone in
         lora/ as well, as `load_lora_weights` takes them. What was not trained is linked, or copied where links cannot be."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = merged_state(self.transformer, self.transformer.state_dict()) if self.config.lora_rank else self.transformer.state_dict()
+        state = self.transformer.state_dict()
+        if self.config.lora_rank:
+            state = merged_state(self.transformer, state)
         self.transformer.save_config(folder / "transformer")
         save_file(
             {name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / "transformer" / _WEIGHTS,
