@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 CHANGES: dict[str, str] = {
     # language: words that end where they are written, or go on where they end in "+"; separated by "|"
@@ -177,6 +178,7 @@ _SYMBOLS = re.compile(r"[√∛±≤≥<>≠≈~²³⁴⁵⁶⁷⁸⁹¹⁰ⁿˣ
 """Signs, powers and letters beside a number, in every language."""
 
 
+@cache
 def _pattern(language: str) -> re.Pattern[str]:
     parts, begin = [], rf"(?<!{_GLUED})(?<![{MARKS}])"
     for word in sorted(CHANGES[language].split("|"), key=len, reverse=True):
@@ -196,11 +198,8 @@ def _beside(word: str) -> str:
     return rf"{re.escape(word)}[^#]{{0,{before}}}#|#\s?[^#]{{0,{after}}}{re.escape(word)}"
 
 
-_PATTERNS = {language: _pattern(language) for language in CHANGES}
-
-
 def is_changed(sentence: str, languages: list[str]) -> bool:
     """Whether a sentence, its number written "#", holds a sign or a word of these languages that makes another of it."""
     return bool(_SYMBOLS.search(sentence)) or any(
-        language in CHANGES and _PATTERNS[language].search(sentence) for language in languages
+        language in CHANGES and _pattern(language).search(sentence) for language in languages
     )

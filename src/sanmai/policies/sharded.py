@@ -11,14 +11,12 @@ and one that is not trained need not be: both stay whole everywhere.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from sanmai.policies.team import Team
 
@@ -39,6 +37,9 @@ class Sharded:
             module: what is trained, as it is on every trainer.
             layers: those of its submodules that are gathered one after the other; none: everything is gathered at once.
         """
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import FSDPModule, fully_shard
+
         self.team = team
         self.is_whole = False
         """This trainer has all tensors now, and the modules compute without the others."""
@@ -87,8 +88,10 @@ class Sharded:
 
     def part_of(self, tensor: Tensor, like: Tensor) -> Tensor:
         """This trainer's part of a tensor that all have, cut as another one is."""
-        if not isinstance(like, DTensor):
+        if not is_spread(like):
             return tensor
+        from torch.distributed.tensor import Shard, distribute_tensor
+
         return distribute_tensor(tensor, self._mesh, [Shard(0)], src_data_rank=None)
 
 
@@ -106,17 +109,18 @@ class _Root(nn.Module):
 def own(tensor: Tensor) -> Tensor:
     """This trainer's part of a tensor that may be spread; the same memory."""
     with torch.no_grad():
-        return tensor.to_local() if isinstance(tensor, DTensor) else tensor.detach()
+        return cast(Any, tensor).to_local() if is_spread(tensor) else tensor.detach()
 
 
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor that may be spread; to be called by all at once."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return cast(Any, tensor).full_tensor() if is_spread(tensor) else tensor
 
 
 def is_spread(tensor: Tensor) -> bool:
-    """Each trainer has a part of it."""
-    return isinstance(tensor, DTensor)
+    """Each trainer has a part of it. Where nothing is, what spreads was not imported: it takes a second."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
 
 
 @contextlib.contextmanager
