@@ -15,7 +15,7 @@ Each seed has its own rotation of the families (seed modulo 3), so over three se
 The members meet the open families; half of them, rounded up, are kept by persistence there. Shipped: the best survivor, the
 average of the weights of those kept, and of their answers the surest (which costs as many times the sampling). Then, after all
 training and choosing, each is released: met by the sealed families once, `sanmai stream --release`. Families that the world's own
-training prompts are dressed in are left out for all. Runs that are already there are not done again; some 20 minutes of one core.
+prompts (its wrappers) are dressed in are left out for all. Runs that are there are not done again; some 20 minutes of one core.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def dressed_files(plan: Plan, data: Path) -> dict[str, Path]:
     from sanmai.world.chance import generator
 
     problems = load_problems(data / "scenarios.jsonl", needs_answer=False).problems
-    names = sorted(set(names_of("open", plan.rotation)) - trained_families(data))
+    names = sorted(set(names_of("open", plan.rotation)) - touched_families(data))
     rng = generator("population", plan.seed)
     listed = rng.sample(names, LISTED)
     found = {}
@@ -102,12 +102,13 @@ def dressed_files(plan: Plan, data: Path) -> dict[str, Path]:
     return found
 
 
-def trained_families(data: Path) -> set[str]:
-    """Families that the world's own prompts to train on are dressed in."""
+def touched_families(data: Path) -> set[str]:
+    """Families that the world's own prompts to train on, to probe and to evaluate with are dressed in."""
     from sanmai.attack.catalogue import families_named
     from sanmai.data.problems import load_problems
 
-    problems = load_problems(data / "scenarios.jsonl", needs_answer=False).problems
+    files = [data / f"{name}.jsonl" for name in ("scenarios", "evaluation", "probe")]
+    problems = [p for file in files for p in load_problems(file, needs_answer=False).problems]
     return set().union(*(families_named(str(p.tags["wrapper"])) for p in problems if "wrapper" in p.tags))
 
 
@@ -199,17 +200,21 @@ def released(plan: Plan, models: Mapping[str, str], kept: Sequence[str], ready: 
     looked = {name: streamed(plan, name, models[name], release=True) for name in (*ARMS[:6], *kept)}
     looked["average"] = streamed(plan, "average", ready["average"], release=True)
     looked["best survivor"] = looked[kept[0]]
-    found = {arm: (contacts(looked[arm]), claim(looked[arm])) for arm in ARMS if arm != "surest"}
+    left_out = touched_families(plan.out / f"seed-{plan.seed}" / "data")
+    found = {arm: (contacts(looked[arm]), claim(looked[arm], left_out)) for arm in ARMS if arm != "surest"}
     states = [State.read(newest_good_checkpoint(looked[name])) for name in kept]
     picked = surest([[one.scored for one in state.measured] for state in states])
     places = {one.scored.family: one.position for one in states[0].measured}
     both = State([Measured(one, places[one.family], 0) for one in picked])
-    found["surest"] = (both.contacts(0.1), all(claim(looked[name]) for name in kept))
+    found["surest"] = (both.contacts(0.1), all(claim(looked[name], left_out) for name in kept))
     return found
 
 
-def claim(folder: Path) -> bool:
-    return bool(json.loads((folder / "stream.json").read_text(encoding="utf-8"))["first_contact"]["claimed"])
+def claim(folder: Path, left_out: set[str]) -> bool:
+    """Whether nothing but families that are left out for all stands against a claim of first contact."""
+    reasons = json.loads((folder / "stream.json").read_text(encoding="utf-8"))["first_contact"]["reasons"]
+    named = [reason.partition(" are of ")[2].split(", ") for reason in reasons]
+    return all(families != [""] and set(families) <= left_out for families in named)
 
 
 def table(found: Mapping[int, Mapping[str, Any]], left_out: Mapping[int, set[str]]) -> dict[str, Any]:
@@ -289,11 +294,11 @@ def main() -> None:
         kept, made = ready[plan.seed]
         print(f"seed {plan.seed}: kept {', '.join(kept)}", flush=True)
         found[plan.seed] = released(plan, models[plan.seed], kept, made)
-    left_out = {plan.seed: trained_families(plan.out / f"seed-{plan.seed}" / "data") for plan in plans}
+    left_out = {plan.seed: touched_families(plan.out / f"seed-{plan.seed}" / "data") for plan in plans}
     rows = table(found, left_out)
     print("\n".join(lines(rows)))
     print(f"First contact can be claimed (of {len(plans)}): " + ", ".join(f"{arm} {row['claimed']}" for arm, row in rows.items()))
-    print(f"Left out, as training prompts are dressed so: {', '.join(sorted(set().union(*left_out.values()))) or 'none'}")
+    print(f"Left out, as the world's own prompts are dressed so: {', '.join(sorted(set().union(*left_out.values()))) or 'none'}")
     if args.json:
         args.json.write_text(json.dumps({"rows": rows, "kept": {s: k for s, (k, _) in ready.items()}}, indent=1))
 

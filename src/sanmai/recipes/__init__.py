@@ -113,6 +113,7 @@ RECIPES = {r.name: r for r in (
             "count_evaluate"),
     _recipe("audit", "evidence.audit", "AuditConfig", "run_audit", "describe_audit", "evidence"),
     _recipe("redteam", "evidence.redteam", "RedteamConfig", "run_redteam", "describe_redteam", "evidence"),
+    _recipe("certify", "evidence.certify", "CertifyConfig", "run_certify", "describe_certify", "evidence"),
     _recipe("lengthen", "evidence.lengthen", "LengthenConfig", "run_lengthen", "describe_lengthen", "evidence"),
     _recipe("stream", "evidence.stream", "StreamConfig", "run_stream", "describe_stream", "evidence"),
     _recipe("pretrain", "recipes.pretrain", "PretrainConfig", "run_pretrain", "plan.forecast:describe_pretrain", "policy",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sanmai.report import html, summary
 from sanmai.report.audit_html import is_audit, summarise_audit, write_audit_report
+from sanmai.report.certify_html import is_certify, summarise_certify, write_certify_report
 from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import write_comparison_report
 from sanmai.report.comparison_table import summarise_comparison, write_comparison_table
@@ -44,6 +45,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         return write_search_report(run_folder)
     if is_stream(run_folder):
         return write_stream_report(run_folder)
+    if is_certify(run_folder):
+        return write_certify_report(run_folder)
     if is_lengthen(run_folder):
         return write_lengthen_report(run_folder)
     if not is_pipeline(run_folder):
@@ -76,6 +79,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         return summarise_search(run_folder)
     if is_stream(run_folder):
         return summarise_stream(run_folder)
+    if is_certify(run_folder):
+        return summarise_certify(run_folder)
     if is_lengthen(run_folder):
         return summarise_lengthen(run_folder)
     if is_comparison(run_folder):
