@@ -183,19 +183,30 @@ def audit(
 ) -> None:
     """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
     from sanmai.evidence.audit_sets import knows_world
+    from sanmai.evidence.clip_audit import is_flow_run
     from sanmai.evidence.inspect_log import check_place, write_inspect_log
 
-    if inspect is not None:
-        check_place(inspect)
     given = {"reasoning": reasoning, "reasoning_ood": ood, "safety": safety, "general": general}
     sources = {role: files for role, files in given.items() if files}
+    if is_flow_run(model):
+        if before or sources or inspect is not None:
+            raise InputError(f"{model}: a run of flow is compared with what it began with, on its own prompts")
+        folder = run_recipe("flow_audit", config, set_, out, {"run": model})
+        _exit_unless_it_holds(folder / "flow_audit.json", strict)
+        return
+    if inspect is not None:
+        check_place(inspect)
     values = {"model": {"name": model}, **({"before": before} if before else {}), **({"sources": sources} if sources else {})}
     if config is None and knows_world(model):
         config = Path("audit-tiny")
     folder = run_recipe("audit", config, set_, out, values, options={"texts": texts})
     if inspect is not None and (folder / "audit.json").exists():
         say(f"Log of inspect_ai, with all texts: {write_inspect_log(folder, inspect)}")
-    if strict and json.loads((folder / "audit.json").read_text(encoding="utf-8"))["verdict"] != "holds":
+    _exit_unless_it_holds(folder / "audit.json", strict)
+
+
+def _exit_unless_it_holds(case: Path, strict: bool) -> None:
+    if strict and json.loads(case.read_text(encoding="utf-8"))["verdict"] != "holds":
         raise typer.Exit(3)
 
 

@@ -103,6 +103,7 @@ RECIPES = {r.name: r for r in (
     _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "plan.flow:describe_flow", "policy"),
     _recipe("flow_reward", "recipes.flow_reward", "FlowRewardConfig", "run_flow_reward", "describe_flow_reward", "reward model"),
     _recipe("flow_compare", "pipelines.flow_compare", "FlowCompareConfig", "run_flow_compare", "describe_flow_compare", "stages"),
+    _recipe("flow_audit", "evidence.clip_audit", "ClipAuditConfig", "run_clip_audit", "describe_clip_audit", "evidence"),
     _recipe("merge", "recipes.merging", "MergeConfig", "run_merge", "describe_merge", "policy"),
     _recipe("long_chains", "recipes.long_chains", "LongChainsConfig", "run_long_chains", "describe_long_chains", "data"),
     _recipe("init", "recipes.init", "InitConfig", "run_init", "describe_init", "data"),
