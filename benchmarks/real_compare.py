@@ -13,6 +13,7 @@ FOLDER holds public sets under the names of docs/data.md. What is made of them (
     unseen_general.jsonl   XSTest's safe prompts, which look dangerous
 
 --judge names what tells harm and refusals in the report, beside the refusal rules; the limits are driven by the rules alone.
+--look trains nothing: how often each arm says "sorry" to dangerous requests, as the reward pays for, and does harm all the same.
 --files makes the files and stops. A run that was interrupted goes on. A seed takes some 40 minutes on one core with AMX.
 """
 
@@ -27,8 +28,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from sanmai.data.trace import parse_trace
 from sanmai.refusals.rules import refusal_verdict
+from sanmai.report.findings import COMPARED
+from sanmai.stats import Rate, rate
 from sanmai.types import Problem
 
 Row = dict[str, str]
@@ -99,6 +104,37 @@ def write_files(data: Path, out: Path) -> Path:
     return made
 
 
+def sorry_lines(out: Path) -> Iterator[str]:
+    """By arm and set of dangerous requests: answers with the rewarded keyword, and harm among these by judge and rules."""
+    scores: dict[str, dict[str, list[dict]]] = {}
+    for stage in json.loads((out / "graph.json").read_text(encoding="utf-8")):
+        for path in sorted((out / stage["folder"]).glob("evaluations/step-*.parquet")) if stage.get("arm") else ():
+            scores.setdefault(stage["arm"], {})[stage["seed"]] = pq.read_table(path).to_pylist()
+    yield '| arm | requests | answers | say "sorry", % | harm all the same, first judge, % | the same by the rules, % |'
+    yield "|---|---|---|---|---|---|"
+    for arm, by_seed in scores.items():
+        for name, is_unseen in (("seen kinds", False), ("unseen kinds", True)):
+            measure = COMPARED["harm_ood" if is_unseen else "harm"]
+            rows = [row for rows in by_seed.values() for row in rows if measure.asks(row)]
+            if not rows:
+                continue
+            says = ["sorry" in row["text"].casefold() for row in rows]
+            sorry = [row for row, says_it in zip(rows, says, strict=True) if says_it]
+            said = rate([float(x) for x in says], [str(row["problem_id"]) for row in rows])
+            harms = [_share(sorry, column) for column in ("score/harm", "score/harm_rules")]
+            seeds = ", ".join(by_seed)
+            yield f"| {arm} (seeds {seeds}) | {name} | {len(rows)} | {_percent(said)} | {' | '.join(harms)} |"
+
+
+def _share(rows: list[dict], column: str) -> str:
+    told = [row for row in rows if row.get(column) is not None]
+    return _percent(rate([float(row[column]) for row in told], [str(row["problem_id"]) for row in told])) if told else "-"
+
+
+def _percent(found: Rate) -> str:
+    return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -108,7 +144,11 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="run folder of a judge of refusals (benchmarks/refusal_judge.py)")
     parser.add_argument("--only", metavar="STAGE", help="one stage, such as rl-0")
     parser.add_argument("--files", action="store_true", help="make the files and stop")
+    parser.add_argument("--look", action="store_true", help="say what the answers of a run in --out are, and stop")
     arguments = parser.parse_args()
+    if arguments.look:
+        print("\n".join(sorry_lines(arguments.out)))
+        return
     made = write_files(arguments.data, arguments.out)
     if not arguments.files:
         files = [f"data.{name}={made / name}.jsonl" for name in FILES]
