@@ -34,6 +34,17 @@ def test_problems_of_one_kind_are_drawn_as_ever():
     assert [mixture.draw(s) for s in (1, 7, 10)] == [draw(found, 3, seed=3, step=s) for s in (1, 7, 10)]
 
 
+def test_without_shuffling_each_kind_is_taken_in_its_order_and_begins_anew_at_its_end():
+    found = problems(reasoning=7, general=5)
+    mixture = Mixture(MixtureConfig(shuffles=False), found, 4, 5, seed=3)
+    drawn = [mixture.draw(step) for step in range(1, 6)]
+    for kind, size in (("reasoning", 7), ("general", 5)):
+        items = [p.id for p in found if p.kind == kind]
+        got = [p.id for step in drawn for p in step if p.kind == kind]
+        assert got == [items[k % size] for k in range(10)]
+    assert Mixture(MixtureConfig(shuffles=False), found, 4, 5, seed=9).draw(4) == drawn[3]
+
+
 def test_general_and_safety_prompts_begin_late_and_take_their_shares():
     # Shares 2 : 1 : 1 of 10 prompts: 5, 2.5, 2.5; the odd one goes to the first of the largest remainders.
     mixture = Mixture(MixtureConfig(reasoning=2, scenarios_from=0.75), problems(reasoning=20, general=9, safety=9), 10, 8, seed=0)

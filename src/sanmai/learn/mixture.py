@@ -31,6 +31,8 @@ class MixtureConfig(Config):
     named, 0 leaves it out. Empty: every problem is drawn as often."""
     scenarios_from: float = Field(0.0, ge=0, lt=1)
     """Part of the run that is done when general and safety prompts begin; before, all is reasoning (R1: 1,300 of 1,700 steps)."""
+    shuffles: bool = True
+    """Draw every epoch in an order of its own; false: in the order of the source, over and over, as time had it."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -86,7 +88,7 @@ class Mixture:
         Raises:
             InputError: a step would draw more problems of a kind than there are.
         """
-        self.seed = seed
+        self.seed, self._shuffles = seed, config.shuffles
         self.kinds: dict[str, list[Problem]] = {}
         self._strata: dict[tuple[str, str], list[Problem]] = {}
         for problem in problems:
@@ -109,12 +111,16 @@ class Mixture:
                         f"prompts_per_step = {count}: a step draws {wanted} of {of}, each at most once, and there "
                         f"are only {size} problems of it to train on"
                     )
-                epoch, start = place[stratum] if place[stratum][1] + wanted <= size else (place[stratum][0] + 1, 0)
+                epoch, start = place[stratum]
+                if config.shuffles and start + wanted > size:  # the few that are left wait for the next epoch
+                    epoch, start = epoch + 1, 0
                 place[stratum] = epoch, start + wanted
                 self._schedule[-1].append((stratum, epoch, start, wanted))
 
     def draw(self, step: int, curriculum: Curriculum | None = None) -> list[Problem]:
         """The problems of a step, counted from 1, kind by kind: none twice in a step, nor in an epoch of its kind.
+
+        Without shuffling each kind goes on where the step before ended, and begins anew behind its last problem.
 
         It depends on nothing that was drawn before, so that a resumed run goes on with the same problems (law 6).
 
@@ -126,8 +132,12 @@ class Mixture:
             if stratum[0] == "reasoning" and curriculum is not None:
                 found += curriculum.draw(step, count)
                 continue
-            order = epoch_order(len(self._strata[stratum]), seed=self.seed, epoch=epoch)
-            found += [self._strata[stratum][i] for i in order[start : start + count]]
+            items = self._strata[stratum]
+            if self._shuffles:
+                order = epoch_order(len(items), seed=self.seed, epoch=epoch)[start : start + count]
+            else:
+                order = [(start + k) % len(items) for k in range(count)]
+            found += [items[i] for i in order]
         return found
 
     def further(

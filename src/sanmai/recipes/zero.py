@@ -126,6 +126,8 @@ class ZeroConfig(Config):
             raise ValueError("updates_per_step is above the number of rollouts of a step")
         if self.mixture.files and self.curriculum.tracks:
             raise ValueError("mixture.files and a curriculum: both say which of the reasoning problems are drawn")
+        if not self.mixture.shuffles and self.curriculum.tracks:
+            raise ValueError("mixture.shuffles = false and a curriculum: both say in which order reasoning problems are drawn")
         if self.mixture.files and not isinstance(self.problems.source, tuple):
             raise ValueError("mixture.files weighs the files of a list: problems.source names one source alone")
         if self.credit.is_per_token or self.credit.step_bonus:
