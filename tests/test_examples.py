@@ -43,7 +43,7 @@ def test_every_file_is_of_a_kind_that_is_checked():
 @pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".toml"], ids=lambda p: p.name)
 def test_settings_files_are_read_by_the_recipe_that_they_name(path):
     config = resolve(find_recipe(load_values(path)["recipe"]), path)
-    assert config.cluster.is_apart and config.cluster.num_parts % 2 == 0
+    assert (config.cluster.is_apart or config.cluster.trainers > 1) and config.cluster.num_parts % 2 == 0
     if config.cluster.transport == "processes":  # the trainer's GPU is nobody else's
         assert len(config.cluster.devices) == config.cluster.samplers and config.model.device not in config.cluster.devices
 
@@ -69,6 +69,22 @@ def test_shell_scripts_are_shell(path):
     assert done.returncode == 0, done.stderr
     head = [line for line in path.read_text().splitlines() if line.startswith("#SBATCH")]
     assert head and all(re.fullmatch(r"#SBATCH --[a-z-]+(=\S+)?", line) for line in head)
+
+
+def test_torchrun_starts_as_many_trainers_as_the_settings_want():
+    settings = load_values(FOLDER / "trainers.toml")["cluster"]
+    script = text_of(FOLDER / "slurm_trainers.sbatch")
+    nodes, each, gpus, job = (
+        int(re.search(rf"{name}[ =](\d+)", script)[1]) for name in ("--nnodes", "--nproc-per-node", "--gpus-per-node", "--nodes")
+    )
+    assert nodes * each == settings["trainers"] and each == gpus and nodes == job
+    assert settings["parts"] % settings["trainers"] == 0
+    # Every node runs one torchrun, whose options are those that there are.
+    from torch.distributed.run import get_args_parser
+
+    known = {option.replace("_", "-") for action in get_args_parser()._actions for option in action.option_strings}
+    words = script.partition("srun torchrun ")[2].partition(" -m sanmai.cli")[0].split()
+    assert "#SBATCH --ntasks-per-node=1" in script and {word for word in words if word.startswith("--")} <= known
 
 
 def test_yaml_is_yaml_and_says_what_its_readers_need(tmp_path):

@@ -91,9 +91,11 @@ class Config(BaseModel):
     def with_effect(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Of nested values of this configuration those that a result may depend on."""
         found = {name: value for name, value in values.items() if name not in type(self).without_effect}
-        for name, value in found.items():
+        for name, value in list(found.items()):
             if isinstance(value, Mapping) and isinstance(part := getattr(self, name, None), Config):
                 found[name] = part.with_effect(value)
+                if value and not found[name]:  # a run that was made before the section was there goes on
+                    del found[name]
         return found
 
     def to_toml(self) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from rollouts import packed
 from sanmai.cluster.config import ClusterConfig, TrainersConfig
-from sanmai.cluster.trainers import Trainers
+from sanmai.cluster.trainers import Place, Trainers
 from sanmai.losses import PRESETS, group_advantages
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
@@ -140,6 +140,17 @@ def test_a_policy_that_is_saved_whole_is_the_one_that_is_spread(pair, tmp_path):
     two.save(tmp_path / "two")
     files = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
     assert files[0].keys() == files[1].keys() and all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+def test_torchrun_and_the_settings_name_the_same_number_of_trainers(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"cluster\.trainers = 3, and torchrun has started 2 processes"):
+        Trainers(TrainersConfig(trainers=3))
+    with pytest.raises(InputError, match=r"cluster\.trainers = 1, and torchrun"):
+        Trainers(TrainersConfig())
+    with pytest.raises(InputError, match="'LOCAL_RANK' is not, or no number: start it by torchrun"):
+        Place.of_torchrun()
 
 
 def test_settings_that_cannot_work_are_refused_where_they_are_read():

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from sanmai.cluster.config import ClusterConfig
 from sanmai.data.trace import parse_trace
 from sanmai.learn.machine import matrix_rate
 from sanmai.learn.sources import load_splits
 from sanmai.plan import calibration as measuring
 from sanmai.plan.calibration import calibrate, ladder
 from sanmai.plan.forecast import describe
-from sanmai.plan.memory import StepShape, joined_bytes, memory_bytes, room
+from sanmai.plan.memory import StepShape, bytes_of_a_trainer, joined_bytes, memory_bytes, room
 from sanmai.plan.prediction import keep, observed_lengths, predict
 from sanmai.policies.cores import Cores
 from sanmai.policies.text.config import ModelConfig
@@ -61,6 +62,17 @@ def test_memory_is_that_of_the_real_parameters_gradients_and_optimizer(kl):
     c = policy.model.config
     # 4 rollouts of 10 + 8 tokens, in slots that have room for 128; keys and values in float32.
     assert found["KV cache"] == 4 * 128 * 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * 4
+
+
+def test_memory_of_each_trainer_by_hand():
+    parts = {"weights": 4000.0, "gradients": 2000.0, "optimizer": 4000.0, "reference": 2000.0, "KV cache": 80.0, "logits": 7.0}
+    # 500 parameters are trained, 2,000 bytes, and 2,000 bytes are frozen.
+    found = bytes_of_a_trainer(parts, 500, ClusterConfig(trainers=4, parts=8))
+    expected = {"weights": 2500, "gathered weights": 2000, "gradients": 2500, "optimizer": 1000, "reference": 500, "KV cache": 10}
+    assert found == {**expected, "logits": 7, "workers' gradients": 0}
+    layered = bytes_of_a_trainer(parts, 500, ClusterConfig(trainers=4, sharding="layers"))
+    assert (layered["gradients"], layered["gathered to sample"]) == (500, 2000) and "gathered weights" not in layered
+    assert bytes_of_a_trainer(parts, 500, ClusterConfig()) == parts
 
 
 # Per layer of a random Qwen3 (D = 32, F = 48, H E = 32, K E = 16): q, o 32*32, k, v 16*32, gate, up, down 48*32.

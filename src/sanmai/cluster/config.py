@@ -36,6 +36,11 @@ class TrainersConfig(Config):
                 raise ValueError(f"{name}: {what} is not built; trainers = N spreads weights, gradient and optimizer state")
         return values
 
+    @property
+    def num_writers(self) -> int:
+        """Parts that trainers cut what they write into, where no setting says so."""
+        return max(8, self.trainers)
+
     def check_trainers(self, model: ModelConfig) -> None:
         """Refuse what trainers cannot do with a model.
 
@@ -122,7 +127,7 @@ class ClusterConfig(TrainersConfig):
     @property
     def num_parts(self) -> int:
         """Parts of a call; 0: as many as threads."""
-        return self.parts or (max(8, self.trainers) if self.is_apart or self.trainers > 1 else 0)
+        return self.parts or (self.num_writers if self.is_apart or self.trainers > 1 else 0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -26,7 +26,6 @@ from sanmai.cluster.parts import Part, completion_of, in_call, parts_of, request
 from sanmai.cluster.pool import Pool
 from sanmai.cluster.processes import ProcessLink, Stem
 from sanmai.cluster.published import Publication, digest_of, frozen, publish, trained
-from sanmai.cluster.shared import Shared
 from sanmai.cluster.trainers import Trainers
 from sanmai.policies.team import Team
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
@@ -73,8 +72,7 @@ class Cluster:
             links: the samplers, instead of those that the configuration names.
         """
         policy.sampling_parts = self.config.num_parts
-        if policy.team is not None:
-            self._policy, policy.sampler = policy, Shared(policy, self.config.num_parts)
+        self._trainers.write_for(policy, self.config.num_parts)
         if not self.config.is_apart:
             return
         work = folder / FOLDER

@@ -34,8 +34,10 @@ import torch.distributed as dist
 
 from sanmai.cluster.config import TrainersConfig
 from sanmai.cluster.processes import last_line
+from sanmai.cluster.shared import Shared
 from sanmai.cluster.worker import end_with_parent
 from sanmai.policies.team import Team
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.sandbox import deaf_to_stops
 from sanmai.train.step import NonFiniteError
 from sanmai.types import InputError, RunError
@@ -155,10 +157,16 @@ class Trainers:
         self.team: Team | None = None
         self._folder: Path | None = None
         self._leading: Leading | None = None
+        self._policy: TextPolicy | None = None
         if (started := torchrun_size()) and started != config.trainers:
             raise InputError(
                 f"cluster.trainers = {config.trainers}, and torchrun has started {started} processes: set the one to the other"
             )
+
+    def write_for(self, policy: TextPolicy, parts: int) -> None:
+        """From here on the trainers write what is asked of the policy that they share, in so many parts."""
+        if policy.team is not None:
+            self._policy, policy.sampler = policy, Shared(policy, parts)
 
     def __enter__(self) -> Self:
         if self.config.trainers > 1:
@@ -171,6 +179,8 @@ class Trainers:
 
     def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         """End the others, which have nothing left to do, or which are stuck where something went wrong."""
+        if self._policy is not None:
+            self._policy.sampler = None
         if self._leading is None:
             return
         leading, self._leading, self.team = self._leading, None, None

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanmai.cluster.config import ClusterConfig
 from sanmai.config import Config
 from sanmai.data.chat import demonstration, render_prompt
 from sanmai.learn.credit import words as advantage_words
-from sanmai.plan.memory import StepShape, checkpoint_bytes, memory_bytes, state_bytes
+from sanmai.plan.memory import StepShape, bytes_of_a_trainer, checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
@@ -137,14 +138,17 @@ def _cost(
 ) -> Iterator[str]:
     """Memory and, when measured, time."""
     if not measure:
-        yield from _memory_lines(memory_bytes(policy, StepShape.of(config), _mean_prompt(policy, config, train)))
+        parts = memory_bytes(policy, StepShape.of(config), _mean_prompt(policy, config, train))
+        yield from _memory_lines(parts, policy, config.cluster)
         yield "Nothing was measured."
         return
     from sanmai.plan.calibration import calibrate
     from sanmai.plan.prediction import keep, observed_lengths, predict
 
     found = calibrate(policy, config, train, out)
-    yield from _memory_lines(memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept))
+    yield from _memory_lines(memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept), policy, config.cluster)
+    if config.cluster.trainers > 1:
+        yield f"What was measured, and the times below, are of one process; the run has {config.cluster.trainers} trainers."
     machine = found.machine
     yield (
         f"Measured in {found.seconds:.1f} s: matrix products reach {machine['matrix_gflops']:,.0f} GFLOP/s in "
@@ -174,19 +178,21 @@ def _prediction_lines(when: str, p: Prediction) -> Iterator[str]:
     )
 
 
-def _memory_lines(parts: dict[str, float]) -> Iterator[str]:
+def _memory_lines(parts: dict[str, float], policy: TextPolicy, cluster: ClusterConfig) -> Iterator[str]:
+    parts = bytes_of_a_trainer(parts, sum(p.numel() for p in policy.weights.values()), cluster)
+    who = f"Memory of each of {cluster.trainers} trainers" if cluster.trainers > 1 else "Memory"
     always, sampling, training = (
         {name: parts[name] for name in names if parts.get(name)}
         for names in (
-            ("weights", "gradients", "optimizer", "reference"),
-            ("KV cache", "joined weights"),
+            ("weights", "gathered weights", "gradients", "optimizer", "reference"),
+            ("KV cache", "joined weights", "gathered to sample"),
             ("activations", "logits", "workers' gradients"),
         )
     )
     listed = lambda sizes: ", ".join(f"{name} {size(taken)}" for name, taken in sizes.items())  # noqa: E731
     total = sum(always.values())
     yield (
-        f"Memory: {listed(always)}: {size(total)} all the time. Sampling adds at most: {listed(sampling)}; training, in the "
+        f"{who}: {listed(always)}: {size(total)} all the time. Sampling adds at most: {listed(sampling)}; training, in the "
         f"micro-batches under way: {listed(training)}. The most at once: "
         f"{size(total + max(sum(sampling.values()), sum(training.values())))}, and what Python and its libraries take."
     )

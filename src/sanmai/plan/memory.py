@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sanmai.cluster.config import ClusterConfig
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 
@@ -82,6 +84,35 @@ def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept
     if kept is None:
         return parts
     return parts | {"activations": busy * kept.once + min(busy * micro, rows * longest) * kept.per_token}
+
+
+def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: ClusterConfig) -> dict[str, float]:
+    """What `memory_bytes` gives, for each of cluster.trainers = N that share the policy.
+
+        weights            what is not trained + 4 * trained / N
+        gradients          4 * trained / N, and with cluster.sharding "model" the whole one of a step's micro-batches
+        moments, reference as they are / N
+        gathered weights   4 * trained, in every pass; with "layers" while sampling alone
+        KV cache           of one part of the rollouts
+
+    A gathered layer, and the first and last of the model, are left out of "layers". Each computes one micro-batch at a time.
+
+    Args:
+        trained: parameters that are trained.
+    """
+    whole, number = 4.0 * trained, cluster.trainers
+    if number == 1:
+        return dict(parts)
+    by_layer = cluster.sharding == "layers"
+    return dict(parts) | {
+        "weights": parts["weights"] - whole + whole / number,
+        "gathered to sample" if by_layer else "gathered weights": whole,
+        "gradients": whole / number + (0.0 if by_layer else whole),
+        "optimizer": parts["optimizer"] / number,
+        "reference": parts["reference"] / number,
+        "KV cache": parts["KV cache"] / cluster.num_parts,
+        "workers' gradients": 0.0,
+    }
 
 
 def state_bytes(policy: TextPolicy, keeps_reference: bool) -> int:

@@ -23,6 +23,8 @@ from typing import Any, Literal, Self
 import torch
 from pydantic import Field, model_validator
 
+from sanmai.cluster.config import TrainersConfig
+from sanmai.cluster.trainers import Trainers
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
@@ -126,6 +128,7 @@ class DpoConfig(Config):
     grading: GradingConfig = GradingConfig()
     """For evaluation only, but for the opening thought tag: a response leaves its own out where the prompt ends with it."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    cluster: TrainersConfig = TrainersConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     only_with = (
@@ -136,6 +139,7 @@ class DpoConfig(Config):
     def _check(self) -> Self:
         if self.loss.preset == "orpo" and not self.sft_weight:
             raise ValueError('loss.preset = "orpo" is SFT with an odds ratio beside it: set sft_weight = 1')
+        self.cluster.check_trainers(self.model)
         return self
 
     @property
@@ -176,13 +180,15 @@ def run_dpo(
         raise InputError("reward: dpo learns from pairs and reads no reward; use it with zero")
     _check_source(config)
     progress = progress or Progress.silent()
-    with Run(out, "dpo", config) as run:
+    with Run(out, "dpo", config) as run, Trainers(config.cluster) as trainers:
         train, held_out_pairs = load_preference_pairs(config, run.warn)
         held_out = held_out_problems(config, problems, train, run.warn)
         state = start_or_resume(
-            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy
-        )
+            run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy,
+            team=trainers.team,
+        )  # fmt: skip
         policy = state.policy
+        trainers.write_for(policy, config.cluster.num_writers)
         origin: dict[str, Any] = {"train": train, "held_out_pairs": held_out_pairs, "evaluation": held_out}
         run.log_environment(describe_environment(policy, origin, start_digest=state.start_digest))
         check_positions(policy, held_out, config.evaluation.max_tokens or config.sampling.max_tokens)

@@ -13,6 +13,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from sanmai.cluster.config import TrainersConfig
+from sanmai.cluster.trainers import Trainers
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
@@ -59,12 +61,14 @@ class PretrainConfig(Config):
     """For evaluation only."""
     grading: GradingConfig = GradingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    cluster: TrainersConfig = TrainersConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=100)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not is_embedded(self.model.name) or self.model.lora_rank:
             raise ValueError("model.name and model.lora_rank: pretrain makes the tiny model anew, all of its weights")
+        self.cluster.check_trainers(self.model)
         return self
 
 
@@ -80,7 +84,7 @@ def run_pretrain(
     if problems is not None or reward is not None:
         raise InputError("pretrain learns the world's corpus and takes neither problems nor a reward")
     progress = progress or Progress.silent()
-    with Run(out, "pretrain", config) as run:
+    with Run(out, "pretrain", config) as run, Trainers(config.cluster) as trainers:
         start = run.folder / "start"
         if run.checkpoint is None:
             with quiet_transformers():
@@ -88,8 +92,9 @@ def run_pretrain(
                 save_tokenizer(start)
         state = start_or_resume(
             run, config.model.model_copy(update={"name": str(start)}), config.optimizer, keep_reference=False,
-            load=load_policy,
-        )
+            load=load_policy, team=trainers.team,
+        )  # fmt: skip
+        trainers.write_for(state.policy, config.cluster.num_writers)
         held_out = problems_of_testbed(WORLD, config, config.seed)[1]
         run.log_environment(
             describe_environment(state.policy, {"evaluation": held_out}, start_digest=state.start_digest)

@@ -12,6 +12,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from sanmai.cluster.config import TrainersConfig
+from sanmai.cluster.trainers import Trainers
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration, thought_warnings
 from sanmai.data.curriculum import draw
@@ -57,6 +59,7 @@ class SftConfig(Config):
     grading: GradingConfig = GradingConfig()
     """For evaluation, but for thought_tags, which demonstrations are written with."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    cluster: TrainersConfig = TrainersConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     only_with = (
@@ -66,6 +69,7 @@ class SftConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         refuse_two_budgets(self.token_budget, self.operation_budget)
+        self.cluster.check_trainers(self.model)
         return self
 
 
@@ -86,12 +90,13 @@ def run_sft(
     if reward is not None:
         raise InputError("reward: sft learns from demonstrations and reads no reward; use it with zero")
     progress = progress or Progress.silent()
-    with Run(out, "sft", config) as run:
+    with Run(out, "sft", config) as run, Trainers(config.cluster) as trainers:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         held_out = [p for p in held_out if p.answer is not None or p.kind != "reasoning"]
         state = start_or_resume(
-            run, config.model, config.optimizer, keep_reference=False, load=load_policy
+            run, config.model, config.optimizer, keep_reference=False, load=load_policy, team=trainers.team
         )
+        trainers.write_for(state.policy, config.cluster.num_writers)
         run.log_environment(
             describe_environment(
                 state.policy, {"train": train, "evaluation": held_out}, start_digest=state.start_digest
