@@ -49,4 +49,6 @@ def test_an_order_is_decided_only_where_every_rotation_says_the_same():
     turned = {key: value - (0.2 if key[0] else -0.01) for key, value in one.items()}
     found = compared(one, turned)
     assert found.difference.sign == 1 and found.by_group[0] == pytest.approx(-0.01) and found.decision == "undecided"
+    two = {key: value for key, value in less.items() if key[0] < 2}
+    assert compared(one, two).difference.sign == 1 and compared(one, two).decision == "undecided"
     assert compared(one, one).decision == "undecided" and compared(one, {(0, "f1"): 0.0}).difference.n == 1

@@ -17,6 +17,8 @@ from sanmai.instruments.contacts import Contact, Scored
 from sanmai.stats import Difference, paired_difference
 
 Decision = Literal["better", "worse", "undecided"]
+_LEAST = 3
+"""Rotations below which no order is decided: over three each family is sealed once."""
 
 
 def survivors(members: Mapping[str, Sequence[Contact]]) -> list[str]:
@@ -66,9 +68,9 @@ class Comparison:
 
     @property
     def decision(self) -> Decision:
-        """Better or worse only where the interval leaves 0 out and every rotation says the same."""
+        """Better or worse only where the interval leaves 0 out and three rotations at least, and every one, say the same."""
         signs = {(value > 0) - (value < 0) for value in self.by_group.values()}
-        if self.difference.sign == 0 or signs != {self.difference.sign}:
+        if len(self.by_group) < _LEAST or self.difference.sign == 0 or signs != {self.difference.sign}:
             return "undecided"
         return "better" if self.difference.sign > 0 else "worse"
 
