@@ -119,4 +119,5 @@ def test_torchrun_starts_the_trainers_and_sigterm_ends_them_after_the_step(tmp_p
     saved = sorted(int(path.name[-6:]) for path in (tmp_path / "run" / "checkpoints").glob("step-*"))
     assert running.returncode != 0 and saved[-1] >= 2 and saved[-1] == max(metrics_of(tmp_path / "run")), said
     events = (tmp_path / "run" / "events.jsonl").read_text()
-    assert '"interrupt"' in events and "Traceback" not in said.partition("torch.distributed.elastic")[0]
+    assert '"interrupt"' in events
+    assert "sanmai/cluster" not in said and "sanmai/policies" not in said  # the traceback that torchrun shows is its own
