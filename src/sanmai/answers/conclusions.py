@@ -1,7 +1,8 @@
 """A last sentence that draws the conclusion: "Therefore, 27 students passed.", "Por lo tanto, Ana necesita 64 euros."
 
-It begins with a word that concludes and states one number, and nothing in it denies, doubts, bounds or changes that number. A
-sentence without such a word may say anything of a number; this one says what the text before it has led to.
+It begins with a word that concludes and states one number by a verb that is known to state one ("has", "costs"); a verb that
+is not known may be a step that is still to be taken ("we add 5"), a bound ("exceeds 27") or a denial. So a right answer said by
+another verb earns nothing.
 """
 
 from __future__ import annotations
@@ -11,24 +12,25 @@ import re
 from sanmai.answers import denials
 from sanmai.answers.beside import ABOUT
 from sanmai.answers.changes import is_changed
-from sanmai.answers.forms import SPOILED_SENTENCE, without_contrast
+from sanmai.answers.forms import SPOILED_SENTENCE, stated, without_contrast
 from sanmai.answers.numbers import digits, in_figures, plain
 from sanmai.answers.owners import is_attributed
 from sanmai.answers.phrases import SENTENCE_END, is_spoiled
 from sanmai.answers.unit_words import unit_beside
+from sanmai.answers.vocabulary import words_pattern
 
 _CONCLUDE: dict[str, str] = {
-    "en": "therefore|thus|hence|so|consequently|in conclusion|in total|altogether|as a result|finally",
-    "de": "also|daher|somit|folglich|deshalb|demnach|insgesamt|damit", "nl": "dus|daarom|bijgevolg|in totaal",
-    "es": "por (?:lo )?tanto|así que|entonces|luego|en consecuencia|por consiguiente|en total",
-    "fr": "donc|ainsi|par conséquent|alors|au total|en conclusion", "it": "quindi|dunque|pertanto|perciò|in totale",
-    "pt": "portanto|logo|assim|por isso|então|no total", "ro": "prin urmare|deci|așadar|în total", "ca": "per tant|així",
-    "sv": "alltså|därför|således|totalt", "da": "altså|derfor|så", "no": "altså|derfor|dermed",
+    "en": r"therefore|thus|hence|so(?! far)|consequently|in conclusion|as a result",
+    "de": "also|daher|somit|folglich|deshalb|demnach|insgesamt", "nl": "dus|daarom|bijgevolg|in totaal",
+    "es": "por (?:lo )?tanto|así que|en consecuencia|por consiguiente|en total",
+    "fr": "donc|ainsi|par conséquent|au total|en conclusion", "it": "quindi|dunque|pertanto|perciò|in totale",
+    "pt": "portanto|assim|por isso|no total", "ro": "prin urmare|deci|așadar|în total", "ca": "per tant|així",
+    "sv": "alltså|därför|således|totalt", "da": "altså|derfor", "no": "altså|derfor|dermed",
     "fi": "siis|joten|näin ollen|yhteensä",
     "pl": "zatem|więc|dlatego|w sumie", "cs": "tedy|proto|takže|celkem", "hu": "tehát|ezért|így|összesen",
     "tr": "dolayısıyla|bu nedenle|böylece|yani|sonuç olarak|toplamda", "id": "jadi|maka|oleh karena itu|dengan demikian",
     "vi": "vậy|vì vậy|do đó|như vậy|suy ra", "sw": "kwa hivyo|kwa hiyo|hivyo", "tl": "samakatuwid|kaya",
-    "ru": "итак|следовательно|значит|таким образом|поэтому|в итоге|всего", 
+    "ru": "итак|следовательно|таким образом|поэтому|в итоге", 
     "uk": "отже|тому|таким чином|усього", "bg": "следователно|значи|така",
     "el": "άρα|επομένως|συνεπώς", "ar": "إذن|لذلك|بالتالي|وبالتالي|لذا", "fa": "بنابراین|پس", 
     "ur": "لہذا|اس لیے", "he": "לכן|ולכן|אם כן",
@@ -63,6 +65,26 @@ def concluded_value(answer: str) -> str | None:
     return None
 
 
+_COUNTED = re.compile(
+    r"[$€£]?\d[\d,.]* [a-z]+"
+    r"(?: (?:passed|remain|remained|are left|were left|left|are needed|were needed|were sold|were used|in total))?\s*"
+)
+_TO_COME = re.compile(
+    r"\b(?:to|fails?|failed|wants?|tries|tried|hopes?|must|should|shall|cannot|can|until|when|before|after|option|step|line"
+    r"|part|case|number|we|but|under|over|exceeds?|differs?)\b",
+    re.IGNORECASE,
+)
+
+
+def _states_in_english(said: str) -> bool:
+    """Whether the rest of a sentence states its number as it is: "she has 15 apples", "27 students passed"."""
+    text = said.strip()
+    if _COUNTED.fullmatch(text):
+        return True
+    sentence = text[:1].upper() + text[1:]
+    return stated(sentence) != sentence and not _TO_COME.search(sentence)
+
+
 def _value(code: str, said: str) -> str | None:
     said = re.sub(r"[*_]{2,}|\$(?=[^$\d]*\$)", " ", in_figures(digits(said)))
     numbers = list(_NUMBER.finditer(said))
@@ -73,6 +95,8 @@ def _value(code: str, said: str) -> str | None:
     ):
         return None
     before, after = said[: numbers[0].start()], said[numbers[0].end() :]
+    if not (_states_in_english(said) if code == "en" else words_pattern("states", (code,)).search(f"{before} | {after}")):
+        return None
     words = f"{before} | {after}"
     if _WORKING.search(words.replace("|", "")) or SPOILED_SENTENCE.search(words) or denials.is_others(before):
         return None

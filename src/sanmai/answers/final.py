@@ -131,7 +131,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
         said = next((found for read in readers if (found := read(answer))), None)
         if said is not None:
             return [said]
-        bare = undecorated(re.sub(r"\A> ?", "", answer.strip()))
+        bare = undecorated(re.sub(r"\A> ?(?=[*_A-Za-z])", "", answer.strip()))
         is_bare = bare and "\n" not in bare and len(bare) <= 200
         return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself

@@ -90,6 +90,7 @@ SPOILED_SENTENCE = re.compile(
     r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
     r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
     r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen|intermediate|partial|preliminary|trap|bound|said|says|according|"
+    r"so far|fail\w*|(?:tr(?:y|ies|ied)|want\w*|hop(?:es?|ed)|need\w*|has|have|had) to|initially|at first|"
     r"claim\w*|thinks|thought|believes|guess\w*|imagine|suppose|assum\w+|pretend|would|could|might|may)\b|n't|[?^×*/+=<>]|"
     r",\s*-?\d",
     re.IGNORECASE,
@@ -218,7 +219,7 @@ _CHOSEN = re.compile(
 
 
 _PICKED = re.compile(
-    r"(?:^|[.!?\n,]\s*)[\s*_]*(?:(?:so|thus|therefore|hence),?\s+)?(?:(?:i|we)(?:['’]d|['’]ll| would| will| must)?\s+"
+    r"(?:^|[.!?\n]\s*)[\s*_]*(?:(?:so|thus|therefore|hence),?\s+)?(?:(?:i|we)(?:['’]d|['’]ll| would| will| must)?\s+"
     r"(?:go with|choose|pick|select|opt for)|my (?:final )?(?:choice|pick|selection) is)\s+(?:the )?(?:option|choice|answer)?\s*"
     r"[*_(]*(?-i:(?P<letter>[A-J]))(?![A-Za-z'’])[)*_]*(?:[:.)-]?\s+(?P<text>[^.!?\n]{1,80}))?[.!*_\s]*\Z",
     re.IGNORECASE,
@@ -230,7 +231,8 @@ def chosen(text: str) -> str | None:
     match = _CHOSEN.search(text[-200:])
     if match is None:
         picked = _PICKED.search(text[-200:])
-        if picked and not _SECOND_CHOICE.search(picked["text"] or ""):
+        is_last_word = picked and not re.search(r"(?:initially|at first|wrongly|not)\W", picked[0], re.IGNORECASE)
+        if picked and is_last_word and not _SECOND_CHOICE.search(picked["text"] or ""):
             return picked["letter"]
         other = _CHOSEN_ELSEWHERE.search(text[-200:])
         return other["letter"] if other else None

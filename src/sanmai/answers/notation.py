@@ -136,12 +136,10 @@ _REPLACEMENTS = [
     ),
     (re.compile(r"(?<![\\A-Za-z])log(2|10)(?=\s*\()"), r"\\log_{\1}"),
     (re.compile(r"(?<![A-Za-z\\0-9])oo(?![A-Za-z])"), r"\\infty "),
-    (
-        re.compile(
-            r"(?<=[\])}])\s*\^\s*(?:T|\{\s*(?:T|\\top|\\intercal|\\mathsf\{?T\}?|\\mathrm\{T\}|\\text\{T\})\s*\}|\\top|\\intercal)\Z"
-        ),
-        "",
-    ),
+    (re.compile(  # a vector written as a row; never a matrix, nor what follows a name
+        r"\A([(\[][^()\[\]+*/^]*,[^()\[\]+*/^]*[)\]]|\\begin\{pmatrix\}(?:[^&]*|[^\\]*)\\end\{pmatrix\})"
+        r"\s*\^\s*(?:T|\{\s*(?:T|\\top|\\intercal|\\text\{T\})\s*\}|\\top|\\intercal)\Z"
+    ), r"\1"),
     (
         re.compile(
             rf"(?<![\d.])(\d{{1,3}}){re.escape(DEGREE)}\s*(\d{{1,2}})\s*(?:'|′|\^\{{?\\prime\}}?|\\prime)(?:\s*(\d{{1,2}})\s*(?:''|\"|″|\^\{{\\prime\\prime\}}))?\Z"

@@ -111,6 +111,8 @@ def _parse(text: str) -> Any | None:
             (letter for letter in "kjmlpq" if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", text)), "i"
         )
         text = re.sub(r"(?<![A-Za-z\\])i(?![A-Za-z])", free, text)
+    if r"\begin{" not in text:  # T is a letter, not a transpose, which would be dropped
+        text = re.sub(r"\^\s*(?:T(?![A-Za-z])|\{\s*T\s*\})", r"^{\\tau}", text)
     text = re.sub(r"([0-9]+)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{{10 ** len(m[2])}}}", text)
     found = parse(
         f"${text}$", [_CONFIG], fallback_mode="no_fallback", extraction_mode="first_match",

@@ -355,7 +355,7 @@ _CHOSEN = ("chosen_response", "response_chosen", "chosen_answer", "accepted", "p
 _REJECTED = ("rejected_response", "response_rejected", "rejected_answer", "refused", "dispreferred",
              "dispreferred_response", "worse", "losing")  # fmt: skip
 _SIDES = ("a", "b"), ("0", "1"), ("1", "2")
-_WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "label", "choice", "better")
+_WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "better", "preferred")
 
 
 def _told_apart(fields: Fields) -> Fields:
@@ -366,9 +366,6 @@ def _told_apart(fields: Fields) -> Fields:
     """
     if "chosen" in fields or "rejected" in fields:
         return fields
-    (good, _), (bad, _) = fields.look(_CHOSEN), fields.look(_REJECTED)
-    if good and bad:
-        return _as_pair(fields, good, bad)
     for sides in _SIDES:
         for kind in ("response", "answer", "completion", "output", "conversation"):
             names = [f"{kind}_{side}" for side in sides]
@@ -381,11 +378,12 @@ def _told_apart(fields: Fields) -> Fields:
                 first = sides.index(told)
                 fields.take((name,))
                 return _as_pair(fields, names[first], names[1 - first])
-    return fields
+    (good, _), (bad, _) = fields.look(_CHOSEN), fields.look(_REJECTED)
+    return _as_pair(fields, good, bad) if good and bad else fields
 
 
 def _as_pair(fields: Fields, good: str, bad: str) -> Fields:
-    return fields.without(_WINNERS).renamed({good: "chosen", bad: "rejected"})
+    return fields.without({*_WINNERS} - {good, bad}).renamed({good: "chosen", bad: "rejected"})
 
 
 def _without_system(prompt: Messages) -> Messages:
