@@ -395,7 +395,7 @@ def test_score_gives_rows_and_a_summary_with_an_interval():
     assert 0 < low < 0.25 < high < 1 and summary["labels"]["incomplete"] == 2
     json.dumps(result, allow_nan=False)
     assert score([], "math")["summary"]["accuracy"] is None
-    with pytest.raises(InputError, match="Expected one of math"):
+    with pytest.raises(InputError, match="expected one of math"):
         score(rows, "poetry")
     with pytest.raises(InputError, match="row 'z': response = 3"):
         score([{"id": "z", "response": 3, "reference": "3"}])

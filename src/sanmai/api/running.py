@@ -85,8 +85,8 @@ def run(
     salt = (repr(given) if given is not None else "") + named
     folder = Path(out) if out is not None else default_out(chosen, resolved, salt)
     more: dict[str, Any] = {**stages, **guides, **(options or {})}
-    if follows():
-        return Run(folder)
+    if follows():  # another process is the one that goes on with what comes next
+        raise SystemExit(0)
     _carry_out(
         lambda progress: chosen.run(resolved, folder, problems=given, reward=reward, progress=progress, **more),
         folder, quiet, callbacks, tracking, resolve(chosen).model_dump(mode="json"),

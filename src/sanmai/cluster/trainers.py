@@ -285,8 +285,9 @@ def _team(place: Place, teller: Leading | None, count: int, sharding: str, secon
         count: messages so far, which tells this meeting from earlier ones.
         seconds: the deadline of what is computed together.
     """
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    if torch.cuda.is_available():
+    has_gpus = torch.cuda.device_count() >= place.local_size  # else they train on the CPU, or are refused when they load
+    backend = "cpu:gloo,cuda:nccl" if has_gpus else "gloo"
+    if has_gpus:
         torch.cuda.set_device(place.local_rank)
     with _on_loopback(not place.is_torchrun):
         dist.init_process_group(

@@ -13,6 +13,7 @@ A certificate is of the head in a box of features, not of the model's text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,10 +140,10 @@ def run_certify(
                     "edits": _edits(config, policy, reader, head, requests.measured["safety"], others),
                 }  # fmt: skip
             run.log_step(step, {"certify/requests": float(len(asked))})
+            with storing(run.folder / RESULT):  # before the step counts as done
+                write_whole(run.folder / RESULT, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
             weights = head.state_dict()
             run.save(step, lambda folder, w=weights: save_file(w, folder / "head.safetensors"), CheckpointsConfig(every=1))
-            with storing(run.folder / RESULT):
-                write_whole(run.folder / RESULT, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
             progress.step(step, {})
         progress.end(run)
     return run.folder
@@ -321,13 +322,14 @@ def _of(others: dict[str, tuple[str, ...]]) -> Callable[[str], Sequence[str]]:
 
 
 def _words(problem: Problem) -> Words:
-    return tuple(problem.prompt.split(" "))
+    """Words, and what stands between them."""
+    return tuple(re.findall(r"\w+|\W+", problem.prompt))
 
 
 def _saying(problem: Problem, words: Words) -> Problem:
     last = max(k for k, message in enumerate(problem.messages) if message["role"] == "user")
     turns = list(problem.messages)
-    turns[last] = {**turns[last], "content": " ".join(words)}
+    turns[last] = {**turns[last], "content": "".join(words)}
     return replace(problem, messages=tuple(turns), solution=None, demonstration=None)
 
 

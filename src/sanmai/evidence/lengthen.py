@@ -188,6 +188,10 @@ def describe_lengthen(config: LengthenConfig, out: Path, *, measure: bool) -> It
     yield f"Claim: completions get at most {config.most_ratio:g} times as long as with random words."
 
 
+def _num_tokens(tokenizer: Any, text: str) -> int:
+    return len(tokenizer.encode(text, add_special_tokens=False))
+
+
 def word_pool(policy: TextPolicy, count: int, rng: Random) -> list[str]:
     """Words that are one token of the vocabulary each, drawn at random; letters alone, two at least.
 
@@ -199,7 +203,7 @@ def word_pool(policy: TextPolicy, count: int, rng: Random) -> list[str]:
     found: dict[str, None] = {}
     for token, number in sorted(tokenizer.get_vocab().items()):
         word = tokenizer.decode([number]).strip()
-        if token not in special and len(word) >= 2 and word.isalpha():
+        if token not in special and len(word) >= 2 and word.isalpha() and _num_tokens(tokenizer, f" {word}") == 1:
             found[word] = None
     if len(found) < _LEAST_POOL:
         raise InputError(f"{policy.config.name}: its vocabulary has {len(found)} words; expected {_LEAST_POOL} at least")

@@ -30,6 +30,7 @@ from sanmai.train.step import (
     Part,
     StepResult,
     check_parity,
+    forget_moments,
     learning_rate,
     optimizer_step,
     score_all,
@@ -172,7 +173,7 @@ class Learner:
         Metrics are means over the updates, but of the first one's mismatch, which alone is the sampler's.
         """
         if self._optimizer.reset_each_step:
-            self._state.optimizer.state.clear()
+            forget_moments(self._state.policy, self._state.optimizer)
         lr = learning_rate(self._optimizer, step, num_steps)
         demonstrations = self._auxiliary_sft
         auxiliary_weight = demonstrations.config.weight_at(step, num_steps) if demonstrations is not None else 0.0

@@ -22,11 +22,12 @@ def peak_of(policy: Policy, seconds: float = 0.25) -> dict[str, Any]:
     """The matrix rate of a policy's device in its dtype, as the facts of a "machine" event."""
     cores = policy.cores.threads if policy.device.type == "cpu" else 1
     rate = matrix_rate(policy.device, getattr(torch, policy.dtype), cores, seconds)
+    trainers = policy.team.size if policy.team is not None else 1
     return {
-        "matrix_gflops": round(rate / 1e9, 1),
+        "matrix_gflops": round(rate * trainers / 1e9, 1),
         "dtype": policy.dtype,
         "device": policy.device.type,
-        "cores": cores,
+        "cores": cores * trainers,
     }
 
 

@@ -57,4 +57,5 @@ class Spending:
 
     def state(self) -> dict[str, torch.Tensor]:
         """For the run state; nothing without a budget, so that the files of a run without one are as they always were."""
-        return {} if self.budget is None else {_NAMES[self._unit]: torch.tensor(self.spent, dtype=torch.int64)}
+        kind = torch.int64 if self._unit == "tokens" else torch.float64  # operations of a large model are beyond 64 bits
+        return {} if self.budget is None else {_NAMES[self._unit]: torch.tensor(self.spent, dtype=kind)}

@@ -27,7 +27,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sanmai.policies.cores import available_cores
-from sanmai.types import RunError
+from sanmai.types import InputError, RunError
 
 Given = ParamSpec("Given")
 Owner = TypeVar("Owner")
@@ -70,6 +70,11 @@ class Team:
         """Settings of a model as this trainer loads it: on its own device, with its share of the machine's cores."""
         change: dict[str, Any] = {}
         if settings.device == "cuda":
+            if torch.cuda.device_count() < self._local_size:
+                raise InputError(
+                    f"model.device = 'cuda' with {self._local_size} trainers on this machine, each of which takes a GPU: it has "
+                    f"{torch.cuda.device_count()}"
+                )
             change["device"] = f"cuda:{self._local_rank}"
         if settings.threads == 0 and settings.device == "cpu":
             change["threads"] = max(available_cores() // self._local_size, 1)

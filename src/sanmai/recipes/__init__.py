@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import tomli_w
 
 from sanmai.config import Config, load_values, merge
 from sanmai.learn.reward_source import name_of as name_of
@@ -163,8 +166,20 @@ def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
     """
     if recipe.has_stages:
         return Path("runs") / recipe.name
-    digest = hashlib.sha256((config.to_toml() + salt).encode()).hexdigest()[:8]
+    digest = hashlib.sha256((_told_apart(config) + salt).encode()).hexdigest()[:8]
     return Path("runs") / f"{recipe.name}-{digest}"
+
+
+def _told_apart(config: Config) -> str:
+    """The settings as text, without how many processes train: a run goes on with another number of them."""
+    from sanmai.cluster.config import TrainersConfig
+
+    values = tomllib.loads(config.to_toml())
+    if isinstance(cluster := values.get("cluster"), dict):
+        values["cluster"] = {name: value for name, value in cluster.items() if name not in TrainersConfig.without_effect}
+        if not values["cluster"]:
+            del values["cluster"]
+    return tomli_w.dumps(values)
 
 
 def preset_or_file(file: Path | None) -> Path | None:

@@ -62,7 +62,7 @@ def score_video(path: str | Path, scores: str | Path | None = None) -> dict[str,
 
 
 def _dimension(rows: Sequence[Row], name: str, told: Mapping[str, Row] | None, path: str | Path) -> dict[str, Any] | None:
-    valid = [(number, row) for number, row in enumerate(rows, 1) if row.get(name) in SAID]
+    valid = [(number, row) for number, row in enumerate(rows, 1) if isinstance(row.get(name), str) and row[name] in SAID]
     if not valid:
         return None
     gap_N = torch.tensor([_gap(row, name, told, f"{path}, pair {number}") for number, row in valid], dtype=torch.float64)

@@ -95,7 +95,8 @@ def _state(
         policy = load(placed)
         digest = weights_digest(policy)
     else:
-        saved = load_file(checkpoint / _FILE, device=placed.device)
+        # Of several trainers none has room for all of it on its GPU.
+        saved = load_file(checkpoint / _FILE, device=placed.device if team is None else "cpu")
         if weights := _part(saved, "weights"):
             policy = load(placed)
             digest = weights_digest(policy)
@@ -116,7 +117,8 @@ def _state(
     for name, tensor in _part(saved, "optimizer").items():
         parameter, key = name.rsplit("/", 1)
         # PyTorch keeps AdamW's step counter on the CPU.
-        own = tensor.cpu() if key == "step" else policy.part_of(tensor, policy.weights[parameter])
+        like = policy.weights[parameter]
+        own = tensor.cpu() if key == "step" else policy.part_of(tensor, like).to(like.device)
         state.optimizer.state[policy.weights[parameter]][key] = own
     if team is not None:
         team.share(state.optimizer)
@@ -126,7 +128,8 @@ def _state(
 def _reference(policy: Trained, saved: dict[str, Tensor]) -> dict[str, Tensor] | None:
     if policy.team is None or not saved:
         return saved or None
-    return policy.team.share(Parts({name: policy.part_of(tensor, policy.weights[name]) for name, tensor in saved.items()}))
+    parts = {name: policy.part_of(tensor, policy.weights[name]).to(policy.device) for name, tensor in saved.items()}
+    return policy.team.share(Parts(parts))
 
 
 def _optimizer(policy: Any, config: OptimizerConfig, value_lr: float | None) -> torch.optim.Optimizer:

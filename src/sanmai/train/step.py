@@ -121,6 +121,12 @@ def optimizer_words(config: OptimizerConfig) -> str:
     )
 
 
+@together
+def forget_moments(policy: Trained, optimizer: torch.optim.Optimizer) -> None:
+    """Begin anew with the moments of every trainer."""
+    optimizer.state.clear()
+
+
 def make_optimizer(policy: Trained, config: OptimizerConfig) -> torch.optim.AdamW:
     """The optimizer of all that is trained but of heads, which have a learning rate of their own."""
     own = [p for name, p in policy.weights.items() if name not in policy.heads]

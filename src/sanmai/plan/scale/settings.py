@@ -31,7 +31,7 @@ class WorkSettings(Config):
     recompute_layers: bool = True
     """As model.recompute_layers: activations are computed again in the backward pass."""
     shard: Literal["layers", "whole"] = "layers"
-    """As cluster.shard: trainers gather a layer at a time, or the whole model."""
+    """As cluster.sharding: trainers gather a layer at a time, or the whole model."""
     extra_forwards: int = Field(0, ge=0, le=4)
     """Passes without gradient: one for a reference policy, one for proximal log-probs (loss.importance_cap with staleness)."""
 
