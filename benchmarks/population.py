@@ -283,6 +283,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/population"))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if len({seed % 3 for seed in args.seeds}) < len(args.seeds):
+        raise SystemExit(f"--seeds {args.seeds}: two of them seal the same families (modulo 3)")
     plans = [Plan(seed, args.tokens, args.limit, args.out) for seed in args.seeds]
     models = {}
     for plan in plans:

@@ -275,7 +275,8 @@ def _commit(folder: Path, name: str) -> None:
 def _write(
     folder: Path, config: ClipAuditConfig, flow: FlowConfig, claims: Sequence[ClipClaim], outcome: Outcome, prompts: int
 ) -> None:
-    judged_by = flow.reward.custom or f"the truth of the world of {flow.world}"
+    is_own = flow.reward.custom is not None and flow.prompts is not None  # a world's clips are judged by its truth
+    judged_by = flow.reward.custom if is_own else f"the truth of the world of {flow.world}"
     case = {
         "kind": "clips", "verdict": outcome, "model": config.run, "before_model": flow.model.name, "prompts": prompts,
         "rounds": config.rounds, "confidence": config.confidence, "judged_by": judged_by,

@@ -11,7 +11,6 @@ Features are the policy's own: its last hidden states, averaged over the prompt'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
 
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ class Novelty:
             return {}
         written = [r for r in rollouts if r.completion_tokens]
         examples: list[Example] = [(r.prompt_tokens, r.completion_tokens, r.images) for r in written]
-        logps = [[fmean(r.sampling_logp) for r in written], *(_logp(model, examples) for model in self.companions)]
+        logps = [_logp(self.policy, examples), *(_logp(model, examples) for model in self.companions)]
         apart = [disagreement(of_one) for of_one in zip(*logps, strict=True)]
         pairs = zip(written, apart, strict=True)
         return {(r.problem_id, r.sample): {"agreement": -value} for r, value in pairs if value is not None}

@@ -61,6 +61,9 @@ def memory_words(policy: PipelinePolicy, config: FlowConfig) -> str:
     parts = policy.bytes_of_step(config.optimizer.micro_tokens)
     if config.keeps_reference:
         parts["reference"] = 4.0 * sum(p.numel() for p in policy.weights.values())
+    if config.model.lora_rank == 0 and config.method != "evaluate":  # what its clips are compared with
+        ours = ("gradients", "optimizer", "activations", "reference")
+        parts["the pipeline that it began with"] = sum(value for name, value in parts.items() if name not in ours)
     told = ", ".join(f"{name} {size(value)}" for name, value in parts.items() if value)
     return (
         f"Memory of an update: {size(sum(parts.values()))} on {config.model.device} ({told}); activations are of "
