@@ -399,3 +399,13 @@ def test_what_is_none_against_a_default_is_said_in_a_file_and_on_the_command_lin
 def test_a_comparison_can_go_without_its_own_limit_on_harm():
     config = resolve(RECIPES["compare"], None, ["constraints.harm=none", "constraints.kl={limit=0.5}"])
     assert config.constraints.harm is None and RECIPES["compare"].config.read(tomllib.loads(config.to_toml())) == config
+
+
+def test_one_text_for_a_list_of_texts_is_a_list_of_it():
+    """A setting that takes several files, functions or sets takes one as it is."""
+    from sanmai.evidence.audit_sets import SourcesConfig
+
+    found = SourcesConfig.read({"safety": "a.jsonl", "general": ["b", "c"]})
+    assert (found.safety, found.general) == (("a.jsonl",), ("b", "c"))
+    with pytest.raises(InputError, match="valid"):
+        SourcesConfig.read({"safety": 3})

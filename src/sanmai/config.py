@@ -56,10 +56,13 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete_sections(cls, values: Any) -> Any:
-        """A section that is given in part keeps what the recipe's own default of it says of the rest; "none" is None."""
+        """A section that is given in part keeps what the recipe's own default of it says of the rest; "none" is None; one text
+        for a list of texts is a list of it."""
         if not isinstance(values, Mapping):
             return values
         values = {name: None if value == UNSET and _may_be_unset(cls, name) else value for name, value in values.items()}
+        lists = {name for name, field in cls.model_fields.items() if field.annotation == tuple[str, ...]}
+        values = {name: (value,) if isinstance(value, str) and name in lists else value for name, value in values.items()}
         given = {name: value for name, value in values.items() if isinstance(value, Mapping) and name in cls.model_fields}
         defaults = {name: cls.model_fields[name].default for name in given}
         own = {name: d for name, d in defaults.items() if isinstance(d, Config) and d != type(d)()}
