@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 import sanmai
 from sanmai.data.step_labels import load_steps
 from sanmai.data.steps import StepRule
+from sanmai.data.trace import parse_trace
 from sanmai.plan.forecast import describe
+from sanmai.programs.tasks import CodeSpec
 from sanmai.recipes import find_recipe, resolve
-from sanmai.recipes.step_labellers import Continuations, EveryStep, FirstErrorByBisection, Solution, Spent
+from sanmai.recipes.step_labellers import (
+    Continuations,
+    EveryStep,
+    FirstErrorByBisection,
+    FirstFailedTest,
+    Solution,
+    Spent,
+)
+from sanmai.rewards.code_steps import PartialPrograms
 from sanmai.search.labels import StepValue
-from sanmai.types import Drawn, Problem, StopReason, Verdict
+from sanmai.types import Drawn, InputError, Problem, StopReason, Verdict
 
 FAST: dict = {
     "problems": {"world": {"train": 12, "heldout": 4, "digits": [2]}}, "samples_per_prompt": 2, "rollouts": 3,
@@ -70,6 +81,31 @@ def solution(name: str, num_steps: int, first_error: int, *, sample: int = 0) ->
     graded = drawn.graded({"accuracy": Verdict(float(first_error < 0), "")})
     ends = [*range(1, num_steps), num_steps + 1]
     return Solution(problem, graded, ends, ["x"] * num_steps, first_error < 0)
+
+
+def test_tests_of_partial_programs_label_programs_alone(tmp_path):
+    tests = CodeSpec(("assert f(2) == 4", "assert f(3) == 9"), (), "", ("f",)).text
+    written = {
+        "right": ("def f(x):\n    return x * x\n", [1.0, 1.0, 1.0]),
+        "wrong": ("def f(x):\n    y = x + x\n    return y\n", [1.0, 1.0, 1.0, 0.0, None]),
+    }
+    for name, (code, expected) in written.items():
+        text = f"```python\n{code}```"
+        lines = text.splitlines(keepends=True)
+        problem = Problem(name, ({"role": "user", "content": "q"},), tests, "code")
+        drawn = replace(
+            Drawn(name, 0, [5], [7] * len(lines), [0.0] * len(lines), StopReason.STOP, 0, text), trace=parse_trace(text)
+        )
+        graded = drawn.graded({"accuracy": Verdict(float(name == "right"), "")})
+        solution = Solution(problem, graded, [*range(1, len(lines) + 1)], lines, name == "right")
+        spent = Spent()
+        [found] = FirstFailedTest(PartialPrograms())([solution], spent)
+        assert found.labels == (expected if name == "wrong" else [1.0] * len(lines)), name
+        assert spent.counts["programs"] >= 1 and found.counts == [None] * len(lines)
+    settings = {**FAST, "method": "programs"}
+    settings.pop("rollouts")
+    with pytest.raises(InputError, match=r'method = "programs": problem \S+ is graded by \'world\''):
+        sanmai.run("step_labels", out=tmp_path / "run", **settings)
 
 
 class Table(Continuations):

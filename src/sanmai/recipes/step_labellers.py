@@ -1,16 +1,20 @@
-"""Who labels steps: continuations of every prefix, bisection for the first error, a judge, or the world's truth."""
+"""Who labels steps: continuations of every prefix, bisection for the first error, a judge, tests, or the world's truth."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 from sanmai.data.steps import StepRule, boundaries, decoder
 from sanmai.learn.continuations import Beginning, continued
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
+from sanmai.rewards.code import num_cores
+from sanmai.rewards.code_steps import FirstFailure, PartialPrograms
 from sanmai.rewards.judging.step_judge import StepJudge
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig
@@ -62,7 +66,8 @@ class Spent:
     """What labelling has taken."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """"probes" (prefixes continued), "continuations", "cut_off", "sampled" and "prompt" tokens, "judged"."""
+    """"probes" (prefixes continued), "continuations", "cut_off", "sampled" and "prompt" tokens, "judged", "programs" that were
+    run."""
 
 
 class Labeller(Protocol):
@@ -193,3 +198,30 @@ class WorldTruth:
             labels = [None if truth is None else float(right) for right in (truth or [True] * len(s.steps))]
             found.append(Labels(labels, [None] * len(s.steps)))
         return found
+
+
+class FirstFailedTest:
+    """Tests of a program on its beginnings: right before the first step by which one has failed for good, wrong at it, none after
+    it. "Right" says no more than that nothing has failed by then."""
+
+    def __init__(self, find: PartialPrograms) -> None:
+        self.find = find
+
+    def __call__(self, solutions: Sequence[Solution], spent: Spent) -> list[Labels]:
+        with ThreadPoolExecutor(num_cores()) as pool:
+            found = list(pool.map(self._first, solutions))
+        labelled = []
+        for s, one in zip(solutions, found, strict=True):
+            spent.counts["programs"] += one.probes
+            count = len(s.steps)
+            labels: list[float | None] = [None] * count
+            if one.step is not None:
+                labels, _ = labels_from_bisection(count, one.step if one.step >= 0 else count, {})
+            labelled.append(Labels(labels, [None] * count))
+        return labelled
+
+    def _first(self, s: Solution) -> FirstFailure:
+        if not s.is_finished or not s.steps or s.drawn.trace is None:
+            return FirstFailure(None, "no finished answer")
+        ends = list(accumulate(map(len, s.steps)))
+        return self.find(s.problem, "".join(s.steps), s.drawn.trace, ends)

@@ -3,6 +3,7 @@
     rollouts    k continuations of every prefix; the label is the share that was right (Math-Shepherd, arXiv:2312.08935)
     bisection   the first error of a wrong solution in log2 of the probes (OmegaPRM, arXiv:2406.06592, without its tree)
     judge       a prompted model names the first wrong step
+    programs    the tests of a program on its beginnings: the first step by which one has failed for good
     truth       the embedded world's checker of columns, to measure the others by
 
 A Monte Carlo label is a value, not a truth: counts and Wilson intervals stand beside each, and who continued (a digest of its
@@ -36,6 +37,7 @@ from sanmai.recipes.step_labellers import (
     Continuations,
     EveryStep,
     FirstErrorByBisection,
+    FirstFailedTest,
     JudgedSteps,
     Labeller,
     Labels,
@@ -43,6 +45,7 @@ from sanmai.recipes.step_labellers import (
     Spent,
     WorldTruth,
 )
+from sanmai.rewards.code_steps import PartialPrograms
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.judging.step_judge import StepJudge
 from sanmai.rewards.rubric import RewardsConfig
@@ -53,18 +56,18 @@ from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, Metrics, Problem, RunError
 
-Method = Literal["rollouts", "bisection", "judge", "truth"]
+Method = Literal["rollouts", "bisection", "judge", "programs", "truth"]
 
 
 class StepLabelsConfig(Config):
     seed: int = Field(0, ge=0)
     """Names every random stream of the run, and decides which problems are held out."""
     method: Method = "rollouts"
-    """Who labels: "rollouts" (continuations of every prefix), "bisection" (for the first error), "judge", or "truth" (of the
-    embedded world)."""
+    """Who labels: "rollouts" (continuations of every prefix), "bisection" (for the first error), "judge", "programs"
+    (tests of partial programs), or "truth" (of the embedded world)."""
     steps: str | None = None
-    """How solutions are cut: text:SEPARATOR, line, sentence, tokens:N, world or thought; by default world for the embedded world
-    and else text:\\n\\n."""
+    """How solutions are cut: text:SEPARATOR, line, sentence, tokens:N, world or thought; by default world for the embedded world,
+    line for programs and else text:\\n\\n."""
     samples_per_prompt: int = Field(4, ge=1)
     """Solutions of each problem."""
     rollouts: int = Field(8, ge=1)
@@ -106,7 +109,7 @@ class StepLabelsConfig(Config):
 
     @property
     def rule(self) -> StepRule:
-        return StepRule.parse(self.steps or steps_of(self.problems.source))
+        return StepRule.parse(self.steps or ("line" if self.method == "programs" else steps_of(self.problems.source)))
 
 
 def run_step_labels(
@@ -168,6 +171,7 @@ def describe_step_labels(config: StepLabelsConfig, out: Path, *, measure: bool) 
         "bisection": f"The first error of a wrong solution of T steps is found with at most log2 T prefixes, {config.rollouts} "
         "continuations each; the steps of a right one count as right.",
         "judge": f"{config.judge.where} names the first wrong step of each.",
+        "programs": "Beginnings of programs that fail are run, about log2 T of a program of T steps; no token is sampled.",
         "truth": "Every step is labelled by the embedded world's truth.",
     }[config.method]
 
@@ -183,6 +187,10 @@ def _problems(
         on_warning(f"{len(chosen) - len(kept)} of {len(chosen)} problems are not of kind reasoning and are left out")
     if not kept:
         raise InputError(f"problems: none of {len(chosen)} is of kind reasoning, whose steps are right or wrong")
+    if config.method == "programs" and (other := next((p for p in kept if p.verifier != "code"), None)):
+        raise InputError(
+            f'method = "programs": problem {other.id} is graded by {other.verifier!r}; expected problems whose answers are tests'
+        )
     return kept
 
 
@@ -193,6 +201,8 @@ def _labeller(
     facts: dict[str, Any] = {"method": config.method, "steps": str(config.rule), "wrote": digest}
     if config.method == "truth":
         return WorldTruth(), facts
+    if config.method == "programs":
+        return FirstFailedTest(PartialPrograms()), facts
     if config.method == "judge":
         judge = StepJudge(config.judge, judge_transport(config.judge, cache=replies))
         named = {"judge": config.judge.model, "revision": config.judge.revision, "shows_reference": config.shows_reference}

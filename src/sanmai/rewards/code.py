@@ -70,11 +70,11 @@ class CodeGrader:
 
     def grade(self, items: Sequence[tuple[Problem, Trace]]) -> list[dict[str, Verdict]]:
         """`verdicts` of each, in order; programs run side by side, and one that stands there several times runs once."""
-        pairs = [(spec := _spec(problem), _program(trace, spec)) for problem, trace in items]
+        pairs = [(spec := spec_of(problem), program_of(trace, spec)) for problem, trace in items]
         jobs = list(dict.fromkeys((s, p) for s, p in pairs if isinstance(s, CodeSpec) and isinstance(p, str)))
-        with ThreadPoolExecutor(self.threads or _num_cores()) as pool:
+        with ThreadPoolExecutor(self.threads or num_cores()) as pool:
             results: dict[Any, CodeResult | str] = dict(
-                zip(jobs, pool.map(lambda job: self._run(*job), jobs), strict=True)
+                zip(jobs, pool.map(lambda job: self.run(*job), jobs), strict=True)
             )
         return [self._found(spec, results.get((spec, code), code)) for spec, code in pairs]
 
@@ -85,13 +85,13 @@ class CodeGrader:
         no_code, incomplete (cut off: 0.0, as with any answer that was not finished), ungradable (None: no tests, tests that
         are no tests, no process could be started).
         """
-        spec = _spec(problem)
-        code = _program(trace, spec)
+        spec = spec_of(problem)
+        code = program_of(trace, spec)
         return self._found(
-            spec, self._run(spec, code) if isinstance(spec, CodeSpec) and isinstance(code, str) else code
+            spec, self.run(spec, code) if isinstance(spec, CodeSpec) and isinstance(code, str) else code
         )
 
-    def _run(self, spec: CodeSpec, code: str) -> CodeResult | str:
+    def run(self, spec: CodeSpec, code: str) -> CodeResult | str:
         """What became of the tests, or why they could not be run."""
         try:
             with warnings.catch_warnings():
@@ -153,7 +153,7 @@ def _all_passed(verdict: Verdict | None) -> bool | None:
 # One answer.
 
 
-def _spec(problem: Problem) -> CodeSpec | str:
+def spec_of(problem: Problem) -> CodeSpec | str:
     """The tests, or why there are none."""
     if problem.answer is None:
         return "no tests"
@@ -166,19 +166,19 @@ def _spec(problem: Problem) -> CodeSpec | str:
 _read = lru_cache(maxsize=4096)(read_spec)
 
 
-def _program(trace: Trace, spec: CodeSpec | str) -> str | Verdict:
+def program_of(trace: Trace, spec: CodeSpec | str) -> str | Verdict:
     """The program of an answer, or the verdict where there is none."""
     if not trace.is_complete:
         return Verdict(0.0, "no finished answer", "incomplete")
     if isinstance(spec, CodeSpec):
-        found = last_program(trace.answer, _names(spec), reads_input=reads_input(spec.tests))
+        found = last_program(trace.answer, names_of(spec), reads_input=reads_input(spec.tests))
     else:
         found = last_program(trace.answer)
     return Verdict(0.0, "finished without a program", "no_code") if found is None else found[0]
 
 
 @lru_cache(maxsize=4096)
-def _names(spec: CodeSpec) -> frozenset[str]:
+def names_of(spec: CodeSpec) -> frozenset[str]:
     return frozenset(spec.entry_points) or asked_names([spec.setup, *python_tests((*spec.tests, *spec.hidden_tests))])
 
 
@@ -201,5 +201,5 @@ def _verdict(result: CodeResult, score: float | None, label: str) -> Verdict:
     return Verdict(score, counts + (f"; first failure: {failures[0]}" if failures else ""), label)
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
