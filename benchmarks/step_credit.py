@@ -34,7 +34,10 @@ from sanmai.stats import paired_difference, rate
 STEPS = {"by": "steps", "steps": "world", "rollouts": 3}
 ARMS: dict[str, dict[str, Any]] = {
     "group": {}, "steps": STEPS, "tree": {"by": "tree", "forks": 1}, "group, +0.1 a step": {"step_bonus": 0.1, "steps": "world"},
+    "value head": {}, "steps, value head": STEPS, "steps by value head": {**STEPS, "rollouts": 0},
 }  # fmt: skip
+HEADS = ("value head", "steps, value head", "steps by value head")
+"""Against what the policy's value head expects: of tokens (PPO), on values of steps by continuations, by itself at steps."""
 SHARED = {
     "num_steps": 2000, "prompts_per_step": 8, "rollouts_per_prompt": 8, "loss": {"preset": "reinforce++_baseline"},
     "evaluation": {"every": 2000}, "checkpoints": {"every": 2000}, "problems": {"world": {"train": 2000, "heldout": 150}},
@@ -47,11 +50,11 @@ class Arm:
     def __init__(self, name: str, seed: int, tokens: int, folder: Path, decode) -> None:
         credit = ARMS[name]
         rollouts = 4 if credit.get("by") == "tree" else SHARED["rollouts_per_prompt"]  # with their forks as many leaves
-        run = sanmai.run(
-            "zero", out=folder, seed=seed, token_budget=tokens, credit=credit, **{**SHARED, "rollouts_per_prompt": rollouts}
-        )
+        own = {"rollouts_per_prompt": rollouts} | ({"loss": {"preset": "ppo"}} if name in HEADS else {})
+        run = sanmai.run("zero", out=folder, seed=seed, token_budget=tokens, credit=credit, **{**SHARED, **own})
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         self.num_updates = lines[-1]["step"]
+        self.head = {key: lines[-1].get(key) for key in ("value/explained_variance", "value/step_error")}
         self.spent = sum(line.get("tokens/sampled", 0) + line.get("tokens/trained", 0) for line in lines)
         self.before, self.after = (self._rows(run / f"evaluations/step-{step:06d}.parquet") for step in (0, self.num_updates))
         rule = StepRule.parse("world")
@@ -96,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tokens", type=int, default=60_000, help="of a run: sampled and trained on")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), help="group is always among them")
     parser.add_argument("--json", help="file to write")
     args = parser.parse_args()
     began, found = time.monotonic(), []
@@ -103,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         arms = {
             name: [Arm(name, seed, args.tokens, Path(folder) / f"{k}-{seed}", decode) for seed in args.seeds]
-            for k, name in enumerate(ARMS)
+            for k, name in enumerate(dict.fromkeys(["group", *args.arms]))
         }
     ids = [id_ for arm in arms["group"] for id_ in arm.after]
     every = {name: [g for arm in of for g in arm.gold(arm.after).values()] for name, of in arms.items()}
@@ -116,14 +120,18 @@ def main() -> None:
             f"  {name:<20} {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]   updates {', '.join(str(arm.num_updates) for arm in of)}; "
             f"tokens {fmean(arm.spent for arm in of):,.0f}; steps a completion {fmean(steps[name]):.2f}"
         )
+        if name in HEADS:
+            print(f"    the head at the end: {', '.join(str(arm.head) for arm in of)}")
     print("F")
-    found.append(claim("credit by steps above credit by group", every["group"], every["steps"], ids))
-    found.append(claim("credit by trees above credit by group", every["group"], every["tree"], ids))
+    pairs = [("group", name) for name in ("steps", "tree", *HEADS)] + [("value head", name) for name in HEADS[1:]]
+    for low, high in pairs:
+        if {low, high} <= every.keys():
+            found.append(claim(f"{high} above {low}", every[low], every[high], ids))
     print("G")
     closed_forms()
-    name = "group, +0.1 a step"
-    found.append(claim("+0.1 a step: more steps than without", steps["group"], steps[name], ids))
-    found.append(claim("+0.1 a step: accuracy against without", every["group"], every[name], ids))
+    if (name := "group, +0.1 a step") in every:
+        found.append(claim("+0.1 a step: more steps than without", steps["group"], steps[name], ids))
+        found.append(claim("+0.1 a step: accuracy against without", every["group"], every[name], ids))
     print(f"all: {time.monotonic() - began:.0f} s")
     if args.json:
         whole = {"arms": {name: fmean(values) for name, values in every.items()}, "claims": found}

@@ -12,7 +12,7 @@ import pytest
 import sanmai
 from rollouts import drawn, paid
 from sanmai.learn.continuations import Beginning
-from sanmai.learn.credit import Shown, credited
+from sanmai.learn.credit import Shown, credited, token_metrics
 from sanmai.learn.step_credit import Steps, StepsOf, fork_points, tree_path
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.components import LossConfig
@@ -45,6 +45,25 @@ def test_a_prompts_value_is_its_groups_and_the_streams_are_the_steps():
     [white] = credited([group(1.0, 0.0)], LossConfig.read({"preset": "reinforce++_baseline"}), Shown(steps=Steps(of)))
     every = [x for r in white.rollouts for x in r.streams["rl"]]
     assert sum(every) == pytest.approx(0.0, abs=1e-9) and sum(x * x for x in every) / 9 == pytest.approx(1.0, abs=1e-2)
+
+
+def test_a_value_head_is_subtracted_token_by_token_and_learns_what_the_step_leads_to():
+    # Continuations say .5 after two tokens; the head .1 .2 .3 .4 .6 before each. Reward 1: targets .5 .5 1 1 1.
+    loss = LossConfig.read({"preset": "ppo", "advantage_scale": "none"})
+    of, head = {("p", 0): StepsOf((2, 5), (0.5, None))}, [[0.1, 0.2, 0.3, 0.4, 0.6], ()]
+    shown = Shown(value_B_T=head, steps=Steps(of))
+    [found] = credited([group(1.0, None)], loss, shown)
+    first, second = found.rollouts
+    assert first.streams["value_target"] == pytest.approx([0.5, 0.5, 1.0, 1.0, 1.0]) and list(first.streams["value"]) == head[0]
+    assert first.streams["rl"] == pytest.approx([0.4, 0.3, 0.7, 0.6, 0.4]) and second.advantage is None
+    metrics = token_metrics([found], shown)
+    assert metrics["value/step_error"] == pytest.approx(0.2)  # the head says .3 before the third token, the others .5
+    # By itself: .3 after two tokens. With decay 0 that is the first step's target, with decay 1 the reward is.
+    for decay, target in ((0.0, [0.3, 0.3, 1.0, 1.0, 1.0]), (1.0, [1.0] * 5)):
+        alone = Shown(value_B_T=head, steps=Steps({("p", 0): StepsOf((2, 5), (None, None))}, decay=decay, by_head=True))
+        [found] = credited([group(1.0, None)], loss, alone)
+        assert found.rollouts[0].streams["value_target"] == pytest.approx(target)
+        assert "value/step_error" not in token_metrics([found], alone)
 
 
 def test_a_chain_forks_where_it_was_least_sure_and_its_leaves_share_what_is_before():
@@ -102,6 +121,16 @@ def test_a_potential_is_asked_instead_and_costs_no_sample_and_below_decay_1_one_
     assert "what the potential gets wrong moves the best policy" in (warned / "events.jsonl").read_text()
 
 
+@pytest.mark.parametrize("rollouts", [2, 0])
+def test_a_value_head_learns_the_values_of_steps_and_resumes_to_the_byte(tmp_path, rollouts):
+    settings = {"credit": {**STEPS, "rollouts": rollouts}, "loss": {"preset": "ppo"}}
+    whole = run(tmp_path / "whole", **settings)
+    resumed(whole, tmp_path / "again", **settings)
+    lines = lines_of(whole)
+    assert all("loss/value" in line and "value/grad_norm" in line for line in lines)
+    assert all(("tokens/continuations" in line) is ("value/step_error" in line) is (rollouts > 0) for line in lines)
+
+
 def test_leaves_of_trees_are_rollouts_of_their_group_and_resume_to_the_byte(tmp_path):
     credit = {"by": "tree", "forks": 2}
     whole = run(tmp_path / "whole", credit=credit)
@@ -143,6 +172,9 @@ def test_a_potential_that_cannot_be_had_is_refused_before_the_first_step(tmp_pat
         ({"credit": {"by": "steps"}, "loss": {"preset": "dr_grpo"}, "partial": {"segment_tokens": 8}}, "of whole rollouts"),
         ({"credit": {"by": "steps"}, "loss": {"preset": "dr_grpo"}, "refill": {"tries": 2}}, "refill.tries"),
         ({"credit": {"by": "steps", "steps": "page"}, "loss": {"preset": "dr_grpo"}}, "steps = 'page'"),
+        ({"credit": {"by": "steps", "rollouts": 0}, "loss": {"preset": "rloo"}}, "the value head says what follows a step"),
+        ({"credit": {"by": "steps"}, "loss": {"preset": "ppo", "value": {"gae_lambda": 0.9}}}, "over steps it is credit.decay"),
+        ({"credit": {"by": "tree"}, "loss": {"preset": "ppo"}}, "expected mean, and"),
         ({"credit": {"rollouts": 3}}, 'rollouts = 3 is read only with credit.by = "steps"'),
         ({"credit": {"by": "steps", "rollouts": 3, "potential": "prm"}, "loss": {"preset": "dr_grpo"}}, "one or the other"),
     ],

@@ -10,7 +10,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from sanmai.losses import credit_of_leaves, credit_of_steps, gae, group_advantages, shaped_rewards
+from sanmai.losses import credit_of_leaves, credit_of_steps, gae, group_advantages, returns_of_steps, shaped_rewards
 
 
 def test_a_step_is_worth_what_it_adds_and_an_unknown_value_makes_two_steps_one():
@@ -40,6 +40,18 @@ def test_the_sum_over_steps_is_the_whole_completions_advantage_and_any_decay_is_
         assert found == pytest.approx(gae([0.0] * number + [reward], [start, *values], decay=decay))
         if decay == 0:
             assert sum(found) == pytest.approx(reward - start)
+
+
+def test_what_a_step_leads_to_is_the_value_after_it_and_with_decay_1_the_reward():
+    # V after two tokens .5, unknown after three, .25 after five; the reward after the sixth.
+    assert returns_of_steps(1.0, [0.5, None, 0.25], [2, 3, 5], 6) == pytest.approx([0.5] * 2 + [0.25] * 3 + [1.0])
+    assert returns_of_steps(1.0, [0.5, None, 0.25], [2, 3, 5], 6, decay=1.0) == pytest.approx([1.0] * 6)
+    # Half way, from the end: 1, then (.25 + 1) / 2 = .625, then (.5 + .625) / 2 = .5625.
+    half = returns_of_steps(1.0, [0.5, None, 0.25], [2, 3, 5], 6, decay=0.5)
+    assert half == pytest.approx([0.5625] * 2 + [0.625] * 3 + [1.0])
+    assert returns_of_steps(0.5, [], [], 2) == [0.5, 0.5]
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        returns_of_steps(float("nan"), [], [], 2)
 
 
 def test_trees_leaves_by_hand():

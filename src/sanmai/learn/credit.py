@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from statistics import fmean, pvariance
 
 from sanmai.learn.step_credit import Steps, StepsOf
@@ -19,6 +20,7 @@ from sanmai.losses import (
     gae,
     group_advantages,
     mirror_descent_targets,
+    returns_of_steps,
     returns_to_go,
     scaled_tokens,
     step_advantages,
@@ -71,7 +73,8 @@ def credited(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown | N
     """
     shown = shown or Shown()
     if shown.steps is not None:
-        return _per_step(groups, loss, shown.steps)
+        by_head = loss.settings().baseline == "value"
+        return _above_head(groups, loss, shown) if by_head else _per_step(groups, loss, shown.steps)
     if loss.settings().baseline == "value" or loss.kl_in_reward:
         return _per_token(groups, loss, shown)
     pairs = [
@@ -169,6 +172,33 @@ def _per_step(groups: Sequence[Group[Graded]], loss: LossConfig, steps: Steps) -
     return regrouped(groups, (r.credited(None) if r.reward is None else r.credited_per_token({"rl": own}) for r, own in pairs))
 
 
+def _above_head(groups: Sequence[Group[Graded]], loss: LossConfig, shown: Shown) -> list[Group[Credited]]:
+    """What each token's step leads to, less what the value head expects before the token; the head learns the former.
+
+    Where nobody else says what is expected after a step, the head does.
+    """
+    settings, steps = loss.settings(), shown.steps
+    assert steps is not None
+    rollouts = [(group.problem.id, r) for group in groups for r in group.rollouts]
+    value_B_T = shown.value_B_T or [()] * len(rollouts)
+    found: list[list[float]] = []
+    streams: list[dict[str, Sequence[float]]] = []
+    for (id_, r), value_T in zip(rollouts, value_B_T, strict=True):
+        if r.reward is None:
+            found.append([])
+            streams.append({})
+            continue
+        own = steps.of.get((id_, r.sample), StepsOf((), ()))
+        values = [value_T[end] if end < r.length else None for end in own.ends] if steps.by_head else own.values
+        target_T = returns_of_steps(r.reward, values, own.ends, r.length, decay=steps.decay)
+        found.append([g - v for g, v in zip(target_T, value_T, strict=True)])
+        streams.append({"value": value_T, "value_target": target_T})
+    scaled = scaled_tokens(found, settings.advantage_scale, centred=settings.advantage_scale == "batch_std")
+    pairs = zip(rollouts, scaled, streams, strict=True)
+    each = (r.credited(None) if r.reward is None else r.credited_per_token({"rl": own} | given) for (_, r), own, given in pairs)
+    return regrouped(groups, each)
+
+
 def _earned(r: Graded, b: int, kl_weight: float, shown: Shown) -> list[float]:
     """What each token of a rollout earns; nothing of one without a reward."""
     if r.reward is None:
@@ -183,7 +213,8 @@ def token_metrics(groups: Sequence[Group[Credited]], shown: Shown) -> Metrics:
     Returns:
         `reward/kl_per_token`, the mean log-ratio to the reference over tokens (nats), before it is weighed;
         `value/explained_variance`, 1 - Var(R - V) / Var(R) of the targets R and the values V before the step's updates: 1 of a
-        perfect head, 0 of one that says the same everywhere; absent where all targets are equal.
+        perfect head, 0 of one that says the same everywhere; absent where all targets are equal; `value/step_error`, the
+        root mean square of what the head says after each step less what continuations, or a potential, say.
     """
     metrics: Metrics = {}
     if log_ratios := [x for row in shown.log_ratio_B_T for x in row]:
@@ -193,7 +224,21 @@ def token_metrics(groups: Sequence[Group[Credited]], shown: Shown) -> Metrics:
     values = [x for s in streams for x in s["value"]]
     if targets and (variance := pvariance(targets)):
         metrics["value/explained_variance"] = 1 - pvariance([a - b for a, b in zip(targets, values, strict=True)]) / variance
+    if shown.steps is not None and not shown.steps.by_head and (errors := _step_errors(groups, shown.steps)):
+        metrics["value/step_error"] = sqrt(fmean(error * error for error in errors))
     return metrics
+
+
+def _step_errors(groups: Sequence[Group[Credited]], steps: Steps) -> list[float]:
+    """What the head expects after each step, less what others say of it; () without a head."""
+    found = []
+    for group in groups:
+        for r in group.rollouts:
+            own, value_T = steps.of.get((group.problem.id, r.sample)), r.streams.get("value", ())
+            for end, value in zip(own.ends, own.values, strict=True) if own is not None and value_T else ():
+                if value is not None and end < len(value_T):
+                    found.append(value_T[end] - value)
+    return found
 
 
 def silent_share(groups: Sequence[Group[Credited]]) -> float:

@@ -2,6 +2,7 @@
 
     credit.by = "steps"    VinePPO: k continuations of every beginning that ends a step, whose mean reward is its value
     credit.potential       a process model, or a function of one's own, says the value instead: nothing is sampled
+    credit.rollouts = 0    the policy's value head says it: nothing is sampled
     credit.by = "tree"     TreeRL: rollouts fork where the policy was least sure, and every leaf is trained on
 
 Values are of the policy that wrote the rollouts, before the step's first update. What was sampled for them is counted.
@@ -41,8 +42,9 @@ class CreditConfig(Config):
     each segment of a tree of rollouts (TreeRL). Steps and segments want loss.advantage_scale "none" or "batch_std"."""
     steps: str = r"text:\n\n"
     r"""What ends a step: text:SEPARATOR (text:\n\n), line, sentence, tokens:N, world, thought."""
-    rollouts: int = Field(9, ge=1)
-    """Continuations of every beginning whose value is asked; they are sampled tokens like all others."""
+    rollouts: int = Field(9, ge=0)
+    """Continuations of every beginning whose value is asked; they are sampled tokens like all others. 0: none, the policy's value
+    head says it (loss.baseline "value")."""
     potential: str | None = None
     """In place of continuations: a process reward model's folder, or FILE.py:FUNCTION of (problem, text so far) -> number."""
     decay: float | None = Field(None, ge=0, le=1)
@@ -64,9 +66,14 @@ class CreditConfig(Config):
         return self.by != "group"
 
     @property
+    def by_head(self) -> bool:
+        """The policy's value head says what is expected after a step."""
+        return self.by == "steps" and self.rollouts == 0
+
+    @property
     def weight_of_later(self) -> float:
-        """Lambda, by default 0 with continuations and 1 with a potential."""
-        return self.decay if self.decay is not None else 0.0 if self.potential is None else 1.0
+        """Lambda, by default 0 with continuations and 1 with a potential or a value head."""
+        return self.decay if self.decay is not None else 0.0 if self.potential is None and self.rollouts else 1.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -77,7 +84,8 @@ class CreditConfig(Config):
 
     def words(self) -> str:
         """In a sentence, for a plan; empty where credit goes to rollouts by their group."""
-        who = f"{self.rollouts} continuations each" if self.potential is None else f"the potential {self.potential}"
+        who = f"{self.rollouts} continuations each" if self.rollouts else "the value head"
+        who = who if self.potential is None else f"the potential {self.potential}"
         said = {
             "group": "",
             "tree": f"Every rollout forks at the {self.forks} tokens that were least sure, and all leaves are trained on.",
@@ -110,6 +118,8 @@ class Steps:
     segments: Mapping[Name, Sequence[tuple[int, int]]] = field(default_factory=dict)
     """Of a tree: each leaf's path, (node, tokens)."""
     decay: float = 0.0
+    by_head: bool = False
+    """What is expected after a step the policy's value head says."""
 
 
 class StepCredit:
@@ -176,7 +186,9 @@ class StepCredit:
             if end < r.length - (r.stop_reason is StopReason.STOP)
         ]
         stats, metrics = RolloutStats(), {}
-        if self.config.potential is None:
+        if self.config.by_head:
+            values: list[float | None] = [None] * len(asked)  # said when its step is learned from
+        elif self.config.potential is None:
             values, stats, metrics = self._by_continuations(policy, rubric, [one for _, one in asked], step)
         else:
             values, metrics = self._by_potential(policy, asked, ends)
@@ -186,7 +198,7 @@ class StepCredit:
             for number, ((problem, r), own) in enumerate(zip(rollouts, ends, strict=True))
         }
         metrics["credit/steps"] = fmean(map(len, ends)) if ends else 0.0
-        return Steps(found, decay=self.config.weight_of_later), stats, metrics
+        return Steps(found, decay=self.config.weight_of_later, by_head=self.config.by_head), stats, metrics
 
     def _by_continuations(
         self, policy: TextPolicy, rubric: Rubric, asked: Sequence[Beginning], step: int

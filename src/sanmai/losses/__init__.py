@@ -62,7 +62,7 @@ from sanmai.losses.policy_gradient import (
 )
 from sanmai.losses.preference import binary_cross_entropy, bradley_terry
 from sanmai.losses.returns import gae, returns_to_go, scaled_tokens, token_rewards
-from sanmai.losses.step_credit import credit_of_leaves, credit_of_steps, shaped_rewards
+from sanmai.losses.step_credit import credit_of_leaves, credit_of_steps, returns_of_steps, shaped_rewards
 from sanmai.losses.supervised import weighted_nll
 from sanmai.losses.ties import bradley_terry_ties, fitted_threshold, tie_accuracy
 from sanmai.losses.tokens import Normalisation, normalise, token_logp_and_entropy
@@ -131,6 +131,7 @@ __all__ = [
     "preference_loss",
     "preference_weights",
     "reinforce",
+    "returns_of_steps",
     "returns_to_go",
     "scaled_tokens",
     "sequence_clipped_surrogate",

@@ -50,6 +50,33 @@ def credit_of_steps(
     return found
 
 
+def returns_of_steps(
+    reward: float, value_S: Sequence[float | None], end_S: Sequence[int], length: int, *, decay: float = 0.0
+) -> list[float]:
+    """What each token of a completion leads to: the return of the step that it is in.
+
+        G_s = (1 - decay) V_{s+1} + decay G_{s+1}        V_{S+1} = G_S = reward
+
+    With decay 0 it is what is expected after the step, with decay 1 the reward. Both are unbiased targets of a value before any
+    token of the step where V is unbiased, and the first has less variance; less what a value head expects before the token it is
+    the token's advantage.
+
+    Args, Returns, Raises:
+        As credit_of_steps, without a start.
+
+    Source:
+        derived: the lambda-return of Sutton and Barto 2018, eq. 12.2, over steps.
+    """
+    advantage_T = credit_of_steps(reward, 0.0, value_S, end_S, length, decay=decay)
+    known = [(end, v) for end, v in zip(end_S, value_S, strict=True) if v is not None and end < length]
+    found, at = list[float](), 0
+    for end, before in zip([*(end for end, _ in known), length], [0.0, *(v for _, v in known)], strict=True):
+        # G_s - V_s obeys the recursion of A_s.
+        found += [before + advantage for advantage in advantage_T[at:end]]
+        at = end
+    return found
+
+
 def shaped_rewards(reward_S: Sequence[float], potential_S: Sequence[float], *, discount: float = 1.0) -> list[float]:
     """Rewards of steps with a potential: r_s + discount Phi_{s+1} - Phi_s, and Phi = 0 after the last.
 

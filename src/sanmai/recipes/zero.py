@@ -49,7 +49,7 @@ from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig
 from sanmai.rollout.measure import training_metrics
-from sanmai.train.components import LossConfig
+from sanmai.train.components import LossConfig, ValueConfig
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
@@ -159,7 +159,11 @@ class ZeroConfig(Config):
                              "those of whole rollouts")  # fmt: skip
         if not self.credit.is_per_token:
             return
-        baselines = ("mean",) if self.credit.by == "tree" else ("mean", "leave_one_out")
+        baselines = ("mean",) if self.credit.by == "tree" else ("mean", "leave_one_out", "value")
+        if self.credit.by_head and settings.baseline != "value":
+            raise ValueError("credit.rollouts = 0: the value head says what follows a step; expected loss.baseline 'value'")
+        if settings.baseline == "value" and self.loss.value.gae_lambda != ValueConfig.model_fields["gae_lambda"].default:
+            raise ValueError("credit.by = 'steps' and loss.value.gae_lambda: over steps it is credit.decay")
         if settings.baseline not in baselines or settings.advantage_scale not in ("none", "batch_std"):
             raise ValueError(
                 f"{name} and loss.baseline {settings.baseline!r}, loss.advantage_scale {settings.advantage_scale!r}: expected "
