@@ -120,6 +120,29 @@ def test_text_completions_take_several_prompts_and_tokens_and_give_log_probs(cli
     assert client.models.list().data[0].id == "tiny" and client.models.retrieve("tiny").id == "tiny"
 
 
+def test_ids_of_tokens_are_told_as_vllm_tells_them(client, policy):
+    prompt, stops = policy.tokenizer.encode("<user> what is 3 plus 4 ? <assistant>"), sorted(policy.stop_tokens)
+    more = {"return_token_ids": True, "stop_token_ids": stops, "ignore_eos": True, "skip_special_tokens": False}
+    asked = {"model": "tiny", "prompt": [prompt, prompt], "n": 2, "seed": 5, "logprobs": 0, "max_tokens": 60}
+    found = client.completions.create(**asked, extra_body=more)
+    requests = [Request(prompt, [(5, "serve", 2 * p + k) for k in range(2)]) for p in range(2)]
+    own = {(c.request, c.sample): c for c in sample(policy, requests, SamplingConfig(max_tokens=60))}
+    for choice in found.choices:
+        same = own[divmod(choice.index, 2)]
+        assert choice.token_ids == same.tokens and choice.prompt_token_ids == prompt
+        assert choice.logprobs.token_logprobs == pytest.approx(same.logp, abs=1e-4)
+        assert (choice.token_ids[-1] in stops) is (choice.finish_reason == "stop")
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    ({"stop_token_ids": [0]}, "stop_token_ids: this model stops at"), ({"ignore_eos": True}, "ignore_eos: a completion ends"),
+    ({"return_token_ids": True, "stop": ["x"]}, "return_token_ids goes with whole answers"),
+])  # fmt: skip
+def test_what_of_vllms_fields_cannot_be_met_is_refused(url, more, says):
+    reply = httpx2.post(url + "/completions", json={"model": "tiny", "prompt": "what is", **more})
+    assert reply.status_code == 400 and says in reply.json()["error"]["message"]
+
+
 def test_temperature_0_says_the_same_twice(client):
     texts = {
         client.chat.completions.create(model="tiny", messages=ASKED, temperature=0).choices[0].message.content

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sanmai.policies.text.asking import Completion, Request
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import TokenBatch
 
@@ -23,6 +24,8 @@ _TEXT = (
 )
 _LENGTH, _RANDOM = 48, 3
 """Tokens of each sequence; sequences of random tokens beside the text."""
+SCORED = 8
+"""Completions of a sampler that cannot say what it holds, that are scored by the trainer."""
 MEAN_FLOAT32, LARGEST_FLOAT32, MEAN_BFLOAT16 = 1e-4, 1e-2, 0.1
 """Nats. One update at a learning rate of 1e-6 moves the mean by 1e-3 to 1e-2; two engines in float32 differ by 1e-6 to 1e-5. In
 bfloat16 no bound tells one update from rounding: there the digest of what is held has to."""
@@ -88,6 +91,23 @@ def canary_fails(canary: Canary, logp_CT: Sequence[Sequence[float]]) -> str | No
     if mean <= MEAN_FLOAT32 and largest <= LARGEST_FLOAT32:
         return None
     return f"{said}; in float32 expected at most {MEAN_FLOAT32:g} and {LARGEST_FLOAT32:g}"
+
+
+def drawn_fails(
+    policy: TextPolicy, requests: Sequence[Request], done: Sequence[Completion], temperature: float
+) -> str | None:
+    """Why the log-probs of what was drawn are not the policy's own of it; None where they are.
+
+    So it is seen whether it was drawn from the whole distribution, at this temperature and with these weights.
+    """
+    rows = [[*requests[c.request].prompt_tokens, *c.tokens] for c in done]
+    prompts = [len(requests[c.request].prompt_tokens) for c in done]
+    own = score_tokens(policy, rows, prompts_C=prompts, temperature=temperature) if rows else []
+    why = canary_fails(Canary(rows, own, policy.dtype), [c.logp for c in done]) if rows else None
+    return why and (
+        f"{why.replace('the canary', 'what it drew')}. Expected are log-probs of the whole distribution at temperature "
+        f"{temperature:g}: no top_p, top_k or min_p, and --logprobs-mode processed_logprobs"
+    )
 
 
 def gap_of(canary: Canary, logp_CT: Sequence[Sequence[float]]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -138,8 +138,13 @@ class ClusterConfig(TrainersConfig):
             )
         if self.transport == "http" and not self.urls:
             raise ValueError('transport = "http" needs urls: the servers that write, such as ["http://127.0.0.1:8000"]')
-        if odd := [url for url in self.urls if not url.startswith(("http://", "https://"))]:
-            raise ValueError(f"urls: {odd[0]!r} does not begin with http:// or https://")
-        if len({url.rstrip("/") for url in self.urls}) < len(self.urls):
-            raise ValueError("urls names a server twice")
+        check_urls(self.urls)
         return self
+
+
+def check_urls(urls: Sequence[str]) -> None:
+    """ValueError where these are no addresses of servers, each once."""
+    if odd := [url for url in urls if not url.startswith(("http://", "https://"))]:
+        raise ValueError(f"urls: {odd[0]!r} does not begin with http:// or https://")
+    if len({url.rstrip("/") for url in urls}) < len(urls):
+        raise ValueError("urls names a server twice")

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from sanmai.cluster.canary import Canary, canary_fails, canary_of, score_tokens
+from sanmai.cluster.canary import SCORED, canary_of, drawn_fails
 from sanmai.cluster.config import ClusterConfig
 from sanmai.cluster.links import Link
 from sanmai.cluster.parts import Part, completion_of, in_call, parts_of, request_json, sampling_json
@@ -35,8 +35,6 @@ from sanmai.types import RunError
 FOLDER = "published"
 """In the run's folder while the run goes on: weights that samplers read, and what the samplers say."""
 _KEPT = 3
-_SCORED = 8
-"""Completions of a sampler that are scored after each push, of one that cannot say what it holds."""
 User = TypeVar("User", bound="Closes")
 
 
@@ -105,6 +103,8 @@ class Cluster:
 
 class Samplers:
     """Writes completions of one policy; fills the protocol of policies/text/asking.py."""
+
+    takes_cuts = False
 
     def __init__(
         self, config: ClusterConfig, policy: TextPolicy, work: Path, links: Sequence[Link], on_warning: Callable[[str], None]
@@ -181,16 +181,9 @@ class Samplers:
         if (publication.digest, name) in self._scored:
             return
         self._scored = {one for one in self._scored if one[0] == publication.digest} | {(publication.digest, name)}
-        chosen = [c for c in done if c.tokens][:_SCORED]
-        rows = [[*requests[c.request].prompt_tokens, *c.tokens] for c in chosen]
-        prompts = [len(requests[c.request].prompt_tokens) for c in chosen]
-        own = score_tokens(self._policy, rows, prompts_C=prompts, temperature=config.temperature)
-        if why := canary_fails(Canary(rows, own, self._policy.dtype), [c.logp for c in chosen]):
-            raise RunError(
-                f"{name} does not draw from what it says: {why.replace('the canary', 'what it drew')}. Expected are log-probs "
-                f"of the whole distribution at temperature {config.temperature:g}: no top_p, top_k or min_p, and "
-                "--logprobs-mode processed_logprobs"
-            )
+        chosen = [c for c in done if c.tokens][:SCORED]
+        if why := drawn_fails(self._policy, requests, chosen, config.temperature):
+            raise RunError(f"{name} does not draw from what it says: {why}")
 
     def close(self) -> None:
         self._pool.close()

@@ -15,6 +15,8 @@ from sanmai.policies.text.sampler import sample
 class Shared:
     """Writes completions of a policy that trainers share; fills the protocol of policies/text/asking.py."""
 
+    takes_cuts = False
+
     def __init__(self, policy: TextPolicy, num_parts: int) -> None:
         self._policy, self._num_parts = policy, num_parts
 

@@ -40,10 +40,12 @@ class VllmLink:
 
     tells_digest = False
 
-    def __init__(self, number: int, url: str, stops: Sequence[int]) -> None:
+    def __init__(self, number: int, url: str, stops: Sequence[int], *, deadline: str = "cluster.deadline_seconds") -> None:
         """Args:
             stops: tokens that end a completion; the server's own are not asked.
+            deadline: the setting that bounds an answer, for messages.
         """
+        self._deadline = deadline
         self.name, self._url, self._stops = f"sampler {number} ({url})", url.rstrip("/"), sorted(stops)
         self._client = httpx2.Client(timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS), trust_env=False)
         self._model = ""
@@ -99,12 +101,18 @@ class VllmLink:
             asked += [(index, sample, request) for sample in range(len(request.seeds))]
         most = min(config.concurrent, _MOST_CALLS, max(len(asked), 1))
         with ThreadPoolExecutor(most) as pool:
-            found = list(pool.map(lambda one: self._one(*one, config, question["segment"], seconds), asked))
+            found = list(pool.map(lambda one: self.write_one(*one, config, question["segment"], seconds), asked))
         return [completion_json(done) for done in found]
 
-    def _one(
+    def write_one(
         self, index: int, sample: int, request: Request, config: SamplingConfig, segment: int | None, seconds: float
     ) -> Completion:
+        """One rollout of a request.
+
+        Raises:
+            Lost: no answer came in time.
+            RunError: it is none to what was asked.
+        """
         budget = min(request.max_tokens or config.max_tokens, config.max_tokens) - request.written
         most = min(budget, request.segment or budget, segment or budget)
         body = {
@@ -141,7 +149,7 @@ class VllmLink:
             timeout = httpx2.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
             reply = self._client.request(method, self._url + path, json=body, timeout=timeout)
         except httpx2.TimeoutException:
-            raise Lost(f"no answer to {path} within {seconds:g} s (cluster.deadline_seconds)") from None
+            raise Lost(f"no answer to {path} within {seconds:g} s ({self._deadline})") from None
         except (httpx2.HTTPError, httpx2.StreamError, RuntimeError, OSError) as error:
             raise Lost(f"{path}: {type(error).__name__}: {error}") from None
         if reply.status_code in (404, 405) and path in ("/collective_rpc", "/reset_prefix_cache"):

@@ -10,7 +10,7 @@ tree, goes on from there. A tree that has ended makes room for the next problem'
     rollouts/        the finished completions of each tree, graded as rollouts are
     answers.jsonl    what is answered, by strategy and problem
     search.json      accuracy for every budget, guide beside gold, tokens by kind
-    data.parquet, pairs.parquet    with for_data: right best paths for sft, siblings for dpo
+    data.parquet, pairs.parquet, steps.jsonl    with for_data: right best paths for sft, siblings for dpo, values for reward
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sanmai.cluster.remote import writing
 from sanmai.data.steps import StepRule
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
@@ -79,24 +80,25 @@ def run_search(
         )
         facts["origin"] = {**facts["origin"], **({"guide": name_of(guide)} if guide is not None else {})}
         run.log_environment(facts)
-        if policy.dense is None and config.prefix_megabytes:
+        if policy.dense is None and config.prefix_megabytes and not config.engine.urls:
             run.warn(f"{policy.path}: prefixes cannot be kept there and are read again, which is counted and not paid for")
         rubric = make_rubric(config.rewards, reward, [], held_out=chosen, device=config.model.device)
         session = Session(config, policy, chosen, rubric, guide)
         session.restore(run)
         progress.begin(run, run.start_step + (not session.is_done))
         if not session.is_done:
-            for step in run.steps(_MOST_STEPS, progress.interrupting):
-                with progress.phase("sampling"):
-                    metrics, groups, table = session.step()
-                with progress.phase("saving"):
-                    run.log_step(step, metrics, groups)
-                    run.log_table(step, "trees", table)
-                    run.commits(step, step, config.checkpoints)
-                    run.save(step, session.save, config.checkpoints)
-                progress.step(step, metrics, num_steps=session.expected_steps(step))
-                if session.is_done:
-                    break
+            with writing(config.engine, policy, run.warn):
+                for step in run.steps(_MOST_STEPS, progress.interrupting):
+                    with progress.phase("sampling"):
+                        metrics, groups, table = session.step()
+                    with progress.phase("saving"):
+                        run.log_step(step, metrics, groups)
+                        run.log_table(step, "trees", table)
+                        run.commits(step, step, config.checkpoints)
+                        run.save(step, session.save, config.checkpoints)
+                    progress.step(step, metrics, num_steps=session.expected_steps(step))
+                    if session.is_done:
+                        break
         if session.is_done and not run.interrupted:
             for line in finish(run, config, policy, chosen, session.ledgers, session.guide):
                 progress.say(line)
@@ -113,13 +115,14 @@ class Session:
     ) -> None:  # fmt: skip
         self.config, self.policy, self.rubric = config, policy, rubric
         self.guide = guide_of(config, policy, guide)
-        self.prefixes = Prefixes(config.prefix_megabytes * 2**20) if config.prefix_megabytes else None
+        keeps = config.prefix_megabytes and not config.engine.urls
+        self.prefixes = Prefixes(config.prefix_megabytes * 2**20) if keeps else None
         limits = Limits(
             config.sampling.max_tokens, config.step_tokens, config.tokens, config.grading.thought_tags, config.revise
         )
         self.driver = Driver(
             policy, self.guide, StepRule.parse(config.steps), config.sampling, limits, seed=(config.seed, "search"),
-            prefixes=self.prefixes,
+            prefixes=self.prefixes, reads_again=config.engine.reads_again,
         )  # fmt: skip
         self.queue = [(name, problem) for problem in problems for name in config.strategy]
         self.begun = 0
@@ -295,10 +298,13 @@ def describe_search(config: SearchConfig, out: Path, *, measure: bool) -> Iterat
         f"{budget}; completions of at most {config.sampling.max_tokens} tokens at temperature {config.sampling.temperature:g}, "
         f"steps by {config.steps!r}, {config.concurrent_trees} trees side by side."
     )
+    if config.engine.urls:
+        yield f"Written by {', '.join(config.engine.urls)}, {config.engine.chunk_tokens} tokens of a step at a time."
     if config.for_data:
         yield "For data: training problems, and nothing of it is a result."
     if measure:
-        yield _measured(session, len(chosen))
+        with writing(config.engine, policy, warnings.append):
+            yield _measured(session, len(chosen))
 
 
 def _measured(session: Session, num_problems: int) -> str:

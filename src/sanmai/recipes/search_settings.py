@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from sanmai.cluster.remote import EngineConfig
 from sanmai.config import Config, OnlyWith
 from sanmai.data.steps import Aggregation, StepRule
 from sanmai.learn.local_judge import judge_transport
@@ -97,7 +98,7 @@ class SearchConfig(Config):
     """Degrees of difficulty, with as many problems each."""
     for_data: bool = False
     """Search training problems to make data, which may use the reference answer: right best paths go to data.parquet, pairs of
-    siblings to pairs.parquet, and no result is claimed."""
+    siblings to pairs.parquet, values of steps to steps.jsonl, and no result is claimed."""
     pair_gap: float = Field(0.5, gt=0)
     """Least difference between siblings of a pair: of the share of right answers among the finished completions through each,
     or of their mean guide score where the verifier can say nothing."""
@@ -107,6 +108,8 @@ class SearchConfig(Config):
     """Room for keys and values of prefixes, so that they are not read again; 0: all is read again, and paid for."""
     rounds_per_step: int = Field(8, ge=1)
     """Rounds between commits; a kill loses so many at most, and kept prefixes are read again after each commit."""
+    engine: EngineConfig = EngineConfig()
+    """Servers that write in place of this process."""
     model: ModelConfig = ModelConfig()
     problems: ProblemsConfig = ProblemsConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -133,6 +136,7 @@ class SearchConfig(Config):
         OnlyWith("for_data = true", lambda c: c.for_data, "pair_gap"),
         OnlyWith("allocate", lambda c: c.allocate is not None, "probe", "difficulty", "bins"),
         OnlyWith('guide "judge"', lambda c: "judge" in c.guide, "judge"),
+        OnlyWith("no engine.urls", lambda c: not c.engine.urls, "prefix_megabytes"),
     )
 
     @field_validator("strategy", "guide", mode="before")
@@ -159,6 +163,8 @@ class SearchConfig(Config):
             )
         if self.allocate is not None and "best_of_n" not in self.strategy:
             raise ValueError("allocate: difficulty is told by the first samples of best_of_n; expected it among the strategies")
+        if self.engine.urls and self.sampling.temperature == 0:
+            raise ValueError("engine.urls and sampling.temperature = 0: a server gives no log-probs of what is recorded there")
         if self.model.lora_rank:
             raise ValueError("model.lora_rank: nothing is trained here, so there is nothing to adapt")
         if self.lookahead and isinstance(self.lookahead, int) and self.lookahead < 0:

@@ -86,10 +86,15 @@ class Driver:
 
     def __init__(
         self, policy: TextPolicy, guide: Guide, rule: StepRule, sampling: SamplingConfig, limits: Limits, *, seed: tuple,
-        prefixes: Prefixes | None = None,
+        prefixes: Prefixes | None = None, reads_again: bool = True,
     ) -> None:
+        """Args:
+            prefixes: where they are kept; what is kept is not read again.
+            reads_again: without that what is read again is paid for; not where a server keeps prefixes.
+        """
         self.policy, self.guide, self.rule = policy, guide, rule
         self.sampling, self.limits, self.seed, self.prefixes = sampling, limits, seed, prefixes
+        self._reads_again = reads_again
         self._decode = decoder(policy.tokenizer)
 
     def begin(self, problem: Problem, strategy: Strategy) -> Search:
@@ -142,7 +147,7 @@ class Driver:
             self._pay_for_reading(search, write, request, prompt, read[number] if read else None)
             for k, path in enumerate(paths):
                 drawn = done[number, k]
-                search.ledger.sampled += len(drawn.tokens)
+                search.ledger.sampled += len(drawn.tokens) + drawn.discarded
                 node = Node(path, tuple(drawn.tokens), tuple(drawn.logp), drawn.stop_reason, prompt=prompt)
                 search.tree.add(self._with_ends(search.tree, node, search.ledger.paid))
                 written.append((search, path))
@@ -194,7 +199,7 @@ class Driver:
         if (not write.path and not search.tree.children(())) or prompt is not None:
             ledger.prompt += length
         elif self.prefixes is None:
-            ledger.read_again += length
+            ledger.read_again += length if self._reads_again else 0
         elif read is not None:
             # The last token was drawn and not read, or its logits are wanted once more.
             ledger.evicted += max(read - 1, 0)

@@ -49,6 +49,8 @@ class _Choice:
     chars: int = 0
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
+    drawn: list[int] = field(default_factory=list)
+    """All tokens, the stop token too."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ class LocalModel:
         for k, choice in sorted(choices.items()):
             joined = Piece("".join(p.thought for p in texts[k]), "".join(p.answer for p in texts[k]))
             shown.append(_whole_choice(asked, choice, joined, logprobs[k]))
+            if isinstance(asked, TextAsked) and asked.return_token_ids:
+                shown[-1] |= {"token_ids": choice.drawn, "prompt_token_ids": prompts[k // (asked.n or 1)]}
         kind_name = "chat.completion" if kind == "chat" else "text_completion"
         usage = self._usage(prompts, list(choices.values()))
         return {
@@ -180,6 +184,10 @@ class LocalModel:
         if asked.model != self.name:
             raise RequestError(404, f"the model {asked.model[:200]!r} is not served here; expected {self.name!r}",
                                param="model", code="model_not_found")  # fmt: skip
+        if isinstance(asked, TextAsked):
+            own = sorted(self.policy.stop_tokens)
+            if asked.stop_token_ids is not None and sorted(set(asked.stop_token_ids)) != own:
+                raise RequestError(400, f"stop_token_ids: this model stops at {own}", param="stop_token_ids")
         try:
             prompts = await asyncio.to_thread(self._tokens, asked)
         except InputError as error:
@@ -303,7 +311,9 @@ class LocalModel:
         elif is_last:
             choice.tokens += has_stop
             choice.finish_reason = "stop" if has_stop else "length"
-        entries = self._logprobs(asked, event, read)
+        choice.drawn += event.tokens
+        tells_all = isinstance(asked, TextAsked) and asked.return_token_ids
+        entries = self._logprobs(asked, event, len(event.tokens) if tells_all else read)
         return _Update(choice, Piece(thought, answer), entries, choice.finish_reason)
 
     def _in_thought(self, tokens: list[int], was_open: bool, splitter: ThoughtSplitter) -> int:

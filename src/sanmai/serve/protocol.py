@@ -113,6 +113,13 @@ class ChatAsked(Asked):
 class TextAsked(Asked):
     prompt: str | list[str] | list[int] | list[list[int]]
     logprobs: int | None = Field(None, ge=0, le=MOST_TOP)
+    return_token_ids: bool | None = None
+    """As vLLM has it: token_ids of prompt and completion, the stop token and its log-prob among them."""
+    stop_token_ids: list[int] | None = None
+    """The model's own are taken, as a check that both mean the same."""
+    ignore_eos: bool | None = None
+    """As vLLM has it, of who names all tokens that stop; without stop_token_ids refused."""
+    skip_special_tokens: bool | None = None
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -164,6 +171,10 @@ def read_text(body: Mapping[str, Any]) -> TextAsked:
     asked = _read(TextAsked, body)
     if not asked.prompts or not all(asked.prompts):
         raise RequestError(400, "prompt is empty; expected some text or tokens", param="prompt")
+    if asked.ignore_eos and asked.stop_token_ids is None:
+        raise RequestError(400, "ignore_eos: a completion ends with the model's stop tokens", param="ignore_eos")
+    if asked.return_token_ids and (asked.stream or asked.stops):
+        raise RequestError(400, "return_token_ids goes with whole answers and without stop", param="return_token_ids")
     if len(asked.prompts) * (asked.n or 1) > MOST_CHOICES:
         raise RequestError(400, f"more than {MOST_CHOICES} completions in one request", param="prompt")
     return asked

@@ -61,10 +61,15 @@ class Completion:
     """Those that this call drew."""
     logp: list[float]
     stop_reason: StopReason
+    discarded: int = 0
+    """Tokens that were drawn beyond the end of a step, by a sampler that sees it too late."""
 
 
 class Sampler(Protocol):
     """Who writes the completions of a model in place of this process; `TextModel.sampler`."""
+
+    takes_cuts: bool
+    """It ends rollouts where `Request.cut` says so; otherwise requests that have one are written in this process."""
 
     def sample(
         self, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None

@@ -65,8 +65,9 @@ def sample(
         raise ValueError(f"request {empty[0]} has an empty prompt: nothing to continue")
     if policy.vision is None and (pictured := [index for index, request in enumerate(requests) if request.images]):
         raise ValueError(f"request {pictured[0]} has images, and the policy reads text alone")
-    if policy.sampler is not None and prefixes is None and not any(request.cut for request in requests):
-        yield from policy.sampler.sample(requests, config, segment=segment)
+    other = policy.sampler
+    if other is not None and prefixes is None and (other.takes_cuts or not any(request.cut for request in requests)):
+        yield from other.sample(requests, config, segment=segment)
         return
     with policy.whole():
         yield from _sample_here(policy, rows, requests, config, segment, prefixes)

@@ -1,0 +1,152 @@
+"""Searches whose completions servers write: cut here, paid for, held against the policy's own log-probs."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from vllm_stub import VllmStub
+
+import sanmai
+from sanmai.cluster.remote import EngineConfig, Remote, writing
+from sanmai.data.steps import StepRule
+from sanmai.policies.text.asking import Request, SamplingConfig
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.sampler import sample
+from sanmai.recipes.search_settings import SearchConfig
+from sanmai.search.drive import Driver, Limits
+from sanmai.search.guides import LogProb
+from sanmai.search.strategies import Beam, BestOfN
+from sanmai.types import InputError, Problem, RunError, StopReason
+from serve.serving import serving
+
+PROBLEMS = [
+    Problem(f"p{k}", ({"role": "user", "content": f"what is {k} plus {k + 1} ?"},), answer=str(2 * k + 1)) for k in range(3)
+]
+SAMPLING = SamplingConfig(max_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return load_policy(ModelConfig(threads=1), for_training=False)
+
+
+def engine(*stubs, **settings):
+    return EngineConfig(urls=tuple(stub.url for stub in stubs), **{"patience_seconds": 0.5, "deadline_seconds": 30.0, **settings})
+
+
+def searched(policy, strategy, problems=PROBLEMS, **pays):
+    driver = Driver(
+        policy, LogProb(), StepRule.parse("tokens:5"), SAMPLING, Limits(max_tokens=24, step_tokens=16), seed=(0, "search"), **pays
+    )
+    searches = [driver.begin(problem, strategy) for problem in problems]
+    while not all(search.is_done for search in searches):
+        driver.round(searches)
+    return searches
+
+
+def nodes(search):
+    return {path: (node.tokens, node.ended, node.ends) for path, node in search.tree.nodes.items()}
+
+
+@pytest.mark.parametrize("strategy", [BestOfN(3), Beam(branch=2, keep=1)], ids=["best_of_n", "beam"])
+def test_steps_are_cut_here_what_is_beyond_is_discarded_and_paid_for_and_trees_hang_on_no_other(policy, strategy):
+    with VllmStub() as stub, writing(engine(stub, chunk_tokens=8), policy, lambda said: None):
+        together, alone = searched(policy, strategy), searched(policy, strategy, PROBLEMS[1:2])
+    assert policy.sampler is None
+    assert nodes(together[1]) == nodes(alone[0]) and together[1].ledger == alone[0].ledger
+    assert any(node.ended is StopReason.STEP for search in together for node in search.tree.nodes.values()) is (
+        strategy == Beam(branch=2, keep=1)
+    )
+    for search in together:
+        for path, node in search.tree.nodes.items():
+            if node.ended is StopReason.STEP:
+                assert len(node.tokens) == 5 and search.tree.ends(path)[-1] == 5 * len(path)
+        kept = sum(len(node.tokens) for node in search.tree.nodes.values())
+        # Chunks of 8 for steps of 5: three of each full chunk are thrown away.
+        thrown = 3 * sum(node.ended is StopReason.STEP for node in search.tree.nodes.values())
+        assert 0 <= search.ledger.sampled - kept <= thrown
+        assert search.ledger.sampled > kept or not thrown
+
+
+def test_what_is_read_again_is_paid_for_unless_the_server_keeps_it(policy):
+    with VllmStub() as stub, writing(engine(stub), policy, lambda said: None):
+        pays, free = searched(policy, Beam(branch=2, keep=1)), searched(policy, Beam(branch=2, keep=1), reads_again=False)
+    assert [nodes(search) for search in pays] == [nodes(search) for search in free]
+    assert sum(search.ledger.read_again for search in pays) > 0 == sum(search.ledger.read_again for search in free)
+
+
+def test_sanmais_own_server_writes_the_tokens_with_their_log_probs_and_the_stop_token(policy):
+    with serving(model="tiny") as (url, _):  # the address with /v1, as clients take it
+        remote = Remote(EngineConfig(urls=(url,)), policy, print)
+        requests = [Request(policy.tokenizer.encode("<user> what is 3 plus 4 ? <assistant>"), [(0, k) for k in range(6)])]
+        done = list(remote.sample(requests, SamplingConfig(max_tokens=40)))  # held against the policy's own log-probs
+        remote.close()
+    assert len(done) == 6 and {one.stop_reason for one in done} <= {StopReason.STOP, StopReason.LENGTH}
+    assert any(one.tokens[-1] in policy.stop_tokens for one in done)
+    assert all(len(one.tokens) == len(one.logp) for one in done)
+
+
+@pytest.mark.parametrize(("fault", "says"), [
+    ("raw", "do not write with the weights of 'tiny': its log-probs of what it drew differ"),
+    ("top_p", "do not write with the weights of 'tiny'"),
+    ("unknown_field", "did not read the prompt's tokens as they were sent"),
+])  # fmt: skip
+def test_another_distribution_is_found_out(policy, fault, says):
+    sampling = SamplingConfig(max_tokens=8, temperature=0.7)
+    with VllmStub(fault) as stub, writing(engine(stub), policy, print), pytest.raises(RunError, match=says) as stopped:
+        list(sample(policy, [Request([5, 9, 4], [(0, k) for k in range(4)])], sampling))
+    assert "\n" not in str(stopped.value)
+
+
+def test_a_server_that_is_lost_is_told_of_and_another_is_asked_and_none_ends_the_run_in_a_sentence(policy):
+    told: list[str] = []
+    with VllmStub() as gone:
+        pass
+    requests = [Request([5, 9, 4], [(0, k) for k in range(4)])]
+    with VllmStub() as stub, writing(engine(gone, stub, patience_seconds=20.0), policy, told.append):
+        assert len(list(sample(policy, requests, SAMPLING))) == 4
+    assert told and "is lost" in told[0] and gone.url in told[0]
+    with writing(engine(gone), policy, told.append), pytest.raises(RunError, match=r"no answer of .* goes on from the last"):
+        list(sample(policy, requests, SAMPLING))
+
+
+def test_a_search_by_a_server_is_a_run_that_goes_on_with_the_same_bytes(tmp_path, monkeypatch):
+    from sanmai.train.runs import Run
+
+    save = Run.save
+
+    def dies_at_step_2(self, step, *arguments):
+        if step == 2:
+            raise KeyboardInterrupt
+        save(self, step, *arguments)
+
+    with VllmStub() as stub:
+        settings = {
+            "strategy": ["beam"], "steps": "tokens:4", "step_tokens": 6, "branch": 2, "rounds_per_step": 2,
+            "sampling": {"max_tokens": 12}, "engine": {"urls": [stub.url], "chunk_tokens": 4}, "quiet": True,
+        }  # fmt: skip
+        whole = sanmai.run("search", problems=PROBLEMS, out=tmp_path / "whole", **settings)
+        with monkeypatch.context() as m:
+            m.setattr(Run, "save", dies_at_step_2)
+            with pytest.raises(KeyboardInterrupt):
+                sanmai.run("search", problems=PROBLEMS, out=tmp_path / "parts", **settings)
+        parts = sanmai.run("search", problems=PROBLEMS, out=tmp_path / "parts", **settings)
+    for name in ("answers.jsonl", "search.json"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+    rows = [row for path in sorted((whole / "trees").iterdir()) for row in pq.read_table(path).to_pylist()]
+    assert rows and json.loads((whole / "search.json").read_text())["strategies"]["beam"]["tokens"]["read_again"] > 0
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"engine": {"urls": ["a:8000"]}}, "does not begin with http://"),
+    ({"engine": {"urls": ["http://a", "http://a/"]}}, "names a server twice"),
+    ({"engine": {"chunk_tokens": 3}}, "chunk_tokens = 3 is read only with"),
+    ({"engine": {"urls": ["http://a"]}, "sampling": {"temperature": 0}, "strategy": "best_of_n", "width": 1}, "temperature = 0"),
+    ({"engine": {"urls": ["http://a"]}, "prefix_megabytes": 3}, "prefix_megabytes = 3 is read only with no engine.urls"),
+])  # fmt: skip
+def test_what_a_server_cannot_do_is_refused(settings, says):
+    with pytest.raises((ValueError, InputError), match=says):
+        SearchConfig.read(settings)
