@@ -1,11 +1,13 @@
 """Search with a real model: is it exact, what does it cost, and what does it gain? Small sums in words, step truth by program.
 
     python benchmarks/real_search.py MODEL [--problems 12] [--samples 4] [--max-tokens 48] [--guide FOLDER] [--labels FILE]
+    python benchmarks/real_search.py MODEL --parts choosing --split train --problems 300 --labels FILE   # a guide's data
 
 exact       tokens of every path are the concatenation of its nodes; kept prefixes change no token; a tree that was rebuilt
             from its rows in the middle goes on to the same tree; a tree does not depend on those beside it
 choosing    best of k (the guide's favourite), majority and pass@k from one set of samples, unbiased; best of n with the exact
-            verifier is pass@n; beam at its own tokens against best of n at as many, paired on problems
+            verifier is pass@n; beam at its own tokens against best of n and the majority at as many (of the majority no
+            guide is read), paired on problems
 throughput  sampled tokens a second while searching, against plain sampling of as many requests at once
 --labels    writes the samples with a truth for every step (equations recomputed, the stated answer compared), which
             `sanmai run reward --set objective=process --set preferences.source=FILE --set steps=sentence` trains a guide on;
@@ -21,8 +23,9 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sanmai.data.chat import render_prompt
 from sanmai.data.steps import StepRule, boundaries, decoder
@@ -35,7 +38,7 @@ from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.recipes.search_settings import SearchConfig, guide_of
 from sanmai.rewards.verifiers import accuracy
 from sanmai.search.answer_keys import answer_key
-from sanmai.search.choose import best_of_k_curve, majority_curve
+from sanmai.search.choose import best_of_k_curve, majority_curve, voted_gold
 from sanmai.search.drive import Driver, Limits, Search
 from sanmai.search.guides import Guide, LogProb
 from sanmai.search.results import choose, leaves_of
@@ -75,12 +78,16 @@ def _holds(left: str, right: int) -> bool:
 
 
 class Bench:
-    def __init__(self, model: str, max_tokens: int, guide: str | None, temperature: float = 0.8) -> None:
-        self.policy: TextPolicy = load_policy(ModelConfig(name=model), for_training=False)
+    def __init__(
+        self, model: str, max_tokens: int, guide: str | None, temperature: float = 0.8, dtype: str = "float32",
+        aggregation: str = "min",
+    ) -> None:  # fmt: skip
+        self.policy: TextPolicy = load_policy(ModelConfig(name=model, dtype=dtype), for_training=False)
         self.sampling = SamplingConfig(max_tokens=max_tokens, temperature=temperature)
         self.guide: Guide = LogProb()
         if guide is not None:
-            self.guide = guide_of(SearchConfig.read({"guide": guide, "model": {"name": model}}), self.policy)
+            settings = {"guide": guide, "aggregation": aggregation, "model": {"name": model}}
+            self.guide = guide_of(SearchConfig.read(settings), self.policy)
         self.decode = decoder(self.policy.tokenizer)
 
     def driver(self, keeps: bool = True, rule: StepRule = RULE) -> Driver:
@@ -147,10 +154,10 @@ def same(a: Search, b: Search) -> bool:
 def choosing(bench: Bench, problems: Sequence[Problem], samples: int, labels: Path | None) -> dict:
     """Best of k, majority and pass@k from one set of samples, and beam at its own tokens."""
     driver, searches = bench.searched(problems, BestOfN(samples=samples))
-    _, beams = bench.searched(problems, Beam(branch=2, keep=1))
+    beams = [None] * len(searches) if labels is not None else bench.searched(problems, Beam(branch=2, keep=1))[1]
     ks = [k for k in (1, 2, 4, 8, 16) if k <= samples]
     curves: dict[str, list[list[float]]] = {"guide": [], "majority": [], "exact verifier": [], "pass@k": []}
-    at_beam, beam_gold, rows = [], [], []
+    at_beam, beam_gold, vote_at_beam, rows, counts = [], [], [], [], []
     for search, beam in zip(searches, beams, strict=True):
         golds, guides, answers, ats = [], [], [], []
         for path in search.tree.children(()):
@@ -167,7 +174,13 @@ def choosing(bench: Bench, problems: Sequence[Problem], samples: int, labels: Pa
         voted = majority_curve(answers, golds)
         curves["majority"].append([voted[k - 1] for k in ks])
         curves["pass@k"].append([pass_at_k(n, right, k) for k in ks])
+        if beam is None:
+            continue
         within = [k for k, at in enumerate(ats) if at <= beam.ledger.paid]
+        sampled = list(accumulate(len(search.tree.nodes[path].tokens) for path in search.tree.children(())))
+        cheap = sum(search.ledger.prompt + tokens <= beam.ledger.paid for tokens in sampled)
+        vote_at_beam.append(voted_gold(answers[:cheap], golds[:cheap]))
+        counts.append((len(within), cheap))
         best = max(within, key=lambda k: (guides[k], -k), default=None)
         at_beam.append(golds[best] if best is not None and guides[best] >= 0 else 0.0)
         leaves = leaves_of(beam.tree, {}, {}, beam.strategy.finals(beam.tree))
@@ -180,15 +193,23 @@ def choosing(bench: Bench, problems: Sequence[Problem], samples: int, labels: Pa
     both = zip(curves["exact verifier"], curves["pass@k"], strict=True)
     gap = max(abs(a - b) for x, y in both for a, b in zip(x, y, strict=True))
     print(f"  best of k with the exact verifier less pass@k, largest: {gap:.1e}")
-    d = paired_difference(at_beam, beam_gold)
-    paid = sum(b.ledger.paid for b in beams) / len(beams)
-    print(f"  beam {rate(beam_gold)}; best of n at its tokens ({paid:.0f} a problem) {rate(at_beam)}")
-    print(f"  beam less best of n at equal tokens: {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}], n = {d.n}", flush=True)
+    one, (best_of, majority) = [v[0] for v in curves["guide"]], ([v[-1] for v in curves[c]] for c in ("guide", "majority"))
+    told = {f"the guide's of {ks[-1]} less the majority": (majority, best_of), "less one sample": (one, best_of)}
+    if beam_gold:
+        paid = sum(b.ledger.paid for b in beams if b is not None) / len(beams)
+        num = [sum(column) / len(counts) for column in zip(*counts, strict=True)]
+        print(f"  beam {rate(beam_gold)} at {paid:.0f} tokens a problem; at as many best of n {rate(at_beam)} (n {num[0]:.1f} "
+              f"in the mean), majority {rate(vote_at_beam)} (n {num[1]:.1f})")  # fmt: skip
+        told |= {"beam less best of n at equal tokens": (at_beam, beam_gold), "beam less majority": (vote_at_beam, beam_gold),
+                 "best of n less majority": (vote_at_beam, at_beam)}  # fmt: skip
+    for name, (before, after) in told.items():
+        d = paired_difference(before, after)
+        print(f"  {name}: {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}], n = {d.n}", flush=True)
     if labels is not None:
         labels.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
         known = [label for row in rows for label in row["labels"] if label is not None]
         print(f"  {labels}: {len(known)} labelled steps of {len(rows)} solutions, right {rate([float(x) for x in known])}")
-    return {"gap": gap, "beam": beam_gold, "best_of_n": at_beam}
+    return {"gap": gap, "beam": beam_gold, "best_of_n": at_beam, "majority": vote_at_beam, "curves": curves}
 
 
 def _labelled(bench: Bench, search: Search, path: tuple[int, ...]) -> dict:
@@ -226,9 +247,9 @@ def throughput(bench: Bench, problems: Sequence[Problem], trees: int) -> dict:
     return {"plain": plain, "searching": found, "trees": trees}
 
 
-def problems_of(count: int) -> list[Problem]:
-    """Held-out sums that a small chat model can begin to solve."""
-    return make_stories(count, seed=0, split="heldout", kinds=("add", "subtract", "multiply", "gaining"), levels=(1,))
+def problems_of(count: int, split: Literal["train", "heldout"] = "heldout") -> list[Problem]:
+    """Sums that a small chat model can begin to solve."""
+    return make_stories(count, seed=0, split=split, kinds=("add", "subtract", "multiply", "gaining"), levels=(1,))
 
 
 def main() -> None:
@@ -240,18 +261,26 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=48)
     parser.add_argument("--trees", type=int, default=32)
     parser.add_argument("--guide", help="a process model's folder; without it the policy's own log-prob")
+    parser.add_argument("--aggregation", default="min", help="of a process model's steps")
+    parser.add_argument("--parts", nargs="+", default=["exact", "choosing", "throughput"])
+    parser.add_argument("--split", choices=("train", "heldout"), default="heldout")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     began = time.monotonic()
-    bench, problems = Bench(args.model, args.max_tokens, args.guide), problems_of(args.problems)
-    print(f"{args.model}: {bench.policy.num_parameters:,} parameters, guide {bench.guide.name}")
-    found = {"exact": exact(bench, problems[: args.exact])}
-    print(f"  {time.monotonic() - began:.0f} s", flush=True)
-    found["choosing"] = choosing(bench, problems, args.samples, args.labels)
-    print(f"  {time.monotonic() - began:.0f} s", flush=True)
-    found["throughput"] = throughput(bench, problems, args.trees)
-    print(f"{time.monotonic() - began:.0f} s")
+    bench = Bench(args.model, args.max_tokens, args.guide, dtype=args.dtype, aggregation=args.aggregation)
+    problems = problems_of(args.problems, args.split)
+    print(f"{args.model}: {bench.policy.num_parameters:,} parameters, {args.dtype}, guide {bench.guide.name}", flush=True)
+    parts = {
+        "exact": lambda: exact(bench, problems[: args.exact]),
+        "choosing": lambda: choosing(bench, problems, args.samples, args.labels),
+        "throughput": lambda: throughput(bench, problems, args.trees),
+    }
+    found = {}
+    for name in args.parts:
+        found[name] = parts[name]()
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")
 

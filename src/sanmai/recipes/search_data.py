@@ -1,4 +1,4 @@
-"""What is learnt from a search: right best paths for sft, and siblings of one prefix for dpo.
+"""What is learnt from a search: right best paths for sft, siblings of one prefix for dpo, values of steps for reward.
 
 A pair is two finished completions that part at one node: their common beginning has the same tokens, so in the difference of
 their log-probs it cancels, and what is learnt is the step at which they part and what follows it (step DPO).
@@ -17,15 +17,18 @@ import pyarrow as pa
 
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample
+from sanmai.data.steps import decoder
 from sanmai.data.trace import opened_tag
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes.sample_files import DataWriter
 from sanmai.recipes.search_settings import SearchConfig
+from sanmai.recipes.search_steps import as_lines, step_rows
 from sanmai.search.results import Leaf
 from sanmai.search.tree import Path as TreePath
 from sanmai.search.tree import Tree
 from sanmai.train.records import write_table
-from sanmai.train.runs import storing
+from sanmai.train.runs import storing, write_whole
+from sanmai.train.state import weights_digest
 from sanmai.types import Message, Problem, StopReason
 
 Leaves = Mapping[str, Sequence[Leaf]]
@@ -103,8 +106,10 @@ def write_data(
     folder: Path, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem],
     trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
 ) -> Iterator[str]:  # fmt: skip
-    """data.parquet and pairs.parquet of all strategies; lines for the user."""
+    """data.parquet, pairs.parquet and steps.jsonl of all strategies; lines for the user."""
     rows: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    decode, facts = decoder(policy.tokenizer), {"method": "search", "guide": list(config.guide), "wrote": weights_digest(policy)}
     with DataWriter(folder / "data.parquet", config.model.name) as writer:
         for problem in problems:
             every = [(name, leaf) for name in arms for leaf in arms[name][problem.id]]
@@ -121,7 +126,10 @@ def write_data(
                 if (name, problem.id) not in trees:
                     continue
                 tree, said = trees[name, problem.id][0], texts[name, problem.id]
-                for node, better, worse, gap in sibling_pairs(tree, arms[name][problem.id], config.pair_gap):
+                leaves = arms[name][problem.id]
+                asks = {leaf.path: conversation(tree, leaf.path, problem.messages, said, config.revise) for leaf in leaves}
+                steps += step_rows(name, problem, asks, tree, leaves, decode, facts | {"strategy": name, "steps": config.steps})
+                for node, better, worse, gap in sibling_pairs(tree, leaves, config.pair_gap):
                     texts_of = said[better.path], said[worse.path]
                     if texts_of in told or texts_of[0] == texts_of[1]:
                         continue
@@ -138,6 +146,11 @@ def write_data(
     if rows:
         with storing(folder / "pairs.parquet"):
             write_table(folder / "pairs.parquet", pa.Table.from_pylist(rows))
+    if steps:
+        with storing(folder / "steps.jsonl"):
+            write_whole(folder / "steps.jsonl", as_lines(steps))
     yield f"Data: {num_rows:,} right paths of {len(problems):,} problems: {folder / 'data.parquet'}"
     where = f": {folder / 'pairs.parquet'}" if rows else ""
     yield f"Pairs: {len(rows):,} siblings that differ by {config.pair_gap:g} at least{where}"
+    labelled, where = sum(len(row["labels"]) for row in steps), f": {folder / 'steps.jsonl'}" if steps else ""
+    yield f"Steps: {labelled:,} of {len(steps):,} completions with the share of right answers behind each{where}"
