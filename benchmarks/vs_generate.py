@@ -376,7 +376,8 @@ def main() -> None:
             runs.append({**setting, "repeat": repeat, "load": load, "rollouts": args.prompts * args.group, **found})
             print(f"repeat {repeat}", setting, [round(call["seconds"], 3) for call in found["calls"]], file=sys.stderr)
             mean_gap, largest = LOGP_TOLERANCE[dtype]
-            if not (found["logp"]["mean"] <= mean_gap and found["logp"]["largest"] <= largest):
+            off = not (found["logp"]["mean"] <= mean_gap and found["logp"]["largest"] <= largest)
+            if off and (contender == "Sanmai" or dtype == "float32"):  # how others round to bfloat16 is printed, and theirs
                 common.fail(f"{setting}: its log-probs are not the model's: {found['logp']}")
 
     if args.lengths == "equal" and len(counts := {call["tokens"] for run in runs for call in run["calls"]}) > 1:

@@ -15,11 +15,12 @@ at temperature 1 without top-k or top-p; each step samples all prompts and makes
 with mixed ones any of four ordinary tokens stops: of a budget of 128, completions use about 45 on average. A model of one's own
 stops where it stops, so that tokens per step differ a little; it is asked small sums in words.
 
-First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree in float32, and in bfloat16
-the gradients to 5 % of their norm (how far each is from TRL's float32 gradient is printed). Then TRL and Sanmai take
-turns, in every repeat once per setting, each time in a subprocess of its own. A step lasts from the end of the one before it
-to its own; the first is not counted. Sampling is TRL's `_generate_single_turn` and Sanmai's `sample` (grading runs meanwhile).
-TRL neither logs nor saves; Sanmai runs the recipe as a user does: it stores every rollout and grades style besides the reward.
+First one batch of rollouts goes through both: prompts, advantages, loss and gradient must agree in float32; in bfloat16 our
+gradient must be within 5 % of TRL's float32 one, or as near to it as TRL's own bfloat16 gradient is (both are printed). Then TRL
+and Sanmai take turns, in every repeat once per setting, each time in a subprocess of its own. A step lasts from the end of the
+one before it to its own; the first is not counted. Sampling is TRL's `_generate_single_turn` and Sanmai's `sample` (grading runs
+meanwhile). TRL neither logs nor saves; Sanmai runs the recipe as a user does: it stores every rollout and grades style besides
+the reward.
 
 Prints the median over repeats (of the median over steps) with the range over repeats, then ratios of medians with the range
 of the ratios within a repeat, at the same setting and at the fastest of each; above 1 is Sanmai's advantage.
@@ -42,7 +43,7 @@ import common
 from common import WARMUP, Task, cell, in_subprocess, make_trl_trainer, problems_of, ratio_cell, reward, sanmai_config
 
 TOLERANCE = 1e-4
-GRADIENT_TOLERANCE = {"float32": TOLERANCE, "bfloat16": 0.05}
+GRADIENT_TOLERANCE = 0.05
 
 
 class StepClock:
@@ -202,12 +203,17 @@ def check_same_work(args: Task) -> dict[str, Any]:
         check = in_subprocess(args, "compare", threads=args.threads[0], rows=args.rows[0], dtype=dtype)
         # The loss is near 0 by construction, so in bfloat16 only the gradient says something.
         bounded = {**check["differences"], "loss": 0.0} if dtype != "float32" else check["differences"]
-        if not all(gap <= TOLERANCE for gap in bounded.values()) or not all(
-            gap <= GRADIENT_TOLERANCE[dtype] for gap in check["gradients"].values()
-        ):
+        if not all(gap <= TOLERANCE for gap in bounded.values()) or not same_gradient(dtype, check["gradients"]):
             common.fail(f"the contenders do not do the same work in {dtype}: {check}")
         checks[dtype] = check
     return checks
+
+
+def same_gradient(dtype: str, gaps: dict[str, float]) -> bool:
+    """In float32 the contenders' are one. In bfloat16 both round, a deep model more: ours is as near to float32's as TRL's is."""
+    if dtype == "float32":
+        return all(gap <= TOLERANCE for gap in gaps.values())
+    return gaps["Sanmai's to float32"] <= max(GRADIENT_TOLERANCE, gaps["TRL's to float32"])
 
 
 CONTENDERS = {"TRL": run_trl, "Sanmai": run_sanmai}
