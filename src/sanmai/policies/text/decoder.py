@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from sanmai.policies.text.cpu import native
-from sanmai.policies.text.cpu.kernels import attention, causal_mask, rotate
+from sanmai.policies.text.cpu import native, packed
+from sanmai.policies.text.cpu.kernels import add_norm, attention, causal_mask, rotate
 from sanmai.policies.text.dense import DenseModel
 
 
@@ -27,12 +27,13 @@ class Affine:
     """
 
     weight: Tensor
+    """Packed for products on this processor, where packed.py can."""
     bias: Tensor | None
     adapters: tuple[Tensor, Tensor] | None
     """Down (rank, D) and up (out, rank), the scale in it."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        out = F.linear(x, self.weight, self.bias)
+        out = packed.linear(x, self.weight, self.bias)
         if self.adapters is None:
             return out
         down, up = self.adapters
@@ -115,7 +116,7 @@ def _join(modules: Sequence[Any], dtype: torch.dtype) -> Affine:
         down = torch.cat([module.lora_A["default"].weight for module in adapted])
         ups = [module.lora_B["default"].weight.float() * module.scaling["default"] for module in adapted]
         adapters = down.to(dtype), torch.block_diag(*ups).to(dtype)
-    return Affine(weight.to(dtype), bias, adapters)
+    return Affine(packed.pack(weight.to(dtype)), bias, adapters)
 
 
 class Read(Protocol):
@@ -160,10 +161,11 @@ class DenseDecoder:
         tokens_PT, length_P = tokens_PT.to(device), torch.tensor([len(p) for p in prompts], device=device)
         self._grow(width)
         angles = {key: (cos[:width], sin[:width]) for key, (cos, sin) in self._angles.items()}
-        x_PTD = model.embed(tokens_PT)
+        x_PTD, update_PTD = self._embed(tokens_PT)
         keys, values = [], []
         for layer in self.weights.layers:
-            q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, x_PTD, *angles[layer.rotation])
+            x_PTD, normed_PTD = self._before(layer.attention_before, x_PTD, update_PTD)
+            q_PTHE, k_PTKE, v_PTKE = self._qkv(layer, normed_PTD, *angles[layer.rotation])
             # Copies: they are views of what queries, keys and values were projected to, which would be kept, four times as much.
             keys.append(k_PTKE.clone(memory_format=torch.contiguous_format))
             values.append(v_PTKE.clone(memory_format=torch.contiguous_format))
@@ -176,9 +178,9 @@ class DenseDecoder:
                 mask=None if is_full else causal_mask(width, layer.window, q_PTHE),
                 cap=model.architecture.score_cap,
             )
-            x_PTD = self._rest(layer, x_PTD, out_PHTE.transpose(1, 2).flatten(2))
-        last_PD = x_PTD[torch.arange(len(prompts), device=device), length_P - 1]
-        return Prefilled(keys, values, length_P, self._logits(last_PD))
+            x_PTD, update_PTD = self._rest(layer, x_PTD, out_PHTE.transpose(1, 2).flatten(2))
+        last = torch.arange(len(prompts), device=device), length_P - 1
+        return Prefilled(keys, values, length_P, self._logits(x_PTD[last], _at(update_PTD, last)))
 
     def extend(self, prompts: Sequence[Sequence[int]], pasts: Sequence[Read | None]) -> Prefilled:
         """Compute each prompt once, but for its first tokens that have been read; up to rounding what `prefill` gives.
@@ -200,11 +202,12 @@ class DenseDecoder:
         position_PM = torch.where(is_new_PM, position_PM, width + torch.arange(rest, device=device))
         row_P1 = torch.arange(len(prompts), device=device).unsqueeze(1)
         back_PMW = position_PM.unsqueeze(2) - torch.arange(room, device=device)
-        x_PMD = model.embed(tokens_PM)
+        x_PMD, update_PMD = self._embed(tokens_PM)
         keys, values = [], []
         for number, layer in enumerate(self.weights.layers):
             cos, sin = self._angles[layer.rotation]
-            q_PMHE, k_PMKE, v_PMKE = self._qkv(layer, x_PMD, cos[position_PM], sin[position_PM])
+            x_PMD, normed_PMD = self._before(layer.attention_before, x_PMD, update_PMD)
+            q_PMHE, k_PMKE, v_PMKE = self._qkv(layer, normed_PMD, cos[position_PM], sin[position_PM])
             k_PWKE, v_PWKE = self._room(len(prompts), room), self._room(len(prompts), room)
             for row, past in enumerate(pasts):
                 for start, end, part in past.pieces() if past is not None else ():
@@ -219,9 +222,9 @@ class DenseDecoder:
             )  # fmt: skip
             keys.append(k_PWKE[:, :width])
             values.append(v_PWKE[:, :width])
-            x_PMD = self._rest(layer, x_PMD, out_PHME.transpose(1, 2).flatten(2))
-        last_PD = x_PMD[torch.arange(len(prompts), device=device), length_P - known_P - 1]
-        return Prefilled(keys, values, length_P, self._logits(last_PD))
+            x_PMD, update_PMD = self._rest(layer, x_PMD, out_PHME.transpose(1, 2).flatten(2))
+        last = torch.arange(len(prompts), device=device), length_P - known_P - 1
+        return Prefilled(keys, values, length_P, self._logits(x_PMD[last], _at(update_PMD, last)))
 
     @property
     def bytes_per_token(self) -> int:
@@ -245,22 +248,22 @@ class DenseDecoder:
 
     def next(self, token_S: Tensor) -> Tensor:
         """Append a token to every slot; the logits_SV that follow it, float32."""
-        model = self.model
         self._grow(self.longest + 1)
         self.longest += 1
-        x_SD = model.embed(token_S)
+        x_SD, update_SD = self._embed(token_S)
         attend = self._attend_compiled if self._compiled is not None else self._attending()
         for layer, keys, values in zip(self.weights.layers, self._keys, self._values, strict=True):
-            x_SD = self._rest(layer, x_SD, attend(layer, x_SD, keys, values))
+            x_SD, normed_SD = self._before(layer.attention_before, x_SD, update_SD)
+            x_SD, update_SD = self._rest(layer, x_SD, attend(layer, normed_SD, keys, values))
         self.length_S += 1
-        return self._logits(x_SD)
+        return self._logits(x_SD, update_SD)
 
-    def _attend_compiled(self, layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def _attend_compiled(self, layer: FusedLayer, normed_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         model = self.model
         assert self._compiled is not None
         return native.attend(
-            self._compiled, self._heads(layer, x_SD), layer.head_norm, model.eps, self._angles[layer.rotation], self.length_S,
-            keys, values, model.scale, window=layer.window, cap=model.architecture.score_cap,
+            self._compiled, self._heads(layer, normed_SD), layer.head_norm, model.eps, self._angles[layer.rotation],
+            self.length_S, keys, values, model.scale, window=layer.window, cap=model.architecture.score_cap,
         )  # fmt: skip
 
     def _attending(self) -> Callable[[FusedLayer, Tensor, Tensor, Tensor], Tensor]:
@@ -278,13 +281,13 @@ class DenseDecoder:
                 masks[window] = mask_S11T.expand(-1, -1, model.num_heads // model.num_kv_heads, -1)
             return masks[window]
 
-        def attend(layer: FusedLayer, x_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            q_SHE, k_SKE, v_SKE = self._qkv(layer, x_SD, *angles[layer.rotation])
+        def attend(layer: FusedLayer, normed_SD: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            q_SHE, k_SKE, v_SKE = self._qkv(layer, normed_SD, *angles[layer.rotation])
             keys[self._slot_S, self.length_S] = k_SKE
             values[self._slot_S, self.length_S] = v_SKE
             # The queries of a group stand where a sequence's positions stand, so that its keys are read once.
             out_SKGE = attention(
-                q_SHE.view(len(x_SD), model.num_kv_heads, -1, model.head_width),
+                q_SHE.view(len(normed_SD), model.num_kv_heads, -1, model.head_width),
                 keys[:, : self.longest].transpose(1, 2),
                 values[:, : self.longest].transpose(1, 2),
                 scale=model.scale,
@@ -332,46 +335,64 @@ class DenseDecoder:
                 caches[i] = self._room(old.shape[0], room)
                 caches[i][:, : self.longest] = old[:, : self.longest]
 
-    def _heads(self, layer: FusedLayer, x: Tensor) -> Tensor:
+    def _embed(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the first layer reads, and nothing to add to it."""
+        return self.model.embed(tokens), None
+
+    def _heads(self, layer: FusedLayer, normed: Tensor) -> Tensor:
         """Queries, keys and values as they are projected, (..., (H + 2 K) E), with the norm over whole projections."""
         model = self.model
-        heads = layer.qkv(self._normed(x, layer.attention_before)).to(model.attention_dtype)
+        heads = layer.qkv(normed).to(model.attention_dtype)
         if layer.projection_norm is None:
             return heads
         widths = [len(weight) for weight in layer.projection_norm]
         q, k, v = heads.split([*widths, widths[1]], dim=-1)
-        normed = (F.rms_norm(x, x.shape[-1:], w, model.eps) for x, w in zip((q, k), layer.projection_norm, strict=True))
-        return torch.cat([*normed, v], dim=-1)
+        both = (F.rms_norm(x, x.shape[-1:], w, model.eps) for x, w in zip((q, k), layer.projection_norm, strict=True))
+        return torch.cat([*both, v], dim=-1)
 
-    def _normed(self, x: Tensor, weight: Tensor | None) -> Tensor:
-        """What attention or MLP read."""
-        return (x if weight is None else F.rms_norm(x, x.shape[-1:], weight, self.model.eps)).to(self.model.dtype)
-
-    def _qkv(self, layer: FusedLayer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _qkv(self, layer: FusedLayer, normed: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values, (..., heads, E)."""
         model, num_heads = self.model, self.model.num_heads
-        heads = self._heads(layer, x).unflatten(-1, (-1, model.head_width))
+        heads = self._heads(layer, normed).unflatten(-1, (-1, model.head_width))
         qk, v = heads.split([num_heads + model.num_kv_heads, model.num_kv_heads], dim=-2)
         if layer.head_norm is not None:
             qk = F.rms_norm(qk, qk.shape[-1:], None, model.eps) * layer.head_norm
         q, k = rotate(qk, cos, sin).split([num_heads, model.num_kv_heads], dim=-2)
         return q, k, v
 
-    def _rest(self, layer: FusedLayer, x: Tensor, attended: Tensor) -> Tensor:
-        """What follows attention in a layer."""
-        x = self._added(x, layer.output(attended.to(self.model.dtype)), layer.attention_after)
-        gate, up = layer.gate_up(self._normed(x, layer.mlp_before)).chunk(2, dim=-1)
-        return self._added(x, layer.down(self._gate(gate).mul_(up)), layer.mlp_after)
+    def _rest(self, layer: FusedLayer, x: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """What follows attention in a layer: its output is the sum of the two, added up by the norm that reads it."""
+        update = self._after(layer.attention_after, layer.output(attended.to(self.model.dtype)))
+        x, normed = self._before(layer.mlp_before, x, update)
+        gate_up = layer.gate_up(normed)
+        if self.model.dtype is torch.bfloat16:
+            gated = self.model.activation(gate_up.flatten(0, -2)).unflatten(0, gate_up.shape[:-1])
+        else:
+            gate, up = gate_up.chunk(2, dim=-1)
+            gated = self._gate(gate).mul_(up)
+        return x, self._after(layer.mlp_after, layer.down(gated))
 
-    def _added(self, x: Tensor, update: Tensor, weight: Tensor | None) -> Tensor:
-        """x with what attention or MLP have written."""
+    def _before(self, weight: Tensor | None, x: Tensor, update: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x + update, and what attention or MLP read of it. In bfloat16 as in training, by the compiled passes."""
+        model = self.model
+        if weight is not None and model.dtype is torch.bfloat16:
+            return add_norm(x, update, weight, model.eps, model.dtype)
+        total = x if update is None else x + update
+        return total, (total if weight is None else F.rms_norm(total, total.shape[-1:], weight, model.eps)).to(model.dtype)
+
+    def _after(self, weight: Tensor | None, update: Tensor) -> Tensor:
+        """What is added of that which attention or MLP have written."""
         if weight is not None:
             update = F.rms_norm(update.float(), update.shape[-1:], weight, self.model.eps)
         scale = self.model.architecture.residual_scale
-        return x + update if scale == 1.0 else torch.add(x, update, alpha=scale)
+        return update if scale == 1.0 else update * scale
 
-    def _logits(self, x: Tensor) -> Tensor:
-        return self.model.scaled_logits(self.weights.head(self._normed(x, self.weights.norm)).float())
+    def _logits(self, x: Tensor, update: Tensor | None) -> Tensor:
+        return self.model.scaled_logits(self.weights.head(self._before(self.weights.norm, x, update)[1]).float())
+
+
+def _at(x: Tensor | None, index: tuple[Tensor, ...]) -> Tensor | None:
+    return None if x is None else x[index]
 
 
 def compacted(live: Sequence[int]) -> list[int]:

@@ -8,6 +8,8 @@
  */
 #include "numbers.h"
 
+enum { SUMS = 64 }; /* that stay in registers while the tokens are gone through */
+
 INLINE void norm_and_rotate(const float *x, const float *weight, float eps, const float *cos, const float *sin, int64_t E,
                             float *out) {
     float scale = 1.0f;
@@ -40,13 +42,14 @@ INLINE void attend_one(const float *heads, const float *weight, float eps, const
             norm_and_rotate(k + h * E, weight ? weight + (H + h) * E : 0, eps, c, d, E, slot_keys + (T - 1) * width + h * E);
         memcpy(slot_values + (T - 1) * width, v, (size_t)width * 4);
 
-        for (int64_t t = first; t < T; t++)
-            for (int64_t h = 0; h < H; h++) {
-                const float *a = query + h * E, *b = slot_keys + t * width + h / G * E;
+        for (int64_t h = 0; h < H; h++) {
+            const float *a = query + h * E, *b = slot_keys + first * width + h / G * E;
+            for (int64_t t = first; t < T; t++, b += width) {
                 float sum = 0.0f;
                 for (int64_t e = 0; e < E; e++) sum += a[e] * b[e];
                 score[h * capacity + t] = sum * scale;
             }
+        }
         for (int64_t h = 0; h < H; h++) {
             float *p = score + h * capacity, total = 0.0f;
             if (cap > 0.0f)
@@ -59,13 +62,14 @@ INLINE void attend_one(const float *heads, const float *weight, float eps, const
             }
             for (int64_t t = first; t < T; t++) p[t] /= total;
         }
-        float *o = out + s * H * E;
-        memset(o, 0, (size_t)(H * E) * 4);
-        for (int64_t t = first; t < T; t++)
-            for (int64_t h = 0; h < H; h++) {
-                const float *b = slot_values + t * width + h / G * E;
-                float p = score[h * capacity + t], *a = o + h * E;
-                for (int64_t e = 0; e < E; e++) a[e] += p * b[e];
+        for (int64_t h = 0; h < H; h++)
+            for (int64_t part = 0; part < E; part += SUMS) {
+                const float *b = slot_values + first * width + h / G * E + part, *p = score + h * capacity;
+                int64_t more = E - part < SUMS ? E - part : SUMS;
+                float sum[SUMS] = {0.0f};
+                for (int64_t t = first; t < T; t++, b += width)
+                    for (int64_t e = 0; e < more; e++) sum[e] += p[t] * b[e];
+                memcpy(out + (s * H + h) * E + part, sum, (size_t)more * 4);
             }
     }
 }
