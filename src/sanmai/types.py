@@ -125,8 +125,22 @@ class TraceState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one side said in a dialogue of a policy with an environment."""
+
+    role: Literal["assistant", "user"]
+    """The policy, or the environment."""
+    text: str
+    """Of the policy its answer."""
+    thought: str = ""
+
+
+@dataclass(frozen=True)
 class Trace:
-    """A completion taken apart; `before + thought + between + answer` is the text, character for character."""
+    """A completion taken apart; `before + thought + between + answer` is the text, character for character.
+
+    Of a dialogue with an environment this is the policy's last turn.
+    """
 
     text: str
     state: TraceState
@@ -140,6 +154,10 @@ class Trace:
     """The token budget or the time ran out before the policy stopped."""
     opened_in_prompt: bool = False
     """The prompt ended with the opening tag. False for a recorded response of unknown prompt."""
+    earlier: tuple[Turn, ...] = ()
+    """Of a dialogue, what policy and environment said before this turn, in order."""
+    unanswered: str = ""
+    """Of a dialogue, why the environment gave no answer to this turn where it failed: it can then not be graded."""
 
     @property
     def is_complete(self) -> bool:
@@ -200,11 +218,13 @@ class Drawn:
     tokens are then empty, and `text` is how it is shown."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """Of such a one, what its record says of it beside that: plain values by name."""
+    told: tuple[tuple[int, int], ...] = ()
+    """(start, end) of completion tokens that an environment said between turns: read and not trained, their log-prob is 0."""
 
     @property
     def length(self) -> int:
-        """Parts that it was drawn in, each with its log-prob: tokens of a completion, steps of a flow, 1 of an action."""
-        return len(self.sampling_logp)
+        """Parts that it was drawn in, each with its log-prob: tokens that the policy wrote, steps of a flow, 1 of an action."""
+        return len(self.sampling_logp) - sum(end - start for start, end in self.told)
 
     def graded(
         self,

@@ -1,13 +1,17 @@
-"""Runs in a process of its own: reads the tasks of one taskset of `verifiers` (0.4, `verifiers.v1`) and scores replies to them.
+"""Runs in a process of its own: reads the tasks of one environment, answers the policy's turns and scores dialogues.
 
-Started as a script by the Python that has the package, which need not be Sanmai's: of Sanmai nothing is imported. A line of
-JSON is a request, a line of JSON the answer; what the taskset prints goes to standard error. Neither the package's server, nor
-its runtimes, harnesses or cloud are touched: a task that needs one of them is named, and not carried.
+An environment is a taskset of `verifiers` (0.4, `verifiers.v1`), or a class of the user's own (see OwnEnvironment).
+
+Started as a script by the Python that has what the environment needs, which need not be Sanmai's: of Sanmai nothing is imported.
+A line of JSON is a request, a line of JSON the answer; what the environment prints goes to standard error. Neither the server of
+verifiers, nor its runtimes, harnesses or cloud are touched: a task that needs one of them is named, and not carried.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import importlib.util
 import inspect
 import itertools
 import json
@@ -17,16 +21,19 @@ import queue
 import sys
 import threading
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 TASKS: dict[int, Any] = {}
+OWN: list[OwnEnvironment] = []
+"""The user's own environment, where that is what was loaded."""
 
 
 def main() -> None:
     requests, answers = os.fdopen(os.dup(0), "r", encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # what a taskset prints is no answer
-    sys.path.append(os.getcwd())  # a taskset beside the settings, as an installed one
+    os.dup2(2, 1)  # what an environment prints is no answer
+    sys.path.append(os.getcwd())  # one beside the settings, as an installed one
     pending: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
@@ -46,8 +53,108 @@ def main() -> None:
 
 def answered(request: dict[str, Any]) -> dict[str, Any]:
     if "load" in request:
-        return load(request["load"], request["config"], request["limit"])
-    return score(request["score"], request["key"], request["thought"], request["answer"])
+        name, config, limit = request["load"], request["config"], request["limit"]
+        if request["is_own"]:
+            OWN.append(OwnEnvironment(name, config))
+            return OWN[0].read(limit)
+        return load(name, config, limit)
+    index, key, turns = request["index"], request["key"], request["turns"]
+    if OWN:
+        return OWN[0].answered(request["ask"], index, key, turns)
+    return score(index, key, turns)
+
+
+class OwnEnvironment:
+    """A class of a file or module:
+
+        class Chain:
+            def __init__(self, **settings): ...                          # what settings name
+            def tasks(self): yield {"prompt": "what is 2 plus 3 ?", ...}  # dictionaries that JSON can hold
+            def reply(self, task, turns): return "and plus 4 ?"           # what the environment says; None: it is over
+            def reward(self, task, turns): return 1.0                     # of the whole dialogue; None: it cannot be graded
+
+    `turns` are {"role": "assistant", "content": ..., "thought": ...} and {"role": "user", "content": ...} after the prompt, in
+    order; the last is the assistant's. Without `reply` there is one turn. It keeps nothing between calls that a reply or reward
+    hangs on: another process may be asked the next time, and the same dialogue must get the same answer.
+    """
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        where, _, attribute = name.rpartition(":")
+        if not where or not attribute.isidentifier():
+            raise ValueError("expected environment:FILE.py:CLASS or environment:package.module:CLASS")
+        module = _module(where)
+        found = getattr(module, attribute, None)
+        if not callable(found):
+            raise ValueError(f"no class {attribute} in {where}")
+        source = Path(module.__file__ or "").read_bytes() if module.__file__ else b""
+        self.version = f"{attribute} {hashlib.sha256(source).hexdigest()[:12]}"
+        self.made = found(**config)
+        if missing := [each for each in ("tasks", "reward") if not callable(getattr(self.made, each, None))]:
+            raise ValueError(f"{attribute} has no {' and no '.join(missing)}")
+
+    def read(self, limit: int | None) -> dict[str, Any]:
+        shown = []
+        for index, task in enumerate(itertools.islice(self.made.tasks(), limit)):
+            messages = _messages_of_own(task, index)
+            TASKS[index] = (task, _key(task))
+            shown.append({"index": index, "key": _key(task), "messages": messages, "tags": _tags(task.get("tags"))})
+        return {"tasks": shown, "has_turns": callable(getattr(self.made, "reply", None)), "version": self.version}
+
+    def answered(self, ask: str, index: int, key: str, turns: list[dict[str, str]]) -> dict[str, Any]:
+        task, known = TASKS.get(index, (None, None))
+        if known != key:
+            return {"raised": "the environment makes another task now"}
+        if ask == "reply":
+            said = self.made.reply(task, turns)
+            if said is not None and not isinstance(said, str):
+                return {"raised": f"reply gave {type(said).__name__}; expected text or None"}
+            return {"reply": said}
+        value = self.made.reward(task, turns)
+        if value is None or not math.isfinite(float(value)):
+            return {"raised": f"no finite reward: {value!r}"}
+        return {"reward": float(value), "rewards": {"reward": float(value)}}
+
+
+def _module(where: str) -> Any:
+    if not where.endswith(".py"):
+        return import_module(where)
+    path = Path(where).resolve()
+    if not path.is_file():
+        raise ValueError(f"there is no file {where}")
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _messages_of_own(task: Any, index: int) -> list[dict[str, str]]:
+    prompt = task.get("prompt") if isinstance(task, dict) else None
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    try:
+        found = [{"role": str(m["role"]), "content": str(m["content"])} for m in prompt or ()]
+    except (TypeError, KeyError):
+        found = []
+    if not found or found[-1]["role"] != "user":
+        raise ValueError(
+            f'task {index}: expected a dictionary with "prompt", a text or messages that end with the user\'s'
+        )
+    return found
+
+
+def _tags(given: Any) -> dict[str, Any]:
+    return (
+        {str(k): v for k, v in given.items() if isinstance(v, str | int | float | bool)}
+        if isinstance(given, dict)
+        else {}
+    )
+
+
+def _key(task: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load(name: str, config: dict[str, Any], limit: int | None) -> dict[str, Any]:
@@ -123,13 +230,13 @@ def messages_of(data: Any) -> list[dict[str, str]] | None:
     return [{"role": role, "content": text} for role, text in given]
 
 
-def score(index: int, key: str, thought: str, answer: str) -> dict[str, Any]:
+def score(index: int, key: str, turns: list[dict[str, str]]) -> dict[str, Any]:
     """The weighted sum of a task's rewards, and each; "raised" where one raised or said nothing."""
     vf = import_module("verifiers.v1")
     task = TASKS.get(index)
     if task is None or task.key != key:
         return {"raised": "the taskset makes another task now"}
-    trace = trace_of(vf, task, thought, answer)
+    trace = trace_of(vf, task, turns[-1]["thought"], turns[-1]["content"])
     asyncio.run(task.score(trace))
     values = {name: None if reward is None else float(reward.value) for name, reward in trace.rewards.items()}
     silent = [name for name, value in values.items() if value is None or not math.isfinite(value)]

@@ -1,10 +1,12 @@
-"""Tasksets of `verifiers` 0.4 (`verifiers.v1`) as problems: read, and replies to them scored, in processes of their own.
+"""Environments as problems: their tasks read, the policy's turns answered, and dialogues scored, in processes of their own.
 
-    problems.source = "verifiers:NAME"     NAME as the package takes it: an installed taskset, or a module of the working folder
+    problems.source = "verifiers:NAME"              a taskset of `verifiers` 0.4 (`verifiers.v1`), installed or in this folder
+    problems.source = "environment:FILE.py:CLASS"   a class of your own, of one turn or several (OwnEnvironment of the child)
 
-Carried are tasks of one turn whose reward needs nothing but the reply; what needs tools, several turns, a container, a runtime
-or a judge is refused by name (environment_child.py). The process is another Python's where `problems.verifiers.python` says so:
-the package holds libraries at releases that others may not want. It bounds time, not what a taskset does: that is code you chose.
+Of verifiers, carried are tasks of one turn whose reward needs nothing but the reply; what needs tools, several turns, a
+container, a runtime or a judge is refused by name (environment_child.py). The process is another Python's where the setting
+`python` says so: the package holds libraries at releases that others may not want. It bounds time, not what an environment does:
+that is code you chose.
 """
 
 from __future__ import annotations
@@ -16,20 +18,33 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import normalised_prompt
 from sanmai.sandbox import PipedProcess
-from sanmai.types import InputError, Message, Problem, RunError
+from sanmai.types import InputError, Message, Problem, RunError, Turn
 
 PREFIX = "verifiers:"
+OWN_PREFIX = "environment:"
 START_SECONDS = 240.0
 """For a process to import the package (some 10 s) and read the tasks."""
 MAX_ANSWER_BYTES = 256 << 20
 _CHILD = Path(__file__).with_name("environment_child.py")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of an environment's dialogues."""
+
+    turns: int
+    """Turns of the policy at most."""
+    told_tokens: int
+    """Tokens that the environment says at most in a dialogue, the template's marks around them included."""
+    seconds: float
+    """Time limit of a reply, and of a reward."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +56,27 @@ class Taskset:
     """The taskset's own, as JSON."""
     limit: int | None = None
     python: str | None = None
-    """Of the Python that has the package; None: this one."""
+    """Of the Python that has what it needs; None: this one."""
+    is_own: bool = False
+    """A class of the user's own, not a taskset of verifiers."""
+
+    @property
+    def source(self) -> str:
+        """As the setting names it."""
+        return f"{OWN_PREFIX if self.is_own else PREFIX}{self.name}"
 
 
-def is_environment(source: Any) -> bool:
-    """Whether a source, or one of a list, names a taskset."""
+def is_environment(source: Any, *, prefixes: tuple[str, ...] = (PREFIX, OWN_PREFIX)) -> bool:
+    """Whether a source, or one of a list, names an environment."""
     listed = (source,) if isinstance(source, str) else source or ()
-    return any(isinstance(name, str) and name.startswith(PREFIX) for name in listed)
+    return any(isinstance(name, str) and name.startswith(prefixes) for name in listed)
 
 
 class Environment:
-    """Processes that have read one taskset; scores replies from any thread."""
+    """Processes that have read one environment's tasks; answers and scores from any thread."""
 
     def __init__(self, taskset: Taskset, *, workers: int = 1) -> None:
-        self.taskset = taskset
+        self.taskset, self.workers = taskset, workers
         self._lock = threading.Lock()
         self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(workers):
@@ -72,21 +94,23 @@ class Environment:
                 child = _Child(self.taskset)
             return child.said
         except RunError as error:
-            raise InputError(f'problems.source = "{PREFIX}{self.taskset.name}": {error}') from None
+            raise InputError(f'problems.source = "{self.taskset.source}": {error}') from None
         finally:
             self._free.put(child)
 
-    def score(self, index: int, key: str, thought: str, answer: str, *, seconds: float) -> dict[str, Any]:
-        """{"reward", "rewards"}, or {"raised": why there is none}. A process that takes longer is killed.
+    def ask(self, what: str, index: int, key: str, turns: Sequence[Turn], *, seconds: float) -> dict[str, Any]:
+        """{"reward", "rewards"} or {"reply": text or None}; or {"raised": why not}. A process that takes longer is killed.
 
         Args:
+            what: "score" the dialogue, or "reply" to its last turn.
             key: of the task, by which the process tells that it has the same.
         """
+        said = [{"role": turn.role, "content": turn.text, "thought": turn.thought} for turn in turns]
         child = self._free.get()
         try:
             if child is None:
                 child = _Child(self.taskset)
-            return child.ask({"score": index, "key": key, "thought": thought, "answer": answer}, seconds)
+            return child.ask({"ask": what, "index": index, "key": key, "turns": said}, seconds)
         except RunError as error:
             child = _stopped(child)
             return {"raised": str(error)}
@@ -117,41 +141,86 @@ def environment_of(taskset: Taskset, *, workers: int = 1) -> Environment:
 
 
 def _same_but_python(one: Taskset, other: Taskset) -> bool:
-    return (one.name, one.settings, one.limit) == (other.name, other.settings, other.limit)
+    return (one.name, one.settings, one.limit, one.is_own) == (other.name, other.settings, other.limit, other.is_own)
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What a problem of several turns is talked about with."""
+
+    environment: Environment
+    index: int
+    key: str
+    limits: Limits
+
+    def reply(self, turns: Sequence[Turn]) -> str | None:
+        """What the environment says to the last turn; None: it is over.
+
+        Raises:
+            RunError: it gave no reply.
+        """
+        said = self.environment.ask("reply", self.index, self.key, turns, seconds=self.limits.seconds)
+        if "reply" not in said:
+            raise RunError(f"the environment gave no reply: {said.get('raised')}"[:300])
+        return said["reply"]
+
+
+def dialogue_of(problem: Problem) -> Dialogue | None:
+    """The dialogue that a problem is; None of one that is answered in one turn."""
+    if problem.verifier != OWN_PREFIX.rstrip(":"):
+        return None
+    spec = json.loads(problem.answer or "{}")
+    if spec.get("turns", 1) < 2:
+        return None
+    limits = Limits(spec["turns"], spec["told_tokens"], spec["seconds"])
+    return Dialogue(environment_of(taskset_of(spec)), spec["index"], spec["key"], limits)
+
+
+def taskset_of(spec: Mapping[str, Any]) -> Taskset:
+    """What a problem's reference names."""
+    return Taskset(spec["taskset"], spec["settings"], spec["limit"], is_own=bool(spec.get("is_own")))
 
 
 def environment_problems(
     source: str, settings: Mapping[str, Mapping[str, Any]], *, limit: int | None, python: str | None, workers: int,
-    bounds: tuple[float, float], seconds: float, on_warning: Callable[[str], None],
+    bounds: tuple[float, float], limits: Limits, on_warning: Callable[[str], None],
 ) -> list[Problem]:  # fmt: skip
-    """The problems of a source that `is_environment`; the verifier "verifiers" scores them.
+    """The problems of a source that `is_environment`; the verifier of its prefix's name scores them.
 
     Args:
-        settings: by taskset, its own settings.
-        limit: tasks at most, in the taskset's order.
+        settings: by environment, its own settings.
+        limit: tasks at most, in the environment's order.
         bounds: the rewards that count as 0 and as 1.
-        seconds: time limit of one reward.
 
     Raises:
         InputError: as `Environment.read`, or no task is in it.
     """
-    name = source.removeprefix(PREFIX).strip()
+    is_own = source.startswith(OWN_PREFIX)
+    prefix = OWN_PREFIX if is_own else PREFIX
+    name = source.removeprefix(prefix).strip()
     if not name:
-        raise InputError(f"problems.source = {source!r}: expected {PREFIX}NAME")
-    taskset = Taskset(name, json.dumps(settings.get(name, {}), sort_keys=True), limit, python)
+        raise InputError(f"problems.source = {source!r}: expected {prefix}{'FILE.py:CLASS' if is_own else 'NAME'}")
+    taskset = Taskset(name, json.dumps(settings.get(name, {}), sort_keys=True), limit, python, is_own)
     said = environment_of(taskset, workers=workers).read()
     found: dict[str, Problem] = {}
-    version = ", ".join(filter(None, [said.get("package"), f"verifiers {said.get('version')}"]))
+    version = (
+        said["version"] if is_own else ", ".join(filter(None, [said.get("package"), f"verifiers {said['version']}"]))
+    )
+    turns = limits.turns if said.get("has_turns") else 1
     for task in said["tasks"]:
         spec = {
             "taskset": name, "settings": taskset.settings, "limit": limit, "index": task["index"], "key": task["key"],
-            "low": bounds[0], "high": bounds[1], "seconds": seconds, "version": version,
+            "low": bounds[0], "high": bounds[1], "seconds": limits.seconds, "version": version,
         }  # fmt: skip
+        if is_own:
+            spec |= {"is_own": True, "turns": turns, "told_tokens": limits.told_tokens}
         messages: tuple[Message, ...] = tuple({"role": m["role"], "content": m["content"]} for m in task["messages"])
         problem = Problem(
-            f"{source}/{task['index']}", messages, json.dumps(spec), "verifiers", tags={"environment": name}
-        )
-        found.setdefault(normalised_prompt(problem), problem)
+            f"{source}/{task['index']}", messages, json.dumps(spec), prefix.rstrip(":"),
+            tags={**task.get("tags", {}), "environment": name},
+        )  # fmt: skip
+        # A dialogue is not known by how it begins.
+        found.setdefault(normalised_prompt(problem) + (task["key"] if turns > 1 else ""), problem)
     if not found:
         raise InputError(f"problems.source = {source!r}: no task in it")
     if twice := len(said["tasks"]) - len(found):
@@ -160,7 +229,7 @@ def environment_problems(
 
 
 class _Child(PipedProcess):
-    """A process that reads a taskset and scores replies to it."""
+    """A process that reads an environment's tasks, and answers and scores dialogues."""
 
     def __init__(self, taskset: Taskset) -> None:
         """Raises RunError: it cannot be started, ends, or refuses the taskset."""
@@ -172,7 +241,9 @@ class _Child(PipedProcess):
             raise RunError(f"{python}: cannot be started ({error.strerror or error})") from None
         self._held = b""
         try:
-            asked = {"load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit}
+            asked = {
+                "load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit, "is_own": taskset.is_own,
+            }  # fmt: skip
             self.said = self.ask(asked, START_SECONDS)
             if reason := self.said.get("refused"):
                 raise RunError(f"cannot be carried: {reason}")

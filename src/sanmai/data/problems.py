@@ -43,8 +43,9 @@ Source = str | Path | Iterable[Mapping[str, Any]]
 class ProblemsConfig(Config):
     source: str | tuple[str, ...] = EMBEDDED
     """"world" (the embedded one), "stories", "gym:NAME,NAME" (generators of reasoning-gym), "verifiers:NAME" (a taskset of
-    verifiers); a .jsonl, .json, .csv or .parquet file, a folder of files, a run folder of `sanmai sample`, or
-    hub:NAME[:CONFIG][:SPLIT]; a list of these is read one after the other."""
+    verifiers), "environment:FILE.py:CLASS" (one of your own, of several turns if it replies); a .jsonl, .json, .csv or .parquet
+    file, a folder of files, a run folder of `sanmai sample`, or hub:NAME[:CONFIG][:SPLIT]; a list of these is read one after the
+    other."""
     evaluation: str | None = None
     """The held-out problems, in the same notation; without it `holdout` is split off the source."""
     format: FormatName = "auto"

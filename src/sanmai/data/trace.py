@@ -179,9 +179,13 @@ def opened_tag(prompt: str, open_tag: str = OPEN_TAG) -> str | None:
     end = prompt.rstrip()[-LONGEST_MARK:]
     if end.endswith(open_tag):
         return open_tag
-    patterns = (mark.open for mark in MARKS if not mark.is_bare)
-    found = (re.search(rf"(?:{pattern})\Z", end, re.IGNORECASE) for pattern in patterns)
+    found = (pattern.search(end) for pattern in _open_at_the_end())
     return next((match[0] for match in found if match), None)
+
+
+@lru_cache(maxsize=1)
+def _open_at_the_end() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"(?:{mark.open})\Z", re.IGNORECASE) for mark in MARKS if not mark.is_bare)
 
 
 def marks_in(text: str) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sanmai.data.trace import MARKS, mark_of, opened_tag, parse_trace
-from sanmai.types import Tokenizer, Trace, TraceState
+from sanmai.types import InputError, Tokenizer, Trace, TraceState
 
 _MARK = "Mauve"
 """What the assistant says when a template is asked how it ends a turn; no template has the word."""
@@ -53,6 +53,35 @@ def _written_end(tokenizer: Any) -> int | None:
         ends = [name for name in names if name and rest.lstrip().startswith(name)]
         return names[max(ends, key=len)] if ends else None
     return None
+
+
+def next_turn(tokenizer: Tokenizer, said: str) -> list[int]:
+    """What stands between a turn of the assistant, its end included, and its next one: words of the user, as tokens.
+
+        ...<|im_end|>  \\n<|im_start|>user\\nHigher.<|im_end|>\\n<|im_start|>assistant\\n
+
+    Without a chat template it is the turn of the R1-Zero template.
+
+    Raises:
+        InputError: the template shows no such turns.
+    """
+    if not tokenizer.chat_template:
+        return tokenizer.encode(f"\nUser: {said}\nAssistant:", add_special_tokens=False)
+    asked = [
+        {"role": "user", "content": "Which colour?"}, {"role": "assistant", "content": _MARK}, {"role": "user", "content": said},
+    ]  # fmt: skip
+    try:
+        text = str(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # noqa: BLE001 - a template is a foreign program
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"the chat template cannot render a dialogue of several turns: {reason}") from None
+    _, found, rest = text.partition(_MARK)
+    end = turn_end(tokenizer)
+    mark = tokenizer.decode([end], skip_special_tokens=False) if end is not None else ""
+    if not found or said.strip() not in rest:
+        raise InputError("the chat template leaves turns of a dialogue out; expected one that renders every turn")
+    before, has_mark, after = rest.partition(mark) if mark else ("", "", rest)
+    return tokenizer.encode(after if has_mark and not before.strip() else rest, add_special_tokens=False)
 
 
 def continues(text: str, prompt: str, thought_tags: tuple[str, str], *, may_stay_open: bool = False) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import render_prompt
-from sanmai.data.environments import environment_problems, is_environment
+from sanmai.data.environments import OWN_PREFIX, PREFIX, Limits, dialogue_of, environment_problems, is_environment
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
@@ -58,23 +58,34 @@ class StoriesConfig(Config):
 
 class EnvironmentsConfig(Config):
     settings: dict[str, dict[str, Any]] = Field({})
-    """By taskset, its own settings: problems.verifiers.settings.NAME.n=3; what is not stated is its default."""
+    """By environment, its own settings: problems.verifiers.settings.NAME.n=3; what is not stated is its default."""
     python: str | None = None
-    """The Python that has the package, such as /path/to/venv/bin/python; None: the one that runs Sanmai."""
+    """The Python that has what it needs, such as /path/to/venv/bin/python; None: the one that runs Sanmai."""
     low: float = 0.0
     """The reward that counts as 0."""
     high: float = 1.0
     """The reward that counts as 1. One outside of the two cannot be graded: nothing is cut."""
     seconds: float = Field(30.0, gt=0, le=3600)
-    """Time limit of one reward; one that takes longer cannot be graded."""
+    """Time limit of one reward, and of one reply; a dialogue for which either takes longer cannot be graded."""
     workers: int = Field(1, ge=1, le=64)
-    """Processes that score side by side; each imports the package (some 10 s and 200 MB)."""
+    """Processes that reply and score side by side; each imports what the environment does (verifiers: some 10 s and 200 MB)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.low < self.high:
             raise ValueError(f"low = {self.low:g}, high = {self.high:g}: expected low below high")
         return self
+
+
+class OwnEnvironmentsConfig(EnvironmentsConfig):
+    turns: int = Field(8, ge=1, le=1000)
+    """Turns of the policy in a dialogue at most; its last one is not replied to."""
+    told_tokens: int = Field(1024, ge=1)
+    """Tokens that the environment says in a dialogue at most, beside sampling.max_tokens, which are the policy's; a dialogue that
+    needs more is incomplete."""
+
+    def limits(self) -> Limits:
+        return Limits(self.turns, self.told_tokens, self.seconds)
 
 
 class ProblemsConfig(FileProblemsConfig):
@@ -88,6 +99,8 @@ class ProblemsConfig(FileProblemsConfig):
     """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
     verifiers: EnvironmentsConfig = EnvironmentsConfig()
     """Of tasksets of verifiers, when source or evaluation is "verifiers:NAME"; see docs/data.md."""
+    environment: OwnEnvironmentsConfig = OwnEnvironmentsConfig()
+    """Of environments of your own, when source or evaluation is "environment:FILE.py:CLASS"; see docs/data.md."""
 
     only_with = (
         OnlyWith(
@@ -102,10 +115,13 @@ class ProblemsConfig(FileProblemsConfig):
         ),
         OnlyWith('source or evaluation = "stories"', lambda c: "stories" in (c.source, c.evaluation), "stories"),
         OnlyWith('source or evaluation = "gym:NAME"', lambda c: is_gym(c.source) or is_gym(c.evaluation), "gym"),
-        OnlyWith(
-            'source or evaluation = "verifiers:NAME"',
-            lambda c: is_environment(c.source) or is_environment(c.evaluation),
-            "verifiers",
+        *(
+            OnlyWith(
+                f'source or evaluation = "{prefix}{name}"',
+                lambda c, prefix=prefix: any(is_environment(s, prefixes=(prefix,)) for s in (c.source, c.evaluation)),
+                prefix.rstrip(":"),
+            )
+            for prefix, name in ((PREFIX, "NAME"), (OWN_PREFIX, "FILE.py:CLASS"))
         ),
         *(OnlyWith(f'source or evaluation = "{name}"', lambda c, name=name: name in (c.source, c.evaluation), name)
           for name in TESTBEDS),
@@ -126,6 +142,7 @@ def load_splits(
     *,
     on_warning: Callable[[str], None],
     needs_answer: bool = True,
+    several_turns: bool = False,
 ) -> tuple[list[Problem], list[Problem]]:
     """Training and held-out problems.
 
@@ -134,6 +151,7 @@ def load_splits(
         given: the caller's training problems, instead of config.source.
         on_warning: told of skipped lines, duplicates, and evaluation prompts that overlap with training prompts.
         needs_answer: refuse problems without a reference answer; off where the caller brings a reward, or for demonstrations.
+        several_turns: the caller carries dialogues with an environment.
 
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
@@ -167,6 +185,8 @@ def load_splits(
             raise InputError(
                 f"problem {problem.id}: verifier {problem.verifier!r} is not known; expected one of {known}"
             )
+    if not several_turns:
+        refuse_turns([*train, *held_out], "this recipe")
     return train, _thinned(held_out, config.evaluation_limit, seed)
 
 
@@ -187,15 +207,36 @@ def warn_of_overlap(
         )
 
 
-def load_source(config: ProblemsConfig, seed: int, on_warning: Callable[[str], None]) -> list[Problem]:
+def load_source(
+    config: ProblemsConfig, seed: int, on_warning: Callable[[str], None], *, several_turns: bool = False
+) -> list[Problem]:
     """All problems of config.source, of what is generated the held-out ones; thinned to config.limit.
+
+    Args:
+        several_turns: as of `load_splits`.
 
     Raises:
         InputError: a file that cannot be used, or a reasoning problem without an answer.
     """
     if is_generated(config.source):
         return generated(config.source, config, seed, on_warning)[1][: config.limit]
-    return _load(config.source, config, on_warning, True, config.limit)
+    found = _load(config.source, config, on_warning, True, config.limit)
+    if not several_turns:
+        refuse_turns(found, "this recipe")
+    return found
+
+
+def refuse_turns(problems: Sequence[Problem], who: str) -> None:
+    """Refuse dialogues with an environment where only completions of one turn are known.
+
+    Raises:
+        InputError: one is among the problems.
+    """
+    if several := next((p for p in problems if dialogue_of(p) is not None), None):
+        raise InputError(
+            f"problem {several.id}: a dialogue of several turns, which {who} does not carry (zero and evaluate do); "
+            "problems.environment.turns=1 asks for its first turn alone"
+        )
 
 
 def check_positions(policy: TextPolicy, problems: Sequence[Problem], max_tokens: int) -> None:
@@ -266,10 +307,12 @@ def _load(
             raise InputError(f"problems.source: the id {twice[0]!r} is in two of the files; ids key the random streams")
         return found[:limit]
     if is_environment(source):
-        given = config.verifiers
+        is_own = source.startswith(OWN_PREFIX)
+        given = config.environment if is_own else config.verifiers
+        limits = config.environment.limits() if is_own else Limits(1, 0, given.seconds)
         return environment_problems(
             source, given.settings, limit=limit, python=given.python, workers=given.workers, bounds=(given.low, given.high),
-            seconds=given.seconds, on_warning=on_warning,
+            limits=limits, on_warning=on_warning,
         )  # fmt: skip
     loaded = load_problems(
         source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind,

@@ -18,7 +18,7 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import Recipe
 from sanmai.recipes.distill import DistillConfig
-from sanmai.recipes.zero import ZeroConfig
+from sanmai.recipes.zero import ZeroConfig, refuse_with_dialogues
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
@@ -51,9 +51,11 @@ def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, 
     warnings: list[str] = []
     needs_answer = isinstance(config, ZeroConfig) and config.rewards.needs_answers
     train, held_out = load_splits(
-        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=needs_answer
-    )
+        config.problems, config.seed, None, on_warning=warnings.append, needs_answer=needs_answer,
+        several_turns=isinstance(config, ZeroConfig),
+    )  # fmt: skip
     if isinstance(config, ZeroConfig):
+        refuse_with_dialogues(config, [*train, *held_out])
         Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)  # refuses what a run would
     policy = load_policy(config.model)
     trained = sum(p.numel() for p in policy.weights.values())

@@ -41,7 +41,7 @@ def _with_warnings(describe: Callable[[ConfigT, list[str]], Iterator[str]], conf
 
 
 def _evaluate(config: EvaluateConfig, warnings: list[str]) -> Iterator[str]:
-    problems = load_source(config.problems, config.seed, warnings.append)
+    problems = load_source(config.problems, config.seed, warnings.append, several_turns=True)
     policy = load_policy(config.model, for_training=False)
     check_positions(policy, problems, config.sampling.max_tokens)
     rubric = make_rubric(config.rewards, None, [], held_out=problems, device=config.model.device)

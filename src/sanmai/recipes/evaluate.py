@@ -72,7 +72,9 @@ def run_evaluate(
     """
     progress = progress or Progress.silent()
     with Run(out, "evaluate", config) as run:
-        chosen = list(problems) if problems is not None else load_source(config.problems, config.seed, run.warn)
+        chosen = list(problems or ())
+        if problems is None:
+            chosen = load_source(config.problems, config.seed, run.warn, several_turns=True)
         policy = load_policy(config.model, for_training=False)
         check_positions(policy, chosen, config.sampling.max_tokens)
         run.log_environment(

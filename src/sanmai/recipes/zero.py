@@ -36,7 +36,7 @@ from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.refill import RefillConfig
 from sanmai.learn.shared_judges import warn_of_shared_judges
-from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits
+from sanmai.learn.sources import ProblemsConfig, check_positions, load_splits, refuse_turns
 from sanmai.learn.spending import Spending, refuse_two_budgets
 from sanmai.learn.step_credit import CreditConfig, StepCredit
 from sanmai.learn.step_rollouts import PartialConfig, StepRollouts
@@ -296,8 +296,9 @@ def _parts(
     """Everything is read, checked and restored before the first step."""
     needs_answer = reward is None and config.rewards.needs_answers
     train, held_out = load_splits(
-        config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer
+        config.problems, config.seed, problems, on_warning=run.warn, needs_answer=needs_answer, several_turns=True
     )
+    refuse_with_dialogues(config, [*train, *held_out])
     value_lr = config.loss.value.lr if config.loss.settings().baseline == "value" else None
     state = start_or_resume(
         run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load_policy, value_lr=value_lr,
@@ -321,6 +322,21 @@ def _parts(
     rollouts.restore(state.extra, train)
     learner = _learner(config, run, state, auxiliary_sft, constraints)
     return _Parts(state, train, rubric, rollouts, learner, constraints, _evaluator(config, run, held_out, rubric, progress))
+
+
+def refuse_with_dialogues(config: ZeroConfig, problems: Sequence[Problem]) -> None:
+    """Refuse settings that know completions of one turn alone where a problem is a dialogue with an environment.
+
+    Raises:
+        InputError: such a setting.
+    """
+    for name, is_on in (
+        ("partial.segment_tokens", config.partial.segment_tokens is not None), ("cluster.staleness", config.cluster.staleness),
+        ("credit by steps", config.credit.is_per_token or config.credit.step_bonus),
+        ("length.reward = 'cosine'", config.length.weight and config.length.reward == "cosine"),
+    ):  # fmt: skip
+        if is_on:
+            refuse_turns(problems, f"{name} (of this recipe)")
 
 
 def _evaluator(

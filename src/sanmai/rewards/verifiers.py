@@ -53,7 +53,7 @@ def _verify_environment(problem: Problem, trace: Trace, *, timeout_seconds: floa
 VERIFIERS: dict[str, Callable[..., Verdict]] = {
     **dict.fromkeys(TESTBEDS, _verify_by_testbed),
     "math": verify_math, "code": _verify_code, "exact": _verify_exact, "expression": _verify_expression,
-    "number": _verify_number, "gym": _verify_gym, "verifiers": _verify_environment,
+    "number": _verify_number, "gym": _verify_gym, **dict.fromkeys(("verifiers", "environment"), _verify_environment),
 }  # fmt: skip
 """By the name that Problem.verifier states; called with (problem, trace, timeout_seconds=...)."""
 VERSIONS = {name: 1 for name in VERIFIERS} | {"code": programs.VERSION}

@@ -70,6 +70,8 @@ def rollout_table(step: int, groups: Sequence[Group[Drawn]]) -> pa.Table:
     }
     for name in sorted({name for r in rollouts for name in r.streams}):
         columns[f"stream/{name}"] = pa.array([r.streams.get(name) for r in rollouts], pa.list_(pa.float32()))
+    if any(r.told for r in rollouts):
+        columns["told"] = pa.array([[list(span) for span in r.told] for r in rollouts], pa.list_(pa.list_(count)))
     if any(r.images for r in rollouts):
         columns["images"] = pa.array([[image["sha256"] for image in r.images] for r in rollouts], pa.list_(text))
     for name in sorted({name for r in rollouts for name in r.verdicts}):

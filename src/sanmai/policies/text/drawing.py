@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sanmai.data.chat import opened_in_prompt, render_prompt
+from sanmai.data.environments import dialogue_of
 from sanmai.data.trace import parse_trace
+from sanmai.policies.text.dialogues import draw_dialogues
 from sanmai.policies.text.model import TextModel
 from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
 from sanmai.types import Drawn, Problem, StopReason
@@ -16,6 +19,11 @@ def draw(
     thought_tags: tuple[str, str],
 ) -> Iterator[tuple[int, Drawn]]:
     """See policies/contract.py."""
+    dialogues = [dialogue_of(problem) for problem in problems]
+    if any(dialogues):
+        shared: dict[str, Any] = {"seed": seed, "version": version, "sampling": sampling, "thought_tags": thought_tags}
+        yield from draw_dialogues(model, problems, dialogues, count, **shared)
+        return
     requests = [
         Request(
             render_prompt(model.tokenizer, p.messages, carries_images=True), [(*seed, p.id, g) for g in range(count)],

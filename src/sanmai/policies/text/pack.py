@@ -46,10 +46,14 @@ def pack_rollouts(rollouts: Sequence[Drawn], *, newest_alone: bool = False) -> T
         newest_alone: of a rollout that several policies wrote, train the tokens of the newest; the others are read as its prompt.
     """
     starts = [sum(count for _, count in r.segments[:-1]) if newest_alone else 0 for r in rollouts]
-    return pack(
+    batch = pack(
         [
             (r.prompt_tokens + r.completion_tokens[:k], r.completion_tokens[k:], r.images)
             for r, k in zip(rollouts, starts, strict=True)
         ],
         sampling_logp=[r.sampling_logp[k:] for r, k in zip(rollouts, starts, strict=True)],
     )
+    for row, r in enumerate(rollouts):
+        for start, end in r.told:  # law 3: text that the policy did not write is not trained
+            batch.mask_BT[row, len(r.prompt_tokens) + start : len(r.prompt_tokens) + end] = False
+    return batch
