@@ -10,7 +10,7 @@ import asyncio
 import bisect
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from sanmai.data.chat import opened_in_prompt, prompt_end, render_prompt
 from sanmai.data.trace import OPEN_TAG, opened_tag
 from sanmai.policies.text.live import BusyError, Event, LiveRequest, LiveSampler, Top
 from sanmai.policies.text.model import TextModel
+from sanmai.serve.apart import ApartSampler
 from sanmai.serve.backend import Kind
 from sanmai.serve.protocol import (
     Asked,
@@ -34,6 +35,8 @@ from sanmai.serve.searched import parts_of, whole_answer
 from sanmai.serve.searching import Answer, Searcher
 from sanmai.serve.written import Detokenizer, Piece, StopTexts, ThoughtSplitter, thought_pairs
 from sanmai.types import InputError, StopReason
+
+_SHORT_CHARS = 4000
 
 
 @dataclass
@@ -76,19 +79,28 @@ class LocalModel:
         max_tokens: int,
         cache_tokens: int | None = None,
         searcher: Searcher | None = None,
+        make_sampler: Callable[[Callable[[list[Event]], None]], LiveSampler | ApartSampler] | None = None,
     ) -> None:
         """Args:
         max_tokens: budget of a request that names none, and the most that one may name.
+        make_sampler: given what takes its events, what writes in place of a sampler of this process (serve/apart.py).
         searcher: answers requests that ask for a search; None: these are refused.
         """
         self.searcher = searcher
         self.policy, self.name, self.max_tokens = policy, name, max_tokens
+        self.max_positions = policy.max_positions
         self._loop = asyncio.get_running_loop()
         self._queues: dict[LiveRequest, asyncio.Queue[Event]] = {}
         self._pairs = thought_pairs(policy.tokenizer)
-        self.sampler = LiveSampler(
-            policy, self._deliver, concurrent=concurrent, max_waiting=max_waiting, cache_tokens=cache_tokens
-        )
+        written = {close: policy.tokenizer.encode(close, add_special_tokens=False) for _, close in self._pairs}
+        self._marks = {close: tokens[0] for close, tokens in written.items() if len(tokens) == 1}
+        """Closing marks that are one token."""
+        if make_sampler is not None:
+            self.sampler = make_sampler(self._deliver)
+        else:
+            self.sampler = LiveSampler(
+                policy, self._deliver, concurrent=concurrent, max_waiting=max_waiting, cache_tokens=cache_tokens
+            )
         self.concurrent, self.max_waiting = concurrent, max_waiting
 
     def lines(self) -> list[str]:
@@ -189,7 +201,8 @@ class LocalModel:
             if asked.stop_token_ids is not None and sorted(set(asked.stop_token_ids)) != own:
                 raise RequestError(400, f"stop_token_ids: this model stops at {own}", param="stop_token_ids")
         try:
-            prompts = await asyncio.to_thread(self._tokens, asked)
+            # A short text takes less time than handing it to a thread.
+            prompts = self._tokens(asked) if _is_short(asked) else await asyncio.to_thread(self._tokens, asked)
         except InputError as error:
             raise RequestError(400, str(error), param="messages") from None
         return asked, prompts
@@ -209,10 +222,10 @@ class LocalModel:
     def _budget(self, asked: Asked, prompt: list[int]) -> int:
         """Tokens that a completion may have."""
         named = (asked.max_completion_tokens if isinstance(asked, ChatAsked) else None) or asked.max_tokens
-        room = None if self.policy.max_positions is None else self.policy.max_positions - len(prompt)
+        room = None if self.max_positions is None else self.max_positions - len(prompt)
         if room is not None and (room < 1 or (named or 1) > room):
             said = (
-                f"this model takes {self.policy.max_positions} tokens; the prompt has {len(prompt)}, and max_tokens asks for "
+                f"this model takes {self.max_positions} tokens; the prompt has {len(prompt)}, and max_tokens asks for "
                 f"{named or 'at least 1'}"
             )
             raise RequestError(400, said, param="messages", code="context_length_exceeded")
@@ -323,6 +336,10 @@ class LocalModel:
         if splitter.close is None:
             return 0
         decode = self.policy.tokenizer.decode
+        if (mark := self._marks.get(splitter.close)) in tokens:  # it is one token, and nothing before it spells it
+            at = tokens.index(mark)
+            if splitter.close not in decode(tokens[:at], skip_special_tokens=False):
+                return at + 1
         closes = lambda n: splitter.close in decode(tokens[:n], skip_special_tokens=False)  # noqa: E731
         return min(bisect.bisect_left(range(len(tokens)), True, key=closes), len(tokens))
 
@@ -351,6 +368,12 @@ class LocalModel:
         for event in events:
             if (queue := self._queues.get(event.request)) is not None:
                 queue.put_nowait(event)
+
+
+def _is_short(asked: ChatAsked | TextAsked) -> bool:
+    if isinstance(asked, ChatAsked):
+        return sum(len(message.content) for message in asked.messages) < _SHORT_CHARS
+    return isinstance(asked.prompt, str) and len(asked.prompt) < _SHORT_CHARS
 
 
 def _whole_choice(asked: Asked, choice: _Choice, text: Piece, entries: list[dict[str, Any]]) -> dict[str, Any]:
