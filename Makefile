@@ -9,7 +9,7 @@ PIP := -m pip install --quiet --disable-pip-version-check -c constraints.txt $(i
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check clean
+.PHONY: demo test slow check docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sanmai run zero
@@ -26,6 +26,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ty check src
 
+# The documentation as a site, in site/; a broken link or a name that is not there is an error.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -38,5 +42,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python $(PIP) -e ".[dev]"
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python $(PIP) -e ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site
