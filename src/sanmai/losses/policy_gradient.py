@@ -5,15 +5,17 @@ Shape key: B rollouts, T tokens. A 1 in place of T: one value per rollout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from sanmai.losses._streams import check_streams, read
 from sanmai.losses.advantages import AdvantageScale, Baseline, Best, Expected
-from sanmai.losses.mirror_descent import LogRatio, MirrorBaseline, mirror_descent
+from sanmai.losses.mirror_descent import MirrorBaseline, mirror_descent
 from sanmai.losses.tokens import Normalisation
 from sanmai.types import Metrics
 
@@ -254,6 +256,26 @@ def importance_weight(
     return torch.where(mask_BT, bounded_BT, 0.0)
 
 
+class _Kind(NamedTuple):
+    """A surrogate: its loss, and the numbers of the settings that it needs or may be given."""
+
+    loss: Callable[..., tuple[Tensor, Metrics]]
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+_KINDS: dict[Surrogate, _Kind] = {
+    "clipped": _Kind(clipped_surrogate, ("clip_low", "clip_high")),
+    "sequence_sum": _Kind(partial(sequence_clipped_surrogate, ratio="sum"), ("clip_low", "clip_high")),
+    "sequence_mean": _Kind(partial(sequence_clipped_surrogate, ratio="mean"), ("clip_low", "clip_high")),
+    "cispo": _Kind(cispo, ("ratio_cap",)),
+    "reinforce": _Kind(reinforce, (), ("ratio_cap",)),
+    "mirror_token": _Kind(partial(mirror_descent, log_ratio="token"), ("tau",)),
+    "mirror_sequence": _Kind(partial(mirror_descent, log_ratio="sequence"), ("tau",)),
+}
+_NUMBERS = tuple(dict.fromkeys(name for kind in _KINDS.values() for name in kind.needed + kind.optional))
+
+
 @dataclass(frozen=True)
 class PolicyLossSettings:
     """A published variant: which loss, with which bounds, normalisation and advantage.
@@ -277,19 +299,14 @@ class PolicyLossSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "normalisation", Normalisation(self.normalisation))
-        is_clipped = self.surrogate in ("clipped", "sequence_sum", "sequence_mean")
         is_mirror = self.surrogate in MIRROR
-        if not is_clipped and not is_mirror and self.surrogate not in ("cispo", "reinforce"):
-            raise ValueError(f"surrogate is {self.surrogate!r}; expected one of {', '.join(get_args(Surrogate))}")
-        if is_clipped != (self.clip_low is not None) or is_clipped != (self.clip_high is not None):
-            verb = "needs" if is_clipped else "does not read"
-            raise ValueError(f"surrogate {self.surrogate!r} {verb} clip_low and clip_high")
-        if self.surrogate == "cispo" and self.ratio_cap is None:
-            raise ValueError("surrogate 'cispo' needs ratio_cap")
-        if (is_clipped or is_mirror) and self.ratio_cap is not None:
-            raise ValueError(f"surrogate {self.surrogate!r} does not read ratio_cap")
-        if is_mirror != (self.tau is not None):
-            raise ValueError(f"surrogate {self.surrogate!r} {'needs' if is_mirror else 'does not read'} tau")
+        if self.surrogate not in _KINDS:
+            raise ValueError(f"surrogate is {self.surrogate!r}; expected one of {', '.join(_KINDS)}")
+        _, needed, optional = _KINDS[self.surrogate]
+        if missing := [name for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"surrogate {self.surrogate!r} needs {' and '.join(missing)}")
+        if unread := [name for name in _NUMBERS if name not in needed + optional and getattr(self, name) is not None]:
+            raise ValueError(f"surrogate {self.surrogate!r} does not read {' and '.join(unread)}")
         if is_mirror and self.advantage_scale != "none":
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")
         if self.baseline not in get_args(MirrorBaseline) if is_mirror else self.baseline == "log_mean_exp":
@@ -353,25 +370,15 @@ half), as is the log-ratio per token. The paper's equation squares the sum over 
 REST = PolicyLossSettings("reinforce", Normalisation.TOKEN, "none", "best")
 """ReST (arXiv:2308.08998) as a policy gradient: SFT on the best sample of each prompt; see `best_of_group`."""
 
-PRESETS: dict[str, PolicyLossSettings] = {
-    "grpo": GRPO,
-    "dr_grpo": DR_GRPO,
-    "dapo": DAPO,
-    "gspo": GSPO,
-    "cispo": CISPO,
-    "r1": R1,
-    "reinforce": REINFORCE,
-    "rloo": RLOO,
-    "reinforce++": REINFORCE_PP,
-    "reinforce++_baseline": REINFORCE_PP_BASELINE,
-    "maxrl": MAXRL,
-    "opo": OPO,
-    "gpg": GPG,
-    "remax": REMAX,
-    "ppo": PPO,
-    "kimi": KIMI,
-    "rest": REST,
-}
+Preset = Literal[
+    "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
+    "opo", "gpg", "remax", "ppo", "kimi", "rest",
+]  # fmt: skip
+PRESETS: dict[Preset, PolicyLossSettings] = {
+    "grpo": GRPO, "dr_grpo": DR_GRPO, "dapo": DAPO, "gspo": GSPO, "cispo": CISPO, "r1": R1, "reinforce": REINFORCE, "rloo": RLOO,
+    "reinforce++": REINFORCE_PP, "reinforce++_baseline": REINFORCE_PP_BASELINE, "maxrl": MAXRL, "opo": OPO, "gpg": GPG,
+    "remax": REMAX, "ppo": PPO, "kimi": KIMI, "rest": REST,
+}  # fmt: skip
 
 
 def policy_loss(
@@ -397,28 +404,11 @@ def policy_loss(
         ValueError: as for the function called.
     """
     streams = (logp_BT, sampling_logp_BT, advantage_BT, mask_BT)
+    loss, needed, optional = _KINDS[settings.surrogate]
+    numbers = {name: getattr(settings, name) for name in needed + optional}
     if settings.surrogate in MIRROR:
-        assert settings.tau is not None
-        level: LogRatio = "token" if settings.surrogate == "mirror_token" else "sequence"
-        count = float(mask_BT.sum()) if token_count is None else token_count
-        return mirror_descent(
-            *streams, tau=settings.tau, log_ratio=level, weight_BT=weight_BT, denominator=denominator, token_count=count
-        )
-    low, high, cap = settings.clip_low, settings.clip_high, settings.ratio_cap
-    if settings.surrogate == "reinforce":
-        return reinforce(*streams, ratio_cap=cap, weight_BT=weight_BT, denominator=denominator)
-    if settings.surrogate == "cispo":
-        assert cap is not None  # __post_init__ has refused anything else, here and below
-        return cispo(*streams, ratio_cap=cap, weight_BT=weight_BT, denominator=denominator)
-    assert low is not None and high is not None
-    if settings.surrogate == "clipped":
-        return clipped_surrogate(
-            *streams, clip_low=low, clip_high=high, weight_BT=weight_BT, denominator=denominator
-        )
-    return sequence_clipped_surrogate(
-        *streams, ratio="sum" if settings.surrogate == "sequence_sum" else "mean",
-        clip_low=low, clip_high=high, weight_BT=weight_BT, denominator=denominator,
-    )
+        numbers["token_count"] = float(mask_BT.sum()) if token_count is None else token_count
+    return loss(*streams, **numbers, weight_BT=weight_BT, denominator=denominator)
 
 
 def _clipped(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from pydantic import Field, model_validator
@@ -20,6 +20,7 @@ from sanmai.losses import (
     KlEstimator,
     Normalisation,
     PolicyLossSettings,
+    Preset,
     Surrogate,
     clipped_value_loss,
     entropy_bonus,
@@ -80,10 +81,7 @@ class EntropyConfig(Config):
 
 
 class LossConfig(Config):
-    preset: Literal[
-        "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
-        "opo", "gpg", "remax", "ppo", "kimi", "rest",
-    ] = "dapo"  # fmt: skip
+    preset: Preset = "dapo"
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
     """Ratio per token, per sequence (product or geometric mean), capped weight, none, or a squared log-ratio (mirror descent)."""
