@@ -17,6 +17,7 @@ front.md, front.json   the four ways to short answers: accuracy against tokens
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -28,6 +29,7 @@ from sanmai.learn.curriculum import CurriculumConfig
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.step_rollouts import PartialConfig
+from sanmai.losses import PolicyLossSettings
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.kimi_table import write_arms
 from sanmai.pipelines.length_table import remove_both
@@ -65,7 +67,7 @@ TITLES: dict[str, str] = {
 }
 _IMITATION = {
     "preset": "rest",
-    **dict.fromkeys(("surrogate", "tau", "baseline", "advantage_scale", "clip_low", "clip_high", "ratio_cap")),
+    **{part.name: None for part in fields(PolicyLossSettings) if part.name != "normalisation"},
 }
 """What becomes of a loss to make it ReST's; the rest of its settings stays."""
 _INSTRUCTION = (
