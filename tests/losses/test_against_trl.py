@@ -37,14 +37,14 @@ def compute_loss():
     return GRPOTrainer._compute_loss
 
 
-def trl_loss(compute_loss, streams, *, loss_type, low, high, level="token", beta=0.0):
+def trl_loss(compute_loss, streams, *, loss_type, low=None, high=None, level="token", beta=0.0, **more):
     """TRL's loss on the streams, in evaluation mode (one micro-batch, no accumulation)."""
     logp_BT, mask_BT = streams["logp_BT"], streams["mask_BT"]
     trainer = SimpleNamespace(
         _get_per_token_logps_and_entropies=lambda *a, **k: (logp_BT, torch.zeros(B, T), None),
         model=SimpleNamespace(training=False),
         accelerator=SimpleNamespace(num_processes=1, gather=lambda x: x, reduce=lambda x, **_: x),
-        args=SimpleNamespace(delta=None, use_bias_correction_kl=False, steps_per_generation=1),
+        args=SimpleNamespace(delta=None, use_bias_correction_kl=False, steps_per_generation=1, **more),
         _metrics={"eval": defaultdict(list)},
         aux_loss_enabled=False, top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False,
         vllm_importance_sampling_correction=False, _entropy_bonus_enabled=False,
@@ -72,8 +72,8 @@ def example(seed: int):
     )
 
 
-def settings(surrogate, normalisation, low=None, high=None, cap=None):
-    return PolicyLossSettings(surrogate, normalisation, "std", clip_low=low, clip_high=high, ratio_cap=cap)
+def settings(surrogate, normalisation, low=None, high=None, cap=None, **more):
+    return PolicyLossSettings(surrogate, normalisation, "std", clip_low=low, clip_high=high, ratio_cap=cap, **more)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.04])
@@ -90,8 +90,12 @@ def settings(surrogate, normalisation, low=None, high=None, cap=None):
             settings("sequence_mean", "sequence", 0.05, 0.1),
             dict(loss_type="grpo", low=0.05, high=0.1, level="sequence"),
         ),
+        (
+            settings("soft_gate", "rollout", gate_positive=4.0, gate_negative=5.0),
+            dict(loss_type="sapo", sapo_temperature_pos=4.0, sapo_temperature_neg=5.0),
+        ),
     ],
-    ids=["grpo", "dapo", "bnpo", "dr_grpo", "cispo", "gspo"],
+    ids=["grpo", "dapo", "bnpo", "dr_grpo", "cispo", "gspo", "sapo"],
 )
 def test_loss_and_gradient_equal_trls(compute_loss, ours, theirs, seed, beta):
     streams = example(seed)

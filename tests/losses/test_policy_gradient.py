@@ -25,6 +25,7 @@ from sanmai.losses import (
     sequence_clipped_surrogate,
     weighted_nll,
 )
+from sanmai.losses.policy_gradient import soft_gate_surrogate
 
 torch.set_num_threads(1)
 
@@ -88,6 +89,25 @@ def test_cispo_caps_the_ratio_and_keeps_the_gradient():
     assert logp_BT.grad is not None and logp_BT.grad.tolist() == [[pytest.approx(-1.0), pytest.approx(0.25)]]
     assert loss.item() == pytest.approx(-(2 * math.log(0.8) - 0.5 * math.log(0.2)) / 2)
     assert metrics == {"clip_fraction": 0.5, "num_clipped": 1}
+
+
+def test_a_soft_gate_fades_the_gradient_as_the_ratio_leaves_1():
+    # Ratios 1 and 2, A = 1, g = 2: f = 4/2 sigmoid(0) = 1 and 2 sigmoid(2); of the gradient -A r sech^2(g/2 (r - 1)) / 2.
+    logp_BT = log([0.5, 0.8]).requires_grad_()
+    gates = dict(gate_positive=2.0, gate_negative=3.0, **plain(1, 2))
+    loss, metrics = soft_gate_surrogate(logp_BT, log([0.5, 0.4]), torch.ones(1, 2), mask(1, 2), **gates)
+    loss.backward()
+    assert loss.item() == pytest.approx(-(1 + 2 / (1 + math.exp(-2))) / 2)
+    assert logp_BT.grad is not None and logp_BT.grad.tolist() == [[-0.5, pytest.approx(-1 / math.cosh(1) ** 2)]]
+    assert metrics == {"clip_fraction": 0.5, "num_clipped": 1}  # sech^2(1) = 0.42: more than half is gone
+    # Of a negative advantage the other gate: f = 4/3 sigmoid(3 (1/2 - 1)). A ratio beyond all numbers has no gradient.
+    logp_BT = torch.cat([log([0.2]), torch.tensor([[900.0]])], 1).requires_grad_()
+    loss, _ = soft_gate_surrogate(logp_BT, log([0.4, 1.0]), -torch.ones(1, 2), mask(1, 2), **gates)
+    loss.backward()
+    assert loss.item() == pytest.approx((4 / 3 / (1 + math.exp(1.5)) + 4 / 3) / 2)
+    assert logp_BT.grad is not None and logp_BT.grad[0, 1] == 0 and logp_BT.grad.isfinite().all()
+    with pytest.raises(ValueError, match="gate_negative"):
+        soft_gate_surrogate(logp_BT, logp_BT, logp_BT, mask(1, 2), **(gates | {"gate_negative": 0.0}))
 
 
 def test_reinforce_is_minus_advantage_times_logp():

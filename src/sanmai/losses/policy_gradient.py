@@ -20,7 +20,7 @@ from sanmai.losses.tokens import Normalisation
 from sanmai.types import Metrics
 
 Surrogate = Literal[
-    "clipped", "sequence_sum", "sequence_mean", "cispo", "reinforce", "mirror_token", "mirror_sequence"
+    "clipped", "soft_gate", "sequence_sum", "sequence_mean", "cispo", "reinforce", "mirror_token", "mirror_sequence"
 ]
 MIRROR = ("mirror_token", "mirror_sequence")
 """Surrogates whose loss is losses/mirror_descent.py, with the log-ratio per token or per sequence."""
@@ -117,6 +117,55 @@ def sequence_clipped_surrogate(
     return _clipped(
         log_ratio_B1.expand(mask_BT.shape), advantage_BT, mask_BT, clip_low, clip_high, weight_BT, denominator
     )
+
+
+def soft_gate_surrogate(
+    logp_BT: Tensor,
+    sampling_logp_BT: Tensor,
+    advantage_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    gate_positive: float,
+    gate_negative: float,
+    weight_BT: Tensor,
+    denominator: float,
+) -> tuple[Tensor, Metrics]:
+    """Policy-gradient loss whose ratio per token is bounded by a smooth gate in place of a clip.
+
+        L = -1/N sum_bt w_bt f_bt A_bt        f_bt = 4/g sigmoid(g (r_bt - 1))
+        g = gate_positive where A_bt > 0, else gate_negative
+        dL/dlogp_bt = -1/N w_bt A_bt r_bt sech^2(g/2 (r_bt - 1))        r_bt = exp(logp_bt - sampling_logp_bt)
+
+    At r = 1 the gradient is that of `reinforce`; it fades as the ratio leaves 1 to either side, and no token's vanishes at once.
+
+    Args:
+        logp_BT, sampling_logp_BT, advantage_BT, mask_BT, weight_BT, denominator: as for `clipped_surrogate`.
+        gate_positive, gate_negative: g, > 0: the larger, the sooner a token's gradient fades. Negative advantages raise all the
+            tokens that were not drawn, so theirs fades sooner.
+
+    Returns:
+        The loss (scalar), `clip_fraction`, the share sum_bt w_bt c_bt / N of tokens with an advantage whose gate has taken more
+        than half of their gradient (c), and `num_clipped`, their plain count.
+
+    Raises:
+        ValueError: shapes differ, a gate is not above 0, or denominator is not above 0.
+
+    Source:
+        SAPO (arXiv:2511.20347) eq. 5-7.
+    """
+    check_streams(
+        mask_BT, denominator,
+        logp_BT=logp_BT, sampling_logp_BT=sampling_logp_BT, advantage_BT=advantage_BT, weight_BT=weight_BT,
+    )
+    if not (gate_positive > 0 and gate_negative > 0):
+        raise ValueError(f"gate_positive is {gate_positive} and gate_negative {gate_negative}; expected numbers above 0")
+    advantage_BT = read(mask_BT, advantage_BT)
+    # Far beyond 1 the gate is flat, and a ratio that overflows would make a NaN of its gradient of 0.
+    log_ratio_BT = (read(mask_BT, logp_BT) - read(mask_BT, sampling_logp_BT.detach())).clamp(max=60)
+    gate_BT = torch.where(advantage_BT > 0, gate_positive, gate_negative)
+    sigmoid_BT = torch.sigmoid(gate_BT * (log_ratio_BT.exp() - 1))
+    is_faded_BT = (4 * sigmoid_BT * (1 - sigmoid_BT) < 0.5) & (advantage_BT != 0)
+    return _total(-4 / gate_BT * sigmoid_BT * advantage_BT, is_faded_BT, read(mask_BT, weight_BT), denominator)
 
 
 def cispo(
@@ -266,6 +315,7 @@ class _Kind(NamedTuple):
 
 _KINDS: dict[Surrogate, _Kind] = {
     "clipped": _Kind(clipped_surrogate, ("clip_low", "clip_high")),
+    "soft_gate": _Kind(soft_gate_surrogate, ("gate_positive", "gate_negative")),
     "sequence_sum": _Kind(partial(sequence_clipped_surrogate, ratio="sum"), ("clip_low", "clip_high")),
     "sequence_mean": _Kind(partial(sequence_clipped_surrogate, ratio="mean"), ("clip_low", "clip_high")),
     "cispo": _Kind(cispo, ("ratio_cap",)),
@@ -292,6 +342,10 @@ class PolicyLossSettings:
     """Distance of the ratio's lower bound from 1; for "clipped" and "sequence_*"."""
     clip_high: float | None = None
     """Distance of the ratio's upper bound from 1; for "clipped" and "sequence_*"."""
+    gate_positive: float | None = None
+    """How soon the gradient of a token with an advantage above 0 fades as its ratio leaves 1; needed by "soft_gate"."""
+    gate_negative: float | None = None
+    """The same of the other tokens."""
     ratio_cap: float | None = None
     """Largest importance weight, the bound itself; needed by "cispo", optional for "reinforce"."""
     tau: float | None = None
@@ -340,6 +394,8 @@ GSPO = PolicyLossSettings("sequence_mean", Normalisation.SEQUENCE, "std", clip_l
 CISPO = PolicyLossSettings("cispo", Normalisation.TOKEN, "std", ratio_cap=5.0)
 """MiniMax-M1 (arXiv:2506.13585) does not state its bound: 5 is ScaleRL's (arXiv:2510.13786), which TRL 1.16 recommends.
 ScaleRL divides by the deviation of the whole batch; this by the group's, as MiniMax-M1."""
+SAPO = PolicyLossSettings("soft_gate", Normalisation.ROLLOUT, "std", gate_positive=1.0, gate_negative=1.05)
+"""SAPO (arXiv:2511.20347), with its values."""
 R1 = PolicyLossSettings("sequence_sum", Normalisation.SEQUENCE, "std", clip_low=10.0, clip_high=10.0)
 """DeepSeek-R1 (arXiv:2501.12948; Nature 645:633): its equation with its value. The lower bound, -9, is never reached
 and the upper is a ratio of 11, so that almost nothing is clipped. Its text speaks of clipping tokens: what was run was
@@ -371,13 +427,13 @@ REST = PolicyLossSettings("reinforce", Normalisation.TOKEN, "none", "best")
 """ReST (arXiv:2308.08998) as a policy gradient: SFT on the best sample of each prompt; see `best_of_group`."""
 
 Preset = Literal[
-    "grpo", "dr_grpo", "dapo", "gspo", "cispo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
+    "grpo", "dr_grpo", "dapo", "gspo", "cispo", "sapo", "r1", "reinforce", "rloo", "reinforce++", "reinforce++_baseline", "maxrl",
     "opo", "gpg", "remax", "ppo", "kimi", "rest",
 ]  # fmt: skip
 PRESETS: dict[Preset, PolicyLossSettings] = {
-    "grpo": GRPO, "dr_grpo": DR_GRPO, "dapo": DAPO, "gspo": GSPO, "cispo": CISPO, "r1": R1, "reinforce": REINFORCE, "rloo": RLOO,
-    "reinforce++": REINFORCE_PP, "reinforce++_baseline": REINFORCE_PP_BASELINE, "maxrl": MAXRL, "opo": OPO, "gpg": GPG,
-    "remax": REMAX, "ppo": PPO, "kimi": KIMI, "rest": REST,
+    "grpo": GRPO, "dr_grpo": DR_GRPO, "dapo": DAPO, "gspo": GSPO, "cispo": CISPO, "sapo": SAPO, "r1": R1,
+    "reinforce": REINFORCE, "rloo": RLOO, "reinforce++": REINFORCE_PP, "reinforce++_baseline": REINFORCE_PP_BASELINE,
+    "maxrl": MAXRL, "opo": OPO, "gpg": GPG, "remax": REMAX, "ppo": PPO, "kimi": KIMI, "rest": REST,
 }  # fmt: skip
 
 

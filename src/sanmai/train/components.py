@@ -84,13 +84,18 @@ class LossConfig(Config):
     preset: Preset = "dapo"
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
-    """Ratio per token, per sequence (product or geometric mean), capped weight, none, or a squared log-ratio (mirror descent)."""
+    """Ratio per token, clipped or through a soft gate, per sequence (product or geometric mean), capped weight, none, or a squared
+    log-ratio (mirror descent)."""
     tau: float | None = Field(None, gt=0)
     """Weight of the squared log-ratio of "mirror_*", in units of the reward per nat."""
     clip_low: float | None = Field(None, ge=0)
     """Distance of the ratio's lower bound from 1."""
     clip_high: float | None = Field(None, ge=0)
     """Distance of the ratio's upper bound from 1."""
+    gate_positive: float | None = Field(None, gt=0)
+    """How soon a token's gradient fades as its ratio leaves 1, of "soft_gate" (SAPO): of tokens with an advantage above 0."""
+    gate_negative: float | None = Field(None, gt=0)
+    """The same of the other tokens."""
     ratio_cap: float | None = Field(None, gt=0)
     """Largest importance weight of "cispo" and "reinforce"."""
     normalisation: Normalisation | None = None
