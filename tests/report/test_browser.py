@@ -19,13 +19,9 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 ]
-# Share of the pixels of each chart's canvas that are not transparent: an axis alone leaves some 1 %.
-INK = """() => [...document.querySelectorAll('.plot canvas')].map((canvas) => {
-  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  let ink = 0;
-  for (let i = 3; i < pixels.length; i += 4) ink += pixels[i] > 0;
-  return ink / (pixels.length / 4);
-})"""
+# How long the lines of each chart are, in its own units; a line of one point is its dot.
+INK = """() => [...document.querySelectorAll('.plot')].map((plot) =>
+  [...plot.querySelectorAll('.trace')].reduce((sum, line) => sum + line.getTotalLength(), 0) + plot.querySelectorAll('.point').length)"""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def opened(browser, request):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: asked.url == report.as_uri() or complaints.append(asked.url[:100]))
         page.goto(report.as_uri())
-        page.wait_for_selector(".plot canvas" if which == "report" else ".box")
+        page.wait_for_selector(".plot svg" if which == "report" else ".box")
         return page
 
     yield open_page
@@ -77,7 +73,7 @@ def test_it_is_drawn_within_the_window_in_both_themes(opened, scheme, width):
     page = opened(scheme, width)
     page.wait_for_timeout(200)
     ink = page.evaluate(INK)
-    assert len(ink) == page.locator(".plot").count() >= 12 and min(ink) > 0.01
+    assert len(ink) == page.locator(".plot svg").count() >= 12 and min(ink) > 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("details.rollout summary").first.click()
     for summary in page.locator("details.fold > summary").all():
@@ -115,10 +111,22 @@ def test_colours_stand_out_from_both_backgrounds(opened, scheme):
 
 def test_the_theme_button_changes_the_theme_and_the_charts(opened):
     page = opened("light")
-    before = page.evaluate("document.querySelector('.plot canvas').toDataURL()")
+    stroke = "getComputedStyle(document.querySelector('.plot .trace')).stroke"
+    before = page.evaluate(stroke)
     page.get_by_role("button", name="Dark theme").click()
-    page.wait_for_function("(old) => document.querySelector('.plot canvas').toDataURL() !== old", arg=before)
+    assert page.evaluate(stroke) != before != "none"
     assert page.get_by_role("button", name="Light theme").is_visible()
+
+
+def test_the_step_under_the_pointer_is_read_off_in_every_chart(opened):
+    page = opened()
+    before = page.locator(".reading").all_text_contents()
+    page.locator(".plot").first.hover(position={"x": 300, "y": 60})
+    readings = page.locator(".reading").all_text_contents()
+    assert sum(text.startswith("step ") for text in readings) > len(readings) / 2
+    assert page.locator('.plot .cursor:not([d=""])').count() == page.locator(".plot").count()
+    page.mouse.move(0, 0)
+    assert page.locator(".reading").all_text_contents() == before
 
 
 def test_filters_search_and_sorting_choose_rollouts(opened):
@@ -162,7 +170,7 @@ def test_structure_can_be_read_without_sight(opened):
     assert page.get_by_role("table", name="Before and after").get_by_role("row").count() >= 6
     unnamed = page.evaluate("""() => [...document.querySelectorAll('select, input, button')]
       .filter((node) => !(node.labels?.length || node.textContent.trim())).length""")
-    assert unnamed == 0 and page.locator(".plot:not([aria-label])").count() == 0
+    assert unnamed == 0 and page.locator(".plot svg:not([aria-label])").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

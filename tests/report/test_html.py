@@ -52,7 +52,7 @@ def test_hostile_text_is_only_ever_text(tmp_path):
     (tmp_path / "config.toml").write_text(f"{json.dumps(HOSTILE)} = {json.dumps(HOSTILE)}", encoding="utf-8")
     (tmp_path / "environment.json").write_text(json.dumps({"machine": HOSTILE, "lone": "\ud800"}))
     page = write_report(tmp_path).read_text(encoding="utf-8")
-    assert page.count("<script") == 5 and page.count("</script>") == 5 and "<img" not in page
+    assert page.count("<script") == 4 and page.count("</script>") == 4 and "<img" not in page
     assert "\u2028" not in page.split('id="data-curves"')[1] and "49" not in re.findall(r"\{\{ 7.*", page)[0]
     assert embedded(page, "rollouts")[0]["text"] == HOSTILE
 

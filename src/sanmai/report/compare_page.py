@@ -11,9 +11,9 @@ from sanmai.report import format as fmt
 from sanmai.report.compare_runs import EvaluatedRun, cost_line, findings, named, notes_of, one_sided
 from sanmai.report.comparison_text import LABELS, change_text, interval_text, value_text, verdict_text
 from sanmai.report.findings import Finding
-from sanmai.report.html import chart, columns
+from sanmai.report.html import charts_of, with_charts
 from sanmai.report.load import read_lines
-from sanmai.report.page import render_page, resource, write_whole
+from sanmai.report.page import render_page, write_whole
 from sanmai.report.watch_index import curves_of
 
 
@@ -30,13 +30,11 @@ def compare_page(folders: Sequence[Path]) -> str:
     curves = curves_of(lines)
     return render_page(
         "compare_runs.html.jinja",
-        styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
-        scripts=[resource("vendor/uPlot.iife.min.js"), resource("templates/theme.js") + "\n" + resource("templates/report.js")],
-        data={"curves": [columns(curve) for curve in curves], "pairs": [], "rollouts": []},
+        **with_charts(curves),
         first=first,
         tables=[_table(first, other) for other in others],
         costs=[cost_line(run) for run in (first, *others)],
-        charts=[chart(i, curve) for i, curve in enumerate(curves)],
+        charts=charts_of(curves, is_named=True),
     )
 
 

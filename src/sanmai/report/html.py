@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.clips import clip_sheets
-from sanmai.report.curves import AREAS, Curve, curves
+from sanmai.report.curves import AREAS, Curve, Series, curves
 from sanmai.report.load import RunData, event_time, find, flatten, is_number, load_run
 from sanmai.report.opinions import told_by_judges
 from sanmai.report.page import render_page, resource, write_whole
+from sanmai.report.plots import Line, panel, value_range
 from sanmai.report.samples import paired_samples, training_samples
 from sanmai.report.speed import Speed, speed
 from sanmai.report.summary import (
@@ -51,20 +52,11 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
     pairs = paired_samples(run)
     measures = compare_evaluations(run)
     drawn_curves = curves(run)
-    charts = [chart(i, curve) for i, curve in enumerate(drawn_curves)]
+    charts = charts_of(drawn_curves)
     used = cost(run)
     return render_page(
         "report.html.jinja",
-        styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
-        scripts=[
-            resource("vendor/uPlot.iife.min.js"),
-            resource("templates/theme.js") + "\n" + resource("templates/report.js"),
-        ],
-        data={
-            "curves": [columns(curve) for curve in drawn_curves],
-            "pairs": pairs["pairs"],
-            "rollouts": rollouts["rows"],
-        },
+        **with_charts(drawn_curves, pairs=pairs["pairs"], rollouts=rollouts["rows"]),
         run=run,
         status=status(run),
         planned=planned_steps(run),
@@ -181,37 +173,58 @@ def _row(measure: Measure) -> dict[str, Any]:
     }
 
 
-def chart(index: int, curve: Curve) -> dict[str, Any]:
-    show = fmt.percent if curve.unit == "share" else fmt.number
-    lines = [
-        {"name": series.name, "first": show(series.points[0][1]), "last": show(series.points[-1][1])}
-        for series in curve.series
+def with_charts(curves: Sequence[Curve], **data: Any) -> dict[str, Any]:
+    """What `render_page` is given for a page with charts that can be read step by step: styles, scripts, data."""
+    return {
+        "styles": [resource("templates/report.css"), resource("templates/charts.css")],
+        "scripts": [resource("templates/theme.js") + "\n" + resource("templates/report.js")],
+        "data": {"curves": [columns(curve) for curve in curves], "pairs": [], "rollouts": [], **data},
+    }
+
+
+def charts_of(curves: Sequence[Curve], *, is_named: bool = False) -> list[dict[str, Any]]:
+    """The charts as they are drawn, all to the same last step.
+
+    Args:
+        is_named: a line that is alone is named, too.
+    """
+    last = max((step for curve in curves for series in curve.series for step, _ in series.points), default=1)
+    return [_chart(i, curve, last, is_named) for i, curve in enumerate(curves)]
+
+
+def _chart(index: int, curve: Curve, last: float, is_named: bool) -> dict[str, Any]:
+    is_share = curve.unit == "share"
+    show = fmt.percent if is_share else fmt.number
+    ends = [
+        {"name": s.name, "first": show(s.points[0][1]), "last": show(s.points[-1][1]), "kind": f"s{k}"}
+        for k, s in enumerate(curve.series, start=1)
     ]
     spoken = "; ".join(
         f"{line['name']} from {line['first']} at step {fmt.number(series.points[0][0])} "
         f"to {line['last']} at step {fmt.number(series.points[-1][0])}"
-        for line, series in zip(lines, curve.series, strict=True)
+        for line, series in zip(ends, curve.series, strict=True)
     )
-    unit = "" if curve.unit == "share" else curve.unit
-    return {
-        "index": index, "area": curve.area, "title": curve.title, "unit": unit, "lines": lines,
-        "hint": curve.hint.replace(" %", "\u00a0%"), "spoken": spoken,
-    }
+    lines = [_line(series, f"s{k}") for k, series in enumerate(curve.series, start=1)]
+    low, top = value_range(lines, is_share=is_share)
+    return panel(lines, top=top, low=low, last=last, is_share=is_share) | {
+        "index": index, "area": curve.area, "name": curve.title, "unit": "" if is_share else curve.unit, "series": ends,
+        "is_named": is_named or len(ends) > 1, "hint": curve.hint.replace(" %", "\u00a0%"), "spoken": spoken,
+    }  # fmt: skip
+
+
+def _line(series: Series, kind: str) -> Line:
+    """A series as it is drawn: without points that are no numbers, and with its band where all of that is one."""
+    points = [point for point in series.points if isfinite(point[1])]
+    bounds = [bound for bound in (series.low, series.high) if bound is not None and all(map(isfinite, bound))]
+    has_band = len(bounds) == 2 and len(points) == len(series.points)
+    return Line(points, kind, *bounds) if has_band else Line(points, kind)
 
 
 def columns(curve: Curve) -> dict[str, Any]:
-    """A curve as uPlot wants it: one x column, and per line a column of the same length with None in the gaps."""
+    """A curve as the page's script reads it: the steps, and per line a column of the same length with None in the gaps."""
     steps = sorted({step for series in curve.series for step, _ in series.points})
-    columns = []
-    for series in curve.series:
-        at = dict(series.points)
-        entry: dict[str, Any] = {"name": series.name, "y": [_rounded(at.get(step)) for step in steps]}
-        if series.low is not None and series.high is not None:
-            for name, bound in (("low", series.low), ("high", series.high)):
-                edge = {step: y for (step, _), y in zip(series.points, bound, strict=True)}
-                entry[name] = [_rounded(edge.get(step)) for step in steps]
-        columns.append(entry)
-    return {"share": curve.unit == "share", "x": steps, "series": columns}
+    at = [dict(series.points) for series in curve.series]
+    return {"share": curve.unit == "share", "x": steps, "series": [{"y": [_rounded(one.get(s)) for s in steps]} for one in at]}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 from sanmai.report import format as fmt
 
 Point = tuple[float, float]
-_MAX_POINTS = 240
+_MAX_POINTS, _MAX_DOTS = 240, 24
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Line:
     points: Sequence[Point]
     kind: str
     """Names its style."""
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    """Bounds of its interval at each point, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, count: int, *, is_share: bool) -> list[tuple[float, str]]:
-        show = (lambda v: fmt.percent(v)) if is_share else (lambda v: fmt.number(v))
+        show = fmt.percent if is_share else _short
         return [(self.at(value), show(value)) for value in nice_ticks(self.low, self.high, count)]
 
 
@@ -70,21 +73,47 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     return [round(i * step, 12) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
-def panel(lines: Sequence[Line], *, top: float | None, last: float, is_share: bool) -> dict[str, Any]:
-    """A small chart over the steps.
+def panel(
+    lines: Sequence[Line], *, top: float | None, last: float, is_share: bool, low: float = 0.0, is_wide: bool = False
+) -> dict[str, Any]:
+    """A chart over the steps, or over whatever grows to the right.
 
     Args:
-        top: the highest value; None takes the highest that there is.
+        low, top: the least and the highest value; a top of None takes the highest that there is.
         last: the last step, so that panels side by side have one scale.
+        is_wide: as wide as a page, for a chart that stands alone.
     """
-    width, height, left, bottom, upper = 300, 168, 42, 22, 8
+    width, height, left, bottom, upper = (720, 340, 56, 30, 12) if is_wide else (300, 168, 42, 22, 8)
     most = top if top is not None else max((y for line in lines for _, y in line.points), default=0.0) * 1.05 or 1.0
-    x, y = Axis(0, max(last, 1), left, width - 8), Axis(0, most, height - bottom, upper)
+    x, y = Axis(0, max(last, 1), left, width - 8), Axis(low, most, height - bottom, upper)
     return {
-        "width": width, "height": height, "left": left, "right": width - 8, "bottom": height - bottom,
-        "x": x.ticks(4, is_share=False), "y": y.ticks(4, is_share=is_share),
-        "lines": [{"kind": line.kind, "d": _path([(x.at(a), y.at(b)) for a, b in _thinned(line.points)])} for line in lines],
+        "width": width, "height": height, "left": left, "right": width - 8, "top": upper, "bottom": height - bottom,
+        "last": x.high, "x": x.ticks(6 if is_wide else 4, is_share=False), "y": y.ticks(4, is_share=is_share),
+        "lines": [_drawn(line, x, y) for line in lines],
     }  # fmt: skip
+
+
+def _drawn(line: Line, x: Axis, y: Axis) -> dict[str, Any]:
+    """The line as a path, its band as another, and the points themselves where they are few enough to be told apart."""
+    chosen = _thinned(len(line.points))
+    at = [(x.at(line.points[i][0]), y.at(line.points[i][1])) for i in chosen]
+    band = ""
+    if line.low and line.high:
+        edges = [[(x.at(line.points[i][0]), y.at(bounds[i])) for i in chosen] for bounds in (line.high, line.low)]
+        band = _path([*edges[0], *reversed(edges[1])]) + "Z"
+    return {"kind": line.kind, "d": _path(at), "band": band, "dots": at if len(at) <= _MAX_DOTS else []}
+
+
+def value_range(lines: Sequence[Line], *, is_share: bool) -> Point:
+    """The least and the highest value of a chart's axis: from 0 where that leaves enough to be seen."""
+    values = [y for line in lines for y in (*(b for _, b in line.points), *line.low, *line.high) if isfinite(y)]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if is_share and low >= 0:
+        return 0.0, max(1.0, high) if high > 0.5 else high * 1.15 or 0.1
+    if low == high:
+        return (min(0.0, low * 1.2), max(0.0, low * 1.2)) if low else (0.0, 1.0)
+    room = 0.08 * (high - low)
+    return 0.0 if 0 <= low < high / 2 else low - room, high + room
 
 
 def scatter(marks: Sequence[Mark], *, x_is_share: bool = True) -> dict[str, Any]:
@@ -155,11 +184,16 @@ def _overlap(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _thinned(points: Sequence[Point]) -> list[Point]:
-    if len(points) <= _MAX_POINTS:
-        return list(points)
-    last = len(points) - 1
-    return [points[round(i * last / (_MAX_POINTS - 1))] for i in range(_MAX_POINTS)]
+def _thinned(count: int) -> list[int]:
+    """Which of so many points are drawn."""
+    if count <= _MAX_POINTS:
+        return list(range(count))
+    return [round(i * (count - 1) / (_MAX_POINTS - 1)) for i in range(_MAX_POINTS)]
+
+
+def _short(value: float) -> str:
+    """For the room beside an axis."""
+    return fmt.number(value) if not value or abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
 
 
 def _path(points: Sequence[Point]) -> str:

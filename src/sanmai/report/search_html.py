@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, is_number, read_lines, read_whole
 from sanmai.report.page import render_page, resource, write_whole
-from sanmai.report.plots import Axis
+from sanmai.report.plots import Line, Point, panel
 
 _TREES, _NODES, _TEXT = 24, 400, 600
 """Trees in the page, nodes of one, characters of a node."""
@@ -170,7 +170,7 @@ def render_search(
     curves = {n: as_list(a.get("curve")) for n, a in arms.items() if as_list(a.get("curve"))}
     return render_page(
         "search.html.jinja",
-        styles=[resource("templates/report.css"), resource("templates/search.css")],
+        styles=[resource(f"templates/{name}.css") for name in ("report", "charts", "search")],
         scripts=[resource("templates/theme.js"), resource("templates/search.js")],
         data={"trees": list(trees)},
         name=name,
@@ -235,40 +235,34 @@ def _of_k(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _chart(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Accuracy over tokens, with a band for each strategy's interval."""
-    points = [p for curve in curves.values() for p in curve if is_number(p.get("value"))]
-    width, height, left, right, bottom, upper = 720, 340, 56, 704, 296, 12
-    x = Axis(0, max((p["tokens"] for p in points), default=1), left, right)
-    y = Axis(0, min(1.0, max((p["high"] for p in points), default=1.0) * 1.05), bottom, upper)
-    drawn = []
+    lines, legend = [], []
     for number, (name, curve) in enumerate(curves.items()):
         known = [p for p in curve if is_number(p.get("value"))]
-        up = [f"{x.at(p['tokens']):g},{y.at(p['high']):g}" for p in known]
-        down = [f"{x.at(p['tokens']):g},{y.at(p['low']):g}" for p in reversed(known)]
-        middle = [f"{x.at(p['tokens']):g},{y.at(p['value']):g}" for p in known]
-        drawn.append(
-            {"name": NAMES.get(name, name), "color": number % 6 + 1, "band": " ".join([*up, *down]), "line": " ".join(middle)}
-        )
-    return {
-        "width": width, "height": height, "left": left, "right": right, "bottom": bottom, "top": upper,
-        "x": x.ticks(6, is_share=False), "y": y.ticks(5, is_share=True), "lines": drawn,
+        kind = f"s{number % 6 + 1}"
+        lines.append(Line(_over_tokens(known, "value"), kind, [p["low"] for p in known], [p["high"] for p in known]))
+        legend.append({"name": NAMES.get(name, name), "kind": kind})
+    top = min(1.0, max((high for line in lines for high in line.high), default=1.0) * 1.05)
+    return panel(lines, top=top, last=_last_x(lines), is_share=True, is_wide=True) | {
+        "name": "Accuracy of the answer for every budget of tokens", "spoken": "numbers in the table below", "legend": legend,
     }  # fmt: skip
 
 
 def _gap(name: str, curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Guide and gold of what is chosen, over the budgets: the guide going up while gold falls is the alarm."""
     known = [p for p in curve if is_number(p.get("guide")) and is_number(p.get("value"))]
-    width, height, left, right, bottom, upper = 320, 200, 44, 312, 168, 10
-    low = min((min(p["guide"], p["value"]) for p in known), default=0.0)
-    x = Axis(0, max((p["tokens"] for p in known), default=1), left, right)
-    y = Axis(min(0.0, low), max([1.0, *(p["guide"] for p in known)]), bottom, upper)
-    lines = {
-        key: " ".join(f"{x.at(p['tokens']):g},{y.at(p[key]):g}" for p in known) for key in ("guide", "value")
-    }  # fmt: skip
-    return {
-        "name": NAMES.get(name, name), "width": width, "height": height, "left": left, "right": right, "bottom": bottom,
-        "top": upper, "x": x.ticks(3, is_share=False), "y": y.ticks(4, is_share=False), **lines,
-        "fell": fallen(known) is not None, "is_drawn": len(known) > 1,
-    }  # fmt: skip
+    lines = [Line(_over_tokens(known, "guide"), "held"), Line(_over_tokens(known, "value"), "true")]
+    values = [y for line in lines for _, y in line.points]
+    made = panel(lines, low=min([0.0, *values]), top=max([1.0, *values]), last=_last_x(lines), is_share=False)
+    spoken = "guide (dashed) and gold of the chosen answer for every budget"
+    return made | {"name": NAMES.get(name, name), "spoken": spoken, "fell": fallen(known) is not None, "is_drawn": len(known) > 1}
+
+
+def _over_tokens(points: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
+    return [(p["tokens"], p[key]) for p in points]
+
+
+def _last_x(lines: Sequence[Line]) -> float:
+    return max((x for line in lines for x, _ in line.points), default=1)
 
 
 def shown_trees(folder: Path, problems: list[str]) -> Iterator[dict[str, Any]]:

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from sanmai.report import format as fmt
 from sanmai.report.curves import Curve, Series
-from sanmai.report.html import chart, columns
+from sanmai.report.html import charts_of, with_charts
 from sanmai.report.live import State, state_of, version_of
 from sanmai.report.load import is_number, read_lines
-from sanmai.report.page import render_page, resource
+from sanmai.report.page import render_page
 
 _SIDE_BY_SIDE = 6
 _MAX_POINTS = 600
@@ -51,12 +51,10 @@ def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()
     curves = curves_of({name: runs[name]["metrics"] for name in drawn})
     page = render_page(
         "watch.html.jinja",
-        styles=[resource("vendor/uPlot.min.css"), resource("templates/report.css")],
-        scripts=[resource("vendor/uPlot.iife.min.js"), resource("templates/theme.js") + "\n" + resource("templates/report.js")],
-        data={"curves": [columns(curve) for curve in curves], "pairs": [], "rollouts": []},
+        **with_charts(curves),
         name=root.resolve().name,
         runs=[*runs.values()],
-        charts=[chart(i, curve) for i, curve in enumerate(curves)],
+        charts=charts_of(curves, is_named=True),
     )
     return index_state(found), page
 

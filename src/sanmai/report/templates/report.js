@@ -25,93 +25,34 @@
     const shown = Number.isInteger(value) || size >= 10 ** digits ? Math.round(value) : Number(value.toPrecision(digits));
     return shown.toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", "−");
   }
-  // Room for six characters beside an axis.
-  const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1).replace(".0e", "e").replaceAll("-", "−") : number(value));
   const percent = (value) => (value === null || value === undefined ? NONE : number(100 * value) + "\u202f%");
 
-  const plots = [];
-  const refreshers = [];
-  const palette = {};
-  function readPalette() {
-    const probe = document.body.appendChild(element("span"));
-    for (const name of ["s1", "s2", "s3", "s4", "s5", "s6", "quiet", "grid", "card"]) {
-      probe.style.color = `var(--${name})`;
-      palette[name] = getComputedStyle(probe).color;
-    }
-    probe.remove();
-  }
-  const faint = (color) => color.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)");
-
-  // Charts.
-  const DASHES = [[], [6, 3], [], [6, 3], [], [6, 3]];
-  function yRange(curve) {
-    return (_, low, high) => {
-      if (low === null) return [0, 1];
-      if (curve.share) return [0, high > 0.5 ? 1 : high > 0 ? high * 1.15 : 0.1];
-      if (low === high) return low === 0 ? [0, 1] : [Math.min(0, low * 1.2), Math.max(0, low * 1.2)];
-      const pad = (high - low) * 0.08;
-      return [low >= 0 && low < high / 2 ? 0 : low - pad, high + pad];
-    };
-  }
-  // Steps, then per line its two edges, if it has a band, and its values.
-  const columnsOf = (curve) => [curve.x, ...curve.series.flatMap((entry) => (entry.low ? [entry.high, entry.low, entry.y] : [entry.y]))];
-  function drawCurve(host, curve) {
+  // Charts are drawn already; the step under the pointer is read off in all of them at once.
+  const charts = [...document.querySelectorAll(".plot")].map((host) => ({ host, ...chartOf(host, data("curves")) }));
+  function chartOf(host, curves) {
     const readings = [...host.closest("figure").querySelectorAll(".reading")];
-    let still = readings.map((node) => node.textContent);
-    const show = curve.share ? percent : number;
-    const columns = [curve.x];
-    const series = [{}];
-    const bands = [];
-    const lines = [];
-    curve.series.forEach((entry, i) => {
-      const color = () => palette["s" + (i + 1)];
-      if (entry.low) {
-        for (const edge of [entry.high, entry.low]) {
-          columns.push(edge);
-          series.push({ stroke: "transparent", width: 0, spanGaps: true, points: { show: false } });
-        }
-        bands.push({ series: [columns.length - 2, columns.length - 1], fill: () => faint(color()) });
-      }
-      lines.push(columns.length);
-      columns.push(entry.y);
-      const count = entry.y.filter((y) => y !== null).length;
-      const isMarked = count <= 24;
-      series.push({
-        stroke: color, width: 1.75, dash: DASHES[i], spanGaps: true,
-        points: { show: isMarked, size: 5, fill: color, stroke: color, width: 1 },
+    return { curve: curves[Number(host.dataset.curve)], readings, still: readings.map((node) => node.textContent) };
+  }
+  function readAll(step) {
+    for (const { host, curve, readings, still } of charts) {
+      const { left, right, last } = host.dataset;
+      const near = step === null ? null : curve.x.reduce((best, x) => (Math.abs(x - step) < Math.abs(best - step) ? x : best), curve.x[0]);
+      const at = Number(left) + (near / Number(last)) * (Number(right) - Number(left));
+      host.querySelector(".cursor").setAttribute("d", near === null ? "" : `M${at},8V146`);
+      readings.forEach((node, i) => {
+        const value = near === null ? null : curve.series[i].y[curve.x.indexOf(near)];
+        node.textContent = value === null ? still[i] : `step ${number(near, 6)}: ${(curve.share ? percent : number)(value)}`;
       });
+    }
+  }
+  for (const { host } of charts) {
+    host.addEventListener("pointermove", (event) => {
+      const box = host.firstElementChild.getBoundingClientRect();
+      const { left, right, last } = host.dataset;
+      const unit = ((event.clientX - box.left) / box.width) * host.firstElementChild.viewBox.baseVal.width;
+      readAll(((unit - Number(left)) / (Number(right) - Number(left))) * Number(last));
     });
-    const axis = { stroke: () => palette.quiet, font: "11px system-ui, sans-serif", ticks: { show: false } };
-    const size = () => ({ width: Math.max(120, host.clientWidth), height: 150 });
-    const plot = new uPlot({
-      ...size(), series, bands, legend: { show: false }, padding: [8, 8, 0, 0],
-      scales: {
-        x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
-        y: { range: yRange(curve) },
-      },
-      axes: [
-        { ...axis, size: 22, gap: 3, space: 46, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7],
-          values: (_, steps) => steps.map((step) => number(step, 6)) },
-        { ...axis, size: 50, gap: 4, space: 30, grid: { stroke: () => palette.grid, width: 1 },
-          values: (_, values) => values.map((value) => (curve.share ? percent : short)(value)) },
-      ],
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: "steps", setSeries: false } },
-      hooks: {
-        setCursor: [(u) => {
-          readings.forEach((node, i) => {
-            const value = u.cursor.idx === null || u.cursor.idx === undefined ? null : u.data[lines[i]][u.cursor.idx];
-            node.textContent = value === null ? still[i] : `step ${number(u.data[0][u.cursor.idx], 6)}: ${show(value)}`;
-          });
-        }],
-      },
-    }, columns, host);
-    plots.push(plot);
-    refreshers.push((next, texts) => {
-      still = texts;
-      readings.forEach((node, i) => { node.textContent = still[i]; });
-      plot.setData(columnsOf(next));
-    });
-    new ResizeObserver(() => { if (host.clientWidth !== plot.width) plot.setSize(size()); }).observe(host);
+    host.addEventListener("pointerleave", () => readAll(null));
   }
 
   // A rollout in full: prompt, completion, what each grader said.
@@ -300,24 +241,20 @@
     choose();
   }
 
-  readPalette();
-  const charts = data("curves");
-  for (const host of document.querySelectorAll(".plot")) drawCurve(host, charts[Number(host.dataset.curve)]);
-  const recolor = () => {
-    readPalette();
-    for (const plot of plots) plot.redraw(false, true);
-  };
-  document.addEventListener("themechange", recolor);
-  recolor();
   const [rollouts, pairs] = [data("rollouts"), data("pairs")];
   if (rollouts.length) browser(rollouts);
   if (pairs.length) sideBySide(pairs);
   // A live page (sanmai watch): the same page as it is now, of which charts, rollouts and pairs take the data.
   document.addEventListener("reportchange", ({ detail: fresh }) => {
     const next = (name) => JSON.parse(fresh.getElementById("data-" + name).textContent);
-    const hosts = [...fresh.querySelectorAll(".plot")];
     const curves = next("curves");
-    hosts.forEach((host, i) => refreshers[i](curves[Number(host.dataset.curve)], [...host.closest("figure").querySelectorAll(".reading")].map((node) => node.textContent)));
+    [...fresh.querySelectorAll(".plot")].forEach((host, i) => {
+      const { curve, still } = chartOf(host, curves);
+      Object.assign(charts[i], { curve, still });
+      Object.assign(charts[i].host.dataset, host.dataset);
+      charts[i].host.replaceChildren(document.importNode(host.firstElementChild, true));
+    });
+    readAll(null);
     freshRollouts(next("rollouts"));
     const view = fresh.getElementById("pair-view");
     if (view) freshPairs(next("pairs"), view.dataset.late);
