@@ -185,7 +185,7 @@ DISAPPROVES = _any(
 """Negated words of approval and words of disapproval."""
 
 UNSPACED = ("zh", "ja", "ko", "th")
-"""Languages of DECLINES that have no row in refusal_words.WORDS."""
+"""Languages of DECLINES that have no row in WORDS."""
 KNOWN = frozenset(("en", *UNSPACED, *WORDS))
 """ISO 639-1 codes of the languages in which the rules know a refusal."""
 

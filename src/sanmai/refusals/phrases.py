@@ -1,4 +1,4 @@
-"""What stands beside a refusal or in place of one, in languages other than English: the tables of refusal_phrase_words.py as
+"""What stands beside a refusal or in place of one, in languages other than English: the rows of refusals/words.py as
 patterns, and the questions that refusals/rules.py asks of them.
 """
 
@@ -11,10 +11,8 @@ from typing import Any
 
 import regex
 
-from sanmai.refusals.closed_words import CLOSED, UNSPACED_CLOSED
 from sanmai.refusals.languages import END, START, UNSPACED, either, pieces
-from sanmai.refusals.phrase_words import PHRASES, UNSPACED_PHRASES
-from sanmai.refusals.words import WORDS
+from sanmai.refusals.words import CLOSED, PHRASES, UNSPACED_CLOSED, UNSPACED_PHRASES, WORDS
 
 BARE_CHARS = 60
 """A longer answer is no bare "I can't"."""
