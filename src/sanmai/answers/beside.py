@@ -1,6 +1,6 @@
 """What touches a box in the words of any language, and takes it back there: a denial, a doubt, a rival, a scale.
 
-The words are those of answer_words.py. A box stands in any prose, whose other words may look like a spoiler of another
+The words are those of answers/words.py. A box stands in any prose, whose other words may look like a spoiler of another
 language: only the languages that its sentence is plausibly in count, and only words with nothing but copulas, articles and
 the like between them and the box.
 """

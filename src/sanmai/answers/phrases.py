@@ -1,8 +1,8 @@
-"""How a final answer is said in many languages: the one reader of answer_words.py.
+"""How a final answer is said in many languages: the one reader of answers/words.py.
 
 A mark is a phrase ("die Antwort"); what counts is the one number or letter that its sentence states after it, or before it
 ("also ist 18 die Antwort"). A word of that language that denies, asks, hedges, attributes or takes back spoils it where it
-touches it, and so does a second number, and a word that is not known to be harmless (answer_plain.py).
+touches it, and so does a second number, and a word that is not known to be harmless (answers/plain.py).
 """
 
 from __future__ import annotations

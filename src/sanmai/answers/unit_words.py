@@ -1,4 +1,4 @@
-"""Units as sentences of many languages write them behind a number, by their English names: data for answer_phrases.py."""
+"""Units as sentences of many languages write them behind a number, by their English names: data for answers/phrases.py."""
 
 from __future__ import annotations
 

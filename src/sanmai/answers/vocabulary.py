@@ -7,11 +7,8 @@ import unicodedata
 from functools import cache
 
 from sanmai.answers.changes import MARKS
-from sanmai.answers.known import KNOWN, LEADS, STATES
-from sanmai.answers.words import WEST, Words
-from sanmai.answers.words_east import EAST
+from sanmai.answers.words import WORDS
 
-WORDS: dict[str, Words] = {**WEST, **EAST}
 UNSPACED = frozenset({"th", "ko", "ja", "zh"})
 """Written without spaces, or with endings joined on: their words are looked for anywhere."""
 ENDINGS = frozenset({"tr", "hu", "fi", "te", "ta", "bn", "hi", "id", "he", "el", "sw"})
@@ -44,10 +41,10 @@ def _words(kind: str, code: str) -> str:
     """The words of one kind; "known" may stand around a plain answer, "leads" before its name, "states" in a whole sentence."""
     words = WORDS[code]
     if kind == "leads":
-        return "|".join((_words("known", code), LEADS.get(code, "")))
+        return "|".join((_words("known", code), words.leads))
     if kind == "known":
-        return "|".join((words.named, words.glue, words.why, words.fine, KNOWN.get(code, "")))
-    return STATES.get(code, "") if kind == "states" else getattr(words, kind)
+        return "|".join((words.named, words.glue, words.why, words.fine, words.known))
+    return getattr(words, kind)
 
 
 @cache
@@ -60,7 +57,7 @@ def words_pattern(kind: str, codes: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def word_regex(word: str, code: str, *, is_name: bool = False) -> str:
-    """A word of answer_words.py as a regular expression."""
+    """A word of answers/words.py as a regular expression."""
     body = (
         re.escape(word.rstrip("+"))
         .replace("…", r"[^.!?\n]{0,60}?\b")
