@@ -9,8 +9,9 @@ from sanmai.answers.final import verify_math
 from sanmai.data.trace import parse_trace
 from sanmai.types import Problem
 
+HERE = Path(__file__).parent
 PLAIN, NOT_PLAIN = (
-    Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines() for name in ("plain_statements.txt", "no_statements.txt")
+    (HERE / name).read_text(encoding="utf-8").splitlines() for name in ("plain_statements.txt", "no_statements.txt")
 )
 
 

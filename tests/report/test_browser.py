@@ -20,8 +20,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 # How long the lines of each chart are, in its own units; a line of one point is its dot.
-INK = """() => [...document.querySelectorAll('.plot')].map((plot) =>
-  [...plot.querySelectorAll('.trace')].reduce((sum, line) => sum + line.getTotalLength(), 0) + plot.querySelectorAll('.point').length)"""
+INK = """() => [...document.querySelectorAll('.plot')].map((plot) => plot.querySelectorAll('.point').length
+  + [...plot.querySelectorAll('.trace')].reduce((sum, line) => sum + line.getTotalLength(), 0))"""
 
 
 @pytest.fixture(scope="module")

@@ -40,9 +40,7 @@ class Words:
     """Makes another number, or none, of the number beside it; see answers/changes.py."""
 
 
-_CODES = (
-    "en de es fr it pt ca ro nl sv no da fi pl cs hu tr vi id ms tl jv sw ru uk bg el ar fa ur he hi mr bn te ta th ko ja zh"
-).split()
+_CODES = "en de es fr it pt ca ro nl sv no da fi pl cs hu tr vi id ms tl jv sw ru uk bg el ar fa ur he hi mr bn te ta th ko ja zh"
 """Of two languages that name an answer alike, the first is asked first. English has its own marks (answers/marks.py); here it is
 read where the answer comes first: "18 is the answer"."""
 
@@ -52,4 +50,4 @@ def _read(code: str) -> Words:
     return Words(**{field: "|".join(parts) for field, parts in row.items()})
 
 
-WORDS: dict[str, Words] = {code: _read(code) for code in _CODES}
+WORDS: dict[str, Words] = {code: _read(code) for code in _CODES.split()}
