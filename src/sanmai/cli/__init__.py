@@ -1,4 +1,5 @@
-"""The command line: commands are in commands.py, serving.py, scaling.py; `main` makes a sentence and an exit code of an error."""
+"""The command line: commands are in by_recipe.py, looking.py, models.py, scaling.py and serving.py, in the order of --help; `main`
+makes a sentence and an exit code of an error."""
 
 from __future__ import annotations
 
@@ -8,9 +9,7 @@ import sys
 
 import typer
 
-from sanmai.cli import commands as commands
-from sanmai.cli import scaling as scaling
-from sanmai.cli import serving as serving
+from sanmai.cli import by_recipe, looking, models, scaling, serving  # noqa: F401 - they register their commands
 from sanmai.cli.app import app
 from sanmai.terminal import printable
 from sanmai.types import InputError, SanmaiError

@@ -23,6 +23,7 @@ app = Verbs(
     rich_markup_mode=None,
 )
 
+
 def _recipes(incomplete: str) -> list[str]:
     from sanmai.recipes import RECIPES
 
@@ -65,6 +66,27 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Since = Annotated[
+    str | None,
+    typer.Option("--from", metavar="STAGE", help="Do this stage again, and all that hangs on it (r1, kimi, compare, ...)."),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
+Only = Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Do this stage alone.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="tiny, a model folder, a run folder, or a hub name.")]
+Problems = Annotated[str, typer.Argument(metavar="PROBLEMS", help="world, a file or folder of problems, or hub:NAME.")]
+ReasoningFiles = Annotated[
+    list[str] | None, typer.Option(metavar="FILE", help="Problems with answers; may be given several times, as those below.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+OfAllSettings = Annotated[
+    bool, typer.Option("--all", help="Also the settings that are read only under conditions that do not hold.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; one that others can reach asks for a token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
+Token = Annotated[
+    str | None, typer.Option(help="What a browser must give, also on this machine; made up where the address needs one.")
+]
 
 
 def run_recipe(
@@ -158,3 +180,13 @@ def write_report_and_say(folder: Path, recipe: str | None) -> Path:
         if (folder / name).exists():
             say(f"What it decided: {folder / name}")
     return path
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """What the command line states of these settings: those that are neither absent nor empty."""
+    return {name: value for name, value in values.items() if value}
+
+
+def on_problems(model: str, problems: str) -> dict[str, Any]:
+    """The settings of a recipe that asks a model a source's problems."""
+    return {"model": {"name": model}, "problems": {"source": problems}}

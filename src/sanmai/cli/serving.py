@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sanmai.cli.app import Debug, app
+from sanmai.cli.app import Debug, Device, Host, Port, Token, app
 from sanmai.cli.output import OUT, answer, answer_data, say
 from sanmai.data.testbeds import EMBEDDED
 from sanmai.terminal import printable
@@ -33,7 +33,7 @@ def serve(
     name: Annotated[str | None, typer.Option(help="What clients call the model; by default its folder or name.")] = None,
     host: Annotated[str, typer.Option(help="Another address than this machine's own needs SANMAI_TOKEN.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: Device = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     concurrent: Annotated[int, typer.Option(min=1, max=4096, help="Completions written at once.")] = 64,
     waiting: Annotated[int, typer.Option(min=1, max=65536, help="Completions that may wait; further ones get HTTP 429.")] = 256,
@@ -236,11 +236,9 @@ def annotate(
     least_gold: Annotated[
         float, typer.Option(min=0, max=1, help="Of --export: leave out annotators with a smaller share of gold answers right.")
     ] = 0.0,
-    host: Annotated[str, typer.Option(help="Address to listen on; one that others can reach asks for a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8485,
-    token: Annotated[
-        str | None, typer.Option(help="What a browser must give, also on this machine; made up where the address needs one.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8485,
+    token: Token = None,
     debug: Debug = False,
 ) -> None:
     """Let people compare pairs of texts or clips on a page, blind and by dimension; export pairs that recipes learn from."""

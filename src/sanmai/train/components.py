@@ -84,7 +84,7 @@ class LossConfig(Config):
     preset: Preset = "dapo"
     """Published policy loss; the settings below replace parts of it."""
     surrogate: Surrogate | None = None
-    """Ratio per token, clipped or through a soft gate, per sequence (product or geometric mean), capped weight, none, or a squared
+    """Ratio per token, clipped or through a soft gate, per sequence (product or geometric mean), capped weight, none, or squared
     log-ratio (mirror descent)."""
     tau: float | None = Field(None, gt=0)
     """Weight of the squared log-ratio of "mirror_*", in units of the reward per nat."""
