@@ -1,4 +1,4 @@
-"""The command line: commands are in by_recipe.py, looking.py, models.py, scaling.py and serving.py, in the order of --help; `main`
+"""The command line: commands are in by_recipe.py, looking.py, models.py, scaling.py, serving.py, in the order of --help; `main`
 makes a sentence and an exit code of an error."""
 
 from __future__ import annotations
