@@ -183,7 +183,9 @@ def _value_of(name: str) -> Callable[[Row], float | None]:
 
 
 def verdict(run: RunData, measures: Sequence[Measure]) -> str:
-    """What the run showed, in one or two sentences."""
+    """What the run showed, in one or two sentences: what it says that it found, where it does, else by its evaluations."""
+    if found := next((str(e.get("message")) for e in reversed(run.events) if e.get("event") == "finding"), None):
+        return found
     if not measures and find(run.config, "recipe") == "redteam":
         return "This run searched for prompts that break a model and trained nothing: redteam.json has what it found."
     if not measures and _makes(run) == "data":
