@@ -115,6 +115,7 @@ RECIPES = {r.name: r for r in (
     _recipe("curate", "recipes.curate", "CurateConfig", "run_curate", "describe_curation", "data"),
     _recipe("evaluate", "recipes.evaluate", "EvaluateConfig", "run_evaluate", "plan.untrained:describe_evaluation", "scores",
             "count_evaluate"),
+    _recipe("perplexity", "recipes.perplexity", "PerplexityConfig", "run_perplexity", "describe_perplexity", "scores"),
     _recipe("audit", "evidence.audit", "AuditConfig", "run_audit", "describe_audit", "evidence"),
     _recipe("redteam", "evidence.redteam", "RedteamConfig", "run_redteam", "describe_redteam", "evidence"),
     _recipe("certify", "evidence.certify", "CertifyConfig", "run_certify", "describe_certify", "evidence"),
