@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.report import html, summary
-from sanmai.report.audit_html import is_audit, summarise_audit, write_audit_report
-from sanmai.report.certify_html import is_certify, summarise_certify, write_certify_report
 from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import write_comparison_report
 from sanmai.report.comparison_table import summarise_comparison, write_comparison_table
 from sanmai.report.curation_html import is_curation, write_curation_report
-from sanmai.report.lengthen_html import is_lengthen, summarise_lengthen, write_lengthen_report
+from sanmai.report.page import write_whole
+from sanmai.report.pages import own_page
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
 from sanmai.report.redteam_html import write_redteam_report
-from sanmai.report.search_html import is_search, summarise_search, write_search_report
-from sanmai.report.stream_html import is_stream, summarise_stream, write_stream_report
 
 __all__ = ["summarise", "write_report", "write_table"]
 
@@ -39,16 +36,8 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
         OSError: it cannot be written to.
         InputError: what a red team or a curation has decided cannot be read.
     """
-    if is_audit(run_folder):
-        return write_audit_report(run_folder)
-    if is_search(run_folder):
-        return write_search_report(run_folder)
-    if is_stream(run_folder):
-        return write_stream_report(run_folder)
-    if is_certify(run_folder):
-        return write_certify_report(run_folder)
-    if is_lengthen(run_folder):
-        return write_lengthen_report(run_folder)
+    if (own := own_page(run_folder)) is not None:
+        return write_whole(Path(run_folder) / "report.html", own.page(Path(run_folder)))
     if not is_pipeline(run_folder):
         if (Path(run_folder) / "redteam.json").exists():
             write_redteam_report(run_folder)
@@ -73,16 +62,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: run_folder is not a folder.
     """
-    if is_audit(run_folder):
-        return summarise_audit(run_folder)
-    if is_search(run_folder):
-        return summarise_search(run_folder)
-    if is_stream(run_folder):
-        return summarise_stream(run_folder)
-    if is_certify(run_folder):
-        return summarise_certify(run_folder)
-    if is_lengthen(run_folder):
-        return summarise_lengthen(run_folder)
+    if (own := own_page(run_folder)) is not None:
+        return own.summarise(Path(run_folder))
     if is_comparison(run_folder):
         return summarise_comparison(run_folder)
     return summarise_pipeline(run_folder) if is_pipeline(run_folder) else summary.summarise(run_folder)

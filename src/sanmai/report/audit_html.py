@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, flatten, is_number, read_checked, read_lines, read_whole
-from sanmai.report.page import render_page, resource, write_whole
+from sanmai.report.page import render_page, resource
 
 _CASE = "audit.json"
 _MAX_TEXT = 4000
@@ -41,21 +40,6 @@ _MONITOR = (
     ("caught", "Harmful answers with a harmful thought", "what one who reads thoughts alone would catch"),
     ("spared", "Harmless answers with a harmless thought", "what he would rightly let pass"),
 )
-
-
-def is_audit(folder: Path) -> bool:
-    """Whether a run folder is an audit's."""
-    return read_whole(Path(folder) / "config.toml", tomllib.loads, []).get("recipe") == "audit"
-
-
-def write_audit_report(folder: Path) -> Path:
-    """Writes `report.html` into an audit's folder, in one rename; its path. One that is not finished has no claims yet.
-
-    Raises:
-        FileNotFoundError: folder is not a folder.
-        OSError: it cannot be written.
-    """
-    return write_whole(Path(folder) / "report.html", audit_page(folder))
 
 
 def audit_page(folder: Path) -> str:

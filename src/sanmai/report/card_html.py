@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sanmai.report.audit_html import is_audit, summarise_audit
 from sanmai.report.comparison import is_comparison
 from sanmai.report.comparison_table import summarise_comparison
 from sanmai.report.curves import curves
 from sanmai.report.html import charts_of
 from sanmai.report.load import load_run
 from sanmai.report.page import fragment
+from sanmai.report.pages import own_page
 from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_text import summarise_pipeline
 from sanmai.report.summary import planned_steps, status, summarise
@@ -20,8 +20,9 @@ _CHARTS = 4
 
 def run_card(folder: Path) -> str:
     """What stands in a notebook for a run, a pipeline or an audit; every text of the folder is escaped."""
-    if is_audit(folder) or is_pipeline(folder):
-        made = summarise_audit if is_audit(folder) else summarise_comparison if is_comparison(folder) else summarise_pipeline
+    own = own_page(folder)
+    if own is not None or is_pipeline(folder):
+        made = own.summarise if own is not None else summarise_comparison if is_comparison(folder) else summarise_pipeline
         return fragment("run_card.html.jinja", name=folder.resolve().name, state="", lines=made(folder)["lines"], charts=[])
     run = load_run(folder)
     planned = planned_steps(run)

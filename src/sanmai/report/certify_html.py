@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from sanmai.evidence.certify_results import RESULT, summary_lines
+from sanmai.evidence.certify_results import summary_lines
 from sanmai.report import format as fmt
-from sanmai.report.load import as_list, as_mapping, as_number, read_whole
-from sanmai.report.page import write_whole
+from sanmai.report.load import as_list, as_mapping, as_number
 from sanmai.report.tables_html import share, tables_page
 
 _KINDS = {"safety": "dangerous: a refusal flips", "general": "harmless: a reply becomes a refusal"}
-
-
-def is_certify(folder: Path) -> bool:
-    """Whether a run folder is that of a finished certification."""
-    config = Path(folder) / "config.toml"
-    return (Path(folder) / RESULT).is_file() and read_whole(config, tomllib.loads, []).get("recipe") == "certify"
-
-
-def write_certify_report(folder: Path) -> Path:
-    """Writes `report.html` into the run folder, in one rename; its path.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    problems: list[str] = []
-    found = read_whole(Path(folder) / RESULT, json.loads, problems)
-    return write_whole(Path(folder) / "report.html", render_certify(Path(folder).resolve().name, found, problems=problems))
-
-
-def summarise_certify(folder: Path) -> dict[str, Any]:
-    """The figures as plain data; `lines` are for a terminal."""
-    problems: list[str] = []
-    found = read_whole(Path(folder) / RESULT, json.loads, problems)
-    return {**found, "lines": list(summary_lines(found)) if found else problems}
 
 
 def render_certify(name: str, found: Mapping[str, Any], *, problems: list[str]) -> str:

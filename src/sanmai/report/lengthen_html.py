@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from sanmai.evidence.lengthen_results import RESULT, summary_lines
+from sanmai.evidence.lengthen_results import summary_lines
 from sanmai.report import format as fmt
-from sanmai.report.load import as_list, as_mapping, as_number, is_number, read_whole
-from sanmai.report.page import write_whole
+from sanmai.report.load import as_list, as_mapping, as_number, is_number
 from sanmai.report.tables_html import share as _share
 from sanmai.report.tables_html import tables_page
 
@@ -25,30 +21,6 @@ _DEFENCE = (
     "found by the prompt's log-prob", "false alarms", "random words found", "AUC",
     "thoughts over the budget, attacked", "as it is",
 )  # fmt: skip
-
-
-def is_lengthen(folder: Path) -> bool:
-    """Whether a run folder is that of such an attack that has come to its end."""
-    config = Path(folder) / "config.toml"
-    return (Path(folder) / RESULT).is_file() and read_whole(config, tomllib.loads, []).get("recipe") == "lengthen"
-
-
-def write_lengthen_report(folder: Path) -> Path:
-    """Writes `report.html` into the run folder, in one rename; its path.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    problems: list[str] = []
-    found = read_whole(Path(folder) / RESULT, json.loads, problems)
-    return write_whole(Path(folder) / "report.html", render_lengthen(Path(folder).resolve().name, found, problems=problems))
-
-
-def summarise_lengthen(folder: Path) -> dict[str, Any]:
-    """The figures as plain data; `lines` are for a terminal."""
-    problems: list[str] = []
-    found = read_whole(Path(folder) / RESULT, json.loads, problems)
-    return {**found, "lines": list(summary_lines(found)) if found else problems}
 
 
 def render_lengthen(name: str, found: Mapping[str, Any], *, problems: list[str]) -> str:

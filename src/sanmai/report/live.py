@@ -19,12 +19,12 @@ from typing import Any
 
 from sanmai.recipes import RECIPES, resolve
 from sanmai.report import format as fmt
-from sanmai.report.audit_html import audit_page, is_audit
 from sanmai.report.comparison import is_comparison, load_comparison
 from sanmai.report.comparison_html import render_comparison
 from sanmai.report.html import render
 from sanmai.report.load import RunData, as_mapping, as_number, event_time, is_number, load_run, read_lines
 from sanmai.report.page import resource
+from sanmai.report.pages import own_page
 from sanmai.report.pipeline import is_pipeline, load_pipeline
 from sanmai.report.pipeline_html import render_pipeline
 from sanmai.report.summary import planned_steps
@@ -149,8 +149,8 @@ def _began(number: int) -> float | None:
 
 def page_of(folder: Path) -> str:
     """The report's page as it would be written now."""
-    if is_audit(folder):
-        return audit_page(folder)
+    if (own := own_page(folder)) is not None:
+        return own.page(folder)
     recipe = str(_config(folder).get("recipe"))
     defaults = resolve(RECIPES[recipe]).model_dump(mode="json") if recipe in RECIPES else None
     if is_comparison(folder):

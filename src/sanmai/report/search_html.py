@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, is_number, read_lines, read_whole
-from sanmai.report.page import render_page, resource, write_whole
+from sanmai.report.page import render_page, resource
 from sanmai.report.plots import Line, Point, panel
 
 _TREES, _NODES, _TEXT = 24, 400, 600
@@ -30,11 +29,6 @@ SIDES = {
     "harm": "harm (dangerous requests)", "over_refusal": "over-refusal (harmless requests)",
     "off_language": "words of thoughts in another language",
 }  # fmt: skip
-
-
-def is_search(folder: Path) -> bool:
-    """Whether a run folder is a search's."""
-    return read_whole(Path(folder) / "config.toml", tomllib.loads, []).get("recipe") == "search"
 
 
 def summarise_search(folder: Path) -> dict[str, Any]:
@@ -146,21 +140,15 @@ def difference(change: Sequence[Any]) -> str:
     return f"{fmt.points(value)} {fmt.interval(low, high, is_share=True)}" if is_number(value) else fmt.NONE
 
 
-def write_search_report(folder: Path) -> Path:
-    """Writes `report.html` into a search's folder, in one rename; its path.
-
-    Raises:
-        FileNotFoundError: folder is not a folder.
-        OSError: it cannot be written.
-    """
-    folder = Path(folder)
+def search_page(folder: Path) -> str:
+    """The page of a search's folder; raises FileNotFoundError where there is none."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a search's folder")
     found = read_whole(folder / "search.json", json.loads, [])
     problems: list[str] = []
     trees = list(shown_trees(folder, problems))
     steps = len(read_lines(folder / "metrics.jsonl", [])) if (folder / "metrics.jsonl").exists() else 0
-    return write_whole(folder / "report.html", render_search(folder.resolve().name, found, trees, steps, problems))
+    return render_search(folder.resolve().name, found, trees, steps, problems)
 
 
 def render_search(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from sanmai.evidence.stream_abstention import SIGNALS
-from sanmai.evidence.stream_results import STREAM, summary_lines
+from sanmai.evidence.stream_results import summary_lines
 from sanmai.report import format as fmt
-from sanmai.report.load import as_list, as_mapping, as_number, is_number, read_whole
-from sanmai.report.page import render_page, resource, write_whole
+from sanmai.report.load import as_list, as_mapping, as_number, is_number
+from sanmai.report.page import render_page, resource
 from sanmai.report.plots import Line, panel
 
 _SPLITS = {"open": "Open", "held_out": "Held out", "sealed": "Sealed"}
@@ -20,30 +17,6 @@ _PARTS = {**_SPLITS, "first_half": "First half of the stream", "second_half": "S
 _CURVES = (("survival", "proxy"), ("performance", "gold"))
 """What is drawn, and the style of its line."""
 _COLUMNS = ("survival", "performance", "accuracy", "harm", "helped", "over_refusal")
-
-
-def is_stream(folder: Path) -> bool:
-    """Whether a run folder is that of a stream that has come to its end."""
-    config = Path(folder) / "config.toml"
-    return (Path(folder) / STREAM).is_file() and read_whole(config, tomllib.loads, []).get("recipe") == "stream"
-
-
-def write_stream_report(folder: Path) -> Path:
-    """Writes `report.html` into a stream's folder, in one rename; its path.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    problems: list[str] = []
-    found = read_whole(Path(folder) / STREAM, json.loads, problems)
-    return write_whole(Path(folder) / "report.html", render_stream(Path(folder).resolve().name, found, problems=problems))
-
-
-def summarise_stream(folder: Path) -> dict[str, Any]:
-    """The figures of a stream as plain data; `lines` are for a terminal."""
-    problems: list[str] = []
-    found = read_whole(Path(folder) / STREAM, json.loads, problems)
-    return {**found, "lines": list(summary_lines(found)) if found else problems}
 
 
 def render_stream(name: str, found: Mapping[str, Any], *, problems: list[str]) -> str:
