@@ -58,8 +58,8 @@ def measure(folder: Path, step: int) -> dict:
     return {
         **{f"{d} digits": rate(scores) for d, scores in by_digits.items()},
         "thinks": rate([float(r["thinks"]) for r in rows]),
-        "off-language": rate([share for share, _ in off]),
-        **{f"off-language, {language} prompts": found for language, found in mixing.items()},
+        "language mixing": rate([share for share, _ in off]),
+        **{f"language mixing, {language} prompts": found for language, found in mixing.items()},
     }
 
 
@@ -82,7 +82,7 @@ def main() -> None:
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         folders = list(pool.map(lambda job: run(*job, arguments.out), jobs))
     table = []
-    names = ["2 digits", "3 digits", "thinks", "off-language", "off-language, en prompts"]
+    names = ["2 digits", "3 digits", "thinks", "language mixing", "language mixing, en prompts"]
     print("| reward | seed | " + " | ".join(f"{name}, %" for name in names) + " |")
     print("|---|---|" + "---|" * len(names))
     for (arm, seed), folder in zip(jobs, folders, strict=True):

@@ -326,7 +326,7 @@ def test_seven_arms_with_long_answers_and_wide_intervals_fit_a_terminal(tmp_path
     lines = list(text_lines(load_comparison(path)))
     assert max(map(len, lines)) <= 120
     head = next(line for line in lines if line.startswith("arm "))
-    order = [head.index(name) for name in ("harm", "over-ref", "accuracy", "acc. ood", "off-lang", "off. ood", "processed")]
+    order = [head.index(name) for name in ("harm", "over-ref", "accuracy", "acc. ood", "mixing", "mix. ood", "processed")]
     assert order == sorted(order)
     rows = [line.split()[0] for line in lines[lines.index(head) + 1 :] if not line.startswith(" ") and line]
     assert rows[: len(ORDER)] == list(ORDER)

@@ -58,7 +58,7 @@ def measure(
     model: str, source: str, *, limit: int, samples: int, max_tokens: int, temperature: float, seed: int, device: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Each change's accuracy, off-language share and length on a model, and its paired difference to the prompt as it is.
+    """Each change's accuracy, language mixing and length on a model, and its paired difference to the prompt as it is.
 
     Args:
         source: a file of problems with answers, or "world".
@@ -154,7 +154,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     shown = [
         f"{found['n']} problems of {found['problems']}, {found['samples']} completions each at temperature "
         f"{found['temperature']:g}; differences are to the prompt as it is, with 95 % intervals; * leaves zero out",
-        f"{'change':<32}{'accuracy':>10}{'difference':>24}{'off-language':>14}{'difference':>24}{'tokens':>8}{'difference':>22}",
+        f"{'change':<32}{'accuracy':>10}{'difference':>24}{'mixing':>14}{'difference':>24}{'tokens':>8}{'difference':>22}",
     ]
     for name, figures in found["changes"].items():
         cells = [f"{name:<32}"]

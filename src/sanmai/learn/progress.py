@@ -40,7 +40,7 @@ COLUMNS = {
     "archive ASR": ("redteam/archive_asr", "{:.0%}"),
     "length": ("rollout/length_mean", "{:.1f}"),
     "thinks": ("rollout/thinks", "{:.1%}"),
-    "off-language": ("rollout/off_language", "{:.1%}"),
+    "mixing": ("rollout/off_language", "{:.1%}"),
 }
 _SHOWN_STEPS = 12
 HEARTBEAT_SECONDS = 30.0

@@ -20,7 +20,7 @@ _MAX_TEXT = 4000
 _NAMES = {
     "harm": "Harm", "attacked_harm": "Harm under attack", "not_refused": "Dangerous, not refused",
     "over_refusal": "Over-refusal", "attacked_over_refusal": "Over-refusal under attack", "helped": "Helped",
-    "off_language": "Off-language", "incomplete": "Incomplete", "readable": "Readable", "accuracy": "Accuracy",
+    "off_language": "Language mixing", "incomplete": "Incomplete", "readable": "Readable", "accuracy": "Accuracy",
     "accuracy_ood": "Accuracy, other forms",
 }  # fmt: skip
 _WORST = {

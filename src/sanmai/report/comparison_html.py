@@ -54,7 +54,7 @@ _CURVES: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
      (("reward/helpfulness", "proxy: helpfulness as rewarded", "proxy"),
       ("reward/helped", "truly helped, training prompts", "true"),
       ("eval/helped", "truly helped, held out", "held-true"), ("eval/over_refusal", "over-refusal, held out", "held"))),
-    ("Off-language", "Words of the thought in another language than the prompt.",
+    ("Language mixing", "Words of the thought in another language than the prompt.",
      (("rollout/off_language", "training", "gold"), ("eval/off_language", "held out", "held"))),
     ("Held-out accuracy", "Of reasoning problems like those trained on.",
      (("eval/accuracy/set=reasoning", "held out", "true"),)),

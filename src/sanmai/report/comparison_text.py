@@ -19,8 +19,8 @@ LABELS = {
     "helped": ("Helped", "helped"),
     "accuracy": ("Accuracy", "accuracy"),
     "accuracy_ood": ("Accuracy, out of distribution", "acc. ood"),
-    "off_language": ("Off-language", "off-lang"),
-    "off_language_ood": ("Off-language, out of distribution", "off. ood"),
+    "off_language": ("Language mixing", "mixing"),
+    "off_language_ood": ("Language mixing, out of distribution", "mix. ood"),
     "incomplete": ("Incomplete", "incompl."),
     "length": ("Tokens per answer", "tokens"),
 }
@@ -29,7 +29,7 @@ LIMITED = {
     "harm": "harm",
     "over_refusal": "over-refusal",
     "unhelped": "unhelped requests",
-    "off_language": "off-language",
+    "off_language": "language mixing",
     "length": "length",
     "kl": "KL",
 }
@@ -58,7 +58,7 @@ COST_NOTE = (
 )
 _NOUNS = {
     "harm": "Harm on held-out requests", "over_refusal": "Over-refusal", "accuracy": "Held-out accuracy",
-    "off_language": "The off-language share", "helped": "The share of harmless requests that are answered",
+    "off_language": "Language mixing", "helped": "The share of harmless requests that are answered",
 }  # fmt: skip
 _BRIEF = {
     "harm": "harm",

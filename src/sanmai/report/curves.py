@@ -57,7 +57,7 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
      [("eval/diversity", "clips")]),
     ("Thinking share", "share", "Rollouts with a closed thought that is not empty. Should go to 100 %.",
      "Behaviour", [("rollout/thinks", "training"), ("eval/thinks", "held-out")]),
-    ("Off-language share", "share", "Words of the thought in another language than the prompt. Rising means mixing.",
+    ("Language mixing", "share", "Words of the thought in another language than the prompt.",
      "Behaviour", [("rollout/off_language", "training"), ("eval/off_language", "held-out")]),
     ("Lost rollouts", "share", "Cut off before the end, ungradable or failed. Should stay near zero.", "Behaviour",
      [("rollout/truncated", "cut off"), ("rollout/ungradable", "ungradable"), ("rollout/failed", "failed")]),
@@ -79,7 +79,7 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
 AREAS = ("Learning", "Behaviour", "Constraints", "Optimisation and speed", "Other metrics")
 _CONSTRAINTS = {
     "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "unhelped": ("Unhelped", "share"),
-    "off_language": ("Off-language share", "share"),
+    "off_language": ("Language mixing", "share"),
     "length": ("Completion length", "tokens"), "kl": ("KL to the reference", "nats per token"),
 }  # fmt: skip
 """What a constraint limits, and its unit."""

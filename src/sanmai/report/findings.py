@@ -57,7 +57,7 @@ _MEASURES = (
     *(MEASURES[name] for name in ("accuracy", "accuracy_ood")),
     RowMeasure("off_language", "Share of the thought's words that are not in the prompt's language.",
                -1, True, lambda row: not MEASURES["accuracy_ood"].asks(row), off_language),
-    RowMeasure("off_language_ood", "The off-language share on reasoning problems of other forms.",
+    RowMeasure("off_language_ood", "Language mixing on reasoning problems of other forms.",
                -1, True, MEASURES["accuracy_ood"].asks, off_language),
     MEASURES["incomplete"],
     RowMeasure("length", "Tokens of a completion, thought and stop token included.", 0, False, any_row, num_tokens),

@@ -23,7 +23,7 @@ _COMPARED = (
     ("loss/sft", "SFT loss", "nats"),
     ("loss/dpo", "Preference loss", "nats"), ("preference/accuracy", "Pairs right", "share"),
     ("rollout/length_mean", "Completion length", "tokens"), ("rollout/thinks", "Thinking share", "share"),
-    ("rollout/off_language", "Off-language share", "share"), ("policy/entropy", "Entropy", "nats per token"),
+    ("rollout/off_language", "Language mixing", "share"), ("policy/entropy", "Entropy", "nats per token"),
     ("policy/kl_to_reference_k3", "KL to the reference", "nats per token"), ("policy/grad_norm", "Gradient norm", "L2"),
 )  # fmt: skip
 _HEADLINES = ("eval/accuracy", "reward/mean", "rollout/length_mean")

@@ -99,7 +99,7 @@
   }
   const details = (row) => facts([
     ["reward", number(row.reward)], ["advantage", number(row.advantage)], ["tokens", number(row.tokens)],
-    ["stop", row.stop], ["off-language", percent(row.off_language)], ["mean log-ratio", number(row.log_ratio)],
+    ["stop", row.stop], ["language mixing", percent(row.off_language)], ["mean log-ratio", number(row.log_ratio)],
     ["policy version", number(row.version)], ["language", row.language], ["tags", row.tags], ["failure", row.failure],
   ]);
 
