@@ -142,6 +142,15 @@ def test_the_settings_of_every_recipe_survive_their_file(name):
     assert recipe.config.read(tomllib.loads(settings.to_toml())) == settings
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("zero", "sample", "search", "curate", "distill",
+                                                                           "evaluate", "flow")])  # fmt: skip
+def test_a_reward_that_a_recipe_does_not_read_is_refused(name, tmp_path):
+    recipe = RECIPES[name]
+    with pytest.raises(InputError, match=f"reward: the recipe {name} reads none"):
+        recipe.run(resolve(recipe), tmp_path / "run", reward=lambda problem, text: 1.0)
+    assert not (tmp_path / "run").exists()
+
+
 def test_every_preset_can_be_read():
     from sanmai.recipes import PRESETS, find_recipe, resolve
 

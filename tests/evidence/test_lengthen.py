@@ -84,5 +84,3 @@ def test_a_plan_counts_completions_and_too_few_problems_are_refused(tmp_path):
     few = [Problem(f"p{k}", ({"role": "user", "content": f"what is {k} plus 1 ?"},), answer=str(k + 1)) for k in range(5)]
     with pytest.raises(InputError, match="5 with answers; expected 6 at least"):
         run_lengthen(config(), tmp_path / "few", problems=few)
-    with pytest.raises(InputError, match="reads no other reward"):
-        run_lengthen(config(), tmp_path / "paid", reward=lambda problem, text: 1.0)

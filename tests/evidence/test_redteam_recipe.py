@@ -202,5 +202,3 @@ def test_runs_that_cannot_begin_say_why(tmp_path):
         run_redteam(config(holdout_names=("x",)), tmp_path / "a")
     with pytest.raises(InputError, match="none is of kind safety"):
         run_redteam(config(), tmp_path / "b", problems=[Problem("p", ({"role": "user", "content": "x"},))])
-    with pytest.raises(InputError, match="reads no other reward"):
-        run_redteam(config(), tmp_path / "c", reward=lambda problem, text: 1.0)

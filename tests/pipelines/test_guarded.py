@@ -291,8 +291,6 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_trained(tmp_pa
         with pytest.raises(InputError, match=says):
             run_guarded(GuardedConfig.read(values() | changes), tmp_path / "out")
         assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="neither problems nor a reward"):
-        run_guarded(config(), tmp_path, reward=lambda p, c: 1.0)
 
 
 def test_in_r1_the_last_rl_is_guarded_when_margins_are_stated_and_nothing_before_it_changes(tmp_path):

@@ -204,12 +204,6 @@ def test_a_runs_curve_is_of_the_problems_like_those_trained_on(finished):
     assert points[-1].sampled == sum(line.get("tokens/sampled", 0) for line in lines)
 
 
-def test_it_takes_neither_problems_nor_a_reward(tmp_path):
-    with pytest.raises(InputError, match="takes neither problems nor a reward"):
-        run_kimi(mini(), tmp_path / "out", reward=lambda problem, text: 1.0)
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_process_that_is_refused_the_folder_changes_nothing_in_it(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished.folder, copy)

@@ -117,8 +117,6 @@ def test_what_the_pipeline_gives_its_stages_cannot_be_set(tmp_path):
     }.items():  # fmt: skip
         with pytest.raises(InputError, match=f"{part}.*given by the pipeline"):
             mini(**{part: settings})
-    with pytest.raises(InputError, match="neither problems nor a reward"):
-        run_r1(mini(), tmp_path, reward=lambda p, c: 1.0)
 
 
 def test_what_the_last_stage_would_refuse_is_refused_before_the_first(tmp_path):

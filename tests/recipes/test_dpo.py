@@ -237,9 +237,7 @@ def test_what_cannot_work_is_refused_in_one_sentence(tmp_path, found, settings, 
     assert "\n" not in str(error.value)
 
 
-def test_rewards_are_refused_and_an_unset_source_leaves_no_folder(tmp_path):
-    with pytest.raises(InputError, match="reads no reward"):
-        sanmai.run("dpo", out=tmp_path / "run", reward=lambda problem, text: 0.0)
+def test_an_unset_source_leaves_no_folder(tmp_path):
     with pytest.raises(InputError, match="source is not set"):
         sanmai.run("dpo", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

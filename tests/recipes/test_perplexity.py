@@ -18,7 +18,7 @@ from sanmai.report import summarise
 from sanmai.types import InputError, Problem
 
 PROBLEMS = [
-    Problem(f"p{a}", ({"role": "user", "content": f"what is {a} plus 2 ?"},), f"{a + 2}", "math", solution=f"{a} plus 2 is {a + 2}")
+    Problem(f"p{a}", ({"role": "user", "content": f"{a} plus 2 ?"},), f"{a + 2}", "math", solution=f"{a} plus 2 is {a + 2}")
     for a in range(1, 7)
 ]
 

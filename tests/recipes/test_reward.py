@@ -120,11 +120,6 @@ def test_what_cannot_work_is_refused_in_one_sentence(tmp_path, settings, says):
     assert "\n" not in str(error.value)
 
 
-def test_problems_and_rewards_are_refused(tmp_path):
-    with pytest.raises(sanmai.InputError, match="learns from preferences"):
-        sanmai.run("reward", out=tmp_path / "run", reward=lambda problem, text: 0.0)
-
-
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move_and_names_examples(tmp_path, monkeypatch):
     from sanmai.rewards import reward_model as reward
 

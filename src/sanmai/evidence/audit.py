@@ -137,27 +137,17 @@ class AuditConfig(Config):
 
 
 def run_audit(
-    config: AuditConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    judge: Judge | None = None,
-    texts: bool = True,
-    progress: Progress | None = None,
+    config: AuditConfig, out: Path, *, judge: Judge | None = None, texts: bool = True, progress: Progress | None = None
 ) -> Path:
     """Audit a model, or go on with it, in a run folder; the folder. A finished one writes its case anew, without sampling.
 
     Args:
-        problems, reward: not used by this recipe; refused when given.
         judge: instead of the one that config.judge names.
         texts: let the page show the texts of the worst samples, hidden until they are clicked.
 
     Raises:
         InputError: besides what any recipe refuses, no problem to ask, or a judge that cannot tell harm.
     """
-    if problems is not None or reward is not None:
-        raise InputError("audit reads the files under `sources` and takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "audit", config) as run:
         steps, trained, sets = _gathered(config, run.warn)

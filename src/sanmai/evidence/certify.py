@@ -103,24 +103,12 @@ class _Requests:
     measured: dict[str, list[Problem]]
 
 
-def run_certify(
-    config: CertifyConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_certify(config: CertifyConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Run the recipe in a run folder; the folder. A finished one is left as it is.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
 
     Raises:
         InputError: besides what any recipe refuses, too few requests of either kind, or a file of synonyms that cannot be used.
     """
-    if problems is not None or reward is not None:
-        raise InputError("certify reads the files under `sources` and takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "certify", config) as run:
         requests, others = _requests(config, run.warn), _synonyms(config.synonyms)

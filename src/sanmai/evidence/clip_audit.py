@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -173,16 +173,8 @@ def _won(before: Graded, after: Graded) -> float | None:
     return None if one is None or other is None else 1.0 if other > one else 0.5 if other == one else 0.0
 
 
-def run_clip_audit(
-    config: ClipAuditConfig, out: Path, *, problems: Any = None, reward: Any = None, progress: Progress | None = None, **_: Any
-) -> Path:
-    """Audit a run of flow, or go on with it; the folder.
-
-    Args:
-        problems, reward: refused: prompts and judge are those of the run.
-    """
-    if problems is not None or reward is not None:
-        raise InputError("flow_audit asks what the run asked, judged as the run was: it takes neither problems nor a reward")
+def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | None = None) -> Path:
+    """Audit a run of flow, or go on with it; the folder."""
     progress = progress or Progress.silent()
     flow = flow_config(config.run)
     judge = own_reward(flow, None) if flow.reward.custom is not None else None

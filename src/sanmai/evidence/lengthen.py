@@ -114,24 +114,16 @@ class _State:
 
 
 def run_lengthen(
-    config: LengthenConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: LengthenConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source.
-        reward: not used by this recipe; refused when given.
 
     Raises:
         InputError: besides what any recipe refuses, too few problems with answers, or a vocabulary without words.
     """
-    if reward is not None:
-        raise InputError("reward: lengthen grades by the problems' own answers and reads no other reward")
     progress = progress or Progress.silent()
     with Run(out, "lengthen", config) as run:
         searched, measured = _halves(config, problems, run.warn)

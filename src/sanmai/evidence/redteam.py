@@ -150,26 +150,16 @@ class RedteamConfig(Config):
 
 
 def run_redteam(
-    config: RedteamConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: RedteamConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source, with the styles of files.
-        reward: not used by this recipe; refused when given.
 
     Raises:
         InputError: besides what any recipe refuses, no request of kind "safety", a holdout that leaves nothing, or no pyribs.
     """
-    if reward is not None:
-        raise InputError(
-            "reward: harm is told by the gold or by rewards.harmlessness_from; redteam reads no other reward"
-        )
     progress = progress or Progress.silent()
     with Run(out, "redteam", config) as run:
         requests, space = _space(config, problems, run.warn)

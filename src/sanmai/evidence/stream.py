@@ -117,24 +117,12 @@ class _Meeting:
     dress: Callable[[Problem], Problem | None]
 
 
-def run_stream(
-    config: StreamConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_stream(config: StreamConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder. A finished one writes its figures anew, without sampling.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
 
     Raises:
         InputError: besides what any recipe refuses, no problem to ask, or no look left at the sealed families.
     """
-    if problems is not None or reward is not None:
-        raise InputError("stream reads the files under `sources` and takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "stream", config) as run:
         sets, asked = _asked(config, run.warn)

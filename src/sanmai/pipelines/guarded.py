@@ -15,7 +15,7 @@ bounded by sharing the error out among them (Bonferroni).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -134,24 +134,12 @@ class Attempt:
         return self.looks[-1][1]
 
 
-def run_guarded(
-    config: GuardedConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_guarded(config: GuardedConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Do what is not done; the folder, which stands for the model that was chosen.
-
-    Args:
-        problems, reward: not used by this recipe; refused when given.
 
     Raises:
         RunError: no candidate was promoted, and the gate is to stop then. The sentence has the numbers that speak against each.
     """
-    if problems is not None or reward is not None:
-        raise InputError("guarded reads the sources of its configuration and takes neither problems nor a reward")
     resolve_model(config.model.name)
     planned = [_attempt(config, number) for number in range(1, config.gates.num_attempts + 1)]
     gather = [_gather(config.data, config.seed)] if config.data is not None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.train.runs import holding
-from sanmai.types import InputError, Problem, RunError
+from sanmai.types import InputError, RunError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 GIVEN = ("seed", "model", "problems.source", "problems.evaluation")
@@ -95,17 +95,13 @@ class Pipeline(Generic[ConfigT]):
     """Sets the models of finished stages against each other."""
 
     def __call__(
-        self, config: ConfigT, out: Path, *, problems: Sequence[Problem] | None = None,
-        reward: Callable[[Problem, str], float | None] | None = None, progress: Progress | None = None,
+        self, config: ConfigT, out: Path, *, progress: Progress | None = None,
         since: str | None = None, until: str | None = None, only: str | None = None,
     ) -> Path:
         """Args:
-            problems, reward: refused when given: a pipeline reads the sources of its configuration.
             since, until, only: names of stages; see pipelines/graph.py.
         """
         progress = progress or Progress.silent()
-        if problems is not None or reward is not None:
-            raise InputError(f"{self.name} reads the sources under `data` and takes neither problems nor a reward")
         self.check(config)
         graph = self.graph(config, out)
         with _tables_after(graph.folder, lambda: self.tables(config, graph, progress)):

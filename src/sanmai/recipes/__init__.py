@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import inspect
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ class Recipe:
     config_name: str
     """Class of its settings."""
     run_name: str
-    """Called as run(config, out, problems=..., reward=..., progress=...); the run folder."""
+    """Called as run(config, out, progress=...), with problems and reward where it has such parameters; the run folder."""
     plan_name: str
     """Called as plan(config, out, measure=...); sentences that say what a run would do."""
     makes: Makes
@@ -60,9 +61,20 @@ class Recipe:
     def config(self) -> type[Config]:
         return named(self.config_name)
 
-    @property
-    def run(self) -> Callable[..., Path]:
-        return named(self.run_name)
+    def run(self, config: Config, out: Path, *, problems: Any = None, reward: Any = None, **more: Any) -> Path:
+        """Run it, or go on with it, in a run folder; the folder.
+
+        Args:
+            problems, reward: the caller's own, in place of those that the settings name.
+
+        Raises:
+            InputError: it has no use for one of these.
+        """
+        function = named(self.run_name)
+        given = {name: value for name, value in (("problems", problems), ("reward", reward)) if value is not None}
+        if unread := [name for name in given if name not in inspect.signature(function).parameters]:
+            raise InputError(f"{unread[0]}: the recipe {self.name} reads none but what its settings name")
+        return function(config, out, **given, **more)
 
     def plan(self, config: Config, out: Path, *, measure: bool) -> Iterator[str]:
         return named(self.plan_name)(config, out, measure=measure)

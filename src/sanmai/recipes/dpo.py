@@ -163,21 +163,13 @@ class EncodedPair:
 
 
 def run_dpo(
-    config: DpoConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
+    config: DpoConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source; the held-out part of them is evaluated on, none is trained on.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: dpo learns from pairs and reads no reward; use it with zero")
     _check_source(config)
     progress = progress or Progress.silent()
     with Run(out, "dpo", config) as run, Trainers(config.cluster) as trainers:

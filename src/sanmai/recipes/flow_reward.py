@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import TrainingState, start_or_resume
 from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate, optimizer_words
-from sanmai.types import InputError, Metrics, Problem
+from sanmai.types import InputError, Metrics
 from sanmai.world.clips import WORLDS, World
 
 
@@ -94,21 +94,9 @@ class JudgedPairs:
     """1 the first is better (of harm: has more of it), -1 the second, 0 alike, INVALID nobody could tell; ordered as HEADS."""
 
 
-def run_flow_reward(
-    config: FlowRewardConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Any = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_flow_reward(config: FlowRewardConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder. Its checkpoints are what `reward.model` and a guide take.
-
-    Args:
-        problems, reward: refused: what is learned are judgements of the world's clips.
     """
-    if problems is not None or reward is not None:
-        raise InputError("flow_reward learns from judged clips of its own world: it takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "flow_reward", config) as run:
         pairs = judged_pairs(config)

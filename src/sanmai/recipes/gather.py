@@ -101,17 +101,8 @@ class GatherConfig(Config):
     data: DataConfig = DataConfig()
 
 
-def run_gather(
-    config: GatherConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_gather(config: GatherConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Write the files; the folder. The same configuration writes the same bytes."""
-    if problems is not None or reward is not None:
-        raise InputError("gather reads the sources of its configuration and takes neither problems nor a reward")
     with Run(out, "gather", config) as run:
         files, sources = gathered(config, run.warn)
         for name, found in files.items():

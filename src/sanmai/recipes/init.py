@@ -122,21 +122,13 @@ class InitConfig(Config):
 
 
 def run_init(
-    config: InitConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: InitConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder. The same configuration and replies give the same files.
 
     Args:
         problems: instead of config.problems.source; where that is a testbed they must be of it.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: the verifier decides which demonstrations are right; init reads no reward")
     progress = progress or Progress.silent()
     with Run(out, "init", config) as run:
         chosen = _chosen(config, problems, run.warn)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -51,21 +51,14 @@ class LengthPairsConfig(Config):
 
 
 def run_length_pairs(
-    config: LengthPairsConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
+    config: LengthPairsConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Write the pairs; the folder. The same configuration writes the same bytes.
 
     Raises:
         InputError: besides what any recipe refuses, samples that are not there or not of these problems, none of which gives a
-            pair; or a reward: what is right was decided when they were graded.
+            pair.
     """
-    if reward is not None:
-        raise InputError("reward: the samples are graded; give the reward to the run of sample")
     with Run(out, "length_pairs", config) as run:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         groups = _groups(config, _Known({p.id: p for p in (*train, *held_out)}))

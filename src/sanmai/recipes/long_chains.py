@@ -13,7 +13,7 @@ longer (docs/LOG.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from sanmai.data.chat import CLOSE_TAG, OPEN_TAG
 from sanmai.learn.progress import Progress
 from sanmai.recipes.gather import write_problems
 from sanmai.train.runs import Run
-from sanmai.types import InputError, Problem
+from sanmai.types import Problem
 from sanmai.world.chance import generator
 
 _SAID = {"en": "so the answer is", "zh": "所以 回答 是"}
@@ -46,17 +46,8 @@ class LongChainsConfig(Config):
     """So many times at most; every number from 0 on is as likely."""
 
 
-def run_long_chains(
-    config: LongChainsConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_long_chains(config: LongChainsConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Write the demonstrations; the folder. The same configuration writes the same bytes."""
-    if problems is not None or reward is not None:
-        raise InputError("long_chains writes sums of the embedded world and takes neither problems nor a reward")
     with Run(out, "long_chains", config) as run:
         write_problems(run.folder / "demonstrations.jsonl", long_chains(config))
         run.event("finish")

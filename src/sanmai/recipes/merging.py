@@ -9,7 +9,7 @@ apart they are, not whether that is too far: only an evaluation tells. Tokenizer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import fsum, sqrt
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +26,7 @@ from sanmai.policies.text.tiny import EMBEDDED_MODEL
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
-from sanmai.types import InputError, Problem, RunError
+from sanmai.types import InputError, RunError
 
 _COMPUTES_NOTHING = frozenset(
     {
@@ -52,22 +52,13 @@ class MergeConfig(Config):
         return self
 
 
-def run_merge(
-    config: MergeConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def run_merge(config: MergeConfig, out: Path, *, progress: Progress | None = None) -> Path:
     """Average the models into a run folder with one checkpoint; the folder. A finished one is left as it is.
 
     Raises:
-        InputError: besides what any recipe refuses, models of different architectures or tokenizers, and problems or a reward.
+        InputError: besides what any recipe refuses, models of different architectures or tokenizers.
         RunError: the average is not finite.
     """
-    if problems is not None or reward is not None:
-        raise InputError("merge averages weights and takes neither problems nor a reward")
     progress = progress or Progress.silent()
     with Run(out, "merge", config) as run:
         long = load_policy(config.model, for_training=False)

@@ -65,21 +65,13 @@ class _Read:
 
 
 def run_perplexity(
-    config: PerplexityConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: PerplexityConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe in a run folder; the folder. A finished one is left as it is.
 
     Args:
         problems: instead of config.problems.source.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: perplexity grades nothing; use it with evaluate")
     progress = progress or Progress.silent()
     with Run(out, "perplexity", config) as run:
         asked = _with_answers(list(problems) if problems is not None else load_source(config.problems, config.seed, run.warn))

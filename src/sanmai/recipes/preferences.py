@@ -83,21 +83,13 @@ class PreferencesConfig(Config):
 
 
 def run_preferences(
-    config: PreferencesConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: PreferencesConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source; part of them is held out as there.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: the judge decides between answers; preferences reads no reward")
     if config.recorded is not None and problems is not None:
         raise InputError("problems and recorded: the answers are either recorded or sampled")
     if not config.judge.model:

@@ -7,7 +7,7 @@ This is how the folder `policies/text/tiny` came about; `sanmai export RUN DIR` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -33,7 +33,6 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig
-from sanmai.types import InputError, Problem
 from sanmai.world import CorpusConfig, documents
 from sanmai.world.settings import WorldConfig
 from sanmai.world.testbed import WORLD
@@ -72,17 +71,8 @@ class PretrainConfig(Config):
         return self
 
 
-def run_pretrain(
-    config: PretrainConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
-    """Run the recipe, or go on with it, in a run folder; the folder. It learns the corpus: problems and reward are refused."""
-    if problems is not None or reward is not None:
-        raise InputError("pretrain learns the world's corpus and takes neither problems nor a reward")
+def run_pretrain(config: PretrainConfig, out: Path, *, progress: Progress | None = None) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder."""
     progress = progress or Progress.silent()
     with Run(out, "pretrain", config) as run, Trainers(config.cluster) as trainers:
         start = run.folder / "start"

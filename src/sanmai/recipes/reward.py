@@ -46,7 +46,7 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import NonFiniteError, OptimizerConfig, learning_rate, optimizer_words
-from sanmai.types import InputError, Metrics, Problem
+from sanmai.types import Metrics
 
 
 class RewardEvaluationConfig(Config):
@@ -138,17 +138,8 @@ class RewardConfig(Config):
         return self.reads or ("all" if self.objective in ("pointwise", "process") else "answer")
 
 
-def run_reward(
-    config: RewardConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
-) -> Path:
-    """Run the recipe, or go on with it, in a run folder; the folder. It learns from preferences: others are refused."""
-    if problems is not None or reward is not None:
-        raise InputError("reward learns from preferences (preferences.source) and takes neither problems nor a reward")
+def run_reward(config: RewardConfig, out: Path, *, progress: Progress | None = None) -> Path:
+    """Run the recipe, or go on with it, in a run folder; the folder."""
     progress = progress or Progress.silent()
     with Run(out, "reward", config) as run:
         train, held_out = _preferences(config, run.warn)

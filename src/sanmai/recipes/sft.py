@@ -6,7 +6,7 @@ values: 2-3 epochs, cosine from 5e-5 to 5e-6, batch 128 (arXiv:2501.12948, suppl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -74,21 +74,13 @@ class SftConfig(Config):
 
 
 def run_sft(
-    config: SftConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: Callable[[Problem, str], float | None] | None = None,
-    progress: Progress | None = None,
+    config: SftConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: sft learns from demonstrations and reads no reward; use it with zero")
     progress = progress or Progress.silent()
     with Run(out, "sft", config) as run, Trainers(config.cluster) as trainers:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)

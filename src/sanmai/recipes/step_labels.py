@@ -113,21 +113,13 @@ class StepLabelsConfig(Config):
 
 
 def run_step_labels(
-    config: StepLabelsConfig,
-    out: Path,
-    *,
-    problems: Sequence[Problem] | None = None,
-    reward: object | None = None,
-    progress: Progress | None = None,
+    config: StepLabelsConfig, out: Path, *, problems: Sequence[Problem] | None = None, progress: Progress | None = None
 ) -> Path:
     """Run the recipe, or go on with it, in a run folder; the folder.
 
     Args:
         problems: instead of config.problems.source; part of them is held out as there.
-        reward: not used by this recipe; refused when given.
     """
-    if reward is not None:
-        raise InputError("reward: steps are labelled by the verifier of the answer; step_labels reads no reward")
     progress = progress or Progress.silent()
     with Run(out, "step_labels", config) as run:
         chosen = _problems(config, problems, run.warn)
