@@ -295,8 +295,9 @@ def test_presets_hold_the_papers_numbers():
         "rloo": (None, None, None), "reinforce++": (0.2, 0.2, None), "reinforce++_baseline": (0.2, 0.2, None),
         "maxrl": (None, None, None), "opo": (None, None, None), "gpg": (None, None, None),
         "remax": (None, None, None), "ppo": (0.2, 0.2, None),
-        "kimi": (None, None, None), "rest": (None, None, None),
+        "kimi": (None, None, None), "rest": (None, None, None), "sapo": (None, None, None),
     }
+    assert (PRESETS["sapo"].gate_positive, PRESETS["sapo"].gate_negative) == (1.0, 1.05)
 
 
 @pytest.mark.parametrize(
