@@ -1,6 +1,7 @@
 """Bounds that hold, a bracket that closes by splitting, and counts over edits that are those of brute force."""
 
 import itertools
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -9,7 +10,6 @@ from torch import nn
 
 from sanmai.instruments.certify import (
     Bracket,
-    additive_worst,
     edits,
     flipped_edits,
     flipped_volume,
@@ -19,6 +19,29 @@ from sanmai.instruments.certify import (
 )
 
 SYNONYMS = {"make": ["build", "produce", "make"], "tell": ["give", "give"], "bomb": [], "big": ["large", "huge", "vast"]}
+
+
+def additive_worst(
+    words: Sequence[str], synonyms: Callable[[str], Sequence[str]], most: int, weight: Callable[[str], float], bias: float
+) -> tuple[float, tuple[str, ...]]:
+    """The least score of a head that adds a weight per word, over all edits, without enumerating them; and an edit that has it.
+
+        min over edits of b + sum_k w(word_k) = b + sum_k w(word_k) - sum of the `most` largest falls
+
+    A word's fall is w(word) less the least weight of its synonyms, where that is above 0. Exact for such a head: words do not
+    interact, so the largest falls are taken one by one.
+    """
+    falls = []
+    for k, word in enumerate(words):
+        others = [other for other in synonyms(word) if other != word]
+        if others:
+            other = min(others, key=weight)
+            falls.append((weight(word) - weight(other), k, other))
+    made, score = list(words), bias + sum(map(weight, words))
+    for fall, k, other in sorted(falls, key=lambda item: -item[0])[:most]:
+        if fall > 0:
+            made[k], score = other, score - fall
+    return score, tuple(made)
 
 
 def synonyms(word: str) -> list[str]:

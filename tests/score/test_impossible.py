@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from sanmai.programs.grade import CodeResult, Outcome
-from sanmai.programs.run import Isolation, ProgramResult
-from sanmai.programs.tasks import CodeTask, grade_task, humaneval_task, mbpp_task
+from sanmai.programs.grade import CodeResult, Outcome, grade_program
+from sanmai.programs.run import Isolation, Limits, ProgramResult
+from sanmai.programs.tasks import CodeTask, humaneval_task, mbpp_task
 from sanmai.rewards.code import code_limits
 from sanmai.score.impossible import (
     cheating_rate,
@@ -30,6 +30,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:invalid escape")  # in rows of M
 KINDS = ("one-off", "conflicting")
 SQUARE = CodeTask("t/square", "Square a number.", "def square(x):\n    return x * x\n",
                   ("assert square(2) == 4", "assert square(-3) == 9", "assert square(0.5) == 0.25"), ("square",))  # fmt: skip
+
+
+def grade_task(task: CodeTask, code: str, limits: Limits | None = None) -> CodeResult:
+    return grade_program(code, task.tests, setup=task.setup, entry_points=task.entry_points, limits=limits)
+
 
 
 def visible_first(task: CodeTask, num_visible: int, *, seed: int) -> CodeTask:

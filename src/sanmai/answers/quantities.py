@@ -9,9 +9,6 @@ from sanmai.answers.numbers import with_halves
 from sanmai.answers.unit_names import MEASURES
 from sanmai.answers.units import NO_UNIT, NONE, Unit, parse
 
-MAX_POWER = 999
-"""Of ten; larger powers are compared without being written out (rewards/integers.py)."""
-
 _DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,000|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
 _PERCENT = r"(?:percent|per\s?cent|pct\.?)"
 _NUMBER = re.compile(

@@ -82,7 +82,6 @@ def _expression(domain: str) -> str:
 
 
 _PATTERNS = {domain: regex.compile(_expression(domain), regex.IGNORECASE) for domain in _WORDS}
-DOMAINS = (*_WORDS, "word_problem", "other")
 
 
 def domain_of(problem: Problem, *, tags: Sequence[str] = ("domain", "subject")) -> str:

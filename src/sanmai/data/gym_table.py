@@ -77,12 +77,6 @@ And those that pick their moves out of any text: repeated, the question of a sok
 OWN_ANSWER = {"graph_color": "possible_answer", "rubiks_cube": "example_correct_answer"}
 """Where the metadata has the answer and `answer` is empty."""
 
-EXECUTING = _listed("""
-    binary_matrix countdown intermediate_integration n_queens polynomial_multiplication puzzle24 simple_integration
-    spiral_matrix string_insertion
-""")
-"""Those whose scorers run the answer as Python. Each is graded by ours, or shown nothing that is not of its form."""
-
 
 @dataclass(frozen=True)
 class Graded:

@@ -85,11 +85,6 @@ class StepRule:
             return self.separator
         return f"tokens:{self.tokens}" if self.kind == "tokens" else self.kind
 
-    @property
-    def looks_ahead(self) -> bool:
-        """A step's end is known only when the next one has begun: what began it has been written by then."""
-        return self.kind in ("sentence", "testbed")
-
 
 class Cutter:
     """Tells the ends of steps as tokens come, of one completion.

@@ -1,4 +1,4 @@
-"""The words of the small sums of stories.py: data, one file a language in `stories_in/`; numbers come in the same order in all."""
+"""The words of the small sums of stories.py: data, one file a language in `stories_in/`; numbers come in one order in all."""
 
 from __future__ import annotations
 

@@ -10,11 +10,6 @@ from math import nan
 Distance = Callable[[float, float], float]
 
 
-def nominal(a: float, b: float) -> float:
-    """Labels are equal or not."""
-    return float(a != b)
-
-
 def interval(a: float, b: float) -> float:
     """Labels are numbers: better and worse are farther apart than either from alike."""
     return (a - b) ** 2

@@ -193,26 +193,3 @@ def flipped_edits(
             if value < least:
                 worst, least = made, value
     return Counted(flipped, total, worst)
-
-
-def additive_worst(
-    words: Sequence[str], synonyms: Callable[[str], Sequence[str]], most: int, weight: Callable[[str], float], bias: float
-) -> tuple[float, Words]:
-    """The least score of a head that adds a weight per word, over all edits, without enumerating them; and an edit that has it.
-
-        min over edits of b + sum_k w(word_k) = b + sum_k w(word_k) - sum of the `most` largest falls
-
-    A word's fall is w(word) less the least weight of its synonyms, where that is above 0. Exact for such a head: words do not
-    interact, so the largest falls are taken one by one.
-    """
-    falls = []
-    for k, word in enumerate(words):
-        others = [other for other in synonyms(word) if other != word]
-        if others:
-            other = min(others, key=weight)
-            falls.append((weight(word) - weight(other), k, other))
-    made, score = list(words), bias + sum(map(weight, words))
-    for fall, k, other in sorted(falls, key=lambda item: -item[0])[:most]:
-        if fall > 0:
-            made[k], score = other, score - fall
-    return score, tuple(made)

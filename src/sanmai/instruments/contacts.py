@@ -136,18 +136,17 @@ def contact_of(
     )  # fmt: skip
 
 
-def share_of(contacts: Sequence[Contact], measure: str, confidence: float = 0.95) -> Rate:
+def share_of(contacts: Sequence[Contact], measure: str) -> Rate:
     """The mean of a measure over families, each once; n counts families. `change` is no share: see mean_change."""
-    values = _values(contacts, measure)
-    return rate(values, None, confidence)
+    return rate(_values(contacts, measure))
 
 
-def mean_change(contacts: Sequence[Contact], confidence: float = 0.95) -> Difference:
+def mean_change(contacts: Sequence[Contact]) -> Difference:
     """The mean change from plain to dressed over families."""
     values = _values(contacts, "change")
     if not values:
-        return independent_difference([], [], confidence=confidence)
-    return Difference(fmean(values), *clustered_interval(values, None, confidence), len(values))
+        return independent_difference([], [])
+    return Difference(fmean(values), *clustered_interval(values), len(values))
 
 
 def running_area(contacts: Sequence[Contact], measure: str) -> list[float]:
@@ -165,10 +164,10 @@ def running_area(contacts: Sequence[Contact], measure: str) -> list[float]:
     return found
 
 
-def transfer_gap(contacts: Sequence[Contact], measure: str, confidence: float = 0.95) -> Difference:
+def transfer_gap(contacts: Sequence[Contact], measure: str) -> Difference:
     """Mean over sealed families minus mean over open ones; the families are the clusters."""
     sides = [_values([c for c in contacts if c.split == split], measure) for split in ("open", "sealed")]
-    return independent_difference(*sides, confidence=confidence)
+    return independent_difference(*sides)
 
 
 def recovery(curve: Sequence[tuple[int, float]], target: float) -> int | None:

@@ -35,13 +35,13 @@ class Partition:
     """Rows that carry no such tag, and perturbed copies, which belong to their originals."""
 
 
-def partition(rows: Iterable[Row], *, kind: str | None = "reasoning") -> Partition:
-    """Rows of problems of a kind (None: of all), in and out of distribution."""
+def partition(rows: Iterable[Row]) -> Partition:
+    """Rows of reasoning problems, in and out of distribution."""
     inside: list[Row] = []
     outside: list[Row] = []
     unassigned = 0
     for row in rows:
-        if kind is not None and row.get("kind", kind) != kind:
+        if row.get("kind", "reasoning") != "reasoning":
             continue
         side = is_outside(tags_of(row))
         if side is None:
@@ -421,9 +421,7 @@ class SafetyTax:
     """Change on harmless requests; positive is worse. A gain that refuses everything shows here."""
 
 
-def safety_tax(
-    before: Sequence[Row], after: Sequence[Row], *, harm: str = "score/harm", over_refusal: str = "score/over_refusal"
-) -> SafetyTax:
+def safety_tax(before: Sequence[Row], after: Sequence[Row]) -> SafetyTax:
     """Reasoning lost next to harm removed, from evaluations of the model before and after a safety stage."""
 
     def of(kind: str) -> tuple[list[Row], list[Row]]:
@@ -431,6 +429,6 @@ def safety_tax(
 
     reasoning, dangerous, general = of("reasoning"), of("safety"), of("general")
     return SafetyTax(
-        change_of(reasoning[1], reasoning[0]), change_of(dangerous[1], dangerous[0], harm),
-        change_of(*general, over_refusal),
+        change_of(reasoning[1], reasoning[0]), change_of(dangerous[1], dangerous[0], "score/harm"),
+        change_of(*general, "score/over_refusal"),
     )  # fmt: skip

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sanmai.programs.grade import CodeResult, grade_program
 from sanmai.programs.public_tests import PublicTests, read_tests
-from sanmai.programs.run import Limits
 from sanmai.programs.stdio import Test, reads_input
 from sanmai.types import InputError
 
@@ -35,15 +33,6 @@ class CodeTask:
     """Names that the tests take from the program."""
     setup: str = ""
     """Python that runs before the tests, among them."""
-
-
-def grade_task(task: CodeTask, code: str, limits: Limits | None = None) -> CodeResult:
-    """What becomes of a task's tests under this program.
-
-    Raises:
-        ValueError, RunError: as grade_program.
-    """
-    return grade_program(code, task.tests, setup=task.setup, entry_points=task.entry_points, limits=limits)
 
 
 @dataclass(frozen=True)
