@@ -37,7 +37,7 @@ def test_a_bare_compare_says_what_it_would_begin_and_begins_nothing_unasked(tmp_
     assert isinstance(told.exception, InputError) and "--yes" in str(told.exception)
     assert "51 stages" in told.output and "17 minutes" in told.output and not list(tmp_path.iterdir())
     begun = []
-    monkeypatch.setattr("sanmai.cli.commands.run_recipe", lambda *given, **more: begun.append(given))
+    monkeypatch.setattr("sanmai.cli.by_recipe.run_recipe", lambda *given, **more: begun.append(given))
     CliRunner().invoke(app, ["compare", "--yes"])
     CliRunner().invoke(app, ["compare", "--set", "seeds=[0]"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)

@@ -187,11 +187,13 @@ def names_read(path: Path) -> set[str]:
 def test_every_setting_is_read_somewhere_and_says_what_it_does():
     source = Path(sanmai.__path__[0])
     read = set().union(*map(names_read, source.rglob("*.py")))
-    # RewardsConfig.weights, ClaimsConfig.claims, ConstraintsConfig.limits and ClipConstraintsConfig.limits ask for these by name.
+    # RewardsConfig.weights, ClaimsConfig.claims, ConstraintsConfig.limits, ClipConstraintsConfig.limits and policy_loss ask for
+    # these by name.
     claimed = importlib.import_module("sanmai.instruments.claims").CLAIMED
     limited = (*importlib.import_module("sanmai.learn.constraints").MEASURES,
                *importlib.import_module("sanmai.learn.clip_constraints").MEASURES)
-    by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed, *limited}
+    numbers = importlib.import_module("sanmai.losses.policy_gradient").NUMBERS
+    by_name = {*importlib.import_module("sanmai.rewards.rubric").COMPONENTS, *claimed, *limited, *numbers}
     classes = config_classes()
     assert {"ZeroConfig", "ModelConfig", "LossConfig", "SamplingConfig"} <= {c.__name__ for c in classes}
     fields = {f"{c.__name__}.{name}": (name, info) for c in classes for name, info in c.model_fields.items()}

@@ -323,7 +323,7 @@ _KINDS: dict[Surrogate, _Kind] = {
     "mirror_token": _Kind(partial(mirror_descent, log_ratio="token"), ("tau",)),
     "mirror_sequence": _Kind(partial(mirror_descent, log_ratio="sequence"), ("tau",)),
 }
-_NUMBERS = tuple(dict.fromkeys(name for kind in _KINDS.values() for name in kind.needed + kind.optional))
+NUMBERS = tuple(dict.fromkeys(name for kind in _KINDS.values() for name in kind.needed + kind.optional))
 
 
 @dataclass(frozen=True)
@@ -359,7 +359,7 @@ class PolicyLossSettings:
         _, needed, optional = _KINDS[self.surrogate]
         if missing := [name for name in needed if getattr(self, name) is None]:
             raise ValueError(f"surrogate {self.surrogate!r} needs {' and '.join(missing)}")
-        if unread := [name for name in _NUMBERS if name not in needed + optional and getattr(self, name) is not None]:
+        if unread := [name for name in NUMBERS if name not in needed + optional and getattr(self, name) is not None]:
             raise ValueError(f"surrogate {self.surrogate!r} does not read {' and '.join(unread)}")
         if is_mirror and self.advantage_scale != "none":
             raise ValueError(f"surrogate {self.surrogate!r} takes rewards as they are: advantage_scale 'none'")

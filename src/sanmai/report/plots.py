@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
 from typing import Any
 
 from sanmai.report import format as fmt
 
 Point = tuple[float, float]
 _MAX_POINTS, _MAX_DOTS = 240, 24
+_HUGE = 1e300
+"""Nothing as large is measured, and an axis that goes there overflows."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     if not high > low:
         return [low]
     rough = (high - low) / max(count, 1)
-    power = 10 ** floor(log10(rough))
+    power = 10.0 ** floor(log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     return [round(i * step, 12) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
@@ -106,7 +108,7 @@ def _drawn(line: Line, x: Axis, y: Axis) -> dict[str, Any]:
 
 def value_range(lines: Sequence[Line], *, is_share: bool) -> Point:
     """The least and the highest value of a chart's axis: from 0 where that leaves enough to be seen."""
-    values = [y for line in lines for y in (*(b for _, b in line.points), *line.low, *line.high) if isfinite(y)]
+    values = [y for line in lines for y in (*(b for _, b in line.points), *line.low, *line.high) if abs(y) < _HUGE]
     low, high = min(values, default=0.0), max(values, default=0.0)
     if is_share and low >= 0:
         return 0.0, max(1.0, high) if high > 0.5 else high * 1.15 or 0.1
