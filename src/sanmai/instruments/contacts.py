@@ -166,8 +166,8 @@ def running_area(contacts: Sequence[Contact], measure: str) -> list[float]:
 
 def transfer_gap(contacts: Sequence[Contact], measure: str) -> Difference:
     """Mean over sealed families minus mean over open ones; the families are the clusters."""
-    sides = [_values([c for c in contacts if c.split == split], measure) for split in ("open", "sealed")]
-    return independent_difference(*sides)
+    opened, sealed = (_values([c for c in contacts if c.split == split], measure) for split in ("open", "sealed"))
+    return independent_difference(opened, sealed)
 
 
 def recovery(curve: Sequence[tuple[int, float]], target: float) -> int | None:
