@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,25 @@ def test_the_matrix_rate_is_positive_and_threads_are_as_before(dtype):
     before = torch.get_num_threads()
     assert math.isfinite(rate := matrix_rate(torch.device("cpu"), dtype, 2, 0.01)) and rate > 0
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("ends", ["epochs=0.5", "token_budget=3000", "operation_budget=2e10"])
+def test_the_updates_of_sft_are_those_that_its_run_makes(ends, tmp_path):
+    recipe = find_recipe("sft")
+    sizes = ["problems.world.train=40", "problems.world.heldout=2", "demonstrations_per_step=8"]
+    config = resolve(recipe, None, [*sizes, ends])
+    said = re.search(r"passes,? in ([\d,]+) updates of 8", " ".join(describe(recipe, config, tmp_path / "run")))
+    assert said is not None
+    recipe.run(config, tmp_path / "run")
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert max(steps) == int(said[1].replace(",", ""))
+
+
+def test_the_memory_of_sft_is_that_of_each_trainer(tmp_path):
+    recipe = find_recipe("sft")
+    lines = {
+        n: " ".join(describe(recipe, resolve(recipe, None, ["problems.world.train=9", f"cluster.trainers={n}"]), tmp_path))
+        for n in (1, 2)
+    }
+    assert "Memory: weights" in lines[1] and "Memory of each of 2 trainers: weights" in lines[2]
+    assert "gathered weights" in lines[2] and "gathered weights" not in lines[1]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sanmai.cluster.config import ClusterConfig
+from sanmai.cluster.config import ClusterConfig, TrainersConfig
 from sanmai.config import Config
-from sanmai.data.chat import demonstration, render_prompt
+from sanmai.data.chat import render_prompt
 from sanmai.learn.credit import words as advantage_words
 from sanmai.plan.memory import StepShape, bytes_of_a_trainer, checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
@@ -93,6 +93,10 @@ def _zero(config: ZeroConfig, policy: TextPolicy, train: list) -> Iterator[str]:
         f"{math.ceil(rollouts / config.updates_per_step)} rollouts each."
     )
     yield f"That is {config.num_steps * config.prompts_per_step / max(len(train), 1):.2g} passes over the problems."
+    if config.token_budget is not None:
+        yield f"It ends sooner, after the step in which {config.token_budget:,} tokens have been sampled, probed and trained on."
+    if config.operation_budget is not None:
+        yield f"It ends sooner, after the step in which {config.operation_budget:.3g} operations have been computed."
     if config.mixture.files:
         yield config.mixture.words()
     if config.refill.tries:
@@ -206,15 +210,30 @@ def _mean_prompt(policy: TextPolicy, config: ZeroConfig, train: Sequence[Problem
 
 
 def _sft(config: SftConfig, policy: TextPolicy, train: list) -> Iterator[str]:
-    usable = sum(demonstration(p) is not None for p in train)
-    per_step = min(config.demonstrations_per_step, max(usable, 1))
-    steps = max(round(config.epochs * (usable // per_step)), 1)
+    from sanmai.recipes.sft import rendered, steps_of, with_demonstrations
+
+    warnings: list[str] = []
+    kept = rendered(config, policy, with_demonstrations(train), warnings.append)
+    yield from (f"Warning: {warning}" for warning in warnings)
+    per_step, steps = steps_of(config, kept, policy)
+    passes = f"{steps * per_step / len(kept):.3g} passes"
+    if config.token_budget is not None:
+        passes = f"about {config.token_budget:,} tokens of completions, {passes},"
+    if config.operation_budget is not None:
+        passes = f"about {config.operation_budget:.3g} operations, {passes},"
     yield (
-        f"{usable:,} of them come with a worked solution: {config.epochs:g} passes in {steps} updates of "
+        f"{len(kept):,} of them come with a worked solution: {passes} in {steps:,} updates of "
         f"{per_step} demonstrations each; the loss is on the completion alone."
     )
     yield optimizer_words(config.optimizer)
-    yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}."
+    yield _state_line(policy, config.cluster)
+
+
+def _state_line(policy: TextPolicy, trainers: TrainersConfig) -> str:
+    parts = state_bytes(policy, trainers)
+    who = f"Memory of each of {trainers.trainers} trainers" if trainers.trainers > 1 else "Memory"
+    listed = ", ".join(f"{name} {size(taken)}" for name, taken in parts.items() if taken)
+    return f"{who}: {listed}: {size(sum(parts.values()))}, and activations."
 
 
 def _distill(config: DistillConfig, policy: TextPolicy, train: list) -> Iterator[str]:
@@ -242,7 +261,7 @@ def _distill(config: DistillConfig, policy: TextPolicy, train: list) -> Iterator
         yield f"Loss: reverse KL to the teacher, estimated from the sampled tokens{over}."
     yield optimizer_words(config.optimizer)
     frozen = sum(p.numel() * p.element_size() for p in teacher.model.parameters())
-    yield f"Memory: weights, gradients and optimizer {size(state_bytes(policy, False))}, the teacher {size(frozen)} more."
+    yield f"{_state_line(policy, TrainersConfig())} The teacher takes {size(frozen)} more."
 
 
 def describe_pretrain(config: PretrainConfig, out: Path, *, measure: bool) -> Iterator[str]:

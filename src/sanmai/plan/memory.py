@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sanmai.cluster.config import ClusterConfig
+from sanmai.cluster.config import ClusterConfig, TrainersConfig
 from sanmai.policies.text.config import DTYPES
+from sanmai.policies.text.cpu import packed
 from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept
     return parts | {"activations": busy * kept.once + min(busy * micro, rows * longest) * kept.per_token}
 
 
-def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: ClusterConfig) -> dict[str, float]:
-    """What `memory_bytes` gives, for each of cluster.trainers = N that share the policy.
+def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: TrainersConfig) -> dict[str, float]:
+    """Parts of those that `memory_bytes` gives, for each of cluster.trainers = N that share the policy.
 
         weights            what is not trained + 4 * trained / N
         gradients          4 * trained / N, and with cluster.sharding "model" the whole one of a step's micro-batches
@@ -104,22 +105,23 @@ def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: Cluste
     if number == 1:
         return dict(parts)
     by_layer = cluster.sharding == "layers"
-    return dict(parts) | {
+    num_parts = cluster.num_parts if isinstance(cluster, ClusterConfig) else cluster.num_writers
+    shares = {"optimizer": number, "reference": number, "KV cache": num_parts}
+    return {name: taken / shares.get(name, 1) for name, taken in parts.items()} | {
         "weights": parts["weights"] - whole + whole / number,
         "gathered to sample" if by_layer else "gathered weights": whole,
         "gradients": whole / number + (0.0 if by_layer else whole),
-        "optimizer": parts["optimizer"] / number,
-        "reference": parts["reference"] / number,
-        "KV cache": parts["KV cache"] / cluster.num_parts,
         "workers' gradients": 0.0,
     }
 
 
-def state_bytes(policy: TextPolicy, keeps_reference: bool) -> int:
-    """Frozen weights as they are; trained ones in float32 with gradient, two moments, and perhaps a reference copy."""
+def state_bytes(policy: TextPolicy, trainers: TrainersConfig) -> dict[str, float]:
+    """What each trainer of demonstrations holds all the time, by what it is for, without activations."""
     trained = sum(p.numel() for p in policy.weights.values())
     total = sum(p.numel() * p.element_size() for p in policy.model.parameters())
-    return total + trained * 4 * (3 + keeps_reference)
+    parts = {"weights": float(total), "gradients": 4.0 * trained, "optimizer": 8.0 * trained}
+    shared = bytes_of_a_trainer(parts, trained, trainers)
+    return {name: taken for name, taken in shared.items() if name != "gathered to sample"}
 
 
 def checkpoint_bytes(policy: TextPolicy, config: Config) -> int:
@@ -148,8 +150,8 @@ def joined_bytes(policy: TextPolicy) -> int:
     """Weights that sampling on the fast path copies for the time of a call (`fuse` in policies/text/decoder.py).
 
     Queries, keys and values are joined, and gate and up; other matrices are copied where they have another dtype than is
-    computed in. LoRA adapters are copied: down as they are, up (out, rank) as blocks of one (sum of out, sum of rank) matrix.
-    Norms, of a width each, are left out.
+    computed in, or are laid out anew for it. LoRA adapters are copied: down as they are, up (out, rank) as blocks of one
+    (sum of out, sum of rank) matrix. Norms, of a width each, are left out.
     """
     dense = policy.dense
     if dense is None:
@@ -160,7 +162,8 @@ def joined_bytes(policy: TextPolicy) -> int:
     total = 0
     for modules in groups:
         bases = [getattr(module, "base_layer", module) for module in modules]
-        if len(bases) > 1 or bases[0].weight.dtype is not dense.dtype:
+        weight = bases[0].weight
+        if len(bases) > 1 or weight.dtype is not dense.dtype or packed.helps(weight.device, dense.dtype, weight.numel()):
             total += sum(p.numel() for base in bases for p in base.parameters(recurse=False)) * dense.dtype.itemsize
         adapted = [module for module in modules if hasattr(module, "base_layer")]
         rank = sum(module.lora_A["default"].weight.shape[0] for module in adapted)

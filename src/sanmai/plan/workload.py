@@ -12,9 +12,11 @@ from sanmai.data.chat import render_prompt
 from sanmai.data.trace import parse_trace
 from sanmai.pipelines.graph import Stage
 from sanmai.plan.stage_sources import MEASURED_ROWS, Rows, StageSources, mean, some
+from sanmai.policies.text.flops import arithmetic_of, counted, demonstration_flops
 from sanmai.recipes import find_recipe, named
 from sanmai.recipes.reward import num_updates
 from sanmai.recipes.reward_data import load_preferences, texts_of
+from sanmai.recipes.sft import steps_for
 from sanmai.types import InputError
 from sanmai.world import documents
 
@@ -183,10 +185,19 @@ def count_distill(w: Workload, c: DistillConfig, sources: StageSources, done: in
 def count_sft(w: Workload, c: SftConfig, sources: StageSources, done: int) -> None:
     shown = sources.demonstrations(c.problems.source, c.grading.thought_tags)
     count = int(sum(rows.count for rows in shown))
-    per_step = max(min(c.demonstrations_per_step, count), 1)
-    num_steps = max(round(c.epochs * (count // per_step)), 1)
+    per_step, num_steps = steps_for(c, count, _of_budget(w, c, shown, sources) / max(count, 1))
     _train(w, c, shown, num_steps - done, per_step)
     _evaluations(w, c, sources.prompts(c.problems.evaluation, answered=True), done, num_steps)
+
+
+def _of_budget(w: Workload, c: SftConfig, shown: Sequence[Rows], sources: StageSources) -> float:
+    """What all of these demonstrations take, in the unit of the stage's budget."""
+    lengths = [(rows.prompt_length, rows.budget if rows.length is None else rows.length) for rows in shown]
+    if c.operation_budget is None:
+        return sum(rows.count * completion for rows, (_, completion) in zip(shown, lengths, strict=True))
+    sizes = counted(*arithmetic_of(sources.policy.model))
+    each = [demonstration_flops(sizes, [(round(prompt), round(completion))]) for prompt, completion in lengths]
+    return w.size * sum(rows.count * one for rows, one in zip(shown, each, strict=True))
 
 
 def count_guarded(w: Workload, c: GuardedConfig, sources: StageSources, done: int) -> None:

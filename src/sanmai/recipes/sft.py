@@ -26,6 +26,7 @@ from sanmai.learn.supervised import fit
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.flops import arithmetic_of, counted, demonstration_flops
 from sanmai.policies.text.load import load_policy
+from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig
@@ -33,7 +34,10 @@ from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import start_or_resume
 from sanmai.train.step import OptimizerConfig
-from sanmai.types import InputError, Problem
+from sanmai.types import Image, InputError, Problem
+
+Demonstration = tuple[list[int], list[int], tuple[Image, ...]]
+"""Tokens of prompt and completion, and the prompt's pictures."""
 
 
 class SftConfig(Config):
@@ -95,32 +99,11 @@ def run_sft(
             )
         )
         check_positions(state.policy, held_out, config.evaluation.max_tokens or config.sampling.max_tokens)
-        train = [p for p in train if demonstration(p) is not None]
-        if not train:
-            raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
-        tags = config.grading.thought_tags
-        tokenizer = state.policy.tokenizer
-        for sentence in thought_warnings(tokenizer, train, tags):
+        train = with_demonstrations(train)
+        for sentence in thought_warnings(state.policy.tokenizer, train, config.grading.thought_tags):
             run.warn(sentence)
-        examples = [(*render_demonstration(tokenizer, p, tags, carries_images=True), p.images) for p in train]
-        room = min(config.max_tokens, state.policy.max_positions or config.max_tokens)
-        kept = [e for e in examples if len(e[0]) + len(e[1]) <= room]
-        if len(kept) < len(examples):
-            run.warn(
-                f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than "
-                f"{room} tokens (max_tokens, or the model's positions) and left out"
-            )
-        if not kept:
-            raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer than {room} tokens")
-        per_step = min(config.demonstrations_per_step, len(kept))
-        num_steps = max(round(config.epochs * (len(kept) // per_step)), 1)
-        if config.token_budget is not None:
-            mean_tokens = sum(len(completion) for _, completion, _ in kept) / len(kept)
-            num_steps = max(round(config.token_budget / (per_step * mean_tokens)), 1)
-        if config.operation_budget is not None:
-            sizes = counted(*arithmetic_of(state.policy.model))
-            one_pass = demonstration_flops(sizes, [(len(prompt), len(completion)) for prompt, completion, *_ in kept])
-            num_steps = max(round(config.operation_budget / (per_step * one_pass / len(kept))), 1)
+        kept = rendered(config, state.policy, train, run.warn)
+        per_step, num_steps = steps_of(config, kept, state.policy)
         rubric = make_rubric(
             config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
         )
@@ -140,3 +123,62 @@ def run_sft(
             progress=progress,
         )
     return run.folder
+
+
+def with_demonstrations(train: Sequence[Problem]) -> list[Problem]:
+    """Those with a worked solution.
+
+    Raises:
+        InputError: there is none.
+    """
+    shown = [p for p in train if demonstration(p) is not None]
+    if not shown:
+        raise InputError("problems.source: no row has a worked solution to learn from (see docs/recipes.md, sft)")
+    return shown
+
+
+def rendered(
+    config: SftConfig, policy: TextPolicy, shown: Sequence[Problem], on_warning: Callable[[str], None]
+) -> list[Demonstration]:
+    """Demonstrations as tokens: prompt, completion, pictures; those that are too long are left out with a warning.
+
+    Raises:
+        InputError: all are.
+    """
+    tags = config.grading.thought_tags
+    examples = [(*render_demonstration(policy.tokenizer, p, tags, carries_images=True), p.images) for p in shown]
+    room = min(config.max_tokens, policy.max_positions or config.max_tokens)
+    kept = [e for e in examples if len(e[0]) + len(e[1]) <= room]
+    if not kept:
+        raise InputError(f"max_tokens = {config.max_tokens}: every demonstration is longer than {room} tokens")
+    if len(kept) < len(examples):
+        on_warning(
+            f"{len(examples) - len(kept)} of {len(examples)} demonstrations are longer than "
+            f"{room} tokens (max_tokens, or the model's positions) and left out"
+        )
+    return kept
+
+
+def steps_of(config: SftConfig, kept: Sequence[Demonstration], policy: TextPolicy) -> tuple[int, int]:
+    """Demonstrations of an update, and updates.
+
+    Raises:
+        InputError: an operation budget for a model whose operations cannot be counted.
+    """
+    lengths = [(len(prompt), len(completion)) for prompt, completion, _ in kept]
+    return steps_for(config, len(kept), _amount(config, lengths, policy) / len(kept))
+
+
+def steps_for(config: SftConfig, count: int, each: float) -> tuple[int, int]:
+    """The same for so many demonstrations, of which one takes `each`: tokens or operations, whichever there is a budget of."""
+    per_step = max(min(config.demonstrations_per_step, count), 1)
+    budget = config.token_budget if config.token_budget is not None else config.operation_budget
+    steps = config.epochs * (count // per_step) if budget is None else budget / (per_step * each)
+    return per_step, max(round(steps), 1)
+
+
+def _amount(config: SftConfig, lengths: Sequence[tuple[int, int]], policy: TextPolicy) -> float:
+    """What demonstrations of these lengths take of the budget."""
+    if config.operation_budget is None:
+        return float(sum(completion for _, completion in lengths))
+    return demonstration_flops(counted(*arithmetic_of(policy.model)), lengths)

@@ -34,11 +34,14 @@ def _is_right() -> bool:
     return torch.equal(_product(x, _laid_out(weight), None), F.linear(x, weight))
 
 
+def helps(device: torch.device, dtype: torch.dtype, numel: int) -> bool:
+    """Whether `pack` lays out a weight of so many numbers anew."""
+    return device.type == "cpu" and dtype is torch.bfloat16 and numel >= _SMALLEST and can_pack()
+
+
 def pack(weight: Tensor) -> Tensor:
-    """The weight (out, in) for `linear`, laid out anew where that helps."""
-    if weight.device.type != "cpu" or weight.dtype is not torch.bfloat16 or weight.numel() < _SMALLEST or not can_pack():
-        return weight
-    return _laid_out(weight)
+    """The weight (out, in) for `linear`: a copy, laid out anew, where that helps."""
+    return _laid_out(weight) if helps(weight.device, weight.dtype, weight.numel()) else weight
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
