@@ -285,3 +285,23 @@ def test_the_memory_of_sft_is_that_of_each_trainer(tmp_path):
     }
     assert "Memory: weights" in lines[1] and "Memory of each of 2 trainers: weights" in lines[2]
     assert "gathered weights" in lines[2] and "gathered weights" not in lines[1]
+
+
+@pytest.mark.parametrize(("load", "is_said"), [(0.3, False), (1.4, False), (1.6, True), (9.0, True)])
+def test_a_busy_machine_is_said(load, is_said, monkeypatch):
+    monkeypatch.setattr(measuring.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(measuring.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert bool(measuring._busy_note()) is is_said
+    assert all(f"load {load:.1f} on 2 cores" in note for note in measuring._busy_note())
+
+
+@pytest.mark.parametrize(("seconds", "times"), [([3.0, 1.0], 2), ([9.0, 1.0], 2), ([11.0, 1.0], 1)])
+def test_the_first_pass_reads_the_weights_and_the_second_is_measured(seconds, times, monkeypatch):
+    clock, calls = [0.0], list(seconds)
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: clock[0])
+
+    def work():
+        clock[0] += calls.pop(0)
+
+    assert measuring._warm(work, budget=10.0) == seconds[times - 1]
+    assert len(calls) == 2 - times

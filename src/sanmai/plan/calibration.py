@@ -96,7 +96,7 @@ def calibrate(policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem
         problems: to train on, at least one.
         out: the run folder; it need not exist. Its disk is measured by a file that is deleted again.
     """
-    start = time.monotonic()
+    start, busy = time.monotonic(), _busy_note()
     arithmetic, why_not = arithmetic_of(policy.model)
     machine = peak_of(policy, PEAK_SECONDS)
     step = problems[: config.prompts_per_step]
@@ -116,8 +116,20 @@ def calibrate(policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem
         prompt_length,
         kept,
         time.monotonic() - start,
-        [*sampling.notes, *training.notes],
+        [*sampling.notes, *training.notes, *busy],
     )
+
+
+def _busy_note() -> list[str]:
+    """A sentence where others use this machine's processors: what is measured then says little of a quiet one."""
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 0.75 * cores:
+        return []
+    return [
+        f"Others were using this machine when this was measured (load {load:.1f} on {cores} core{'s' if cores > 1 else ''}): "
+        "by itself the run takes less, perhaps several times less."
+    ]
 
 
 def _pace(policy: TextPolicy) -> tuple[float, float, int]:
@@ -282,13 +294,14 @@ def _time_training(
 
 
 def _warm(work: Callable[[], object], budget: float) -> float:
-    """Seconds of some work the second time, when allocators and caches are warm; of the first, when that was long."""
+    """Seconds of some work the second time, when weights are read, kernels built and caches warm; of the first, when that alone
+    took longer than all may."""
     took = 0.0
     for _ in range(2):
         start = time.perf_counter()
         work()
         took = time.perf_counter() - start
-        if took > budget / 4:
+        if took > budget:
             break
     return took
 
