@@ -35,7 +35,7 @@ def test_the_bracket_holds_its_ends_in_order_and_edits_are_counted_exactly(tmp_p
     assert edits["model"]["some_edit"]["value"] >= edits["model"]["as_it_is"]["value"]  # the text as it is is among its edits
     assert any("not certified" in line for line in summarise(folder)["lines"])
     page = write_report(folder).read_text(encoding="utf-8")
-    assert "The bracket" in page and "Every edit" in page
+    assert "a refusal flips" in page and "Every edit" in page
     before = (folder / "certify.json").read_bytes()
     run_certify(config(), folder)
     assert (folder / "certify.json").read_bytes() == before

@@ -11,53 +11,88 @@ from sanmai.report.load import as_list, as_mapping, as_number, is_number
 from sanmai.report.tables_html import share as _share
 from sanmai.report.tables_html import tables_page
 
-_ATTACK = (
-    "tokens as it is", "after random words", "of the longest random", "after the found ones",
-    "found / random", "random / as it is", "found / as it is",
-    "right as it is", "right, random", "right, found", "price of 1,000", "under attack", "claim",
-)  # fmt: skip
-_DEFENCE = (
-    "budget on thoughts", "found / random with it", "right under attack", "right as it is", "change in accuracy as it is",
-    "found by the prompt's log-prob", "false alarms", "random words found", "AUC",
-    "thoughts over the budget, attacked", "as it is",
-)  # fmt: skip
-
 
 def render_lengthen(name: str, found: Mapping[str, Any], *, problems: list[str]) -> str:
     """The page; it shows the found words, and no prompt or completion."""
     models = {str(key): as_mapping(value) for key, value in as_mapping(found.get("models")).items()}
+    facts = list(problems)
+    if models:
+        facts.append(
+            f"Of {found.get('asked')} suffixes that were asked the longest completions follow {found.get('suffix')!r}, "
+            f"{found.get('tokens')} tokens. The first model is the one that was searched on."
+        )
     sections = [
-        {
-            "title": "The attack", "columns": ["Model", *_ATTACK],
-            "rows": [[key, *_attack(model)] for key, model in models.items()],
-            "note": "Mean tokens of a completion; ratios of means with a 95 % bootstrap interval over problems and random "
-                    "suffixes. The first model is the one that was searched on.",
-        },
-        {
-            "title": "The defences", "columns": ["Model", *_DEFENCE],
-            "rows": [[key, *_defence(model)] for key, model in models.items()],
-            "note": "The budget and the detector's threshold are from problems that are not measured on.",
-        },
-    ]  # fmt: skip
-    lines = [*problems, *(summary_lines(found) if found else ())]
-    return tables_page(name, "Sanmai lengthen", [], lines, sections if models else [], [])
+        {"title": title, "columns": ["Model", *names], "rows": [[key, *row(of)] for key, of in models.items()], "note": note}
+        for title, names, row, note in _SECTIONS
+    ]
+    return tables_page(name, "Sanmai lengthen", _headline(found, models), facts, sections if models else [], [])
 
 
-def _attack(model: Mapping[str, Any]) -> list[str]:
-    lengths, accuracy, price = (as_mapping(model.get(key)) for key in ("lengths", "accuracy", "price"))
-    tokens = [_number(lengths.get(key)) for key in ("plain", "random", "most_random", "found")]
-    ratios = [_ratio(model.get(key)) for key in ("to_random", "random_to_plain", "to_plain")]
-    right = [_share(accuracy.get(key)) for key in ("plain", "random", "found")]
-    return [*tokens, *ratios, *right, *(_number(price.get(key)) for key in ("plain", "found")), str(model.get("claim", fmt.NONE))]
-
-
-def _defence(model: Mapping[str, Any]) -> list[str]:
+def _headline(found: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Label, value and meaning of what the page begins with: of the model that was searched on."""
+    if not models:
+        return []
+    model = next(iter(models.values()))
     forcing, seen = as_mapping(model.get("forcing")), as_mapping(model.get("detection"))
+    finds = as_number(as_mapping(seen.get("found")).get("value"))
+    claim = f"at most {found.get('most_ratio')} times random words: {model.get('claim')}"
     return [
-        _number(forcing.get("budget")), _ratio(forcing.get("to_random")), _share(forcing.get("accuracy_found")),
-        _share(forcing.get("accuracy_plain")), _points(forcing.get("price_plain")),
-        *(_share(seen.get(key)) for key in ("found", "false", "random", "auc", "over_budget", "over_budget_plain")),
-    ]  # fmt: skip
+        ("As long as after random words", _times(model.get("to_random")), claim),
+        ("With a budget on thoughts", _times(forcing.get("to_random")), f"{forcing.get('budget')} tokens"),
+        ("Attacked prompts found", fmt.percent(finds) if finds is not None else fmt.NONE, f"false: {_share(seen.get('false'))}"),
+    ]
+
+
+def _lengths(model: Mapping[str, Any]) -> list[str]:
+    lengths = as_mapping(model.get("lengths"))
+    tokens = [_number(lengths.get(key)) for key in ("plain", "random", "most_random", "found")]
+    return [*tokens, *(_ratio(model.get(key)) for key in ("to_random", "random_to_plain", "to_plain"))]
+
+
+def _costs(model: Mapping[str, Any]) -> list[str]:
+    accuracy, price = as_mapping(model.get("accuracy")), as_mapping(model.get("price"))
+    right = [_share(accuracy.get(key)) for key in ("plain", "random", "found")]
+    return [*right, *(_number(price.get(key)) for key in ("plain", "found"))]
+
+
+def _budget(model: Mapping[str, Any]) -> list[str]:
+    forcing = as_mapping(model.get("forcing"))
+    right = [_share(forcing.get(key)) for key in ("accuracy_found", "accuracy_plain")]
+    return [_number(forcing.get("budget")), _ratio(forcing.get("to_random")), *right, _points(forcing.get("price_plain"))]
+
+
+def _detected(model: Mapping[str, Any]) -> list[str]:
+    seen = as_mapping(model.get("detection"))
+    return [_share(seen.get(key)) for key in ("found", "false", "random", "auc", "over_budget", "over_budget_plain")]
+
+
+_SECTIONS = (
+    (
+        "Tokens of a completion", ("as it is", "random words", "longest of these", "found words", "found / random",
+                                   "random / as it is", "found / as it is"), _lengths,
+        "Means; ratios of means with a 95 % bootstrap interval over problems and random suffixes.",
+    ),
+    (
+        "What it costs",
+        ("right as it is", "right, random words", "right, found words", "price of 1,000", "under attack"), _costs,
+        "The price is that of the tokens written.",
+    ),
+    (
+        "A budget on thoughts", ("tokens", "found / random", "right under attack", "right as it is", "change as it is"), _budget,
+        "The budget is from problems that are not measured on.",
+    ),
+    (
+        "Telling an attacked prompt", ("found", "false alarms", "random words found", "AUC", "thoughts over the budget, attacked",
+                                       "as it is"), _detected,
+        "By the prompt's own log-prob; the threshold is from problems that are not measured on.",
+    ),
+)  # fmt: skip
+"""Title, columns, what fills them, and a note."""
+
+
+def _times(found: Any) -> str:
+    value = as_mapping(found).get("value")
+    return f"{value:.2f} times" if is_number(value) else fmt.NONE
 
 
 def _number(value: Any) -> str:
