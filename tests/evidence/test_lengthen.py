@@ -52,7 +52,7 @@ def test_a_stopped_attack_goes_on_as_if_it_had_not_been_and_says_what_was_found(
     assert model["lengths"]["random"] <= model["lengths"]["most_random"]
     assert model["forcing"]["length_found"] <= model["lengths"]["found"] + 48
     page = write_report(tmp_path / "whole").read_text(encoding="utf-8")
-    assert "found / random" in page and "The defences" in page
+    assert "found / random" in page and "A budget on thoughts" in page
     assert any("ratio to random" in line for line in summarise(tmp_path / "whole")["lines"])
 
 

@@ -6,7 +6,7 @@ values: 2-3 epochs, cosine from 5e-5 to 5e-6, batch 128 (arXiv:2501.12948, suppl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 

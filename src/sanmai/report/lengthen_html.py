@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sanmai.evidence.lengthen_results import summary_lines
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, is_number
 from sanmai.report.tables_html import share as _share
