@@ -86,6 +86,9 @@ def main() -> None:
     for k in KS:
         lines.append(said(f"pass@{k}", [pass_at_k(KS[-1], sum(s.is_right for s in of), k) for of in every], ids))
     for kind, folder in KINDS.items():
+        if any(not (args.runs / f"prm-{folder}-{seed}").is_dir() for seed in args.seeds):
+            print(f"{kind}: not trained for every seed", flush=True)
+            continue
         models = {seed: RewardModel.load(str(args.runs / f"prm-{folder}-{seed}")) for seed in args.seeds}
         for how in ("min", "last"):
             for model in models.values():

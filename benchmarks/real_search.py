@@ -206,6 +206,7 @@ def choosing(bench: Bench, problems: Sequence[Problem], samples: int, labels: Pa
         d = paired_difference(before, after)
         print(f"  {name}: {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}], n = {d.n}", flush=True)
     if labels is not None:
+        rows = [row for row in rows if any(label is not None for label in row["labels"])]
         labels.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
         known = [label for row in rows for label in row["labels"] if label is not None]
         print(f"  {labels}: {len(known)} labelled steps of {len(rows)} solutions, right {rate([float(x) for x in known])}")

@@ -1,6 +1,6 @@
 """Process reward models on the embedded world: what labels they learn from, and what the labellers say against the truth.
 
-    python benchmarks/step_labels.py [--seeds 3] [--problems 200] [--out runs/step-labels]
+    python benchmarks/step_labels.py [--seeds 0 1 2] [--problems 200] [--kinds true soft hard] [--models-alone] [--out FOLDER]
 
 Per seed the base samples 4 solutions of each training sum of 2 and 3 digits. Their steps are labelled by 8 continuations each,
 by bisection and by the world's truth; tiny process models learn from soft, hard and true labels of the same solutions and are
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 from statistics import fmean
@@ -116,6 +117,20 @@ def two_sided(chances: list[float], count: int) -> float:
     return min(1.0, 2 * min(sum(table[: count + 1]), sum(table[count:])))
 
 
+def models_of(seed: int, num_problems: int, out: Path, kinds: Sequence[str]) -> dict[str, Any]:
+    """The models of these kinds of labels alone."""
+    train = make_problems(num_problems, seed=seed, digits=(2, 3))
+    held_out = make_problems(150, seed=1000 + seed, digits=(2, 3), split="heldout")
+    gold = labelled(out, f"gold-{seed}", held_out, seed, method="truth")
+    truth = labelled(out, f"truth-{seed}", train, seed, method="truth")
+    models = {"true labels": trained(out, f"prm-truth-{seed}", truth, gold, seed, "soft")} if "true" in kinds else {}
+    if {"soft", "hard"} & {*kinds}:
+        rollouts = labelled(out, f"rollouts-{seed}", train, seed, method="rollouts", rollouts=K)
+        names = [kind for kind in ("soft", "hard") if kind in kinds]
+        models |= {f"{kind} labels": trained(out, f"prm-{kind}-{seed}", rollouts, gold, seed, kind) for kind in names}
+    return {"models": models, "labels": sum(v is not None for row in rows_of(truth).values() for v in row["labels"])}
+
+
 def one_seed(seed: int, num_problems: int, out: Path) -> dict[str, Any]:
     train = make_problems(num_problems, seed=seed, digits=(2, 3))
     held_out = make_problems(150, seed=1000 + seed, digits=(2, 3), split="heldout")
@@ -153,20 +168,24 @@ def _tokens(run: Path) -> float:
     return sum(line.get("labelling/sampled", 0.0) + line.get("labelling/prompt", 0.0) for line in lines)
 
 
-def told(seeds: list[dict[str, Any]]) -> None:
+def told_of_models(seeds: list[dict[str, Any]]) -> None:
     names = {
         "step AUC": "eval/step_auc", "of second steps": "eval/step_auc/depth=2", "by depth alone": "eval/depth_only/step_auc",
         "F1 at 0.5": "eval/f1", "F1 fitted": "eval/f1_fitted",
     }  # fmt: skip
     print(f"\n| labels | {' | '.join(names)} |\n|---{'|---' * len(names)}|")
-    for kind in seeds[0]["models"]:
-        found = [s["models"][kind] for s in seeds]
+    for kind in dict.fromkeys(kind for s in seeds for kind in s["models"]):
+        found = [s["models"][kind] for s in seeds if kind in s["models"]]
         cells = [
             f"{fmean(m[key] for m in found):.3f} ({min(m[key] for m in found):.3f} to {max(m[key] for m in found):.3f})"
             for key in names.values()
         ]
         print(f"| {kind} | {' | '.join(cells)} |")
-    print(f"\nLabels per seed: {', '.join(str(s['labels']) for s in seeds)}. Mean of seeds (lowest to highest).\n")
+    print(f"\nLabels per seed: {', '.join(str(s['labels']) for s in seeds)}. Mean of seeds (lowest to highest).\n", flush=True)
+
+
+def told(seeds: list[dict[str, Any]]) -> None:
+    told_of_models(seeds)
     print("| k | right prefixes that look wrong, % | predicted (1 - V)^k, % | seen, expected | p | held |")
     print("|---|---|---|---|---|---|")
     for place, (k, *_) in enumerate(seeds[0]["false_wrong"]):
@@ -192,11 +211,17 @@ def told(seeds: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--models-alone", action="store_true", help="say nothing of the labellers")
+    parser.add_argument("--kinds", nargs="+", default=["true", "soft", "hard"], help="of labels, with --models-alone")
     parser.add_argument("--problems", type=int, default=200, help="training sums per seed, 4 solutions each")
     parser.add_argument("--out", type=Path, default=Path("runs/step-labels"))
     task = parser.parse_args()
-    told([one_seed(seed, task.problems, task.out / str(task.problems)) for seed in range(task.seeds)])
+    out = task.out / str(task.problems)
+    if task.models_alone:
+        told_of_models([models_of(seed, task.problems, out, task.kinds) for seed in task.seeds])
+    else:
+        told([one_seed(seed, task.problems, out) for seed in task.seeds])
 
 
 if __name__ == "__main__":

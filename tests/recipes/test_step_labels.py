@@ -73,6 +73,10 @@ def test_what_it_writes_is_read_unchanged_by_run_reward(tmp_path):
         assert (run / "metrics.jsonl").read_text().count("eval/step_accuracy") >= 2
 
 
+def test_the_embedded_models_own_command_fits_into_its_positions():
+    assert resolve(find_recipe("step_labels")).sampling.max_tokens == 64
+
+
 def solution(name: str, num_steps: int, first_error: int, *, sample: int = 0) -> Solution:
     """Tokens of one step each; -1: right."""
     tokens = [*range(100, 100 + num_steps), 1]

@@ -184,6 +184,12 @@ def test_what_guides_say():
     assert Function(lambda problem, text: None)([candidate("a")])[0].score is None
     with pytest.raises(InputError, match="nan"):
         Function(lambda problem, text: float("nan"))([candidate("a")])
+    for function, says in (
+        (lambda problem, text: "good", "gave 'good' for problem"), (lambda problem, text: {}["x"], "raised KeyError for problem"),
+        (lambda problem, text: [1.0], r"gave \[1.0\] for problem"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            Function(function)([candidate("a")])
 
 
 class Steps:

@@ -223,3 +223,15 @@ def test_what_has_ended_is_scored_while_lookaheads_are_written():
     tree.add(Node((1,), (1,), (-0.1,), StopReason.STEP))
     for strategy in (Beam(branch=2, lookahead=3), Mcts(branch=2, lookahead=3)):
         assert strategy.ask(tree, 1e9) == [Write((1,), 1, 3, is_ahead=True), Score(((0,),))]
+
+
+@pytest.mark.parametrize(("strategy", "by_20", "by_40"), [
+    (Beam(branch=2, repeats=True), [(3,)], [(1,), (3,)]),  # the first pair is not whole before 40
+    (Beam(branch=1, groups=2, repeats=True), [(0,), (2,), (3,)], [(0,), (1,), (2,), (3,)]),
+    (Particles(width=2, repeats=True), [(0,), (2,), (3,)], [(0,), (1,), (2,), (3,)]),
+])  # fmt: skip
+def test_within_a_budget_a_later_child_may_be_known_before_an_earlier_one_whose_score_cost_more(strategy, by_20, by_40):
+    tree = Tree("p", ("p",))
+    for number, at in enumerate((10, 40, 20, 15)):  # the second child was dear to score
+        tree.add(Node((number,), (7,), (-0.1,), StopReason.STOP, scores={GUIDE: number / 10}, at=at))
+    assert strategy.finals(tree.within(20)) == by_20 and strategy.finals(tree.within(40)) == by_40

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, fsum, inf, isfinite, tanh
+from numbers import Real
 from typing import Any, Protocol
 
 from sanmai.data.steps import Aggregation, aggregate
@@ -235,11 +236,24 @@ class Function:
         found = []
         for c in candidates:
             hidden = replace(c.problem, answer=None, solution=None, demonstration=None)
-            score = self._function(c.problem if self._shows_answer else hidden, c.trace.text)
-            if score is not None and not isfinite(score):
-                raise InputError(f"guide {self.name}: gave {score} for problem {c.problem.id}; expected a finite number or None")
+            try:
+                score = self._function(c.problem if self._shows_answer else hidden, c.trace.text)
+            except Exception as error:  # it is the caller's, and may raise anything
+                said = f"{type(error).__name__} for problem {c.problem.id}: {next(iter(str(error).splitlines()), '')}"
+                raise InputError(f"guide {self.name}: raised {said}") from error
+            if score is not None and not _is_finite(score):
+                said = f"guide {self.name}: gave {score!r:.80} for problem {c.problem.id}"
+                raise InputError(f"{said}; expected a finite number or None")
             found.append(Found(None if score is None else float(score), reason="" if score is not None else "it gave None"))
         return found
+
+
+def _is_finite(score: Any) -> bool:
+    """A number, or an array of one."""
+    try:
+        return (isinstance(score, Real) or hasattr(score, "item")) and isfinite(score)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
 
 
 class Sum:

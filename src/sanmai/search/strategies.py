@@ -128,13 +128,14 @@ class Beam:
 
     def finals(self, tree: Tree) -> list[Path]:
         """Those that the groups keep: what was pruned is no answer, though the guide may like it better in the end."""
-        num_groups = len(tree.children(())) // (self.branch * self.keep)
-        return sorted(path for group in range(num_groups) for path in self._replay(tree, group)[1])
+        groups = range(_num_begun(tree, self.branch * self.keep))
+        return sorted(path for group in groups for path in self._replay(tree, group)[1])
 
     def _replay(self, tree: Tree, group: int) -> tuple[Ask, list[Path]]:
         """What a group wants next, and the finished completions that it keeps."""
-        size, kept = self.branch * self.keep, list[Path]()
-        candidates = [(number,) for number in range(group * size, (group + 1) * size)]
+        kept, candidates = list[Path](), _begun(tree, group, self.branch * self.keep)
+        if len(candidates) < self.branch * self.keep:  # of a tree within a budget: nothing was decided by then
+            return [], []
         while True:
             ended = [path for path in kept if tree.nodes[path].ended is StopReason.STOP]
             if asked := judged(tree, candidates, self.lookahead):
@@ -225,8 +226,7 @@ class Particles:
 
     def finals(self, tree: Tree) -> list[Path]:
         """The particles that have ended; those that were not drawn again are gone."""
-        num_begun = -(-len(tree.children(())) // self.width)
-        stand = {path for number in range(num_begun) for path in self._replay(tree, number)[1]}
+        stand = {path for number in range(_num_begun(tree, self.width)) for path in self._replay(tree, number)[1]}
         return sorted(path for path in stand if tree.nodes[path].ended is StopReason.STOP)
 
     def _replay(self, tree: Tree, number: int) -> tuple[Ask, list[Path]]:
@@ -389,8 +389,16 @@ def uniform(seed: tuple) -> float:
 
 
 def _begun(tree: Tree, number: int, width: int) -> list[Path]:
-    """The children of the root that began together, `width` at most."""
-    return tree.children(())[number * width : (number + 1) * width]
+    """The children of the root that began together, `width` at most.
+
+    By their numbers: of a tree within a budget some may be missing that came before others, since their scores cost more.
+    """
+    return [path for path in tree.children(()) if number * width <= path[0] < (number + 1) * width]
+
+
+def _num_begun(tree: Tree, width: int) -> int:
+    """How many times `width` children of the root began together, the last time perhaps not all."""
+    return max((path[0] // width + 1 for path in tree.children(())), default=0)
 
 
 def _roots_lacking(tree: Tree, count: int) -> Ask:
