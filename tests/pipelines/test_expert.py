@@ -21,9 +21,9 @@ def config(**values) -> ExpertConfig:
 
 def test_each_round_searches_with_the_policy_before_it_and_trains_the_base(tmp_path):
     stages = {stage.name: stage for stage in graph(config(rounds=2), tmp_path).stages}
-    assert list(stages) == ["data", "score_base", "search_1", "sft_1", "score_round1", "search_2", "sft_2", "score_round2"]
-    assert stages["search_1"].config.model.name == "tiny" and stages["search_2"].config.model.name == "@sft_1"
-    assert stages["sft_2"].config.model.name == "tiny" and stages["sft_2"].config.problems.source == "@search_2/data.parquet"
+    assert list(stages) == ["data", "score_base", "search_1", "round1", "score_round1", "search_2", "round2", "score_round2"]
+    assert stages["search_1"].config.model.name == "tiny" and stages["search_2"].config.model.name == "@round1"
+    assert stages["round2"].config.model.name == "tiny" and stages["round2"].config.problems.source == "@search_2/data.parquet"
     assert stages["search_2"].config.seed != stages["search_1"].config.seed
     assert stages["search_2"].config.guide == ("verifier",) and stages["search_2"].config.for_data
 
@@ -53,4 +53,5 @@ def test_the_embedded_model_learns_what_search_found(tmp_path):
     sizes = {"reasoning_limit": 160, "evaluation_limit": 60}
     folder = Path(sanmai.run("expert", rounds=1, data=sizes, out=tmp_path / "run"))
     base, after = json.loads((folder / "expert.json").read_text())
+    assert "From base to round1" in (folder / "table.md").read_text()  # the scored model is known as the one that was trained
     assert after["pass@1"][0] > base["pass@1"][0] and (folder / "expert.md").is_file() and (folder / "report.html").is_file()

@@ -6,7 +6,7 @@ Anthony et al. 2017 (arXiv:1705.08439), with the tree search of this package and
 arXiv:2312.06585 section 3, starts anew too). The guide may be the verifier, because these are training problems. What is
 learnt narrows: pass@k of one sample and of many are shown side by side, for one may rise while the other falls.
 
-    data, base's evaluation, then for each round search_R, sft_R, score_R
+    data, base's evaluation, then for each round search_R, roundR (SFT), score_roundR
     expert.json, expert.md   pass@1 and pass@k of every round with intervals, and differences to the base, paired on problems
 """
 
@@ -96,8 +96,8 @@ def _stages(config: ExpertConfig) -> Iterator[Stage]:
         part = part.model_copy(update={"seed": config.seed + number - 1})
         yield Stage(f"search_{number}", "search", part, f"search with the policy of round {number - 1}")
         learnt = wiring.wired(config.sft, config.model.name, f"@search_{number}/data.parquet")
-        yield Stage(f"sft_{number}", "sft", learnt, f"SFT of the base on the right paths of round {number}")
-        policy = f"@sft_{number}"
+        yield Stage(f"round{number}", "sft", learnt, f"SFT of the base on the right paths of round {number}")
+        policy = f"@round{number}"
         yield wiring.score(config.evaluation, f"round{number}", policy, f"the policy of round {number}")
 
 
