@@ -55,11 +55,13 @@ def rows_of(run: Path) -> dict[str, dict]:
     return {row["id"]: row for row in map(json.loads, (run / "steps.jsonl").read_text(encoding="utf-8").splitlines())}
 
 
-def trained(out: Path, name: str, source: Path, evaluation: Path, seed: int, labels: str) -> dict[str, float]:
+def trained(
+    out: Path, name: str, source: Path, evaluation: Path, seed: int, labels: str, epochs: float = 3.0
+) -> dict[str, float]:
     """The last evaluation of a process model."""
     run = sanmai.run(
-        "reward", out=out / name, objective="process", labels=labels, steps="world", seed=seed, epochs=3.0, examples_per_step=32,
-        optimizer={"lr": 1e-3}, checkpoints={"every": 10_000},
+        "reward", out=out / name, objective="process", labels=labels, steps="world", seed=seed, epochs=epochs,
+        examples_per_step=32, optimizer={"lr": 1e-3}, checkpoints={"every": 10_000},
         preferences={"source": str(source / "steps.jsonl"), "evaluation": str(evaluation / "steps.jsonl")},
     )  # fmt: skip
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -117,17 +119,17 @@ def two_sided(chances: list[float], count: int) -> float:
     return min(1.0, 2 * min(sum(table[: count + 1]), sum(table[count:])))
 
 
-def models_of(seed: int, num_problems: int, out: Path, kinds: Sequence[str]) -> dict[str, Any]:
+def models_of(seed: int, num_problems: int, out: Path, kinds: Sequence[str], epochs: float) -> dict[str, Any]:
     """The models of these kinds of labels alone."""
     train = make_problems(num_problems, seed=seed, digits=(2, 3))
     held_out = make_problems(150, seed=1000 + seed, digits=(2, 3), split="heldout")
     gold = labelled(out, f"gold-{seed}", held_out, seed, method="truth")
     truth = labelled(out, f"truth-{seed}", train, seed, method="truth")
-    models = {"true labels": trained(out, f"prm-truth-{seed}", truth, gold, seed, "soft")} if "true" in kinds else {}
+    models = {"true labels": trained(out, f"prm-truth-{seed}", truth, gold, seed, "soft", epochs)} if "true" in kinds else {}
     if {"soft", "hard"} & {*kinds}:
         rollouts = labelled(out, f"rollouts-{seed}", train, seed, method="rollouts", rollouts=K)
         names = [kind for kind in ("soft", "hard") if kind in kinds]
-        models |= {f"{kind} labels": trained(out, f"prm-{kind}-{seed}", rollouts, gold, seed, kind) for kind in names}
+        models |= {f"{kind} labels": trained(out, f"prm-{kind}-{seed}", rollouts, gold, seed, kind, epochs) for kind in names}
     return {"models": models, "labels": sum(v is not None for row in rows_of(truth).values() for v in row["labels"])}
 
 
@@ -214,12 +216,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--models-alone", action="store_true", help="say nothing of the labellers")
     parser.add_argument("--kinds", nargs="+", default=["true", "soft", "hard"], help="of labels, with --models-alone")
+    parser.add_argument("--epochs", type=float, default=3.0, help="with --models-alone")
     parser.add_argument("--problems", type=int, default=200, help="training sums per seed, 4 solutions each")
     parser.add_argument("--out", type=Path, default=Path("runs/step-labels"))
     task = parser.parse_args()
     out = task.out / str(task.problems)
     if task.models_alone:
-        told_of_models([models_of(seed, task.problems, out, task.kinds) for seed in task.seeds])
+        told_of_models([models_of(seed, task.problems, out, task.kinds, task.epochs) for seed in task.seeds])
     else:
         told([one_seed(seed, task.problems, out) for seed in task.seeds])
 

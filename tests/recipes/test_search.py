@@ -191,6 +191,9 @@ def test_pairs_are_of_siblings_whose_worth_differs():
     assert [(node, a.path, b.path, gap) for node, a, b, gap in found] == [
         ((), (0, 0), (1, 0), 0.5), ((0,), (0, 0), (0, 1), 1.0)]  # fmt: skip
     assert best_right(leaves).path == (0, 0) and best_right(leaves[1:]) is None
+    # Where the guide is the verifier all right ones are tied: the shortest of them would mostly be a guess without a thought.
+    tied = [Leaf((0,), 1, 1.0, 1.0, None, 30), Leaf((1,), 1, 1.0, 1.0, None, 3), Leaf((2,), 1, 0.0, 0.0, None, 2)]
+    assert best_right(tied).path == (0,) and best_right([*tied, Leaf((3,), 1, 2.0, 1.0, None, 40)]).path == (3,)
 
 
 def test_a_revision_answers_what_it_was_shown_and_is_no_pair_with_what_it_revises():
