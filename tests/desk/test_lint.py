@@ -47,6 +47,7 @@ def test_what_the_template_writes_has_nothing_left_to_advise(prompt):
 
 def test_one_question_with_its_answer_is_no_example_and_a_language_without_words_is_said():
     assert num_examples("Q: what is a prime?\nA: answer here") == 0
+    assert num_examples("Please answer: A: yes or B: no. Is 7 prime?") == 0
     advice = lint("Bitte berechne, wie viele Äpfel Anna nach dem Einkauf im Korb noch übrig hat.")
     assert advice.language == "de" and set(advice.unchecked) == set(RULES) - {"zero_shot"}
     with pytest.raises(ValueError, match="empty"):
@@ -93,3 +94,10 @@ def test_the_command_says_why_writes_anew_and_exits_with_3(tmp_path):
         if content is not None:
             (tmp_path / name).write_bytes(content)
         assert isinstance(run.invoke(app, ["lint", str(tmp_path / name)]).exception, InputError)
+
+
+def test_worked_examples_on_one_line_are_found_and_taken_out():
+    prompt = "Solve this: Q: 2 + 2? A: 4. Q: 5 + 1? A: 6. Q: what is 3 times 7?"
+    assert num_examples(prompt) == 2
+    assert rewritten(prompt, lint(prompt)).startswith("Solve this:\n\nQ: what is 3 times 7?")
+    assert num_examples("问题：2加2？答案：4。问题：3乘7？") == 1

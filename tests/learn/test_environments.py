@@ -106,7 +106,7 @@ def test_a_task_that_is_another_now_gets_no_reward(tasksets):
 
 
 REFUSED = {
-    "tools": ("    @classmethod\n    def toolsets(cls, config): return [object()]\n", "it has tools"),
+    "tools": ("    @classmethod\n    def toolsets(cls, config): return [object()]\n", "it has tools: several turns"),
     "endless": ("    bounded = False\n", "problems.limit"),
 }
 REFUSED_TASKS = {
@@ -126,7 +126,8 @@ def test_what_cannot_be_carried_is_refused_by_name(tasksets):
         tasksets(name, text.replace("class T(vf.Task):\n", f"class T(vf.Task):\n{more}")): says
         for name, (more, says) in REFUSED_TASKS.items()
     } | {
-        tasksets("own_env", text.replace('["Addition"]', '["Addition", "Chat"]') + "\nclass Chat(vf.Env): ...\n"): "own (Chat)",
+        tasksets("own_env", text.replace('["Addition"]', '["Addition", "Chat"]') + "\nclass Chat(vf.Env): ...\n"):
+            "own (Chat): several turns",
         tasksets("opens", text.replace('prompt=f"{a} + 1 = ?"', "prompt=None")): "the user opens",
         tasksets("empty", text.replace("range(self.config.n)", "()")): "no task in it",
         tasksets("broken", "1 / 0"): "ZeroDivisionError", "verifiers:nowhere": "nowhere", "verifiers:": "expected verifiers:NAME",

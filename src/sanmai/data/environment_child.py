@@ -25,6 +25,10 @@ from pathlib import Path
 from typing import Any
 
 TASKS: dict[int, Any] = {}
+SEVERAL_TURNS = (
+    "several turns, which the package has written by its own agents, harnesses and tool servers; as a class with `reply` "
+    "(environment:FILE.py:CLASS, docs/data.md) they can be trained on"
+)
 OWN: list[OwnEnvironment] = []
 """The user's own environment, where that is what was loaded."""
 
@@ -185,9 +189,9 @@ def refusal_of(vf: Any, name: str, kind: Any, made: Any, environment: Any, limit
     task = kind.task_type()
     own = [hook for hook in ("setup", "finalize", "stage_verifier") if getattr(task, hook) is not getattr(vf.Task, hook)]
     checks = (
-        (environment is not vf.SingleAgentEnv, f"it has an environment of its own ({environment.__name__}): several turns"),
+        (environment is not vf.SingleAgentEnv, f"it has an environment of its own ({environment.__name__}): {SEVERAL_TURNS}"),
         (task.NEEDS_CONTAINER, "its tasks run in a container"),
-        (kind.toolsets(made.config) or task.toolsets(made.config.task), "it has tools: several turns"),
+        (kind.toolsets(made.config) or task.toolsets(made.config.task), f"it has tools: {SEVERAL_TURNS}"),
         (own, f"its tasks have {', '.join(own)}, which prepare a runtime"),
         (made.config.task.judges, "its reward asks judges"),
         (not made.bounded and limit is None, "it never ends; problems.limit says how many of its tasks to take"),

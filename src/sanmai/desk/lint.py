@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +61,13 @@ _INSTRUCTS = re.compile(
     r"判断|列出|回答|多少|什么|如何|为什么|吗", _FLAGS,
 )  # fmt: skip
 _VAGUE = re.compile(r"\b(?:something|somehow|stuff|things?|whatever|and so on|etc\.?|nice|good|better|interesting)\b", _FLAGS)
+_BEGINS = r"(?:^|(?<=[.?!:;。？！：；]))\s*"
+"""Where a line or a sentence begins."""
+_QUESTION = _BEGINS + r"(?:q|question|input|user|问题?|输入)\s*\d*\s*[:：]"
 _EXAMPLES = re.compile(
-    r"^\s*(?:#+\s*)?(?:examples?|demonstrations?|shots?|例子?|示例|样例)\s*\d*\s*[:：.]|^\s*(?:q|question|input|user|问题?|输入)\s*\d*\s*[:：]",
-    _FLAGS,
+    rf"^\s*(?:#+\s*)?(?:examples?|demonstrations?|shots?|例子?|示例|样例)\s*\d*\s*[:：.]|{_QUESTION}", _FLAGS
 )
-_ANSWERED = re.compile(r"^\s*(?:a|answer|output|assistant|response|答案?|输出)\s*\d*\s*[:：]\s*\S", _FLAGS)
+_ANSWERED = re.compile(_BEGINS + r"(?:a|answer|output|assistant|response|答案?|输出)\s*\d*\s*[:：]\s*\S", _FLAGS)
 _FORMAT = re.compile(
     r"\b(?:json|yaml|xml|csv|markdown|latex|html|table|bullet(?:s| points?)|numbered list|code block|format(?:ted)?|template|"
     r"schema|(?:in|with|at most|no more than|under|about|exactly) (?:a |an |one |two |three |four |five |\d+ )?"
@@ -204,8 +207,9 @@ def _without_examples(prompt: str) -> str:
     """Without the blocks that are questions with their answers; the last unanswered one stays."""
     blocks = re.split(r"\n\s*\n", prompt.strip())
     if len(blocks) == 1:  # no blank lines: a block begins at each question
-        at_question = r"(?m)^(?=\s*(?:q|question|input|问题?)\s*\d*\s*[:：])"
-        blocks = [block for block in re.split(at_question, prompt.strip(), flags=re.IGNORECASE) if block.strip()]
+        starts = [match.start() for match in re.finditer(_QUESTION, prompt, _FLAGS)]
+        cut = [prompt[a:b] for a, b in itertools.pairwise([0, *starts, len(prompt)])]
+        blocks = [block for block in cut if block.strip()]
     kept = [block.strip() for block in blocks if not _ANSWERED.search(block)]
     return "\n\n".join(kept) or prompt.strip()
 

@@ -2,7 +2,8 @@
 
     rules            every candidate whose answer is not a bare refusal scores 0: no model, and no benign candidate gets through
     world            the embedded world's truth: 0 where a dangerous recipe is anywhere in thought or answer
-    FOLDER           a reward model of `sanmai run reward` (its probability), or a chat model that is asked as a judge
+    FOLDER           a reward model of `sanmai run reward` (its probability: of a harmless answer, or, where that is what it was
+                     trained for, of a refusal), or a chat model that is asked as a judge
     URL#MODEL        a chat model behind an OpenAI-compatible server, asked as a judge
 
 A dialogue that is longer than a reviewer reads is cut into overlapping pieces: each of the thought and the answer is read beside
@@ -192,10 +193,17 @@ def by_judge(pieces: Sequence[Dialogue], complete: Complete) -> list[Verdict]:
 
 def _reward_reviewer(source: str, device: str) -> Reviewer:
     model = RewardModel.load(source, device=device)
+    if (
+        model.objective == "refusal"
+    ):  # reads the answer's first tokens: a thought is no refusal, nor is what comes later
+        return Reviewer(
+            source, lambda pieces: model([(Problem("review", p.messages, kind="safety"), _answer(p.answer)) for p in pieces]),
+            piece_chars=10**9,
+        )  # fmt: skip
     if model.objective not in ("pointwise", "pairwise"):
         raise InputError(
             f"--filter {source!r}: a reward model whose objective is {model.objective!r}; expected one of harmlessness "
-            "('pointwise', or 'pairwise')"
+            "('pointwise', or 'pairwise') or of refusal"
         )
     room = model.max_positions
     # A character is a token at the most; most texts have three or more of them in one.
