@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from family import cmdline, samplers_of
 
 SETTINGS = (
     "num_steps=3", "checkpoints.every=1", "prompts_per_step=4", "rollouts_per_prompt=4", "problems.world.train=60",
@@ -31,30 +32,6 @@ def differing(one: Path, other: Path) -> list[str]:
     expected, actual = contents(one), contents(other)
     assert expected
     return sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
-
-
-def children(pid: int) -> list[int]:
-    """Processes whose parent it is, in the order of their numbers."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if int(parent) == pid and state != "Z":
-            found.append(int(stat.parent.name))
-    return sorted(found)
-
-
-def samplers_of(driver: int) -> list[int]:
-    return [sampler for stem in children(driver) if b"cluster.stem" in cmdline(stem) for sampler in children(stem)]
-
-
-def cmdline(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def kill_samplers(running, run: Path, count: int, seed: int, number: int = signal.SIGKILL) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from family import samplers_of, trainers_of
 
 SETTINGS = (
     "num_steps=3", "checkpoints.every=1", "prompts_per_step=4", "rollouts_per_prompt=4", "problems.world.train=60",
@@ -34,19 +35,6 @@ def await_step(running, run: Path, step: int) -> None:
         time.sleep(0.02)
 
 
-def others_of(leader: int) -> list[int]:
-    """The processes that it has started to train with it."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(parent) == leader and b"cluster.trainers" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return sorted(found)
-
-
 def assert_same(one: Path, other: Path) -> None:
     """The same tokens in every rollout, and metrics that differ by rounding alone."""
     expected, actual = metrics_of(one), metrics_of(other)
@@ -65,7 +53,7 @@ def test_a_run_that_loses_trainers_and_goes_on_with_other_numbers_is_that_of_one
     run = tmp_path / "run"
     running = forking.start([*command("cluster.trainers=2"), run], cwd=tmp_path)
     await_step(running, run, 1)
-    (other,) = others_of(running.pid)
+    (other,) = trainers_of(running.pid)
     os.kill(other, signal.SIGKILL)
     assert running.wait() != 0
     said = " ".join(running.output.split())
@@ -73,7 +61,7 @@ def test_a_run_that_loses_trainers_and_goes_on_with_other_numbers_is_that_of_one
 
     running = forking.start([*command("cluster.trainers=3"), run], cwd=tmp_path)
     await_step(running, run, 2)
-    found = others_of(running.pid)
+    found = trainers_of(running.pid)
     os.kill(found[0], signal.SIGSTOP)  # one that could not even hear of it
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -86,6 +74,23 @@ def test_a_run_that_loses_trainers_and_goes_on_with_other_numbers_is_that_of_one
     forking.finish([*command(), tmp_path / "one"], cwd=tmp_path)
     assert_same(tmp_path / "one", run)
     assert set((run / "checkpoints" / "step-000003").iterdir()) and not list(tmp_path.glob("sanmai-*"))
+
+
+@pytest.mark.slow
+def test_trainers_and_samplers_apart_lose_one_of_each_and_write_the_tokens_of_one_process(forking, tmp_path):
+    run, apart = tmp_path / "run", ("cluster.transport=processes", "cluster.samplers=2")
+    running = forking.start([*command("cluster.trainers=2", *apart), run], cwd=tmp_path)
+    await_step(running, run, 0)
+    os.kill(samplers_of(running.pid)[0], signal.SIGKILL)  # its part goes to the other
+    await_step(running, run, 1)
+    (other,) = trainers_of(running.pid)
+    os.kill(other, signal.SIGKILL)
+    assert running.wait() != 0 and f"trainer 2 of 2 (process {other}) ended" in " ".join(running.output.split())
+
+    forking.finish([*command("cluster.trainers=2", *apart), run], cwd=tmp_path)
+    forking.finish([*command(), tmp_path / "one"], cwd=tmp_path)
+    assert_same(tmp_path / "one", run)
+    assert not (run / "published").exists()
 
 
 SHOWN = {

@@ -155,7 +155,6 @@ def test_torchrun_and_the_settings_name_the_same_number_of_trainers(monkeypatch)
 
 def test_settings_that_cannot_work_are_refused_where_they_are_read():
     refused = [
-        ({"cluster": {"trainers": 2, "transport": "processes"}}, "write the rollouts themselves"),
         ({"cluster": {"trainers": 2, "sharding": "layers"}}, "model.fast_path = false"),
         ({"cluster": {"trainers": 2}, "model": {"device": "cuda:1"}}, "expected 'cuda'"),
         ({"cluster": {"tensor_parallel": 2}}, "tensor_parallel: splitting single products over GPUs is not built"),

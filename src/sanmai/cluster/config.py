@@ -23,7 +23,8 @@ class TrainersConfig(Config):
     sharding: Literal["model", "layers"] = "model"
     """What each gathers at a time to compute with: the whole model, or a layer (needs model.fast_path = false)."""
     trainer_deadline_seconds: float = Field(1800.0, gt=0)
-    """The run stops when trainers wait for one of them for longer than this; its share of a step's sampling counts."""
+    """The run stops when trainers wait for one of them for longer than this; its share of a step's sampling counts, where they
+    write it themselves."""
 
     without_effect = frozenset({"trainers", "sharding", "trainer_deadline_seconds"})
     only_with = (OnlyWith("trainers above 1", lambda c: c.trainers > 1, "sharding", "trainer_deadline_seconds"),)
@@ -118,11 +119,12 @@ class ClusterConfig(TrainersConfig):
             "none": "", "processes": f"{self.samplers} processes", "ray": f"{self.samplers} actors of Ray",
             "http": f"{len(self.urls)} servers",
         }  # fmt: skip
-        several = f"{self.trainers} processes train together, and write the rollouts, " if self.trainers > 1 else ""
-        if several and not self.is_apart:
-            return f"{several}in {self.num_parts} parts."
+        several = f"{self.trainers} processes train together" if self.trainers > 1 else ""
+        if not self.is_apart:
+            return f"{several}, and write the rollouts, in {self.num_parts} parts." if several else ""
         ahead = f", up to {self.staleness} steps ahead" if self.staleness else ""
-        return f"Rollouts are written apart: {who[self.transport]}, {self.num_parts} parts{ahead}." if self.is_apart else ""
+        apart = f"Rollouts are written apart: {who[self.transport]}, {self.num_parts} parts{ahead}."
+        return f"{several}. {apart}" if several else apart
 
     @property
     def num_parts(self) -> int:
@@ -131,11 +133,6 @@ class ClusterConfig(TrainersConfig):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.trainers > 1 and self.is_apart:
-            raise ValueError(
-                f"trainers = {self.trainers} and transport = {self.transport!r}: trainers write the rollouts themselves; set one "
-                "of the two"
-            )
         if self.transport == "http" and not self.urls:
             raise ValueError('transport = "http" needs urls: the servers that write, such as ["http://127.0.0.1:8000"]')
         check_urls(self.urls)

@@ -58,9 +58,12 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, types, shapes and bytes, in order of name."""
 
     def one(name: str) -> bytes:
-        tensor = tensors[name].detach().cpu().contiguous()
+        tensor = tensors[name].detach()
         facts = f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode()
-        return hashlib.sha256(facts + tensor.flatten().view(torch.uint8).numpy().tobytes()).digest()
+        content = tensor.contiguous().flatten().view(torch.uint8)
+        # A copy: what NumPy has seen can never be let go of again, as gathered weights are.
+        copy = torch.empty(content.shape, dtype=torch.uint8).copy_(content)
+        return hashlib.sha256(facts + copy.numpy().tobytes()).digest()
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return hashlib.sha256(b"".join(pool.map(one, sorted(tensors)))).hexdigest()[:32]

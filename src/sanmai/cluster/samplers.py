@@ -70,8 +70,8 @@ class Cluster:
             links: the samplers, instead of those that the configuration names.
         """
         policy.sampling_parts = self.config.num_parts
-        self._trainers.write_for(policy, self.config.num_parts)
         if not self.config.is_apart:
+            self._trainers.write_for(policy, self.config.num_parts)
             return
         work = folder / FOLDER
         self.samplers = Samplers(self.config, policy, work, links or links_of(self.config, work, policy), on_warning)
@@ -146,9 +146,9 @@ class Samplers:
     def publish(self) -> Publication:
         """The weights that the policy has now, for samplers to read; the same as before where they are the same.
 
-        To be called by the thread that trains.
+        To be called by the thread that trains. Of several trainers the leader gathers what all of them hold.
         """
-        with self._lock:
+        with self._lock, self._policy.whole():
             self._begin()
             digest = digest_of(trained(self._policy))
             known = next((p for p in self._published if p.digest == digest), None)
@@ -182,7 +182,9 @@ class Samplers:
             return
         self._scored = {one for one in self._scored if one[0] == publication.digest} | {(publication.digest, name)}
         chosen = [c for c in done if c.tokens][:SCORED]
-        if why := drawn_fails(self._policy, requests, chosen, config.temperature):
+        with self._policy.whole():
+            why = drawn_fails(self._policy, requests, chosen, config.temperature)
+        if why:
             raise RunError(f"{name} does not draw from what it says: {why}")
 
     def close(self) -> None:

@@ -93,8 +93,8 @@ def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: Traine
         weights            what is not trained + 4 * trained / N
         gradients          4 * trained / N, and with cluster.sharding "model" the whole one of a step's micro-batches
         moments, reference as they are / N
-        gathered weights   4 * trained, in every pass; with "layers" while sampling alone
-        KV cache           of one part of the rollouts
+        gathered weights   4 * trained, in every pass; with "layers" while sampling or publishing alone
+        KV cache           of one part of the rollouts; with samplers apart (cluster.transport) it and joined weights are theirs
 
     A gathered layer, and the first and last of the model, are left out of "layers". Each computes one micro-batch at a time.
 
@@ -102,6 +102,8 @@ def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: Traine
         trained: parameters that are trained.
     """
     whole, number = 4.0 * trained, cluster.trainers
+    if isinstance(cluster, ClusterConfig) and cluster.is_apart:
+        parts = {name: taken for name, taken in parts.items() if name not in ("KV cache", "joined weights")}
     if number == 1:
         return dict(parts)
     by_layer = cluster.sharding == "layers"
