@@ -18,6 +18,14 @@ from sanmai.types import InputError
 if TYPE_CHECKING:
     from sanmai.serve.server import Settings
 
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", metavar="REVIEWER", help="Risk filter: rules, world, FOLDER of a reward model, URL#MODEL."),
+]
+WordLists = Annotated[
+    list[str] | None, typer.Option(metavar="LIST", help="Word lists of stage one: en, zh, ... or a file; all by default.")
+]
+
 
 @app.command()
 def serve(
@@ -52,16 +60,11 @@ def serve(
     search_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens that the search of one request may cost; 4000.")
     ] = None,
-    filter_: Annotated[
-        str | None,
-        typer.Option("--filter", metavar="REVIEWER", help="Risk filter: rules, world, FOLDER of a reward model, URL#MODEL."),
-    ] = None,
+    filter_: Filter = None,
     reviewer_key: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the reviewer's API key.")
     ] = None,
-    words: Annotated[
-        list[str] | None, typer.Option(metavar="LIST", help="Word lists of stage one: en, zh, ... or a file; all by default.")
-    ] = None,
+    words: WordLists = None,
     review: Annotated[str | None, typer.Option(help="What the reviewer reads: candidates (the default) or all.")] = None,
     stream: Annotated[str | None, typer.Option(help="Of a candidate's stream: hold (the default) or retract.")] = None,
     window: Annotated[int | None, typer.Option(min=1, help="Characters between two reviews of a stream; 400.")] = None,
@@ -180,7 +183,7 @@ def monitor(
     judge_key: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="Environment variable that holds the judge's API key.")
     ] = None,
-    words: Annotated[list[str] | None, typer.Option(metavar="LIST", help="Word lists, as of serve.")] = None,
+    words: WordLists = None,
     export: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Write the flagged dialogues' prompts to train on; needs --apart.")
     ] = None,
