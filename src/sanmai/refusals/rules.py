@@ -18,6 +18,7 @@ from typing import Any, Literal
 import regex
 
 from sanmai.data.languages import language_of, normalise
+from sanmai.refusals import asked_for
 from sanmai.refusals import cues as cues
 from sanmai.refusals import languages as languages
 from sanmai.refusals import phrases as phrases
@@ -89,7 +90,7 @@ def classify_refusal(text: str, prompt: str = "") -> RefusalFinding:
         return RefusalFinding("unscored", "no words to judge")
     found = _stance(sentences, prompt)
     if found.is_refusal:
-        is_asked = bool(prompt) and short.was_asked_for(text[:MAX_CHARS], prompt[:MAX_CHARS], _holds_refusal)
+        is_asked = bool(prompt) and asked_for.was_asked_for(text[:MAX_CHARS], prompt[:MAX_CHARS], _holds_refusal)
         return RefusalFinding("compliance", "what declines is the text that was asked for") if is_asked else found
     language = language_of(text[:MAX_TOLD])
     if language is not None and normalise(language) not in languages.KNOWN:
@@ -133,7 +134,7 @@ def _in_few_words(sentences: Sequence[_Sentence], asked: str) -> RefusalFinding 
         return RefusalFinding("full_refusal", "declines in an idiom")
     if not asked:
         return None
-    closing = None if short.asks_translation(asked) else phrases.closes_subject(texts)
+    closing = None if asked_for.asks_translation(asked) else phrases.closes_subject(texts)
     if closing is not None:
         others = [sentence for k, sentence in enumerate(sentences) if k != closing]
         beside = _substance(others)
