@@ -279,5 +279,5 @@ def test_a_box_is_found_with_its_nested_braces():
 
 
 def test_an_unknown_verifier_is_named():
-    with pytest.raises(InputError, match="problem x: verifier = 'proof'; expected one of code, exact, expression"):
+    with pytest.raises(InputError, match="problem x: verifier = 'proof'; expected one of code, environment, exact, expression"):
         accuracy(Problem("x", ({"role": "user", "content": "?"},), "1", "proof"), parse_trace("1"))
