@@ -1,4 +1,4 @@
-"""`sanmai doctor --cluster`: samplers apart tried on a few prompts before a run needs them: a push, a canary, a kill."""
+"""`sanmai doctor --cluster`: trainers and samplers tried before a run needs them: an update, a push, a canary, a kill."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from sanmai.cluster.canary import Canary, canary_fails, gap_of
 from sanmai.cluster.samplers import Cluster, links_of
+from sanmai.desk.trainers import trainer_lines
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import TextPolicy
@@ -26,7 +27,7 @@ _UPDATE = 1e-6
 
 
 def cluster_lines(config_file: Path | None, overrides: Sequence[str]) -> Iterator[str]:
-    """What the samplers of these settings of recipe zero did, a line each; where they name none, two processes are tried.
+    """What trainers and samplers of these settings of recipe zero did, a line each; where they name none, two samplers are tried.
 
     Raises:
         RunError, InputError: what a run with these settings would stop at.
@@ -34,8 +35,11 @@ def cluster_lines(config_file: Path | None, overrides: Sequence[str]) -> Iterato
     config = resolve(find_recipe("zero"), config_file, overrides)
     assert isinstance(config, ZeroConfig)
     cluster = config.cluster
-    if not cluster.is_apart:
-        cluster = cluster.model_copy(update={"transport": "processes"})
+    if cluster.trainers > 1:
+        yield from trainer_lines(config)
+        if not cluster.is_apart:
+            return
+    cluster = cluster.model_copy(update={"trainers": 1, "transport": cluster.transport if cluster.is_apart else "processes"})
     policy = load_policy(config.model)
     policy.sampling_parts = cluster.num_parts
     sampling = SamplingConfig(max_tokens=_TOKENS, temperature=config.sampling.temperature, concurrent=config.sampling.concurrent)
