@@ -18,7 +18,7 @@ pytest.importorskip("diffusers", reason='pipelines need diffusers: pip install "
 from policies.tiny_pipelines import SIZES, make_pipeline
 from sanmai.plan.flow import describe_flow
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
-from sanmai.policies.flow.pipeline import PipelinePolicy, load_pipeline
+from sanmai.policies.flow.pipeline import PipelinePolicy, is_pipeline, load_pipeline
 from sanmai.recipes.flow import FlowConfig, run_flow
 from sanmai.report import write_report
 from sanmai.train.step import check_parity
@@ -221,3 +221,10 @@ def test_a_folder_that_was_saved_with_adapters_attached_is_refused(folders, tmp_
     with pytest.raises(InputError, match="adapters attached"):
         load_pipeline(FlowModelConfig(**model("wan", tmp_path / "attached")))
     assert isinstance(load_pipeline(FlowModelConfig(**model("wan", folders["wan"]))), PipelinePolicy)
+
+
+def test_a_path_that_is_wrong_is_no_name_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    assert is_pipeline("black-forest-labs/FLUX.1-dev")
+    assert not is_pipeline("runs/flow-typo") and not is_pipeline("typo") and not is_pipeline("runs")

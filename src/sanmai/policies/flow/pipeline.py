@@ -200,12 +200,15 @@ class PipelinePolicy(RectifiedFlow):
 
 
 def is_pipeline(name: str) -> bool:
-    """Whether a name is a folder of a pipeline of diffusers, a run that trained one, or may be one of the hub."""
+    """Whether a name is a folder of a pipeline of diffusers, a run that trained one, or may be one of the hub.
+
+    What would stand in a folder that there is, such as runs/flow-1, is a path that is wrong and no name of the hub.
+    """
     folder = Path(name)
     if folder.is_dir():
         found = newest_good_checkpoint(folder) if (folder / "checkpoints").is_dir() else folder
         return found is not None and (found / INDEX).is_file()
-    return not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None
+    return not folder.exists() and not folder.parent.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None
 
 
 def load_pipeline(config: FlowModelConfig) -> PipelinePolicy:
