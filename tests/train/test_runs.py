@@ -346,6 +346,20 @@ def test_another_environment_on_resume_is_a_warning_that_names_what_changed(tmp_
     assert json.loads((tmp_path / "environment.json").read_text())["packages"] == {"torch": "1"}
 
 
+def test_where_a_model_came_from_is_not_asked_of_its_checkpoint(tmp_path):
+    facts = {"packages": {}, "origin": {}, "model": {"path": "fast path", "notes": ["its weights come from a.gguf"]}}
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_environment(facts)
+        assert run.warnings == ["its weights come from a.gguf"]
+        run.log_step(1, {})
+        run.save(1, weights(1), EVERY)
+    with Run(tmp_path, "toy", Settings()) as run:
+        run.log_environment({**facts, "model": {"path": "fast path", "notes": []}})
+        assert run.warnings == []
+        run.log_environment({**facts, "model": {"path": "general path", "notes": []}})
+        assert len(run.warnings) == 1 and "model.path was 'fast path'" in run.warnings[0]
+
+
 def test_keeping_a_single_checkpoint_is_refused():
     with pytest.raises(InputError, match="keep = 1"):
         CheckpointsConfig.read({"keep": 1})

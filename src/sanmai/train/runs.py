@@ -217,7 +217,7 @@ class Run:
                     f"{self.folder}: this run started from something else ({'; '.join(moved)}); "
                     "restore it to go on, or choose another --out"
                 )
-            if changed := differing_keys(before, facts):
+            if changed := differing_keys(_without_notes(before), _without_notes(facts)):
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
             for note in dict(facts.get("model") or {}).get("notes", ()):
@@ -587,3 +587,11 @@ def storing(path: Path) -> Generator[None]:
         raise RunError(
             f"{path}: writing failed ({error}); the last checkpoint is intact: mend that and repeat the command to go on"
         ) from error
+
+
+def _without_notes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that decide bytes: where a model came from says nothing of a checkpoint of it, which is loaded when a run goes on."""
+    kept, model = dict(facts), facts.get("model")
+    if isinstance(model, dict):
+        kept["model"] = {key: value for key, value in model.items() if key != "notes"}
+    return kept
