@@ -112,3 +112,10 @@ def test_what_cannot_be_chosen_among_is_refused():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="expected"):
             call()
+
+
+def test_the_majority_of_many_is_worth_no_more_than_its_best_answer():
+    # 32 of 64 samples right, the rest spread over wrong answers: without a bound the shares sum to more than 1 by rounding.
+    for right in range(20, 64, 3):
+        answers = ["right"] * right + [f"wrong {k % 9}" for k in range(64 - right)]
+        assert all(0 <= value <= 1 for value in majority_curve(answers, [1.0] * right + [0.0] * (64 - right)))

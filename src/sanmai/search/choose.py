@@ -149,7 +149,8 @@ def majority_curve(answers: Sequence[Hashable | None], gold: Sequence[float]) ->
         if value:
             ways = _wins(j, sizes, silent, n)
             totals = [total + value * way / comb(n, k) for k, (total, way) in enumerate(zip(totals, ways, strict=True))]
-    return totals[1:]
+    low, high = min(0.0, *gold), max(0.0, *gold)  # a sum of shares may round beyond what they are shares of
+    return [min(max(total, low), high) for total in totals[1:]]
 
 
 def majority_probability(probabilities: Sequence[float], n: int, answer: int = 0) -> float:
