@@ -263,10 +263,17 @@ class Graded(Drawn):
     @property
     def off_language(self) -> float | None:
         """Share of the thought's words that are not in the prompt's language; None without one, or where it cannot be said."""
+        return self._mixed if self.trace is not None and self.trace.thinks else None
+
+    @property
+    def answer_off_language(self) -> float | None:
+        """The same of the answer's words, of a rollout without a thought: a model that was not taught to think has no other."""
+        return self._mixed if self.trace is not None and not self.trace.thinks else None
+
+    @property
+    def _mixed(self) -> float | None:
         language = self.verdicts.get("language")
-        if self.trace is None or not self.trace.thinks or language is None or language.score is None:
-            return None
-        return 1.0 - language.score
+        return None if language is None or language.score is None else 1.0 - language.score
 
     def with_verdicts(self, added: Mapping[str, Verdict]) -> Self:
         """The same rollout with further findings, which change nothing of the reward."""

@@ -37,6 +37,14 @@ def test_training_metrics_of_two_groups():
     })
 
 
+def test_an_answer_without_a_thought_has_a_language_of_its_own():
+    rollouts = rollout(2, 1.0, thought="a b", language=0.5), rollout(2, 1.0, language=0.25), rollout(2, 1.0, language=None)
+    metrics = training_metrics([group(*rollouts)])
+    assert metrics["rollout/off_language"] == 0.5 and metrics["rollout/answer_off_language"] == 0.75
+    held_out = evaluation_metrics([group(*rollouts)])
+    assert held_out["eval/off_language"] == 0.5 and held_out["eval/answer_off_language"] == 0.75
+
+
 def test_what_cannot_be_said_has_no_number():
     metrics = training_metrics([group(rollout(1, None, accuracy=None))])
     assert not {"reward/mean", "reward/accuracy", "rollout/off_language"} & metrics.keys()

@@ -56,7 +56,8 @@ class ConstraintsConfig(Config):
     unhelped: LimitConfig | None = None
     """Share of completions to general prompts that do not give what was asked for; outside the embedded world, that refuse."""
     off_language: LimitConfig | None = None
-    """Share of the thought's words that are not in the prompt's language."""
+    """Share of the thought's words that are not in the prompt's language. A policy without thoughts has none: its multiplier
+    stays as it is, with a warning; for answers rewards.language is the means."""
     length: LimitConfig | None = None
     """Tokens per completion."""
     kl: LimitConfig | None = None

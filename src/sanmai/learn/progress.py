@@ -41,6 +41,7 @@ COLUMNS = {
     "length": ("rollout/length_mean", "{:.1f}"),
     "thinks": ("rollout/thinks", "{:.1%}"),
     "mixing": ("rollout/off_language", "{:.1%}"),
+    "answers mix": ("rollout/answer_off_language", "{:.1%}"),
 }
 _SHOWN_STEPS = 12
 HEARTBEAT_SECONDS = 30.0

@@ -29,7 +29,7 @@ from sanmai.report.summary import (
 )
 
 _MAX_EVENTS = 200
-_HEADLINE_MEASURES = ("thinks", "off_language", "length_mean", "harm")
+_HEADLINE_MEASURES = ("thinks", "off_language", "answer_off_language", "length_mean", "harm")
 
 
 def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None) -> Path:

@@ -168,6 +168,7 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     others: list[tuple[str, str, Callable[[Row], float | None], int]] = [
         ("thinks", "Share that thinks", thinks, 0),
         ("off_language", "Thought in another language", lambda row: row.get("off_language"), -1),
+        ("answer_off_language", "Answer in another language, without a thought", _answer_off_language, -1),
         ("length_mean", "Length in tokens", _length, 0),
         ("truncated", "Cut off before the end", _is_cut, -1),
     ]
@@ -176,6 +177,11 @@ def compare_evaluations(run: RunData) -> list[Measure]:
         shown = [_measure(key, text, before, after, value, way) for key, text, value, way in behaviour_values()]
         measures += [one for one in shown if any(side and side.value for side in (one.before, one.after))]  # that appear
     return [measure for measure in measures if measure.before or measure.after]
+
+
+def _answer_off_language(row: Row) -> float | None:
+    share = as_number(row.get("score/language"))
+    return None if share is None or row.get("thinks") else 1.0 - share
 
 
 def _value_of(name: str) -> Callable[[Row], float | None]:

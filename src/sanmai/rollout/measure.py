@@ -32,6 +32,7 @@ def training_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
         "rollout/length_max": float(max(r.length for r in rollouts)),
         "rollout/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
         **_means("rollout/off_language", (r.off_language for r in rollouts)),
+        **_means("rollout/answer_off_language", (r.answer_off_language for r in rollouts)),
         "rollout/truncated": _share(r.stop_reason in _INCOMPLETE for r in rollouts),
         "rollout/ungradable": _share(r.reward is None and r.failure is None for r in rollouts),
         "rollout/failed": _share(r.failure is not None for r in rollouts),
@@ -46,6 +47,7 @@ def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
         **_means("eval/accuracy", map(accuracy, rollouts)),
         "eval/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
         **_means("eval/off_language", (r.off_language for r in rollouts)),
+        **_means("eval/answer_off_language", (r.answer_off_language for r in rollouts)),
         "eval/length_mean": fmean(r.length for r in rollouts),
     }
     for name in ("harm", "thought_harm", "answer_harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
