@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from sanmai import run
+from sanmai.data.environments import dialogue_of
+from sanmai.data.trace import parse_trace
 from sanmai.data.turns import next_turn
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.policies.text.asking import SamplingConfig
@@ -18,8 +21,9 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.drawing import draw
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.tiny import tiny_tokenizer
+from sanmai.rewards.environments import verify_environment
 from sanmai.rewards.verifiers import accuracy
-from sanmai.types import InputError, StopReason
+from sanmai.types import InputError, Problem, StopReason
 
 CHAIN = Path(__file__).parents[2] / "examples" / "environments" / "chain.py"
 TAGS = ("<think>", "</think>")
@@ -42,6 +46,27 @@ ODD = """
         def reward(self, task, turns):
             return {"none": None, "much": 7.0}.get(self.how, float(len(turns) == 3))
 """
+
+
+def test_a_row_of_a_file_runs_no_code_of_its_own_choice(tmp_path):
+    spec = {
+        "taskset": "subprocess:run", "settings": json.dumps({"args": ["touch", str(tmp_path / "ran")]}), "limit": None,
+        "index": 0, "key": "x", "low": 0, "high": 1, "seconds": 5, "is_own": True, "turns": 3, "told_tokens": 9,
+    }  # fmt: skip
+    row = Problem("p", ({"role": "user", "content": "?"},), answer=json.dumps(spec), verifier="environment")
+    with pytest.raises(InputError, match="runs no code of its own choice"):
+        dialogue_of(row)
+    found = verify_environment(row, parse_trace("5"))
+    assert found.score is None and "runs no code of its own choice" in found.reason and not (tmp_path / "ran").exists()
+    with pytest.raises(InputError, match="problem p: its answer is no task"):
+        dialogue_of(replace(row, answer="42"))
+
+
+def test_an_environment_whose_file_changed_is_read_anew(tmp_path):
+    for words in ("what is 3 plus 4 ?", "what is 9 plus 4 ?"):
+        written = textwrap.dedent(ODD).replace("what is 3 plus 4 ?", words).replace("self, how", "self, how='plain'")
+        (tmp_path / "e.py").write_text(written)
+        assert loaded(source_of(tmp_path / "e.py", "Odd"))[0].prompt == words
 
 
 @pytest.fixture(scope="module")

@@ -289,7 +289,7 @@ def test_the_memory_of_sft_is_that_of_each_trainer(tmp_path):
 
 @pytest.mark.parametrize(("load", "is_said"), [(0.3, False), (1.4, False), (1.6, True), (9.0, True)])
 def test_a_busy_machine_is_said(load, is_said, monkeypatch):
-    monkeypatch.setattr(measuring.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(measuring, "available_cores", lambda: 2)
     monkeypatch.setattr(measuring.os, "getloadavg", lambda: (load, 0.0, 0.0))
     assert bool(measuring._busy_note()) is is_said
     assert all(f"load {load:.1f} on 2 cores" in note for note in measuring._busy_note())

@@ -187,6 +187,11 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
+def stated_stages(**names: str | None) -> dict[str, str]:
+    """Which stages the command line chooses; an empty name is one that there is none of, and not a way to run all."""
+    return {option: name for option, name in names.items() if name is not None}
+
+
 def on_problems(model: str, problems: str) -> dict[str, Any]:
     """The settings of a recipe that asks a model a source's problems."""
     return {"model": {"name": model}, "problems": {"source": problems}}

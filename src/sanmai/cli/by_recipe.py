@@ -24,6 +24,7 @@ from sanmai.cli.app import (
     given,
     on_problems,
     run_recipe,
+    stated_stages,
 )
 from sanmai.cli.output import answer, say
 from sanmai.data.testbeds import EMBEDDED
@@ -46,7 +47,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
-    stages = given(since=since, until=until, only=only)
+    stages = stated_stages(since=since, until=until, only=only)
     run_recipe(recipe, config, set_, out, stages=stages, tracking=track)
 
 
@@ -117,7 +118,7 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
-    stages = given(since=since, until=until, only=only)
+    stages = stated_stages(since=since, until=until, only=only)
     if not runs:
         if page is not None:
             raise InputError("--page goes with run folders; the recipe writes its own report.html")

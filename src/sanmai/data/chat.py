@@ -131,18 +131,25 @@ def render_demonstration(
         InputError: the problem has no demonstration, or an unclosed thought where the prompt opens one, or the tokenizer has no
             stop token.
     """
+    prompt = render_prompt(tokenizer, problem.messages, carries_images=carries_images)
+    text = demonstrated_text(tokenizer, problem, prompt, thought_tags, may_stay_open=may_stay_open)
+    if (end := turn_end(tokenizer)) is None:
+        raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
+    return prompt, [*tokenizer.encode(text, add_special_tokens=False), end]
+
+
+def demonstrated_text(
+    tokenizer: Tokenizer, problem: Problem, prompt: Sequence[int], thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG), *,
+    may_stay_open: bool = False,
+) -> str:
+    """The text of which `render_demonstration` gives the tokens, behind a prompt that is rendered. Raises as that does."""
     text = demonstration(problem, thought_tags=thought_tags, with_answer_tags=not tokenizer.chat_template)
     if text is None:
         raise InputError(f"problem {problem.id}: has no worked solution to imitate; expected a file with solutions")
-    if (end := turn_end(tokenizer)) is None:
-        raise InputError("the tokenizer has no stop token (eos_token_id); a policy could not learn to stop")
-    prompt = render_prompt(tokenizer, problem.messages, carries_images=carries_images)
     try:
-        end_of_prompt = prompt_end(tokenizer, prompt, thought_tags[0])
-        text = continues(text, end_of_prompt, thought_tags, may_stay_open=may_stay_open)
+        return continues(text, prompt_end(tokenizer, list(prompt), thought_tags[0]), thought_tags, may_stay_open=may_stay_open)
     except ValueError as error:
         raise InputError(f"problem {problem.id}: the prompt opens the thought, and the demonstration: {error}") from None
-    return prompt, [*tokenizer.encode(text, add_special_tokens=False), end]
 
 
 def thought_warnings(

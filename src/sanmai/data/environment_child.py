@@ -88,7 +88,7 @@ class OwnEnvironment:
             raise ValueError("expected environment:FILE.py:CLASS or environment:package.module:CLASS")
         module = _module(where)
         found = getattr(module, attribute, None)
-        if not callable(found):
+        if not isinstance(found, type):
             raise ValueError(f"no class {attribute} in {where}")
         source = Path(module.__file__ or "").read_bytes() if module.__file__ else b""
         self.version = f"{attribute} {hashlib.sha256(source).hexdigest()[:12]}"
@@ -126,6 +126,7 @@ def _module(where: str) -> Any:
     if not path.is_file():
         raise ValueError(f"there is no file {where}")
     sys.path.insert(0, str(path.parent))
+    sys.dont_write_bytecode = True  # of a file that is being written at: one changed within a second would not be read anew
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -140,6 +140,23 @@ def environment_of(taskset: Taskset, *, workers: int = 1) -> Environment:
         return _OPEN.setdefault(taskset, Environment(taskset, workers=workers))
 
 
+NOT_NAMED = "no setting of this run names the environment {!r} (problems.source): a row of data runs no code of its own choice"
+
+
+def opened(taskset: Taskset) -> Environment | None:
+    """The environment that a setting of this process has opened for a taskset; a row of a file opens none."""
+    with _LOCK:
+        return next((_OPEN[each] for each in reversed(_OPEN) if _same_but_python(each, taskset)), None)
+
+
+def _anew(taskset: Taskset, *, workers: int) -> Environment:
+    """The environment as its file is now: one that this process had opened is ended."""
+    with _LOCK:
+        for each in [one for one in _OPEN if _same_but_python(one, taskset)]:
+            _OPEN.pop(each).close()
+    return environment_of(taskset, workers=workers)
+
+
 def _same_but_python(one: Taskset, other: Taskset) -> bool:
     return (one.name, one.settings, one.limit, one.is_own) == (other.name, other.settings, other.limit, other.is_own)
 
@@ -169,11 +186,17 @@ def dialogue_of(problem: Problem) -> Dialogue | None:
     """The dialogue that a problem is; None of one that is answered in one turn."""
     if problem.verifier != OWN_PREFIX.rstrip(":"):
         return None
-    spec = json.loads(problem.answer or "{}")
-    if spec.get("turns", 1) < 2:
-        return None
-    limits = Limits(spec["turns"], spec["told_tokens"], spec["seconds"])
-    return Dialogue(environment_of(taskset_of(spec)), spec["index"], spec["key"], limits)
+    try:
+        spec = json.loads(problem.answer or "{}")
+        if spec.get("turns", 1) < 2:
+            return None
+        limits, taskset = Limits(spec["turns"], spec["told_tokens"], spec["seconds"]), taskset_of(spec)
+        index, key = spec["index"], spec["key"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"problem {problem.id}: its answer is no task of an environment ({error})") from None
+    if (environment := opened(taskset)) is None:
+        raise InputError(f"problem {problem.id}: {NOT_NAMED.format(taskset.name)}")
+    return Dialogue(environment, index, key, limits)
 
 
 def taskset_of(spec: Mapping[str, Any]) -> Taskset:
@@ -201,7 +224,7 @@ def environment_problems(
     if not name:
         raise InputError(f"problems.source = {source!r}: expected {prefix}{'FILE.py:CLASS' if is_own else 'NAME'}")
     taskset = Taskset(name, json.dumps(settings.get(name, {}), sort_keys=True), limit, python, is_own)
-    said = environment_of(taskset, workers=workers).read()
+    said = (_anew if is_own else environment_of)(taskset, workers=workers).read()
     found: dict[str, Problem] = {}
     version = (
         said["version"] if is_own else ", ".join(filter(None, [said.get("package"), f"verifiers {said['version']}"]))

@@ -13,6 +13,7 @@ import torch
 
 from sanmai.cluster.canary import Canary, canary_fails, gap_of
 from sanmai.cluster.samplers import Cluster, links_of
+from sanmai.cluster.trainers import torchrun_size
 from sanmai.desk.trainers import trainer_lines
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.policies.text.load import load_policy
@@ -20,6 +21,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import sample
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.zero import ZeroConfig
+from sanmai.types import InputError
 
 _PROMPTS, _SAMPLES, _TOKENS = 8, 4, 32
 _UPDATE = 1e-6
@@ -35,6 +37,8 @@ def cluster_lines(config_file: Path | None, overrides: Sequence[str]) -> Iterato
     config = resolve(find_recipe("zero"), config_file, overrides)
     assert isinstance(config, ZeroConfig)
     cluster = config.cluster
+    if torchrun_size():
+        raise InputError("doctor --cluster starts the trainers of this machine itself: start it without torchrun")
     if cluster.trainers > 1:
         yield from trainer_lines(config)
         if not cluster.is_apart:

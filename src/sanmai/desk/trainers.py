@@ -20,8 +20,9 @@ from sanmai.types import RunError, TokenBatch
 
 _RATE = 1e-5
 """Of the update: it moves log-probs by far more than rounding does."""
-_ROUNDING = {"float32": 0.02}
-"""How far two ways of computing the update may be apart, as a share of how far it moves the log-probs; in bfloat16 a half."""
+_ROUNDING = {"float32": (0.02, 1e-3)}
+"""How far two ways of computing the update may be apart: log-probs, as a share of how far it moves them, and the gradient's
+norm. In bfloat16 a half and 5 %."""
 
 
 def trainer_lines(config: ZeroConfig) -> Iterator[str]:
@@ -38,15 +39,19 @@ def trainer_lines(config: ZeroConfig) -> Iterator[str]:
         policy = _loaded(trainers.team, config)
         held = ", ".join(size(number) for number in _held(policy))
         yield f"each has loaded {config.model.name} in {time.monotonic() - start:.1f} s and keeps trained weights of {held}"
-        shared_before, shared_after, took = _tried(policy, config.optimizer)
+        shared_before, shared_after, shared_norm, took = _tried(policy, config.optimizer)
         yield f"an update by all: {took:.1f} s"
-    alone_before, alone_after, _ = _tried(load_policy(config.model), config.optimizer)
+    alone_before, alone_after, norm, _ = _tried(load_policy(config.model), config.optimizer)
     moved = gap_of(alone_after, alone_before.logp_CT)[0]
     before, after = gap_of(shared_before, alone_before.logp_CT)[0], gap_of(shared_after, alone_after.logp_CT)[0]
     said = f"a mean of {before:.2g} nats before an update and {after:.2g} after it; it moves them by {moved:.2g}"
-    if max(before, after) > _ROUNDING.get(alone_after.dtype, 0.5) * moved:
+    bound, bound_of_norm = _ROUNDING.get(alone_after.dtype, (0.5, 0.05))
+    if not max(before, after, key=lambda gap: gap if gap == gap else float("inf")) <= bound * moved:
         raise RunError(f"{count} trainers do not compute what one process does: their log-probs differ by {said}")
-    yield f"as one process alone: log-probs differ by {said}"
+    if not abs(shared_norm - norm) <= bound_of_norm * norm:  # AdamW's first step is the same for a gradient of any size
+        other = f"their gradient has norm {shared_norm:g}, not {norm:g}"
+        raise RunError(f"{count} trainers do not compute what one process does: {other}")
+    yield f"as one process alone: gradient of norm {norm:.4g}; log-probs differ by {said}"
 
 
 @together
@@ -63,13 +68,13 @@ def _held(policy: TextPolicy) -> list[float]:
     return policy.team.gather(float(sum(own(p).numel() * p.element_size() for p in policy.weights.values())))
 
 
-def _tried(policy: TextPolicy, optimizer: OptimizerConfig) -> tuple[Canary, Canary, float]:
-    """Log-probs of fixed tokens before and after one update on them, and its seconds."""
+def _tried(policy: TextPolicy, optimizer: OptimizerConfig) -> tuple[Canary, Canary, float, float]:
+    """Log-probs of fixed tokens before and after one update on them, the norm of its gradient, and its seconds."""
     tokens = fixed_tokens(policy)
     batch = pack([(row[:1], row[1:]) for row in tokens])
     before, start = _canary(policy, tokens, batch), time.monotonic()
-    _update(policy, batch.with_streams({"sft": batch.mask_BT.float()}), optimizer)
-    return before, _canary(policy, tokens, batch), time.monotonic() - start
+    norm = _update(policy, batch.with_streams({"sft": batch.mask_BT.float()}), optimizer)
+    return before, _canary(policy, tokens, batch), norm, time.monotonic() - start
 
 
 def _canary(policy: TextPolicy, tokens: list[list[int]], batch: TokenBatch) -> Canary:
@@ -78,6 +83,7 @@ def _canary(policy: TextPolicy, tokens: list[list[int]], batch: TokenBatch) -> C
 
 
 @together
-def _update(policy: TextPolicy, batch: TokenBatch, config: OptimizerConfig) -> None:
+def _update(policy: TextPolicy, batch: TokenBatch, config: OptimizerConfig) -> float:
     made = make_optimizer(policy, config)
-    optimizer_step(policy, made, batch, {"sft": sft_component()}, lr=_RATE, temperature=1.0, config=config)
+    result = optimizer_step(policy, made, batch, {"sft": sft_component()}, lr=_RATE, temperature=1.0, config=config)
+    return result.metrics["policy/grad_norm"]

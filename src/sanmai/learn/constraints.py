@@ -181,7 +181,7 @@ class Constraints(Multipliers):
 def value_of(name: str, rollout: Graded) -> float | None:
     """What a completion says of a measure; None where it cannot be told."""
     if name == "length":
-        return float(len(rollout.completion_tokens))
+        return float(rollout.length)
     if name == "off_language":
         return rollout.off_language
     verdict = rollout.verdicts.get(_VERDICTS.get(name, name))

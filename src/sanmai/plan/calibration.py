@@ -22,6 +22,7 @@ import torch
 from sanmai.data.chat import render_prompt
 from sanmai.learn.machine import peak_of, synchronize
 from sanmai.learn.scorers import grader
+from sanmai.policies.cores import available_cores
 from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops, training_flops
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import TextPolicy
@@ -122,13 +123,16 @@ def calibrate(policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem
 
 def _busy_note() -> list[str]:
     """A sentence where others use this machine's processors: what is measured then says little of a quiet one."""
-    cores = os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    cores = available_cores()
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):  # not told here
+        return []
     if load < 0.75 * cores:
         return []
     return [
-        f"Others were using this machine when this was measured (load {load:.1f} on {cores} core{'s' if cores > 1 else ''}): "
-        "by itself the run takes less, perhaps several times less."
+        f"This machine was busy in the minute before this was measured (load {load:.1f} on {cores} cores): where others made it "
+        "so, the run by itself takes less, perhaps several times less."
     ]
 
 

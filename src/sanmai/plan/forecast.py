@@ -185,6 +185,7 @@ def _prediction_lines(when: str, p: Prediction) -> Iterator[str]:
 
 
 def _memory_lines(parts: dict[str, float], policy: TextPolicy, cluster: ClusterConfig) -> Iterator[str]:
+    whole = parts
     parts = bytes_of_a_trainer(parts, sum(p.numel() for p in policy.weights.values()), cluster)
     who = f"Memory of each of {cluster.trainers} trainers" if cluster.trainers > 1 else "Memory"
     always, sampling, training = (
@@ -197,11 +198,16 @@ def _memory_lines(parts: dict[str, float], policy: TextPolicy, cluster: ClusterC
     )
     listed = lambda sizes: ", ".join(f"{name} {size(taken)}" for name, taken in sizes.items())  # noqa: E731
     total = sum(always.values())
+    writes = f"Sampling adds at most: {listed(sampling)}; training" if sampling else "Training adds"
+    most = total + max(sum(sampling.values()), sum(training.values()))
     yield (
-        f"{who}: {listed(always)}: {size(total)} all the time. Sampling adds at most: {listed(sampling)}; training, in the "
-        f"micro-batches under way: {listed(training)}. The most at once: "
-        f"{size(total + max(sum(sampling.values()), sum(training.values())))}, and what Python and its libraries take."
+        f"{who}: {listed(always)}: {size(total)} all the time. {writes}, in the micro-batches under way: {listed(training)}. The "
+        f"most at once: {size(most)}, and what Python and its libraries take."
     )
+    if cluster.transport in ("processes", "ray"):
+        of_one = {"weights": whole["weights"], "KV cache": whole["KV cache"] / cluster.num_parts}
+        of_one["joined weights"] = whole["joined weights"]
+        yield f"Each of {cluster.samplers} samplers besides: {listed(of_one)}: {size(sum(of_one.values()))}."
 
 
 def _mean_prompt(policy: TextPolicy, config: ZeroConfig, train: Sequence[Problem]) -> float:

@@ -122,7 +122,10 @@ class _State:
                         first = token.string
                     last = token.string
         except (tokenize.TokenError, SyntaxError) as error:
-            self.is_broken = not (isinstance(error, tokenize.TokenError) and "EOF" in str(error)) or not first
+            is_cut = isinstance(error, tokenize.TokenError) and "EOF" in str(error)
+            if is_cut and not first:  # a statement that begins with a string of several lines, such as a docstring
+                return error.args[1][0] - 1
+            self.is_broken = not is_cut
             return line - 1
         return line - 1 if self.decorates else None
 

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import Field
 
 from sanmai.config import Config
-from sanmai.data.chat import demonstration, render_demonstration
+from sanmai.data.chat import demonstrated_text, demonstration, render_demonstration
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, load_source
@@ -86,6 +86,12 @@ def run_perplexity(
             if config.before is not None:
                 other = load_policy(config.model.model_copy(update={"name": config.before, "lora_rank": 0}), for_training=False)
                 earlier = _read(config, other, [one.problem for one in read], run)
+                own = {one.problem.id: one.num_bytes for one in read}
+                if differ := sum(own[one.problem.id] != one.num_bytes for one in earlier):
+                    run.warn(
+                        f"{differ} of {len(earlier)} texts are others for {config.before}, whose chat template begins answers "
+                        "otherwise: rates are compared, each over its own text"
+                    )
         found = figures(read, earlier)
         run.log_step(0, {f"eval/{name}": found[name]["value"] for name in ("perplexity", "bits_per_byte")})
         run.write("perplexity.json", json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -118,7 +124,8 @@ def figures(read: Sequence[_Read], earlier: Sequence[_Read] | None) -> dict[str,
     if earlier is not None:
         before = {one.problem.id: one for one in earlier}
         pairs = [(one, before[one.problem.id]) for one in read if one.problem.id in before]
-        changes = [(_bits(one) - _bits(other), one.num_bytes) for one, other in pairs]
+        # Another template may open the thought, so that the text behind it is shorter: each has the rate of its own.
+        changes = [(_bits(one) - _bits(other) * one.num_bytes / other.num_bytes, one.num_bytes) for one, other in pairs]
         found["bits_per_byte_change"] = _ratio(changes)
     return found
 
@@ -184,7 +191,7 @@ def _read(config: PerplexityConfig, policy: TextPolicy, problems: Sequence[Probl
         for row, micro, logp_BT in zip(rows, micros, score_all(policy, micros, 1.0), strict=True):
             own = [(-one[mask]).tolist() for one, mask in zip(logp_BT.cpu(), micro.mask_BT[:, : logp_BT.shape[1]], strict=True)]
             nll_B |= dict(zip(row, own, strict=True))
-        for k, (p, _) in enumerate(part):
-            text = demonstration(p, thought_tags=tags, with_answer_tags=not policy.tokenizer.chat_template) or ""
+        for k, (p, (prompt, *_)) in enumerate(part):
+            text = demonstrated_text(policy.tokenizer, p, prompt, tags)
             found.append(_Read(p, nll_B[k], len(text.encode("utf-8", "replace"))))
     return found

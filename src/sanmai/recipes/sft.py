@@ -172,6 +172,8 @@ def steps_of(config: SftConfig, kept: Sequence[Demonstration], policy: TextPolic
 def steps_for(config: SftConfig, count: int, each: float) -> tuple[int, int]:
     """The same for so many demonstrations, of which one takes `each`: tokens or operations, whichever there is a budget of."""
     per_step = max(min(config.demonstrations_per_step, count), 1)
+    if not count:  # which the run refuses
+        return per_step, 1
     budget = config.token_budget if config.token_budget is not None else config.operation_budget
     steps = config.epochs * (count // per_step) if budget is None else budget / (per_step * each)
     return per_step, max(round(steps), 1)

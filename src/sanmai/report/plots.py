@@ -70,9 +70,12 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     if not high > low:
         return [low]
     rough = (high - low) / max(count, 1)
+    if rough < 1e-300:  # below what a float can divide
+        return [low]
     power = 10.0 ** floor(log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
-    return [round(i * step, 12) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+    digits = max(12, 2 - floor(log10(step)))
+    return [round(i * step, digits) for i in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
 def panel(

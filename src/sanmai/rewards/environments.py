@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sanmai.data.environments import environment_of, taskset_of
+from sanmai.data.environments import NOT_NAMED, environment_of, opened, taskset_of
 from sanmai.types import Problem, Trace, Turn, Verdict
 
 
@@ -24,7 +24,9 @@ def verify_environment(problem: Problem, trace: Trace) -> Verdict:
     if not trace.is_complete:
         return Verdict(0.0, "no finished answer", "incomplete")
     turns = (*trace.earlier, Turn("assistant", trace.answer, trace.thought))
-    environment = environment_of(taskset_of(spec))
+    environment = environment_of(taskset_of(spec)) if not spec["is_own"] else opened(taskset_of(spec))
+    if environment is None:
+        return Verdict(None, NOT_NAMED.format(spec["taskset"]), "ungradable")
     said = environment.ask("score", spec["index"], spec["key"], turns, seconds=spec["seconds"])
     if "reward" not in said:
         return Verdict(None, f"the environment gave no reward: {said.get('raised')}"[:300], "ungradable")

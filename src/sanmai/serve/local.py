@@ -10,7 +10,7 @@ import asyncio
 import bisect
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,6 @@ from sanmai.data.chat import opened_in_prompt, prompt_end, render_prompt
 from sanmai.data.trace import OPEN_TAG, opened_tag
 from sanmai.policies.text.live import BusyError, Event, LiveRequest, LiveSampler, Top
 from sanmai.policies.text.model import TextModel
-from sanmai.serve.apart import ApartSampler
 from sanmai.serve.backend import Kind
 from sanmai.serve.protocol import (
     Asked,
@@ -79,11 +78,9 @@ class LocalModel:
         max_tokens: int,
         cache_tokens: int | None = None,
         searcher: Searcher | None = None,
-        make_sampler: Callable[[Callable[[list[Event]], None]], LiveSampler | ApartSampler] | None = None,
     ) -> None:
         """Args:
         max_tokens: budget of a request that names none, and the most that one may name.
-        make_sampler: given what takes its events, what writes in place of a sampler of this process (serve/apart.py).
         searcher: answers requests that ask for a search; None: these are refused.
         """
         self.searcher = searcher
@@ -95,12 +92,9 @@ class LocalModel:
         written = {close: policy.tokenizer.encode(close, add_special_tokens=False) for _, close in self._pairs}
         self._marks = {close: tokens[0] for close, tokens in written.items() if len(tokens) == 1}
         """Closing marks that are one token."""
-        if make_sampler is not None:
-            self.sampler = make_sampler(self._deliver)
-        else:
-            self.sampler = LiveSampler(
-                policy, self._deliver, concurrent=concurrent, max_waiting=max_waiting, cache_tokens=cache_tokens
-            )
+        self.sampler = LiveSampler(
+            policy, self._deliver, concurrent=concurrent, max_waiting=max_waiting, cache_tokens=cache_tokens
+        )
         self.concurrent, self.max_waiting = concurrent, max_waiting
 
     def lines(self) -> list[str]:

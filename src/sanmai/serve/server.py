@@ -10,13 +10,10 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sanmai.train.stops import handling
 from sanmai.types import InputError
-
-if TYPE_CHECKING:
-    from sanmai.serve.apart import Apart
 
 TOKEN_VARIABLE = "SANMAI_TOKEN"
 DRAIN_SECONDS = 20
@@ -70,38 +67,16 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     Raises:
         InputError: what is named cannot be served, or not there.
     """
-    apart = _apart(settings)
-    server, listening = start(settings, say, apart)
+    server, listening = start(settings, say)
     try:
-        if apart is None:
-            server.run(sockets=[listening])
-        else:
-            apart.run(lambda: server.run(sockets=[listening]))
+        server.run(sockets=[listening])
     finally:
         listening.close()
     say("Stopped.")
 
 
-def _apart(settings: Settings) -> Apart | None:
-    """Sampling in this process and all else in a child of it; None where that needs the model too, or there can be no child."""
-    from sanmai.serve.apart import Apart, can_fork
-
-    computes = settings.strategy or settings.guides or (settings.reviewer is not None and Path(settings.reviewer).exists())
-    if settings.upstream is not None or computes or not can_fork(settings.device):
-        return None
-    return Apart(
-        concurrent=settings.concurrent, max_waiting=settings.max_waiting, cache_tokens=settings.cache_tokens
-    )
-
-
-def start(
-    settings: Settings, say: Callable[[str], None], apart: Apart | None = None
-) -> tuple[Any, socket.socket]:
-    """A server that is ready to run, and what it listens on. Raises as `serve`.
-
-    Args:
-        apart: samples for the server, and runs it.
-    """
+def start(settings: Settings, say: Callable[[str], None]) -> tuple[Any, socket.socket]:
+    """A server that is ready to run, and what it listens on. Raises as `serve`."""
     uvicorn = needs_extra()
     from sanmai.serve.app import Limits, build_app
 
@@ -116,7 +91,7 @@ def start(
     token = token_for(settings.host)
     listening = _listen(settings.host, settings.port)
     try:
-        make, policy = prepare(settings, say, apart)
+        make, policy = prepare(settings, say)
     except BaseException:
         listening.close()
         raise
@@ -132,9 +107,7 @@ def start(
     return Server(config), listening
 
 
-def prepare(
-    settings: Settings, say: Callable[[str], None], apart: Apart | None = None
-) -> tuple[Callable[[], Awaitable[Any]], str]:
+def prepare(settings: Settings, say: Callable[[str], None]) -> tuple[Callable[[], Awaitable[Any]], str]:
     """What makes the backend inside the event loop, models loaded already; and the filter's policy in words."""
     from sanmai.serve.backend import Backend
     from sanmai.serve.candidates import Candidates
@@ -149,7 +122,7 @@ def prepare(
         raise InputError("the options of the filter need --filter REVIEWER")
     if settings.upstream is not None and (settings.strategy or settings.guides):
         raise InputError("--strategy and --guide search with a model of this process; with --upstream there is none")
-    loaded = _load(settings, apart)
+    loaded = _load(settings)
     guard = None
     if settings.reviewer is not None:
         policy = GuardPolicy(**settings.guard)
@@ -178,7 +151,7 @@ def prepare(
     return make, f"reviewer={settings.reviewer}; {guard[2]}" if guard is not None else "none"
 
 
-def _load(settings: Settings, apart: Apart | None) -> Callable[[], Any]:
+def _load(settings: Settings) -> Callable[[], Any]:
     if settings.upstream is not None:
         from sanmai.serve.upstream import Upstream
 
@@ -194,11 +167,9 @@ def _load(settings: Settings, apart: Apart | None) -> Callable[[], Any]:
     policy = load_policy(ModelConfig.read(values, source="serve"), for_training=False)
     name = settings.name or (Path(settings.model).resolve().name if Path(settings.model).exists() else settings.model)
     searcher = _searcher(settings, policy)
-    if apart is not None:
-        apart.policy = policy
     return lambda: LocalModel(
         policy, name, concurrent=settings.concurrent, max_waiting=settings.max_waiting, max_tokens=settings.max_tokens,
-        cache_tokens=settings.cache_tokens, searcher=searcher, make_sampler=None if apart is None else apart.sampler,
+        cache_tokens=settings.cache_tokens, searcher=searcher,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from sanmai.policies.text.cpu import native, packed
+from sanmai.policies.text.cpu import compiled, native, packed
 from sanmai.policies.text.cpu.kernels import add_norm, attention, causal_mask, rotate
 from sanmai.policies.text.dense import DenseModel
 
@@ -144,6 +144,8 @@ class DenseDecoder:
         # The compiled kernel uses the calling thread alone, and turns whole heads.
         can_compile = device.type == "cpu" and torch.get_num_threads() == 1 and model.turns_whole_heads
         self._compiled = native.native().attend if can_compile else None
+        like = torch.empty(0, dtype=model.dtype, device=device)
+        self._passes = model.dtype is torch.bfloat16 and compiled.passes(like) is not None
 
     def _room(self, num_slots: int, width: int) -> Tensor:
         # Zeros: what is masked is multiplied by 0, and memory as it was found may hold a NaN.
@@ -348,7 +350,7 @@ class DenseDecoder:
         widths = [len(weight) for weight in layer.projection_norm]
         q, k, v = heads.split([*widths, widths[1]], dim=-1)
         both = (F.rms_norm(x, x.shape[-1:], w, model.eps) for x, w in zip((q, k), layer.projection_norm, strict=True))
-        return torch.cat([*both, v], dim=-1)
+        return torch.cat([*(x.to(model.dtype).to(model.attention_dtype) for x in both), v], dim=-1)
 
     def _qkv(self, layer: FusedLayer, normed: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values, (..., heads, E)."""
@@ -365,7 +367,7 @@ class DenseDecoder:
         update = self._after(layer.attention_after, layer.output(attended.to(self.model.dtype)))
         x, normed = self._before(layer.mlp_before, x, update)
         gate_up = layer.gate_up(normed)
-        if self.model.dtype is torch.bfloat16:
+        if self._passes:
             gated = self.model.activation(gate_up.flatten(0, -2)).unflatten(0, gate_up.shape[:-1])
         else:
             gate, up = gate_up.chunk(2, dim=-1)
@@ -373,17 +375,17 @@ class DenseDecoder:
         return x, self._after(layer.mlp_after, layer.down(gated))
 
     def _before(self, weight: Tensor | None, x: Tensor, update: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x + update, and what attention or MLP read of it. In bfloat16 as in training, by the compiled passes."""
+        """x + update, and what attention or MLP read of it; in bfloat16 by training's compiled passes, where there are any."""
         model = self.model
-        if weight is not None and model.dtype is torch.bfloat16:
+        if weight is not None and self._passes:
             return add_norm(x, update, weight, model.eps, model.dtype)
         total = x if update is None else x + update
         return total, (total if weight is None else F.rms_norm(total, total.shape[-1:], weight, model.eps)).to(model.dtype)
 
     def _after(self, weight: Tensor | None, update: Tensor) -> Tensor:
         """What is added of that which attention or MLP have written."""
-        if weight is not None:
-            update = F.rms_norm(update.float(), update.shape[-1:], weight, self.model.eps)
+        if weight is not None:  # rounded as in training
+            update = F.rms_norm(update.float(), update.shape[-1:], weight, self.model.eps).to(self.model.dtype)
         scale = self.model.architecture.residual_scale
         return update if scale == 1.0 else update * scale
 
