@@ -162,6 +162,11 @@ class ZeroConfig(Config):
         baselines = ("mean",) if self.credit.by == "tree" else ("mean", "leave_one_out", "value")
         if self.credit.by_head and settings.baseline != "value":
             raise ValueError("credit.rollouts = 0: the value head says what follows a step; expected loss.baseline 'value'")
+        if settings.baseline == "value" and self.credit.potential is not None and self.credit.weight_of_later == 1.0:
+            raise ValueError(
+                "credit.potential above a value head: at credit.decay = 1, which is the default there, what the potential says "
+                "cancels; state a credit.decay below 1"
+            )
         if settings.baseline == "value" and self.loss.value.gae_lambda != ValueConfig.model_fields["gae_lambda"].default:
             raise ValueError("credit.by = 'steps' and loss.value.gae_lambda: over steps it is credit.decay")
         if settings.baseline not in baselines or settings.advantage_scale not in ("none", "batch_std"):

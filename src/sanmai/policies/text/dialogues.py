@@ -190,10 +190,12 @@ def _text(model: TextModel, tokens: Sequence[int]) -> str:
 
 
 def _trace(model: TextModel, talk: _Talk, reason: StopReason, thought_tags: tuple[str, str]) -> Trace:
-    """The newest turn taken apart."""
+    """The newest turn taken apart; with the words that the problem has put into its mouth, as graders see them (drawing.py)."""
     open_tag, close_tag = thought_tags
+    given = talk.problem.prefill if talk.start == 0 else ""
+    begun = model.tokenizer.encode(given, add_special_tokens=False) if given else []
     return parse_trace(
-        _text(model, talk.tokens[talk.start :]), open_tag=open_tag, close_tag=close_tag,
+        _text(model, [*begun, *talk.tokens[talk.start :]]), open_tag=open_tag, close_tag=close_tag,
         opened_in_prompt=opened_in_prompt(model.tokenizer, talk.prompt + talk.tokens[: talk.start], open_tag),
         is_truncated=reason is not StopReason.STOP,
     )  # fmt: skip
