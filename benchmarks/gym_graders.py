@@ -19,13 +19,18 @@ from dataclasses import replace
 
 from sanmai.answers.exact import is_same
 from sanmai.data.gym import gym_version, library, make_gym_problems
-from sanmai.data.gym_table import EXECUTING, grading_of
+from sanmai.data.gym_table import grading_of
 from sanmai.data.trace import parse_trace
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import InputError, Problem
 
 JUNK = ("zzz", "0", "()", "I do not know", "[]", "{}")
 UNIQUE = ("exact", "math")
+EXECUTING = (
+    "binary_matrix", "countdown", "intermediate_integration", "n_queens", "polynomial_multiplication", "puzzle24",
+    "simple_integration", "spiral_matrix", "string_insertion",
+)  # fmt: skip
+"""Those whose scorers run the answer as Python. Each is graded by ours, or shown nothing that is not of its form."""
 
 
 def graded(problem: Problem, text: str) -> float | None:

@@ -194,7 +194,7 @@ def test_the_plan_names_the_stages_and_both_budgets(finished, tmp_path):
 
 @pytest.mark.parametrize(("settings", "says"), [
     ({}, "expected a run folder of `sanmai run sample`"), ({"samples": "nowhere"}, "expected a run folder"),
-    ({"reward": len}, "give the reward to the run of sample"), ({"ratio": 0.5}, "ratio = 0.5"),
+    ({"reward": len}, "reward: the recipe length_pairs reads none"), ({"ratio": 0.5}, "ratio = 0.5"),
 ])  # fmt: skip
 def test_pairs_without_samples_are_refused(tmp_path, settings, says):
     with pytest.raises(InputError, match=says):

@@ -179,7 +179,7 @@ def test_a_reward_takes_the_place_of_the_verifier(tmp_path):
          r"none of the 3 problems .* most, 2, were dropped as multiple_choice \(rule form.*forms=false"),
         ([problem("a", kind="general")], None, "no problem is of kind reasoning"),
         ([problem("a"), problem("a")], None, "'a' is not unique"),
-        ([problem("a", verifier="magic")], None, "'magic' is not known; expected one of code, exact, expression"),
+        ([problem("a", verifier="magic")], None, "'magic' is not known; expected one of code, environment, exact"),
         ([Problem("a", (*problem("a").messages, {"role": "assistant", "content": "It is"}), "7")], None, "assistant's message"),
         ([problem("a"), problem("b")], lambda p, text: 1.0, r"most, 2, were dropped as trivial \(rule difficulty.*below 1"),
     ],
