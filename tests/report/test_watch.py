@@ -176,7 +176,7 @@ def test_a_browser_follows_a_run_that_grows_is_killed_and_resumed_without_losing
         assert page.evaluate("window.stays") and page.input_value("#search") == "plus"
         assert page.inner_text("#rollout-count") != count
         assert page.locator(f"#rollout-list details[data-key='{opened}']").get_attribute("open") is not None
-        assert "running: step 30 of 40" in page.inner_text("[data-part=line]")
+        until(page, "document.querySelector('[data-part=line]').textContent.includes('running: step 30 of 40')")
         (run / "run.lock").write_text("99999999")
         until(page, "document.getElementById('live').dataset.state === 'stopped'")
         make_run_folder(run, num_steps=40)
