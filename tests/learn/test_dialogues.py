@@ -244,17 +244,6 @@ def test_a_run_on_dialogues_that_was_stopped_goes_on_with_the_same_bytes(tmp_pat
     assert last["rollout/ungradable"] == 0.0 and abs(last.get("parity/max", 0.0)) < 1e-2
 
 
-@pytest.mark.slow
-def test_dialogues_are_learned_from(tmp_path):
-    problems = {"source": source_of(CHAIN, "Chain"), "evaluation_limit": 60}
-    problems["environment"] = {"settings": {f"{CHAIN}:Chain": {"count": 600, "additions": 3}}}
-    settings = {**SETTINGS, "prompts_per_step": 16, "rollouts_per_prompt": 8, "sampling": {"max_tokens": 120}}
-    found = run("zero", problems=problems, num_steps=12, out=tmp_path / "run", **settings)
-    lines = found.metrics.to_list()
-    print(json.dumps([(line.get("eval/accuracy"), line.get("reward/accuracy")) for line in lines]))
-    assert lines[-1]["eval/accuracy"] > lines[0]["eval/accuracy"] + 0.15
-
-
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
