@@ -38,11 +38,14 @@ def test_training_metrics_of_two_groups():
 
 
 def test_an_answer_without_a_thought_has_a_language_of_its_own():
-    rollouts = rollout(2, 1.0, thought="a b", language=0.5), rollout(2, 1.0, language=0.25), rollout(2, 1.0, language=None)
+    thought, answer = rollout(2, 1.0, thought="a b", language=0.5), rollout(2, 1.0, language=0.25)
+    rollouts = thought, answer, answer, rollout(2, 1.0, language=None)
     metrics = training_metrics([group(*rollouts)])
     assert metrics["rollout/off_language"] == 0.5 and metrics["rollout/answer_off_language"] == 0.75
     held_out = evaluation_metrics([group(*rollouts)])
     assert held_out["eval/off_language"] == 0.5 and held_out["eval/answer_off_language"] == 0.75
+    few = training_metrics([group(thought, thought, answer)])
+    assert few["rollout/off_language"] == 0.5 and "rollout/answer_off_language" not in few
 
 
 def test_what_cannot_be_said_has_no_number():

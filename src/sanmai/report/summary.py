@@ -172,6 +172,10 @@ def compare_evaluations(run: RunData) -> list[Measure]:
         ("length_mean", "Length in tokens", _length, 0),
         ("truncated", "Cut off before the end", _is_cut, -1),
     ]
+    if sum(row.get("off_language") is not None for row in before + after) >= sum(
+        _answer_off_language(row) is not None for row in before + after
+    ):  # a few answers beside thoughts say nothing
+        others = [one for one in others if one[0] != "answer_off_language"]
     if writes:
         measures += [_measure(key, text, before, after, value, direction) for key, text, value, direction in others]
         shown = [_measure(key, text, before, after, value, way) for key, text, value, way in behaviour_values()]

@@ -31,8 +31,7 @@ def training_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
         "rollout/length_mean": fmean(r.length for r in rollouts),
         "rollout/length_max": float(max(r.length for r in rollouts)),
         "rollout/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
-        **_means("rollout/off_language", (r.off_language for r in rollouts)),
-        **_means("rollout/answer_off_language", (r.answer_off_language for r in rollouts)),
+        **_language_mixing("rollout", rollouts),
         "rollout/truncated": _share(r.stop_reason in _INCOMPLETE for r in rollouts),
         "rollout/ungradable": _share(r.reward is None and r.failure is None for r in rollouts),
         "rollout/failed": _share(r.failure is not None for r in rollouts),
@@ -46,8 +45,7 @@ def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     metrics = {
         **_means("eval/accuracy", map(accuracy, rollouts)),
         "eval/thinks": _share(r.trace is not None and r.trace.thinks for r in rollouts),
-        **_means("eval/off_language", (r.off_language for r in rollouts)),
-        **_means("eval/answer_off_language", (r.answer_off_language for r in rollouts)),
+        **_language_mixing("eval", rollouts),
         "eval/length_mean": fmean(r.length for r in rollouts),
     }
     for name in ("harm", "thought_harm", "answer_harm", "helped", "over_refusal", "refusal", "helpfulness", "harmlessness"):
@@ -143,6 +141,14 @@ def accuracy(rollout: Graded) -> float | None:
 def has_signal(group: Group[Graded]) -> bool:
     """At least two of the group's rewards differ: only then is there anything to learn from it."""
     return len({r.reward for r in group.rollouts if r.reward is not None}) > 1
+
+
+def _language_mixing(prefix: str, rollouts: Sequence[Graded]) -> Metrics:
+    """Of thoughts; and of answers without one where these are most of what has words: a few beside thoughts say nothing."""
+    thoughts, answers = ([v for v in values if v is not None] for values in (
+        (r.off_language for r in rollouts), (r.answer_off_language for r in rollouts)))
+    found = _means(f"{prefix}/off_language", thoughts)
+    return found | (_means(f"{prefix}/answer_off_language", answers) if len(answers) > len(thoughts) else {})
 
 
 def _means(name: str, values: Iterable[float | None]) -> Metrics:
