@@ -7,12 +7,13 @@ from textwrap import dedent
 import pytest
 
 from sanmai.data.trace import parse_trace
-from sanmai.programs.partial import UNFINISHED, closed, defines, takes_all
+from sanmai.programs.grade import CodeResult
+from sanmai.programs.partial import UNFINISHED, closed, compiles, defines, settled, takes_all
 from sanmai.programs.run import Limits
 from sanmai.programs.stdio import IoTest
 from sanmai.programs.tasks import CodeSpec
 from sanmai.rewards.code import CodeGrader
-from sanmai.rewards.code_steps import PartialPrograms
+from sanmai.rewards.code_steps import FirstFailure, PartialPrograms
 from sanmai.types import Problem
 
 QUICK = PartialPrograms(CodeGrader(limits=Limits(timeout_seconds=5.0, cpu_seconds=1)))
@@ -65,36 +66,172 @@ def test_what_is_no_python_whatever_follows_is_told_from_what_may_become_some():
     assert not defines("def f():\n    g = 1", ["g"])
 
 
-def first(code: str, spec: CodeSpec = TESTS, before: str = "So:\n") -> tuple[int | None, str]:
-    """The line by which a test has failed, of all lines of the answer; and the line."""
+def found(code: str, spec: CodeSpec = TESTS, before: str = "So:\n") -> tuple[FirstFailure, list[str]]:
+    """What is said of an answer, every line a step; and its lines."""
     text = f"{before}```python\n{dedent(code).strip()}\n```\nThat is it."
     lines = text.splitlines(keepends=True)
     ends = [sum(map(len, lines[: k + 1])) for k in range(len(lines))]
-    found = QUICK(Problem("t", ({"role": "user", "content": "q"},), spec.text, "code"), text, parse_trace(text), ends)
-    named = lines[found.step].strip() if found.step is not None and found.step >= 0 else found.reason
-    return found.step, named
+    one = QUICK(Problem("t", ({"role": "user", "content": "q"},), spec.text, "code"), text, parse_trace(text), ends)
+    return one, [line.strip() for line in lines]
 
 
-def test_the_first_line_by_which_a_test_has_failed_for_good():
-    assert first("def f(x):\n    return x * x")[0] == -1
-    # -3 fails by the first return, whatever follows; 2 is open until the last line.
-    assert first("def f(x):\n    if x < 0:\n        return x\n    y = x * x\n    return y") == (4, "return x")
+def first(code: str, spec: CodeSpec = TESTS, before: str = "So:\n") -> tuple[str, str]:
+    """The lines by which a test fails unless the rest defines something anew, and by which it fails whatever follows."""
+    one, lines = found(code, spec, before)
+    assert one.step is not None and one.step >= 0 and one.shown is not None and one.reason
+    return lines[one.shown], lines[one.step]
+
+
+END = "```"
+"""The step by which a program is over."""
+
+
+def test_what_functions_do_is_known_for_good_at_the_end_and_shown_before():
+    right, _ = found("def f(x):\n    return x * x")
+    assert right.step == -1 and right.shown is None
+    # -3 fails by the first return, unless f is written again; 2 is open until the last line.
+    assert first("def f(x):\n    if x < 0:\n        return x\n    y = x * x\n    return y") == ("return x", END)
     # The slip is in line 3, and shows where its value is given back.
-    assert first("def f(x):\n    y = x + x\n    z = y + 1\n    return z") == (5, "return z")
-    assert first("def f(x):\n    y = x.size\n    return x * x") == (3, "y = x.size")  # raises whatever follows
-    assert first("def f(x):\n    return g(x)\ndef g(x):\n    return x + 7")[1] == "return x + 7"  # g may be defined later
-    assert first("import math\nraise ValueError(3)\ndef f(x):\n    return x * x")[1] == "def f(x):"  # f was never there before
-    assert first("def f(x):\n    return x * x\ndef f(x) return x")[1] == "def f(x) return x"
-    assert first("def f(x):\n    while x:\n        x = x + 1\n    return x")[1] == "return x"  # the loop is open before
-    step, line = first("def f(x):\n    try:\n        return x.n\n    except:\n        return 1")
-    assert step is not None and line == "return 1"  # what takes all is not looked into before its end
+    assert first("def f(x):\n    y = x + x\n    z = y + 1\n    return z") == ("return z", END)
+    assert first("def f(x):\n    return g(x)\ndef g(x):\n    return x + 7") == ("return x + 7", END)  # g may be defined later
+    assert first("def f(x):\n    try:\n        return x.n\n    except:\n        return 1")[1] == END  # what takes all
+
+
+def test_a_finished_statement_that_ends_the_program_ends_all_that_begin_so():
+    assert first("import math\nraise ValueError(3)\ndef f(x):\n    return x * x")[1] == "raise ValueError(3)"
+    assert first("y = 3\nexit()\ndef f(x):\n    return x * x")[1] == "exit()"
+    # Whatever a def will be called, it is no Python; it is seen when another statement begins.
+    assert first("def f(x) return x\ny = 1\nz = 2") == ("def f(x) return x", "y = 1")
+    # A loop may go on in the next line, and what is in it may be caught there by nobody but itself.
+    assert first("for y in [0]:\n    z = 1 / y\n    w = 2\nv = 3\ndef f(x):\n    return x * x")[1] == "v = 3"
+    assert first("def f(x):\n    return x * x\nf(None)")[1] == "f(None)"
+    # What may look at its own text, or go on beside what follows, is known at the end.
+    assert first("import threading\nraise ValueError(3)\ndef f(x):\n    return x * x")[1] == END
 
 
 def test_a_program_by_standard_input_is_open_at_its_end():
     spec = CodeSpec((IoTest("3\n", "9\n"),), (), "", ())
-    assert first("x = int(input())\nprint(x * x)", spec)[0] == -1
+    assert found("x = int(input())\nprint(x * x)", spec)[0].step == -1
     assert first("x = int(input()) / 0\nprint(x)", spec)[1] == "x = int(input()) / 0"
-    assert first("x = int(input())\nprint(x)\nx = 1", spec)[1] == "x = 1"  # more might have been printed
+    assert first("x = int(input())\nprint(x)\nx = 1", spec)[1] == END  # more might have been printed
+    assert first("x = int(input())\nprint(x)\nraise SystemExit\nx = 1", spec)[1] == "raise SystemExit"
+
+
+def test_an_earlier_block_that_could_be_put_before_the_program_leaves_all_open_to_its_end():
+    code = "raise ValueError(3)\ndef f(x):\n    return x * x"
+    assert first(code)[1] == "raise ValueError(3)"
+    assert first(code, before="```python\ng = 3\n```\nSo:\n")[1] == END
+
+
+RIGHT = {
+    "a table that a loop fills": "t = {}\ndef f(x):\n    return t.get(x, 0)\nfor i in range(-9, 9):\n    t[i] = i * i\n",
+    "a table in a class": (
+        "class T:\n    of = {}\ndef f(x):\n    return T.of.get(x)\nT.of.update({i: i * i for i in range(-9, 9)})\n"
+    ),
+    "a default that is filled": (
+        "def f(x, seen={}):\n    return seen.get(x, 0)\nf.__defaults__[0].update({2: 4, -3: 9})\n"
+    ),
+    "a later function that is missed": (
+        "def f(x):\n    try:\n        return square(x)\n    except NameError:\n        return 0\n"
+        "def square(x):\n    return x ** 2\n"
+    ),
+    "a name that is missed at the top": (
+        "try:\n    square\nexcept NameError:\n    square = None\ndef f(x):\n    return square(x)\nsquare = lambda x: x * x\n"
+    ),
+    "finally returns": (
+        "def f(x):\n    y = 0\n    try:\n        y = x * x\n        raise OSError\n    finally:\n        return y\nf(1)\n"
+    ),
+    "overwritten": "def f(x):\n    return x\ndef g(x):\n    return f(x) * x\ndef f(x):\n    return x * x\n",
+    "overwritten if": (
+        "def f(x):\n    raise OSError\nif f.__name__ == 'f':\n    def f(x):\n        return x ** 2\nelse:\n    f = None\n"
+    ),
+    "decorated later": "def f(x):\n    return x\ndef squared(g):\n    return lambda x: g(x) ** 2\nf = squared(f)\n",
+    "decorated": (
+        "def squared(g):\n    y = g(1)\n    return lambda x: g(x) * x\n@squared\ndef f(x):\n    if x == 1:\n        return 1\n"
+        "    return x\n"
+    ),
+    "a generator by its last line": (
+        "def use(g):\n    assert not isinstance(g(), int)\n    return g\n@use\ndef g():\n    if not use:\n        return 1\n"
+        "    yield 2\ndef f(x):\n    return x ** next(g())\n"
+    ),
+    "an import that is missed": (
+        "try:\n    import nowhere\nexcept ImportError:\n    nowhere = None\ndef f(x):\n    return x * x\n"
+    ),
+    "a handler to come": (
+        "try:\n    y = 1 / 0\n    z = 3\nexcept ZeroDivisionError:\n    y = 2\ndef f(x):\n    return x ** y\n"
+    ),
+    "a suppressed error": (
+        "from contextlib import suppress\nwith suppress(BaseException):\n    def f(x):\n        return 0\n    f(1 / 0)\n"
+        "y = 2\ndef f(x):\n    return x ** y\n"
+    ),
+    "a break to come": "y = 0\nwhile True:\n    y += 1\n    if y > 1:\n        break\ndef f(x):\n    return x ** y\n",
+    "nonlocal before its name": (
+        "def f(x):\n    def g():\n        nonlocal y\n        y = x * x\n    y = 0\n    g()\n    return y\n"
+    ),
+    "a method that is patched": (
+        "class A:\n    def f(self, x):\n        raise OSError\ndef f(x):\n    return A().f(x)\nA.f = lambda self, x: x * x\n"
+    ),
+    "a module that is patched": "import math\ndef f(x):\n    return math.square(x)\nmath.square = lambda x: x * x\n",
+    "made by exec": "def f(x):\n    return 0\nexec('def f(x): return x * x')\n",
+    "seen in its own names": "if 'Mapping' not in globals():\n    1 / 0\ndef f(x):\n    g: Mapping = x\n    return x * x\n",
+    "a match with a case to come": (
+        "def f(x):\n    match x:\n        case 2:\n            return 4\n        case _:\n            return x * x\nf(2)\n"
+    ),
+    "lines that only str knows": "s = 'a\u2028b\x0cc\x85'\nassert len(s) == 6\ndef f(x):\n    return x * x\n",
+    "ends of lines of another system": "y = 2\r\nif y:\r\n    y = 2\r\ndef f(x):\r\n    return x ** y\r\n",
+    "a deeper recursion to come": (
+        "import sys\ndef g(n):\n    return 0 if n == 0 else 1 + g(n - 1)\ndef f(x):\n    return g(x * x * 300) // 300\n"
+        "sys.setrecursionlimit(9000)\n"
+    ),
+    "strings and brackets over lines": (
+        "y = (\n    '''a\n1 / 0\n''',\n    [2,\n]\n)[1][0]; z = 1 \\\n    + 1\ndef f(x):\n    return x ** y\n"
+    ),
+    "one line each": "if 1: y = 2\nelse: y = 1 / 0\nfor i in []: y = 3\nelse: y = 2\ndef f(x): return x ** y\n",
+}
+"""Of each way in which what follows decides what a beginning was worth, a program that passes."""
+RIGHT_SCRIPTS = {
+    "ends early": "import sys\nx = int(input())\nprint(x * x)\nsys.exit()\n1 / 0\n",
+    "main at the end": (
+        "def main():\n    print(solve(int(input())))\ndef solve(x):\n    return x * x\nif __name__ == '__main__':\n    main()\n"
+    ),
+    "printed at exit": "import atexit\natexit.register(lambda: print(x * x))\nx = int(input())\n",
+    "a thread": (
+        "import threading\ndef main():\n    print(int(input()) ** 2)\nt = threading.Thread(target=main)\nt.start()\nt.join()\n"
+    ),
+    "reads until nothing is left": (
+        "y = []\ntry:\n    while True:\n        y.append(int(input()))\nexcept EOFError:\n    pass\nprint(y[0] ** 2)\n"
+    ),
+}
+
+
+def beginnings(code: str) -> list[str]:
+    """What is settled of those that end at a character of it, each once."""
+    return list(dict.fromkeys(made for end in range(len(code) + 1) if (made := settled(code[:end])) is not None))
+
+
+@pytest.mark.parametrize(("name", "code"), [*RIGHT.items(), *RIGHT_SCRIPTS.items()])
+def test_no_beginning_of_a_program_that_passes_is_called_wrong(name, code):
+    spec = TESTS if name in RIGHT else CodeSpec((IoTest("3\n", "9\n"),), (), "", ())
+    result = QUICK.grader.run(spec, code)
+    assert isinstance(result, CodeResult) and result.all_passed, result
+    for made in beginnings(code):
+        assert QUICK.ends(spec, made)[0] == "", made
+
+
+def test_what_is_settled_is_whole_statements_of_the_text_and_python():
+    later = "0\n0\n"
+    unsaid = {name for name, code in RIGHT.items() if settled(code + later) is None}
+    assert unsaid == {
+        "a later function that is missed", "a name that is missed at the top", "made by exec", "seen in its own names"
+    }  # fmt: skip
+    for code in RIGHT.values():
+        for made in beginnings(code + later):
+            assert compiles(made)
+            assert (code + later).replace("\r\n", "\n").startswith(made.rpartition("\n__import__")[0])
+    assert beginnings("if a:\n    b\nelse:\n    c\nd\ne(\n)\n@f\n@g\ndef h(): pass\nk\n") == [
+        "if a:\n    b\nelse:\n    c\n" + rest + '__import__("os")._exit(77)\n'
+        for rest in ("d\n", "d\ne(\n)\n", "d\ne(\n)\n@f\n@g\ndef h(): pass\nk\n")
+    ]
 
 
 def test_of_what_it_cannot_say_it_says_nothing():

@@ -91,7 +91,8 @@ def test_tests_of_partial_programs_label_programs_alone(tmp_path):
     tests = CodeSpec(("assert f(2) == 4", "assert f(3) == 9"), (), "", ("f",)).text
     written = {
         "right": ("def f(x):\n    return x * x\n", [1.0, 1.0, 1.0]),
-        "wrong": ("def f(x):\n    y = x + x\n    return y\n", [1.0, 1.0, 1.0, 0.0, None]),
+        "wrong": ("def f(x):\n    y = x + x\n    return y\n", [1.0, 1.0, 1.0, None, 0.0]),
+        "broken": ("y = 3\nz = y / 0\ndef f(x):\n    return y\n", [1.0, 1.0, 0.0, None, None, None]),
     }
     for name, (code, expected) in written.items():
         text = f"```python\n{code}```"
@@ -104,7 +105,7 @@ def test_tests_of_partial_programs_label_programs_alone(tmp_path):
         solution = Solution(problem, graded, [*range(1, len(lines) + 1)], lines, name == "right")
         spent = Spent()
         [found] = FirstFailedTest(PartialPrograms())([solution], spent)
-        assert found.labels == (expected if name == "wrong" else [1.0] * len(lines)), name
+        assert found.labels == (expected if name != "right" else [1.0] * len(lines)), name
         assert spent.counts["programs"] >= 1 and found.counts == [None] * len(lines)
     settings = {**FAST, "method": "programs"}
     settings.pop("rollouts")

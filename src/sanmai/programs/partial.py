@@ -1,13 +1,21 @@
-"""A program of which only the beginning is written, made to run: it ends wherever it would need what is not there yet.
+"""A program of which only the beginning is written: what it is sure to do, and what it would do if nothing were defined anew.
+
+What can be said of every program that begins so is what happens before its rest is reached. Functions may be overwritten, tables
+filled, handlers added, names defined by what follows; but statements that are finished and stand at the top level run as they
+are, and one that raises, exits, hangs or is no Python ends every such program (`settled`, with an end that nothing catches).
+
+    x = int(input())                x = int(input())
+    y = x / 0                       y = x / 0
+    for i in range(y):              __import__("os")._exit(77)
+
+`closed` is the weaker thing: the beginning made to run to where it would need what is not there, so that its functions can be
+called. A test that fails by then fails if the rest changes nothing of what is there, which nobody can promise.
 
     def f(x):                       def f(x):
         if x < 0:                       if x < 0:
             return 0                        return 0
                                             raise BaseException("unfinished program")
                                         raise BaseException("unfinished program")
-
-What comes to its end without the rest comes to the same end whatever the rest is. So a test that the beginning fails without
-having needed it is failed for good; all others are open. Not seen: a name that the rest defines anew.
 """
 
 from __future__ import annotations
@@ -25,9 +33,62 @@ from sanmai.programs.blocks import parsed
 UNFINISHED = "unfinished program"
 """What an open end says when it is reached."""
 _RAISE = f"raise BaseException({UNFINISHED!r})"
+SETTLED = 77
+"""The exit code of a program that has come to the end of what is settled: whatever follows, it goes on there."""
+_LEAVE = f'__import__("os")._exit({SETTLED})'
+"""Nothing catches it: no bare `except`, no `finally: return`, no context manager, no thread that is waited for."""
+_COMPOUND = frozenset({"if", "for", "while", "try", "with", "def", "class", "async", "match", "@"})
+"""First words of statements that may go on in the next line: a body, an `else`, a handler, or what is decorated."""
+_GOES_ON = frozenset({"elif", "else", "except", "finally"})
+_SEES_MORE = re.compile(
+    r"thread|fork|multiprocessing|concurrent|subprocess|signal|settrace|setprofile"  # what may outlive or interrupt a statement
+    r"|\b_exit\b|__import__|\bbuiltins\b|__builtins__|sys\.modules"  # what may change the end that is put behind it
+    r"|\bexec|\beval\b|\bglobals\b|\blocals\b|\bvars\b|\binspect\b|_getframe|__code__|\bNameError\b"  # what may read the rest
+    , re.IGNORECASE
+)  # fmt: skip
+"""In a beginning of which nothing is said, as what it does may hang on more than its finished statements: on when its threads
+run, or on names that only the whole text shows (programs/program.py lends those of `typing` to who never binds them)."""
 _TAKES_ALL = re.compile(r"\bexcept\s*:|\bBaseException\b")
 """What could catch an open end, so that nothing is known of what follows."""
 _SKIPPED = (tokenize.NL, tokenize.COMMENT, tokenize.ENCODING, tokenize.ENDMARKER)
+
+
+def settled(beginning: str) -> str | None:
+    """The finished statements of a beginning's top level, and an exit with code SETTLED where the rest would begin; None where
+    nothing is to be said of them.
+
+    A statement with a body is finished when another one follows it: until then a line may be added to it. So whatever this
+    program does, short of that exit, every program does that begins so; and where this is no Python, none is.
+    """
+    text = _whole_lines(beginning)
+    if _SEES_MORE.search(text):
+        return None
+    lines = text.split("\n")
+    kept = lines[: _num_finished(text)]
+    return "\n".join([*kept, _LEAVE]) + "\n" if any(line.strip() for line in kept) else None
+
+
+def _num_finished(text: str) -> int:
+    """Lines of the finished statements."""
+    first, level, finished, has_decorator, count = "", 0, 0, False, text.count("\n")
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in _SKIPPED or token.start[0] > count:
+                continue  # behind the end all blocks are closed
+            if token.type in (tokenize.INDENT, tokenize.DEDENT):
+                level += 1 if token.type == tokenize.INDENT else -1
+            elif token.type == tokenize.NEWLINE:
+                if level == 0 and first not in _COMPOUND | _GOES_ON:
+                    finished = token.start[0]
+                first = ""
+            elif not first:
+                first = token.string
+                if level == 0 and first not in _GOES_ON:
+                    finished = finished if has_decorator else token.start[0] - 1
+                    has_decorator = first == "@"
+    except (tokenize.TokenError, SyntaxError):
+        pass  # what is cut off, or broken, is not finished
+    return finished
 
 
 def closed(beginning: str, *, is_script: bool = False) -> str | None:
@@ -38,7 +99,7 @@ def closed(beginning: str, *, is_script: bool = False) -> str | None:
     Args:
         is_script: the program runs from top to bottom, so that its end is open too; else its functions are called.
     """
-    text = beginning[: beginning.rfind("\n") + 1]
+    text = _whole_lines(beginning)
     while True:
         state = _State()
         kept = state.read(text)
@@ -46,9 +107,15 @@ def closed(beginning: str, *, is_script: bool = False) -> str | None:
             return None
         if kept is None:
             break
-        text = "".join(text.splitlines(keepends=True)[:kept])
-    whole = "\n".join([*text.splitlines(), *state.ends(), *([_RAISE] if is_script else [])]) + "\n"
+        text = "".join(line + "\n" for line in text.split("\n")[:kept])
+    whole = "\n".join([*text.split("\n")[:-1], *state.ends(), *([_RAISE] if is_script else [])]) + "\n"
     return whole if compiles(whole) else None
+
+
+def _whole_lines(beginning: str) -> str:
+    """Without the line that is cut off; ends of lines as Python reads them, which are fewer than str.splitlines knows."""
+    text = beginning.replace("\r\n", "\n").replace("\r", "\n")
+    return text[: text.rfind("\n") + 1]
 
 
 def compiles(code: str) -> bool:
@@ -103,7 +170,7 @@ class _State:
 
     def read(self, text: str) -> int | None:
         """None when it was read to its end; else the lines to be kept of it: what follows is cut off in its middle."""
-        count, first, line, last = len(text.splitlines()), "", 0, ""
+        count, first, line, last = text.count("\n"), "", 0, ""
         try:
             for token in tokenize.generate_tokens(io.StringIO(text).readline):
                 if token.type in _SKIPPED or token.start[0] > count:

@@ -201,8 +201,8 @@ class WorldTruth:
 
 
 class FirstFailedTest:
-    """Tests of a program on its beginnings: right before the first step by which one has failed for good, wrong at it, none after
-    it. "Right" says no more than that nothing has failed by then."""
+    """Tests of a program on its beginnings: wrong at the first step by which no program that begins so passes, none after it, nor
+    from where a test fails unless the rest defines anew what is there; right before, where nothing has failed by then."""
 
     def __init__(self, find: PartialPrograms) -> None:
         self.find = find
@@ -217,6 +217,8 @@ class FirstFailedTest:
             labels: list[float | None] = [None] * count
             if one.step is not None:
                 labels, _ = labels_from_bisection(count, one.step if one.step >= 0 else count, {})
+                if one.shown is not None:
+                    labels[one.shown : one.step] = [None] * (one.step - one.shown)
             labelled.append(Labels(labels, [None] * count))
         return labelled
 

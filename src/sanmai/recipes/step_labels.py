@@ -3,7 +3,7 @@
     rollouts    k continuations of every prefix; the label is the share that was right (Math-Shepherd, arXiv:2312.08935)
     bisection   the first error of a wrong solution in log2 of the probes (OmegaPRM, arXiv:2406.06592, without its tree)
     judge       a prompted model names the first wrong step
-    programs    the tests of a program on its beginnings: the first step by which one has failed for good
+    programs    the tests of a program on its beginnings: the first step by which no program that begins so passes
     truth       the embedded world's checker of columns, to measure the others by
 
 A Monte Carlo label is a value, not a truth: counts and Wilson intervals stand beside each, and who continued (a digest of its

@@ -1,8 +1,11 @@
 """Which step of a program's solution a test fails by: the verifier on partial programs.
 
-A test that the program's beginning fails without needing what is not written yet is failed for good (programs/partial.py), so the
-first such beginning is found by halving. It says where a failure shows, which may be later than where it was made, and never that
-a step is right: only that nothing has failed by then.
+A step is wrong where no program that begins so passes: one of its finished statements ends it, or it is no Python, or it is
+written to its end and fails (programs/partial.py, settled). Of functions that is known at the end alone, since what follows may
+overwrite them. From the step on by which a test fails if nothing is defined anew, nobody knows; before it nothing has
+failed, which does not say that a step is right. All three are found by halving.
+
+What is said is said of programs that begin so, and not of answers: an answer may always write another program behind this one.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sanmai.programs.blocks import code_blocks
 from sanmai.programs.grade import CodeResult, Outcome
-from sanmai.programs.partial import UNFINISHED, closed, compiles, defines, takes_all
+from sanmai.programs.partial import SETTLED, UNFINISHED, closed, compiles, defines, settled, takes_all
 from sanmai.programs.stdio import reads_input
 from sanmai.programs.tasks import CodeSpec
 from sanmai.rewards.code import CodeGrader, names_of, program_of, spec_of
@@ -21,6 +25,11 @@ from sanmai.types import Problem, Trace
 
 _LATER = re.compile(r"NameError\b")
 """What a program raises that asks for something which the rest may define."""
+_OPEN = re.compile(rf"exit code {SETTLED}\b|signal |not run: |ProgramGone: |the program's end came before: (exit|signal)")
+"""How a test fails that came to the end of what is settled, or fails by something that the machine may have done."""
+_DEFINES = re.compile(r"=|\b(def|class|import)\b")
+_PATIENCE = 2
+"""Times the limits of a whole program: what takes longer would in every run."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +37,16 @@ class FirstFailure:
     """Of one solution.
 
     Example:
-        FirstFailure(3, "AssertionError: ", 4)
+        FirstFailure(3, "AssertionError: ", 4, shown=2)
     """
 
     step: int | None
-    """The first step by whose end a test has failed, from 0; -1: all pass; None: nobody can say."""
+    """The first step by whose end no program that begins so passes, from 0; -1: all tests pass; None: nobody can say."""
     reason: str
     probes: int = 0
     """Programs that were run."""
+    shown: int | None = None
+    """The first step by whose end a test fails unless the rest defines anew what is there; at most `step`. None: as `step`."""
 
 
 class PartialPrograms:
@@ -55,46 +66,80 @@ class PartialPrograms:
         code = program_of(trace, spec)
         if not isinstance(code, str):
             return FirstFailure(None, code.reason)
-        if (start := response.rfind(code.rstrip())) < 0:
+        whole = code.rstrip()
+        if (start := response.rfind(whole)) < 0:
             return FirstFailure(None, "the program does not stand in the text as it is run")
         result = self.grader.run(spec, code)
         if not isinstance(result, CodeResult) or result.all_passed is None:
             return FirstFailure(None, result if isinstance(result, str) else "a test cannot be graded", 1)
         if result.all_passed:
             return FirstFailure(-1, "passes", 1)
-        last = next((i for i, end in enumerate(ends) if end >= start + len(code.rstrip())), None)
-        if last is None:
+        behind = start + len(whole)
+        # A program is over where something stands behind it, or nothing more.
+        last = next((i for i, end in enumerate(ends) if end > behind and response[behind:end].strip()), len(ends) - 1)
+        if not ends or ends[-1] < behind:
             return FirstFailure(None, "the program ends behind the last step", 1)
-        return self._found(spec, code, result, [end - start for end in ends[: last + 1]])
+        lengths = [end - start for end in ends[: last + 1]]
+        why = next(o.reason for o in result.outcomes if not o.passed)
+        blocks = [block.code.rstrip() for block in code_blocks(trace.answer)]
+        is_alone = not any(map(_DEFINES.search, blocks[: blocks.index(whole)] if whole in blocks else blocks))
+        return self._found(spec, code, why, lengths, is_alone=is_alone)
 
-    def _found(self, spec: CodeSpec, code: str, result: CodeResult, lengths: Sequence[int]) -> FirstFailure:
-        """Of a program that fails; lengths of what the steps have of it, the last one all."""
-        is_script, is_python, probes = reads_input(spec.tests), compiles(code), 1
-        why = {len(lengths) - 1: next(o.reason for o in result.outcomes if not o.passed)}
+    def _found(
+        self, spec: CodeSpec, code: str, reason: str, lengths: Sequence[int], *, is_alone: bool
+    ) -> FirstFailure:
+        """Of a program that fails.
 
-        def has_failed(step: int) -> bool:
-            nonlocal probes
-            if step == len(lengths) - 1:
+        Args:
+            reason: of its whole.
+            lengths: of what the steps have of it, the last one all.
+            is_alone: no earlier block of the answer could be put before it (programs/extract.py).
+        """
+        last, said, asked = len(lengths) - 1, dict[str, tuple[str, int]](), {len(lengths) - 1: reason}
+
+        def is_settled(step: int) -> bool:
+            if step == last:
                 return True
-            if (beginning := code[: max(lengths[step], 0)]) == "" or takes_all(beginning):
-                return False
+            made = settled(code[: max(lengths[step], 0)]) if is_alone else None
+            if made is not None and made not in said:
+                said[made] = self.ends(spec, made)
+            asked[step] = said[made][0] if made is not None else ""
+            return bool(asked[step])
+
+        first = bisect_left(range(last + 1), True, key=is_settled)
+        probes = 1 + sum(count for _, count in said.values())
+        is_python, is_script = compiles(code), reads_input(spec.tests)
+
+        def is_shown(step: int) -> bool:
+            nonlocal probes
+            beginning = code[: max(lengths[step], 0)]
+            if step == first or beginning == "" or takes_all(beginning):
+                return step == first
             made = closed(beginning, is_script=is_script)
-            if not is_python or made is None:
-                why[step] = why[len(lengths) - 1]
+            if made is None or not is_python:
                 return made is None and not is_python
             if not is_script and not defines(made, names_of(spec)):
                 return False
             probes += 1
             found = self.grader.run(spec, made)
-            outcomes = found.outcomes if isinstance(found, CodeResult) else ()
-            failed = [one.reason for one in outcomes if _is_for_good(one)]
-            why[step] = failed[0] if failed else ""
-            return bool(failed)
+            return isinstance(found, CodeResult) and any(map(_is_shown, found.outcomes))
 
-        first = bisect_left(range(len(lengths)), True, key=has_failed)
-        return FirstFailure(first, why[first], probes)
+        shown = bisect_left(range(first + 1), True, key=is_shown)
+        return FirstFailure(first, asked[first], probes, shown)
+
+    def ends(self, spec: CodeSpec, beginning: str) -> tuple[str, int]:
+        """Why every program fails whose settled beginning this is, or "" where one may pass; and the programs that were run."""
+        if not compiles(beginning):
+            return "it is no Python, whatever follows", 0
+        limits = self.grader.limits
+        patient = replace(
+            limits, timeout_seconds=_PATIENCE * limits.timeout_seconds, cpu_seconds=_PATIENCE * limits.cpu_seconds
+        )
+        found = replace(self.grader, limits=patient).run(spec, beginning)
+        outcomes = found.outcomes if isinstance(found, CodeResult) else ()
+        return next((o.reason for o in outcomes if o.passed is False and not _OPEN.match(o.reason)), ""), 1
 
 
-def _is_for_good(outcome: Outcome) -> bool:
+def _is_shown(outcome: Outcome) -> bool:
     """It failed without an open end, and without a name that the rest may define."""
     return outcome.passed is False and UNFINISHED not in outcome.reason and _LATER.match(outcome.reason) is None
