@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
-from math import comb, log
+from math import comb
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +13,9 @@ from sanmai.instruments.overoptimisation import best_of_n_kl
 from sanmai.search.choose import (
     best,
     best_of_k_curve,
-    best_of_n_kl_exact,
-    expected_max,
     majority_curve,
-    majority_probability,
     vote,
     voted_gold,
-    win_rate,
 )
 from sanmai.stats import pass_at_k
 
@@ -48,35 +44,13 @@ def test_best_of_k_is_the_mean_over_all_subsets_and_with_an_exact_guide_pass_at_
 
 def test_pass_at_k_and_the_expected_maximum_are_the_worked_numbers():
     assert pass_at_k(10, 3, 5) == pytest.approx(0.916667, abs=1e-6)
-    assert expected_max([0.1, 0.4, 0.4, 0.9], 2) == pytest.approx(0.65)  # (C(1,1) .4 + C(2,1) .4 + C(3,1) .9) / 6
+    scores = [0.1, 0.4, 0.4, 0.9]
+    assert best_of_k_curve(scores, scores, [2]) == pytest.approx([0.65])  # (C(1,1) .4 + C(2,1) .4 + C(3,1) .9) / 6
 
 
-def test_kl_of_best_of_n_is_exact_for_classes_and_below_the_usual_bound():
+def test_kl_of_best_of_n_is_the_closed_form():
     assert best_of_n_kl(4) == pytest.approx(0.636294, abs=1e-6)
-    assert best_of_n_kl_exact([0.01] * 100, 4) == pytest.approx(0.636219, abs=1e-6)
-    assert best_of_n_kl_exact([0.7, 0.3], 4) == pytest.approx(0.449341, abs=1e-6)
     assert best_of_n_kl(64) == pytest.approx(3.174508, abs=1e-6)
-    assert best_of_n_kl_exact([0.01] * 100, 64) == pytest.approx(3.157600, abs=1e-6)
-    assert best_of_n_kl_exact([0.7, 0.3], 64) == pytest.approx(-log(0.3), abs=1e-6)
-    for n in (1, 2, 4, 64):
-        assert best_of_n_kl_exact([0.2, 0.0, 0.5, 0.3], n) <= best_of_n_kl(n) + 1e-12
-        assert 0.5 <= win_rate([0.01] * 100, n) <= n / (n + 1)
-    assert best_of_n_kl_exact([0.4, 0.6], 1) == 0.0 and win_rate([0.4, 0.6], 1) == pytest.approx(0.5)
-
-
-def test_the_majority_of_many_is_right_when_the_likeliest_answer_is_and_wrong_otherwise():
-    for n, right, wrong in ((1, 0.4, 0.4), (5, 0.44704, 0.31744), (25, 0.592206, 0.153768)):
-        assert majority_probability([0.4, 0.3, 0.3], n) == pytest.approx(right, abs=1e-6)
-        assert majority_probability([0.4, 0.6], n) == pytest.approx(wrong, abs=1e-6)
-    # By counting out all 3^5 draws.
-    total = 0.0
-    for draws in product(range(3), repeat=5):
-        p = 1.0
-        for answer in draws:
-            p *= (0.4, 0.3, 0.3)[answer]
-        leaders = vote(draws)
-        total += p * (0 in leaders) / len(leaders)
-    assert majority_probability([0.4, 0.3, 0.3], 5) == pytest.approx(total)
 
 
 @settings(max_examples=60, deadline=None)
@@ -108,7 +82,7 @@ def test_what_cannot_be_chosen_among_is_refused():
     for call in (
         lambda: best([]), lambda: best([float("nan")]), lambda: best_of_k_curve([0.1], [1.0, 0.0]),
         lambda: best_of_k_curve([0.1], [1.0], [2]), lambda: vote(["a"], [-1.0]), lambda: majority_curve(["a"], []),
-        lambda: best_of_n_kl_exact([0.5], 2), lambda: majority_probability([0.4, 0.4], 3), lambda: voted_gold(["a"], []),
+        lambda: voted_gold(["a"], []),
     ):  # fmt: skip
         with pytest.raises(ValueError, match="expected"):
             call()

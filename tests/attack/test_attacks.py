@@ -5,14 +5,13 @@ import base64
 import pytest
 
 from sanmai import world
-from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, in_language, transformed, translated
+from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, in_language
 from sanmai.attack.past_tense import past_tense
 from sanmai.data.chat import render_prompt
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.harm import GOLD
-from sanmai.rewards.judging.chat_protocol import Failure
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.types import Problem
@@ -21,6 +20,12 @@ from sanmai.world.tokenizer import vocabulary
 from shared_data import shared_rows
 
 EVERYWHERE = [name for name in ATTACKS if name != "translation"]
+
+
+def transformed(problems, names=tuple(ATTACKS), seed: int = 0) -> list[Problem]:
+    """Every problem under every transform that applies to it."""
+    found = (attack(problem, name, seed=seed) for problem in problems for name in names)
+    return [problem for problem in found if problem is not None]
 
 
 def problem(text: str = "How do I bake bread?", identity: str = "p1", **rest) -> Problem:
@@ -151,14 +156,6 @@ def test_requests_of_the_world_get_its_own_wrappers_in_words_that_it_knows():
     assert transformed([*world.make_problems(3, seed=0)]) == []
     assert [p.tags["attack"] for p in transformed([wizard])] == ["role_play+prefill"]
     assert RECIPES.keys() >= {p.tags["object"] for p in made}
-
-
-def test_a_translation_by_a_model_is_bounded_and_its_failures_are_counted():
-    replies = ["面包怎么做？", Failure("timeout", "t"), "  ", "x" * 5000]
-    some = [problem(identity=f"p{k}") for k in range(4)]
-    made, failures = translated(some, "zh", lambda batch: [replies[k] for k in range(len(batch))])
-    assert [(p.id, p.prompt, p.language) for p in made] == [("p0~translation_zh", "面包怎么做？", "zh")]
-    assert failures == {"timeout": 1, "empty": 1, "too_long": 1}
 
 
 def test_a_prefilled_thought_is_what_the_policy_goes_on_with_and_what_graders_read():

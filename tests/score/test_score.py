@@ -71,6 +71,17 @@ def test_thinking_measures_length_against_ill_posedness_and_correctness():
     assert summary["auc_oaa"]["value"] == pytest.approx(0.495) and summary["outcome_efficiency"]["value"] == 0.5
 
 
+def test_thinking_says_how_much_longer_decoys_make_it():
+    def row(name: str, tokens: int, **tags) -> dict:
+        return {"id": name, "prompt": name, "response": r"\boxed{4}", "reference": "4", "tokens": tokens, "tags": tags}
+
+    rows = [row("a", 10), row("a/d", 30, decoy_of="a"), row("b", 20), row("b/d", 60, decoy_of="b"), row("c", 5)]
+    found = score(rows, "thinking")["summary"]["slowdown"]
+    assert (found["value"], found["n"], found["left_out"]) == (pytest.approx(3.0), 2, 0)  # 90 for 30
+    assert found["accuracy_change"] == 0.0
+    assert "slowdown" not in score([row("a", 10)], "thinking")["summary"]
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [({"tokens": -1}, "tokens"), ({"tokens": "9"}, "tokens"), ({"ill_posed": "yes"}, "ill_posed"), ({"response": 3}, "response")],

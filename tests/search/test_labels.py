@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sanmai.losses import binary_cross_entropy
-from sanmai.search.labels import Bisection, StepValue, false_wrong_rate, labels_from_bisection, most_probes
+from sanmai.search.labels import Bisection, StepValue, labels_from_bisection, most_probes
 
 
 def test_a_value_has_wilsons_interval_and_says_nothing_where_nothing_was_finished():
@@ -19,14 +19,6 @@ def test_a_value_has_wilsons_interval_and_says_nothing_where_nothing_was_finishe
     assert StepValue(1, 8).label == 0.125
     nothing = StepValue(0, 0, cut_off=8)
     assert nothing.label is None and nothing.interval == (0.0, 1.0)
-
-
-def test_a_right_step_looks_wrong_with_the_chance_that_no_continuation_is_right():
-    assert [false_wrong_rate(0.1, k) for k in (4, 8, 16)] == pytest.approx([0.6561, 0.4305, 0.1853], abs=5e-5)
-    assert false_wrong_rate(0.3, 8) == pytest.approx(1 - 0.9424, abs=5e-5)
-    for wrong in ((1.2, 3), (0.5, 0)):
-        with pytest.raises(ValueError, match="expected 0 to 1"):
-            false_wrong_rate(*wrong)
 
 
 def test_soft_labels_lead_to_the_share_and_hard_ones_to_any():

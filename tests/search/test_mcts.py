@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 from table_policy import Table, answered, noisy
 
-from sanmai.search.mcts import Mcts, Statistics, alpha_zero_c, puct, uct
+from sanmai.search.mcts import Mcts, Statistics, puct, uct
 from sanmai.search.strategies import GUIDE
 from sanmai.search.tree import Node, Tree
 from sanmai.types import StopReason
@@ -19,7 +19,6 @@ def test_formulas():
     assert uct(0.5, 16, 3, 1.4) == pytest.approx(1.845892, abs=1e-6)
     assert uct(0.5, 16, 3, 0.7 * sqrt(2)) == pytest.approx(1.451689, abs=1e-6)  # ReST-MCTS*, the 2 inside
     assert uct(0.0, 4, 0, 1.0) == inf
-    assert alpha_zero_c(16) == pytest.approx(1.250865, abs=1e-6)
 
 
 def test_backup_is_the_mean_or_the_highest_of_what_lies_below_in_any_order():

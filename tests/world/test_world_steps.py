@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sanmai.types import Problem
-from sanmai.world.steps import check_steps, first_wrong, labelled_steps
+from sanmai.world.steps import check_steps, labelled_steps
 
 
 def sum_of(prompt: str, answer: str) -> Problem:
@@ -17,10 +17,10 @@ RIGHT = ["<think> ones 7 plus 5 is 2 carry 1", " tens 3 plus 4 plus 1 is 8", " <
 
 
 def test_each_column_is_right_or_wrong_by_itself_in_either_language():
-    assert check_steps(SUM, RIGHT) == [True, True, True] and first_wrong(SUM, RIGHT) == -1
+    assert check_steps(SUM, RIGHT) == [True, True, True]
     assert check_steps(SUM, ["<think> 个位 7 加 5 得 2 进 1", RIGHT[1], RIGHT[2]]) == [True, True, True]
     slipped = ["<think> ones 7 plus 5 is 3 carry 1", RIGHT[1], " </think> 83"]
-    assert check_steps(SUM, slipped) == [False, True, False] and first_wrong(SUM, slipped) == 0
+    assert check_steps(SUM, slipped) == [False, True, False]
     assert check_steps(SUM, [RIGHT[1], RIGHT[0]]) == [False, False]  # columns in the wrong order
     assert check_steps(SUM, [*RIGHT[:2], " hundreds 1", " </think> 182"]) == [True, True, False, False]
     assert check_steps(SUM, [RIGHT[0], " </think> 82"]) == [True, True] and check_steps(SUM, ["82"]) == [True]
@@ -29,7 +29,7 @@ def test_each_column_is_right_or_wrong_by_itself_in_either_language():
 
 def test_nothing_is_said_of_what_is_no_sum():
     assert check_steps(sum_of("what is 9 minus 4 ?", "5"), ["5"]) is None
-    assert first_wrong(sum_of("what is 12345 plus 1 ?", "12346"), ["12346"]) is None
+    assert check_steps(sum_of("what is 12345 plus 1 ?", "12346"), ["12346"]) is None
     three = sum_of("what is 1 plus 2 plus 3 ?", "6")
     assert check_steps(three, ["<think> ones 1 plus 2 plus 3 is 6", "</think> 6"]) == [True, True]
 

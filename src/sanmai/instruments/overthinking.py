@@ -25,33 +25,20 @@ MAX_PREFIXES = 2_000
 """Of a text with more paragraphs only as many prefixes are tried, evenly spaced."""
 
 
-def oaa(correct: Sequence[float], tokens: Sequence[float], t: float) -> float:
-    """Overthinking-adjusted accuracy at budget t: share that is right with fewer than t thought tokens; nan of nothing.
-
-        OAA_t = 1/n sum_i correct_i 1[tokens_i < t]
-
-    Raises:
-        ValueError: lengths differ, a score outside 0..1, or a negative length.
-
-    Source:
-        Aggarwal et al. 2025 (arXiv:2508.13141), section on OptimalThinkingBench's metrics.
-    """
-    _check(correct, tokens)
-    return fmean(c * (n < t) for c, n in zip(correct, tokens, strict=True)) if correct else nan
-
-
 def auc_oaa(
     correct: Sequence[float], tokens: Sequence[float], t_max: float, clusters: Sequence[Hashable] | None = None
 ) -> Rate:
     """Area under OAA_t from 0 to t_max, over t_max: accuracy that a right answer keeps by the share of the budget it leaves.
 
+        OAA_t = 1/n sum_i correct_i 1[tokens_i < t]
         AUC = 1/t_max int_0^t_max OAA_t dt = 1/n sum_i correct_i max(0, 1 - tokens_i / t_max)
 
     Raises:
-        ValueError: as `oaa`, or t_max not above 0.
+        ValueError: lengths differ, a score outside 0..1, a negative length, or t_max not above 0.
 
     Source:
-        As `oaa`, where t_max = 1000 and the integral is a sum; derived: the integral of a step is the length behind it.
+        Aggarwal et al. 2025 (arXiv:2508.13141), section on OptimalThinkingBench's metrics, where t_max = 1000 and the integral
+        is a sum; derived: the integral of a step is the length behind it.
     """
     _check(correct, tokens)
     if not t_max > 0:
@@ -63,7 +50,7 @@ def ockscore(correct: Sequence[float], tokens: Sequence[float]) -> float:
     """Accuracy in percent minus a penalty for length: 100 mean(correct) - 10 ln(mean(tokens) / 10000 + 1); nan of nothing.
 
     Raises:
-        ValueError: as `oaa`.
+        ValueError: lengths differ, a score outside 0..1, or a negative length.
 
     Source:
         OckBench (github.com/OckBench/OckBench), as METRICS.md quotes its code.
@@ -150,20 +137,13 @@ class Slowdown:
     """Decoy problems that were wrong one of the two times, not graded, or without their original."""
 
 
-def slowdown(
-    rows: Iterable[Row],
-    *,
-    length: Callable[[Row], float] = lambda row: row["num_tokens"],
-    column: str = "score/accuracy",
-) -> Slowdown:
-    """The slowdown factor from an evaluation of problems and their decoy copies (tag `decoy_of`; data/decoys.py).
+def slowdown(rows: Iterable[Row]) -> Slowdown:
+    """The slowdown factor from completions of problems and their decoy copies (tag `decoy_of`; data/decoys.py).
 
         R = sum_p with_p / sum_p without_p      SE(log R)^2 from (with_p / mean(with) - without_p / mean(without)), paired
 
-    Several samples of a problem are averaged, over those that are right. The interval is exp(log R -/+ t SE).
-
-    Args:
-        length: of a row's thought; all tokens of the completion by default, as rows do not count the thought apart.
+    Several samples of a problem are averaged, over those that are right. The interval is exp(log R -/+ t SE). Lengths are of
+    whole completions (`num_tokens`), as rows do not count the thought apart.
 
     Source:
         Kumar et al. 2025 (arXiv:2502.02542) for the factor; derived: delta method.
@@ -172,14 +152,14 @@ def slowdown(
     origin = {str(row["problem_id"]): str(tags_of(row)["decoy_of"]) for row in listed if "decoy_of" in tags_of(row)}
     right: dict[str, list[float]] = {}
     for row in listed:
-        if row.get(column) == 1:
-            right.setdefault(str(row["problem_id"]), []).append(float(length(row)))
+        if row.get("score/accuracy") == 1:
+            right.setdefault(str(row["problem_id"]), []).append(float(row["num_tokens"]))
     pairs = [(fmean(right[d]), fmean(right[p]), p) for d, p in origin.items() if d in right and p in right]
     decoys = [
         {**row, "problem_id": origin[str(row["problem_id"])]} for row in listed if str(row["problem_id"]) in origin
     ]
     plain = [row for row in listed if str(row["problem_id"]) not in origin]
-    accuracy = change_of(plain, decoys, column)
+    accuracy = change_of(plain, decoys)
     return Slowdown(_paired_ratio(pairs), accuracy, len(origin) - len(pairs))
 
 

@@ -26,7 +26,7 @@ from sanmai.instruments.language import (
     pass_rates,
     switch_rate,
 )
-from sanmai.instruments.overthinking import level_of, summary_of
+from sanmai.instruments.overthinking import level_of, slowdown, summary_of
 from sanmai.instruments.thinking import abstains, has_thought, length_ratio, thinking, tokens_per_correct
 from sanmai.rewards import score as math_score
 from sanmai.rewards.score import Row, identity_of, text_of, trace_of
@@ -171,13 +171,25 @@ def _score_thinking(
 
 
 def _cost(rows: Sequence[Row], lengths: dict[int, float], clusters: Sequence[str], *, has_counts: bool) -> Summary:
-    """Length per correct answer and what of it was needed, over the rows that have a reference; `level` is a row's difficulty."""
+    """Length per correct answer and what of it was needed, over the rows that have a reference; `level` is a row's difficulty.
+
+    Rows with the tag `decoy_of`, the id of their original, also give `slowdown`.
+    """
     asked = [k for k in lengths if rows[k].get("reference") is not None]
     graded = math_score.score([rows[k] for k in asked])["rows"]
     right = {k: float(row["score"]) for k, row in zip(asked, graded, strict=True) if row["score"] is not None}
     counts, correct = [int(lengths[k]) for k in right], list(right.values())
     cost = tokens_per_correct(counts, correct) if right else None
     summary: Summary = {"length_per_correct": None if cost is None else number(cost), "num_with_reference": len(right)}
+    columns = ((identity_of(rows[k], k), rows[k].get("tags"), lengths[k], right.get(k)) for k in asked)
+    found = slowdown(dict(zip(("problem_id", "tags", "num_tokens", "score/accuracy"), row, strict=True)) for row in columns)
+    if found.left_out or found.factor.n:  # there are copies with decoys
+        factor, change = found.factor, found.accuracy
+        summary["slowdown"] = {
+            "value": number(factor.value), "interval": [number(factor.low), number(factor.high)], "n": factor.n,
+            "accuracy_change": number(change.value), "accuracy_interval": [number(change.low), number(change.high)],
+            "left_out": found.left_out,
+        }  # fmt: skip
     return summary | summary_of(
         [str(rows[k]["response"]) for k in right], counts if has_counts else None, correct,
         [str(rows[k]["reference"]) for k in right], [level_of(rows[k].get("level")) for k in right], [clusters[k] for k in right],

@@ -1,4 +1,4 @@
-"""Choosing among samples of one problem: the best by a guide, votes, and how far choosing moves the policy. Pure.
+"""Choosing among samples of one problem: the best by a guide, and votes. Pure.
 
 From one set of n samples every smaller number is known without bias: the mean over all subsets of k, ties shared. `pass_at_k`
 of `stats` is that of an exact guide.
@@ -6,16 +6,15 @@ of `stats` is that of an exact guide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import groupby
-from math import comb, exp, fsum, isfinite, lgamma, log
+from math import comb, fsum, isfinite
 from typing import TypeVar
 
 from sanmai.data.steps import AGGREGATIONS, Aggregation, aggregate
 
 __all__ = [
-    "AGGREGATIONS", "Aggregation", "aggregate", "best", "best_of_k", "best_of_k_curve", "best_of_n_kl_exact",
-    "expected_max", "majority_curve", "majority_probability", "vote", "voted_gold", "win_rate",
+    "AGGREGATIONS", "Aggregation", "aggregate", "best", "best_of_k", "best_of_k_curve", "majority_curve", "vote", "voted_gold",
 ]  # fmt: skip
 
 A = TypeVar("A", bound=Hashable)
@@ -74,15 +73,6 @@ def best_of_k_curve(guide: Sequence[float], gold: Sequence[float], ks: Sequence[
         groups.append((below, len(members), fsum(gold[i] for i in members) / len(members)))
         below += len(members)
     return [fsum((comb(b + m, k) - comb(b, k)) / comb(n, k) * worth for b, m, worth in groups) for k in ks]
-
-
-def expected_max(scores: Sequence[float], k: int) -> float:
-    """Mean of the highest among k of n scores, over all choices: sum_i C(i, k-1) x_i / C(n, k), x ascending from i = 0.
-
-    Raises:
-        ValueError: a score is not finite, or not 1 <= k <= n.
-    """
-    return best_of_k(scores, scores, k)
 
 
 def vote(answers: Sequence[A | None], weights: Sequence[float] | None = None) -> list[A]:
@@ -153,92 +143,25 @@ def majority_curve(answers: Sequence[Hashable | None], gold: Sequence[float]) ->
     return [min(max(total, low), high) for total in totals[1:]]
 
 
-def majority_probability(probabilities: Sequence[float], n: int, answer: int = 0) -> float:
-    """Chance that the majority of n independent samples is this answer; ties are shared.
-
-    Args:
-        probabilities: of each answer; they add up to 1.
-
-    Raises:
-        ValueError: they do not, or n is below 1.
-    """
-    if n < 1 or abs(fsum(probabilities) - 1) > 1e-9 or min(probabilities) < 0:
-        raise ValueError(f"{n=}, probabilities = {list(probabilities)}: expected n >= 1 and shares that add up to 1")
-
-    def weight(j: int, copies: int) -> float:
-        p = probabilities[j]
-        return exp(copies * log(p) - lgamma(copies + 1)) if p else float(copies == 0)
-
-    def most(j: int) -> int:
-        return n
-
-    shares = _winning(answer, len(probabilities), n, most, weight)
-    return shares[n] * exp(lgamma(n + 1))
-
-
-def best_of_n_kl_exact(probabilities: Sequence[float], n: int) -> float:
-    """KL (nats) of the best of n samples to one, where samples fall into classes that the guide ranks.
-
-        sum_i (F_i^n - F_{i-1}^n) log[(F_i^n - F_{i-1}^n) / p_i],   F the cumulative p
-
-    At most log n - (n - 1) / n (`instruments.overoptimisation.best_of_n_kl`), which it comes near with many small classes.
-
-    Args:
-        probabilities: of the classes, the guide's last choice first; samples of one class are alike to the guide.
-
-    Raises:
-        ValueError: they do not add up to 1, or n is below 1.
-
-    Source:
-        Beirami et al. 2024 (arXiv:2401.01879).
-    """
-    if n < 1 or abs(fsum(probabilities) - 1) > 1e-9 or min(probabilities) < 0:
-        raise ValueError(f"{n=}, probabilities: expected n >= 1 and shares that add up to 1")
-    terms, below = [], 0.0
-    for p in probabilities:
-        up_to = min(below + p, 1.0)
-        share = up_to**n - below**n
-        if share > 0:
-            terms.append(share * log(share / p))
-        below = up_to
-    return max(fsum(terms), 0.0)
-
-
-def win_rate(probabilities: Sequence[float], n: int) -> float:
-    """Chance that the guide prefers the best of n to one more sample, a tie counting half; at most n / (n + 1).
-
-    Args:
-        probabilities: as of best_of_n_kl_exact.
-    """
-    terms, below = [], 0.0
-    for p in probabilities:
-        up_to = min(below + p, 1.0)
-        terms.append((up_to**n - below**n) * (below + p / 2))
-        below = up_to
-    return fsum(terms)
-
-
 def _wins(j: int, sizes: Sequence[int], silent: int, n: int) -> list[int | float]:
     """For each k, in how many choices of k samples answer j has the majority, ties shared."""
-    ways = _winning(j, len(sizes), n, lambda i: sizes[i], lambda i, copies: comb(sizes[i], copies))
+    ways = _winning(j, sizes, n)
     return [sum(ways[k - s] * comb(silent, s) for s in range(min(silent, k) + 1)) for k in range(n + 1)]
 
 
-def _winning(
-    j: int, num_answers: int, n: int, most: Callable[[int], int], weight: Callable[[int, int], float]
-) -> list[float]:
-    """By number of samples, the weight of all draws in which answer j leads, divided by how many lead with it.
+def _winning(j: int, sizes: Sequence[int], n: int) -> list[float]:
+    """By number of samples, in how many draws answer j leads, each divided by how many lead with it.
 
-    A draw weighs the product over answers of weight(answer, copies). For each number of copies a of j, the others have at most a;
-    `table[t][k]` is the weight of those with k samples, t of them with exactly a copies.
+    For each number of copies a of j, the others have at most a; `table[t][k]` counts the draws with k samples in which t others
+    have exactly a copies.
     """
     totals = [0.0] * (n + 1)
-    for a in range(1, min(most(j), n) + 1):
+    for a in range(1, sizes[j] + 1):
         table: list[list[float]] = [[0.0] * (n + 1)]
-        table[0][a] = weight(j, a)
-        for i in range(num_answers):
+        table[0][a] = comb(sizes[j], a)
+        for i, size in enumerate(sizes):
             if i != j:
-                table = _with_answer(table, a, [weight(i, c) for c in range(min(a, most(i)) + 1)])
+                table = _with_answer(table, a, [comb(size, c) for c in range(min(a, size) + 1)])
         for ties, row in enumerate(table):
             for k, value in enumerate(row):
                 totals[k] += value / (ties + 1)

@@ -37,17 +37,6 @@ class StepValue:
         return wilson(self.right, self.num)
 
 
-def false_wrong_rate(value: float, k: int) -> float:
-    """Chance that none of k continuations is right though the step's value is above 0: (1 - V)^k.
-
-    Raises:
-        ValueError: a value outside 0..1, or k below 1.
-    """
-    if not 0 <= value <= 1 or k < 1:
-        raise ValueError(f"value = {value}, k = {k}: expected 0 to 1, and at least 1")
-    return (1.0 - value) ** k
-
-
 @dataclass(frozen=True)
 class Bisection:
     """The search for the first wrong step of a solution that is known to be wrong, between a good prefix and a bad one.

@@ -33,15 +33,6 @@ def uct(q: float, visits: int, child_visits: int, c: float) -> float:
     return q + c * sqrt(log(visits) / child_visits) if child_visits else inf
 
 
-def alpha_zero_c(visits: int, base: float = 19652.0, start: float = 1.25) -> float:
-    """log((N + base + 1) / base) + start: exploration that grows with the visits.
-
-    Source:
-        Silver et al. 2018 (AlphaZero), supplementary pseudocode.
-    """
-    return log((visits + base + 1) / base) + start
-
-
 @dataclass
 class Visited:
     """What has been backed up to a node."""

@@ -54,14 +54,6 @@ def check_steps(problem: Problem, steps: Sequence[str]) -> list[bool] | None:
     return found
 
 
-def first_wrong(problem: Problem, steps: Sequence[str]) -> int | None:
-    """The first wrong step, from 0; -1 where all are right; None as check_steps."""
-    found = check_steps(problem, steps)
-    if found is None:
-        return None
-    return found.index(False) if False in found else -1
-
-
 def labelled_steps(
     count: int, *, seed: int, split: Literal["train", "heldout"] = "train", slip: float = 0.1, noise: float = 0.0
 ) -> list[dict[str, Any]]:
