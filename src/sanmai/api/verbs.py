@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,23 +76,40 @@ def score(
     judge: str | None = None,
     judge_key: str | None = None,
     judge_calls: int = 1,
+    threshold: str = "0.5",
+    reference: str | None = None,
+    beta: float = 0.05,
+    on_warning: Callable[[str], None] = warnings.warn,
 ) -> dict[str, Any]:
     """Grade recorded responses of any model: `kind`, `summary`, and a row each with score, label and reason.
 
     Args:
-        rows: dictionaries {"id", "prompt", "response", "reference"}, or a .jsonl file of them; for code with "tests".
-        as_: math, math_judge, math_reward, refusal, harm, language, thinking or code.
-        judge: a judge's folder, or http://HOST:PORT/v1#NAME.
+        rows: dictionaries {"id", "prompt", "response", "reference"}, or a .jsonl file of them; for code with "tests". Of process
+            and video: a file.
+        as_: math, math_judge, math_reward, process, refusal, harm, language, thinking, code or video.
+        judge: a judge's folder, or http://HOST:PORT/v1#NAME; of video a file of scores per clip.
         judge_key: environment variable that holds the server's API key.
         judge_calls: of math_judge: questions per answer; the majority counts.
+        threshold: of process: a step below it is wrong; "fit": what is best on the other half.
+        reference, beta: of process: `judge` is a policy, and beta times its log-ratio to this one the steps' scores.
 
     Raises:
         InputError: a row, kind or judge that cannot be used.
     """
     from sanmai.rewards.score import read_rows
-    from sanmai.score.recorded import MATH_JUDGED
+    from sanmai.score.recorded import APART, KINDS, MATH_JUDGED, unknown
     from sanmai.score.recorded import score as score_rows
 
+    if as_ not in KINDS and as_ not in APART:
+        raise InputError(unknown(as_))
+    if as_ != "process" and (threshold != "0.5" or reference is not None):
+        raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")
+    if as_ == "video" and (judge_calls != 1 or judge_key is not None):
+        raise InputError("--judge-calls and --judge-key: not with --as video, whose --judge is a file of scores")
+    if as_ in APART:
+        if not isinstance(rows, str | Path):
+            raise InputError(f"score of {as_}: expected a file of rows")
+        return _score_apart(rows, as_, judge, threshold, reference, beta, on_warning)
     read = read_rows(Path(rows)) if isinstance(rows, str | Path) else [dict(row) for row in rows]
     found: Any = None
     if judge_calls != 1 and as_ != "math_judge":
@@ -107,6 +125,32 @@ def score(
     elif judge_key is not None:
         raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
     return score_rows(read, as_, found)
+
+
+def _score_apart(
+    file: str | Path,
+    as_: str,
+    judge: str | None,
+    threshold: str,
+    reference: str | None,
+    beta: float,
+    on_warning: Callable[[str], None],
+) -> dict[str, Any]:
+    """The kinds whose rows are no responses: solutions step by step, and pairs of clips."""
+    if as_ == "video":
+        from sanmai.score.video import score_video
+
+        return score_video(Path(file), judge)
+    from sanmai.learn.scorers import implicit_model, trained_judge
+    from sanmai.score.process import score_process
+
+    if reference is not None and judge is None:
+        raise InputError(f"--reference {reference}: without --judge, the policy that is compared with it")
+    if reference is not None and judge is not None:
+        model = implicit_model(judge, reference, beta)
+    else:
+        model = trained_judge(judge, f"--judge {judge!r}", "process") if judge is not None else None
+    return score_process(str(file), model, threshold, on_warning=on_warning)
 
 
 def compare(*runs: Any) -> Lines:

@@ -11,6 +11,7 @@ import typer
 
 from sanmai.cli import by_recipe, looking, models, scaling, serving  # noqa: F401 - they register their commands
 from sanmai.cli.app import app
+from sanmai.cli.output import OUT
 from sanmai.terminal import printable
 from sanmai.types import InputError, SanmaiError
 
@@ -21,19 +22,18 @@ def main() -> None:
     """Run the command line. A user's error is one sentence and exit code 2; a run that cannot go on, exit code 1."""
     # Two OpenMP threads that spin while they wait make a run tens of times slower once another program wants the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    debug = "--debug" in sys.argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         app()
     except SanmaiError as error:
-        if debug:
+        if OUT.debug:
             raise
         typer.echo(printable(f"sanmai: {error}"), err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except (MemoryError, RuntimeError) as error:
-        if debug or not _is_out_of_memory(error):
+        if OUT.debug or not _is_out_of_memory(error):
             raise
         typer.echo(
             "sanmai: out of memory; lower sampling.concurrent, sampling.max_tokens or optimizer.micro_tokens "
@@ -49,7 +49,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if debug:
+        if OUT.debug:
             raise
         typer.echo(printable(f"sanmai: {error}"), err=True)
         sys.exit(1)

@@ -65,7 +65,6 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Run folder; by default runs/RECIPE-<digest of the settings>."),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Since = Annotated[
     str | None,

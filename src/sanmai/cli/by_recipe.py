@@ -10,7 +10,6 @@ import typer
 
 from sanmai.cli.app import (
     ConfigFile,
-    Debug,
     Model,
     Only,
     Out,
@@ -44,7 +43,6 @@ def run(
         list[str] | None,
         typer.Option("--track", metavar="NAME", help="Tell a tracker the metrics: tensorboard, wandb, trackio, mlflow."),
     ] = None,
-    debug: Debug = False,
 ) -> None:
     """Run a recipe. The same command goes on with an interrupted run, or shows a finished one."""
     stages = stated_stages(since=since, until=until, only=only)
@@ -59,7 +57,6 @@ def sample(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Sample, grade and filter completions of a file's problems: data to train on, with a card. The recipe "sample"."""
     run_recipe("sample", config, set_, out, on_problems(model, problems) | given(samples_per_prompt=n))
@@ -92,7 +89,6 @@ def search(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Search answers by many samples or step by step, at a budget of tokens; accuracy with intervals, gold beside the guide."""
     stated = given(strategy=strategy, guide=guide, tokens=tokens, width=width, allocate=allocate)
@@ -115,7 +111,6 @@ def compare(
         Path | None, typer.Option("--page", metavar="FILE.html", help="Of run folders: write an offline page, with their curves.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Without runs and settings: begin the whole comparison unasked.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
     stages = stated_stages(since=since, until=until, only=only)
@@ -186,7 +181,6 @@ def audit(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
     from sanmai.evidence.audit_sets import knows_world
@@ -225,7 +219,6 @@ def redteam(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
     run_recipe("redteam", config, set_, out, on_problems(model, problems))
@@ -243,7 +236,6 @@ def lengthen(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Search for words that make a model think longer, and measure what a budget and a detector do about it."""
     run_recipe("lengthen", config, set_, out, on_problems(model, problems) | given(transfer=transfer))
@@ -261,7 +253,6 @@ def stream(
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
-    debug: Debug = False,
 ) -> None:
     """Meet families of perturbations that nobody trained for, one after the other, and see what survives first contact."""
     sources = given(reasoning=reasoning, safety=safety, general=general)

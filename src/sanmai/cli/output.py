@@ -1,4 +1,4 @@
-"""What every verb has: --quiet and --json. A verb says lines, and answers with data; which of them is printed is decided here."""
+"""What every verb has: --debug, --quiet, --json. A verb says lines, and answers with data; which is printed is decided here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Output:
         self.reset()
 
     def reset(self) -> None:
-        self.as_json = self.quiet = False
+        self.as_json = self.quiet = self.debug = False
         self.answers: dict[str, Any] | list[Any] | None = None
 
 
@@ -75,7 +75,7 @@ def answer_console() -> Console:
 
 
 class Verbs(typer.Typer):
-    """An application whose commands all have --quiet and --json."""
+    """An application whose commands all have --debug, --quiet and --json."""
 
     def command(self, *args: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         register = super().command(*args, **options)
@@ -88,13 +88,14 @@ class Verbs(typer.Typer):
 
 
 _FLAGS = {
+    "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
     "quiet": Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")],
     "as_json": Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")],
 }
 
 
 def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with the two flags, of which one that it has itself stays its own."""
+    """The function with the three flags, of which one that it has itself stays its own."""
     signature = inspect.signature(function, eval_str=True)
     own = {word for p in signature.parameters.values() for word in _words(p.annotation)}
     added = {name: kind for name, kind in _FLAGS.items() if not {*_words(kind)} & own}

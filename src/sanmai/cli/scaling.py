@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sanmai.cli.app import Debug, Overrides, app
+from sanmai.cli.app import Overrides, app
 from sanmai.cli.output import OUT, answer, answer_data
 
 
@@ -33,7 +33,6 @@ def scale(
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file of settings.")] = None,
     set_: Overrides = None,
     settings: Annotated[bool, typer.Option("--settings", help="List the settings with value and meaning, instead.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Predict a run on many GPUs: memory, tokens/s, cost, samplers per trainer, what staleness gains, what a death costs."""
     from sanmai.config import describe_settings, load_values, merge

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sanmai.cli.app import Debug, Device, Host, Port, Token, app
+from sanmai.cli.app import Device, Host, Port, Token, app
 from sanmai.cli.output import OUT, answer, answer_data, say
 from sanmai.data.testbeds import EMBEDDED
 from sanmai.terminal import printable
@@ -86,7 +86,6 @@ def serve(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Of --measure: prompts of each file at most.")] = 200,
     seed: Annotated[int, typer.Option(help="Of --measure: names the random streams.")] = 0,
-    debug: Debug = False,
 ) -> None:
     """Serve a model, or stand before a server, in OpenAI's protocol; with a risk filter if one is named."""
     from sanmai.serve.server import Settings, guard_values
@@ -140,7 +139,6 @@ def lint(
     temperature: Annotated[float, typer.Option(min=0, help="Of --measure: 0 is greedy.")] = 0.6,
     seed: Annotated[int, typer.Option(help="Of --measure: names problems and random streams.")] = 0,
     device: Annotated[str, typer.Option(help="Of --measure: cpu, cuda or mps.")] = "cpu",
-    debug: Debug = False,
 ) -> None:
     """Check a prompt against the advice for reasoning models, or measure that advice on a model. Exits with 3 on findings."""
     from sanmai.desk.lint_files import advise
@@ -193,7 +191,6 @@ def monitor(
     device: Annotated[str, typer.Option(help="Of the judge: cpu, cuda or mps.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Names the permutations.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on an alarm.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Watch a deployed model by its log: instruments over time, and drift at a stated rate of false alarms."""
     from sanmai.report.tables_html import write_monitor_report
@@ -242,7 +239,6 @@ def annotate(
     host: Host = "127.0.0.1",
     port: Port = 8485,
     token: Token = None,
-    debug: Debug = False,
 ) -> None:
     """Let people compare pairs of texts or clips on a page, blind and by dimension; export pairs that recipes learn from."""
     from sanmai.annotate.app import annotate as serve_page

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, merge
+from sanmai.config import Config
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.long2short import read_evaluations
@@ -60,17 +60,6 @@ class ExpertConfig(Config):
     """Of every policy, on the held-out problems; its samples are k of pass@k."""
 
     completed_later = frozenset({"problems"})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        values = dict(values)
-        for name in _OURS.keys() & values.keys():
-            if isinstance(values[name], Mapping):
-                values[name] = merge(_OURS[name], values[name])
-        return values
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -16,14 +16,14 @@ front.md, front.json   the four ways to short answers: accuracy against tokens
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith, merge
+from sanmai.config import Config, OnlyWith
 from sanmai.data.testbeds import find_testbed
 from sanmai.learn.curriculum import CurriculumConfig
 from sanmai.learn.length import LengthConfig
@@ -142,14 +142,6 @@ class KimiConfig(Config):
     only_with = (
         OnlyWith('long other than "none"', lambda c: c.long != "none", "short"),
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        given = {name: values[name] for name in _OURS.keys() & values.keys() if isinstance(values[name], Mapping)}
-        return {**values, **{name: merge(_OURS[name], value) for name, value in given.items()}}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith, merge
+from sanmai.config import Config, OnlyWith
 from sanmai.instruments.measures import Row
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
@@ -112,16 +112,10 @@ class Long2ShortConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
+    def _several(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not isinstance(given := values.get("method"), str):
             return values
-        values = dict(values)
-        for name in _OURS.keys() & values.keys():
-            if isinstance(values[name], Mapping):
-                values[name] = merge(_OURS[name], values[name])
-        if isinstance(given := values.get("method"), str):
-            values["method"] = get_args(Method) if given == "all" else (given,)
-        return values
+        return {**values, "method": get_args(Method) if given == "all" else (given,)}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
