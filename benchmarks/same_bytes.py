@@ -3,14 +3,15 @@
     python benchmarks/same_bytes.py [--only zero r1] > before.txt
     python benchmarks/same_bytes.py --against before.txt
 
-A digest is over weights, rollouts, evaluations and metrics; none of these holds a time. Other machines round otherwise, so both
-runs are made on one. Folders of stages are named without the digest of their settings.
+A digest is over weights, rollouts, evaluations and, one by one, the metrics of a run; none of these holds a time. Other machines
+round otherwise, so both runs are made on one. Folders of stages are named without the digest of their settings.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -52,22 +53,32 @@ RUNS = {
                 "constraints.samples=1", "evaluation.samples=1", "evaluation.sampling.max_tokens=24"],
 }  # fmt: skip
 SEED = 3
-KEPT = ("*.safetensors", "metrics.jsonl", "rollouts/*.parquet", "evaluations/*.parquet")
+KEPT = ("*.safetensors", "rollouts/*.parquet", "evaluations/*.parquet")
 DIGEST_OF_STAGE = re.compile(r"-[0-9a-f]{10}(?=/)")
 
 
 def run(name: str, out: Path) -> dict[str, str]:
-    """Digest of each file that a run leaves, by its path in the run's folder."""
+    """As `digests`, of a run."""
     command, *words = RUNS[name]
     settings = [word for word in words if "=" in word] + ([] if command == "compare" else [f"seed={SEED}"])
     call = [sys.executable, "-m", "sanmai.cli", command, *(word for word in words if "=" not in word), "--out", str(out)]
     done = subprocess.run(call + [x for s in settings for x in ("--set", s)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stdout[-500:]}{done.stderr[-1500:]}")
-    files = sorted({path for pattern in KEPT for path in out.rglob(pattern)})
-    return {
-        DIGEST_OF_STAGE.sub("", str(path.relative_to(out))): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    return digests(out)
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Digest of each file that a run left, by its path in the run's folder, and of each metric's values, by path#name."""
+    found = {path: path.read_bytes() for pattern in KEPT for path in out.rglob(pattern)}
+    named = {str(path.relative_to(out)): content for path, content in found.items()}
+    for path in out.rglob("metrics.jsonl"):
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for name in {name for line in lines for name in line}:
+            values = [[line["step"], line[name]] for line in lines if name in line]
+            named[f"{path.relative_to(out)}#{name}"] = json.dumps(values).encode()
+    named = {DIGEST_OF_STAGE.sub("", name): content for name, content in named.items()}
+    return {name: hashlib.sha256(named[name]).hexdigest() for name in sorted(named)}
 
 
 def main() -> None:
@@ -88,7 +99,7 @@ def main() -> None:
                 if found.get(path) != known.get(path):
                     print(f"{path}: {'not there' if path not in found else 'new' if path not in known else 'other bytes'}")
             same = sum(known.get(path) == digest for path, digest in found.items())
-            print(f"{name}: {same} of {len(known)} files have the same bytes", flush=True)
+            print(f"{name}: {same} of {len(known)} files and metrics have the same bytes", flush=True)
 
 
 if __name__ == "__main__":
