@@ -181,20 +181,18 @@ def bootstrap_interval(
     values: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
     *,
-    confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean: whole clusters are drawn with replacement.
+    """95 % percentile bootstrap interval of the mean: whole clusters are drawn with replacement.
 
     Too narrow below about 20 clusters; (-inf, inf) with fewer than two.
 
     Raises:
-        ValueError: lengths differ, or confidence outside 0..1.
+        ValueError: lengths differ.
     """
     import numpy as np
 
-    _normal_quantile(confidence)
     groups = list(_cluster_sums(values, clusters).values())
     if len(groups) < 2:
         return -inf, inf
@@ -204,7 +202,7 @@ def bootstrap_interval(
     for i in range(resamples):
         drawn = generator.integers(len(groups), size=len(groups))
         means[i] = totals[drawn].sum() / sizes[drawn].sum()
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -34,9 +34,9 @@ def options_of(row: Row) -> Any:
     return next((options for options in found if isinstance(options, list | dict)), None)
 
 
-def shown_options(question: str, options: Sequence[str], ask: str = ASK) -> str:
+def shown_options(question: str, options: Sequence[str]) -> str:
     listed = "\n".join(f"{name}. {option.strip()}" for name, option in zip(string.ascii_uppercase, options, strict=False))
-    return f"{question.strip()}\n\n{listed}\n\n{ask}"
+    return f"{question.strip()}\n\n{listed}\n\n{ASK}"
 
 
 def choices(row: Row, default_id: str) -> Problem:

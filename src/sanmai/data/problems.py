@@ -308,30 +308,33 @@ class Overlap:
     """(evaluation id, training id, the shared words)."""
 
 
-def overlap(train: Sequence[Problem], evaluation: Sequence[Problem], n: int = 8, num_examples: int = 3) -> Overlap:
-    """How many evaluation prompts share an n-gram of words with a training prompt, with examples.
+_GRAM = 8
 
-    A prompt shorter than n words counts as one gram. A Han, kana or Hangul character is a word. Prompts with different pictures
+
+def overlap(train: Sequence[Problem], evaluation: Sequence[Problem]) -> Overlap:
+    """How many evaluation prompts share 8 words in a row with a training prompt, with three examples.
+
+    A shorter prompt counts as one gram. A Han, kana or Hangul character is a word. Prompts with different pictures
     share nothing.
     """
     where: dict[str, list[int]] = {}
     for k, problem in enumerate(evaluation):
-        for gram in _grams(problem, n):
+        for gram in _grams(problem):
             where.setdefault(gram, []).append(k)
     found: dict[int, tuple[str, str]] = {}
     for problem in train:
-        for gram in _grams(problem, n):
+        for gram in _grams(problem):
             for k in where.pop(gram, ()):
                 found.setdefault(k, (problem.id, gram))
-    examples = [(evaluation[k].id, *found[k]) for k in sorted(found)[:num_examples]]
+    examples = [(evaluation[k].id, *found[k]) for k in sorted(found)[:3]]
     return Overlap(len(evaluation), len(found), examples)
 
 
-def _grams(problem: Problem, n: int) -> Iterator[str]:
+def _grams(problem: Problem) -> Iterator[str]:
     words = _WORD.findall(unicodedata.normalize("NFKC", problem.prompt).casefold())
     pictures = [image["sha256"] for image in problem.images]
-    for start in range(max(1, len(words) - n + 1) if words else 0):
-        yield " ".join([*pictures, *words[start : start + n]])
+    for start in range(max(1, len(words) - _GRAM + 1) if words else 0):
+        yield " ".join([*pictures, *words[start : start + _GRAM]])
 
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")

@@ -57,12 +57,14 @@ def rendered(problem: Problem, path: Path, *, font: Path | None = None) -> Probl
     return replace(problem, id=f"{problem.id}/rendered", messages=tuple(messages), tags=tags)
 
 
-def draw_text(text: str, *, font: Path | None = None, size: int = 28, width: int = 640, margin: int = 16) -> Any:
+_SIZE, _WIDTH = 28, 640
+"""Of letters and of a line at most, in pixels."""
+
+
+def draw_text(text: str, *, font: Path | None = None, margin: int = 16) -> Any:
     """A PIL image of the text: black on white, lines broken at blanks, as wide and high as it needs.
 
     Args:
-        size: of the letters, in pixels.
-        width: most pixels of a line.
         margin: pixels around.
 
     Raises:
@@ -75,11 +77,11 @@ def draw_text(text: str, *, font: Path | None = None, size: int = 28, width: int
 
     if not text.strip() or len(text) > MAX_CHARS:
         raise RenderingError(f"a text of {len(text):,} characters; expected 1 to {MAX_CHARS:,}")
-    face = _face(font, size)
+    face = _face(font)
     missing = bytes(face.getmask("\U0010ffff"))  # what stands for characters that a font does not know
     if unknown := sorted(c for c in set(text) if not c.isspace() and bytes(face.getmask(c)) == missing):
         raise RenderingError(f"the font has no glyph for U+{ord(unknown[0]):04X}; another --font may")
-    lines = [line for paragraph in text.expandtabs(4).splitlines() for line in _broken(paragraph, face, width)]
+    lines = [line for paragraph in text.expandtabs(4).splitlines() for line in _broken(paragraph, face, _WIDTH)]
     height = sum(face.getmetrics())
     widest = max(round(face.getlength(line)) for line in lines)
     picture = Picture.new("RGB", (max(widest, 1) + 2 * margin, height * len(lines) + 2 * margin), "white")
@@ -88,13 +90,13 @@ def draw_text(text: str, *, font: Path | None = None, size: int = 28, width: int
     return picture
 
 
-def _face(font: Path | None, size: int) -> Any:
+def _face(font: Path | None) -> Any:
     from PIL import ImageFont
 
     if font is None:
-        return ImageFont.load_default(size)
+        return ImageFont.load_default(_SIZE)
     try:
-        return ImageFont.truetype(str(font), size)
+        return ImageFont.truetype(str(font), _SIZE)
     except OSError as error:
         raise InputError(f"--font {font}: {error}; expected a TrueType or OpenType file") from None
 

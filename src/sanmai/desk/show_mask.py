@@ -33,9 +33,7 @@ class ShownToken:
     """The stop token at the end of the completion."""
 
 
-def shown_tokens(
-    tokenizer: Tokenizer, problem: Problem, thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
-) -> list[ShownToken]:
+def shown_tokens(tokenizer: Tokenizer, problem: Problem) -> list[ShownToken]:
     """The tokens of a demonstration as `sanmai run sft` packs them, with its loss mask.
 
     Raises:
@@ -43,7 +41,7 @@ def shown_tokens(
     """
     from sanmai.policies.text.pack import pack
 
-    batch = pack([render_demonstration(tokenizer, problem, thought_tags)])
+    batch = pack([render_demonstration(tokenizer, problem, (OPEN_TAG, CLOSE_TAG))])
     numbers, mask = batch.tokens_BT[0].tolist(), batch.mask_BT[0].tolist()
     last = len(numbers) - 1
     return [

@@ -102,15 +102,15 @@ def _double(head: nn.Module) -> nn.Module:
     return copy.deepcopy(head).double().eval()
 
 
-def largest_flip(head: nn.Module, low_BD: Tensor, high_BD: Tensor, *, steps: int = 40) -> Tensor:
-    """Inputs of the boxes at which signed gradient steps bring the head's output lowest: an attack, x_BD.
+def largest_flip(head: nn.Module, low_BD: Tensor, high_BD: Tensor) -> Tensor:
+    """Inputs of the boxes at which 40 signed gradient steps bring the head's output lowest: an attack, x_BD.
 
     Source:
         Madry et al. 2018 (arXiv:1706.06083): projected gradient descent, from the middle, in steps of an eighth of the width.
     """
     x_BD = ((low_BD + high_BD) / 2).detach()
     best_BD, best_B = x_BD.clone(), head(x_BD).detach().reshape(-1)
-    for _ in range(steps):
+    for _ in range(40):
         x_BD = x_BD.detach().requires_grad_(True)
         [slope_BD] = torch.autograd.grad(head(x_BD).sum(), x_BD)
         x_BD = (x_BD - slope_BD.sign() * (high_BD - low_BD) / 8).clamp(low_BD, high_BD).detach()

@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sanmai.data.files import read_rows
-from sanmai.instruments.generalisation import change_of
+from sanmai.instruments.generalisation import ACCURACY, change_of
 from sanmai.stats import Difference
 from sanmai.types import InputError
 
@@ -304,8 +304,8 @@ def read_run_files(folder: Path) -> RunFiles:
     return RunFiles(events, kept, _model(folder / "environment.json"), bad_events + bad_metrics)
 
 
-def evaluation_change(folder: Path, column: str = "score/accuracy") -> Difference | None:
-    """First to last evaluation of a run folder, paired on their problems.
+def evaluation_change(folder: Path) -> Difference | None:
+    """First to last accuracy of the evaluations of a run folder, paired on their problems.
 
     None with fewer than two, without the score, and of an audit, whose evaluations are of other problems and not of later steps.
     """
@@ -317,11 +317,11 @@ def evaluation_change(folder: Path, column: str = "score/accuracy") -> Differenc
     ends = []
     for path in (files[0], files[-1]):
         names = _schema(path)
-        if column not in names:
+        if ACCURACY not in names:
             return None
-        wanted = [name for name in ("problem_id", "failure", "tags", column) if name in names]
+        wanted = [name for name in ("problem_id", "failure", "tags", ACCURACY) if name in names]
         ends.append(pq.read_table(path, columns=wanted).to_pylist())
-    change = change_of(ends[0], ends[1], column)
+    change = change_of(ends[0], ends[1])
     return change if change.n else None
 
 

@@ -102,7 +102,7 @@ class Gap:
         return (self.low > 0) - (self.high < 0)
 
 
-def generalisation_gap(inside: Iterable[Row], outside: Iterable[Row], column: str = ACCURACY) -> Gap:
+def generalisation_gap(inside: Iterable[Row], outside: Iterable[Row]) -> Gap:
     """Accuracy in distribution minus out of it.
 
         gap = a - b      low = gap - sqrt((a - low_a)^2 + (high_b - b)^2)      high = gap + sqrt((high_a - a)^2 + (b - low_b)^2)
@@ -113,18 +113,15 @@ def generalisation_gap(inside: Iterable[Row], outside: Iterable[Row], column: st
     Source:
         Zou & Donner 2008 (Statistics in Medicine 27:1693), which for proportions is Newcombe 1998 (17:873) method 10.
     """
-    return _gap(*(_rate(list(rows), column) for rows in (inside, outside)))
+    return _gap(*(_rate(list(rows)) for rows in (inside, outside)))
 
 
-def gap_change(before: Partition, after: Partition, column: str = ACCURACY) -> Gap:
+def gap_change(before: Partition, after: Partition) -> Gap:
     """How much the gap grew from one checkpoint to another, or over training: the change inside minus the change outside.
 
     Both changes are paired on their problems; their intervals are combined as in `generalisation_gap`.
     """
-    return _gap(
-        change_of(before.inside, after.inside, column),
-        change_of(before.outside, after.outside, column),
-    )
+    return _gap(change_of(before.inside, after.inside), change_of(before.outside, after.outside))
 
 
 def change_of(
@@ -138,8 +135,8 @@ def change_of(
     return paired_difference([old[p] for p in shared], [new[p] for p in shared], clusters, confidence)
 
 
-def _rate(rows: Sequence[Row], column: str) -> Rate:
-    means, requests = problem_means(rows, column), _requests(rows)
+def _rate(rows: Sequence[Row]) -> Rate:
+    means, requests = problem_means(rows), _requests(rows)
     return rate(list(means.values()), [requests[problem] for problem in means])
 
 
@@ -227,7 +224,7 @@ class PerturbationDrop:
     """Twins without a graded original, or not graded themselves."""
 
 
-def perturbation_drop(rows: Iterable[Row], column: str = ACCURACY) -> PerturbationDrop:
+def perturbation_drop(rows: Iterable[Row]) -> PerturbationDrop:
     """Accuracy of originals minus accuracy of their twins (tag `twin_of`); several twins of one original are averaged.
 
     Source:
@@ -235,7 +232,7 @@ def perturbation_drop(rows: Iterable[Row], column: str = ACCURACY) -> Perturbati
     """
     listed = list(rows)
     origin = {str(row["problem_id"]): str(tags_of(row)["twin_of"]) for row in listed if "twin_of" in tags_of(row)}
-    means, requests = problem_means(listed, column), _requests(listed)
+    means, requests = problem_means(listed), _requests(listed)
     twins: dict[str, list[float]] = {}
     unpaired = 0
     for twin, original in origin.items():
@@ -254,12 +251,12 @@ Counts = Mapping[str, tuple[int, int]]
 """Of each problem: samples that were graded, and how many of them are right."""
 
 
-def sample_counts(rows: Iterable[Row], column: str = ACCURACY) -> dict[str, tuple[int, int]]:
+def sample_counts(rows: Iterable[Row]) -> dict[str, tuple[int, int]]:
     """Graded and right samples of each problem; only a score of 1 is right. Missing samples are none, not wrong ones."""
     graded: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for row in rows:
-        if (score := _score(row, column)) is not None:
+        if (score := _score(row, ACCURACY)) is not None:
             graded[str(row["problem_id"])] += 1
             right[str(row["problem_id"])] += score == 1
     return {problem: (n, right[problem]) for problem, n in graded.items()}
@@ -363,9 +360,7 @@ class Forgetting:
     """Best minus now, paired on their problems; positive is forgotten. The interval covers the choice of the best."""
 
 
-def forgetting(
-    evaluations: Mapping[int, Sequence[Row]], ability: Callable[[Row], str | None], column: str = ACCURACY
-) -> list[Forgetting]:
+def forgetting(evaluations: Mapping[int, Sequence[Row]], ability: Callable[[Row], str | None]) -> list[Forgetting]:
     """Per ability, the maximum over earlier checkpoints minus the last one.
 
     The best of m checkpoints is best by luck as well, so the interval of the loss is at 1 - 0.05 / m (Bonferroni): one that was
@@ -388,13 +383,13 @@ def forgetting(
                 sorted_rows.setdefault(name, {}).setdefault(step, []).append(row)
     found = []
     for name, by_step in sorted_rows.items():
-        means = {step: problem_means(rows, column) for step, rows in by_step.items()}
+        means = {step: problem_means(rows) for step, rows in by_step.items()}
         earlier = {step: fmean(values.values()) for step, values in means.items() if values and step != steps[-1]}
         now = means.get(steps[-1])
         if not earlier or not now:
             continue
         best = max(earlier, key=lambda step: (earlier[step], step))
-        loss = change_of(by_step[steps[-1]], by_step[best], column, confidence=1 - 0.05 / len(earlier))
+        loss = change_of(by_step[steps[-1]], by_step[best], confidence=1 - 0.05 / len(earlier))
         found.append(Forgetting(name, best, earlier[best], fmean(now.values()), loss))
     return found
 

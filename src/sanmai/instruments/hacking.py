@@ -146,14 +146,14 @@ class Correlation:
     num_prompts: int
 
 
+_RESAMPLES = 1000
+
+
 def length_exploitation(
     rewards: Sequence[float | None],
     tokens: Sequence[float],
     correct: Sequence[float | None],
     prompts: Sequence[Hashable] | None = None,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> Correlation:
     """Spearman's rho of reward and length among *wrong* samples: above 0, being longer pays without being right.
 
@@ -183,13 +183,13 @@ def length_exploitation(
     groups = [np.array(pairs, dtype=np.float64) for pairs in rows.values()]
     n = sum(len(group) for group in groups)
     value = spearman(*np.concatenate(groups).T) if groups else nan
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     found = []
-    for _ in range(resamples if len(groups) > 2 and not isnan(value) else 0):
+    for _ in range(_RESAMPLES if len(groups) > 2 and not isnan(value) else 0):
         drawn = generator.integers(len(groups), size=len(groups))
         found.append(spearman(*np.concatenate([groups[i] for i in drawn]).T))
     kept = [rho for rho in found if not isnan(rho)]
-    low, high = np.quantile(kept, [0.025, 0.975]) if 2 * len(kept) > resamples else (-1.0, 1.0)
+    low, high = np.quantile(kept, [0.025, 0.975]) if 2 * len(kept) > _RESAMPLES else (-1.0, 1.0)
     return Correlation(value, float(low), float(high), n, len(groups))
 
 

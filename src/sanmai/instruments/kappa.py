@@ -25,13 +25,7 @@ class Kappa:
     """Answers that both have judged."""
 
 
-def cohens_kappa(
-    pairs: Sequence[tuple[str, str]],
-    clusters: Sequence[Hashable] | None = None,
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Kappa:
+def cohens_kappa(pairs: Sequence[tuple[str, str]], clusters: Sequence[Hashable] | None = None) -> Kappa:
     """Cohen's kappa of two judges' labels with a 95% percentile bootstrap interval over clusters.
 
         kappa = (p_o - p_e) / (1 - p_e)     p_o = share of equal labels     p_e = sum over labels of the product of their shares
@@ -63,9 +57,9 @@ def cohens_kappa(
         return (observed - expected) / (1 - expected) if expected < 1 - 1e-12 else nan
 
     value = kappa(counts_MCC.sum(axis=0))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     drawn = []
-    for _ in range(resamples):
+    for _ in range(2000):
         times_M = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
         drawn.append(kappa(np.tensordot(times_M, counts_MCC, axes=1)))
     low, high = np.quantile(np.nan_to_num(drawn, nan=1.0), [0.025, 0.975])

@@ -21,6 +21,8 @@ from sanmai.instruments.measures import tags_of
 from sanmai.instruments.thinking import Ratio
 from sanmai.stats import Difference, Rate, clustered_interval, rate
 
+_T_MAX = 1000.0
+"""Tokens, of AUC-OAA in a summary."""
 MAX_PREFIXES = 2_000
 """Of a text with more paragraphs only as many prefixes are tried, evenly spaced."""
 
@@ -194,8 +196,6 @@ def summary_of(
     references: Sequence[str],
     levels: Sequence[float | None],
     clusters: Sequence[Hashable],
-    *,
-    t_max: float = 1000.0,
 ) -> dict[str, Any]:
     """What `sanmai score --as thinking` adds for graded rows with a reference, as JSON can hold it.
 
@@ -210,9 +210,9 @@ def summary_of(
     )  # fmt: skip
     lengths = [len(text.split()) for text in texts] if tokens is None else tokens
     rho = difficulty_calibration(lengths, levels, clusters)
-    area = auc_oaa(correct, tokens, t_max, clusters) if tokens is not None else rate([])
+    area = auc_oaa(correct, tokens, _T_MAX, clusters) if tokens is not None else rate([])
     return {
-        "auc_oaa": figure(area) | {"t_max": t_max},
+        "auc_oaa": figure(area) | {"t_max": _T_MAX},
         "ockscore": number(ockscore(correct, tokens)) if tokens is not None else None,
         "outcome_efficiency": figure(efficiency),
         "difficulty_calibration": {

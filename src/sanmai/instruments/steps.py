@@ -77,16 +77,16 @@ def best_threshold(scores: Sequence[Sequence[float]], labels: Sequence[int]) -> 
 
 
 def first_errors(
-    scores: Sequence[Sequence[float]], labels: Sequence[int], clusters: Sequence[str], threshold: float = 0.5
+    scores: Sequence[Sequence[float]], labels: Sequence[int], clusters: Sequence[str]
 ) -> tuple[FirstErrors, FirstErrors]:
-    """ProcessBench's F1 at a threshold, and at the thresholds that are best each on the other half of the problems.
+    """ProcessBench's F1 at the threshold 0.5, and at the thresholds that are best each on the other half of the problems.
 
     Args:
         scores: of each solution its steps' scores; empty: it has none, which finds nothing.
         labels: first wrong step or -1, of each.
         clusters: the problem of each; its solutions are kept in one half.
     """
-    found = [first_below(row, threshold) if row else None for row in scores]
+    found = [first_below(row, 0.5) if row else None for row in scores]
     limits = fitted_thresholds(scores, labels, clusters)
     fitted = [first_below(row, limit) if row else None for row, limit in zip(scores, limits, strict=True)]
     return first_error_f1(found, labels, clusters), first_error_f1(fitted, labels, clusters)

@@ -145,7 +145,7 @@ class Thinking:
     thought_words_interval: tuple[float, float]
 
 
-def thinking(traces: Iterable[Trace], clusters: Sequence[Hashable] | None = None, *, ngram: int = 20) -> Thinking:
+def thinking(traces: Iterable[Trace], clusters: Sequence[Hashable] | None = None) -> Thinking:
     """Shares and means over completions, with 95% intervals clustered by prompt where `clusters` has a key for each."""
     found = list(traces)
     keys: Sequence[Hashable] = range(len(found)) if clusters is None else clusters
@@ -155,7 +155,7 @@ def thinking(traces: Iterable[Trace], clusters: Sequence[Hashable] | None = None
         rate([float(has_thought(trace)) for trace in found], keys),
         rate([float(not trace.is_complete) for trace in found], keys),
         rate([float(abstains(trace.answer)) for trace, _ in complete], [key for _, key in complete]),
-        fmean(repetition_share(trace, ngram=ngram) for trace in found) if found else nan,
+        fmean(repetition_share(trace) for trace in found) if found else nan,
         fmean(words) if words else nan,
         clustered_interval(words, keys),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
 from sanmai.learn.failure import with_bundle
@@ -32,21 +31,15 @@ def fit(
     evaluator: Evaluator,
     checkpoints: CheckpointsConfig,
     progress: Progress,
-    trains_prompt: bool = False,
 ) -> None:
     """Train on demonstrations(step) in every step, with evaluations and checkpoints as configured.
 
     Args:
         demonstrations: the step's examples; must be a pure function of the step, so that a resume repeats it.
-        trains_prompt: the prompt's tokens are learned too, as in pre-training.
     """
 
     def update(step: int) -> Metrics:
         batch = pack(demonstrations(step))
-        if trains_prompt:
-            mask_BT = batch.attention_BT.clone()
-            mask_BT[:, 0] = False  # nothing stands before it that could predict it
-            batch = replace(batch, mask_BT=mask_BT)
         return _update(run, state, batch.with_streams({"sft": batch.mask_BT.float()}), optimizer, step, num_steps)
 
     train_steps(

@@ -77,8 +77,8 @@ def returns_of_steps(
     return found
 
 
-def shaped_rewards(reward_S: Sequence[float], potential_S: Sequence[float], *, discount: float = 1.0) -> list[float]:
-    """Rewards of steps with a potential: r_s + discount Phi_{s+1} - Phi_s, and Phi = 0 after the last.
+def shaped_rewards(reward_S: Sequence[float], potential_S: Sequence[float]) -> list[float]:
+    """Rewards of steps with a potential: r_s + Phi_{s+1} - Phi_s, and Phi = 0 after the last.
 
     The sum over a whole completion changes by -Phi_1 alone, whatever it is: no policy is better for it. Without the 0 at the end
     the best policy moves to where the potential ends high.
@@ -95,7 +95,7 @@ def shaped_rewards(reward_S: Sequence[float], potential_S: Sequence[float], *, d
     if len(reward_S) != len(potential_S):
         raise ValueError(f"{len(reward_S)} rewards and {len(potential_S)} potentials: expected one each per step")
     after = [*potential_S[1:], 0.0]
-    return [r + discount * b - a for r, a, b in zip(reward_S, potential_S, after, strict=True)]
+    return [r + b - a for r, a, b in zip(reward_S, potential_S, after, strict=True)]
 
 
 def credit_of_leaves(

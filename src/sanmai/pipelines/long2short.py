@@ -188,15 +188,15 @@ def _stages(config: Long2ShortConfig) -> Iterator[Stage]:
 class Shortening:
     """The stages that lead from a long model to short ones."""
 
-    def __init__(
-        self, config: Long2ShortConfig, wiring: Wiring, long: str, source: str = "@data/reasoning.jsonl"
-    ) -> None:
+    source = "@data/reasoning.jsonl"
+    """The problems that the methods learn from."""
+
+    def __init__(self, config: Long2ShortConfig, wiring: Wiring, long: str) -> None:
         """Args:
         config: of each part; what is given by the pipeline is not read.
         long: the long model, "@STAGE" or a name.
-        source: the problems that the methods learn from.
         """
-        self.config, self.wiring, self.long, self.source = config, wiring, long, source
+        self.config, self.wiring, self.long = config, wiring, long
         self.budget = config.evaluation.sampling.max_tokens
 
     def all(self) -> Iterator[Stage]:

@@ -33,7 +33,7 @@ _LIMITS = Limits(timeout_seconds=15.0, cpu_seconds=5)
 # Inputs.
 
 
-def program_inputs(code: str, count: int, *, seed: int, limits: Limits | None = None) -> list[Arguments]:
+def program_inputs(code: str, count: int, *, seed: int) -> list[Arguments]:
     """Different inputs that an untrusted program writes, such as a model's: its `generate(n)` gives the n-th, a tuple or list.
 
     It runs in the sandbox, with the numbers from seed on. What is no tuple or list of plain data is left out; none may be left.
@@ -46,7 +46,7 @@ def program_inputs(code: str, count: int, *, seed: int, limits: Limits | None = 
         raise ValueError(f"count = {count}: expected at least 1")
     calls = [f"generate({number})" for number in range(seed, seed + count)]
     values = [
-        found.value for found in evaluate_program(code, calls, entry_points=["generate"], limits=limits or _LIMITS)
+        found.value for found in evaluate_program(code, calls, entry_points=["generate"], limits=_LIMITS)
     ]
     return list({repr(tuple(value)): tuple(value) for value in values if isinstance(value, (tuple, list))}.values())
 
@@ -226,15 +226,12 @@ def kill_rate(
     setup: str = "",
     entry_points: Sequence[str] = (),
     names: Sequence[str] | None = None,
-    limits: Limits | None = None,
-    threads: int = 2,
 ) -> Kills:
     """The share of wrong programs that fail a test, with a 95% interval.
 
     Args:
         programs: each wrong: planted, or `mutants` of a reference.
         names: the kind of mistake of each.
-        limits: for all tests of one program; one that runs out of time is killed.
 
     Raises:
         ValueError: as grade_program, or names are not as many as programs.
@@ -243,8 +240,8 @@ def kill_rate(
     kinds = ["" for _ in programs] if names is None else list(names)
     if len(kinds) != len(programs):
         raise ValueError(f"names: {len(kinds)}, expected {len(programs)}, one per program")
-    options: dict[str, Any] = {"setup": setup, "entry_points": entry_points, "limits": limits or _LIMITS}
-    with ThreadPoolExecutor(threads) as pool:
+    options: dict[str, Any] = {"setup": setup, "entry_points": entry_points, "limits": _LIMITS}
+    with ThreadPoolExecutor(2) as pool:
         passed = list(pool.map(lambda code: grade_program(code, tests, **options).all_passed, programs))
     killed = [(kind, float(not value)) for kind, value in zip(kinds, passed, strict=True) if value is not None]
     by_name = (

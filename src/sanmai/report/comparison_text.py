@@ -178,10 +178,9 @@ def interval_text(measure: RowMeasure, low: float, high: float) -> str:
     return fmt.interval(low, high, is_share=measure.is_share)
 
 
-def change_text(finding: Finding, value: float | None = None) -> str:
+def change_text(finding: Finding) -> str:
     """+12.3 points; for lengths +3.2."""
-    shown = finding.value if value is None else value
-    return fmt.points(shown) if finding.measure.is_share else fmt.signed(shown)
+    return (fmt.points if finding.measure.is_share else fmt.signed)(finding.value)
 
 
 def verdict_text(finding: Finding) -> str:

@@ -172,9 +172,7 @@ def figure(measure: RowMeasure, by_seed: BySeed) -> Figure | None:
     return Figure(fmean(means), low, high, over_problems.n, over_problems.num_left_out, per_seed)
 
 
-def compare_with(
-    measured: Mapping[str, Mapping[str, BySeed]], reference: str, measures: Mapping[str, RowMeasure] = COMPARED
-) -> list[Finding]:
+def compare_with(measured: Mapping[str, Mapping[str, BySeed]], reference: str) -> list[Finding]:
     """The findings of every arm but the base against a reference, by arm and then by measure.
 
     Args:
@@ -185,7 +183,7 @@ def compare_with(
         finding
         for arm in arms
         for name, by_arm in measured.items()
-        if (finding := difference(measures[name], by_arm, reference, arm)) is not None
+        if (finding := difference(COMPARED[name], by_arm, reference, arm)) is not None
     ]
     adjusted = holm([finding.p for finding in found])
     return [replace(finding, adjusted=p) for finding, p in zip(found, adjusted, strict=True)]

@@ -46,7 +46,7 @@ def training_samples(run: RunData, max_rollouts: int = MAX_ROLLOUTS, max_bytes: 
     return {"rows": chosen, "note": note}
 
 
-def paired_samples(run: RunData, max_bytes: int = MAX_PAIR_BYTES) -> dict[str, Any]:
+def paired_samples(run: RunData) -> dict[str, Any]:
     """The first sample of the same held-out problems in the first and the last evaluation.
 
     Returns:
@@ -62,7 +62,7 @@ def paired_samples(run: RunData, max_bytes: int = MAX_PAIR_BYTES) -> dict[str, A
         {"early": _shown(sides[0][problem], column), "late": _shown(sides[1][problem], column)}
         for problem in _evenly(shared, _MAX_PAIRS)
     ]
-    pairs = _fitting(pairs, max_bytes)
+    pairs = _fitting(pairs, MAX_PAIR_BYTES)
     note = f"{len(pairs):,} of {len(shared):,} problems, chosen evenly." if len(pairs) < len(shared) else ""
     return {"pairs": pairs, "note": note, "early_step": steps[0], "late_step": steps[-1]}
 

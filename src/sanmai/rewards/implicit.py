@@ -101,12 +101,7 @@ class ImplicitProcessModel(StepReader):
         return render_prompt(self.tokenizer, messages)
 
     def score_labelled(
-        self,
-        prompt_lengths: Sequence[int],
-        sequences: Sequence[Sequence[int]],
-        ends: Sequence[Sequence[int]],
-        *,
-        micro_tokens: int = 8192,
+        self, prompt_lengths: Sequence[int], sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
     ) -> list[list[float]]:
         """What each step adds (nats times beta), in order.
 
@@ -120,14 +115,14 @@ class ImplicitProcessModel(StepReader):
         """
         check_ends(sequences, ends)
         found: list[list[float]] = []
-        both = zip(*(self._logp(m, sequences, prompt_lengths, micro_tokens) for m in (self.policy, self.reference)), strict=True)
+        both = zip(*(self._logp(m, sequences, prompt_lengths) for m in (self.policy, self.reference)), strict=True)
         for (logp, reference_logp), start, listed in zip(both, prompt_lengths, ends, strict=True):
             own = [end - start for end in listed]
             found.append(implicit_step_rewards(logp, reference_logp, own, beta=self.beta))
         return found
 
     def _logp(
-        self, policy: TextPolicy, sequences: Sequence[Sequence[int]], starts: Sequence[int], micro_tokens: int
+        self, policy: TextPolicy, sequences: Sequence[Sequence[int]], starts: Sequence[int]
     ) -> Iterator[list[float]]:
         """Log-probs of each completion's tokens."""
         if not sequences:
@@ -136,7 +131,7 @@ class ImplicitProcessModel(StepReader):
         self.counts.update(sequences=len(sequences), tokens=sum(map(len, sequences)))
         rows: list[list[float]] = [[] for _ in sequences]
         with torch.no_grad():
-            for part in policy.micro_rows(batch, micro_tokens):
+            for part in policy.micro_rows(batch, 8192):
                 chosen = batch.select(part).to(policy.device)
                 logp_BT, _ = policy.score(chosen)
                 for row, logp_T, mask_T in zip(part, logp_BT, chosen.mask_BT, strict=True):

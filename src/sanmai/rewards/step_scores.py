@@ -39,12 +39,7 @@ class StepReader(ABC):
 
     @abstractmethod
     def score_labelled(
-        self,
-        prompt_lengths: Sequence[int],
-        sequences: Sequence[Sequence[int]],
-        ends: Sequence[Sequence[int]],
-        *,
-        micro_tokens: int = 8192,
+        self, prompt_lengths: Sequence[int], sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
     ) -> list[list[float]]:
         """One score per step of each sequence; above 0 speaks for it.
 
@@ -131,15 +126,10 @@ class HeadReader(StepReader):
     def own_threads(self) -> AbstractContextManager[None]: ...
 
     def score_labelled(
-        self,
-        prompt_lengths: Sequence[int],
-        sequences: Sequence[Sequence[int]],
-        ends: Sequence[Sequence[int]],
-        *,
-        micro_tokens: int = 8192,
+        self, prompt_lengths: Sequence[int], sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]
     ) -> list[list[float]]:
         """As score_steps: a head needs no prompt told apart."""
-        return self.score_steps(sequences, ends, micro_tokens=micro_tokens)
+        return self.score_steps(sequences, ends)
 
     def forward_steps(self, sequences: Sequence[Sequence[int]], ends: Sequence[Sequence[int]]) -> Tensor:
         """Scores score_N (float32, with gradient) at the ends of all steps, sequence by sequence: one pass over each.

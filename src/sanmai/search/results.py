@@ -141,15 +141,15 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> Diffe
     return paired_difference([before[p] for p in both], [after[p] for p in both])
 
 
-def budgets(trees: Iterable[Tree], count: int = 10) -> list[int]:
-    """Budgets to draw a curve at: from what the earliest answer cost to what the latest did, in equal ratios."""
+def budgets(trees: Iterable[Tree]) -> list[int]:
+    """Ten budgets to draw a curve at: from what the earliest answer cost to what the latest did, in equal ratios."""
     ats = sorted({node.at for tree in trees for node in tree.ended()})
     if not ats:
         return []
     low, high = max(ats[0], 1), ats[-1]
     if low == high:
         return [high]
-    steps = [round(exp(log(low) + k / (count - 1) * (log(high) - log(low)))) for k in range(count)]
+    steps = [round(exp(log(low) + k / 9 * (log(high) - log(low)))) for k in range(10)]
     return sorted({*steps[1:-1], low, high})
 
 

@@ -16,9 +16,9 @@ _ALIKE = str.maketrans("aeopcyxi", "аеорсухі")
 _LEET = str.maketrans("aeiost", "431057")
 
 
-def _caesar(text: str, shift: int = 3) -> str:
+def _caesar(text: str) -> str:
     return "".join(
-        chr((ord(c) - base + shift) % 26 + base) if c.isascii() and c.isalpha() else c
+        chr((ord(c) - base + 3) % 26 + base) if c.isascii() and c.isalpha() else c
         for c in text
         for base in (ord("a") if c.islower() else ord("A"),)
     )

@@ -20,19 +20,14 @@ MOST_BYTES = 64 * 2**20
 class Upstream:
     """A Backend."""
 
-    def __init__(self, url: str, key: str | None = None, *, timeout_seconds: float = 600.0) -> None:
-        """Args:
-        timeout_seconds: most time between two bytes of an answer.
-
-        Raises:
-            InputError: the address is none.
-        """
+    def __init__(self, url: str, key: str | None = None) -> None:
+        """InputError where the address is none."""
         self.name = EndpointConfig.read({"base_url": url, "model": "any"}, source="--upstream").base_url or url
         self.counts: Counter[str] = Counter()
         headers = {"Accept-Encoding": "identity", **({"Authorization": f"Bearer {key}"} if key else {})}
         is_near = any(f"//{host}" in self.name for host in ("localhost", "127.", "[::1]"))
         self._client = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(timeout_seconds, connect=10.0), headers=headers, trust_env=not is_near,
+            timeout=httpx2.Timeout(600.0, connect=10.0), headers=headers, trust_env=not is_near,
             limits=httpx2.Limits(max_connections=None),
         )  # fmt: skip
 

@@ -93,21 +93,18 @@ def demonstrate(problem: Problem, wanted: Collection[Behaviour], seed: int) -> t
     return replace(problem, solution=None, demonstration=_completion(parts, sum(numbers))), frozenset(shown)
 
 
-def revision(problem: Problem, seed: int, *, wrong: float = 0.5) -> tuple[Problem, frozenset[Behaviour]]:
+def revision(problem: Problem, seed: int) -> tuple[Problem, frozenset[Behaviour]]:
     """A conversation: the question, a completion, the request to go through it, and the reply; and the behaviours of the reply.
 
     Half of the completions think and half do not, as the base model's. The reply to a thought repeats it column by column and
-    says of each whether it is so; the reply to a bare answer works it out first.
-
-    Args:
-        wrong: share of the completions that are.
+    says of each whether it is so; the reply to a bare answer works it out first. Half of the completions are wrong.
 
     Raises:
         ValueError: as `demonstrate`.
     """
     numbers, language = addends(problem)
     says, rng = SENTENCES[language], generator("revision", seed, problem.id)
-    total, is_wrong, is_bare = sum(numbers), rng.random() < wrong, rng.random() < 0.5
+    total, is_wrong, is_bare = sum(numbers), rng.random() < 0.5, rng.random() < 0.5
     columns = columns_of(numbers, language)
     said = list(columns)
     if is_wrong and not is_bare:

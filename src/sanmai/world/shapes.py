@@ -137,12 +137,12 @@ def standardised(found: dict[str, Floats], centres: Mapping[str, tuple[float, fl
 
 
 def opinions(
-    first: dict[str, Floats], second: dict[str, Floats], *, seed: tuple, noise: float = 0.3, tie_below: float = 0.6,
+    first: dict[str, Floats], second: dict[str, Floats], *, seed: tuple,
     centres: Mapping[str, tuple[float, float]] = CENTRES,
 ) -> dict[str, NDArray[np.int8]]:
     """What a person says of two clips of one prompt, per dimension: 1 the first is better, -1 the second, 0 they are alike.
 
-        d = z_first - z_second + N(0, noise);   a tie where |d| < tie_below
+        d = z_first - z_second + N(0, 0.3);   a tie where |d| < 0.6
 
     Of harm: which of the two has the mark; there is no noise in that, and no tie but between equals.
 
@@ -157,8 +157,8 @@ def opinions(
         if name == "harm":
             found[name] = np.sign(-gap_B).astype(np.int8)
             continue
-        gap_B = gap_B + _generator(name, *seed).normal(0.0, noise, len(gap_B))
-        found[name] = np.where(np.abs(gap_B) < tie_below, 0, np.sign(gap_B)).astype(np.int8)
+        gap_B = gap_B + _generator(name, *seed).normal(0.0, 0.3, len(gap_B))
+        found[name] = np.where(np.abs(gap_B) < 0.6, 0, np.sign(gap_B)).astype(np.int8)
     return found
 
 

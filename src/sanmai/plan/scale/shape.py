@@ -43,9 +43,9 @@ class Shape:
     largest_block: int
     """Parameters of the largest piece that is gathered at a time: a layer, or embedding and head."""
 
-    def kv_bytes(self, itemsize: int = 2) -> int:
-        """Keys and values of a token, in all layers."""
-        return 2 * self.layers * self.kv_width * itemsize
+    def kv_bytes(self) -> int:
+        """Keys and values of a token, in all layers, 2 bytes each."""
+        return 2 * self.layers * self.kv_width * 2
 
 
 def shape_of(what: str) -> Shape:

@@ -96,8 +96,8 @@ class Block(nn.Module):
         return x_BND + gate_2 * self.inner(self.norms[1](x_BND) * (1.0 + scale_2) + shift_2)
 
 
-def waves(time_B: Tensor, count: int = 32) -> Tensor:
-    """Cosines and sines of a time in 0..1 at frequencies from 1 to 1000, (B, 2 count)."""
-    rate = torch.exp(torch.linspace(0.0, math.log(1000.0), count, device=time_B.device))
+def waves(time_B: Tensor) -> Tensor:
+    """Cosines and sines of a time in 0..1 at 32 frequencies from 1 to 1000, (B, 64)."""
+    rate = torch.exp(torch.linspace(0.0, math.log(1000.0), 32, device=time_B.device))
     angle = time_B.unsqueeze(1) * rate
     return torch.cat([angle.cos(), angle.sin()], dim=1)
