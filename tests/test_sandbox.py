@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from sanmai.sandbox import ChildPool, Crashed, PipedProcess, TimedOut, Value
+from sanmai.sandbox import ChildPool, Crashed, PipedProcess, TimedOut, Value, Watch, own_limit
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,17 @@ def test_what_a_child_has_started_ends_with_it_and_a_child_that_does_not_read_do
         time.sleep(0.05)
     else:
         pytest.fail(f"process {started} is still there")
+
+
+def test_a_watch_stands_still_while_something_works_that_has_a_limit_of_its_own():
+    watch = Watch()
+    with watch.running():
+        time.sleep(0.05)
+        with own_limit():
+            before = watch.seconds
+            time.sleep(0.2)
+            assert watch.seconds == before >= 0.05
+        time.sleep(0.05)
+    assert 0.1 <= watch.seconds < 0.2
+    with own_limit():  # where nobody watches
+        pass

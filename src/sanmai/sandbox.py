@@ -57,6 +57,57 @@ class Crashed:
 Outcome = Value | TimedOut | Crashed
 
 
+_WATCHED = threading.local()
+
+
+class Watch:
+    """How long a thread has been at a piece of work; it stands still while something works that has a time limit of its own.
+
+    Read from another thread it may show too little for an instant, never too much.
+    """
+
+    def __init__(self) -> None:
+        self._before, self._since = 0.0, None
+
+    _since: float | None
+
+    @property
+    def seconds(self) -> float:
+        since = self._since
+        return self._before + (0.0 if since is None else time.monotonic() - since)
+
+    @contextlib.contextmanager
+    def running(self) -> Generator[None]:
+        """Of the thread that enters, which works at one thing at a time."""
+        _WATCHED.watch, self._since = self, time.monotonic()
+        try:
+            yield
+        finally:
+            _WATCHED.watch = None
+            self._pause()
+
+    def _pause(self) -> None:
+        since, self._since = self._since, None
+        self._before += 0.0 if since is None else time.monotonic() - since
+
+    def _go_on(self) -> None:
+        self._since = time.monotonic()
+
+
+@contextlib.contextmanager
+def own_limit() -> Generator[None]:
+    """What is done here has a time limit of its own: the watch of whoever called, if there is one, stands still."""
+    watch: Watch | None = getattr(_WATCHED, "watch", None)
+    if watch is None:
+        yield
+        return
+    watch._pause()
+    try:
+        yield
+    finally:
+        watch._go_on()
+
+
 class ChildPool:
     """Runs named functions in at most `num_children` killable processes; may be used from any thread.
 

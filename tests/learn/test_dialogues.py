@@ -15,6 +15,7 @@ from sanmai import run
 from sanmai.data.environments import dialogue_of
 from sanmai.data.trace import parse_trace
 from sanmai.data.turns import next_turn
+from sanmai.learn.graders import make_rubric
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.policies.text.asking import SamplingConfig
 from sanmai.policies.text.config import ModelConfig
@@ -22,7 +23,9 @@ from sanmai.policies.text.drawing import draw
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.tiny import tiny_tokenizer
 from sanmai.rewards.environments import verify_environment
+from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rewards.verifiers import accuracy
+from sanmai.rollout.engine import GradingConfig, grade
 from sanmai.types import InputError, Problem, StopReason
 
 CHAIN = Path(__file__).parents[2] / "examples" / "environments" / "chain.py"
@@ -44,6 +47,8 @@ ODD = """
             if self.how == "number": return 5
             return "what is 5 plus 4 ?" * (100 if self.how == "long" else 1)
         def reward(self, task, turns):
+            if self.how == "slow": time.sleep(0.3)
+            if self.how == "hung reward": time.sleep(60)
             return {"none": None, "much": 7.0}.get(self.how, float(len(turns) == 3))
 """
 
@@ -187,6 +192,34 @@ def test_an_environment_that_fails_leaves_a_dialogue_without_a_reward(policy, tm
     [r, *_] = drawn(policy, problems[:1], 1)
     verdict = accuracy(problems[0], r.trace)
     assert verdict.score is None and says in verdict.reason and time.monotonic() - start < 30
+
+
+def odd(tmp_path, how, **values):
+    (tmp_path / "odd.py").write_text(textwrap.dedent(ODD))
+    own = {"settings": {f"{tmp_path}/odd.py:Odd": {"how": how}}, **values}
+    return loaded(source_of(tmp_path / "odd.py", "Odd"), environment=own)
+
+
+def test_replies_that_hang_end_with_the_time_of_the_step_and_not_with_that_of_each(policy, tmp_path):
+    # 16 dialogues, one process, 30 s a reply: 480 s. The step has 2.
+    problems, start = odd(tmp_path, "hang"), time.monotonic()
+    rollouts = drawn(policy, problems, 4, timeout_seconds=2.0)
+    assert time.monotonic() - start < 20
+    assert len(rollouts) == 16 and all(r.stop_reason is StopReason.TIMEOUT and not r.told for r in rollouts)
+    assert all(not r.trace.is_complete and not r.trace.unanswered and not r.trace.earlier for r in rollouts)
+
+
+def test_a_reward_has_the_environments_time_and_waiting_for_it_is_not_counted(policy, tmp_path):
+    # 8 rewards of .3 s by one process for four graders: the last ones wait longer than grading has for a rollout.
+    problems = odd(tmp_path, "slow", seconds=5.0)
+    rollouts = [(problems[0], r) for r in drawn(policy, problems[:1], 8)]
+    rubric = make_rubric(RewardsConfig(), None, [], held_out=[], device="cpu")
+    graded, failures = grade(rollouts, rubric, GradingConfig(timeout_seconds=0.25))
+    assert not failures and [r.verdicts["accuracy"].score for r in graded] == [1.0] * 8
+    hung = odd(tmp_path, "hung reward", seconds=0.5)
+    [(_, last), *_] = rollouts
+    [found], failures = grade([(hung[0], replace(last, problem_id=hung[0].id))], rubric, GradingConfig(timeout_seconds=0.25))
+    assert not failures and "no answer within 0.5 s" in found.verdicts["accuracy"].reason
 
 
 def test_what_cannot_be_used_is_named(tmp_path):

@@ -12,6 +12,7 @@ that is code you chose.
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import sys
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import normalised_prompt
-from sanmai.sandbox import PipedProcess
+from sanmai.sandbox import PipedProcess, own_limit
 from sanmai.types import InputError, Message, Problem, RunError, Turn
 
 PREFIX = "verifiers:"
@@ -44,7 +45,7 @@ class Limits:
     told_tokens: int
     """Tokens that the environment says at most in a dialogue, the template's marks around them included."""
     seconds: float
-    """Time limit of a reply, and of a reward."""
+    """Time limit of a reply, and of a reward, from when a process takes it up."""
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,41 @@ class Environment:
         finally:
             self._free.put(child)
 
-    def ask(self, what: str, index: int, key: str, turns: Sequence[Turn], *, seconds: float) -> dict[str, Any]:
+    def ask(
+        self, what: str, index: int, key: str, turns: Sequence[Turn], *, seconds: float, deadline: float | None = None
+    ) -> dict[str, Any]:
         """{"reward", "rewards"} or {"reply": text or None}; or {"raised": why not}. A process that takes longer is killed.
 
         Args:
             what: "score" the dialogue, or "reply" to its last turn.
             key: of the task, by which the process tells that it has the same.
+            seconds: for the answer, from when a free process takes it up; its start has START_SECONDS.
+            deadline: of all of it, waiting and start included, on the monotonic clock; None: as long as those before it take.
+
+        Raises:
+            TimeoutError: the deadline came first.
         """
+        with own_limit():
+            return self._ask(what, index, key, turns, seconds, deadline)
+
+    def _ask(
+        self, what: str, index: int, key: str, turns: Sequence[Turn], seconds: float, deadline: float | None
+    ) -> dict[str, Any]:
         said = [{"role": turn.role, "content": turn.text, "thought": turn.thought} for turn in turns]
-        child = self._free.get()
+        try:
+            child = self._free.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
+        except queue.Empty:
+            raise TimeoutError from None
         try:
             if child is None:
-                child = _Child(self.taskset)
-            return child.ask({"ask": what, "index": index, "key": key, "turns": said}, seconds)
+                child = _Child(self.taskset, _within(START_SECONDS, deadline))
+            return child.ask({"ask": what, "index": index, "key": key, "turns": said}, _within(seconds, deadline))
         except RunError as error:
             child = _stopped(child)
+            _within(0.0, deadline)
             return {"raised": str(error)}
+        except TimeoutError:  # before anything was asked
+            raise
         except BaseException:  # an interrupt between question and answer: the next answer would be the wrong one
             child = _stopped(child)
             raise
@@ -125,6 +145,14 @@ class Environment:
         for _ in range(self._free.qsize()):
             _stopped(self._free.get())
             self._free.put(None)
+
+
+def _within(seconds: float, deadline: float | None) -> float:
+    """So many seconds, or those that are left; TimeoutError where none are."""
+    left = math.inf if deadline is None else deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(seconds, left)
 
 
 _OPEN: dict[Taskset, Environment] = {}
@@ -170,13 +198,16 @@ class Dialogue:
     key: str
     limits: Limits
 
-    def reply(self, turns: Sequence[Turn]) -> str | None:
+    def reply(self, turns: Sequence[Turn], deadline: float) -> str | None:
         """What the environment says to the last turn; None: it is over.
 
         Raises:
             RunError: it gave no reply.
+            TimeoutError: the deadline came before its answer, and before its own time limit.
         """
-        said = self.environment.ask("reply", self.index, self.key, turns, seconds=self.limits.seconds)
+        said = self.environment.ask(
+            "reply", self.index, self.key, turns, seconds=self.limits.seconds, deadline=deadline
+        )
         if "reply" not in said:
             raise RunError(f"the environment gave no reply: {said.get('raised')}"[:300])
         return said["reply"]
@@ -247,15 +278,16 @@ def environment_problems(
     if not found:
         raise InputError(f"problems.source = {source!r}: no task in it")
     if twice := len(said["tasks"]) - len(found):
-        on_warning(f"{source}: {twice} tasks left out because an earlier one has the same prompt")
+        same = "is the same" if turns > 1 else "has the same prompt"
+        on_warning(f"{source}: {twice} tasks left out because an earlier one {same}")
     return list(found.values())
 
 
 class _Child(PipedProcess):
     """A process that reads an environment's tasks, and answers and scores dialogues."""
 
-    def __init__(self, taskset: Taskset) -> None:
-        """Raises RunError: it cannot be started, ends, or refuses the taskset."""
+    def __init__(self, taskset: Taskset, seconds: float = START_SECONDS) -> None:
+        """Raises RunError: it cannot be started in that time, ends, or refuses the taskset."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         python = taskset.python or sys.executable
         try:
@@ -267,7 +299,7 @@ class _Child(PipedProcess):
             asked = {
                 "load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit, "is_own": taskset.is_own,
             }  # fmt: skip
-            self.said = self.ask(asked, START_SECONDS)
+            self.said = self.ask(asked, seconds)
             if reason := self.said.get("refused"):
                 raise RunError(f"cannot be carried: {reason}")
             if reason := self.said.get("raised"):

@@ -66,7 +66,8 @@ class EnvironmentsConfig(Config):
     high: float = 1.0
     """The reward that counts as 1. One outside of the two cannot be graded: nothing is cut."""
     seconds: float = Field(30.0, gt=0, le=3600)
-    """Time limit of one reward, and of one reply; a dialogue for which either takes longer cannot be graded."""
+    """Time limit of one reward, and of one reply, from when a process takes it up; a dialogue for which either takes longer
+    cannot be graded. grading.timeout_seconds stands still meanwhile; sampling.timeout_seconds bounds all replies of a step."""
     workers: int = Field(1, ge=1, le=64)
     """Processes that reply and score side by side; each imports what the environment does (verifiers: some 10 s and 200 MB)."""
 

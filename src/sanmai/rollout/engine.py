@@ -17,6 +17,7 @@ from sanmai.activity import NOW
 from sanmai.config import Config
 from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.policies.contract import Policy
+from sanmai.sandbox import Watch
 from sanmai.types import Drawn, Graded, Group, Metrics, Problem, RunError, StopReason
 
 
@@ -24,7 +25,8 @@ class GradingConfig(Config):
     workers: int = Field(4, ge=1, le=256)
     """Threads that grade while sampling goes on."""
     timeout_seconds: float = Field(60.0, gt=0)
-    """Time limit for grading one rollout; one that takes longer is counted as failed."""
+    """Time limit for grading one rollout; one that takes longer is counted as failed. An environment's answers have a limit of
+    their own (problems.environment.seconds, problems.verifiers.seconds), and this one stands still meanwhile."""
     thought_tags: tuple[str, str] = (OPEN_TAG, CLOSE_TAG)
     """What opens and closes the thought in a completion."""
     failure_budget: float = Field(0.1, ge=0, le=1)
@@ -180,7 +182,7 @@ class _Graders:
                 job.graded = job.drawn.graded(failure=_NOT_AWAITED)  # the run stops: why wait for more graders that may hang
                 continue
             while not job.done.wait(timeout=0.05):
-                if job.started is not None and time.monotonic() - job.started > self.config.timeout_seconds:
+                if job.watch.seconds > self.config.timeout_seconds:
                     job.give_up(f"TimeoutError: grading took more than {self.config.timeout_seconds:g} s")
                     self._start_worker()  # the hung thread holds one of the places
             job.settle(self.failures)
@@ -199,16 +201,16 @@ class _Job:
         self.problem, self.drawn = problem, drawn
         self.graded = drawn.graded()
         """Without verdicts until it is settled."""
-        self.started: float | None = None
+        self.watch = Watch()
         self.done = threading.Event()
         self._lock = threading.Lock()
         self._result: Graded | None = None
         self._failure: str | None = None
 
     def run(self, grade: Callable) -> None:
-        self.started = time.monotonic()
         try:
-            result, failure = grade(self.problem, self.drawn), None
+            with self.watch.running():
+                result, failure = grade(self.problem, self.drawn), None
         except BaseException as error:  # noqa: BLE001 - even SystemExit: a failed rollout is data: typed, counted, and bounded by the budget
             result, failure = None, f"{type(error).__name__}: {error}"
         with self._lock:

@@ -80,7 +80,8 @@ def draw_dialogues(
     """See policies/contract.py.
 
     One ends when the environment says that it is over, or at its limits: its turns, as if that were the end; its tokens, the
-    environment's, the model's positions or the time, as incomplete.
+    environment's, the model's positions or the time, as incomplete. sampling.timeout_seconds bounds the turns of all and what the environment
+    says to them: what goes on by then has no reward.
 
     Args:
         dialogues: of each problem; None of one that is answered in one turn.
@@ -111,7 +112,7 @@ def draw_dialogues(
         # In the order of problems, not of arrival: it decides who are neighbours in the next turn.
         answered.sort(key=lambda talk: (talk.index, talk.sample))
         going = []
-        for talk, ending in _replied(model, answered, sampling.max_tokens, thought_tags):
+        for talk, ending in _replied(model, answered, sampling.max_tokens, thought_tags, deadline):
             if ending is None:
                 going.append(talk)
             else:
@@ -147,9 +148,13 @@ def _length(talk: _Talk) -> int:
 
 
 def _replied(
-    model: TextModel, answered: Sequence[_Talk], max_tokens: int, thought_tags: tuple[str, str]
+    model: TextModel, answered: Sequence[_Talk], max_tokens: int, thought_tags: tuple[str, str], deadline: float
 ) -> Iterator[tuple[_Talk, StopReason | None]]:
-    """Each with what the environment says to its newest turn added; or why it ends."""
+    """Each with what the environment says to its newest turn added; or why it ends.
+
+    Args:
+        deadline: on the monotonic clock; who has no reply by then ends as out of time.
+    """
     if not answered:
         return
 
@@ -157,7 +162,7 @@ def _replied(
         assert talk.dialogue is not None
         trace = _trace(model, talk, StopReason.STOP, thought_tags)
         talk.said.append(Turn("assistant", trace.answer, trace.thought))
-        return talk.dialogue.reply(talk.said)
+        return talk.dialogue.reply(talk.said, deadline)
 
     workers = max(talk.dialogue.environment.workers for talk in answered if talk.dialogue is not None)
     with ThreadPoolExecutor(workers, "environment") as pool:
@@ -166,10 +171,14 @@ def _replied(
             assert talk.dialogue is not None
             try:
                 said = reply.result()
+            except TimeoutError:
+                talk.said = talk.said[:-1]  # the last turn is the trace itself
+                yield talk, StopReason.TIMEOUT
+                continue
             except RunError as error:
                 talk.unanswered, said = str(error), None
             if said is None:
-                talk.said = talk.said[:-1]  # the last turn is the trace itself
+                talk.said = talk.said[:-1]
                 yield talk, StopReason.STOP
                 continue
             told = next_turn(model.tokenizer, said)
