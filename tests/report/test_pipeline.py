@@ -197,7 +197,7 @@ def test_what_is_not_done_yet_is_shown_as_such(tmp_path):
     folder = make_pipeline_folder(tmp_path / "run", until="dev2", num=10)
     (folder / "stages/dev2-0123456789/stage.json").unlink()
     page = write_report(folder).read_text(encoding="utf-8")
-    assert "6 of 23 stages are finished; next: dev2, at step 20 of 20." in page
+    assert "6 of 23 stages are finished; dev2 has begun, at step 20 of 20." in page
     assert page.count('class="box begun"') == 1 and page.count('class="box to-do"') == 9
     assert "Not scored yet: score_r1 is to do." in page and "Needs the scores of two models" in page
     write_graph(tmp_path / "new", STAGES)

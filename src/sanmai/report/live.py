@@ -103,7 +103,7 @@ def state_of(folder: Path) -> State:
     last = next((e.get("event") for e in reversed(events) if e.get("event") in ("finish", "start", "resume")), None)
     is_finished = last == "finish"
     state = "finished" if is_finished else "running" if is_held(folder) else "stopped" if steps else "begun"
-    words = [f"{state}: step {step:,}" + (f" of {planned:,}" if planned else "")]
+    words = [f"{state}: step {step:,}" + (f" of {planned:,}" if planned else "") if step or planned else state]
     if state == "stopped":
         words.append("the same command goes on from the newest checkpoint")
     if state == "running" and planned and (left := _seconds_left(steps, planned)) is not None:

@@ -99,7 +99,8 @@ def state_sentence(pipeline: Pipeline) -> str:
     first = waiting[0]
     begun = f", at step {first.cost.num_steps:,}" if first.state == "begun" and first.cost.num_steps else ""
     of = f" of {first.num_planned:,}" if begun and first.num_planned else ""
-    return f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished; next: {first.name}{begun}{of}."
+    where = f"{first.name} has begun" if first.state == "begun" else f"next: {first.name}"
+    return f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished; {where}{begun}{of}."
 
 
 def grading_sentence(pipeline: Pipeline) -> str:

@@ -33,7 +33,8 @@ def index_state(found: Mapping[str, Path]) -> State:
     """Of all runs together."""
     seen = "".join(f"{name} {version_of(folder)}" for name, folder in found.items())
     version = hashlib.sha256(seen.encode()).hexdigest()[:16]
-    states = [state_of(folder).state for folder in found.values()]
+    runs = [folder for name, folder in found.items() if not _is_stage(name)]  # a stage is part of its pipeline's state
+    states = [state_of(folder).state for folder in runs or found.values()]
     counts = {state: states.count(state) for state in ("running", "stopped", "begun", "finished") if state in states}
     line = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no run yet"
     return State(version, "running" if "running" in counts else "finished", line)
@@ -76,10 +77,14 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     time = max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
     state = state_of(folder)
     return {
-        "name": name or folder.resolve().name, "address": f"/run/{quote(name)}/" if name else "/run/",
+        "name": name.rpartition("/stages/")[2] or folder.resolve().name, "whole": name, "address": f"/run/{quote(name)}/" if name else "/run/",
         "metrics": lines, "time": time,
-        "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "is_stage": "/stages/" in f"/{name}",
+        "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "is_stage": _is_stage(name),
     }  # fmt: skip
+
+
+def _is_stage(name: str) -> bool:
+    return "/stages/" in f"/{name}"
 
 
 def _side_by_side(metric: tuple[str, str, str], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
