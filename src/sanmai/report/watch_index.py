@@ -77,7 +77,8 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     time = max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
     state = state_of(folder)
     return {
-        "name": name.rpartition("/stages/")[2] or folder.resolve().name, "whole": name, "address": f"/run/{quote(name)}/" if name else "/run/",
+        "name": name.rpartition("/stages/")[2] or folder.resolve().name, "whole": name,
+        "address": f"/run/{quote(name)}/" if name else "/run/",
         "metrics": lines, "time": time,
         "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "is_stage": _is_stage(name),
     }  # fmt: skip

@@ -80,8 +80,8 @@ def draw_dialogues(
     """See policies/contract.py.
 
     One ends when the environment says that it is over, or at its limits: its turns, as if that were the end; its tokens, the
-    environment's, the model's positions or the time, as incomplete. sampling.timeout_seconds bounds the turns of all and what the environment
-    says to them: what goes on by then has no reward.
+    environment's, the model's positions or the time, as incomplete.
+    sampling.timeout_seconds bounds the turns of all and what the environment says to them: what goes on by then has no reward.
 
     Args:
         dialogues: of each problem; None of one that is answered in one turn.
