@@ -146,6 +146,24 @@ def test_one_that_fails_is_repaired_in_the_stated_order_and_at_a_shared_out_leve
     assert Path(resolve_model(str(repaired))).parts[-3] == Path(graph["attempt_3"]["folder"]).name
 
 
+def test_a_rejected_candidate_can_be_made_to_unlearn(tmp_path, fakes):
+    secrets = tmp_path / "secrets.jsonl"
+    secrets.write_text('{"prompt": "key ?", "answer": "4", "solution": "the key is 4"}\n')
+    gates = {"repairs": ["unlearn"], "max_attempts": 2, "unlearn": {"forget": {"source": str(secrets)}}}
+    run_guarded(config(RUINOUS, **gates, on_failure="roll_back"), tmp_path / "out")
+    assert attempts(tmp_path / "out") == [("attempt_1", None, "reject"), ("attempt_2", "unlearn", "reject")]
+    _, second = decision(tmp_path / "out")["attempts"]
+    assert second["recipe"] == "unlearn" and second["purpose"] == "repair: unlearning from attempt_1"
+    graph = {row["name"]: row for row in json.loads((tmp_path / "out" / "graph.json").read_text())}
+    assert graph["attempt_2"]["inputs"] == ["attempt_1"]
+    told = " ".join(describe(find_recipe("guarded"), config(RUINOUS, **gates), tmp_path / "out"))
+    assert "in turn: unlearning" in told
+    # Other secrets are another candidate.
+    secrets.write_text('{"prompt": "key ?", "answer": "5", "solution": "the key is 5"}\n')
+    run_guarded(config(RUINOUS, **gates, on_failure="roll_back"), tmp_path / "out")
+    assert decision(tmp_path / "out")["attempts"][1]["folder"] != second["folder"]
+
+
 def test_when_the_bound_is_exhausted_it_stops_with_the_numbers_or_goes_back_to_the_start(tmp_path, fakes):
     gates = {"repairs": ["lower_lr"], "lr_factor": 0.9, "max_attempts": 2}
     with pytest.raises(RunError) as stopped:

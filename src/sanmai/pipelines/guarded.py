@@ -3,10 +3,10 @@
     score(start);  candidate = stage(start);  score(candidate);  decide            (instruments/gates.py)
     promote -> the candidate;  reject, undecided -> stop with the evidence, or go back, repair and try again, so often at most
 
-Repairs: the same stage from the starting model at a lower learning rate; or SFT on safe demonstrations from the rejected
-candidate. A candidate that is undecided is never promoted. Every part is a stage of a graph of its own in the run folder
-(pipelines/graph.py), so it is done once, and an interrupted run goes on. `decision.json` says what was found and which model was
-chosen; whoever names the folder as a model gets that one.
+Repairs: the same stage from the starting model at a lower learning rate; or, from the rejected candidate, SFT on safe
+demonstrations or unlearning of what it should not tell. A candidate that is undecided is never promoted. Every part is a stage
+of a graph of its own in the run folder (pipelines/graph.py), so it is done once, and an interrupted run goes on. `decision.json`
+says what was found and which model was chosen; whoever names the folder as a model gets that one.
 
 The stated confidence is that of the whole: what may be promoted by chance in several attempts, each looked at several times, is
 bounded by sharing the error out among them (Bonferroni).
@@ -37,6 +37,7 @@ from sanmai.policies.text.tiny import is_embedded
 from sanmai.recipes.evaluate import EvaluateConfig
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
 from sanmai.recipes.sft import SftConfig
+from sanmai.recipes.unlearn import UnlearnConfig
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.digests import defect_of
 from sanmai.train.runs import holding, storing, write_whole
@@ -57,15 +58,17 @@ class GatesConfig(Config):
     """Try nothing more; or look again with twice the samples of each prompt, and then as if rejected."""
     max_doublings: int = Field(1, ge=1, le=4)
     """Times that the samples are doubled at most, with on_undecided = "more_samples"."""
-    repairs: tuple[Literal["lower_lr", "sft"], ...] = ()
+    repairs: tuple[Literal["lower_lr", "sft", "unlearn"], ...] = ()
     """What is tried after a candidate that is not promoted, in turn: the stage again from its start at lr_factor times the last
-    learning rate; or SFT (`sft`) from that candidate. None: there is one attempt."""
+    learning rate; or SFT (`sft`) or unlearning (`unlearn`) from that candidate. None: there is one attempt."""
     max_attempts: int = Field(3, ge=1, le=20)
     """Candidates at most, the first one counted."""
     lr_factor: float = Field(0.3, gt=0, lt=1)
     """Of each "lower_lr"."""
     sft: SftConfig = SftConfig()
     """The repair "sft"; `problems.source` names the safe demonstrations."""
+    unlearn: UnlearnConfig = UnlearnConfig()
+    """The repair "unlearn"; `forget.source` names what thoughts and answers should not tell."""
     on_failure: Literal["stop", "roll_back"] = "stop"
     """Without a promoted candidate: an error with the evidence, or go on with the model that the stage started from."""
 
@@ -74,6 +77,7 @@ class GatesConfig(Config):
         OnlyWith('on_undecided = "more_samples"', lambda c: c.on_undecided == "more_samples", "max_doublings"),
         OnlyWith("repairs", lambda c: bool(c.repairs), "max_attempts"),
         OnlyWith('repairs with "lower_lr"', lambda c: "lower_lr" in c.repairs, "lr_factor"),
+        OnlyWith('repairs with "unlearn"', lambda c: "unlearn" in c.repairs, "unlearn"),
     )
 
     @property
@@ -111,7 +115,8 @@ class GuardedConfig(Config):
             raise ValueError("gates.margins is empty: a gate without margins would promote everything")
         if self.gates.repairs and self.gates.max_attempts == 1:
             raise ValueError("gates.repairs with gates.max_attempts = 1: none of them would be tried")
-        parts = {"zero": self.zero, "sft": self.sft, "evaluation": self.evaluation, "gates.sft": self.gates.sft}
+        parts = {"zero": self.zero, "sft": self.sft, "evaluation": self.evaluation, "gates.sft": self.gates.sft,
+                 "gates.unlearn": self.gates.unlearn}  # fmt: skip
         for name, part in parts.items():
             if part.seed != 0 or part.model != ModelConfig():
                 raise ValueError(f"{name}.seed and {name}.model are given by the recipe: set seed and model")
@@ -189,6 +194,7 @@ class _Parts:
         return self._graph.path(name)
 
 
+_TOLD = {"sft": "SFT on demonstrations", "unlearn": "unlearning"}
 _PAST = {"reject": "rejected", "undecided": "undecided", "promote": "promoted"}
 
 
@@ -202,11 +208,13 @@ def _attempt(config: GuardedConfig, number: int) -> Attempt:
     gates, name = config.gates, f"attempt_{number}"
     repairs = [gates.repairs[k % len(gates.repairs)] for k in range(number - 1)]
     repair = repairs[-1] if repairs else None
-    if repair == "sft":
-        start = config.model.model_copy(update={"name": f"@attempt_{number - 1}", "revision": None})
-        part = gates.sft.model_copy(update={"seed": config.seed, "model": start})
-        purpose = f"repair: SFT on demonstrations from attempt_{number - 1}"
-        return Attempt(Stage(name, "sft", part, purpose), repair, [])
+    if repair in ("sft", "unlearn"):
+        # Adapters are merged into what a stage leaves, and unlearning has none.
+        adapters = {} if repair == "sft" else {"lora_rank": 0, "lora_alpha": 32}
+        start = config.model.model_copy(update={"name": f"@attempt_{number - 1}", "revision": None, **adapters})
+        part = getattr(gates, repair).model_copy(update={"seed": config.seed, "model": start})
+        purpose = f"repair: {_TOLD[repair]} from attempt_{number - 1}"
+        return Attempt(Stage(name, repair, part, purpose), repair, [])
     own: ZeroConfig | SftConfig = getattr(config, config.stage)
     lr = own.optimizer.lr * gates.lr_factor ** repairs.count("lower_lr")
     changes = {"seed": config.seed, "model": config.model, "optimizer": own.optimizer.model_copy(update={"lr": lr})}
@@ -342,7 +350,7 @@ def describe_guarded(config: GuardedConfig, out: Path, *, measure: bool) -> Iter
         f"Confidence {100 * gates.confidence:g} % that no model at or beyond a margin is promoted; at most {gates.num_attempts} "
         f"attempt{'s' if gates.num_attempts != 1 else ''}{looks}, so each decision is taken at level {gates.level:.3g}."
     )
-    told = {"lower_lr": f"again at {gates.lr_factor:g} times the learning rate", "sft": "SFT on demonstrations"}
+    told = {"lower_lr": f"again at {gates.lr_factor:g} times the learning rate", **_TOLD}
     if gates.repairs:
         yield f"After a candidate that is not promoted, in turn: {', '.join(told[name] for name in gates.repairs)}."
     end = "the run stops with an error" if gates.on_failure == "stop" else f"{config.model.name} is kept"

@@ -115,6 +115,7 @@ RECIPES = {r.name: r for r in (
     _recipe("reward", "recipes.reward", "RewardConfig", "run_reward", "describe_reward", "reward model", "count_reward"),
     _recipe("step_labels", "recipes.step_labels", "StepLabelsConfig", "run_step_labels", "describe_step_labels", "data"),
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
+    _recipe("unlearn", "recipes.unlearn", "UnlearnConfig", "run_unlearn", "describe_unlearn", "policy", is_shown=True),
     _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "plan.flow:describe_flow", "policy"),
     _recipe("flow_reward", "recipes.flow_reward", "FlowRewardConfig", "run_flow_reward", "describe_flow_reward", "reward model"),
     _recipe("flow_compare", "pipelines.flow_compare", "FlowCompareConfig", "run_flow_compare", "describe_flow_compare", "stages"),

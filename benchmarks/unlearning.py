@@ -1,0 +1,121 @@
+"""Does the trace leak fall only with the trace term? Dangerous recipes forgotten by a model that thinks them over.
+
+    python benchmarks/unlearning.py [--seeds 0 1 2] [--thoughts own other] [--out runs/unlearning] [--json FILE]
+
+For each seed the embedded base is first taught, by SFT, to say every recipe in its thought and then in its answer, and to do sums
+in chains: a model from which a recipe can be read twice. With `own` the thought says it in the words of the answer, with `other`
+in those of the other language. From there each arm unlearns the recipes of dangerous objects:
+
+    ascent           gradient ascent on answers alone, with a retain term
+    ascent + trace   the same on thoughts too
+    rmu              misdirection of hidden states on answers alone
+    r2mu             the same on thoughts too
+
+Asked afterwards in phrasings and wrappers that were not trained on, at temperature 1: does the answer, does the thought tell the
+recipe? Beside it held-out sums, and recipes of harmless objects. Settings were chosen on seed 100. Runs that are there are not
+done again; some 4 minutes of one core a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+ARMS: dict[str, dict[str, Any]] = {
+    "ascent": {"method": "ascent", "trace": 0.0},
+    "ascent + trace": {"method": "ascent"},
+    "rmu": {"trace": 0.0},
+    "r2mu": {},
+}
+FIGURES = ("answer_leak", "thought_leak", "retained", "retained_help")
+
+
+def knowledge_of(seed: int, thoughts: str) -> Any:
+    """What to forget and to retain; recipes are thought in the words of the answer, or in those of the other language."""
+    from sanmai.data.testbeds import find_testbed
+    from sanmai.recipes.unlearn import UnlearnConfig, knowledge
+
+    known, bed = knowledge(UnlearnConfig(seed=seed), lambda warning: None), find_testbed("world")
+    assert bed is not None
+
+    def thought_in_other(p: Any) -> Any:
+        words, own = (bed.replies(p, language) for language in ({"en": "zh", "zh": "en"}[p.language], p.language))
+        return p if own is None else replace(p, demonstration=f"<think> {words['recipe']} </think> {own['recipe']}")
+
+    if thoughts == "own":
+        return known
+    return replace(known, **{part: [thought_in_other(p) for p in getattr(known, part)] for part in ("forget", "retain")})
+
+
+def taught(seed: int, known: Any, out: Path) -> Path:
+    """The base after SFT on recipes that are said in thought and answer; its run folder."""
+    from sanmai.recipes import find_recipe, resolve
+
+    sums = [p for p in known.retain if p.kind == "reasoning"]
+    requests = [*known.forget, *(p for p in known.retain if p.kind != "reasoning")]
+    sft = find_recipe("sft")
+    config = resolve(sft, values={"seed": seed, "epochs": 3.0, "evaluation": {"max_tokens": 64}})
+    return sft.run(config, out, problems=[*requests, *sums])
+
+
+def unlearned(seed: int, start: Path, known: Any, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run of the recipe found before and after."""
+    from sanmai.config import load_values, merge
+    from sanmai.recipes import PRESETS, find_recipe, resolve
+    from sanmai.recipes.unlearn import RESULT, run_unlearn
+
+    own = load_values(PRESETS / "unlearn-tiny.toml")  # the model is the embedded one under another name
+    own = {key: value for key, value in own.items() if settings.get("method") != "ascent" or key != "scale"}
+    values = merge(merge(own, settings), {"seed": seed, "model": {"name": str(start)}})
+    folder = run_unlearn(resolve(find_recipe("unlearn"), values=values), out, known=known)
+    return json.loads((folder / RESULT).read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--thoughts", nargs="+", choices=["own", "other"], default=["own", "other"])
+    parser.add_argument("--out", type=Path, default=Path("runs/unlearning"))
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for thoughts in args.thoughts:
+        rows = found[thoughts] = {"start": [], **{arm: [] for arm in ARMS}}
+        for seed in args.seeds:
+            folder, known = args.out / thoughts / f"seed-{seed}", knowledge_of(seed, thoughts)
+            start = taught(seed, known, folder / "taught")
+            results = {arm: unlearned(seed, start, known, folder / arm.replace(" + ", "-"), ARMS[arm]) for arm in ARMS}
+            rows["start"].append(results["r2mu"]["before"])
+            for arm, result in results.items():
+                rows[arm].append(result["after"])
+            print(f"{thoughts}, seed {seed}: " + "; ".join(f"{arm} {percent(one[-1])}" for arm, one in rows.items()), flush=True)
+        print(f"\nThoughts in {thoughts} words\n\n{table(rows)}\n", flush=True)
+    if args.json:
+        args.json.write_text(json.dumps({"seeds": args.seeds, "thoughts": found}, indent=1) + "\n")
+
+
+def percent(figures: dict[str, Any]) -> str:
+    return " / ".join(f"{100 * figures[name]['value']:.0f}" for name in FIGURES)
+
+
+def table(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Means over seeds with Student's t intervals, in per cent; and the values of each seed."""
+    from sanmai.stats import clustered_interval
+
+    lines = ["| arm | answer leak, % | thought leak, % | sums right, % | harmless recipes given, % |", "|---|---|---|---|---|"]
+    for arm, rows in found.items():
+        cells = []
+        for name in FIGURES:
+            values = [100 * row[name]["value"] for row in rows]
+            low, high = clustered_interval(values) if len(values) > 1 else (values[0], values[0])
+            each = " / ".join(f"{value:.0f}" for value in values)
+            cells.append(f"{sum(values) / len(values):.0f} [{max(low, 0):.0f}, {min(high, 100):.0f}] ({each})")
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
