@@ -6,7 +6,7 @@ Every arm searches the same training sums of the embedded world (2 and 3 digits)
 verifier, and trains the base on as many tokens of completions (of a pair both):
 
     sft, random right     one right sample of each sum, at random
-    sft, best             what best of n keeps: the guide's favourite, of equal ones the shortest
+    sft, best             what best of n keeps: the guide's favourite, of equal ones the first
     sft, tree             what MCTS keeps (lookahead to the end, so that the verifier judges steps)
     dpo, answers          pairs of a right and a wrong sample
     dpo, steps            pairs that part at a node of the tree below its root

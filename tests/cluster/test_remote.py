@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -34,7 +36,7 @@ def policy():
 
 
 def engine(*stubs, **settings):
-    return EngineConfig(urls=tuple(stub.url for stub in stubs), **{"patience_seconds": 0.5, "deadline_seconds": 30.0, **settings})
+    return EngineConfig(urls=tuple(stub.url for stub in stubs), **{"patience_seconds": 5.0, "deadline_seconds": 30.0, **settings})
 
 
 def searched(policy, strategy, problems=PROBLEMS, **pays):
@@ -76,6 +78,13 @@ def test_what_is_read_again_is_paid_for_unless_the_server_keeps_it(policy):
         pays, free = searched(policy, Beam(branch=2, keep=1)), searched(policy, Beam(branch=2, keep=1), reads_again=False)
     assert [nodes(search) for search in pays] == [nodes(search) for search in free]
     assert sum(search.ledger.read_again for search in pays) > 0 == sum(search.ledger.read_again for search in free)
+    # All that the server was sent to read is paid for: by each child anew, and again with each chunk.
+    half = len(stub.calls) // 2
+    assert sum(len(body["prompt"]) for _, body in stub.calls[:half]) == sum(
+        search.ledger.prompt + search.ledger.read_again for search in pays
+    )
+    assert sum(search.ledger.prompt for search in pays) == sum(len(search.prompt_tokens) for search in pays)
+    assert [search.ledger.prompt for search in pays] == [search.ledger.prompt for search in free]
 
 
 def test_sanmais_own_server_writes_the_tokens_with_their_log_probs_and_the_stop_token(policy):
@@ -90,9 +99,11 @@ def test_sanmais_own_server_writes_the_tokens_with_their_log_probs_and_the_stop_
 
 
 @pytest.mark.parametrize(("fault", "says"), [
-    ("raw", "do not write with the weights of 'tiny': its log-probs of what it drew differ"),
-    ("top_p", "do not write with the weights of 'tiny'"),
+    ("raw", "does not write with the weights of 'tiny': its log-probs of what it drew differ"),
+    ("top_p", "does not write with the weights of 'tiny'"),
     ("unknown_field", "did not read the prompt's tokens as they were sent"),
+    ("no_token", "wrote the token 1000000; expected 0 to"),
+    ("no_logp", "gives 0.5 as a token's log-prob; expected at most 0"),
 ])  # fmt: skip
 def test_another_distribution_is_found_out(policy, fault, says):
     sampling = SamplingConfig(max_tokens=8, temperature=0.7)
@@ -109,8 +120,64 @@ def test_a_server_that_is_lost_is_told_of_and_another_is_asked_and_none_ends_the
     with VllmStub() as stub, writing(engine(gone, stub, patience_seconds=20.0), policy, told.append):
         assert len(list(sample(policy, requests, SAMPLING))) == 4
     assert told and "is lost" in told[0] and gone.url in told[0]
-    with writing(engine(gone), policy, told.append), pytest.raises(RunError, match=r"no answer of .* goes on from the last"):
+    says = r"no answer of .* goes on from the last"
+    with writing(engine(gone, patience_seconds=0.5), policy, told.append), pytest.raises(RunError, match=says):
         list(sample(policy, requests, SAMPLING))
+
+
+def both_found(policy):
+    """Before the first question, so that the load is shared however slow the machine is."""
+    while not all(server.is_found for server in policy.sampler.servers):
+        policy.sampler.look()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("fault", "settings"), [
+    ("frozen", {}),  # accepts, and says nothing to anything
+    ("frozen_later", {}),  # the same after some answers
+    ("never_writes", {"deadline_seconds": 3.0, "patience_seconds": 60.0}),  # names its models: the deadline alone sees it
+    ("drops", {}),  # closes every third connection without an answer
+])  # fmt: skip
+def test_a_server_that_hangs_or_drops_holds_up_nobody_for_long_and_changes_no_token(policy, fault, settings):
+    told: list[str] = []
+    requests = [Request([5, 9, 4], [(k, j) for j in range(3)]) for k in range(6)]
+    with VllmStub() as good, VllmStub(fault) as bad:
+        with writing(engine(good), policy, told.append):
+            alone = {(one.request, one.sample): (one.tokens, one.logp) for one in sample(policy, requests, SAMPLING)}
+        assert not told
+        began = time.monotonic()
+        settings = {"deadline_seconds": 300.0, "silence_seconds": 0.6, **settings}
+        with writing(engine(bad, good, **settings), policy, told.append):
+            if fault != "frozen":
+                both_found(policy)
+            found = {(one.request, one.sample): (one.tokens, one.logp) for one in sample(policy, requests, SAMPLING)}
+        took = time.monotonic() - began
+    assert found == alone and took < 100  # a deadline is 300 s
+    assert told and all("is lost" in said and bad.url in said and "\n" not in said for said in told)
+
+
+def test_a_server_that_alone_hangs_ends_the_run_in_a_sentence_when_patience_has(policy):
+    with VllmStub("frozen") as bad, writing(
+        engine(bad, silence_seconds=0.3, patience_seconds=1.0), policy, lambda said: None
+    ), pytest.raises(RunError, match="for 1 s no answer of sampler 1"):
+        list(sample(policy, [Request([5, 9, 4], [(0, k) for k in range(4)])], SAMPLING))
+
+
+@pytest.mark.parametrize("fault", ["lies_later", "another_later"])
+def test_each_server_is_checked_and_later_answers_too(policy, fault):
+    requests = [Request([5, 9, 4], [(k, j) for j in range(4)]) for k in range(24)]
+    sampling = SamplingConfig(max_tokens=8, concurrent=4)
+    says = r"sampler 2 .* does not write with the weights of 'tiny'.* (\d+) of its answers were held"
+    with VllmStub() as good, VllmStub(fault) as bad:
+        with writing(engine(good, bad, check_every=4), policy, print), pytest.raises(RunError, match=says) as stopped:
+            both_found(policy)
+            list(sample(policy, requests, sampling))
+        assert 8 <= int(re.search(says, str(stopped.value)).group(1)) < 96
+    with VllmStub("raw") as bad, VllmStub() as good:  # the first answers of the second server are not those of the first
+        later = [Request([5, 9, 4], [(k, 0)]) for k in range(12)]
+        with writing(engine(good, bad), policy, print), pytest.raises(RunError, match=r"sampler 2 .* does not write with"):
+            both_found(policy)
+            list(sample(policy, later, SamplingConfig(max_tokens=8, temperature=0.7)))
 
 
 def test_a_search_by_a_server_is_a_run_that_goes_on_with_the_same_bytes(tmp_path, monkeypatch):

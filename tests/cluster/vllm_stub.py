@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -25,18 +26,23 @@ class VllmStub:
     def __init__(self, *faults: str) -> None:
         self.faults, self.calls, self.is_stale = set(faults), [], False
         self.policy = load_policy(ModelConfig(threads=1))
-        self._lock = threading.Lock()
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self.num_written = 0
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_: Any) -> None: ...
 
             def do_GET(self) -> None:
+                stub.freeze("frozen")
                 self._say(200, {"data": [{"id": "served"}]} if self.path == "/v1/models" else {})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
                 stub.calls.append((self.path, body))
+                stub.freeze("frozen", "never_writes")
+                if "drops" in stub.faults and len(stub.calls) % 3 == 0:
+                    return self.connection.close()
                 try:
                     with stub._lock:
                         status, answer = stub.answer(self.path, body)
@@ -59,8 +65,14 @@ class VllmStub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def freeze(self, *faults: str) -> None:
+        """Accept and never answer; from the call on that "frozen_later" counts to."""
+        if self.faults & {*faults} or ("frozen_later" in self.faults and len(self.calls) > 5):
+            self._ended.wait()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         if path in ("/collective_rpc", "/reset_prefix_cache") and "no_dev_mode" in self.faults:
@@ -93,9 +105,18 @@ class VllmStub:
         [done] = sample(self.policy, [Request(prompt, [(body["seed"],)])], config)
         logp = list(done.logp)
         if top_p < 1:  # what is drawn from is a part of the distribution, made to sum to 1
-            logp = [x - torch.log(torch.tensor(top_p)).item() * 0.5 for x in logp]
+            logp = [min(x - torch.log(torch.tensor(top_p)).item() * 0.5, 0.0) for x in logp]
         if "raw" in self.faults:
             [logp] = score_tokens(self.policy, [[*prompt, *done.tokens]], prompts_C=[len(prompt)])
+        self.num_written += 1
+        if "lies_later" in self.faults and self.num_written > 12:
+            logp = [x - 0.5 for x in logp]
+        if "another_later" in self.faults and self.num_written > 12:
+            done = replace(done, tokens=[(t + 1) % 30 for t in done.tokens[:-1]] + done.tokens[-1:])
+        if "no_token" in self.faults:
+            done = replace(done, tokens=[*done.tokens[:-1], 10**6])
+        if "no_logp" in self.faults:
+            logp = [*logp[:-1], 0.5]
         choice: dict[str, Any] = {"text": "", "finish_reason": str(done.stop_reason), "logprobs": {"token_logprobs": logp}}
         if "unknown_field" not in self.faults and body.get("return_token_ids"):
             choice |= {"token_ids": done.tokens, "prompt_token_ids": prompt}

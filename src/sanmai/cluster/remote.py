@@ -1,8 +1,10 @@
 """Completions of a search that servers write over HTTP, vLLM's or `sanmai serve`: tokens in and out, with their log-probs.
 
 A server is asked for a continuation of a token prefix and nothing else. It knows no steps: it writes a chunk at a time, where a
-step has ended is seen here, and what it wrote beyond is discarded and counted. The weights are its own: its first completions
-are held against the log-probs of the policy here, so that another model, another temperature or a cut distribution is found out.
+step has ended is seen here, and what it wrote beyond is discarded and counted. The weights are its own: the first answers of
+each server since it was found, and one in so many of the later ones, are held against the log-probs of the policy here, so that
+another model, another temperature or a cut distribution is found out. One that draws by another rule and tells the true
+log-probs of what it drew is not.
 
 Each completion has a seed by the name of its random stream and the tokens that it has, so that it hangs on no other; whether a
 server that batches gives the same tokens again is the server's affair.
@@ -10,19 +12,22 @@ server that batches gives the same tokens again is the server's affair.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from math import isfinite
+from zlib import crc32
 
 from pydantic import Field, field_validator
 
 from sanmai.cluster.canary import SCORED, drawn_fails
 from sanmai.cluster.config import check_urls
 from sanmai.cluster.links import Lost
+from sanmai.cluster.servers import Server
 from sanmai.cluster.vllm import VllmLink
 from sanmai.config import Config, OnlyWith
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
@@ -30,7 +35,9 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.types import RunError, StopReason
 
 _MOST_CALLS = 64
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS, _MOMENT_SECONDS = 1.0, 0.02
+_ROUNDING = 1e-3
+"""Nats that a log-prob may be above 0."""
 
 
 class EngineConfig(Config):
@@ -43,13 +50,20 @@ class EngineConfig(Config):
     """The server keeps no prefixes: what a node stands on is read again, and paid for. vLLM keeps them (prefix caching)."""
     deadline_seconds: float = Field(600.0, gt=0)
     """A server that takes longer over an answer is lost, and another one is asked."""
+    silence_seconds: float = Field(10.0, gt=0)
+    """A server that has said nothing for so long is asked for its models, and lost if it does not name them within as long."""
     patience_seconds: float = Field(60.0, gt=0)
     """The run stops when for so long no server has answered a question."""
+    check_every: int = Field(16, ge=1)
+    """One in so many of a server's answers is held against the log-probs of `model`, beside its first 8; 1: all."""
 
-    without_effect = frozenset({"deadline_seconds", "patience_seconds"})
+    without_effect = frozenset({"deadline_seconds", "silence_seconds", "patience_seconds", "check_every"})
     only_with = (
-        OnlyWith("urls", lambda c: c.urls, "chunk_tokens", "reads_again", "deadline_seconds", "patience_seconds"),
-    )
+        OnlyWith(
+            "urls", lambda c: c.urls, "chunk_tokens", "reads_again", "deadline_seconds", "silence_seconds", "patience_seconds",
+            "check_every",
+        ),
+    )  # fmt: skip
 
     @field_validator("urls", mode="after")
     @classmethod
@@ -65,43 +79,43 @@ class Remote:
 
     def __init__(self, config: EngineConfig, policy: TextPolicy, on_warning: Callable[[str], None]) -> None:
         self._config, self._policy, self._warn = config, policy, on_warning
-        stops = sorted(policy.stop_tokens)
-        self._links = [
-            VllmLink(number, url.rstrip("/").removesuffix("/v1"), stops, deadline="engine.deadline_seconds")
+        stops, self._vocabulary = sorted(policy.stop_tokens), policy.vocabulary
+        self._notices: set[str] = set()
+        self.servers = [
+            Server(partial(_link, number, url, stops), config.silence_seconds, self._notice)
             for number, url in enumerate(config.urls, 1)
         ]
-        self._next = itertools.count()
-        self._begun: set[str] = set()
-        self._checked = 0
-        self._notices: set[str] = set()
+        self._unchecked: list[tuple[Server, Request, Completion]] = []
         self._is_closed = False
         self._lock = threading.Lock()
 
     def close(self) -> None:
         self._is_closed = True
-        for link in self._links:
-            link.close()
+        for server in self.servers:
+            server.close()
 
     def sample(
         self, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None
     ) -> Iterator[Completion]:
         rows = [(index, number) for index, request in enumerate(requests) for number in range(len(request.seeds))]
         deadline = time.monotonic() + config.timeout_seconds
+        self.look()
         with ThreadPoolExecutor(max(min(config.concurrent, _MOST_CALLS, len(rows)), 1)) as pool:
             work = lambda row: self._write(*row, requests[row[0]], config, segment, deadline)  # noqa: E731
             left: set[Future[Completion]] = {pool.submit(work, row) for row in rows}
             try:
                 while left:
                     done, left = wait(left, timeout=_PAUSE_SECONDS, return_when=FIRST_COMPLETED)
+                    self.look()
                     self._tell()
                     found = [one.result() for one in done]
-                    self._check(requests, found, config.temperature)
+                    self._check(config.temperature)
                     yield from found
             finally:
                 for one in left:
                     one.cancel()
                 if left:
-                    self.close()  # what is under way fails soon
+                    self.close()  # what is under way fails at once
         self._tell()
 
     def _write(
@@ -113,65 +127,99 @@ class Remote:
         most = min(budget, request.segment or budget, segment or budget)
         tokens: list[int] = []
         logp: list[float] = []
+        read = 0
         while True:
             prompt = [*request.prompt_tokens, *tokens]
             chunk = most - len(tokens) if told is None else min(most - len(tokens), self._config.chunk_tokens)
             part = replace(request, prompt_tokens=prompt, written=request.written + len(tokens), segment=chunk, cut=None)
             drawn = self._asked(part, number, config)
+            read += len(prompt)
+            done = partial(Completion, index, number, tokens, logp, read=read)
             for place, (token, own) in enumerate(zip(drawn.tokens, drawn.logp, strict=True), 1):
                 tokens.append(token)
                 logp.append(own)
                 if place == len(drawn.tokens) and drawn.stop_reason is StopReason.STOP:
-                    return Completion(index, number, tokens, logp, StopReason.STOP)
+                    return done(StopReason.STOP)
                 if len(tokens) == budget:
-                    return Completion(index, number, tokens, logp, StopReason.LENGTH)
+                    return done(StopReason.LENGTH)
                 if told is not None and told(token):
-                    return Completion(index, number, tokens, logp, StopReason.STEP, len(drawn.tokens) - place)
+                    return done(StopReason.STEP, len(drawn.tokens) - place)
             if len(tokens) >= most:
-                return Completion(index, number, tokens, logp, StopReason.PAUSED)
+                return done(StopReason.PAUSED)
             if time.monotonic() > deadline:
-                return Completion(index, number, tokens, logp, StopReason.TIMEOUT)
+                return done(StopReason.TIMEOUT)
 
     def _asked(self, request: Request, number: int, config: SamplingConfig) -> Completion:
         """What a server writes; another one, or the same again, where one is lost."""
-        lost_since = None
+        trouble, why = 0.0, ""
         while True:
-            link = self._links[next(self._next) % len(self._links)]
-            try:
-                self._begin(link)
-                return link.write_one(0, number, request, config, None, self._config.deadline_seconds)
-            except Lost as error:
-                if self._is_closed:
-                    raise RunError("the search has ended") from None
-                lost_since = lost_since or time.monotonic()
-                with self._lock:
-                    self._notices.add(f"{link.name} is lost: {error}")
-                if time.monotonic() - lost_since > self._config.patience_seconds:
-                    names, seconds = ", ".join(link.name for link in self._links), self._config.patience_seconds
-                    raise RunError(
-                        f"engine: for {seconds:g} s no answer of {names}: {error}. The same command goes on from the last commit"
-                    ) from None
-                time.sleep(min(_PAUSE_SECONDS, self._config.patience_seconds / 4))
+            found = [server for server in self.servers if server.is_found]
+            if found:
+                server = min(found, key=lambda one: one.load)
+                try:
+                    done = server.write(request, number, config, self._config.deadline_seconds)
+                except Lost as error:
+                    why = f": {error}"
+                else:
+                    self._note(server, request, number, done)
+                    return done
+            if self._is_closed:
+                raise RunError("the search has ended")
+            self.look()
+            trouble = trouble or time.monotonic()
+            if time.monotonic() - trouble > self._config.patience_seconds:
+                names, seconds = ", ".join(one.name for one in self.servers), self._config.patience_seconds
+                raise RunError(
+                    f"engine: for {seconds:g} s no answer of {names}{why}. The same command goes on from the last commit"
+                )
+            time.sleep(_MOMENT_SECONDS)
 
-    def _begin(self, link: VllmLink) -> None:
+    def _note(self, server: Server, request: Request, number: int, done: Completion) -> None:
+        """Refuse what no model can have written, and keep what is to be held against the policy."""
+        for token, logp in zip(done.tokens, done.logp, strict=True):
+            if type(token) is not int or not 0 <= token < self._vocabulary:
+                raise RunError(f"engine: {server.name} wrote the token {token!r}; expected 0 to {self._vocabulary - 1}")
+            if not isfinite(logp) or logp > _ROUNDING:
+                raise RunError(f"engine: {server.name} gives {logp!r} as a token's log-prob; expected at most 0")
+        is_drawn = crc32(repr((request.seeds[number], request.written)).encode()) % self._config.check_every == 0
+        if server.num_written <= SCORED or is_drawn:
+            with self._lock:
+                self._unchecked.append((server, request, done))
+
+    def _check(self, temperature: float) -> None:
+        """Hold what was kept of each server's answers against the policy here."""
         with self._lock:
-            if link.name not in self._begun:
-                link.ask({"do": "begin"}, self._config.deadline_seconds)
-                self._begun.add(link.name)
+            kept, self._unchecked = self._unchecked, []
+        for server in self.servers:
+            own = [(request, done) for one, request, done in kept if one is server]
+            for start in range(0, len(own), SCORED):
+                requests, answers = zip(*own[start : start + SCORED], strict=True)
+                placed = [replace(done, request=k) for k, done in enumerate(answers)]
+                if why := drawn_fails(self._policy, requests, placed, temperature):
+                    raise RunError(
+                        f"engine: {server.name} does not write with the weights of {self._policy.config.name!r}: {why}; "
+                        f"{server.num_agreed} of its answers were held against them before and agreed"
+                    )
+                server.num_agreed += len(placed)
 
-    def _check(self, requests: Sequence[Request], done: Sequence[Completion], temperature: float) -> None:
-        """Hold the first completions against the policy here."""
-        chosen = [one for one in done if one.tokens][: SCORED - self._checked]
-        self._checked += len(chosen)
-        if why := drawn_fails(self._policy, requests, chosen, temperature):
-            names = ", ".join(self._config.urls)
-            raise RunError(f"engine: {names} do not write with the weights of {self._policy.config.name!r}: {why}")
+    def look(self) -> None:
+        """Ask in the background for servers that are not known to be there."""
+        for server in self.servers:
+            server.look()
+
+    def _notice(self, said: str) -> None:
+        with self._lock:
+            self._notices.add(said)
 
     def _tell(self) -> None:
         with self._lock:
             told, self._notices = self._notices, set()
         for notice in sorted(told):
             self._warn(notice)
+
+
+def _link(number: int, url: str, stops: Sequence[int]) -> VllmLink:
+    return VllmLink(number, url.rstrip("/").removesuffix("/v1"), stops, deadline="engine.deadline_seconds")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Searches of many problems at once: in every round all open trees say what they want, and it is written and scored together.
 
 What a tree pays for is a pure function of the tree: sampled tokens, discarded ones among them, the prompt once, what its guide
-reads, and, where no prefixes are kept, what is read again. What is really read again because the room for kept prefixes was too
-small hangs on the neighbours, so it is counted and not paid for.
+reads, and, where no prefixes are kept, what is read again: by a server for each child, and each chunk of it, anew. What is
+really read again because the room for kept prefixes was too small hangs on the neighbours, so it is counted and not paid for.
 """
 
 from __future__ import annotations
@@ -144,9 +144,12 @@ class Driver:
         read = self.prefixes.num_read if self.prefixes is not None else []
         written = []
         for number, ((search, write), (request, paths, prompt)) in enumerate(zip(writes, places, strict=True)):
-            self._pay_for_reading(search, write, request, prompt, read[number] if read else None)
+            is_new = (not write.path and not search.tree.children(())) or prompt is not None
             for k, path in enumerate(paths):
                 drawn = done[number, k]
+                if k == 0 or drawn.read is not None:  # by a server each child reads for itself
+                    kept = read[number] if read else None
+                    self._pay_for_reading(search.ledger, request, is_new=is_new and k == 0, sent=drawn.read, read=kept)
                 search.ledger.sampled += len(drawn.tokens) + drawn.discarded
                 node = Node(path, tuple(drawn.tokens), tuple(drawn.logp), drawn.stop_reason, prompt=prompt)
                 search.tree.add(self._with_ends(search.tree, node, search.ledger.paid))
@@ -193,14 +196,20 @@ class Driver:
         return replace(node, ends=tuple(end for end in ends if end not in known), at=at)
 
     def _pay_for_reading(
-        self, search: Search, write: Write, request: Request, prompt: tuple[int, ...] | None, read: int | None
+        self, ledger: Ledger, request: Request, *, is_new: bool, sent: int | None, read: int | None
     ) -> None:
-        ledger, length = search.ledger, len(request.prompt_tokens)
-        if (not write.path and not search.tree.children(())) or prompt is not None:
+        """Args:
+            is_new: nobody has read this prompt in this tree yet.
+            sent: tokens that a server was sent to read; None: the request's own, once for all children.
+            read: what was read of it where prefixes are kept.
+        """
+        length = len(request.prompt_tokens)
+        if is_new:
             ledger.prompt += length
-        elif self.prefixes is None:
-            ledger.read_again += length if self._reads_again else 0
-        elif read is not None:
+        again = (length if sent is None else sent) - (length if is_new else 0)
+        if self.prefixes is None:
+            ledger.read_again += again if self._reads_again else 0
+        elif read is not None and not is_new:
             # The last token was drawn and not read, or its logits are wanted once more.
             ledger.evicted += max(read - 1, 0)
 

@@ -63,6 +63,9 @@ class Completion:
     stop_reason: StopReason
     discarded: int = 0
     """Tokens that were drawn beyond the end of a step, by a sampler that sees it too late."""
+    read: int | None = None
+    """Tokens that were sent to be read for this completion alone: its prompt, and again with each chunk. None: the request's
+    prompt was read once for all of its completions."""
 
 
 class Sampler(Protocol):
