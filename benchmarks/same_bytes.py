@@ -54,6 +54,11 @@ RUNS = {
 }  # fmt: skip
 SEED = 3
 KEPT = ("*.safetensors", "rollouts/*.parquet", "evaluations/*.parquet")
+RENAMED = (
+    ("budgeted-", "constrained-"), ("#anchor/", "#auxiliary_sft/"), ("#gradient/anchor_", "#gradient/auxiliary_"),
+    ("#tokens/anchor", "#tokens/auxiliary_sft"), ("#budget/", "#multiplier/"),
+)  # fmt: skip
+"""What stages and metrics were called before, and are called now."""
 DIGEST_OF_STAGE = re.compile(r"-[0-9a-f]{10}(?=/)")
 
 
@@ -81,13 +86,19 @@ def digests(out: Path) -> dict[str, str]:
     return {name: hashlib.sha256(named[name]).hexdigest() for name in sorted(named)}
 
 
+def renamed(path: str) -> str:
+    for old, new in RENAMED:
+        path = path.replace(old, new)
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--against", type=Path, help="what this program printed before")
     arguments = parser.parse_args()
     lines = arguments.against.read_text().splitlines() if arguments.against else []
-    before = {path: digest for digest, path in (line.split(maxsplit=1) for line in lines)}
+    before = {renamed(path): digest for digest, path in (line.split(maxsplit=1) for line in lines)}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.only:
             found = {f"{name}/{path}": digest for path, digest in run(name, Path(folder) / name).items()}
