@@ -208,7 +208,7 @@ def test_a_revision_answers_what_it_was_shown_and_is_no_pair_with_what_it_revise
     leaves = [Leaf((0,), 1, 0.5, 0.0, None, 2), Leaf((0, 0), 2, 0.5, 1.0, None, 2)]
     assert sibling_pairs(tree, leaves, 0.5) == []
     [(node, better, worse, _)] = sibling_pairs(tree, [*leaves, Leaf((0, 1), 2, 0.5, 0.0, None, 2)], 0.5)
-    assert (node, better.path, worse.path) == ((0,), (0, 0), (0, 1)) and shared_tokens(tree, node, better, worse) == 0
+    assert (node, better.path, worse.path) == ((0,), (0, 0), (0, 1)) and shared_tokens(tree, node, better) == 0
 
 
 def test_data_of_revisions_is_read_as_the_conversation_that_they_answer(tmp_path):

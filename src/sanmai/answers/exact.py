@@ -19,7 +19,7 @@ from sanmai.answers.math import closing_brace, normalise, split_name, split_unit
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
 
-def verify_exact(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
+def verify_exact(problem: Problem, trace: Trace) -> Verdict:
     """1.0 when the one final answer is the reference as written; the verifier "exact" of rewards/verifiers.py."""
     if problem.answer is None or not problem.answer.strip():
         return Verdict(None, "no reference answer", "ungradable")

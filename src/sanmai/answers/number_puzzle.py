@@ -32,7 +32,7 @@ def puzzle(numbers: list[int], target: int) -> str:
     return json.dumps({"numbers": numbers, "target": target})
 
 
-def verify_expression(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
+def verify_expression(problem: Problem, trace: Trace) -> Verdict:
     """1.0 when the final answer is an expression of just these numbers that is worth the target.
 
     The reference is what `puzzle` writes. The final answer must be the expression alone: the target is no answer to itself.

@@ -103,7 +103,7 @@ def export(
     """Write a model as a plain transformers folder or a GGUF file, check it, and write the card of a run's model beside it."""
     from sanmai.desk.export import export as export_model
 
-    card = _card(model, out, audit)
+    card = _card(model, audit)
     if adapter:
         from sanmai.desk.export_adapter import export_adapter
 
@@ -119,7 +119,7 @@ def export(
     answer(lines, out=str(out), card=None if card is None else str(place))
 
 
-def _card(model: str, out: Path, audit: Path | None) -> str | None:
+def _card(model: str, audit: Path | None) -> str | None:
     """The card of a run's model; of a model that no run folder tells about there is none."""
     from sanmai.report.model_card import model_card
 

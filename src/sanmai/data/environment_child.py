@@ -167,11 +167,11 @@ def load(name: str, config: dict[str, Any], limit: int | None) -> dict[str, Any]
     vf, loaders = import_module("verifiers.v1"), import_module("verifiers.v1.utils.loaders")
     kind = loaders.taskset_class(name)
     made = kind(_config_type(vf, kind)(id=name, **config))
-    if reason := refusal_of(vf, name, kind, made, loaders.environment_class(name), limit):
+    if reason := refusal_of(vf, kind, made, loaders.environment_class(name), limit):
         return {"refused": reason}
     found = []
     for task in itertools.islice(made, limit):
-        if reason := unfit(vf, task):
+        if reason := unfit(task):
             return {"refused": f"task {task.data.idx}: {reason}"}
         TASKS[task.data.idx] = task
         found.append({
@@ -185,7 +185,7 @@ def _config_type(vf: Any, kind: Any) -> Any:
     return import_module("verifiers.v1.utils.generic").concrete_type(kind, vf.TasksetConfig) or vf.TasksetConfig
 
 
-def refusal_of(vf: Any, name: str, kind: Any, made: Any, environment: Any, limit: int | None) -> str | None:
+def refusal_of(vf: Any, kind: Any, made: Any, environment: Any, limit: int | None) -> str | None:
     """Why a taskset as a whole cannot be carried; None where it can."""
     task = kind.task_type()
     own = [hook for hook in ("setup", "finalize", "stage_verifier") if getattr(task, hook) is not getattr(vf.Task, hook)]
@@ -200,7 +200,7 @@ def refusal_of(vf: Any, name: str, kind: Any, made: Any, environment: Any, limit
     return next((reason for holds, reason in checks if holds), None)
 
 
-def unfit(vf: Any, task: Any) -> str | None:
+def unfit(task: Any) -> str | None:
     """Why one task cannot be carried."""
     data = task.data
     hooks = [*task.hooks("reward"), *task.hooks("metric")]

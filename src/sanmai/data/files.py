@@ -302,7 +302,7 @@ def _parquet_rows(path: Path) -> Iterator[Located]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            yield from _batch_rows(path, file.iter_batches(batch_size=1024))
+            yield from _batch_rows(file.iter_batches(batch_size=1024))
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a Parquet file: {_first_line(error)}") from None
 
@@ -312,12 +312,12 @@ def _arrow_rows(path: Path) -> Iterator[Located]:
 
     try:
         with pyarrow.memory_map(str(path)) as file:
-            yield from _batch_rows(path, iter(pyarrow.ipc.open_stream(file)))
+            yield from _batch_rows(iter(pyarrow.ipc.open_stream(file)))
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: not an Arrow stream: {_first_line(error)}") from None
 
 
-def _batch_rows(path: Path, batches: Iterator[Any]) -> Iterator[Located]:
+def _batch_rows(batches: Iterator[Any]) -> Iterator[Located]:
     number = 0
     for batch in batches:
         try:

@@ -177,10 +177,10 @@ def _decided(found: Evidence, p_beyond: float, p_within: float, level: float, nu
         return replace(found, outcome="fails")
     if p_beyond <= level:
         return replace(found, outcome="holds")
-    return replace(found, reason=_reason(found, level, num_claims))
+    return replace(found, reason=_reason(found, num_claims))
 
 
-def _reason(found: Evidence, level: float, num_claims: int) -> str:
+def _reason(found: Evidence, num_claims: int) -> str:
     """Why a claim is undecided."""
     share, claim = found.share, found.claim
     left_out = share.unscored + share.incomplete

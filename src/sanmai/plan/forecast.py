@@ -68,7 +68,7 @@ def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, 
     yield f"{len(train):,} problems to train on, {len(held_out):,} held out."
     yield from (f"Warning: {warning}" for warning in [*warnings, *policy.notes])
     if isinstance(config, ZeroConfig):
-        yield from _zero(config, policy, train)
+        yield from _zero(config, train)
     elif isinstance(config, DistillConfig):
         yield from _distill(config, policy, train)
     else:
@@ -83,7 +83,7 @@ def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, 
         yield "Time is predicted for the recipe zero alone."
 
 
-def _zero(config: ZeroConfig, policy: TextPolicy, train: list) -> Iterator[str]:
+def _zero(config: ZeroConfig, train: list) -> Iterator[str]:
     rollouts = config.prompts_per_step * config.rollouts_per_prompt
     yield (
         f"{config.num_steps} steps. Each draws {config.prompts_per_step} problems, samples "

@@ -48,7 +48,7 @@ def last_program(answer: str, names: Collection[str] = (), *, reads_input: bool 
         last_program("So:\\n```python\\nx = 1\\n```") == ("x = 1\\n", "python block")
     """
     pieces = [_piece(block) for block in code_blocks(answer)]
-    chosen = _fitting(pieces, names, reads_input) or _likely(pieces, answer)
+    chosen = _fitting(pieces, names, reads_input) or _likely(pieces)
     if chosen is None:
         return None
     earlier = [piece for piece in pieces if piece.block.start < chosen.block.start and not piece.is_refuted and piece.tree]
@@ -102,7 +102,7 @@ def _fitting(pieces: Sequence[_Piece], names: Collection[str], reads_input: bool
     return None
 
 
-def _likely(pieces: Sequence[_Piece], answer: str) -> _Piece | None:
+def _likely(pieces: Sequence[_Piece]) -> _Piece | None:
     """The last block that defines something, where none of them does what is asked for."""
     by_place = {where: [piece for piece in pieces if piece.block.where is where] for where in Where}
     is_fenced = by_place[Where.PYTHON] or by_place[Where.UNMARKED]

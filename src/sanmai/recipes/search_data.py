@@ -92,7 +92,7 @@ def conversation(tree: Tree, path: TreePath, messages: Sequence[Message], texts:
     return [*messages, {"role": "assistant", "content": texts[first.path[:-1]]}, {"role": "user", "content": revise}]
 
 
-def shared_tokens(tree: Tree, node: TreePath, better: Leaf, worse: Leaf) -> int:
+def shared_tokens(tree: Tree, node: TreePath, better: Leaf) -> int:
     """Tokens that both begin with: those up to the node; none where it is the completion that both revise."""
     return len(tree.tokens(node)) if node and tree.prompt(node) == tree.prompt(better.path) else 0
 
@@ -144,7 +144,7 @@ def write_data(
                         "messages": [dict(message) for message in asked],
                         "chosen": opened + texts_of[0], "rejected": opened + texts_of[1],
                         "language": problem.language, "gap": gap,
-                        "shared_tokens": shared_tokens(tree, node, better, worse), "strategy": name,
+                        "shared_tokens": shared_tokens(tree, node, better), "strategy": name,
                     })  # fmt: skip
         num_rows = writer.num_rows
     if rows:

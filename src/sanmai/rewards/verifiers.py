@@ -10,7 +10,7 @@ from sanmai.data.testbeds import TESTBEDS
 from sanmai.types import InputError, Problem, Trace, Verdict
 
 
-def _verify_by_testbed(problem: Problem, trace: Trace, *, timeout_seconds: float = 0.0) -> Verdict:
+def _verify_by_testbed(problem: Problem, trace: Trace, *, timeout_seconds: float) -> Verdict:
     return TESTBEDS[problem.verifier].verify(problem, trace)
 
 

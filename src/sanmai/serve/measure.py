@@ -135,7 +135,7 @@ async def _answer_all(
             nonlocal failures
             async with places:
                 try:
-                    row = await _answer(guard, problem, sample, model, settings, judge, seed)
+                    row = await _answer(guard, problem, sample, model, judge, seed)
                 except RequestError as error:
                     failures += 1
                     if failures <= 3:
@@ -157,7 +157,7 @@ async def _answer_all(
 
 
 async def _answer(
-    guard: Guard, problem: Problem, sample: int, model: str, settings: Settings, judge: Reviewer | None, seed: int
+    guard: Guard, problem: Problem, sample: int, model: str, judge: Reviewer | None, seed: int
 ) -> dict[str, Any]:
     messages = [{"role": m["role"], "content": m["content"]} for m in problem.messages]
     body = {"model": model, "messages": messages, "seed": int.from_bytes(hashlib.sha256(
