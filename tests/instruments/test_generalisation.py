@@ -124,7 +124,7 @@ def test_pass_at_k_of_trained_and_base_cross_where_the_base_knows_more_problems(
     trained = {str(k): (4, 4 * (k < 20)) for k in range(40)}
     found = pass_at_k_crossover(base, trained)
     assert [(p.k, p.base, p.trained) for p in found.points] == [(1, 0.25, 0.5), (2, 0.5, 0.5), (4, 1.0, 0.5)]
-    assert found.nominal_k == found.k == 4 and found.finding.startswith("the base overtakes at k = 4")
+    assert found.k == 4 and found.finding.startswith("the base overtakes at k = 4")
     assert found.points[0].lead.sign == -1 and found.points[1].lead.sign == 0
     values = [pass_at_k(4, 4 * (k < 20), 2) for k in range(40)]
     assert found.points[1].trained_interval == bootstrap_interval(values)
@@ -135,7 +135,7 @@ def test_the_samples_that_are_there_count_and_missing_ones_are_not_wrong():
     assert sample_counts(graded) == {"a": (2, 1), "b": (1, 0)}
     found = pass_at_k_crossover({"a": (3, 1), "b": (3, 3), "c": (1, 1), "z": (9, 9)}, {"a": (3, 1), "b": (4, 4), "c": (3, 0)})
     assert [(p.k, p.lead.n, p.left_out) for p in found.points] == [(1, 3, 0), (2, 2, 1), (3, 2, 1)]
-    assert found.points[2].base == found.points[2].trained == 1.0 and found.nominal_k == 1 and found.k is None
+    assert found.points[2].base == found.points[2].trained == 1.0 and found.k is None
     assert pass_at_k_crossover({}, {}).finding.startswith("undecided")
     with pytest.raises(ValueError, match="0 <= c <= n"):
         pass_at_k_crossover({"a": (1, 2)}, {"a": (1, 1)})

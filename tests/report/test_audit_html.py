@@ -59,7 +59,7 @@ def make_case(**more):
             "transfer": {"value": 0.1, "interval": [None, None], "finding": "undecided"},
             "safety_tax": {name: difference(0.1) for name in ("accuracy_lost", "harm_removed", "over_refusal_added")},
             "crossover": {"finding": "the base overtakes", "points": [
-                {"k": 1, "before": 0.1, "after": 0.5, "before_ahead_by": difference(-0.4)}]},
+                {"k": 1, "before": 0.1, "before_interval": [0.062, 0.163], "after": 0.5, "before_ahead_by": difference(-0.4)}]},
             "forgetting": [{"ability": "digits=2", "before": 0.9, "after": 0.5, "loss": difference(0.4)}]},
         "history": [{"name": "tiny", "recipe": None, "folder": None, "purpose": "", "facts": {}, "data": []},
                     {"name": "sft-0", "recipe": "sft", "folder": "/x/sft-0", "purpose": "SFT", "facts": {"stage_digest": "abc1"},
@@ -89,7 +89,7 @@ def test_everything_of_the_case_is_on_one_offline_page(tmp_path):
     folder = make_audit(tmp_path / "audit-1", make_case())
     page = read(folder)
     for said in ("1 of 3 claims holds", "Harm at most 5 %", "too few: at least 59", "Safe@4", "role_play", "Youden", "zh",
-                 "the base overtakes", "digits=2", "sft-0", "abc1", "cold_start.jsonl", "Nothing is said of agents.", "w123",
+                 "the base overtakes", "[6.2, 16.3]", "digits=2", "sft-0", "abc1", "cold_start.jsonl", "Nothing is said of agents.", "w123",
                  "h456", "0.8", "an upper bound", "Harm before and after, plain and attacked requests"):  # fmt: skip
         assert said in page, said
     assert not re.search(r'(src|href)="(?!#|data:,")', page) and "@import" not in page and "url(" not in page

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 from sanmai.data.files import Row
 from sanmai.data.generic import language_of, not_used, prompt_of
@@ -156,67 +156,47 @@ class Loaded(Generic[Read]):
     """What was not used or passed over: one sentence a kind."""
 
 
-def load_pairs(
-    source: Source,
-    *,
-    rows: Iterable[Row] | None = None,
-    on_error: OnError = "raise",
-    limit: int | None = None,
-    on_warning: Callable[[str], None] | None = None,
-    renamed: Callable[[Row], Row] | None = None,
-) -> Loaded[Pair]:
+class Reading(TypedDict, total=False):
+    """How a file is read."""
+
+    rows: Iterable[Row] | None
+    """The rows themselves; the source then only names them in errors."""
+    on_error: OnError
+    limit: int | None
+    """Stop after so many."""
+    on_warning: Callable[[str], None] | None
+    """Told of each note of the result; None: a UserWarning each."""
+
+
+def load_pairs(source: Source, *, renamed: Callable[[Row], Row] | None = None, **how: Unpack[Reading]) -> Loaded[Pair]:
     """The pairs of a file or hub data set, without duplicates.
 
     Args:
         source: a .jsonl, .json, .csv or .parquet file, a folder of such files, hub:NAME[:CONFIG][:SPLIT], or the rows themselves.
-        rows: the rows themselves; the source then only names them in errors.
-        limit: stop after so many pairs.
-        on_warning: told of each note of the result; None: a UserWarning each.
         renamed: a row under the names that preference files have.
 
     Raises:
         InputError: the source cannot be read, a line is malformed (on_error="raise"), or no pair is left.
     """
-    return _load(source, rows, _pair, on_error, limit, on_warning, renamed)
+    return _load(source, _pair, renamed, **how)
 
 
-def load_labels(
-    source: Source,
-    *,
-    rows: Iterable[Row] | None = None,
-    on_error: OnError = "raise",
-    limit: int | None = None,
-    on_warning: Callable[[str], None] | None = None,
-) -> Loaded[LabelledResponse]:
+def load_labels(source: Source, **how: Unpack[Reading]) -> Loaded[LabelledResponse]:
     """The labelled responses of a file or hub data set, without duplicates; arguments and errors as in load_pairs."""
-    return _load(source, rows, _labelled, on_error, limit, on_warning)
+    return _load(source, _labelled, **how)
 
 
-def load_answers(
-    source: Source,
-    *,
-    rows: Iterable[Row] | None = None,
-    on_error: OnError = "raise",
-    limit: int | None = None,
-    on_warning: Callable[[str], None] | None = None,
-) -> Loaded[LabelledAnswer]:
+def load_answers(source: Source, **how: Unpack[Reading]) -> Loaded[LabelledAnswer]:
     """The answers of a file or hub data set that say whether they are right, without duplicates; else as load_pairs."""
-    return _load(source, rows, _answer, on_error, limit, on_warning)
+    return _load(source, _answer, **how)
 
 
-def load_refusals(
-    source: Source,
-    *,
-    rows: Iterable[Row] | None = None,
-    on_error: OnError = "raise",
-    limit: int | None = None,
-    on_warning: Callable[[str], None] | None = None,
-) -> Loaded[LabelledRefusal]:
+def load_refusals(source: Source, **how: Unpack[Reading]) -> Loaded[LabelledRefusal]:
     """The answers of a file or hub data set that people have called refusals or not, without duplicates; else as load_pairs.
 
     The labelled completions of XSTest are read as they are published: one file of all models, or a folder of one CSV each.
     """
-    return _load(source, rows, _refusal, on_error, limit, on_warning)
+    return _load(source, _refusal, **how)
 
 
 def stated_refusal(row: Row) -> RefusalClass | None:
@@ -256,17 +236,18 @@ def load_rm_bench(source: str | Path, on_warning: Callable[[str], None] | None =
     Source:
         Liu et al. 2024 (arXiv:2410.16184).
     """
-    return _load(source, None, _styled, "raise", None, on_warning).items
+    return _load(source, _styled, on_warning=on_warning).items
 
 
 def _load(
     source: Source,
-    rows: Iterable[Row] | None,
     convert: Callable[[Fields, str], Item],
-    on_error: OnError,
-    limit: int | None,
-    on_warning: Callable[[str], None] | None = None,
     renamed: Callable[[Row], Row] | None = None,
+    *,
+    rows: Iterable[Row] | None = None,
+    on_error: OnError = "raise",
+    limit: int | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Loaded[Item]:
     items: list[Item] = []
     skipped: list[str] = []

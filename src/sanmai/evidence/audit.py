@@ -23,8 +23,8 @@ from pydantic import Field, model_validator
 
 from sanmai.attack.families import check_attack
 from sanmai.config import Config, OnlyWith
-from sanmai.data.testbeds import EMBEDDED, own_testbed
-from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
+from sanmai.data.testbeds import own_testbed
+from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, problem_sets
 from sanmai.evidence.lineage import Step, TrainedOn, history, trained_on
 from sanmai.evidence.safety_case import CASE, make_case
 from sanmai.evidence.served import ServedModel, is_served
@@ -205,14 +205,7 @@ def describe_audit(config: AuditConfig, out: Path, *, measure: bool) -> Iterator
 
 def _gathered(config: AuditConfig, on_warning: Callable[[str], None]) -> tuple[list[Step], TrainedOn, list[ProblemSet]]:
     """Where the model comes from, what it was trained on, and what it is asked."""
-    sources = config.sources
-    if not any(sources.by_role.values()):
-        if not knows_world(config.model.name):
-            raise InputError(
-                f"sources: nothing to ask {config.model.name!r}; name files with --reasoning, --safety and --general "
-                "(formats: docs/data.md)"
-            )
-        sources = SourcesConfig(**{role: (EMBEDDED,) for role in sources.by_role})
+    sources = config.sources.or_world(config.model.name, "reasoning", "reasoning_ood", "safety", "general")
     audited = _resolved(config.model.name)
     if config.before is not None:
         _check_before(config.before, audited)

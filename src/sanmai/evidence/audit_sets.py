@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sanmai.attack.families import attack
 from sanmai.config import Config
 from sanmai.data.problems import load_problems, normalised_prompt
-from sanmai.data.testbeds import Testbed, find_testbed, own_testbed
+from sanmai.data.testbeds import EMBEDDED, Testbed, find_testbed, own_testbed
 from sanmai.data.twins import RefusedError, make_twin, read_worked
 from sanmai.evidence.lineage import TrainedOn
 from sanmai.evidence.served import is_served
@@ -49,6 +49,20 @@ class SourcesConfig(Config):
         return {
             "reasoning": self.reasoning, "reasoning_ood": self.reasoning_ood, "safety": self.safety, "general": self.general,
         }  # fmt: skip
+
+    def or_world(self, model: str, *roles: Role) -> SourcesConfig:
+        """These; where there are none, the embedded world for each of the roles.
+
+        Raises:
+            InputError: there are none, and the model does not know the world.
+        """
+        if any(self.by_role.values()):
+            return self
+        if not knows_world(model):
+            raise InputError(
+                f"sources: nothing to ask {model!r}; name files with --reasoning, --safety and --general (formats: docs/data.md)"
+            )
+        return SourcesConfig(**{role: (EMBEDDED,) for role in roles})
 
 
 @dataclass(frozen=True)

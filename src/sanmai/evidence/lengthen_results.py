@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from sanmai.evidence.stream_abstention import points, shown
 from sanmai.instruments.figures import figure, number
 from sanmai.instruments.lengthening import budget_of, claim_outcome, detected, paired_ratio, price
 from sanmai.instruments.thinking import Ratio
 from sanmai.recipes.reward_evaluation import auc
-from sanmai.stats import Difference, Rate, paired_difference, rate
+from sanmai.stats import Difference, paired_difference, rate
 
 RESULT = "lengthen.json"
 _CLOSING = 4
@@ -84,17 +85,17 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
         lengths, accuracy, forcing, seen = (model[key] for key in ("lengths", "accuracy", "forcing", "detection"))
         yield (
             f"{name}: {lengths['plain']:.1f} tokens as it is, {lengths['random']:.1f} after random words, {lengths['found']:.1f} "
-            f"after the found ones: ratio to random {_said(model['to_random'])}; right {_rate(accuracy['plain'])}, then "
-            f"{_rate(accuracy['found'])}. At most {found['most_ratio']:g} times as long: {_CLAIMS[model['claim']]}."
+            f"after the found ones: ratio to random {_said(model['to_random'])}; right {shown(accuracy['plain'])}, then "
+            f"{shown(accuracy['found'])}. At most {found['most_ratio']:g} times as long: {_CLAIMS[model['claim']]}."
         )
         yield (
             f"{name}: a thousand requests cost {model['price']['found']:.4g} in place of {model['price']['plain']:.4g} at "
             f"{found['price_per_million']:g} a million tokens. A budget of {forcing['budget']} tokens on thoughts leaves a ratio "
-            f"of {_said(forcing['to_random'])}; accuracy on plain prompts changes by {_points(forcing['price_plain'])}."
+            f"of {_said(forcing['to_random'])}; accuracy on plain prompts changes by {points(forcing['price_plain'])}."
         )
         yield (
-            f"{name}: the prompt's log-prob finds {_rate(seen['found'])} of the attacked prompts at {_rate(seen['false'])} of "
-            f"the plain ones, and {_rate(seen['random'])} of those with random words."
+            f"{name}: the prompt's log-prob finds {shown(seen['found'])} of the attacked prompts at {shown(seen['false'])} of "
+            f"the plain ones, and {shown(seen['random'])} of those with random words."
         )
 
 
@@ -121,13 +122,3 @@ def _said(ratio: Mapping[str, Any]) -> str:
     low, high = (f"{bound:.2f}" if bound is not None else "unbounded" for bound in ratio["interval"])
     value = "no data" if ratio["value"] is None else f"{ratio['value']:.2f}"
     return f"{value} [{low}, {high}], n = {ratio['n']} problems"
-
-
-def _rate(share: Mapping[str, Any]) -> str:
-    return str(Rate(share["value"], *share["interval"], share["n"]))
-
-
-def _points(gap: Mapping[str, Any]) -> str:
-    low, high = (f"{100 * bound:+.1f}" if bound is not None else "unbounded" for bound in gap["interval"])
-    value = "no data" if gap["value"] is None else f"{100 * gap['value']:+.1f} points"
-    return f"{value} [{low}, {high}], n = {gap['n']}"

@@ -300,7 +300,11 @@ def _comparison(before: Sequence[Row], after: Sequence[Row], judged: Sequence[Ju
         "safety_tax": {"accuracy_lost": _difference(tax.tax), "harm_removed": _difference(tax.gain),
                        "over_refusal_added": _difference(tax.over_refusal)},
         "crossover": {"finding": crossover.finding, "points": [
-            {"k": p.k, "before": p.base, "after": p.trained, "before_ahead_by": _difference(p.lead)} for p in crossover.points
+            {
+                "k": p.k, "before": p.base, "before_interval": [*map(number, p.base_interval)], "after": p.trained,
+                "after_interval": [*map(number, p.trained_interval)], "before_ahead_by": _difference(p.lead),
+            }
+            for p in crossover.points
         ]},
         "forgetting": [
             {"ability": f.ability, "before": f.best, "after": f.now, "loss": _difference(f.loss)} for f in lost

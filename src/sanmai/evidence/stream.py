@@ -29,8 +29,7 @@ from sanmai.attack.sealed import SealedFamilies, sealed_order
 from sanmai.config import Config, OnlyWith
 from sanmai.data.chat import demonstration, render_demonstration
 from sanmai.data.curriculum import draw
-from sanmai.data.testbeds import EMBEDDED
-from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, knows_world, problem_sets
+from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, problem_sets
 from sanmai.evidence.lineage import history, trained_on
 from sanmai.evidence.looks import Look, record_look, touches, words_of
 from sanmai.evidence.novelty import Novelty, NoveltyConfig
@@ -200,14 +199,7 @@ def _asked(config: StreamConfig, on_warning: Callable[[str], None]) -> tuple[lis
 
 
 def _sets(config: StreamConfig, limit: int, on_warning: Callable[[str], None]) -> list[ProblemSet]:
-    sources = config.sources
-    if not any(sources.by_role.values()):
-        if not knows_world(config.model.name):
-            raise InputError(
-                f"sources: nothing to ask {config.model.name!r}; name files with --reasoning, --safety and --general "
-                "(formats: docs/data.md)"
-            )
-        sources = SourcesConfig(reasoning=(EMBEDDED,), safety=(EMBEDDED,), general=(EMBEDDED,))
+    sources = config.sources.or_world(config.model.name, "reasoning", "safety", "general")
     trained = trained_on(history(config.model.name))
     return problem_sets(
         sources, (), limit=limit, seed=config.seed, twins=False, trained=trained, on_warning=on_warning

@@ -52,8 +52,6 @@ class Bracket:
 
     low: float
     high: float
-    num_boxes: int
-    """Boxes that were looked at."""
 
     @property
     def decision(self) -> str:
@@ -95,7 +93,7 @@ def flipped_volume(head: nn.Module, low_D: Tensor, high_D: Tensor, *, max_boxes:
                 below, above = high_d.clone(), low_d.clone()
                 below[side] = above[side] = (low_d[side] + high_d[side]) / 2
                 waiting += [(share / 2, low_d, below), (share / 2, above, high_d)]
-    return Bracket(flipped, 1.0 - safe if waiting else flipped, looked)
+    return Bracket(flipped, 1.0 - safe if waiting else flipped)
 
 
 def _double(head: nn.Module) -> nn.Module:

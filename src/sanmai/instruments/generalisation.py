@@ -282,10 +282,8 @@ class Crossover:
     """pass@k of a trained model against its base."""
 
     points: list[PassAtK]
-    nominal_k: int | None
-    """The smallest k at which the base is ahead at all."""
     k: int | None
-    """The smallest k at which it is ahead beyond the interval."""
+    """The smallest k at which the base is ahead beyond the interval."""
 
     @property
     def finding(self) -> str:
@@ -327,9 +325,8 @@ def pass_at_k_crossover(base: Counts, trained: Counts, *, resamples: int = 2000,
             PassAtK(k, fmean(new), fmean(old), _interval(new, resamples, seed), _interval(old, resamples, seed),
                     _lead(new, old, resamples, seed), len(shared) - len(taken))
         )  # fmt: skip
-    ahead = [point for point in points if point.lead.value > 1e-12]
-    beyond = [point for point in ahead if point.lead.sign > 0]
-    return Crossover(points, ahead[0].k if ahead else None, beyond[0].k if beyond else None)
+    beyond = [point for point in points if point.lead.sign > 0]
+    return Crossover(points, beyond[0].k if beyond else None)
 
 
 def _interval(values: Sequence[float], resamples: int, seed: int) -> tuple[float, float]:

@@ -68,10 +68,10 @@ def continued(
     requests = [
         Request([*one.drawn.prompt_tokens, *one.tokens], [(*name(one), j) for j in range(k)], written=one.length) for one in asked
     ]
-    written = [
-        (done.request, asked[done.request].problem, _whole(policy, asked[done.request], done, grading.thought_tags))
-        for done in sample(policy, requests, sampling)
-    ]
+    tags, written = grading.thought_tags, list[tuple[int, Problem, Drawn]]()
+    for done in sample(policy, requests, sampling):
+        of = asked[done.request]
+        written.append((done.request, of.problem, whole(policy, of.drawn, of.length, done, done.sample, tags)))
     written.sort(key=lambda item: (item[0], item[2].sample))
     graded, failures = grade([(problem, drawn) for _, problem, drawn in written], rubric, grading)
     check_budget(failures, len(graded), grading.failure_budget)
@@ -85,15 +85,25 @@ def continued(
     )  # fmt: skip
 
 
-def _whole(policy: TextPolicy, beginning: Beginning, done: Completion, tags: tuple[str, str]) -> Drawn:
-    """Beginning and continuation as one completion, as a verifier reads it."""
-    drawn, before = beginning.drawn, beginning.tokens
-    tokens, logp = [*before, *done.tokens], [*drawn.sampling_logp[: len(before)], *done.logp]
-    text = decode(policy.tokenizer, Completion(0, done.sample, tokens, logp, done.stop_reason))
+def whole(
+    policy: TextPolicy, drawn: Drawn, length: int, done: Completion, number: int, tags: tuple[str, str],
+    closing: Sequence[int] = (),
+) -> Drawn:  # fmt: skip
+    """The first tokens of a completion and what goes on from them as one completion, as a verifier reads it.
+
+    Args:
+        length: how many tokens of `drawn` it begins with.
+        number: its sample's.
+        closing: tokens between the two that were not drawn; their log-prob is 0.
+    """
+    tokens = [*drawn.completion_tokens[:length], *closing, *done.tokens]
+    logp = [*drawn.sampling_logp[:length], *[0.0] * len(closing), *done.logp]
+    text = decode(policy.tokenizer, Completion(0, number, tokens, logp, done.stop_reason))
     trace = parse_trace(
         text, open_tag=tags[0], close_tag=tags[1], is_truncated=done.stop_reason is not StopReason.STOP,
         opened_in_prompt=opened_in_prompt(policy.tokenizer, drawn.prompt_tokens, tags[0]),
     )  # fmt: skip
     return Drawn(
-        beginning.problem.id, done.sample, drawn.prompt_tokens, tokens, logp, done.stop_reason, drawn.policy_version, text, trace
-    )
+        drawn.problem_id, number, drawn.prompt_tokens, tokens, logp, done.stop_reason, drawn.policy_version, text, trace,
+        images=drawn.images,
+    )  # fmt: skip

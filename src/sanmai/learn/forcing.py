@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sanmai.data.chat import opened_in_prompt
-from sanmai.data.trace import parse_trace
-from sanmai.learn.local_judge import decode
+from sanmai.learn.continuations import whole
 from sanmai.policies.text.policy import TextPolicy
-from sanmai.policies.text.sampler import Completion, Request, SamplingConfig, sample
+from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, check_budget, grade
-from sanmai.types import Drawn, Graded, Group, InputError, StopReason, TraceState, regrouped
+from sanmai.types import Drawn, Graded, Group, InputError, TraceState, regrouped
 
 
 def thought_tokens(policy: TextPolicy, r: Drawn, close_tag: str) -> int:
@@ -69,7 +67,7 @@ def forced(
         for p, r in long
     ]  # fmt: skip
     written = [(*long[done.request], done) for done in sample(policy, requests, sampling)]
-    drawn = [(p, _whole(policy, r, r.completion_tokens[:budget], closing, done, tags)) for p, r, done in written]
+    drawn = [(p, whole(policy, r, budget, done, r.sample, tags, closing)) for p, r, done in written]
     graded, failures = grade(drawn, rubric, grading)
     check_budget(failures, len(graded), grading.failure_budget)
     instead = {(r.problem_id, r.sample): r for r in graded}
@@ -78,19 +76,3 @@ def forced(
 
 def _closing(policy: TextPolicy, close_tag: str) -> list[int]:
     return policy.tokenizer.encode(close_tag, add_special_tokens=False)
-
-
-def _whole(
-    policy: TextPolicy, r: Drawn, kept: list[int], closing: list[int], done: Completion, tags: tuple[str, str]
-) -> Drawn:
-    """Thought as far as it was kept, closing tag and answer as one completion; the tag's log-prob is 0: it was not drawn."""
-    tokens = [*kept, *closing, *done.tokens]
-    logp = [*r.sampling_logp[: len(kept)], *[0.0] * len(closing), *done.logp]
-    text = decode(policy.tokenizer, Completion(0, r.sample, tokens, logp, done.stop_reason))
-    trace = parse_trace(
-        text, open_tag=tags[0], close_tag=tags[1], is_truncated=done.stop_reason is not StopReason.STOP,
-        opened_in_prompt=opened_in_prompt(policy.tokenizer, r.prompt_tokens, tags[0]),
-    )  # fmt: skip
-    return Drawn(
-        r.problem_id, r.sample, r.prompt_tokens, tokens, logp, done.stop_reason, r.policy_version, text, trace, images=r.images
-    )

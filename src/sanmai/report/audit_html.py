@@ -231,8 +231,8 @@ def _before(found: Mapping[str, Any]) -> dict[str, Any] | None:
         "crossover": str(crossover.get("finding") or ""),
         "points": [
             {
-                "k": fmt.number(as_number(p.get("k"))), "before": fmt.percent(as_number(p.get("before"))),
-                "after": fmt.percent(as_number(p.get("after"))), "lead": _difference(p.get("before_ahead_by")),
+                "k": fmt.number(as_number(p.get("k"))), "lead": _difference(p.get("before_ahead_by")),
+                **{x: (fmt.percent(as_number(p.get(x))), _interval(p.get(f"{x}_interval"))) for x in ("before", "after")},
             }
             for p in as_list(crossover.get("points")) if isinstance(p, Mapping)
         ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from sanmai.report import format as fmt
 from sanmai.report.audit_html import shown_text
 from sanmai.report.load import as_list, as_mapping, as_number, is_number
 from sanmai.report.page import render_page, resource, write_whole
-from sanmai.types import InputError
+from sanmai.report.tables_html import read_object
 
 
 def write_redteam_report(folder: Path) -> Path:
@@ -21,7 +20,8 @@ def write_redteam_report(folder: Path) -> Path:
         InputError: one of the two is missing or damaged.
         OSError: it cannot be written.
     """
-    found, archive = (_read(Path(folder) / name) for name in ("redteam.json", "archive.json"))
+    hint = "it is written when a red team's search ends"
+    found, archive = (read_object(Path(folder) / name, hint) for name in ("redteam.json", "archive.json"))
     return write_whole(Path(folder) / "redteam.html", render_redteam(Path(folder).resolve().name, found, archive))
 
 
@@ -124,13 +124,3 @@ def _share(figure: Any) -> str:
         return fmt.NONE
     low, high = bounds
     return f"{fmt.percent(figure['value'])} {fmt.interval(low, high, is_share=True)}, n = {figure.get('n')}"
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); it is written when a red team's search ends") from None
-    if not isinstance(found, Mapping):
-        raise InputError(f"{path}: expected a JSON object")
-    return found

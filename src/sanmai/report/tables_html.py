@@ -195,12 +195,12 @@ def tables_page(
     )
 
 
-def read_object(path: Path) -> Mapping[str, Any]:
-    """A JSON object. Raises InputError where the file is missing or damaged."""
+def read_object(path: Path, hint: str = "") -> Mapping[str, Any]:
+    """A JSON object. Raises InputError, with the hint, where the file is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({error}){f'; {hint}' if hint else ''}") from None
     if not isinstance(found, Mapping):
         raise InputError(f"{path}: expected a JSON object")
     return found

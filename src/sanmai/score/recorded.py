@@ -156,6 +156,7 @@ def _score_thinking(
         "interval": [None, None] if number(low) is None else [max(0.0, low), high],
         "thinks": figure(found.thinks), "incomplete": figure(found.incomplete), "abstention": figure(found.abstains),
         "repetition": number(found.repetition), "thought_words": number(found.thought_words),
+        "thought_words_interval": [number(bound) for bound in found.thought_words_interval],
     }  # fmt: skip
     for flag, name in ((True, "abstention_ill_posed"), (False, "abstention_well_posed")):
         said = [

@@ -63,8 +63,6 @@ class Bin:
     number: int
     """From 0, the easiest by what is told before."""
     option: Option
-    fitted_on: int
-    """Problems that it was chosen by."""
     used_for: int
 
 
@@ -117,8 +115,8 @@ def cross_fitted(
     for fold, (fitted, used) in enumerate(zip(halves, halves[::-1], strict=True)):
         parts, targets = bins_of(fitted, num_bins), bins_of(used, num_bins)
         chosen = best_options(parts, gold, cost, mean_tokens * len(fitted))
-        for number, (part, target, option) in enumerate(zip(parts, targets, chosen, strict=True)):
-            bins.append(Bin(fold, number, option, len(part), len(target)))
+        for number, (target, option) in enumerate(zip(targets, chosen, strict=True)):
+            bins.append(Bin(fold, number, option, len(target)))
             options |= dict.fromkeys(target, option)
     return Allocated(options, bins)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sanmai.types import Problem
 from sanmai.world.arithmetic import LANGUAGES, Language, addition_chain, make_problems
-from sanmai.world.chance import draw, generator
+from sanmai.world.chance import check_shares, draw, generator
 
 Error = Literal["slip", "digit", "missing_digit", "neighbour"]
 """A column of the chain is wrong and the answer follows it; the chain is right and the answer has another digit, lacks its first
@@ -42,9 +42,7 @@ def labelled_answers(
     Raises:
         ValueError: the split holds fewer sums, or a share outside 0..1.
     """
-    for name, share in (("noise", noise), ("thinks", thinks)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} = {share}: expected a share, 0 to 1")
+    check_shares(noise=noise, thinks=thinks)
     rng = generator("labelled answers", seed, split)
     problems = make_problems(-(-count // 2), seed=seed, split=split, digits=digits)
     swapped = set(rng.sample(range(count), round(noise * count)))

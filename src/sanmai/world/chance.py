@@ -20,6 +20,15 @@ def generator(*parts: object) -> random.Random:
     return random.Random(stable_hash(*parts))
 
 
+def check_shares(**shares: float) -> None:
+    """Raises:
+    ValueError: one of them is outside 0..1.
+    """
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} = {share}: expected a share from 0 to 1")
+
+
 def draw(rng: random.Random, shares: Mapping[T, float]) -> T:
     """One key, each with its share as probability."""
     return rng.choices(list(shares), weights=list(shares.values()))[0]

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sanmai.world.chance import draw, generator
+from sanmai.world.chance import check_shares, draw, generator
 from sanmai.world.requests import (
     DANGEROUS,
     RECIPES,
@@ -73,7 +73,7 @@ def helpfulness_pairs(
     Raises:
         ValueError: fewer than `count` such pairs exist, or a share outside 0..1.
     """
-    _check_shares(noise=noise, dangerous_share=dangerous_share, thinks=thinks)
+    check_shares(noise=noise, dangerous_share=dangerous_share, thinks=thinks)
     rng = generator("helpfulness", seed, objects, phrasings, wrappers)
     dangerous, harmless = _requests(seed, objects, phrasings, wrappers)
     swapped, harmful = (set(rng.sample(range(count), round(share * count))) for share in (noise, dangerous_share))
@@ -116,7 +116,7 @@ def safety_labels(
     Raises:
         ValueError: fewer than `count` such replies exist, or a share outside 0..1.
     """
-    _check_shares(noise=noise)
+    check_shares(noise=noise)
     rng = generator("safety", seed, objects, phrasings, wrappers)
     kinds = _requests(seed, objects, phrasings, wrappers)
     swapped = set(rng.sample(range(count), round(noise * count)))
@@ -155,7 +155,7 @@ def refusal_labels(
     Raises:
         ValueError: fewer than `count` such replies exist, or a share outside 0..1.
     """
-    _check_shares(noise=noise)
+    check_shares(noise=noise)
     rng = generator("refusal", seed, objects, phrasings, wrappers)
     kinds = _requests(seed, objects, phrasings, wrappers)
     swapped = set(rng.sample(range(count), round(noise * count)))
@@ -264,9 +264,3 @@ def _thinking(rng: random.Random, chance: float, request: Request, reply: str, r
 def _tags(request: Request) -> dict[str, Any]:
     tags = request.to_problem().tags
     return {"dangerous": request.is_dangerous} | {name: tags[name] for name in _SPLITS}
-
-
-def _check_shares(**shares: float) -> None:
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} = {share}: expected a share from 0 to 1")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from sanmai.types import Problem
 from sanmai.world.arithmetic import CHAIN_WORDS, LANGUAGES, Language, addition_chain, cut_chain, make_problems
 from sanmai.world.behaviours import sentences_in
-from sanmai.world.chance import generator
+from sanmai.world.chance import check_shares, generator
 
 _TAGS = re.compile(r"<think>|</think>")
 
@@ -68,9 +68,7 @@ def labelled_steps(
     Raises:
         ValueError: the split holds fewer sums, or a share outside 0..1.
     """
-    for name, share in (("slip", slip), ("noise", noise)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} = {share}: expected a share, 0 to 1")
+    check_shares(slip=slip, noise=noise)
     rng = generator("labelled steps", seed, split)
     rows = []
     for problem in make_problems(count, seed=seed, split=split):
