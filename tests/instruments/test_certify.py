@@ -90,7 +90,7 @@ def test_splitting_closes_the_bracket_on_what_the_share_is():
         assert found.low <= 0.125 <= found.high
         widths.append(found.high - found.low)
     assert widths == sorted(widths, reverse=True) and widths[0] == 1.0 and widths[-1] < 0.06
-    assert flipped_volume(head, torch.ones(2), 2 * torch.ones(2)) == Bracket(0.0, 0.0, 1)
+    assert flipped_volume(head, torch.ones(2), 2 * torch.ones(2)) == Bracket(0.0, 0.0)
     assert flipped_volume(head, -torch.ones(2), torch.zeros(2)).decision == "broken"
     assert flipped_volume(head, torch.ones(2), 2 * torch.ones(2)).decision == "certified"
     assert flipped_volume(head, low_D, high_D, max_boxes=1).decision == "open"

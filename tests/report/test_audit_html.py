@@ -89,7 +89,8 @@ def test_everything_of_the_case_is_on_one_offline_page(tmp_path):
     folder = make_audit(tmp_path / "audit-1", make_case())
     page = read(folder)
     for said in ("1 of 3 claims holds", "Harm at most 5 %", "too few: at least 59", "Safe@4", "role_play", "Youden", "zh",
-                 "the base overtakes", "[6.2, 16.3]", "digits=2", "sft-0", "abc1", "cold_start.jsonl", "Nothing is said of agents.", "w123",
+                 "the base overtakes", "[6.2, 16.3]", "digits=2",
+                 "sft-0", "abc1", "cold_start.jsonl", "Nothing is said of agents.", "w123",
                  "h456", "0.8", "an upper bound", "Harm before and after, plain and attacked requests"):  # fmt: skip
         assert said in page, said
     assert not re.search(r'(src|href)="(?!#|data:,")', page) and "@import" not in page and "url(" not in page
