@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sanmai.policies.text import policy as policy_module
 from sanmai.policies.text.checkpoints import write_checkpoint
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
@@ -44,7 +43,7 @@ def plain_scores(model, batch: TokenBatch, temperature: float) -> tuple[torch.Te
 def test_chunked_scores_and_their_gradient_are_those_of_the_full_logits(architecture, monkeypatch):
     policy, batch = random_policy(architecture), some_batch()
     assert policy.scores_in_chunks
-    monkeypatch.setattr(policy_module, "CHUNK_LOGITS", 3 * policy.vocabulary)  # 3 tokens at a time
+    monkeypatch.setattr(TextPolicy, "chunk_tokens", 3)
     found, gradients = [], []
     for scores in (policy.score(batch, temperature=0.7, entropy_gradient=True), plain_scores(policy.model, batch, 0.7)):
         policy.model.zero_grad()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sanmai.cluster.config import ClusterConfig, TrainersConfig
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.cpu import packed
-from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
+from sanmai.policies.text.policy import TextPolicy
 
 if TYPE_CHECKING:
     from sanmai.config import Config
@@ -70,7 +70,7 @@ def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept
     rows_per_micro = max(int(share // longest), 1)
     busy = min(policy.cores.workers, math.ceil(rows / rows_per_micro))
     # Logits in float32, their softmax and their gradient.
-    logits = 3 * 4 * min(micro, max(CHUNK_LOGITS // policy.vocabulary, 1)) * policy.vocabulary
+    logits = 3 * 4 * min(micro, policy.chunk_tokens) * policy.vocabulary
     slots = min(rollouts, step.concurrent)
     parts = {
         "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),

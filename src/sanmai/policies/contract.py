@@ -209,5 +209,9 @@ class Policy(Trained, Generic[BatchT]):
         """Rows of the batch's micro-batches: what the workers hold at once is at most micro_tokens in all."""
         return batch.micro_rows(max(micro_tokens // self.cores.workers, 1))
 
+    def unchanged(self) -> contextlib.AbstractContextManager:
+        """Within, no weight changes: what is computed of the weights alone may be kept."""
+        return contextlib.nullcontext()
+
     def end_phase(self) -> None:
         """Sampling or an update has ended: what only that needed may be let go of."""

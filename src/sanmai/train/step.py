@@ -282,9 +282,8 @@ def accumulate(
             raise ValueError("a loss component needs a reference policy, and none was given")
         with policy.swapped(reference):  # for all workers at once: a policy has one set of weights at a time
             reference_logps = _scored(policy, micros, temperature)
-    for p in policy.weights.values():
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
+    if policy.cores.workers > 1 or policy.team is not None:  # else the first gradients are taken as they come
+        _fill_gradients(policy)
 
     def part_of_the_step(k: int) -> tuple[Tensor, Metrics, list[float]]:
         micro = micros[k].to(policy.device)
@@ -313,7 +312,10 @@ def accumulate(
     metrics |= {"policy/entropy": 0.0} if policy.tells_entropy else {}
     metrics["policy/logp_mismatch_max"] = 0.0
     log_ratio_B: list[float | None] = [None] * len(batch)
-    for part, (found, means_B) in zip(parts, _all_backward(policy, turns, part_of_the_step), strict=True):
+    with policy.unchanged():
+        of_parts = _all_backward(policy, turns, part_of_the_step)
+    _fill_gradients(policy)
+    for part, (found, means_B) in zip(parts, of_parts, strict=True):
         # max() of a tensor with a NaN is NaN, Python's is not: the guard must see it.
         worst = max(metrics["policy/logp_mismatch_max"], found.pop("policy/logp_mismatch_max"), key=_nan_first)
         for name, value in found.items():
@@ -322,6 +324,13 @@ def accumulate(
         for row, mean in zip(part, means_B, strict=True):
             log_ratio_B[row] = mean
     return StepResult(metrics, log_ratio_B)
+
+
+def _fill_gradients(policy: Policy) -> None:
+    """Zeros for weights without a gradient."""
+    for p in policy.weights.values():
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
 
 
 @together
@@ -356,7 +365,8 @@ def _scored(policy: Policy, micros: Sequence[Batch], temperature: float) -> list
         with torch.no_grad():
             return policy.score(micros[i].to(policy.device), temperature=temperature)[0]
 
-    return policy.cores.map(score, len(micros))
+    with policy.unchanged():
+        return policy.cores.map(score, len(micros))
 
 
 def _dealt(policy: Policy, micros: Sequence[Batch], found: Callable[[Sequence[Batch]], list[Tensor]]) -> list[Tensor]:

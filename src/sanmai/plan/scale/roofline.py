@@ -194,7 +194,7 @@ def rank_memory(
         "state": (16.0 + 4 * keeps_reference) * shape.parameters / ranks,
         "gathered": 0.0 if ranks == 1 else float((2 * FLOAT32 + BF16) * piece),
         "activations": float(BF16 * kept * micro_tokens),
-        "logits": float(3 * FLOAT32 * min(micro_tokens * shape.vocabulary, CHUNK_LOGITS)),
+        "logits": float(3 * FLOAT32 * min(micro_tokens, max(CHUNK_LOGITS // shape.vocabulary, shape.width)) * shape.vocabulary),
         "published": FLOAT32 * shape.parameters * (ranks - 1) / ranks,
     }
 

@@ -13,7 +13,6 @@ heads, E head width, V vocabulary.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from torch.utils.checkpoint import checkpoint
 from sanmai.policies.text.architectures import Architecture, FastPathError, scaled_logits
 from sanmai.policies.text.cpu import compiled
 from sanmai.policies.text.cpu.kernels import add_norm, attention, causal_mask, geglu, rms_norm, rotate, swiglu
+from sanmai.policies.text.products import Products
 
 _LONGEST_COMPILED = 1024
 """Tokens of a row up to which the compiled attention is known to be faster than PyTorch's."""
@@ -145,7 +145,7 @@ class DenseModel:
         self.activation = swiglu if architecture.activation == "silu" else geglu
         # Rounded as the library rounds it: Gemma's is in the dtype of the weights.
         self.embedding_scale = float(torch.tensor(architecture.embedding_scale).to(self.embedding.weight.dtype))
-        self.dtype = dtype
+        self.dtype, self.products = dtype, Products(dtype)
         # The flash kernel for CPUs is two to three times slower in bfloat16 than in float32 (docs/LOG.md).
         self.attention_dtype = torch.float32 if self.embedding.weight.device.type == "cpu" else dtype
 
@@ -182,7 +182,7 @@ class DenseModel:
         layout = Layout.of(probe_BT, torch.ones_like(probe_BT, dtype=torch.bool), torch.zeros(len(probe_BT), dtype=torch.long))
         with torch.no_grad():
             expected_BTV = model(input_ids=probe_BT, use_cache=False).logits.float()
-            actual_NV = self.scaled_logits(linear(exact.head, exact.hidden(layout), weight.dtype).float())
+            actual_NV = exact.logits(exact.hidden(layout)).float()
         gap = (actual_NV.view_as(expected_BTV) - expected_BTV).norm() / expected_BTV.norm()
         return float(gap), 1e-4 if weight.dtype is torch.float32 else 0.05
 
@@ -202,6 +202,10 @@ class DenseModel:
             else:
                 x_ND, update_ND = self._layer(layer, x_ND, update_ND, angles, layout)
         return self._before(self.norm, x_ND, update_ND)[1]
+
+    def logits(self, hidden_ND: Tensor) -> Tensor:
+        """What the language-model head says of `hidden`, (N, V)."""
+        return self.scaled_logits(self.products.linear(self.head, hidden_ND))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """What the first layer reads, (..., D), float32."""
@@ -233,12 +237,12 @@ class DenseModel:
     ) -> tuple[Tensor, Tensor]:
         """The layer of x + update is the sum of the two that come back: the addition is left to the norm that follows."""
         x_ND, normed_ND = self._before(layer.attention_before, x_ND, update_ND)
-        heads_NE = linears(layer.qkv, normed_ND, self.dtype)
+        heads_NE = self.products.linears(layer.qkv, normed_ND)
         attended_NE = self._attend(layer, heads_NE, angles[layer.rotation], layout)
-        update_ND = self._after(layer.attention_after, linear(layer.output, attended_NE, self.dtype))
+        update_ND = self._after(layer.attention_after, self.products.linear(layer.output, attended_NE))
         x_ND, normed_ND = self._before(layer.mlp_before, x_ND, update_ND)
-        gate_up_NF = linears(layer.gate_up, normed_ND, self.dtype)
-        return x_ND, self._after(layer.mlp_after, linear(layer.down, self.activation(gate_up_NF), self.dtype))
+        gate_up_NF = self.products.linears(layer.gate_up, normed_ND)
+        return x_ND, self._after(layer.mlp_after, self.products.linear(layer.down, self.activation(gate_up_NF)))
 
     def _before(self, norm: Any, x_ND: Tensor, update_ND: Tensor | None) -> tuple[Tensor, Tensor]:
         """x + update, and what attention or MLP read of it."""
@@ -295,46 +299,3 @@ class DenseModel:
         """As the compiled attention does."""
         angles = self.angles(torch.arange(1, device=self.embedding.weight.device))
         return all(cos.shape[-1] * 2 == self.head_width for cos, _ in angles.values())
-
-
-def linear(module: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """A linear module of `transformers`, or one with LoRA adapters of `peft`, computed in `dtype`."""
-    if hasattr(module, "base_layer"):
-        down, up = (weights["default"].weight.to(dtype) for weights in (module.lora_A, module.lora_B))
-        return (
-            linear(module.base_layer, x, dtype) + F.linear(F.linear(x.to(dtype), down), up) * module.scaling["default"]
-        )
-    bias = None if module.bias is None else module.bias.to(dtype)
-    return F.linear(x.to(dtype), module.weight.to(dtype), bias)
-
-
-def linears(modules: Sequence[Any], x: Tensor, dtype: torch.dtype) -> Tensor:
-    """The outputs of linear modules that read the same input, side by side.
-
-    Weights that are copied anyway to be cast, or are smaller than their outputs, are put side by side for one product.
-    """
-    if len(modules) == 1:
-        return linear(modules[0], x, dtype)
-    is_copied = dtype is not modules[0].weight.dtype or x.shape[1] < len(x)
-    if not is_copied or any(hasattr(module, "base_layer") for module in modules):
-        return torch.cat([linear(module, x, dtype) for module in modules], dim=1)
-    biases = [module.bias for module in modules if module.bias is not None]
-    bias = torch.cat([bias.to(dtype) for bias in biases]) if biases else None
-    return F.linear(x.to(dtype), _SideBySide.apply(dtype, *(module.weight for module in modules)), bias)
-
-
-class _SideBySide(torch.autograd.Function):
-    """Matrices of the same width under each other, cast in one copy."""
-
-    @staticmethod
-    def forward(ctx: Any, dtype: torch.dtype, *weights: Tensor) -> Tensor:
-        ctx.lengths, ctx.dtypes = [len(weight) for weight in weights], [weight.dtype for weight in weights]
-        joined = torch.empty(sum(ctx.lengths), weights[0].shape[1], dtype=dtype, device=weights[0].device)
-        for part, weight in zip(joined.split(ctx.lengths), weights, strict=True):
-            part.copy_(weight)
-        return joined
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple:
-        parts = zip(grads[0].split(ctx.lengths), ctx.dtypes, strict=True)
-        return None, *(part.to(dtype) for part, dtype in parts)

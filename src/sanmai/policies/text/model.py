@@ -122,8 +122,7 @@ class TextModel:
             prompt_B = torch.where(batch.mask_BT.any(dim=1), batch.mask_BT.int().argmax(dim=1), 0)
             layout = Layout.of(batch.tokens_BT, batch.attention_BT, prompt_B)
             hidden_ND = self.dense.hidden(layout, recompute=self.config.recompute_layers)
-            assert self._head is not None
-            return hidden_ND.index_select(0, layout.index_BT[predicts_BT]), self._head
+            return hidden_ND.index_select(0, layout.index_BT[predicts_BT]), self.dense.logits
         with self.autocast():
             inputs = self._inputs(batch.tokens_BT, batch.attention_BT, batch.images)
             if self._head is not None:

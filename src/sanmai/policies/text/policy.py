@@ -30,7 +30,8 @@ from sanmai.types import Drawn, InputError, Problem, TokenBatch
 
 Result = TypeVar("Result")
 CHUNK_LOGITS = 2**23
-"""Logits (tokens x vocabulary) that exist at once in float32 while scoring: 32 MiB."""
+"""Logits (tokens x vocabulary) that exist at once while scoring, 32 MiB in float32, or as many as the head has weights: a
+product of fewer tokens than the model is wide takes less time than passing over these weights and their gradient."""
 
 
 class TextPolicy(TextModel, Policy[TokenBatch]):
@@ -42,6 +43,12 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
     @property
     def dtype(self) -> str:
         return self.config.dtype
+
+    @property
+    def chunk_tokens(self) -> int:
+        """Tokens whose logits exist at once while scoring."""
+        head = self.model.get_output_embeddings().weight
+        return max(CHUNK_LOGITS, head.numel()) // len(head)
 
     @property
     def folder_is_whole(self) -> bool:
@@ -173,7 +180,7 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
                 head,
                 targets_N,
                 temperature=temperature,
-                chunk_tokens=max(CHUNK_LOGITS // self.vocabulary, 1),
+                chunk_tokens=self.chunk_tokens,
                 entropy_gradient=entropy_gradient,
                 compiled=compiled_logp_and_entropy,
             )
@@ -190,6 +197,11 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
 
     def origin(self) -> dict[str, str]:
         return {"chat_template": str(self.tokenizer.chat_template)}
+
+    def unchanged(self) -> contextlib.AbstractContextManager:
+        if self.dense is None or self.sharded is not None:  # shared weights are gathered for each pass
+            return contextlib.nullcontext()
+        return self.dense.products.unchanged()
 
     def end_phase(self) -> None:
         """Sampling and training of a large model each need a GB or more; without this a run would hold both at once.
