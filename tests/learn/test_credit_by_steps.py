@@ -178,6 +178,7 @@ def test_a_potential_that_cannot_be_had_is_refused_before_the_first_step(tmp_pat
         ({"credit": {"rollouts": 3}}, 'rollouts = 3 is read only with credit.by = "steps"'),
         ({"credit": {"by": "steps", "rollouts": 3, "potential": "prm"}, "loss": {"preset": "dr_grpo"}}, "one or the other"),
         ({"credit": {"by": "steps", "potential": "prm"}, "loss": {"preset": "ppo"}}, "what the potential says cancels"),
+        ({"credit": {"by": "steps", "rollouts": 0, "decay": 1}, "loss": {"preset": "ppo"}}, "value head says after a step"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_refused(settings, says):

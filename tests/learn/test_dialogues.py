@@ -127,6 +127,17 @@ def test_what_the_environment_says_is_read_and_only_the_policys_own_turns_are_tr
         assert torch.allclose(logp_BT[row, first:last][own], torch.tensor(r.sampling_logp)[own], atol=2e-4)
 
 
+def test_words_that_a_problem_puts_into_the_models_mouth_are_seen_beside_a_dialogue_as_without_one(policy):
+    said = {"role": "user", "content": "what is 3 plus 4 ?"}, {"role": "assistant", "content": "<think> 3 plus"}
+    begun = Problem("begun", said)
+    alone = drawn(policy, [begun], count=3)
+    beside = [r for r in drawn(policy, [*chain()[:2], begun], count=3) if r.problem_id == "begun"]
+    assert [r.completion_tokens for r in beside] == [r.completion_tokens for r in alone]
+    assert [r.trace for r in beside] == [r.trace for r in alone]
+    assert all(r.trace.thought.split()[:2] == ["3", "plus"] for r in beside)
+    assert [r.text for r in beside] == [r.text for r in alone]
+
+
 def test_a_dialogue_depends_on_no_neighbour_and_on_no_order_of_arrival(policy):
     problems = chain()[:6]
     together = drawn(policy, problems)

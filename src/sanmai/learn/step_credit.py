@@ -36,6 +36,10 @@ Name = tuple[str, int]
 """A rollout: problem and sample."""
 
 
+_DECAY_OF_HEAD = 0.95
+"""GAE's usual lambda (arXiv:1506.02438): at 1 nothing would be left of the steps."""
+
+
 class CreditConfig(Config):
     by: Literal["group", "steps", "tree"] = "group"
     """Who gets the credit: each rollout, by its group; each of its steps, by what it adds to the expected reward (VinePPO); or
@@ -49,7 +53,7 @@ class CreditConfig(Config):
     """In place of continuations: a process reward model's folder, or FILE.py:FUNCTION of (problem, text so far) -> number."""
     decay: float | None = Field(None, ge=0, le=1)
     """Lambda over steps: 0 is what a step adds to the value (continuations), 1 the reward less the value before the step, which
-    leaves the best policy as it is whatever the potential says (potentials)."""
+    leaves the best policy as it is whatever the potential says (potentials); 0.95 where the value head says it alone."""
     forks: int = Field(2, ge=1)
     """Of each rollout of a tree: where the tokens were that the policy was least sure of."""
     step_bonus: float = 0.0
@@ -72,12 +76,19 @@ class CreditConfig(Config):
 
     @property
     def weight_of_later(self) -> float:
-        """Lambda, by default 0 with continuations and 1 with a potential or a value head."""
-        return self.decay if self.decay is not None else 0.0 if self.potential is None and self.rollouts else 1.0
+        """Lambda, by default 0 with continuations, 1 with a potential, and a little less with a value head alone."""
+        if self.decay is not None:
+            return self.decay
+        return 1.0 if self.potential is not None else 0.0 if self.rollouts else _DECAY_OF_HEAD
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         StepRule.parse(self.steps)
+        if self.by_head and self.potential is None and self.weight_of_later == 1.0:
+            raise ValueError(
+                "credit.rollouts = 0 at credit.decay = 1: what the value head says after a step cancels, so that nothing is left "
+                "of the steps; state a credit.decay below 1, or credit.by 'group', which is then the same"
+            )
         if self.potential is not None and self.rollouts != type(self).model_fields["rollouts"].default:
             raise ValueError("credit.rollouts and credit.potential: values are asked of one or the other")
         return self
