@@ -22,6 +22,7 @@ from sanmai.report.doors import is_loopback
 from sanmai.report.html import render
 from sanmai.report.load import load_run
 from sanmai.report.watch import make_app, watch
+from sanmai.report.watch_index import index_state
 from sanmai.types import InputError
 
 uvicorn = pytest.importorskip("uvicorn")
@@ -209,3 +210,14 @@ def test_ten_thousand_rollouts_stay_smooth(tmp_path):
         browser.close()
     print(f"opened in {opened:.1f} s, longest pause {worst:.0f} ms")
     assert opened < 20 and worst < 2000
+
+
+def test_a_stage_is_no_run_of_its_own_in_what_is_counted_and_a_stopped_one_is_no_finished_one(tmp_path):
+    make_pipeline_folder(tmp_path / "r1", until="zero", num=4)
+    pipelines = live.catalog(tmp_path)
+    state = index_state(pipelines)
+    assert len(pipelines) > 1 and state.line == "1 stopped" and state.state == "stopped"
+    assert "the same command goes on from there" in live.state_of(tmp_path / "r1").line
+    run = make_run_folder(tmp_path / "zero", num_steps=20, planned=40)
+    (run / "run.lock").write_text(str(os.getpid()))
+    assert index_state({**pipelines, "zero": run}).state == "running"

@@ -95,6 +95,7 @@ def state_of(folder: Path) -> State:
         at_work = next((name for name, stage in found.stages.items() if stage.state == "begun"), "")
         state = "finished" if total and done == total else "running" if is_held(folder) or _any_held(folder) else "stopped"
         where = f", {at_work} has begun" if at_work else ""
+        where += " · the same command goes on from there" if state == "stopped" else ""
         return State(version, state, f"{state}: {done} of {total} stages finished{where}", done / total if total else None)
     events = read_lines(folder / "events.jsonl", [])
     steps = [event for event in events if event.get("event") == "step"]

@@ -37,7 +37,8 @@ def index_state(found: Mapping[str, Path]) -> State:
     states = [state_of(folder).state for folder in runs or found.values()]
     counts = {state: states.count(state) for state in ("running", "stopped", "begun", "finished") if state in states}
     line = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no run yet"
-    return State(version, "running" if "running" in counts else "finished", line)
+    first = next((state for state in ("running", "stopped") if state in counts), "finished")
+    return State(version, first, line)
 
 
 def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()) -> tuple[State, str]:
