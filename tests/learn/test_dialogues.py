@@ -26,7 +26,8 @@ from sanmai.rewards.environments import verify_environment
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rewards.verifiers import accuracy
 from sanmai.rollout.engine import GradingConfig, grade
-from sanmai.types import InputError, Problem, StopReason
+from sanmai.train.step import check_parity
+from sanmai.types import InputError, Problem, RunError, StopReason
 
 CHAIN = Path(__file__).parents[2] / "examples" / "environments" / "chain.py"
 TAGS = ("<think>", "</think>")
@@ -125,6 +126,9 @@ def test_what_the_environment_says_is_read_and_only_the_policys_own_turns_are_tr
         assert batch.mask_BT[row].sum() == r.length and torch.equal(batch.mask_BT[row, first:last], own)
         # The log-probs of every turn are those of the policy on all that stood before it, the environment's words included.
         assert torch.allclose(logp_BT[row, first:last][own], torch.tensor(r.sampling_logp)[own], atol=2e-4)
+    check_parity(policy, batch, temperature=1.0, micro_tokens=4096)
+    with pytest.raises(RunError, match="sampler and trainer disagree"):  # as if the environment's words were trained, too
+        check_parity(policy, policy.pack([replace(r, told=()) for r in rollouts]), temperature=1.0, micro_tokens=4096)
 
 
 def test_words_that_a_problem_puts_into_the_models_mouth_are_seen_beside_a_dialogue_as_without_one(policy):
