@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from population_measures import compared, surest, survivors
+
 MEMBERS = ({"refusal": 1.0, "helpfulness": 1.0}, {"refusal": 2.0, "helpfulness": 0.5}, {"refusal": 0.5, "helpfulness": 2.0})
 """Weights of the rewards of each member; accuracy stays 1."""
 LISTED = 3
@@ -176,7 +178,6 @@ def contacts(folder: Path) -> list[Any]:
 
 def shipped(plan: Plan, models: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The members that are kept by the open families, and the models that are shipped of them."""
-    from sanmai.instruments.population import survivors
     from sanmai.recipes import find_recipe, resolve
 
     members = [name for name in models if name.startswith("member")]
@@ -194,7 +195,6 @@ def shipped(plan: Plan, models: Mapping[str, str]) -> tuple[list[str], dict[str,
 def released(plan: Plan, models: Mapping[str, str], kept: Sequence[str], ready: Mapping[str, str]) -> dict[str, Any]:
     """By arm: the contacts after release, the tokens sampled a prompt, and whether first contact can be claimed."""
     from sanmai.evidence.stream_results import Measured, State
-    from sanmai.instruments.population import surest
     from sanmai.policies.text.checkpoints import newest_good_checkpoint
 
     looked = {name: streamed(plan, name, models[name], release=True) for name in (*ARMS[:6], *kept)}
@@ -220,8 +220,6 @@ def claim(folder: Path, left_out: set[str]) -> bool:
 def table(found: Mapping[int, Mapping[str, Any]], left_out: Mapping[int, set[str]]) -> dict[str, Any]:
     """By arm and measure: the sealed families' mean with its interval, and the comparison with the single run."""
     from sanmai.instruments.contacts import share_of
-    from sanmai.instruments.population import compared
-
     rows: dict[str, Any] = {}
     values: dict[tuple[str, str], dict[tuple[int, str], float]] = {}
     for arm in ARMS:

@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from sanmai.plan.scale.fleet import TRAINERS, Death, Fleet, Part, StepWork, poisson_deaths, simulate
+from fleet_deaths import poisson_deaths
+from sanmai.plan.scale.fleet import TRAINERS, Death, Fleet, Part, StepWork, simulate
 
 
 def steps_of(count: int, *parts: float, training: float = 2.0, **more: object) -> list[StepWork]:

@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import sanmai
+from fleet_deaths import poisson_deaths
 from sanmai.cli import app
 from sanmai.plan.scale.answers import Asked, Failures, best_splits, death_seconds, step_seconds
-from sanmai.plan.scale.fleet import Fleet, Part, StepWork, poisson_deaths, simulate
+from sanmai.plan.scale.fleet import Fleet, Part, StepWork, simulate
 from sanmai.plan.scale.recorded import Fitted, read_run
 from sanmai.plan.scale.settings import ScaleConfig
 from sanmai.plan.scale.table import OfRun, scale_of

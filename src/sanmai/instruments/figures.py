@@ -24,6 +24,19 @@ class Scored:
     """Further keys of each row."""
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over an evaluation's rollouts with its 95 % interval, in which a problem counts once."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Problems."""
+    num_left_out: int
+    """Rollouts without a value: ungradable, failed, or without a thought to look at."""
+
+
 def main_figure(name: str, found: Rate) -> Summary:
     """A summary's main figure, in the keys that `math` has."""
     return {name: number(found.value), "interval": _bounds(found), "confidence": 0.95}

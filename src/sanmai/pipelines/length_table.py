@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import MEASURES, Row, RowMeasure, num_tokens, values_of
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 from sanmai.train.digests import defect_of
@@ -30,26 +31,13 @@ _COLUMNS = ("problem_id", "sample", "kind", "tags", "language", "failure", "num_
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A mean over completions with its 95 % interval, in which a problem counts once."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Problems."""
-    num_left_out: int
-    """Completions without a value."""
-
-
-@dataclass(frozen=True)
 class Model:
     """One line of the table."""
 
     name: str
     title: str
-    accuracy: Figure
-    tokens: Figure
+    accuracy: Estimate
+    tokens: Estimate
     accuracy_change: Difference | None
     """From the long model; None for itself."""
     tokens_change: Difference | None
@@ -167,15 +155,15 @@ def _measured(values: Sequence[_Values]) -> list[tuple[RowMeasure, _Values]]:
     return list(zip((ACCURACY, TOKENS), values, strict=True))
 
 
-def _figure(measure: RowMeasure, values: _Values, rows: Sequence[Row], model: str) -> Figure:
+def _figure(measure: RowMeasure, values: _Values, rows: Sequence[Row], model: str) -> Estimate:
     if not values:
         raise InputError(f"{model}: no completion has a value for {measure.name}, so nothing can be compared")
     flat, problems = list(values.values()), [problem for problem, _ in values]
     left_out = sum(map(measure.asks, rows)) - len(flat)
     if measure.is_share:
         share = rate(flat, problems)
-        return Figure(share.value, share.low, share.high, share.n, left_out)
-    return Figure(fsum(flat) / len(flat), *clustered_interval(flat, problems), len(set(problems)), left_out)
+        return Estimate(share.value, share.low, share.high, share.n, left_out)
+    return Estimate(fsum(flat) / len(flat), *clustered_interval(flat, problems), len(set(problems)), left_out)
 
 
 def _change(before: _Values, after: _Values) -> Difference | None:
@@ -224,11 +212,11 @@ def markdown(
     ]
 
 
-def _share(figure: Figure) -> str:
+def _share(figure: Estimate) -> str:
     return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 
-def _tokens(figure: Figure) -> str:
+def _tokens(figure: Estimate) -> str:
     bounds = f" [{figure.low:.1f}, {figure.high:.1f}]" if isfinite(figure.low) else ""
     return f"{figure.value:.1f}{bounds}"
 

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from sanmai.instruments.figures import Estimate
 from sanmai.report import format as fmt
 from sanmai.report.comparison import Comparison, load_comparison
 from sanmai.report.comparison_text import (
@@ -30,7 +31,7 @@ from sanmai.report.comparison_text import (
 from sanmai.report.findings import COMPARED, JUDGED, Figure, Finding
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline_text import state_sentence
-from sanmai.report.summary import Estimate, finite
+from sanmai.report.summary import finite
 from sanmai.report.told_by import HEADINGS, TOLD_NOTE, told_cells
 
 IN_TERMINAL = ("rl", "sft")

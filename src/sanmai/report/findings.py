@@ -18,10 +18,11 @@ from math import exp, inf, log
 from statistics import fmean
 from types import MappingProxyType
 
+from sanmai.instruments.figures import Estimate
 from sanmai.instruments.generalisation import request_of
 from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, is_outside, num_tokens, tags_of, values_of
 from sanmai.report.load import Row, is_number
-from sanmai.report.summary import Estimate, estimate
+from sanmai.report.summary import estimate
 from sanmai.stats import Difference, clustered_interval, holm, paired_difference
 
 ALPHA = 0.05
@@ -90,17 +91,9 @@ BySeed = Mapping[str, Measured]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measure of one arm."""
+class Figure(Estimate):
+    """One measure of one arm: the mean over the seeds' means, over the completions of all seeds."""
 
-    value: float
-    """Mean over the seeds' means."""
-    low: float
-    high: float
-    n: int
-    """Problems."""
-    num_left_out: int
-    """Completions of all seeds that were asked and have no value."""
     per_seed: Mapping[str, Estimate]
     """Each with an interval over problems."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sanmai.instruments.figures import Estimate
 from sanmai.report import format as fmt
 from sanmai.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, draw
 from sanmai.report.html import claim_and_evidence, plain, settings_rows
@@ -26,7 +27,7 @@ from sanmai.report.pipeline_text import (
     verdict,
 )
 from sanmai.report.stage_table import Column, Line, asked_columns, harmful, headlines, stage_table
-from sanmai.report.summary import Estimate, Measure
+from sanmai.report.summary import Measure
 
 _MAX_IDS = 40
 _MAX_NAME = 17

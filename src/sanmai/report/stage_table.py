@@ -6,11 +6,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite
 
+from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
 from sanmai.instruments.measures import readable as readable
 from sanmai.report.load import Row
 from sanmai.report.pipeline import Pipeline
-from sanmai.report.summary import Estimate, Measure, estimate, thinks
+from sanmai.report.summary import Measure, estimate, thinks
 from sanmai.stats import paired_difference
 
 HEADLINES = (

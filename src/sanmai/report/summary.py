@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.instruments.cost import Model
+from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import tags_and_language
 from sanmai.recipes import RECIPES
 from sanmai.report import format as fmt
@@ -26,19 +27,6 @@ Status = Literal["begun", "finished", "interrupted", "unfinished"]
 _MAX_TAG_VALUES = 12
 _OF_CLIPS = {"quality": 1, "harm": -1, "visual": 1, "motion": 1, "alignment": 1}
 """What a flow's clips are compared by, and whether more is better."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over an evaluation's rollouts with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Problems."""
-    num_left_out: int
-    """Rollouts without a value: ungradable, failed, or without a thought to look at."""
 
 
 @dataclass(frozen=True)

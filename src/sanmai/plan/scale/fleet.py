@@ -16,7 +16,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -143,25 +142,6 @@ class Timeline:
     def trainer_share(self) -> float:
         """Of the trainers' time, what went into updates."""
         return self.training / self.seconds if self.seconds else 0.0
-
-
-def poisson_deaths(
-    fleet: Fleet, *, sampler_rate: float, trainer_rate: float, seed: int
-) -> Iterator[Death]:
-    """Deaths without end, at exponential intervals; a node's memory is short, so one that hits a dead node may be dropped.
-
-    Args:
-        sampler_rate: deaths a second of one sampler node.
-        trainer_rate: deaths a second of all trainers together.
-    """
-    total = sampler_rate * fleet.nodes + trainer_rate
-    if total <= 0:
-        return
-    rng, time = random.Random(seed), 0.0
-    while True:
-        time += rng.expovariate(total)
-        is_trainer = rng.random() * total < trainer_rate
-        yield Death(time, TRAINERS if is_trainer else rng.randrange(fleet.nodes))
 
 
 def simulate(steps: Sequence[StepWork], fleet: Fleet, deaths: Iterable[Death] = ()) -> Timeline:
