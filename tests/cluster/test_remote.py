@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 
 import pyarrow.parquet as pq
@@ -11,7 +12,9 @@ import pytest
 from vllm_stub import VllmStub
 
 import sanmai
+from sanmai.cluster.links import Lost
 from sanmai.cluster.remote import EngineConfig, Remote, writing
+from sanmai.cluster.vllm import VllmLink
 from sanmai.data.steps import StepRule
 from sanmai.policies.text.asking import Request, SamplingConfig
 from sanmai.policies.text.config import ModelConfig
@@ -154,6 +157,18 @@ def test_a_server_that_hangs_or_drops_holds_up_nobody_for_long_and_changes_no_to
         took = time.monotonic() - began
     assert found == alone and took < 100  # a deadline is 300 s
     assert told and all("is lost" in said and bad.url in said and "\n" not in said for said in told)
+
+
+def test_who_waits_for_a_server_is_let_go_by_another_thread():
+    with VllmStub("frozen") as bad:
+        link = VllmLink(1, bad.url, [1])
+        began, waker = time.monotonic(), threading.Timer(0.2, link.interrupt)
+        waker.start()
+        with pytest.raises(Lost, match="it is asked no more"):
+            link.ask({"do": "begin"}, 300.0)
+        assert time.monotonic() - began < 100
+        with pytest.raises(Lost):
+            link.start(300.0)
 
 
 def test_a_server_that_alone_hangs_ends_the_run_in_a_sentence_when_patience_has(policy):

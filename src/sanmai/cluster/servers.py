@@ -1,8 +1,7 @@
-"""One server of a search: whether it answers, who waits for it, and how much of what it wrote was held against the policy.
+"""One server of a search: whether it answers, how much it has to do, and how much of what it wrote was held against the policy.
 
-A call runs in a thread of its own and is waited for as a future, so that a server that accepts and says nothing holds up only
-those who asked it, and they are let go as soon as it is known: when it has been silent it is asked for its models, and when it
-does not name them, all who wait for it go elsewhere. Closing its connections would wake none of them.
+A server that accepts and says nothing holds up only those who asked it, and they are let go as soon as it is known: when it has
+been silent it is asked for its models, and when it does not name them, all who wait for it go elsewhere.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
 
 from sanmai.cluster.links import Lost
 from sanmai.cluster.vllm import VllmLink
@@ -20,9 +17,6 @@ from sanmai.types import RunError
 
 _REST_SECONDS, _LONGEST_REST = 1.0, 30.0
 """After it was lost, before it is asked again; twice as long each time."""
-
-_SILENT = "it does not say which models it has (engine.silence_seconds)"
-T = TypeVar("T")
 
 
 class Server:
@@ -39,10 +33,11 @@ class Server:
         self._link = make()
         self.name = self._link.name
         self._lock = threading.Lock()
-        self._waiting: set[Future[Any]] = set()
         self._rests_until, self._rest = 0.0, _REST_SECONDS
         self._heard = 0.0
         self._is_looked_at = self._is_closed = False
+        self.load = 0
+        """Calls under way."""
         self.is_found = False
         """It has said which model it has, and was not lost since."""
         self.num_written = 0
@@ -50,15 +45,11 @@ class Server:
         self.num_agreed = 0
         """Answers, of all, that were held against the policy."""
 
-    @property
-    def load(self) -> int:
-        return len(self._waiting)
-
     def look(self) -> None:
         """Ask in the background whether it is there, where that is due: it is not known, or silent with calls under way."""
         now = time.monotonic()
         with self._lock:
-            is_due = now - self._heard > self._within and self._waiting if self.is_found else now >= self._rests_until
+            is_due = self.load and now - self._heard > self._within if self.is_found else now >= self._rests_until
             if self._is_looked_at or self._is_closed or not is_due:
                 return
             self._is_looked_at = True
@@ -67,11 +58,9 @@ class Server:
     def _look(self) -> None:
         link = self._link
         try:
-            self._bounded(lambda: link.ask({"do": "begin"}, self._within), self._within, _SILENT)
-        except Lost as error:
-            self.lose(link, str(error), for_all=True)
-        except RunError as error:
-            self.lose(link, f"it refuses to say which models it has: {error}", for_all=True)
+            link.ask({"do": "begin"}, self._within)
+        except (Lost, RunError) as error:
+            self._lose(link, f"it does not say which models it has (engine.silence_seconds): {error}", for_all=True)
         else:
             with self._lock:
                 self.is_found, self._heard = link is self._link and not self._is_closed, time.monotonic()
@@ -85,57 +74,22 @@ class Server:
             Lost: no answer came in time, or it was lost while one waited.
             RunError: it is none to what was asked.
         """
-        link = self._link
+        with self._lock:
+            link, self.load = self._link, self.load + 1
         try:
-            done = self._bounded(
-                lambda: link.write_one(0, number, request, config, None, seconds), seconds, "no answer (engine.deadline_seconds)"
-            )
+            done = link.write_one(0, number, request, config, None, seconds)
         except Lost as error:
-            self.lose(link, str(error), for_all=False)
+            self._lose(link, str(error), for_all=False)
             raise
+        finally:
+            with self._lock:
+                self.load -= 1
         with self._lock:
             self._heard, self._rest = time.monotonic(), _REST_SECONDS
             self.num_written += 1
         return done
 
-    def _bounded(self, work: Callable[[], T], seconds: float, what: str) -> T:
-        """What the work gives, in a thread that is left behind where it takes longer or the server is lost meanwhile.
-
-        A client's own limit is of each read, so that bytes one by one would go on for ever.
-        """
-        answer: Future[T] = Future()
-        with self._lock:
-            if self._is_closed:
-                raise Lost("it is asked no more")
-            self._waiting.add(answer)
-
-        def run() -> None:
-            try:
-                found = work()
-            except BaseException as error:  # noqa: BLE001 - raised where one waits for it
-                self._end(answer, error)
-            else:
-                self._end(answer, None, found)
-
-        threading.Thread(target=run, daemon=True).start()
-        try:
-            return answer.result(seconds)
-        except TimeoutError:
-            raise Lost(f"{what} within {seconds:g} s") from None
-        finally:
-            with self._lock:
-                self._waiting.discard(answer)
-
-    def _end(self, answer: Future[Any], error: BaseException | None, value: Any = None) -> None:
-        with self._lock:
-            if answer.done():
-                return  # nobody waits for it any more
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(value)
-
-    def lose(self, link: VllmLink, why: str, *, for_all: bool) -> None:
+    def _lose(self, link: VllmLink, why: str, *, for_all: bool) -> None:
         """Take it for lost, unless it has been since by another caller: it is asked nothing until it names its models again.
 
         Args:
@@ -147,18 +101,12 @@ class Server:
             self._link, self.is_found, self.num_written = self._make(), False, 0
             self._rests_until = time.monotonic() + self._rest
             self._rest = min(2 * self._rest, _LONGEST_REST)
-            if for_all:
-                self._let_go(why)
+        if for_all:
+            link.interrupt()
         self._on_lost(f"{self.name} is lost: {why}")
 
     def close(self) -> None:
         """Nobody is to wait for it any more."""
         with self._lock:
             self._is_closed, self.is_found = True, False
-            self._let_go("the search has ended")
-        self._link.close()
-
-    def _let_go(self, why: str) -> None:
-        for answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(Lost(why))
+        self._link.interrupt()

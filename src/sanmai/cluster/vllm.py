@@ -21,6 +21,7 @@ import httpx2
 from sanmai.cluster.links import Lost
 from sanmai.cluster.parts import completion_json, request_of
 from sanmai.cluster.published import Publication
+from sanmai.cluster.waiting import Waiting
 from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.types import RunError, StopReason
 
@@ -48,6 +49,7 @@ class VllmLink:
         self._deadline = deadline
         self.name, self._url, self._stops = f"sampler {number} ({url})", url.rstrip("/"), sorted(stops)
         self._client = httpx2.Client(timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS), trust_env=False)
+        self._waiting = Waiting()
         self._model = ""
 
     def start(self, seconds: float) -> None:
@@ -66,6 +68,7 @@ class VllmLink:
     def stop(self) -> None: ...
 
     def interrupt(self) -> None:
+        self._waiting.end("it is asked no more")
         self._client.close()
 
     def fail(self) -> bool:
@@ -145,11 +148,13 @@ class VllmLink:
         return choices
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
+        late = f"no answer to {path} within {seconds:g} s ({self._deadline})"
         try:
             timeout = httpx2.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
-            reply = self._client.request(method, self._url + path, json=body, timeout=timeout)
+            ask = lambda: self._client.request(method, self._url + path, json=body, timeout=timeout)  # noqa: E731
+            reply = self._waiting.bounded(ask, seconds, late)
         except httpx2.TimeoutException:
-            raise Lost(f"no answer to {path} within {seconds:g} s ({self._deadline})") from None
+            raise Lost(late) from None
         except (httpx2.HTTPError, httpx2.StreamError, RuntimeError, OSError) as error:
             raise Lost(f"{path}: {type(error).__name__}: {error}") from None
         if reply.status_code in (404, 405) and path in ("/collective_rpc", "/reset_prefix_cache"):
