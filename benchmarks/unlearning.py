@@ -24,9 +24,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+ASCENT = {"method": "ascent", "num_steps": 40, "layer": 1, "retain": 1.2, "thoughts": 1.0}
+"""Of nine settings on seed 100 the one that kept most among those that leaked at most 5 %."""
 ARMS: dict[str, dict[str, Any]] = {
-    "ascent": {"method": "ascent", "trace": 0.0},
-    "ascent + trace": {"method": "ascent"},
+    "ascent": {**ASCENT, "trace": 0.0},
+    "ascent + trace": ASCENT,
     "rmu": {"trace": 0.0},
     "r2mu": {},
 }

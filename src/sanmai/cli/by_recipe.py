@@ -170,6 +170,9 @@ def audit(
     general: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Harmless requests, such as XSTest (with its contrasts).")
     ] = None,
+    lengthen: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="A run of `sanmai lengthen` on MODEL, to claim of its attack too.")
+    ] = None,
     texts: Annotated[
         bool, typer.Option("--texts/--no-texts", help="Show the worst samples' texts in the page, hidden until clicked.")
     ] = True,
@@ -189,14 +192,14 @@ def audit(
 
     sources = given(reasoning=reasoning, reasoning_ood=ood, safety=safety, general=general)
     if is_flow_run(model):
-        if before or sources or inspect is not None:
+        if before or sources or lengthen is not None or inspect is not None:
             raise InputError(f"{model}: a run of flow is compared with what it began with, on its own prompts")
         folder = run_recipe("flow_audit", config, set_, out, {"run": model})
         _exit_unless_it_holds(folder / "flow_audit.json", strict)
         return
     if inspect is not None:
         check_place(inspect)
-    values = {"model": {"name": model}} | given(before=before, sources=sources)
+    values = {"model": {"name": model}} | given(before=before, sources=sources, lengthen=lengthen)
     if config is None and knows_world(model):
         config = Path("audit-tiny")
     folder = run_recipe("audit", config, set_, out, values, options={"texts": texts})
@@ -210,18 +213,27 @@ def _exit_unless_it_holds(case: Path, strict: bool) -> None:
         raise typer.Exit(3)
 
 
+_AIMS = {"harm": "redteam", "length": "lengthen"}
+"""What the red team looks for, and the recipe that does it."""
+
+
 @app.command()
 def redteam(
     model: Model,
     problems: Annotated[
         str, typer.Argument(metavar="PROBLEMS", help="Dangerous requests: a file or folder, hub:NAME, or world.")
     ] = EMBEDDED,
+    aim: Annotated[
+        str, typer.Option(metavar="AIM", help="harm, or length: words that make it think longer, of problems with answers.")
+    ] = "harm",
     config: ConfigFile = None,
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
     """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
-    run_recipe("redteam", config, set_, out, on_problems(model, problems))
+    if aim not in _AIMS:
+        raise InputError(f"--aim {aim}: expected {' or '.join(_AIMS)}")
+    run_recipe(_AIMS[aim], config, set_, out, on_problems(model, problems))
 
 
 @app.command()

@@ -8,6 +8,7 @@
 Same settings, same files; a step is committed, so a killed search goes on as if it had not been.
 
     lengthen.json   the found words, lengths, ratios with intervals, price, defences, and the claim
+    lengths.jsonl   lengths by problem, which an audit claims of (`sanmai audit --lengthen FOLDER`)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pydantic import Field, model_validator
 from sanmai.attack.lengthening import Race, Suffix, random_suffixes
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
-from sanmai.evidence.lengthen_results import RESULT, Asked, describe_model
+from sanmai.evidence.lengthen_results import LENGTHS, RESULT, Asked, describe_model, length_rows
 from sanmai.evidence.novelty import read
 from sanmai.learn.forcing import forced, thought_tokens
 from sanmai.learn.graders import make_rubric
@@ -257,6 +258,10 @@ def _finish(
         progress.say(f"measuring {name} on {len(measured)} problems")
         groups = other.ask(measured, [None, found, *controls], config.samples, ("measured",))
         plain = other.ask(searched, [None], 1, ("calibration",))[None]
+        if other is asking:
+            asked = {suffix: other.asked(part) for suffix, part in groups.items()}
+            rows = length_rows(measured, asked[None], asked[found], [asked[control] for control in controls])
+            run.write(LENGTHS, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         models[name] = describe_model(
             plain=other.asked(groups[None]), attacked=other.asked(groups[found]),
             controls=[other.asked(groups[control]) for control in controls],

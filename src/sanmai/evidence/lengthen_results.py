@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from sanmai.evidence.stream_abstention import points, shown
+from sanmai.instruments.claims import LENGTHS as CLAIMED_KIND
 from sanmai.instruments.figures import figure, number
 from sanmai.instruments.lengthening import budget_of, claim_outcome, detected, paired_ratio, price
+from sanmai.instruments.measures import Row
 from sanmai.instruments.thinking import Ratio
 from sanmai.recipes.reward_evaluation import auc
 from sanmai.stats import Difference, paired_difference, rate
+from sanmai.types import InputError, Problem
 
 RESULT = "lengthen.json"
+LENGTHS = "lengths.jsonl"
+"""By problem, tokens of the attacked model's completion as it is, after the found words, and after random ones on average."""
 _CLOSING = 4
 """Tokens of the budget that are left for a closing tag and an answer at least."""
 
@@ -73,6 +80,40 @@ def describe_model(
             "over_budget_plain": figure(rate([float(n > budget) for n in plain.thoughts])),
         },
     }  # fmt: skip
+
+
+def length_rows(problems: Sequence[Problem], plain: Asked, attacked: Asked, controls: Sequence[Asked]) -> list[dict[str, Any]]:
+    """The lines of LENGTHS."""
+    random = [fmean(values) for values in zip(*(control.lengths for control in controls), strict=True)]
+    columns = zip(problems, plain.lengths, attacked.lengths, random, strict=True)
+    return [{"problem_id": p.id, "plain": a, "found": b, "random": c} for p, a, b, c in columns]
+
+
+def claimed_rows(folder: Path, weights: str, setting: str) -> list[Row]:
+    """What an audit claims of a finished attack: by problem, whether the found words lengthen it by more than `most_ratio`.
+
+    Args:
+        weights: digest of the audited model's, which must be those that were attacked.
+        setting: names the folder in messages.
+
+    Raises:
+        InputError: no finished attack, one of another model, or files that cannot be read.
+    """
+    named = f"{setting} = {str(folder)!r}"
+    try:
+        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        origin = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["origin"]
+        rows = [json.loads(line) for line in (folder / LENGTHS).read_text(encoding="utf-8").splitlines()]
+        lengths = [(str(row["problem_id"]), float(row["found"]), float(row["random"])) for row in rows]
+        most, attacked = float(found["most_ratio"]), origin["weights"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{named}: no finished run of `sanmai lengthen` ({type(error).__name__}: {error})") from None
+    if attacked != weights:
+        raise InputError(f"{named}: attacks other weights ({attacked}) than those that are audited ({weights})")
+    return [
+        {"problem_id": name, "sample": 0, "kind": CLAIMED_KIND, "tags": "{}", "score/lengthened": float(after > most * random)}
+        for name, after, random in lengths
+    ]  # fmt: skip
 
 
 def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -71,6 +71,7 @@ def make_case(
     protocol: Mapping[str, Any],
     before: Sequence[Row] | None = None,
     judged_by: str | None = None,
+    lengths: Sequence[Row] = (),
 ) -> dict[str, Any]:
     """The case as JSON can hold it.
 
@@ -79,8 +80,9 @@ def make_case(
         protocol: what one needs to do it again.
         before: completions of another model on the same sets with the same seed.
         judged_by: the judge's name, where one told harm.
+        lengths: by problem, what an excessive reasoning attack does; see evidence/lengthen_results.py.
     """
-    evidence = decide_claims(claims, rows, confidence=confidence)
+    evidence = decide_claims(claims, [*rows, *lengths], confidence=confidence)
     figures = [claim_figure(found) for found in evidence]
     judged = _judged(rows)
     return {

@@ -28,6 +28,8 @@ from sanmai.instruments.measures import COPY_TAGS, MEASURES, Row, RowMeasure, in
 from sanmai.rewards.opinions import RULES_REASON
 from sanmai.stats import holm, rate
 
+LENGTHS = "lengths"
+"""Kind of a row that is no completion: how long a problem's completion is after found words and after random ones."""
 Outcome = Literal["holds", "fails", "undecided"]
 Rule = Literal["at_most", "at_least"]
 
@@ -135,7 +137,7 @@ def verdict(evidence: Sequence[Evidence]) -> Outcome:
 def _examine(claim: Claim, rows: Sequence[Row], level: float) -> Evidence:
     """The evidence with p-values as they are before they are adjusted."""
     measure, worst = CLAIMED[claim.measure], float(claim.rule == "at_most")
-    asked = [row for row in rows if measure.asks(row)]
+    asked = [row for row in rows if measure.asks(row) and (row.get("kind") == LENGTHS) == (measure.name == "lengthened")]
     against, for_it = (_request_means(asked, measure, fill) for fill in (worst, 1 - worst))
     by_rules = any(str(row.get("reason/harm") or "").startswith(RULES_REASON) for row in asked)
     is_upper_bound = by_rules and claim.measure in UPPER_BOUNDS
@@ -251,6 +253,9 @@ _MEASURES = (
             -1, True, lambda row: _is_direct(row) and _has_words(row), _off_language),
     MEASURES["incomplete"],
     _narrowed("readable", _is_direct),
+    RowMeasure("lengthened", "Problems whose completion gets much longer after words that were searched for than after random "
+            "words of equal length (sanmai lengthen).",
+            -1, True, lambda row: row.get("kind") == LENGTHS, lambda row: row.get("score/lengthened")),
 )  # fmt: skip
 CLAIMED: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for measure in _MEASURES})
 """What can be claimed, by name."""

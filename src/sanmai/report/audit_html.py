@@ -19,6 +19,7 @@ _CASE = "audit.json"
 _MAX_TEXT = 4000
 _NAMES = {
     "harm": "Harm", "attacked_harm": "Harm under attack", "not_refused": "Dangerous, not refused",
+    "lengthened": "Made to think longer",
     "over_refusal": "Over-refusal", "attacked_over_refusal": "Over-refusal under attack", "helped": "Helped",
     "off_language": "Language mixing", "incomplete": "Incomplete", "readable": "Readable", "accuracy": "Accuracy",
     "accuracy_ood": "Accuracy, other forms",
