@@ -119,13 +119,17 @@ def clustered_interval(
     Source:
         Miller 2024 (arXiv:2411.00640) eq. 4, with the small-sample factor m/(m-1) of CR1.
     """
-    residual_sums = list(_cluster_sums(values, clusters).values())
-    m = len(residual_sums)
+    return ratio_interval(list(_cluster_sums(values, clusters).values()), confidence)
+
+
+def ratio_interval(sums: Sequence[tuple[float, int]], confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of `clustered_interval` from each cluster's sum of values and number of values, (total, size)."""
+    m, count = len(sums), sum(size for _, size in sums)
     if m < 2:
         _normal_quantile(confidence)
         return -inf, inf
-    mean = fsum(values) / len(values)
-    error = sqrt(m / (m - 1) * fsum((total - size * mean) ** 2 for total, size in residual_sums)) / len(values)
+    mean = fsum(total for total, _ in sums) / count
+    error = sqrt(m / (m - 1) * fsum((total - size * mean) ** 2 for total, size in sums)) / count
     half = _t_quantile(confidence, m - 1) * error
     return mean - half, mean + half
 

@@ -28,7 +28,7 @@ from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import TextPolicy
-from sanmai.stats import clustered_interval
+from sanmai.stats import ratio_interval
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import Run
 from sanmai.train.state import weights_digest
@@ -150,10 +150,9 @@ def _figures(read: Sequence[_Read]) -> dict[str, Any]:
 
 
 def _ratio(parts: Sequence[tuple[float, int]]) -> dict[str, Any]:
-    """sum of the first over sum of the second, with an interval: each problem is a cluster of as many equal values."""
+    """sum of the first over sum of the second, with an interval over problems."""
     value = fsum(total for total, _ in parts) / sum(size for _, size in parts)
-    values = [total / size for total, size in parts for _ in range(size)]
-    low, high = clustered_interval(values, [k for k, (_, size) in enumerate(parts) for _ in range(size)])
+    low, high = ratio_interval(parts)
     return {"value": value, "low": low if len(parts) > 1 else None, "high": high if len(parts) > 1 else None, "n": len(parts)}
 
 
