@@ -194,3 +194,10 @@ def test_an_independent_difference_counts_clusters():
     once = stats.independent_difference([0.2, 0.4], [0.6, 0.9])
     twice = stats.independent_difference([0.2, 0.2, 0.4, 0.4], [0.6, 0.6, 0.9, 0.9], [0, 0, 1, 1], [0, 0, 1, 1])
     assert twice == once
+
+
+def test_the_interval_of_a_ratio_needs_the_sums_of_its_clusters_alone():
+    values, clusters = [0.5, 0.25, 1.0, 2.0, 0.75, 0.5], "aabccc"
+    sums = [(0.75, 2), (1.0, 1), (3.25, 3)]
+    assert stats.ratio_interval(sums) == pytest.approx(stats.clustered_interval(values, clusters))
+    assert stats.ratio_interval(sums[:1]) == (-math.inf, math.inf)
