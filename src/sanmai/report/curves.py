@@ -69,7 +69,7 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
      "Optimisation and speed", [("policy/entropy", "entropy")]),
     ("KL to the reference", "nats per token", "How far the policy moved. A jump often comes before a collapse.",
      "Optimisation and speed", [("policy/kl_to_reference_k3", "KL (k3)")]),
-    ("Clip fraction", "share", "Tokens whose gradient was cut, or more than halved by a gate. Above some 20 %: steps are too large.",
+    ("Clip fraction", "share", "Tokens whose gradient was cut, or more than halved. Above some 20 %: steps are too large.",
      "Optimisation and speed", [("policy/clip_fraction", "tokens")]),
     ("Gradient norm", "L2, before clipping", "Spikes point at a bad batch.",
      "Optimisation and speed", [("policy/grad_norm", "norm")]),
