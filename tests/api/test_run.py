@@ -1,6 +1,7 @@
 """Runs from Python: what `sanmai.run` returns, what it may be given, and the verbs as functions."""
 
 import json
+import re
 
 import pytest
 
@@ -142,3 +143,25 @@ def test_verbs_are_functions_and_their_packages_stay_packages(finished):
     with pytest.raises(sanmai.InputError, match="a plan reads them from a file"):
         sanmai.plan("zero", problems=rows)
     assert "without doing it" in (sanmai.plan.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("math", {"judge_key": "KEY"}, "--judge-key 'KEY': only with --judge URL#MODEL"),
+        ("process", {"judge_key": "KEY", "judge": "folder"}, "--judge-key 'KEY': only with --judge URL#MODEL"),
+        ("process", {"judge_calls": 3}, "--judge-calls 3: only with --as math_judge"),
+        ("video", {"judge_calls": 3}, "--judge-calls 3: only with --as math_judge"),
+        ("math", {"threshold": 0.4}, "--threshold: only with --as process"),
+        ("refusal", {"reference": "m"}, "--reference: only with --as process"),
+        ("math", {"beta": -4}, "--beta: only with --as process"),
+        ("process", {"beta": 0.1}, "--beta 0.1: only with --reference"),
+    ],
+)
+def test_score_refuses_what_its_kind_does_not_read(kind, options, says):
+    with pytest.raises(sanmai.InputError, match=re.escape(says)):
+        sanmai.score([{"id": "a", "response": "4", "reference": "4"}], kind, **options)
+
+
+def test_a_threshold_that_is_the_default_may_be_a_number():
+    assert sanmai.score([{"id": "a", "response": "4", "reference": "4"}], threshold=0.5)["summary"]

@@ -13,6 +13,7 @@ from sanmai.api.table import Lines
 from sanmai.types import InputError
 
 Files = str | Path | Sequence[str | Path] | None
+_BETA = 0.05
 
 
 def audit(
@@ -76,9 +77,9 @@ def score(
     judge: str | None = None,
     judge_key: str | None = None,
     judge_calls: int = 1,
-    threshold: str = "0.5",
+    threshold: str | float = "0.5",
     reference: str | None = None,
-    beta: float = 0.05,
+    beta: float = _BETA,
     on_warning: Callable[[str], None] = warnings.warn,
 ) -> dict[str, Any]:
     """Grade recorded responses of any model: `kind`, `summary`, and a row each with score, label and reason.
@@ -102,18 +103,14 @@ def score(
 
     if as_ not in KINDS and as_ not in APART:
         raise InputError(unknown(as_))
-    if as_ != "process" and (threshold != "0.5" or reference is not None):
-        raise InputError(f"--{'threshold' if reference is None else 'reference'}: only with --as process")
-    if as_ == "video" and (judge_calls != 1 or judge_key is not None):
-        raise InputError("--judge-calls and --judge-key: not with --as video, whose --judge is a file of scores")
+    threshold = str(threshold)
+    _check_options(as_, judge, judge_key, judge_calls, threshold, reference, beta)
     if as_ in APART:
         if not isinstance(rows, str | Path):
             raise InputError(f"score of {as_}: expected a file of rows")
         return _score_apart(rows, as_, judge, threshold, reference, beta, on_warning)
     read = read_rows(Path(rows)) if isinstance(rows, str | Path) else [dict(row) for row in rows]
     found: Any = None
-    if judge_calls != 1 and as_ != "math_judge":
-        raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
     if judge is not None and as_ in MATH_JUDGED:
         from sanmai.learn.scorers import math_judge
 
@@ -122,9 +119,24 @@ def score(
         from sanmai.score.judges import load_judge
 
         found = load_judge(judge, key_variable=judge_key)
-    elif judge_key is not None:
-        raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
     return score_rows(read, as_, found)
+
+
+def _check_options(
+    as_: str, judge: str | None, judge_key: str | None, judge_calls: int, threshold: str, reference: str | None, beta: float
+) -> None:
+    """Refuse what a kind of `score` does not read (law 8)."""
+    if judge_calls != 1 and as_ != "math_judge":
+        raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
+    if judge_key is not None and (judge is None or as_ in ("process", "video", "math_reward")):
+        raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
+    for name, is_given in (
+        ("threshold", threshold != "0.5"), ("reference", reference is not None), ("beta", beta != _BETA),
+    ):  # fmt: skip
+        if is_given and as_ != "process":
+            raise InputError(f"--{name}: only with --as process")
+    if beta != _BETA and reference is None:
+        raise InputError(f"--beta {beta:g}: only with --reference")
 
 
 def _score_apart(

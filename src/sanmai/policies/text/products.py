@@ -40,8 +40,8 @@ class Products:
         """module(x_ND), (N, O)."""
         if hasattr(module, "base_layer"):
             down, up = (weights["default"].weight.to(self.dtype) for weights in (module.lora_A, module.lora_B))
-            added_NO = F.linear(F.linear(x_ND.to(self.dtype), down), up) * module.scaling["default"]
-            return self.linear(module.base_layer, x_ND) + added_NO
+            base_NO = self.linear(module.base_layer, x_ND)
+            return base_NO + F.linear(F.linear(x_ND.to(self.dtype), down), up) * module.scaling["default"]
         bias = None if module.bias is None else module.bias.to(self.dtype)
         weight = module.weight if module.weight.dtype is self.dtype else self._copied(module.weight)
         return F.linear(x_ND.to(self.dtype), weight, bias)
