@@ -13,8 +13,9 @@ import pytest
 from pydantic import Field, ValidationError
 
 import sanmai
-from sanmai.config import Config, differing_keys, load_values, merge, set_value
-from sanmai.recipes import RECIPES, resolve
+from sanmai.config import Config, differing_keys, key_parts, key_text, load_values, merge, set_value
+from sanmai.desk.settings import settings_file
+from sanmai.recipes import RECIPES, find_recipe, resolve
 from sanmai.types import InputError
 
 
@@ -100,10 +101,42 @@ def test_a_setting_below_a_plain_value_is_refused():
         set_value({"name": "tiny"}, "name.x", 1)
 
 
-@pytest.mark.parametrize("override", ["a..b=1", ".a=1", "a.=1"])
-def test_a_key_with_an_empty_part_is_refused(override):
-    with pytest.raises(InputError):
-        Example.read(load_values(None, [override]))
+@pytest.mark.parametrize("override", ["a..b=1", ".a=1", "a.=1", 'a."b=1', "a.'b=1", 'a."b"c=1', 'a."\\q"=1', "a b=1", "é=1",
+                                      "a#b=1", "[a]=1", "a\nb=1", 'a."""b"""=1'])  # fmt: skip
+def test_a_key_that_is_none_of_toml_is_refused_in_a_sentence(override):
+    with pytest.raises(InputError, match=r"not a dotted key; expected names such as optimizer\.lr"):
+        load_values(None, [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "values"),
+    [
+        ('s."bad.py:Bad".mode="nan"', {"s": {"bad.py:Bad": {"mode": "nan"}}}),
+        ("s.'bad.py:Bad'.mode=nan.x", {"s": {"bad.py:Bad": {"mode": "nan.x"}}}),
+        ('s . "a=b" . c = d=e', {"s": {"a=b": {"c": "d=e"}}}),
+        (r's."a\"b\u00e9\\".c=1', {"s": {'a"bé\\': {"c": 1}}}),
+        (r"s.'a\n'.c=1", {"s": {r"a\n": {"c": 1}}}),
+        ('"s"."".c=1', {"s": {"": {"c": 1}}}),
+        ('a="b.c"."d"=1', {"a": '"b.c"."d"=1'}),
+    ],
+)
+def test_a_key_is_read_as_toml_reads_it(override, values):
+    assert load_values(None, [override]) == values
+
+
+@pytest.mark.parametrize("name", ["lr", "bad.py:Bad", "a = b", 'a"b', "a'b", "é\U0001f600", "a\nb", "\x7f", "", "1-a", "\\"])
+def test_a_name_is_written_as_a_key_that_is_read_back(name):
+    assert key_parts(f"a.{key_text(name)}.c") == ["a", name, "c"]
+    assert differing_keys({"a": {name: 1}}, {"a": {name: 2}}) == [f"a.{key_text(name)} was 1, now 2"]
+
+
+def test_settings_of_a_quoted_name_are_listed_so_that_they_are_read_back(tmp_path):
+    recipe, stated = find_recipe("evaluate"), 'problems.environment.settings."b.py:B\U0001f600".mode="nan"'
+    overrides = ["problems.source=environment:b.py:B\U0001f600", stated]
+    (tmp_path / "x.toml").write_text("\n".join(settings_file(recipe, overrides=overrides)), encoding="utf-8")
+    assert resolve(recipe, tmp_path / "x.toml") == resolve(recipe, overrides=overrides)
+    (tmp_path / "y.toml").write_text(resolve(recipe, overrides=overrides).to_toml(), encoding="utf-8")
+    assert resolve(recipe, tmp_path / "y.toml") == resolve(recipe, overrides=overrides)
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -138,16 +139,64 @@ def load_values(path: Path | None, overrides: Iterable[str] = ()) -> dict[str, A
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a TOML file: {error}") from None
     for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"--set {override!r}: expected KEY=VALUE, such as --set optimizer.lr=1e-4")
-        set_value(values, key.strip(), _parse(text.strip()))
+        key, text = _split_override(override)
+        set_value(values, key, _parse(text))
     return values
 
 
+_KEY_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s."'=]+)"""
+_KEY = re.compile(rf"[ \t]*({_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART})*)[ \t]*")
+
+
+def _split_override(override: str) -> tuple[str, str]:
+    """Key and value of "KEY=VALUE"; an = inside the quotes of a key is part of it.
+
+    Raises:
+        InputError: there is no key, or no =.
+    """
+    found = _KEY.match(override)
+    if found and override[found.end() : found.end() + 1] == "=":
+        return found[1], override[found.end() + 1 :].strip()
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {override!r}: expected KEY=VALUE, such as --set optimizer.lr=1e-4")
+    return key.strip(), text.strip()  # `key_parts` says what is wrong with it
+
+
+def key_parts(dotted: str) -> list[str]:
+    """The names of a dotted TOML key: `a."b.c"` is a, then b.c.
+
+    Raises:
+        InputError: it is no such key.
+    """
+    try:
+        found: Any = tomllib.loads(f"{dotted} = 0") if _KEY.fullmatch(dotted) else None
+    except tomllib.TOMLDecodeError:
+        found = None
+    if found is None:
+        raise InputError(
+            f"--set {dotted}: not a dotted key; expected names such as optimizer.lr, in quotes where a name has more in it than "
+            'letters, digits, - and _: problems.environment.settings."chain.py:Chain".additions=2'
+        )
+    parts = []
+    while isinstance(found, dict):
+        (name, found), *_ = found.items()
+        parts.append(name)
+    return parts
+
+
+def key_text(name: str) -> str:
+    """A name as it stands in a TOML key, in quotes where it needs them; `key_parts` reads it."""
+    return tomli_w.dumps({name: 0}).rpartition(" = ")[0]
+
+
 def set_value(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """values["a"]["b"] = value for dotted "a.b", in place."""
-    *parents, last = dotted.split(".")
+    """values["a"]["b"] = value for the key "a.b", in place.
+
+    Raises:
+        InputError: as `key_parts`, or the key goes on below a plain value.
+    """
+    *parents, last = key_parts(dotted)
     for name in parents:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
@@ -170,9 +219,9 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str =
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differing_keys(a, b, f"{prefix}{key}.")
+            found += differing_keys(a, b, f"{prefix}{key_text(key)}.")
         elif a != b:
-            found.append(f"{prefix}{key} was {a!r}, now {b!r}")
+            found.append(f"{prefix}{key_text(key)} was {a!r}, now {b!r}")
     return found
 
 

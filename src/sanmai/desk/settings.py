@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import tomli_w
 
-from sanmai.config import Config, load_values, settings_in_force
+from sanmai.config import Config, key_text, load_values, settings_in_force
 from sanmai.recipes import Recipe, resolve
 
 _WIDTH = 100
-_BARE = "-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 def settings_file(
@@ -45,7 +43,7 @@ def settings_file(
             yield from ["", f"# {f' {section} ' if section else '':-^{_WIDTH}}"]
         yield ""
         yield from textwrap.wrap(meaning, _WIDTH, initial_indent="# ", subsequent_indent="# ")
-        yield _line(".".join(map(_key, name.split("."))), value, _at(stated, name))
+        yield _line(name, value, _at(stated, name))
     hidden = len(list(settings_in_force(config, show_all=True))) - len(shown)
     if hidden:
         yield ""
@@ -83,20 +81,12 @@ def _at(values: Any, dotted: str) -> Any:
     return values
 
 
-def _key(name: str) -> str:
-    return name if set(name) <= set(_BARE) else json.dumps(name)
-
-
 def _inline(value: Any) -> str:
     """A value as TOML on one line."""
     if isinstance(value, Config):
         value = value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f" {_key(str(k))} = {_inline(v)}" for k, v in value.items()) + " }" if value else "{}"
+        return "{" + ", ".join(f" {key_text(str(k))} = {_inline(v)}" for k, v in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple | set | frozenset):
         return "[" + ", ".join(map(_inline, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Path):
-        return json.dumps(str(value), ensure_ascii=False)
-    return tomli_w.dumps({"v": value}).partition("=")[2].strip()
+    return tomli_w.dumps({"v": str(value) if isinstance(value, Path) else value}).partition("=")[2].strip()
