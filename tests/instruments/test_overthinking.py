@@ -97,6 +97,14 @@ def test_slowdown_compares_the_same_problems_where_both_are_right():
     assert isnan(nothing.factor.value) and nothing.factor.high == inf and nothing.accuracy.n == 0
 
 
+def test_a_problem_that_names_itself_or_nothing_is_no_decoy():
+    pair = [asked("a", 1.0, 20), asked("a/d", 1.0, 60, decoy_of="a"), asked("b", 1.0, 10), asked("b/d", 1.0, 20, decoy_of="b")]
+    plain = [asked("c", 1.0, 50, decoy_of="c"), asked("d", 0.0, 50, decoy_of=None), asked("None", 1.0, 9)]
+    found = slowdown([*pair, *plain])
+    assert found == slowdown(pair) and found.factor.n == 2 and found.left_out == 0
+    assert slowdown([*plain, asked("c/d", 1.0, 100, decoy_of="c")]).accuracy.n == 1  # it has its decoy like any other
+
+
 def test_slowdown_of_equal_factors_is_exact_and_the_unit_cancels():
     rows = [r for k in range(5) for r in (asked(f"{k}", 1.0, 10 + k), asked(f"{k}/d", 1.0, 30 + 3 * k, decoy_of=f"{k}"))]
     found = slowdown(rows)

@@ -151,7 +151,8 @@ def slowdown(rows: Iterable[Row]) -> Slowdown:
         Kumar et al. 2025 (arXiv:2502.02542) for the factor; derived: delta method.
     """
     listed = list(rows)
-    origin = {str(row["problem_id"]): str(tags_of(row)["decoy_of"]) for row in listed if "decoy_of" in tags_of(row)}
+    origin = {str(row["problem_id"]): str(of) for row in listed if (of := tags_of(row).get("decoy_of")) is not None}
+    origin = {decoy: of for decoy, of in origin.items() if of != decoy}  # no problem is a decoy of itself
     right: dict[str, list[float]] = {}
     for row in listed:
         if row.get("score/accuracy") == 1:
