@@ -87,6 +87,10 @@ class Config(BaseModel):
             raise InputError(f"{source}: {'; '.join(idle)}")
         return config
 
+    def without_use(self) -> Iterator[str]:
+        """Of this section each setting that does nothing for another reason than one of `rules`: "settings.x: why"."""
+        yield from ()
+
     @classmethod
     def rules(cls) -> list[OnlyWith]:
         """`only_with` of the class and its bases."""
@@ -236,6 +240,18 @@ def idle_settings(config: Config, stated: Mapping[str, Any]) -> Iterator[str]:
         if name not in told:
             told.add(name)
             yield f"{name} is read only with {prefix}{rule.condition}"
+    if not told:  # what is read under no condition that holds has been told already
+        yield from _without_use(config, stated, "", frozenset())
+
+
+def _without_use(config: Config, stated: Mapping[str, Any], prefix: str, unknown: frozenset[str]) -> Iterator[str]:
+    """`Config.without_use` of `config` and of each stated section below that is known by now."""
+    yield from (f"{prefix}{sentence}" for sentence in config.without_use())
+    unknown = unknown | type(config).completed_later
+    for name in type(config).model_fields:
+        part, given = getattr(config, name), stated.get(name)
+        if isinstance(part, Config) and isinstance(given, Mapping) and name not in unknown:
+            yield from _without_use(part, given, f"{prefix}{name}.", unknown)
 
 
 def _idle_rules(

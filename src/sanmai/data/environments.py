@@ -73,6 +73,12 @@ def is_environment(source: Any, *, prefixes: tuple[str, ...] = (PREFIX, OWN_PREF
     return any(isinstance(name, str) and name.startswith(prefixes) for name in listed)
 
 
+def environment_names(source: Any, prefix: str) -> list[str]:
+    """What a source, or a list of them, names after the prefix: NAME of "verifiers:NAME"."""
+    listed = (source,) if isinstance(source, str) else source or ()
+    return [name.removeprefix(prefix).strip() for name in listed if isinstance(name, str) and name.startswith(prefix)]
+
+
 class Environment:
     """Processes that have read one environment's tasks; answers and scores from any thread."""
 
@@ -251,7 +257,7 @@ def environment_problems(
     """
     is_own = source.startswith(OWN_PREFIX)
     prefix = OWN_PREFIX if is_own else PREFIX
-    name = source.removeprefix(prefix).strip()
+    [name] = environment_names(source, prefix)
     if not name:
         raise InputError(f"problems.source = {source!r}: expected {prefix}{'FILE.py:CLASS' if is_own else 'NAME'}")
     taskset = Taskset(name, json.dumps(settings.get(name, {}), sort_keys=True), limit, python, is_own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,17 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import Config, OnlyWith, key_text
 from sanmai.data.chat import render_prompt
-from sanmai.data.environments import OWN_PREFIX, PREFIX, Limits, dialogue_of, environment_problems, is_environment
+from sanmai.data.environments import (
+    OWN_PREFIX,
+    PREFIX,
+    Limits,
+    dialogue_of,
+    environment_names,
+    environment_problems,
+    is_environment,
+)
 from sanmai.data.problems import ProblemsConfig as FileProblemsConfig
 from sanmai.data.problems import load_problems, overlap, split
 from sanmai.data.stories import make_stories
@@ -128,12 +136,33 @@ class ProblemsConfig(FileProblemsConfig):
           for name in TESTBEDS),
     )
 
+    def without_use(self) -> Iterator[str]:
+        """Settings of an environment that no source names."""
+        for prefix, section in ((PREFIX, self.verifiers), (OWN_PREFIX, self.environment)):
+            names = [name for source in (self.source, self.evaluation) for name in environment_names(source, prefix)]
+            known = ", ".join(dict.fromkeys(map(repr, names)))
+            there = f"expected one of {known}" if names else f"no source begins with {prefix}"
+            for key in section.settings:
+                if key not in names:
+                    setting = f"{prefix.rstrip(':')}.settings.{key_text(key)}"
+                    yield f"{setting}: neither source nor evaluation names the environment {key!r}; {there}"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if isinstance(self.source, tuple) and (not self.source or {*GENERATED} & {*self.source}):
             raise ValueError("source: a list names files, at least one; world and stories are sources of their own")
         check_source(self.source, self.evaluation, self.gym)
         return self
+
+
+def _check_names(config: ProblemsConfig) -> None:
+    """Once more where a pipeline has put sources of its own in the place of those that were read.
+
+    Raises:
+        InputError: settings of an environment that no source names.
+    """
+    if unnamed := list(config.without_use()):
+        raise InputError(f"problems.{'; problems.'.join(unnamed)}")
 
 
 def load_splits(
@@ -157,6 +186,7 @@ def load_splits(
     Raises:
         InputError: a file that cannot be used, or nothing left to train on.
     """
+    _check_names(config)
     if given is None and is_generated(config.source) and config.evaluation is None:
         train, held_out = generated(config.source, config, seed, on_warning)
         return train[: config.limit], held_out
@@ -219,6 +249,7 @@ def load_source(
     Raises:
         InputError: a file that cannot be used, or a reasoning problem without an answer.
     """
+    _check_names(config)
     if is_generated(config.source):
         return generated(config.source, config, seed, on_warning)[1][: config.limit]
     found = _load(config.source, config, on_warning, True, config.limit)
