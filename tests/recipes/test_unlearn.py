@@ -18,6 +18,7 @@ from sanmai.recipes import unlearn as unlearn_module
 from sanmai.recipes.unlearn import (
     UnlearnConfig,
     describe_unlearn,
+    finding,
     knowledge,
     layer_of,
     load_narrowed,
@@ -167,3 +168,18 @@ def test_the_layer_is_the_authors_seventh_of_thirty_two():
     of = lambda layers: layer_of(UnlearnConfig(), random_policy("llama", layers=layers))  # noqa: E731
     assert (of(32), of(4), of(1)) == (7, 1, 0)
     assert isinstance(random_policy(), TextPolicy)
+
+
+def test_the_finding_says_what_leaks_and_what_is_kept_before_and_after():
+    sides = [
+        {name: {"value": value, "low": 0.0, "high": 1.0, "n": n} for name, (value, n) in side.items()}
+        for side in (
+            {"answer_leak": (0.5, 4), "thought_leak": (0.25, 4), "retained": (0.75, 8), "retained_help": (None, 0)},
+            {"answer_leak": (0.0, 4), "thought_leak": (0.0, 4), "retained": (0.625, 8), "retained_help": (None, 0)},
+        )
+    ]
+    assert finding(*sides) == (
+        "What was to be forgotten is told in answers: 50.0 % [0.0, 100.0], n = 4 -> 0.0 % [0.0, 100.0], n = 4; in thoughts: "
+        "25.0 % [0.0, 100.0], n = 4 -> 0.0 % [0.0, 100.0], n = 4; right answers to the rest: 75.0 % [0.0, 100.0], n = 8 -> "
+        "62.5 % [0.0, 100.0], n = 8."
+    )

@@ -15,7 +15,7 @@ accuracy on held-out problems. Forgotten where one looks is not erased: who trai
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -358,6 +358,8 @@ def _measure(
     result = {"method": config.method, "trace": config.trace, "before": before or told, "after": told if step else None}
     with storing(path):
         write_whole(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    if step:
+        run.event("finding", message=finding(result["before"], told))
     return evaluation_metrics(kept) | {f"eval/{name}": one.value for name, one in found.items() if one.n}
 
 
@@ -377,6 +379,25 @@ def figures(asked: Sequence[Group[Graded]], kept: Sequence[Group[Graded]]) -> di
     right = _rate([g for g in kept if g.problem.kind == "reasoning"], accuracy)
     helped = _rate([g for g in kept if g.problem.kind == "general"], lambda r: _score(r, "helped"))
     return {**leaks, "leak": either, "retained": right, "retained_help": helped}
+
+
+def finding(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> str:
+    """What `figures` says before and after, in a sentence."""
+    said = (f"{words} {_percent(before[name])} -> {_percent(after[name])}" for name, words in _SAYS.items() if after[name]["n"])
+    return f"{'; '.join(said)}."
+
+
+_SAYS = {
+    "answer_leak": "What was to be forgotten is told in answers:", "thought_leak": "in thoughts:",
+    "retained": "right answers to the rest:", "retained_help": "harmless requests answered:",
+}  # fmt: skip
+
+
+def _percent(found: Mapping[str, Any]) -> str:
+    if not found["n"]:
+        return "not told"
+    value, low, high = (f"{100 * found[name]:.1f}" for name in ("value", "low", "high"))
+    return f"{value} % [{low}, {high}], n = {found['n']}"
 
 
 def _either(r: Graded) -> float | None:
