@@ -179,7 +179,6 @@ def test_the_finding_says_what_leaks_and_what_is_kept_before_and_after():
         )
     ]
     assert finding(*sides) == (
-        "What was to be forgotten is told in answers: 50.0 % [0.0, 100.0], n = 4 -> 0.0 % [0.0, 100.0], n = 4; in thoughts: "
-        "25.0 % [0.0, 100.0], n = 4 -> 0.0 % [0.0, 100.0], n = 4; right answers to the rest: 75.0 % [0.0, 100.0], n = 8 -> "
-        "62.5 % [0.0, 100.0], n = 8."
+        "Told in answers: 50.0 to 0.0 % [0.0, 100.0]; in thoughts: 25.0 to 0.0 % [0.0, 100.0]; "
+        "other right answers: 75.0 to 62.5 % [0.0, 100.0]."
     )

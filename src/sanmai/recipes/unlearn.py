@@ -382,22 +382,20 @@ def figures(asked: Sequence[Group[Graded]], kept: Sequence[Group[Graded]]) -> di
 
 
 def finding(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> str:
-    """What `figures` says before and after, in a sentence."""
-    said = (f"{words} {_percent(before[name])} -> {_percent(after[name])}" for name, words in _SAYS.items() if after[name]["n"])
+    """What `figures` says before and after, in a sentence that heads the page."""
+    said = []
+    for name, words in _SAYS.items():
+        old, new = before[name], after[name]
+        if old["n"] and new["n"]:
+            low, high = 100 * new["low"], 100 * new["high"]
+            said.append(f"{words} {100 * old['value']:.1f} to {100 * new['value']:.1f} % [{low:.1f}, {high:.1f}]")
     return f"{'; '.join(said)}."
 
 
 _SAYS = {
-    "answer_leak": "What was to be forgotten is told in answers:", "thought_leak": "in thoughts:",
-    "retained": "right answers to the rest:", "retained_help": "harmless requests answered:",
+    "answer_leak": "Told in answers:", "thought_leak": "in thoughts:",
+    "retained": "other right answers:", "retained_help": "harmless requests answered:",
 }  # fmt: skip
-
-
-def _percent(found: Mapping[str, Any]) -> str:
-    if not found["n"]:
-        return "not told"
-    value, low, high = (f"{100 * found[name]:.1f}" for name in ("value", "low", "high"))
-    return f"{value} % [{low}, {high}], n = {found['n']}"
 
 
 def _either(r: Graded) -> float | None:
