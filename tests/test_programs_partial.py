@@ -9,6 +9,7 @@ import pytest
 from sanmai.data.trace import parse_trace
 from sanmai.programs.grade import CodeResult
 from sanmai.programs.partial import UNFINISHED, closed, compiles, defines, settled, takes_all
+from sanmai.programs.program import LEAVE
 from sanmai.programs.run import Limits
 from sanmai.programs.stdio import IoTest
 from sanmai.programs.tasks import CodeSpec
@@ -105,6 +106,7 @@ def test_a_finished_statement_that_ends_the_program_ends_all_that_begin_so():
     # A loop may go on in the next line, and what is in it may be caught there by nobody but itself.
     assert first("for y in [0]:\n    z = 1 / y\n    w = 2\nv = 3\ndef f(x):\n    return x * x")[1] == "v = 3"
     assert first("def f(x):\n    return x * x\nf(None)")[1] == "f(None)"
+    assert first("from sys import modules\nmodules.clear()\nraise ValueError(3)\ny = 1")[1] == END
     # What may look at its own text, or go on beside what follows, is known at the end.
     assert first("import threading\nraise ValueError(3)\ndef f(x):\n    return x * x")[1] == END
 
@@ -115,6 +117,41 @@ def test_a_program_by_standard_input_is_open_at_its_end():
     assert first("x = int(input()) / 0\nprint(x)", spec)[1] == "x = int(input()) / 0"
     assert first("x = int(input())\nprint(x)\nx = 1", spec)[1] == END  # more might have been printed
     assert first("x = int(input())\nprint(x)\nraise SystemExit\nx = 1", spec)[1] == "raise SystemExit"
+
+
+def test_what_stands_behind_a_failure_changes_nothing_of_where_it_is():
+    spec = CodeSpec((IoTest("3\n", "3\n"),), (), "", ())
+    for later in ("# a thread", "import threading", "s = 'a fork'", "z = 1"):
+        for place in range(4):
+            lines = [f"z = {n}" for n in range(3)]
+            lines.insert(place, later)
+            code = "\n".join(["x = int(input())", "y = x / 0  # no signal", *lines, "print(y)"])
+            assert first(code, spec)[1] == "y = x / 0  # no signal", code
+    assert first("import signal\ny = 1 / 0\nz = 1", spec)[1] == END  # what stands before it does
+
+
+def test_names_that_are_lent_by_the_whole_text_are_tried_both_ways():
+    # Neither way helps, or the names are there whatever follows.
+    assert first("def g(x):\n    return List\nraise ValueError(3)\ny = 1")[1] == "raise ValueError(3)"
+    imported = "from typing import Dict, List\ndef g(x: List[int]) -> Dict[int, int]:\n    return x\n"
+    assert first(imported + "g(1)[0]\ny = 1")[1] == "g(1)[0]"
+    # With one way of lending it goes on, or it ends there as the name is missed.
+    assert first("def g(x: List[int]):\n    return x\ng(1)[0]\ny = 1")[1] == END
+    # Of two names the one may be there, and the other not.
+    assert first("def g(x: List) -> Dict:\n    return x\nx = 1\nraise ValueError\ny = 1")[1] == END
+
+
+def test_time_of_the_clock_ends_nothing_for_good_and_cpu_time_does(monkeypatch):
+    monkeypatch.setattr("sanmai.rewards.code_steps._PATIENCE", 1)
+    by_clock = PartialPrograms(CodeGrader(limits=Limits(timeout_seconds=0.5, cpu_seconds=60)))
+    by_cpu = PartialPrograms(CodeGrader(limits=Limits(timeout_seconds=60.0, cpu_seconds=1)))
+    for spec in (CodeSpec((IoTest("3\n", "3\n"),), (), "", ()), TESTS):
+        assert by_clock.ends(spec, f"from select import select\nselect([], [], [], 99)\n{LEAVE}\n")[0] == ""
+        assert by_cpu.ends(spec, f"while True: pass\n{LEAVE}\n")[0] == "CPU time ran out"
+    text = "```python\nimport time\ntime.sleep(99)\n```\n"
+    problem = Problem("t", ({"role": "user", "content": "q"},), TESTS.text, "code")
+    said = by_clock(problem, text, parse_trace(text), [len(text)])
+    assert said.step is None and "by the clock alone" in said.reason
 
 
 def test_an_earlier_block_that_could_be_put_before_the_program_leaves_all_open_to_its_end():
@@ -186,6 +223,42 @@ RIGHT = {
     "strings and brackets over lines": (
         "y = (\n    '''a\n1 / 0\n''',\n    [2,\n]\n)[1][0]; z = 1 \\\n    + 1\ndef f(x):\n    return x ** y\n"
     ),
+    "hints that are read": (
+        "from typing import get_type_hints\ndef f(x: int) -> 'List[int]':\n    return x * x\nh = get_type_hints(f)\n"
+        "def g(y: List[int]):\n    return y\n"
+    ),
+    "hints that are read by a table of functions": (
+        "from functools import singledispatch\n@singledispatch\ndef show(x):\n    return 0\n@show.register\n"
+        "def _(x: int) -> 'Optional[int]':\n    return x\ny = 1\ndef f(x: Optional[int] = None):\n    return x * x\n"
+    ),
+    "a name that is not lent, as it is bound later": (
+        "try:\n    T = List\nexcept Exception:\n    T = None\nif T is not None:\n    raise ValueError\nz = 1\nList = 1\n"
+        "def f(x):\n    return x * x\n"
+    ),
+    "one name is lent and another is not": (
+        "def has(g):\n    try:\n        return bool(g())\n    except Exception:\n        return False\n"
+        "if has(lambda: List) == has(lambda: Dict):\n    raise ValueError\nz = 1\nList = 1\ndef f(x):\n    return x * x\n"
+    ),
+    "a name that is lent, as it is used later": (
+        "from contextlib import suppress\ny = 1\nwith suppress(Exception):\n    y = List and 2\nz = 1 / (y - 1)\n"
+        "def f(x: List):\n    return x ** y\n"
+    ),
+    "a field's hint": (
+        "from dataclasses import dataclass, fields\n@dataclass\nclass A:\n    x: 'ClassVar' = 3\n"
+        "y = 1 / (1 - len(fields(A)))\ndef f(x: ClassVar):\n    return x * x\n"
+    ),
+    "its own table of names": "g = lambda: 0\ny = g.__globals__['List']\ndef f(x: List):\n    return x * x\n",
+    "its own code": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    names = e.__traceback__.tb_frame.f_code.co_names\n"
+        "y = 1 / ('helper' in names)\nhelper = 1\ndef f(x):\n    return x * x\n"
+    ),
+    "another module in the place of one": (
+        "from sys import modules\nclass M:\n    pass\nM._exit = lambda n: 1 / 0\nmodules['os'] = M\ny = 1\n"
+        "def f(x):\n    return x * x\n"
+    ),
+    "another exit": (
+        "import os\nfor n in ['_ex' + 'it']:\n    setattr(os, n, None)\ny = 1\ndef f(x):\n    return x * x\n"
+    ),
     "one line each": "if 1: y = 2\nelse: y = 1 / 0\nfor i in []: y = 3\nelse: y = 2\ndef f(x): return x ** y\n",
 }
 """Of each way in which what follows decides what a beginning was worth, a program that passes."""
@@ -222,14 +295,16 @@ def test_what_is_settled_is_whole_statements_of_the_text_and_python():
     later = "0\n0\n"
     unsaid = {name for name, code in RIGHT.items() if settled(code + later) is None}
     assert unsaid == {
-        "a later function that is missed", "a name that is missed at the top", "made by exec", "seen in its own names"
+        "a later function that is missed", "a name that is missed at the top", "made by exec", "seen in its own names",
+        "hints that are read", "hints that are read by a table of functions", "its own table of names", "its own code",
+        "another module in the place of one",
     }  # fmt: skip
     for code in RIGHT.values():
         for made in beginnings(code + later):
             assert compiles(made)
-            assert (code + later).replace("\r\n", "\n").startswith(made.rpartition("\n__import__")[0])
+            assert (code + later).replace("\r\n", "\n").startswith(made.removesuffix(f"{LEAVE}\n"))
     assert beginnings("if a:\n    b\nelse:\n    c\nd\ne(\n)\n@f\n@g\ndef h(): pass\nk\n") == [
-        "if a:\n    b\nelse:\n    c\n" + rest + '__import__("os")._exit(77)\n'
+        "if a:\n    b\nelse:\n    c\n" + rest + LEAVE + "\n"
         for rest in ("d\n", "d\ne(\n)\n", "d\ne(\n)\n@f\n@g\ndef h(): pass\nk\n")
     ]
 

@@ -6,7 +6,7 @@ are, and one that raises, exits, hangs or is no Python ends every such program (
 
     x = int(input())                x = int(input())
     y = x / 0                       y = x / 0
-    for i in range(y):              __import__("os")._exit(77)
+    for i in range(y):              # only the beginning of a program: left here
 
 `closed` is the weaker thing: the beginning made to run to where it would need what is not there, so that its functions can be
 called. A test that fails by then fails if the rest changes nothing of what is there, which nobody can promise.
@@ -24,48 +24,106 @@ import ast
 import io
 import re
 import tokenize
+import typing
+import unicodedata
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from sanmai.programs.blocks import parsed
+from sanmai.programs.program import LEAVE
 
 UNFINISHED = "unfinished program"
 """What an open end says when it is reached."""
 _RAISE = f"raise BaseException({UNFINISHED!r})"
-SETTLED = 77
-"""The exit code of a program that has come to the end of what is settled: whatever follows, it goes on there."""
-_LEAVE = f'__import__("os")._exit({SETTLED})'
-"""Nothing catches it: no bare `except`, no `finally: return`, no context manager, no thread that is waited for."""
 _COMPOUND = frozenset({"if", "for", "while", "try", "with", "def", "class", "async", "match", "@"})
 """First words of statements that may go on in the next line: a body, an `else`, a handler, or what is decorated."""
 _GOES_ON = frozenset({"elif", "else", "except", "finally"})
 _SEES_MORE = re.compile(
-    r"thread|fork|multiprocessing|concurrent|subprocess|signal|settrace|setprofile"  # what may outlive or interrupt a statement
-    r"|\b_exit\b|__import__|\bbuiltins\b|__builtins__|sys\.modules"  # what may change the end that is put behind it
-    r"|\bexec|\beval\b|\bglobals\b|\blocals\b|\bvars\b|\binspect\b|_getframe|__code__|\bNameError\b"  # what may read the rest
+    # what may outlive a statement, interrupt it, or be run behind it
+    r"thread|fork|multiprocessing|concurrent|subprocess|signal|settrace|setprofile|monitoring|faulthandler|addaudithook"
+    r"|\bexecv|\bspawn|\bpopen|\bsystem\b|\bkill"
+    # what shows frames, code and names, be it by a table of the names or by the text of one
+    r"|traceback|exc_info|\b(tb|co)_\w+|\bf_(back|builtins|code|globals|locals|lasti|lineno|trace)|\b(gi|cr|ag)_(frame|code)|_getframe|_current_|__code__|__globals__|__closure__|__annotations__"
+    r"|__builtins__|\bbuiltins\b|\b__self__\b|__import__|\bimportlib|\bmodules\b|__main__|\bprogram\b|\bsanmai\b|\bpkgutil\b|\brunpy\b"
+    r"|\bexec|\beval\b|\bglobals\b|\blocals\b|\bvars\b|\bdir\b|\bgetattr\b|attrgetter|methodcaller"
+    r"|__dict__|__getattribute__|\binspect|\bgc\b|\bctypes|\bpickle|\bcopyreg|\bmarshal|\bunittest|\bdoctest|\bpdb\b|\bbdb\b"
+    r"|\bcProfile|\bprofile\b|\btimeit|\blinecache|\bdis\b|\b_exit\b|\bproc\b|\bNameError\b|\bbreakpoint\b"
+    # what looks names up that stand in strings
+    r"|get_type_hints|get_annotations|\bsingledispatch|ForwardRef|_evaluate\b"
+    # what differs from run to run
+    r"|\brandom\b|\bsecrets\b|\buuid|\burandom|\btime (\.|import\b|as\b)|\bdatetime\b|perf_counter|monotonic"
     , re.IGNORECASE
 )  # fmt: skip
-"""In a beginning of which nothing is said, as what it does may hang on more than its finished statements: on when its threads
-run, or on names that only the whole text shows (programs/program.py lends those of `typing` to who never binds them)."""
+"""Words in a beginning of which nothing is said, as what it does may hang on more than its finished statements, or be another
+thing in the next run. They are looked for in names and strings, parted by blanks; comments do nothing."""
+_LENT = tuple(sorted(name for name in typing.__all__ if name[0].isupper()))
+"""Names that programs/program.py lends to functions: each by the whole text, which uses it and never binds it."""
+_WORD = re.compile(r"[^\W\d]\w*")
 _TAKES_ALL = re.compile(r"\bexcept\s*:|\bBaseException\b")
 """What could catch an open end, so that nothing is known of what follows."""
 _SKIPPED = (tokenize.NL, tokenize.COMMENT, tokenize.ENCODING, tokenize.ENDMARKER)
 
 
 def settled(beginning: str) -> str | None:
-    """The finished statements of a beginning's top level, and an exit with code SETTLED where the rest would begin; None where
-    nothing is to be said of them.
+    """The finished statements of a beginning's top level, left where the rest would begin; None where nothing is to be said of
+    them.
 
     A statement with a body is finished when another one follows it: until then a line may be added to it. So whatever this
-    program does, short of that exit, every program does that begins so; and where this is no Python, none is.
+    program does, short of exit code SETTLED, every program does that begins so; and where this is no Python, none is.
+    Of functions that holds where both ways of lending (`lendings`) do it.
     """
+    kept = finished(beginning)
+    return None if not kept.strip() or sees_more(kept) else f"{kept}{LEAVE}\n"
+
+
+def finished(beginning: str) -> str:
+    """The lines of its finished statements: of a longer beginning they begin so too."""
     text = _whole_lines(beginning)
-    if _SEES_MORE.search(text):
-        return None
-    lines = text.split("\n")
-    kept = lines[: _num_finished(text)]
-    return "\n".join([*kept, _LEAVE]) + "\n" if any(line.strip() for line in kept) else None
+    return "".join(line + "\n" for line in text.split("\n")[: _num_finished(text)])
+
+
+def sees_more(kept: str, *, is_lent: bool = False) -> bool:
+    """Whether finished statements may do another thing than they do alone. Once so, then of all that begin so.
+
+    Args:
+        is_lent: they are run as functions, to which names of `typing` are lent. Of one such name both cases can be tried; that
+            of two the one is there and the other is not would be missed, so with two that they do not begin by importing
+            nothing is known.
+    """
+    words = " ".join(token.string for token in _tokens(kept))
+    text = unicodedata.normalize("NFKC", words)  # as Python reads names
+    return _SEES_MORE.search(text) is not None or (is_lent and len(_asked(kept, text)) > 1)
+
+
+def lendings(made: str) -> tuple[str, str]:
+    """What is settled, with no name of `typing` lent and with all of them: lines that are never run say so."""
+    kept = made.removesuffix(f"{LEAVE}\n")
+    no_name, all_names = " = ".join(_LENT), ", ".join(_LENT)
+    return f"{kept}if 0: {no_name} = None\n{LEAVE}\n", f"{kept}if 0: {all_names}\n{LEAVE}\n"
+
+
+def _tokens(kept: str) -> Iterator[tokenize.TokenInfo]:
+    """All but comments."""
+    try:
+        yield from (one for one in tokenize.generate_tokens(io.StringIO(kept).readline) if one.type not in _SKIPPED)
+    except (tokenize.TokenError, SyntaxError):
+        return  # finished statements have tokens; behind them is nothing
+
+
+def _asked(kept: str, text: str) -> set[str]:
+    """Names that may be lent and that it mentions, but for those that stand for the first time where they are imported."""
+    seen, imported, statement = set[str](), set[str](), list[tokenize.TokenInfo]()
+    for token in _tokens(kept):
+        if token.type != tokenize.NEWLINE:
+            statement += [] if token.type in (tokenize.INDENT, tokenize.DEDENT) else [token]
+            continue
+        words = [one.string for one in statement]
+        if statement and statement[0].start[1] == 0 and words[0] == "from" and not {";", "as"} & set(words):
+            imported |= set(words[words.index("import") + 1 if "import" in words else len(words) :]) - seen
+        seen |= set(_WORD.findall(unicodedata.normalize("NFKC", " ".join(words))))
+        statement.clear()
+    return (set(_WORD.findall(text)) & set(_LENT)) - imported
 
 
 def _num_finished(text: str) -> int:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import contextlib
 import operator
+import os
 import sys
 import types
 from enum import Enum
@@ -13,6 +14,10 @@ from typing import Any
 
 from sanmai.programs.plain import Reference, decoded, encoded, enum_of, named_tuple, read_frame, write_frame
 
+LEAVE = "# only the beginning of a program: left here"
+"""Code whose last line this is ends behind its last statement with exit code SETTLED. No statement: a program that has put
+something else in the place of a module, of a function or of a builtin does not change it."""
+SETTLED = 77
 _FILE = "program.py"
 _MAX_MESSAGE = 300
 _MAX_HEARD = 1 << 16
@@ -22,8 +27,11 @@ _MAX_HEARD = 1 << 16
 def run_script(code: str, module: types.ModuleType) -> None:
     """Run the code as `python program.py` would, traceback and exit code included."""
     _add_exits()
+    leave, number, is_left = os._exit, SETTLED, _is_left(code)  # no name that the program could change is read behind it
     try:
         exec(compile(code, _FILE, "exec", dont_inherit=True), module.__dict__)
+        if is_left:
+            leave(number)
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
@@ -34,10 +42,13 @@ def run_script(code: str, module: types.ModuleType) -> None:
 def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int) -> None:
     """Run the code as a module, then do what the judge asks of it until the judge is gone."""
     _add_exits()
+    leave, number, is_left = os._exit, SETTLED, _is_left(code)  # as above
     try:
         tree = ast.parse(code, _FILE)
         module.__dict__.update(_typing_names(tree))
         exec(compile(tree, _FILE, "exec", dont_inherit=True), module.__dict__)
+        if is_left:
+            leave(number)
     except BaseException as error:
         write_frame(answers, _raised(error))
         if isinstance(error, SystemExit):
@@ -56,6 +67,10 @@ def serve_functions(code: str, module: types.ModuleType, asks: int, answers: int
             write_frame(answers, {"id": question["id"], **answer})
         except BaseException as error:  # noqa: BLE001 - as above
             write_frame(answers, {"id": question["id"], **_raised(error)})
+
+
+def _is_left(code: str) -> bool:
+    return code.rstrip().rpartition("\n")[2] == LEAVE
 
 
 def _add_exits() -> None:
