@@ -9,6 +9,7 @@ from judge_server import says, serving, within
 from sanmai import world
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.evaluate import EvaluateConfig, run_evaluate
+from sanmai.report import summarise, write_report
 from sanmai.types import InputError
 
 REQUESTS = [r.to_problem() for dangerous in (True, False) for r in world.make_requests(seed=0, dangerous=dangerous)[:3]]
@@ -58,6 +59,38 @@ def test_a_judge_that_is_named_as_gold_takes_the_place_of_the_rules_and_is_never
 def test_the_callers_reward_takes_the_place_of_accuracy(tmp_path):
     run_evaluate(config(problems={"limit": 3}), tmp_path, reward=lambda problem, completion: 0.25)
     assert [row["score/reward"] for row in rows(tmp_path)] == [0.25] * 3
+
+
+def environment(tmp_path, reward: str) -> dict:
+    file = tmp_path / "bad.py"
+    file.write_text(
+        "class Bad:\n"
+        "    def tasks(self): return [{'prompt': f'what is {k} plus 4 ?', 'number': k} for k in range(4)]\n"
+        f"    def reward(self, task, turns): return {reward}\n"
+    )
+    return {"source": f"environment:{file}:Bad"}
+
+
+@pytest.mark.parametrize(("reward", "count"), [("float('nan')", 4), ("None if task['number'] else 1.0", 3)])
+def test_rollouts_that_could_not_be_graded_are_told_in_the_lines_and_in_the_report(tmp_path, reward, count):
+    out = run_evaluate(config(problems=environment(tmp_path, reward), sampling={"max_tokens": 64}), tmp_path / "run")
+    lost = [row for row in rows(out) if row["score/accuracy"] is None]
+    assert len(lost) == count  # the embedded model finishes all four
+    told = f"{count} of 4 held-out rollouts could not be graded: {lost[0]['reason/accuracy']}"
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert [event["message"] for event in events if event["event"] == "warning"] == [told]
+    found = summarise(out)
+    if count == 4:  # nothing else may stand in the first line
+        assert found["verdict"] == found["lines"][0] == f"{told}."
+        assert not any("Careful" in line for line in found["lines"])
+    else:
+        assert found["verdict"].startswith("Held-out accuracy is 100") and found["lines"][1] == f"Careful: {told}."
+    assert f"{count} of 4 held-out rollouts could not be graded" in write_report(out).read_text()
+
+
+def test_what_could_be_graded_is_not_told_of(tmp_path):
+    out = run_evaluate(config(problems=environment(tmp_path, "0.5"), sampling={"max_tokens": 64}), tmp_path / "run")
+    assert "could not be graded" not in (out / "events.jsonl").read_text() + " ".join(summarise(out)["lines"])
 
 
 def test_a_reward_model_that_is_not_there_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollouts import drawn, paid
-from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, training_metrics
+from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, training_metrics, ungraded_sentence
 from sanmai.types import Graded, Group, Problem, StopReason, Trace, TraceState, Verdict
 
 STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
@@ -74,3 +74,10 @@ def test_a_group_has_a_signal_when_two_of_its_graded_rewards_differ():
     assert has_signal(group(rollout(1, 0.0), rollout(1, 1.0)))
     assert not has_signal(group(rollout(1, 0.1 + 0.2), rollout(1, 0.30000000000000004), rollout(1, None)))
     assert not has_signal(group(rollout(1, None), rollout(1, 1.0)))
+
+
+def test_the_sentence_of_what_could_not_be_graded_has_the_commonest_reason():
+    assert ungraded_sentence([]) is None and ungraded_sentence([None, None]) is None
+    assert ungraded_sentence(["a  b", None]) == "1 of 2 held-out rollouts could not be graded: a b"
+    several = ungraded_sentence(["x", "y", "y", None])
+    assert several == "3 of 4 held-out rollouts could not be graded; the commonest reason, of 2: y"

@@ -17,7 +17,7 @@ from sanmai.policies.text.asking import SamplingConfig, Temperature
 from sanmai.policies.text.sampler import refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.measure import evaluation_metrics
+from sanmai.rollout.measure import evaluation_metrics, ungraded_rollouts, ungraded_sentence
 from sanmai.train.runs import Run
 from sanmai.types import Metrics, Problem, RunError
 
@@ -68,7 +68,7 @@ class Evaluator:
         self._sampling = sampling.model_copy(update={"temperature": config.temperature, "max_tokens": budget})
 
     def __call__(self, step: int, policy: Policy) -> Metrics:
-        """Metrics of the held-out problems after a step; none without problems.
+        """Metrics of the held-out problems after a step; none without problems. What could not be graded is told as a warning.
 
         Raises:
             RunError: the policy's log-probs are not finite.
@@ -92,6 +92,8 @@ class Evaluator:
                 )
             if self._rubric.judge_gold is not None:
                 groups = self._rubric.judge_gold(groups)
+            if ungraded := ungraded_sentence(ungraded_rollouts(groups, self._rubric.of_what_is_right)):
+                self._run.warn(f"{ungraded} (after step {step})" if step else ungraded)
             self._run.log_evaluation(step, groups)
             watched = self._alarm.observe(step, groups) if self._alarm is not None else {}
         return evaluation_metrics(groups) | watched

@@ -25,6 +25,7 @@ from sanmai.report.summary import (
     cost,
     planned_steps,
     status,
+    ungraded,
     verdict,
 )
 
@@ -263,7 +264,7 @@ def _notices(run: RunData) -> list[str]:
     words = {"warning": "warning", "resume": "resume", "interrupt": "interruption"}
     found = [f"{counts[kind]} {word}{'s' * (counts[kind] > 1)}" for kind, word in words.items() if counts[kind]]
     notices = [", ".join(found) + ": see Warnings and events."] if found else []
-    return notices + list(dict.fromkeys(run.problems))
+    return notices + [f"{told}." for told in ungraded(run)] + list(dict.fromkeys(run.problems))
 
 
 def _events(run: RunData) -> dict[str, Any]:

@@ -279,6 +279,11 @@ class Rubric:
             reward.check()
 
     @property
+    def of_what_is_right(self) -> tuple[str, ...]:
+        """Names of the verdicts that say what is right: of the verifier, and of rewards of one's own."""
+        return ("accuracy", *self._own)
+
+    @property
     def is_own(self) -> bool:
         """Rewards of one's own say what is right, in place of the verifiers."""
         return bool(self._own) and not self.weights["accuracy"]

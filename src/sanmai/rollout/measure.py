@@ -62,6 +62,44 @@ def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     return metrics | rendered_agreement(groups)
 
 
+TIMED_OUT = "sampling.timeout_seconds cut it off"
+
+
+def ungraded_rollouts(groups: Sequence[Group[Graded]], names: Sequence[str] = ("accuracy", "reward")) -> list[str | None]:
+    """Why a rollout could not be graded, of each that one of the graders was asked about; None where one of them could.
+
+    Args:
+        names: of the verdicts that say what is right.
+    """
+    why = []
+    for r in (r for group in groups for r in group.rollouts):
+        found = [r.verdicts[name] for name in names if name in r.verdicts]
+        if r.failure is not None:
+            why.append(r.failure)
+        elif not r.verdicts and r.stop_reason is StopReason.TIMEOUT:
+            why.append(TIMED_OUT)
+        elif found:
+            is_lost = all(verdict.score is None for verdict in found) and found[0].label == "ungradable"
+            why.append(found[0].reason if is_lost else None)
+    return why
+
+
+def ungraded_sentence(why: Sequence[str | None]) -> str | None:
+    """How many of the held-out rollouts could not be graded, with the commonest reason; None where all could.
+
+    Args:
+        why: by rollout, as of `ungraded_rollouts`.
+    """
+    reasons = Counter(reason for reason in why if reason is not None)
+    if not reasons:
+        return None
+    (commonest, times), *others = reasons.most_common()
+    shown = " ".join(commonest.split())
+    shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
+    of = f"; the commonest reason, of {times}" if others else ""
+    return f"{reasons.total()} of {len(why)} held-out rollouts could not be graded{of}: {shown}"
+
+
 def other_opinions(rollouts: Sequence[Graded]) -> Metrics:
     """What other judges say of harm, help and over-refusal, and how often they tell it otherwise; see rewards/opinions.py.
 
