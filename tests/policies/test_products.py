@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 
 import torch
@@ -48,7 +49,7 @@ def test_a_cast_is_kept_within_an_update_and_made_anew_after_it():
         first, grads = passed(products, layers, x_ND)
         kept = dict(products._kept or {})
         again, grads_again = passed(products, layers, x_ND)
-        assert len(kept) == 2 and all(products._kept[key] is copy for key, copy in kept.items())
+        assert len(kept) == 2 and all(products._kept[key] is found for key, found in kept.items())
     assert torch.equal(first, before) and torch.equal(again, before)
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(of_each, grads, grads_again, strict=True))
     with torch.no_grad():
@@ -80,3 +81,15 @@ def test_an_update_casts_every_weight_once(monkeypatch):
     optimizer = make_optimizer(policy, config)
     optimizer_step(policy, optimizer, batch, rl_components(LossConfig(), 2), lr=1e-3, temperature=1.0, config=config)
     assert policy.path.startswith("fast path") and counted and len(counted) == len(set(counted))
+
+
+def test_a_weight_stays_alive_as_long_as_its_cast_so_that_no_other_has_its_address():
+    products, module = Products(torch.bfloat16), nn.Linear(6, 4, bias=False)
+    del module.weight
+    module.weight = torch.ones(4, 6)  # no parameter: as a parametrised module gives it, another tensor each time
+    first = weakref.ref(module.weight)
+    with products.unchanged():
+        assert products.linear(module, torch.ones(2, 6))[0, 0].item() == 6.0
+        module.weight = torch.full((4, 6), 2.0)
+        assert products.linear(module, torch.ones(2, 6))[0, 0].item() == 12.0 and first() is not None
+    assert first() is None

@@ -22,7 +22,7 @@ class Products:
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self._kept: dict[tuple[int, ...], Tensor] | None = None
+        self._kept: dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]] | None = None
 
     @contextlib.contextmanager
     def unchanged(self) -> Generator[None]:
@@ -63,12 +63,12 @@ class Products:
     def _copied(self, *weights: Tensor) -> Tensor:
         """Matrices of the same width under each other, in `dtype`, with the gradient of each."""
         key = tuple(map(id, weights))
-        copy = None if self._kept is None else self._kept.get(key)
-        if copy is None:
-            copy = _under_each_other(weights, self.dtype)
+        found = None if self._kept is None else self._kept.get(key)
+        if found is None:
+            found = weights, _under_each_other(weights, self.dtype)  # what is kept alive gives its address to no other
             if self._kept is not None:
-                self._kept[key] = copy
-        return _Copied.apply([copy], *weights)
+                self._kept[key] = found
+        return _Copied.apply([found[1]], *weights)
 
 
 def _under_each_other(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
