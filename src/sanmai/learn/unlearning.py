@@ -10,7 +10,6 @@ Shape key: B sequences, T tokens, D model width.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +24,7 @@ from sanmai.policies.text.library import backbone, layers_of
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.train.runs import Run
 from sanmai.train.state import TrainingState
-from sanmai.train.step import NonFiniteError, OptimizerConfig
+from sanmai.train.step import NonFiniteError, OptimizerConfig, guarded_move
 from sanmai.types import InputError, Metrics, TokenBatch
 
 Method = Literal["rmu", "ascent"]
@@ -125,17 +124,13 @@ def update(
             loss.backward()
             total += loss.item()
         metrics[f"loss/{part.name}"] = total
-    trained = list(policy.weights.values())
-    metrics["policy/grad_norm"] = torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm).item()
-    if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
-        optimizer.zero_grad(set_to_none=True)
-        error = NonFiniteError(f"{', '.join(f'{name} = {metrics[name]}' for name in bad)} before the optimizer step")
+    try:
+        guarded_move(policy, optimizer, metrics, lr=lr, config=config)
+    except NonFiniteError as error:
         shown = parts[0].batch.with_streams({"sft": parts[0].batch.mask_BT.float()})
-        raise with_bundle(run, step, error, policy, shown, shows="rows", loss=None, temperature=1.0, max_tokens=1)
-    optimizer.step()
-    policy.end_phase()
+        raise with_bundle(run, step, error, policy, shown, shows="rows", loss=None, temperature=1.0, max_tokens=1) from None
     tokens = float(sum(part.batch.mask_BT.sum() for part in parts))
-    return metrics | {"optimizer/lr": lr, "tokens/trained": tokens}
+    return metrics | {"tokens/trained": tokens}
 
 
 def _loss(

@@ -188,22 +188,37 @@ def optimizer_step(
     auxiliary_metrics: Metrics = {}
     if auxiliary is not None:
         auxiliary_metrics = add_auxiliary(policy, auxiliary, config.micro_tokens)
+    is_own = all(math.isfinite(value) for value in result.metrics.values())
+    result.metrics.update(auxiliary_metrics)
+    try:
+        guarded_move(policy, optimizer, result.metrics, lr=lr, config=config)
+    except NonFiniteError as error:
+        losses = (value for name, value in auxiliary_metrics.items() if name.startswith("loss/"))
+        error.is_auxiliary = is_own and not all(map(math.isfinite, losses))
+        raise
+    return result
+
+
+def guarded_move(
+    policy: Policy, optimizer: torch.optim.Optimizer, metrics: Metrics, *, lr: float, config: OptimizerConfig
+) -> None:
+    """Clip the gradient that is there and move the weights once; `policy/grad_norm` and `optimizer/lr` join the metrics.
+
+    Raises:
+        NonFiniteError: a metric or the gradient is not finite; weights and optimizer state are as before.
+    """
     trained = [p for name, p in policy.weights.items() if name not in policy.heads]
     norm = whole(torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)).item()
-    is_own = all(math.isfinite(value) for value in result.metrics.values())
-    result.metrics.update({**auxiliary_metrics, "policy/grad_norm": norm, "optimizer/lr": lr})
+    metrics.update({"policy/grad_norm": norm, "optimizer/lr": lr})
     if policy.heads:  # a norm of its own: its error says nothing of how far the policy should go
         of_heads = torch.nn.utils.clip_grad_norm_(list(policy.heads.values()), config.max_grad_norm)
-        result.metrics["value/grad_norm"] = of_heads.item()
-    bad = [name for name, value in result.metrics.items() if not math.isfinite(value)]
+        metrics["value/grad_norm"] = of_heads.item()
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
         optimizer.zero_grad(set_to_none=True)
-        error = NonFiniteError(f"{', '.join(f'{n} = {result.metrics[n]}' for n in bad)} before the optimizer step")
-        error.is_auxiliary = is_own and any(name.startswith("loss/") for name in bad)
-        raise error
+        raise NonFiniteError(f"{', '.join(f'{n} = {metrics[n]}' for n in bad)} before the optimizer step")
     optimizer.step()
     policy.end_phase()
-    return result
 
 
 def add_auxiliary(policy: Policy, auxiliary: Part, micro_tokens: int) -> Metrics:
