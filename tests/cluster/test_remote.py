@@ -156,7 +156,23 @@ def test_a_server_that_hangs_or_drops_holds_up_nobody_for_long_and_changes_no_to
             found = {(one.request, one.sample): (one.tokens, one.logp) for one in sample(policy, requests, SAMPLING)}
         took = time.monotonic() - began
     assert found == alone and took < 100  # a deadline is 300 s
-    assert told and all("is lost" in said and bad.url in said and "\n" not in said for said in told)
+    # Where the other had written everything before its silence was noticed, that it said nothing is told at the end.
+    assert told and all(bad.url in said and "\n" not in said for said in told)
+    assert all("is lost" in said or (fault == "frozen" and "has written nothing" in said) for said in told)
+
+
+def test_a_server_too_slow_to_be_of_use_is_told_of_once_and_one_that_writes_is_not(policy):
+    told: list[str] = []
+    requests = [Request([5, 9, 4], [(0, 0)])]
+    with VllmStub() as good, VllmStub("frozen") as bad, writing(
+        engine(bad, good, silence_seconds=300.0), policy, told.append
+    ):
+        for _ in range(2):
+            assert len(list(sample(policy, requests, SAMPLING))) == 1
+        assert not told
+    assert told == [
+        f"sampler 1 ({bad.url}) has written nothing: when all was written it had not yet said which models it has"
+    ]
 
 
 def test_who_waits_for_a_server_is_let_go_by_another_thread():

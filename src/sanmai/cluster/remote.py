@@ -93,6 +93,7 @@ class Remote:
         self._is_closed = True
         for server in self.servers:
             server.close()
+        self._tell()
 
     def sample(
         self, requests: Sequence[Request], config: SamplingConfig, *, segment: int | None = None

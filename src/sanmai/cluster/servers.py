@@ -106,7 +106,10 @@ class Server:
         self._on_lost(f"{self.name} is lost: {why}")
 
     def close(self) -> None:
-        """Nobody is to wait for it any more."""
+        """Nobody is to wait for it any more; what it never answered is told, where its silence was too short to lose it."""
         with self._lock:
+            is_silent = self._is_looked_at and not self.is_found and not self._is_closed and self._rest == _REST_SECONDS
             self._is_closed, self.is_found = True, False
+        if is_silent:
+            self._on_lost(f"{self.name} has written nothing: when all was written it had not yet said which models it has")
         self._link.interrupt()
