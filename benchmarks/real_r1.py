@@ -1,7 +1,8 @@
 """The whole R1 pipeline on a real model: files of public sets, a smaller student of the model's own layers, `sanmai run r1`.
 
     sanmai get smollm2
-    python benchmarks/real_r1.py --data FOLDER [--out runs/real-r1] [--set KEY=VALUE ...] [--tiny]
+    python benchmarks/refusal_judge.py --data FOLDER       # prints the folder of a judge trained on people's labels
+    python benchmarks/real_r1.py --data FOLDER [--judge JUDGE] [--out runs/real-r1] [--set KEY=VALUE ...] [--tiny]
 
 FOLDER holds public sets as for benchmarks/real_compare.py, which makes the files. The student is SmolLM2 with every third of its
 layers alone: less than half of its parameters, and nonsense until it is taught. --tiny gives every stage a step or two, which
@@ -16,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from real_compare import write_files
+from real_compare import FILES, write_files
 
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
@@ -64,12 +65,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real-r1"))
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--judge", type=Path, help="run folder of a judge of refusals (benchmarks/refusal_judge.py)")
     parser.add_argument("--tiny", action="store_true", help="a step or two of every stage")
     arguments = parser.parse_args()
     made = write_files(arguments.data, arguments.out)
     student = write_student(made / "student", arguments.model)
     settings = [
-        *(f"data.{name}={made / name}.jsonl" for name in ("general", "safety")),
+        *(f"data.{name}={made / name}.jsonl" for name in FILES),
+        *([f"evaluation.gold.refusal_from={arguments.judge}"] if arguments.judge else []),
         f"model.name={arguments.model}",
         f"student_model={student}",
         *(TINY if arguments.tiny else ()),
