@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from contextlib import nullcontext
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,9 +15,10 @@ from vllm_stub import VllmStub
 import sanmai
 from sanmai.cluster.links import Lost
 from sanmai.cluster.remote import EngineConfig, Remote, writing
+from sanmai.cluster.servers import Server
 from sanmai.cluster.vllm import VllmLink
 from sanmai.data.steps import StepRule
-from sanmai.policies.text.asking import Request, SamplingConfig
+from sanmai.policies.text.asking import Completion, Request, SamplingConfig
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import sample
@@ -138,7 +140,7 @@ def both_found(policy):
 @pytest.mark.parametrize(("fault", "settings"), [
     ("frozen", {}),  # accepts, and says nothing to anything
     ("frozen_later", {}),  # the same after some answers
-    ("never_writes", {"deadline_seconds": 3.0, "patience_seconds": 60.0}),  # names its models: the deadline alone sees it
+    ("never_writes", {"patience_seconds": 60.0}),  # names its models: how long others take tells
     ("drops", {}),  # closes every third connection without an answer
 ])  # fmt: skip
 def test_a_server_that_hangs_or_drops_holds_up_nobody_for_long_and_changes_no_token(policy, fault, settings):
@@ -185,6 +187,36 @@ def test_who_waits_for_a_server_is_let_go_by_another_thread():
         assert time.monotonic() - began < 100
         with pytest.raises(Lost):
             link.start(300.0)
+
+
+def test_a_server_is_lost_when_a_call_takes_ten_times_as_long_a_token_as_the_slowest_answer(monkeypatch):
+    clock, told, took = [100.0], [], iter([19.0, 21.0, 39.0, 41.0])
+
+    class Link:
+        name = "sampler 1"
+        is_left = False
+
+        def interrupt(self):
+            self.is_left = True
+
+        def write_one(self, index, sample, request, *others):
+            clock[0] += next(took)
+            server.hurry(0.0)  # nothing is known of any pace
+            assert not self.is_left
+            server.hurry(0.5)  # 4 tokens may take 10 * 0.5 * 4 = 20 s, and twice that after it was lost once
+            if self.is_left:
+                raise Lost("it is asked no more")
+            return Completion(index, sample, [5, 6], [-1.0, -1.0], StopReason.STOP)
+
+    monkeypatch.setattr("sanmai.cluster.servers.time.monotonic", lambda: clock[0])
+    server = Server(Link, 10.0, told.append)
+    for is_lost in (False, True, False, True):
+        with pytest.raises(Lost) if is_lost else nullcontext():
+            server.write(Request([5, 9], [(0, 0)], segment=4), 0, SAMPLING, 600.0)
+    assert told == [
+        f"sampler 1 is lost: no answer of 4 tokens within {seconds} s; the slowest took 0.5 s a token" for seconds in (21, 41)
+    ]
+    assert server.slowest == 39 / 2 and server.load == 0 and server.num_written == 0
 
 
 def test_a_server_that_alone_hangs_ends_the_run_in_a_sentence_when_patience_has(policy):

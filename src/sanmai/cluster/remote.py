@@ -49,9 +49,10 @@ class EngineConfig(Config):
     reads_again: bool = True
     """The server keeps no prefixes: what a node stands on is read again, and paid for. vLLM keeps them (prefix caching)."""
     deadline_seconds: float = Field(600.0, gt=0)
-    """A server that takes longer over an answer is lost, and another one is asked."""
+    """A server that takes longer over an answer is lost, and another one is asked; sooner, where answers show it (silence_seconds)."""
     silence_seconds: float = Field(10.0, gt=0)
-    """A server that has said nothing for so long is asked for its models, and lost if it does not name them within as long."""
+    """A server that has said nothing for so long is asked for its models, and lost if it does not name them within as long; and
+    one is lost that takes longer than that, and ten times as long a token as the slowest answer of all servers did."""
     patience_seconds: float = Field(60.0, gt=0)
     """The run stops when for so long no server has answered a question."""
     check_every: int = Field(16, ge=1)
@@ -168,7 +169,8 @@ class Remote:
                 raise RunError("the search has ended")
             self.look()
             trouble = trouble or time.monotonic()
-            if time.monotonic() - trouble > self._config.patience_seconds:
+            heard = max(trouble, *(server.answered for server in self.servers))
+            if time.monotonic() - heard > self._config.patience_seconds:
                 names, seconds = ", ".join(one.name for one in self.servers), self._config.patience_seconds
                 raise RunError(
                     f"engine: for {seconds:g} s no answer of {names}{why}. The same command goes on from the last commit"
@@ -204,8 +206,10 @@ class Remote:
                 server.num_agreed += len(placed)
 
     def look(self) -> None:
-        """Ask in the background for servers that are not known to be there."""
+        """Ask in the background for servers that are not known to be there; leave those that are far slower than any answer was."""
+        slowest = max(server.slowest for server in self.servers)
         for server in self.servers:
+            server.hurry(slowest)
             server.look()
 
     def _notice(self, said: str) -> None:

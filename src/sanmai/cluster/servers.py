@@ -1,7 +1,8 @@
 """One server of a search: whether it answers, how much it has to do, and how much of what it wrote was held against the policy.
 
 A server that accepts and says nothing holds up only those who asked it, and they are let go as soon as it is known: when it has
-been silent it is asked for its models, and when it does not name them, all who wait for it go elsewhere.
+been silent it is asked for its models, and when it does not name them, all who wait for it go elsewhere. One that names them and
+writes nothing is lost when it takes far longer over as many tokens than the slowest answer of all servers did.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sanmai.types import RunError
 
 _REST_SECONDS, _LONGEST_REST = 1.0, 30.0
 """After it was lost, before it is asked again; twice as long each time."""
+_FAR_LONGER = 10.0
 
 
 class Server:
@@ -36,8 +38,12 @@ class Server:
         self._rests_until, self._rest = 0.0, _REST_SECONDS
         self._heard = 0.0
         self._is_looked_at = self._is_closed = False
-        self.load = 0
-        """Calls under way."""
+        self._calls: dict[object, tuple[float, int]] = {}
+        self._num_late = 0
+        self.slowest = 0.0
+        """Seconds per token of its slowest answer so far."""
+        self.answered = 0.0
+        """When its last answer came, on the monotonic clock."""
         self.is_found = False
         """It has said which model it has, and was not lost since."""
         self.num_written = 0
@@ -45,11 +51,32 @@ class Server:
         self.num_agreed = 0
         """Answers, of all, that were held against the policy."""
 
+    @property
+    def load(self) -> int:
+        """Calls under way."""
+        return len(self._calls)
+
+    def hurry(self, slowest: float) -> None:
+        """Lose it where a call takes far longer than its tokens would at this pace; twice as much is allowed each time.
+
+        Args:
+            slowest: seconds per token of the slowest answer of any server; 0 where there was none.
+        """
+        now = time.monotonic()
+        with self._lock:
+            link, far = self._link, _FAR_LONGER * 2**self._num_late * slowest
+            late = [(now - began, most) for began, most in self._calls.values() if now - began > max(self._within, far * most)]
+        if not slowest or not late:
+            return
+        waited, most = max(late)
+        self._num_late += 1
+        self._lose(link, f"no answer of {most} tokens within {waited:.0f} s; the slowest took {slowest:.2g} s a token", for_all=True)
+
     def look(self) -> None:
         """Ask in the background whether it is there, where that is due: it is not known, or silent with calls under way."""
         now = time.monotonic()
         with self._lock:
-            is_due = self.load and now - self._heard > self._within if self.is_found else now >= self._rests_until
+            is_due = self._calls and now - self._heard > self._within if self.is_found else now >= self._rests_until
             if self._is_looked_at or self._is_closed or not is_due:
                 return
             self._is_looked_at = True
@@ -74,8 +101,9 @@ class Server:
             Lost: no answer came in time, or it was lost while one waited.
             RunError: it is none to what was asked.
         """
+        call, began = object(), time.monotonic()
         with self._lock:
-            link, self.load = self._link, self.load + 1
+            link, self._calls[call] = self._link, (began, request.segment or config.max_tokens)
         try:
             done = link.write_one(0, number, request, config, None, seconds)
         except Lost as error:
@@ -83,9 +111,11 @@ class Server:
             raise
         finally:
             with self._lock:
-                self.load -= 1
+                del self._calls[call]
         with self._lock:
-            self._heard, self._rest = time.monotonic(), _REST_SECONDS
+            self._heard = self.answered = time.monotonic()
+            self._rest = _REST_SECONDS
+            self.slowest = max(self.slowest, (self.answered - began) / len(done.tokens))
             self.num_written += 1
         return done
 
