@@ -49,7 +49,7 @@ class EngineConfig(Config):
     reads_again: bool = True
     """The server keeps no prefixes: what a node stands on is read again, and paid for. vLLM keeps them (prefix caching)."""
     deadline_seconds: float = Field(600.0, gt=0)
-    """A server that takes longer over an answer is lost, and another one is asked; sooner, where answers show it (silence_seconds)."""
+    """A server that takes longer over an answer is lost, and another one is asked; see silence_seconds."""
     silence_seconds: float = Field(10.0, gt=0)
     """A server that has said nothing for so long is asked for its models, and lost if it does not name them within as long; and
     one is lost that takes longer than that, and ten times as long a token as the slowest answer of all servers did."""
@@ -206,7 +206,7 @@ class Remote:
                 server.num_agreed += len(placed)
 
     def look(self) -> None:
-        """Ask in the background for servers that are not known to be there; leave those that are far slower than any answer was."""
+        """Ask in the background for servers that are not known to be there; lose those that are far slower than any answer."""
         slowest = max(server.slowest for server in self.servers)
         for server in self.servers:
             server.hurry(slowest)

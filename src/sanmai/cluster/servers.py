@@ -70,7 +70,8 @@ class Server:
             return
         waited, most = max(late)
         self._num_late += 1
-        self._lose(link, f"no answer of {most} tokens within {waited:.0f} s; the slowest took {slowest:.2g} s a token", for_all=True)
+        why = f"no answer of {most} tokens within {waited:.0f} s; the slowest took {slowest:.2g} s a token"
+        self._lose(link, why, for_all=True)
 
     def look(self) -> None:
         """Ask in the background whether it is there, where that is due: it is not known, or silent with calls under way."""
