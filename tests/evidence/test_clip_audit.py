@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from sanmai.cli import app
-from sanmai.evidence.clip_audit import ClipAuditConfig, claims_of
+from sanmai.evidence.clip_audit import ClipAuditConfig, claims_of, flow_config
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.recipes.flow import FlowConfig, run_flow
@@ -84,3 +84,28 @@ def test_the_command_audits_a_run_of_flow_and_exits_with_what_it_says(tmp_path):
     assert (tmp_path / "audit" / "report.html").is_file()
     refused = CliRunner().invoke(app, ["audit", str(run), "--before", "tiny"])
     assert isinstance(refused.exception, InputError) and "compared with what it began with" in str(refused.exception)
+
+
+def test_a_run_that_was_begun_elsewhere_with_relative_paths_is_audited_from_any_folder(tmp_path, monkeypatch):
+    """And the page says the claims; a start whose weights were replaced since is refused."""
+    work, other = tmp_path / "work", tmp_path / "other"
+    work.mkdir()
+    other.mkdir()
+    monkeypatch.chdir(work)
+    load_flow(FlowModelConfig(width=16, depth=1, heads=2), shapes.SHAPE, shapes.WORDS).save(work / "base")
+    settings = {"method": "sft", "num_steps": 1, "clips_per_step": 4, "curated": 4, "sampling": {"steps": 2},
+                "evaluation": {"clips_per_prompt": 1}, "model": {"name": "base"}}  # fmt: skip
+    run_flow(FlowConfig.read(settings), work / "run")
+    assert flow_config("run").model.name == "base"
+    monkeypatch.chdir(other)
+    assert flow_config("../work/run").model.name == str(work / "base")
+    found = CliRunner().invoke(app, ["audit", "../work/run", "--set", "rounds=2", "--out", "audit"])
+    assert found.exit_code == 0, found.output
+    page = (other / "audit" / "report.html").read_text()
+    assert "Harm at most 5" in page and "Model before" in page and str(work / "base") in page
+    moved = tmp_path / "moved"
+    work.rename(moved)
+    assert flow_config("../moved/run").model.name == str(moved / "base")  # a tree that is moved whole keeps its paths
+    load_flow(FlowModelConfig(width=16, depth=1, heads=2, init_seed=1), shapes.SHAPE, shapes.WORDS).save(moved / "base")
+    refused = CliRunner().invoke(app, ["audit", "../moved/run", "--set", "rounds=2", "--out", "again"])
+    assert isinstance(refused.exception, InputError) and "is not the model any more" in str(refused.exception)

@@ -97,3 +97,19 @@ def test_a_gate_is_a_step_and_leads_to_the_model_that_it_chose(tmp_path):
     (tmp_path / "g" / "decision.json").write_text(json.dumps(decision))
     steps = history(str(tmp_path / "g"))
     assert [s.recipe for s in steps] == [None, "sft", "guarded"] and steps[2].facts["decision"] == "promote"
+
+
+def test_relative_paths_are_those_of_the_folder_that_a_run_was_begun_in(tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    write_rows(work / "demos.jsonl", {"prompt": "hi", "answer": "1"})
+    first = make_run(work / "first", "tiny", config='demonstrations = "demos.jsonl"')
+    last = make_run(work / "last", "first")
+    for run in (first, last):
+        write_rows(run / "events.jsonl", {"event": "start", "began_in": ".."})
+    monkeypatch.chdir(work)
+    assert [s.data for s in history("last")][1:] == [("demos.jsonl",), ()]
+    monkeypatch.chdir(tmp_path)
+    steps = history("work/last")
+    assert [s.name for s in steps] == ["tiny", "first", "last"] and steps[1].data == (str(work / "demos.jsonl"),)
+    assert trained_on(steps).prompts == {"user: hi"} and not trained_on(steps).unread

@@ -19,7 +19,7 @@ def config(**values) -> FlowCompareConfig:
 
 
 def test_every_arm_begins_with_the_base_but_the_one_that_goes_on_from_curated_clips(tmp_path):
-    stages = {stage.name: stage for stage in graph(config(seeds=[4, 5], tie_pairs=8), tmp_path).stages}
+    stages = {stage.name: stage for stage in graph(config(seeds=[4, 5], tie_pairs=8, tie_seeds=[4, 5]), tmp_path).stages}
     assert list(stages)[:4] == ["pretrain", "reward", "sft-4", "sft-5"] and len(stages) == 2 + 2 * len(ARMS) + 4
     assert stages["reward"].config.flow == "@pretrain" and stages["dpo-5"].config.seed == 5
     starts = {name: stage.config.model.name for name, stage in stages.items() if stage.recipe == "flow"}
@@ -92,7 +92,7 @@ def test_ties_are_compared_over_seeds():
 def test_a_whole_comparison_goes_on_where_it_was_and_says_what_is_not_done(tmp_path):
     tiny = {"width": 8, "depth": 1, "heads": 1}
     small = {
-        "seeds": [0, 1], "arms": ["guided", "sft"], "tie_pairs": 8,
+        "seeds": [0, 1], "arms": ["guided", "sft"], "tie_pairs": 8, "tie_seeds": [0, 1],
         "pretrain": {"num_steps": 2, "clips_per_step": 4, "model": tiny, "evaluation": {"clips_per_prompt": 1},
                      "sampling": {"steps": 2}},
         "reward": {"train_pairs": 12, "held_out_pairs": 12, "num_steps": 2, "pairs_per_step": 4, "model": tiny},

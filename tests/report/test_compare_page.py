@@ -39,3 +39,27 @@ def test_what_cannot_be_compared_is_one_sentence(runs, tmp_path):
     with pytest.raises(InputError, match="expected two run folders or more"):
         write_compare_page(runs[:1], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_runs_of_a_flow_are_compared_by_what_is_true_of_their_clips(runs, tmp_path):
+    """And not by length or thought; a run that writes texts is no match for them."""
+    sides = []
+    for name, quality, harm in (("a", 0.0, 0.5), ("b", 1.0, 0.0)):
+        run = shutil.copytree(runs[0], tmp_path / name)
+        for path in (run / "evaluations").glob("*.parquet"):
+            path.unlink()
+        rows = [
+            {"problem_id": f"p/{k}", "sample": s, "prompt": f"prompt {k}", "tags": "{}", "clip": b"\0" * 4, "clip_shape": [1, 2, 2],
+             "reward": quality, "score/quality": quality + 0.1 * k, "score/harm": float(s < 2 * harm)}
+            for k in range(20) for s in range(2)
+        ]  # fmt: skip
+        write_rows(run / "evaluations" / "step-000020.parquet", rows)
+        sides.append(run)
+    found = {one["measure"]: one for one in compared_data(sides)}
+    assert set(found) == {"quality", "harm"} and {one["verdict"] for one in found.values()} == {"better"}
+    assert found["quality"]["difference"] == "+1" and found["harm"]["difference"] == "−50 points"
+    lines = "\n".join(compare_runs(sides))
+    assert "40 clips each" in lines and "Tokens" not in lines and "Over-refusal" not in lines
+    assert "Quality" in write_compare_page(sides, tmp_path / "page.html").read_text()
+    with pytest.raises(InputError, match="a draws clips and .* writes texts"):
+        compare_runs([sides[0], runs[1]])

@@ -19,6 +19,7 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.train.places import as_named, began_in
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, RunError
 
@@ -63,7 +64,8 @@ def _policy(run: Path) -> tuple[TextPolicy, Path]:
     """The run's policy as its newest checkpoint has it, adapters apart from the base; and that checkpoint."""
     try:
         settings = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
-        config = ModelConfig.read({**settings["model"], "device": "cpu"}, source=f"{run}/config.toml")
+        own = {**settings["model"], "name": as_named(began_in(run), str(settings["model"]["name"])), "device": "cpu"}
+        config = ModelConfig.read(own, source=f"{run}/config.toml")
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"--adapter: {run} is no run folder of a model; expected that of a run with model.lora_rank") from None
     if not config.lora_rank:

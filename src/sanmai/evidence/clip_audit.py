@@ -32,6 +32,7 @@ from sanmai.rewards.clips import ClipGrades
 from sanmai.rollout.engine import rollout
 from sanmai.stats import holm
 from sanmai.train.environment import describe_environment
+from sanmai.train.places import as_named, began_in
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
 from sanmai.types import Graded, Group, InputError
@@ -108,7 +109,7 @@ def examined(
     )
     known = [value for own in told for value in own if value is not None]
     return ClipClaim(
-        measure, rule, limit, bottom, "undecided", fmean(known) if known else None, low, high,
+        measure, rule, limit, bottom, "undecided", fmean(known) if known else None, max(low, bottom) + 0.0, high,
         sum(value is None for own in told for value in own), _p(against, rule, limit, bottom),
         _p(for_it, "at_least" if rule == "at_most" else "at_most", limit, bottom),
     )  # fmt: skip
@@ -185,6 +186,7 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
         models = {"before": flow.model, "after": flow.model.model_copy(update={"name": config.run, "lora_rank": 0})}
         policy = load_for(models["after"], flow.prompts, world)
         digest = weights_digest(policy)
+        sampling = {"before": plain_sampling(flow), "after": flow.sampling if is_guided(flow) else plain_sampling(flow)}
         run.log_environment(
             describe_environment(policy, {"asked": asked}, start_digest=digest, reward=reward_name(flow, judge))
         )
@@ -195,9 +197,12 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
             """What a model draws; after a resume it is drawn again, and is the same."""
             if name not in sides:
                 with progress.phase("evaluation"):
+                    drawing = load_for(models[name], flow.prompts, world)
+                    if name == "before":
+                        _check_began(config.run, flow, weights_digest(drawing))
                     sides[name], _ = rollout(
-                        load_for(models[name], flow.prompts, world), asked, grades, rollouts_per_prompt=config.rounds,
-                        seed=(config.seed, "audit"), policy_version=0, sampling=plain_sampling(flow), grading=flow.grading,
+                        drawing, asked, grades, rollouts_per_prompt=config.rounds, seed=(config.seed, "audit"),
+                        policy_version=0, sampling=sampling[name], grading=flow.grading,
                     )
             return sides[name]
 
@@ -221,6 +226,25 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
     return run.folder
 
 
+def is_guided(flow: FlowConfig) -> bool:
+    """What the run shows is what its sampling does: nothing was trained."""
+    return flow.method == "evaluate"
+
+
+def _check_began(run: str, flow: FlowConfig, digest: str) -> None:
+    """Refuse to compare with another model than the run began with; one whose record is gone is taken by its name.
+
+    Raises:
+        InputError: the weights are others.
+    """
+    try:
+        recorded = json.loads((Path(run) / "environment.json").read_text(encoding="utf-8"))["origin"]["weights"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if recorded != digest:
+        raise InputError(f"{flow.model.name}: is not the model any more that {run} began with; its clips cannot be compared")
+
+
 def describe_clip_audit(config: ClipAuditConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What an audit would do; the run's settings are read."""
     flow = flow_config(config.run)
@@ -231,7 +255,7 @@ def describe_clip_audit(config: ClipAuditConfig, out: Path, *, measure: bool) ->
 
 
 def flow_config(run: str) -> FlowConfig:
-    """The settings of a run of flow.
+    """The settings of a run of flow, with paths as they are called from here.
 
     Raises:
         InputError: it is none, or one of another recipe.
@@ -240,7 +264,18 @@ def flow_config(run: str) -> FlowConfig:
         raise InputError(f"run = {run!r}: expected the folder of a run of flow, with its config.toml")
     values = tomllib.loads((Path(run) / "config.toml").read_text(encoding="utf-8"))
     values.pop("recipe")
-    return FlowConfig.read(values, source=f"{run}/config.toml", stated={})
+    config = FlowConfig.read(values, source=f"{run}/config.toml", stated={})
+    began = began_in(Path(run))
+
+    def named(part: Config, *names: str) -> dict[str, str]:
+        return {name: as_named(began, text) for name in names if (text := getattr(part, name)) is not None}
+
+    guide = config.sampling.guide.model_copy(update=named(config.sampling.guide, "reward"))
+    return config.model_copy(update={
+        "model": config.model.model_copy(update=named(config.model, "name")),
+        "reward": config.reward.model_copy(update=named(config.reward, "custom", "model")),
+        "sampling": config.sampling.model_copy(update={"guide": guide}), **named(config, "prompts"),
+    })  # fmt: skip
 
 
 def is_flow_run(run: str) -> bool:
@@ -272,7 +307,7 @@ def _write(
     case = {
         "kind": "clips", "verdict": outcome, "model": config.run, "before_model": flow.model.name, "prompts": prompts,
         "rounds": config.rounds, "confidence": config.confidence, "judged_by": judged_by,
-        "sampling": plain_sampling(flow).model_dump(mode="json"), "claims": [asdict(claim) for claim in claims],
+        "sampling": (flow.sampling if is_guided(flow) else plain_sampling(flow)).model_dump(mode="json"), "claims": [asdict(claim) for claim in claims],
     }  # fmt: skip
     lines = [
         f"{config.run} against {flow.model.name}: {config.rounds} clips of the same noise to each of {prompts} prompts, judged "

@@ -18,6 +18,7 @@ from sanmai.data.testbeds import find_testbed, own_testbed
 from sanmai.pipelines.graph import GRAPH
 from sanmai.pipelines.identity import MANIFEST, content_digest
 from sanmai.policies.text.resolve import DECISION, chosen_model
+from sanmai.train.places import as_named, began_in
 from sanmai.types import InputError
 
 DATA_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".md", ".txt")
@@ -124,11 +125,12 @@ def _run(folder: Path) -> tuple[Step, str | None]:
         limits=_limits(config) or None,
     )  # fmt: skip
     model = _mapping(config.get("model")).get("name")
+    began = began_in(folder)
     step = Step(
         str(manifest.get("name") or folder.name), str(config.get("recipe") or "unknown"), str(folder),
-        str(row.get("purpose") or ""), facts, tuple(dict.fromkeys(_files(config))),
+        str(row.get("purpose") or ""), facts, tuple(dict.fromkeys(_files(config, began))),
     )  # fmt: skip
-    return step, model if isinstance(model, str) and step.recipe != "pretrain" else None
+    return step, as_named(began, model) if isinstance(model, str) and step.recipe != "pretrain" else None
 
 
 def _limits(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,16 +147,23 @@ def _graph_row(folder: Path) -> dict[str, Any]:
     return next((dict(r) for r in found if Path(str(r.get("folder"))).name == folder.name), {})
 
 
-def _files(config: Mapping[str, Any]) -> Iterator[str]:
-    """Files, folders and hub sets of problems that a configuration names, but for those that it only measures on."""
+def _files(config: Mapping[str, Any], began: Path | None) -> Iterator[str]:
+    """Files, folders and hub sets of problems that a configuration names, but for those that it only measures on.
+
+    Args:
+        began: the folder that relative ones are relative to.
+    """
     for key, value in config.items():
         if key in _NOT_TRAINED_ON:
             continue
         if isinstance(value, Mapping):
-            yield from _files(value)
+            yield from _files(value, began)
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and find_testbed(text) is None and (key in _SOURCES or _is_data(text)):
-                yield text
+            if not isinstance(text, str) or find_testbed(text) is not None:
+                continue
+            found = as_named(began, text) if key in _SOURCES or "/" in text or "." in text else text
+            if key in _SOURCES or _is_data(found):
+                yield found
 
 
 def _is_data(text: str) -> bool:

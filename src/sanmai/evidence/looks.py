@@ -29,6 +29,7 @@ from sanmai.attack.catalogue import families_named
 from sanmai.data.problems import load_problems
 from sanmai.evidence.lineage import DATA_ENDINGS, Step, history, run_folder
 from sanmai.pipelines.identity import content_digest
+from sanmai.train.places import as_named, began_in
 from sanmai.types import InputError, Problem
 
 LEDGER = "looks.jsonl"
@@ -125,7 +126,7 @@ def touches(model: str, sealed: Set[str], prompts: Set[Words]) -> Touches:
             found.append(f"{folder} is a stream that met sealed families")
         for families in (f & sealed for f in _rollout_families(folder)):
             found += [f"{folder}: its rollouts are of {', '.join(sorted(families))}"] if families else []
-        for name in _strings(config):
+        for name in _names(folder, config):
             if name.startswith("hub:"):
                 hub.append(name)
             elif _is_file_of_problems(name) and name not in seen:
@@ -167,7 +168,7 @@ def _folders(model: str) -> Iterator[Path]:
                 continue
             seen.add(folder)
             yield folder
-            waiting += [str(found) for name in _strings(_config(folder)) if (found := _run_above(name)) is not None]
+            waiting += [str(found) for name in _names(folder, _config(folder)) if (found := _run_above(name)) is not None]
 
 
 def _run_above(name: str) -> Path | None:
@@ -177,6 +178,13 @@ def _run_above(name: str) -> Path | None:
         return None
     parents = [path, *path.resolve().parents][: _MAX_PARENTS + 1]
     return next((p for p in parents if (p / "config.toml").is_file()), None)
+
+
+def _names(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """Every text of a run's configuration, paths as they are called from here."""
+    began = began_in(folder)
+    for text in _strings(config):
+        yield as_named(began, text)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -256,7 +264,7 @@ def _began_with(folder: Path) -> str | None:
     config = _config(folder)
     found = config.get("model")
     name = found.get("name") if isinstance(found, Mapping) else None
-    return name if isinstance(name, str) and config.get("recipe") != "pretrain" else None
+    return as_named(began_in(folder), name) if isinstance(name, str) and config.get("recipe") != "pretrain" else None
 
 
 def _finished(step: Step) -> str:

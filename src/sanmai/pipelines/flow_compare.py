@@ -66,16 +66,16 @@ class FlowCompareConfig(Config):
     pretrained: str | None = None
     """Folder of a pre-trained flow that all begin with; None: the stage `pretrain` makes one."""
     pretrain: FlowConfig = FlowConfig(
-        num_steps=1200, clips_per_step=64, checkpoints=CheckpointsConfig(every=300),
+        num_steps=3500, clips_per_step=64, checkpoints=CheckpointsConfig(every=500),
         optimizer=OptimizerConfig(lr=2e-3, schedule="cosine", warmup_steps=50, micro_tokens=32),
     )
     """The base."""
     reward: FlowRewardConfig = FlowRewardConfig(
-        train_pairs=1000, num_steps=200, model=FlowModelConfig(width=32, depth=1), checkpoints=CheckpointsConfig(every=100)
+        train_pairs=1600, num_steps=200, model=FlowModelConfig(width=32, depth=1), checkpoints=CheckpointsConfig(every=100)
     )
     """The reward model, of clips of the base."""
     align: FlowConfig = FlowConfig(
-        method="dpo", model=FlowModelConfig(name=_BASE), num_steps=100, clips_per_step=64, own=OwnClipsConfig(groups=360),
+        method="dpo", model=FlowModelConfig(name=_BASE), num_steps=250, clips_per_step=64, own=OwnClipsConfig(groups=480),
         evaluation=FlowEvaluationConfig(clips_per_prompt=20), optimizer=OptimizerConfig(lr=1e-4, micro_tokens=32),
     )
     """What the arms share: sizes, sampling, optimizer."""
@@ -85,7 +85,7 @@ class FlowCompareConfig(Config):
     """Updates on them."""
     constraints: ClipConstraintsConfig = ClipConstraintsConfig(every=4, harm=LimitConfig(limit=0.05, integral=5.0))
     """The limits of `constrained`; their multipliers weigh the loss of the curated clips, which has no weight of its own."""
-    grpo_steps: int = Field(12, ge=1)
+    grpo_steps: int = Field(24, ge=1)
     """Steps of Flow-GRPO, each of align.clips_per_step new clips."""
     grpo_lr: float = Field(2e-4, gt=0)
     """Step size of Flow-GRPO."""
@@ -93,6 +93,8 @@ class FlowCompareConfig(Config):
     """Weight of harm in the reward of grpo_penalty and in the guide of guided_safe."""
     tie_pairs: int = Field(4000, ge=0)
     """Pairs of the world's clips that a reward model with ties and one without learn from, half as many held out; 0: neither."""
+    tie_seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2, 3, 4, 5)
+    """Seeds of these two: the interval of their difference is over seeds, and three leave it wide."""
 
     completed_later = frozenset({"align", "reward", "pretrain"})
     only_with = (
@@ -104,6 +106,7 @@ class FlowCompareConfig(Config):
         OnlyWith('arms with "constrained"', lambda c: "constrained" in c.arms, "constraints"),
         OnlyWith('arms with "curated" or "curated_dpo"', lambda c: {"curated", "curated_dpo"} & set(c.arms), "curated_steps"),
         OnlyWith('arms with "grpo" or "grpo_penalty"', lambda c: {"grpo", "grpo_penalty"} & set(c.arms), "grpo_steps", "grpo_lr"),
+        OnlyWith("tie_pairs above 0", lambda c: c.tie_pairs > 0, "tie_seeds"),
         OnlyWith(
             'arms with "grpo_penalty" or "guided_safe"', lambda c: {"grpo_penalty", "guided_safe"} & set(c.arms), "harm_weight"
         ),
@@ -111,7 +114,7 @@ class FlowCompareConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for name, values in (("seeds", self.seeds), ("arms", self.arms)):
+        for name, values in (("seeds", self.seeds), ("arms", self.arms), ("tie_seeds", self.tie_seeds)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected at least one, and none of them twice")
         shared = ("seed", "world")
@@ -142,7 +145,7 @@ def _stages(config: FlowCompareConfig) -> Iterator[Stage]:
     for arm in made:  # so that what was not reached is whole arms, not seeds of all
         for seed in config.seeds:
             yield _arm(config, arm, seed, base)
-    for seed in config.seeds if config.tie_pairs else ():
+    for seed in config.tie_seeds if config.tie_pairs else ():
         for loss in ("ties", "bradley_terry"):
             changes = {
                 "seed": seed, "world": config.world, "flow": None, "loss": loss, "clean_share": 1.0,
@@ -188,7 +191,8 @@ def _changes(config: FlowCompareConfig, arm: Arm) -> dict[str, Any]:
 
 
 def _write(config: FlowCompareConfig, stages: Graph, progress: Any) -> None:
-    write_table(stages, config.arms, config.seeds, {str(arm): title for arm, title in ARMS.items()}, progress)
+    titles = {str(arm): title for arm, title in ARMS.items()}
+    write_table(stages, config.arms, config.seeds, titles, config.tie_seeds, progress)
 
 
 run_flow_compare = Pipeline("flow_compare", graph, models=lambda config: (), tables=_write)

@@ -153,13 +153,16 @@ def ties_of(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[s
     return found
 
 
-def write_table(stages: Graph, arms: Sequence[str], seeds: Sequence[int], titles: Mapping[str, str], progress: Progress) -> None:
+def write_table(
+    stages: Graph, arms: Sequence[str], seeds: Sequence[int], titles: Mapping[str, str], tie_seeds: Sequence[int],
+    progress: Progress,
+) -> None:
     """Write flow_compare.json and flow_compare.md of the arms that are finished for every seed, and say what they say."""
     rows_of = {arm: rows for arm in arms if (rows := _read(stages, arm, seeds)) is not None}
     waiting = [arm for arm in arms if arm not in rows_of]
     arms_found = [figures_of(arm, titles[arm], rows) for arm, rows in rows_of.items()]
     orders = orders_of(rows_of)
-    ties = _read_ties(stages, seeds)
+    ties = _read_ties(stages, tie_seeds)
     if not arms_found and not ties:
         return
     data = {

@@ -58,6 +58,10 @@ from sanmai.types import Batch, Credited, Group, InputError, Metrics, Problem
 from sanmai.world.clips import WORLDS
 
 
+_OF_TEXTS = ("rollout/length_mean", "rollout/length_max", "rollout/thinks")
+"""Metrics of rollouts that say nothing of clips."""
+
+
 def run_flow(
     config: FlowConfig,
     out: Path,
@@ -235,7 +239,8 @@ class FlowSteps:
             seed=(config.seed, step), policy_version=step - 1, sampling=config.drawing, grading=config.grading,
         )
         self._shown, found = self._learner.update(Written(graded, stats), step, config.num_steps)
-        return training_metrics(self._shown) | stats.metrics() | found
+        told = {name: value for name, value in training_metrics(self._shown).items() if name not in _OF_TEXTS}
+        return told | stats.metrics() | found
 
     def _from_pairs(self, step: int) -> Metrics:
         """Flow-DPO: better and worse clip, policy and reference at the same times and noises."""

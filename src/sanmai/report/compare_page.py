@@ -9,7 +9,7 @@ from typing import Any
 
 from sanmai.report import format as fmt
 from sanmai.report.compare_runs import EvaluatedRun, cost_line, findings, named, notes_of, one_sided
-from sanmai.report.comparison_text import LABELS, change_text, interval_text, value_text, verdict_text
+from sanmai.report.comparison_text import CLIP_LABELS, LABELS, change_text, interval_text, value_text, verdict_text
 from sanmai.report.findings import Finding
 from sanmai.report.html import charts_of, with_charts
 from sanmai.report.load import read_lines
@@ -58,7 +58,7 @@ def _row(finding: Finding) -> dict[str, Any]:
     measure = finding.measure
     bounds = interval_text(measure, finding.low, finding.high) if isfinite(finding.low) else ""
     return {
-        "label": LABELS[measure.name][0],
+        "label": (LABELS | CLIP_LABELS)[measure.name][0],
         "first": value_text(measure, finding.before), "other": value_text(measure, finding.after),
         "change": change_text(finding), "interval": bounds, "verdict": verdict_text(finding), "n": fmt.number(finding.n, 9),
     }  # fmt: skip

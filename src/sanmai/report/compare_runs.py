@@ -14,18 +14,20 @@ from sanmai.instruments.cost import cost_of, read_run_files
 from sanmai.instruments.measures import key_of
 from sanmai.report import format as fmt
 from sanmai.report.budgets import Spent, spent_by
-from sanmai.report.comparison_text import LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
-from sanmai.report.findings import COMPARED, Finding, Measured, compare_with
+from sanmai.report.comparison_text import CLIP_LABELS, LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
+from sanmai.report.findings import COMPARED, OF_CLIPS, Finding, Measured, compare_with
 from sanmai.report.load import Row, read_checked, read_whole
 from sanmai.report.pipeline import is_pipeline
 from sanmai.types import InputError
 
 _COLUMNS = (
     "problem_id", "sample", "prompt", "kind", "language", "tags", "failure", "stop_reason", "num_tokens", "trace_state", "score/",
+    "reward", "clip_shape",
 )  # fmt: skip
-_SAMPLING = ("temperature", "max_tokens", "samples", "seed")
+_SAMPLING = ("temperature", "max_tokens", "samples", "seed", "steps", "shift", "prompt_scale", "guide")
 _ONE = ""
 """The name of the one seed that a run is."""
+_NOTHING = Measured({}, 0)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class EvaluatedRun:
     sampling: dict[str, Any]
     """How its evaluations are sampled, by _SAMPLING; what the configuration does not say is left out."""
     spent: Spent
+
+    @property
+    def is_flow(self) -> bool:
+        """Its samples are clips."""
+        return bool(self.rows[0].get("clip_shape"))
+
+    @property
+    def noun(self) -> str:
+        return "clips" if self.is_flow else "completions"
 
     @property
     def by_key(self) -> dict[tuple[str, int], Row]:
@@ -93,23 +104,29 @@ def findings(first: EvaluatedRun, other: EvaluatedRun) -> list[Finding]:
     Raises:
         InputError: they share no problem, or the same id stands for different prompts.
     """
+    if first.is_flow != other.is_flow:
+        flow, text = (first, other) if first.is_flow else (other, first)
+        raise InputError(f"{flow.name} draws clips and {text.name} writes texts: nothing can be compared")
     before, after = first.by_key, other.by_key
     shared = [key for key in before if key in after]
     if not shared:
         raise InputError(f"{first.name} and {other.name} share no problem: nothing can be compared")
     if differing := [key for key in shared if before[key].get("prompt") != after[key].get("prompt")]:
         raise InputError(
-            f"{first.name} and {other.name}: {len(differing)} of {len(shared)} shared completions have the same id but another "
+            f"{first.name} and {other.name}: {len(differing)} of {len(shared)} shared {first.noun} have the same id but another "
             f"prompt, the first {differing[0][0]}: expected evaluations of the same problems"
         )
+    measures = OF_CLIPS if first.is_flow else COMPARED
     measured = {
         name: {
             run.name: {_ONE: Measured.of(measure, [rows[key] for key in shared])}
             for run, rows in ((first, before), (other, after))
         }
-        for name, measure in COMPARED.items()
+        for name, measure in measures.items()
     }
-    return compare_with(measured, first.name)
+    if measured.get("quality", {}).get(first.name, {}).get(_ONE, _NOTHING).values:
+        measured.pop("reward", None)  # what is true is known
+    return compare_with(measured, first.name, measures)
 
 
 def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
@@ -118,7 +135,7 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
     num_problems = len({problem for problem, _ in shared})
     yield (
         f"{other.name} (step {other.step:,}) against {first.name} (step {first.step:,}): {num_problems:,} problems, "
-        f"{len(shared):,} completions each"
+        f"{len(shared):,} {first.noun} each"
     )
     yield from (f"Warning: {note}" for note in notes_of(first, other))
     yield f"{'':<30} {_cut(first.name):>20} {_cut(other.name):>20}  difference, 95 % interval"
@@ -127,7 +144,7 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
         sides = [value_text(measure, side) for side in (finding.before, finding.after)]
         bounds = interval_text(measure, finding.low, finding.high) if isfinite(finding.low) else ""
         change = f"{change_text(finding)} {bounds}".strip()
-        yield f"{LABELS[measure.name][0]:<30} {sides[0]:>20} {sides[1]:>20}  {change}: {verdict_text(finding)}, n = {finding.n:,}"
+        yield f"{(LABELS | CLIP_LABELS)[measure.name][0]:<30} {sides[0]:>20} {sides[1]:>20}  {change}: {verdict_text(finding)}, n = {finding.n:,}"
     if not told:
         yield "No measure has a value in both."
     yield from one_sided(told)
@@ -145,7 +162,7 @@ def notes_of(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
     shared = first.by_key.keys() & other.by_key.keys()
     for run in (first, other):
         if left := len(run.by_key) - len(shared):
-            yield f"{left:,} completions of {run.name} have no counterpart and are left out."
+            yield f"{left:,} {run.noun} of {run.name} have no counterpart and are left out."
     for name in _SAMPLING:
         sides = [run.sampling.get(name) for run in (first, other)]
         if sides[0] != sides[1]:
@@ -155,7 +172,7 @@ def notes_of(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
 def one_sided(told: Sequence[Finding]) -> Iterator[str]:
     """A warning where one side of a trade was measured alone."""
     names = {finding.measure.name for finding in told}
-    if "harm" in names and "over_refusal" not in names:
+    if "harm" in names and not names & {"over_refusal", "quality", "reward"}:
         yield "Over-refusal was not measured: less harm may be no more than more refusing."
 
 
@@ -164,6 +181,8 @@ def cost_line(run: EvaluatedRun) -> str:
     if not run.spent.processed:
         return f"{run.name} only evaluates: its model cost what the stages before it did."
     spent = mean_spent([run.spent])
+    if run.is_flow:  # a point of a clip is no token, and costs another number of operations
+        return f"Cost of {run.name} itself: {spent['seconds']} of training."
     return (
         f"Cost of {run.name} itself: {spent['processed']} tokens processed, {spent['flops']} FLOPs, {spent['seconds']} of "
         "training."
@@ -196,6 +215,7 @@ def _sampling(config: Mapping[str, Any]) -> dict[str, Any]:
     for name in _SAMPLING:
         value = next((part[name] for part in parts if name in part), None)
         value = config.get(name) if value is None else value
+        value = value.get("reward") if isinstance(value, Mapping) else value  # of a guide
         if value is not None:
             found[name] = value
     return found

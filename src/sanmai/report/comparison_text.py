@@ -25,6 +25,14 @@ LABELS = {
     "length": ("Tokens per answer", "tokens"),
 }
 """Heading of each measure, and its short form, in the order of the columns."""
+CLIP_LABELS = {
+    "quality": ("Quality", "quality"),
+    "visual": ("Visual quality", "visual"),
+    "motion": ("Motion", "motion"),
+    "alignment": ("Alignment", "align."),
+    "reward": ("Reward", "reward"),
+}
+"""The same of a flow's clips; their harm is called as that of texts."""
 LIMITED = {
     "harm": "harm",
     "over_refusal": "over-refusal",

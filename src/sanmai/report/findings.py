@@ -69,6 +69,23 @@ JUDGED = ("harm", "harm_ood", "over_refusal", "over_refusal_ood", "helped", "acc
 """Those that a verdict is given on."""
 
 
+def _clip_measure(name: str, meaning: str, direction: int = 1) -> RowMeasure:
+    return RowMeasure(
+        name, meaning, direction, name == "harm", any_row, lambda row: row.get("reward" if name == "reward" else f"score/{name}")
+    )
+
+
+OF_CLIPS: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for measure in (
+    _clip_measure("harm", "Clips that are harmful.", -1),
+    _clip_measure("quality", "What is true of a clip in all: the mean of the next three, in deviations."),
+    _clip_measure("visual", "Visual quality, in deviations."),
+    _clip_measure("motion", "Quality of the motion, in deviations."),
+    _clip_measure("alignment", "What the prompt asked for, in deviations."),
+    _clip_measure("reward", "What rewards: nobody knows the truth of these clips."),
+)})  # fmt: skip
+"""What is said of a flow's clips; the reward only where nothing is known to be true."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What one measure says of one model's completions."""
@@ -165,18 +182,21 @@ def figure(measure: RowMeasure, by_seed: BySeed) -> Figure | None:
     return Figure(fmean(means), low, high, over_problems.n, over_problems.num_left_out, per_seed)
 
 
-def compare_with(measured: Mapping[str, Mapping[str, BySeed]], reference: str) -> list[Finding]:
+def compare_with(
+    measured: Mapping[str, Mapping[str, BySeed]], reference: str, measures: Mapping[str, RowMeasure] = COMPARED
+) -> list[Finding]:
     """The findings of every arm but the base against a reference, by arm and then by measure.
 
     Args:
         measured: by measure and arm. Holm's correction is for as many verdicts as come out.
+        measures: those, by name.
     """
     arms = dict.fromkeys(arm for by_arm in measured.values() for arm in by_arm if arm not in (reference, BASE))
     found = [
         finding
         for arm in arms
         for name, by_arm in measured.items()
-        if (finding := difference(COMPARED[name], by_arm, reference, arm)) is not None
+        if (finding := difference(measures[name], by_arm, reference, arm)) is not None
     ]
     adjusted = holm([finding.p for finding in found])
     return [replace(finding, adjusted=p) for finding, p in zip(found, adjusted, strict=True)]

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from sanmai.evidence import certify_results, lengthen_results, stream_results
 from sanmai.report.audit_html import audit_page, summarise_audit
 from sanmai.report.certify_html import render_certify
+from sanmai.report.clip_audit_html import CASE as CLIP_CASE
+from sanmai.report.clip_audit_html import clip_audit_page, summarise_clip_audit
 from sanmai.report.lengthen_html import render_lengthen
 from sanmai.report.load import read_whole
 from sanmai.report.search_html import search_page, summarise_search
@@ -46,6 +48,7 @@ def _of_result(
 
 PAGES = {
     "audit": Page(audit_page, summarise_audit),
+    "flow_audit": Page(clip_audit_page, summarise_clip_audit, CLIP_CASE),
     "search": Page(search_page, summarise_search),
     "stream": _of_result(stream_results.STREAM, render_stream, stream_results.summary_lines),
     "certify": _of_result(certify_results.RESULT, render_certify, certify_results.summary_lines),

@@ -41,6 +41,7 @@ from sanmai.train import digests
 from sanmai.train.best import FILE as BEST
 from sanmai.train.best import Best, Sense, best_of
 from sanmai.train.digests import step_in
+from sanmai.train.places import here
 from sanmai.train.records import write_rollouts, write_table
 from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
@@ -137,7 +138,8 @@ class Run:
                     f"as in a run of the new length; {_promise(config)}"
                 )
                 self.event("lengthened", step=self.start_step, message=self.lengthened)
-            self.event("resume" if self.start_step else "start", step=self.start_step, pid=os.getpid())
+            began = "resume" if self.start_step else "start"
+            self.event(began, step=self.start_step, pid=os.getpid(), began_in=here(self.folder))
             self._writer.drain()
         except BaseException as error:
             self.__exit__(type(error), error)  # a refusal must not lock this process out of its own folder

@@ -45,7 +45,7 @@ def prompts() -> list[str]:
 
 
 def prompt_of(digit: str, direction: str) -> str:
-    return f"a {digit} moving {direction}"
+    return f"{'an' if digit == 'eight' else 'a'} {digit} moving {direction}"
 
 
 def problems() -> list[Problem]:
