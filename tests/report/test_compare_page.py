@@ -49,7 +49,7 @@ def test_runs_of_a_flow_are_compared_by_what_is_true_of_their_clips(runs, tmp_pa
         for path in (run / "evaluations").glob("*.parquet"):
             path.unlink()
         rows = [
-            {"problem_id": f"p/{k}", "sample": s, "prompt": f"prompt {k}", "tags": "{}", "clip": b"\0" * 4, "clip_shape": [1, 2, 2],
+            {"problem_id": f"p/{k}", "sample": s, "prompt": f"prompt {k}", "tags": "{}", "clip": b"\0", "clip_shape": [1, 1, 1],
              "reward": quality, "score/quality": quality + 0.1 * k, "score/harm": float(s < 2 * harm)}
             for k in range(20) for s in range(2)
         ]  # fmt: skip
@@ -61,5 +61,5 @@ def test_runs_of_a_flow_are_compared_by_what_is_true_of_their_clips(runs, tmp_pa
     lines = "\n".join(compare_runs(sides))
     assert "40 clips each" in lines and "Tokens" not in lines and "Over-refusal" not in lines
     assert "Quality" in write_compare_page(sides, tmp_path / "page.html").read_text()
-    with pytest.raises(InputError, match="a draws clips and .* writes texts"):
+    with pytest.raises(InputError, match=r"a draws clips and .* writes texts"):
         compare_runs([sides[0], runs[1]])

@@ -26,6 +26,7 @@ from sanmai.instruments.claims import Outcome
 from sanmai.learn.clip_constraints import is_still
 from sanmai.learn.clips import clip_metrics
 from sanmai.learn.progress import Progress
+from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.recipes.flow_setup import load_for, own_reward, plain_sampling, reward_name, world_of
 from sanmai.rewards.clips import ClipGrades
@@ -186,7 +187,7 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
         models = {"before": flow.model, "after": flow.model.model_copy(update={"name": config.run, "lora_rank": 0})}
         policy = load_for(models["after"], flow.prompts, world)
         digest = weights_digest(policy)
-        sampling = {"before": plain_sampling(flow), "after": flow.sampling if is_guided(flow) else plain_sampling(flow)}
+        sampling = {"before": plain_sampling(flow), "after": shown_sampling(flow)}
         run.log_environment(
             describe_environment(policy, {"asked": asked}, start_digest=digest, reward=reward_name(flow, judge))
         )
@@ -226,9 +227,9 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
     return run.folder
 
 
-def is_guided(flow: FlowConfig) -> bool:
-    """What the run shows is what its sampling does: nothing was trained."""
-    return flow.method == "evaluate"
+def shown_sampling(flow: FlowConfig) -> FlowSamplingConfig:
+    """How the audited model draws: of a run that trained nothing, what it shows is what its guidance does."""
+    return flow.sampling if flow.method == "evaluate" else plain_sampling(flow)
 
 
 def _check_began(run: str, flow: FlowConfig, digest: str) -> None:
@@ -307,7 +308,7 @@ def _write(
     case = {
         "kind": "clips", "verdict": outcome, "model": config.run, "before_model": flow.model.name, "prompts": prompts,
         "rounds": config.rounds, "confidence": config.confidence, "judged_by": judged_by,
-        "sampling": (flow.sampling if is_guided(flow) else plain_sampling(flow)).model_dump(mode="json"), "claims": [asdict(claim) for claim in claims],
+        "sampling": shown_sampling(flow).model_dump(mode="json"), "claims": [asdict(claim) for claim in claims],
     }  # fmt: skip
     lines = [
         f"{config.run} against {flow.model.name}: {config.rounds} clips of the same noise to each of {prompts} prompts, judged "

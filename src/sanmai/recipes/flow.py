@@ -57,7 +57,6 @@ from sanmai.train.step import (
 from sanmai.types import Batch, Credited, Group, InputError, Metrics, Problem
 from sanmai.world.clips import WORLDS
 
-
 _OF_TEXTS = ("rollout/length_mean", "rollout/length_max", "rollout/thinks")
 """Metrics of rollouts that say nothing of clips."""
 

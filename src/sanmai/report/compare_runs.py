@@ -14,7 +14,15 @@ from sanmai.instruments.cost import cost_of, read_run_files
 from sanmai.instruments.measures import key_of
 from sanmai.report import format as fmt
 from sanmai.report.budgets import Spent, spent_by
-from sanmai.report.comparison_text import CLIP_LABELS, LABELS, change_text, interval_text, mean_spent, value_text, verdict_text
+from sanmai.report.comparison_text import (
+    CLIP_LABELS,
+    LABELS,
+    change_text,
+    interval_text,
+    mean_spent,
+    value_text,
+    verdict_text,
+)
 from sanmai.report.findings import COMPARED, OF_CLIPS, Finding, Measured, compare_with
 from sanmai.report.load import Row, read_checked, read_whole
 from sanmai.report.pipeline import is_pipeline
@@ -144,7 +152,8 @@ def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
         sides = [value_text(measure, side) for side in (finding.before, finding.after)]
         bounds = interval_text(measure, finding.low, finding.high) if isfinite(finding.low) else ""
         change = f"{change_text(finding)} {bounds}".strip()
-        yield f"{(LABELS | CLIP_LABELS)[measure.name][0]:<30} {sides[0]:>20} {sides[1]:>20}  {change}: {verdict_text(finding)}, n = {finding.n:,}"
+        label = (LABELS | CLIP_LABELS)[measure.name][0]
+        yield f"{label:<30} {sides[0]:>20} {sides[1]:>20}  {change}: {verdict_text(finding)}, n = {finding.n:,}"
     if not told:
         yield "No measure has a value in both."
     yield from one_sided(told)
