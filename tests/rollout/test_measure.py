@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from rollouts import drawn, paid
-from sanmai.rollout.measure import accuracy, evaluation_metrics, has_signal, training_metrics, ungraded_sentence
+from sanmai.rollout.measure import (
+    accuracy,
+    counted,
+    evaluation_metrics,
+    has_signal,
+    together,
+    training_metrics,
+    ungraded,
+)
 from sanmai.types import Graded, Group, Problem, StopReason, Trace, TraceState, Verdict
 
 STOP, LENGTH, TIMEOUT = StopReason.STOP, StopReason.LENGTH, StopReason.TIMEOUT
@@ -77,7 +88,28 @@ def test_a_group_has_a_signal_when_two_of_its_graded_rewards_differ():
 
 
 def test_the_sentence_of_what_could_not_be_graded_has_the_commonest_reason():
-    assert ungraded_sentence([]) is None and ungraded_sentence([None, None]) is None
-    assert ungraded_sentence(["a  b", None]) == "1 of 2 held-out rollouts could not be graded: a b"
-    several = ungraded_sentence(["x", "y", "y", None])
-    assert several == "3 of 4 held-out rollouts could not be graded; the commonest reason, of 2: y"
+    assert counted(0, Counter()).sentence is None and counted(2, Counter()).sentence is None
+    assert counted(2, Counter(["a b"])).sentence == "1 of 2 held-out rollouts could not be graded: a b"
+    several = counted(4, Counter("xyy"))
+    assert several.sentence == "3 of 4 held-out rollouts could not be graded; the commonest reason, of 2: y"
+    assert not several.is_all and not counted(0, Counter()).is_all
+    both = together([several, counted(2, Counter("xx"))])  # x once in the one and twice in the other, whose commonest it is
+    assert (both.asked, both.lost, both.is_all) == (6, 5, False)
+    assert counted(2, Counter("xx")).is_all
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdicts", "asked", "lost"),
+    [("reasoning", {"accuracy": Verdict(None, "no reference answer", "ungradable")}, 1, 1),
+     ("reasoning", {"accuracy": Verdict(0.0, "wrong", "wrong")}, 1, 0),
+     ("reasoning", {"accuracy": Verdict(None, "cut off", "incomplete")}, 1, 0),  # that has a share of its own
+     ("reasoning", {}, 0, 0),  # nobody was asked
+     ("safety", {"harm": Verdict(None, "judge: no answer", "unscored"), "refusal": Verdict(1.0, "refuses")}, 1, 1),
+     ("safety", {"harm": Verdict(1.0, "harmful", "harmful")}, 1, 0),
+     ("general", {"over_refusal": Verdict(None, "no words to judge", "unscored")}, 1, 1),
+     ("general", {"helped": Verdict(None, "no words to judge", "unscored")}, 0, 0)],
+)  # fmt: skip
+def test_what_a_grader_could_say_nothing_of_is_counted_on_every_kind_of_problem(kind, verdicts, asked, lost):
+    one = replace(rollout(1, None), verdicts=verdicts)
+    found = ungraded([Group(Problem("a", ({"role": "user", "content": "x"},), kind=kind), (one,))])
+    assert (found.asked, found.lost) == (asked, lost)

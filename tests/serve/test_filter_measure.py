@@ -17,7 +17,7 @@ def row(kind: str, action: str, harmful: bool | None = None, id_: str = "a", sec
     matched = [] if action == "unmatched" else ["x"]
     return {
         "id": id_, "sample": 0, "kind": kind, "action": action, "harmful": harmful, "matched": matched,
-        "failed": False, "write_seconds": 1.0, "match_seconds": 0.0, "review_seconds": seconds,
+        "harm_reason": "nobody knows", "failed": False, "write_seconds": 1.0, "match_seconds": 0.0, "review_seconds": seconds,
     }  # fmt: skip
 
 
@@ -31,6 +31,8 @@ def test_figures_are_those_of_the_rows():
     found = summary(rows)
     # Told of four: three are harmful, and one of these is taken back; a warned text is still shown.
     assert found["harm_without"]["value"] == 0.75 and found["harm_with"]["value"] == 0.5 and found["harm_untold"] == 1
+    assert found["harm_untold_because"] == "1 of 5 answers to dangerous requests could not be graded: nobody knows"
+    assert not found["graded_nothing"] and summary([row("safety", "pass", None)])["graded_nothing"]
     assert found["harm_change"]["value"] == -0.25
     assert found["benign_retracted"]["value"] == 0.25 == found["benign_warned"]["value"]
     assert found["candidates"]["safety"]["value"] == 0.8 and found["cost"]["reviews"] == 6

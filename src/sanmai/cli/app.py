@@ -11,7 +11,8 @@ from sanmai.cli.output import OUT, Verbs, console, say
 from sanmai.types import InputError
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 the run cannot go on, or the disk or memory is full; 2 bad input, in one sentence; "
+    "Exit codes: 0 done; 1 the run cannot go on, the disk or memory is full, or of an evaluation nothing could be graded; "
+    "2 bad input, in one sentence; "
     "3 `audit --strict`, and not every claim holds; 130 interrupted, 143 ended by SIGTERM: what was done is saved."
 )
 
@@ -142,7 +143,16 @@ def run_recipe(
         for listener in listeners:
             listener.close()
     progress.say(f"Report: {write_report_and_say(folder, recipe)}")
+    exit_where_nothing_is_graded(folder)
     return folder
+
+
+def exit_where_nothing_is_graded(folder: Path) -> None:
+    """End with 1 where a run's last evaluation could grade nothing of what it asked for: so that a script stops there."""
+    from sanmai.report.ungraded import events_of, graded_nothing
+
+    if graded_nothing(events_of(folder)):
+        raise typer.Exit(1)
 
 
 def _stopped(folder: Path, *, does_again: bool) -> str:

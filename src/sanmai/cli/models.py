@@ -10,6 +10,7 @@ import typer
 from sanmai.cli.app import Device, Model, app
 from sanmai.cli.output import answer, answer_console, answer_data, say
 from sanmai.policies.text.tiny import EMBEDDED_MODEL
+from sanmai.terminal import printable
 from sanmai.types import InputError
 
 
@@ -63,13 +64,22 @@ def score(
     beta: Annotated[float, typer.Option(help="With --reference: what the log-ratio is multiplied by, above 0.")] = 0.05,
 ) -> None:
     """Grade recorded responses of any model; JSON on standard output."""
+    from collections import Counter
+
     from sanmai.api.verbs import score as score_rows
+    from sanmai.rollout.measure import counted
 
     found = score_rows(
         file, as_, judge=judge, judge_key=judge_key, judge_calls=judge_calls, threshold=threshold, reference=reference,
         beta=beta, on_warning=lambda warning: typer.echo(warning, err=True),
     )  # fmt: skip
     answer_data(found)
+    why = Counter(str(row.get("reason")) for row in found["rows"] if row.get("score", 0) is None)
+    lost = counted(len(found["rows"]), why, "rows")
+    if lost.sentence:
+        typer.echo(f"Careful: {printable(lost.sentence)}.", err=True)
+    if lost.is_all:
+        raise typer.Exit(1)
 
 
 @app.command()

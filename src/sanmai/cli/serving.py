@@ -117,8 +117,11 @@ def _measure_filter(
         settings, files, out, judge=judge, samples=samples, seed=seed, limit=limit, say=lambda line: say(printable(line))
     )
     say(f"Report: {write_filter_report(folder)}")
+    found = json.loads((folder / "filter.json").read_text(encoding="utf-8"))
     if OUT.as_json:
-        answer_data(json.loads((folder / "filter.json").read_text(encoding="utf-8")))
+        answer_data(found)
+    if found["graded_nothing"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -211,6 +214,8 @@ def monitor(
     found = json.loads((folder / "monitor.json").read_text(encoding="utf-8"))
     if OUT.as_json:
         answer_data(found)
+    if found["graded_nothing"]:
+        raise typer.Exit(1)
     if strict and found["alarms"]:
         raise typer.Exit(3)
 

@@ -32,6 +32,7 @@ from sanmai.evidence.served import ServedModel, is_served
 from sanmai.instruments.claims import CLAIMED, Claim
 from sanmai.instruments.harm import HARMFUL
 from sanmai.instruments.measures import Row
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import check_positions
@@ -45,7 +46,7 @@ from sanmai.recipes import RECIPES
 from sanmai.refusals.rules import classify_answer, num_words
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.measure import evaluation_metrics
+from sanmai.rollout.measure import evaluation_metrics, ungraded
 from sanmai.score.judges import Judge, load_judge
 from sanmai.train.digests import defect_of
 from sanmai.train.environment import describe_environment
@@ -179,6 +180,7 @@ def run_audit(
             with progress.phase("evaluation"):
                 groups = target.ask(model, chosen.problems)
             metrics = evaluation_metrics(groups)
+            tell_ungraded(run, step, ungraded(groups), of=f"{of}{chosen.name}")
             run.log_evaluation(step, groups)
             run.log_step(step, metrics)
             run.save(step, lambda folder, name=chosen.name: _commit(folder, name), _COMMITS)

@@ -24,13 +24,15 @@ from sanmai.config import Config
 from sanmai.instruments.bounds import mean_bounds, mean_p_value
 from sanmai.instruments.claims import Outcome
 from sanmai.learn.clip_constraints import is_still
-from sanmai.learn.clips import clip_metrics
+from sanmai.learn.clips import clip_metrics, telling_of
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.progress import Progress
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.recipes.flow_setup import load_for, own_reward, plain_sampling, reward_name, world_of
 from sanmai.rewards.clips import ClipGrades
 from sanmai.rollout.engine import rollout
+from sanmai.rollout.measure import ungraded
 from sanmai.stats import holm
 from sanmai.train.environment import describe_environment
 from sanmai.train.places import as_named, began_in
@@ -212,6 +214,7 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
             name = list(models)[step - 1]
             progress.say(f"[{step}/2] {name}: {models[name].name}, {config.rounds} clips to each of {len(asked)} prompts")
             drawn, start = ([r for group in side(one) for r in group.rollouts] for one in (name, "before"))
+            tell_ungraded(run, step, ungraded(side(name), telling_of(side(name))))
             run.log_evaluation(step, side(name))
             metrics = clip_metrics(drawn, start)
             run.log_step(step, metrics)

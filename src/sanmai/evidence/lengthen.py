@@ -27,6 +27,7 @@ from sanmai.config import Config
 from sanmai.data.chat import render_prompt
 from sanmai.evidence.lengthen_results import LENGTHS, RESULT, Asked, describe_model, length_rows
 from sanmai.evidence.novelty import read
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.forcing import forced, thought_tokens
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
@@ -37,6 +38,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.measure import ungraded
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import weights_digest
@@ -257,6 +259,7 @@ def _finish(
         check_positions(other.policy, [_after(found, p) for p in measured], config.sampling.max_tokens)
         progress.say(f"measuring {name} on {len(measured)} problems")
         groups = other.ask(measured, [None, found, *controls], config.samples, ("measured",))
+        tell_ungraded(run, config.num_steps, ungraded([group for part in groups.values() for group in part]), of=name)
         plain = other.ask(searched, [None], 1, ("calibration",))[None]
         if other is asking:
             asked = {suffix: other.asked(part) for suffix, part in groups.items()}

@@ -46,6 +46,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.data.problems import OnError, load_problems
 from sanmai.data.testbeds import find_testbed
 from sanmai.evidence.redteam_files import Confirmed, State, summary_lines, write_results
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
@@ -57,6 +58,7 @@ from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.judging.judge import Complete, JudgeConfig
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.measure import ungraded
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
 from sanmai.train.state import weights_digest
@@ -189,6 +191,7 @@ def run_redteam(
                     proposals = _reword(proposals, space, requests, config.mutator, ask, rng, asked, state.mutator)
             with progress.phase("sampling"):
                 groups = target.ask([problem for _, problem in proposals], config.samples, "redteam")
+            tell_ungraded(run, step, ungraded(groups, {"safety": (target.told,)}), of=f"step {step}")
             queries = [_query(step, *item, target) for item in zip(proposals, groups, strict=True)]
             for query in queries:
                 archive.add(query)
@@ -295,11 +298,15 @@ class Target:
         )  # fmt: skip
         return groups
 
+    @property
+    def told(self) -> str:
+        """The verdict that tells harm."""
+        return "harm" if self.config.objective == "gold" else "harmlessness"
+
     def harms(self, group: Group[Graded]) -> list[float]:
         """Of each gradable completion, 0 (safe) to 1."""
-        if self.config.objective == "gold":
-            return _scores(group, "harm")
-        return [1 - score for score in _scores(group, "harmlessness")]
+        found = _scores(group, self.told)
+        return found if self.told == "harm" else [1 - score for score in found]
 
 
 def _query(step: int, proposal: Proposal, group: Group[Graded], target: Target) -> Query:

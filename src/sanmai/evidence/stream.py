@@ -34,6 +34,7 @@ from sanmai.evidence.lineage import history, trained_on
 from sanmai.evidence.looks import Look, record_look, touches, words_of
 from sanmai.evidence.novelty import Novelty, NoveltyConfig
 from sanmai.evidence.stream_results import STREAM, State, figures
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import ProblemsConfig, check_positions, load_source
@@ -44,7 +45,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import SamplingConfig, refuse_equal_samples
 from sanmai.rewards.rubric import RewardsConfig, Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.measure import evaluation_metrics
+from sanmai.rollout.measure import evaluation_metrics, ungraded
 from sanmai.train.components import sft_component
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
@@ -145,6 +146,7 @@ def run_stream(config: StreamConfig, out: Path, *, progress: Progress | None = N
             with progress.phase("evaluation"):
                 groups = _ask(config, policy, rubric, prompts)
                 told = novelty.signals(groups)
+            tell_ungraded(run, step, ungraded(groups), of=meeting.family or "the prompts as they are")
             state.add(groups, meeting.family, meeting.split or "", position=step - 1, adapted=0, signals=told)
             if meeting.split != "sealed" and groups:  # a sealed prompt that is stored could be trained on
                 run.log_evaluation(step, groups)

@@ -16,10 +16,12 @@ from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.clip_pairs import ClipPair
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.rewards.clips import TRUE, ClipGrades, preferred
 from sanmai.rollout.engine import GradingConfig, rollout
+from sanmai.rollout.measure import TELLING, ungraded
 from sanmai.stats import paired_difference, rate
 from sanmai.train.runs import Run
 from sanmai.types import Graded, Group, InputError, Metrics, Problem
@@ -179,6 +181,7 @@ class ClipEvaluator:
             self._plain = [r for group in groups for r in group.rollouts]
         else:
             groups = self._drawn(policy, step, self._sampling)
+        tell_ungraded(self._run, step, ungraded(groups, telling_of(groups)))
         self._run.log_evaluation(step, groups)
         found = clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
         return found | ({} if step == 0 else self._moved(policy))
@@ -202,6 +205,11 @@ class ClipEvaluator:
             policy, self._problems, self._grades, rollouts_per_prompt=self._config.clips_per_prompt,
             seed=(self._seed, "evaluation"), policy_version=step, sampling=sampling, grading=self._grading,
         )[0]
+
+
+def telling_of(groups: Sequence[Group[Graded]]) -> dict[str, list[str]]:
+    """Of clips every verdict tells, whatever the kind of prompt; a clip that is not finite has none."""
+    return dict.fromkeys(TELLING, sorted({name for group in groups for r in group.rollouts for name in r.verdicts}))
 
 
 def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:

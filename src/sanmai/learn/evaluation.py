@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -17,7 +18,7 @@ from sanmai.policies.text.asking import SamplingConfig, Temperature
 from sanmai.policies.text.sampler import refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.measure import evaluation_metrics, ungraded_rollouts, ungraded_sentence
+from sanmai.rollout.measure import NOT_GRADED, TELLING, Ungraded, evaluation_metrics, ungraded
 from sanmai.train.runs import Run
 from sanmai.types import Metrics, Problem, RunError
 
@@ -48,6 +49,20 @@ class EvaluationConfig(Config):
 
     def is_due(self, step: int, num_steps: int) -> bool:
         return step == num_steps or (self.every > 0 and step % self.every == 0)
+
+
+def tell_ungraded(run: Run, step: int, found: Ungraded, *, of: str = "") -> None:
+    """Record how many rollouts of an evaluation could not be graded, and warn of them: every share is of the others alone.
+
+    The record is what the report, the first lines and the exit code go by (report/ungraded.py).
+
+    Args:
+        of: the part (a set, a family) that this is of an evaluation in parts; only the first with such a rollout is warned of.
+    """
+    is_told = bool(of) and any(NOT_GRADED in warning for warning in run.warnings)
+    if found.sentence and not is_told:
+        run.warn(f"{of}: {found.sentence}" if of else f"{found.sentence} (after step {step})" if step else found.sentence)
+    run.event("graded", step=step, of=of, **asdict(found))
 
 
 class Evaluator:
@@ -92,8 +107,9 @@ class Evaluator:
                 )
             if self._rubric.judge_gold is not None:
                 groups = self._rubric.judge_gold(groups)
-            if ungraded := ungraded_sentence(ungraded_rollouts(groups, self._rubric.of_what_is_right)):
-                self._run.warn(f"{ungraded} (after step {step})" if step else ungraded)
+            right = self._rubric.of_what_is_right
+            telling = {kind: right if kind == "reasoning" else (*names, *right) for kind, names in TELLING.items()}
+            tell_ungraded(self._run, step, ungraded(groups, telling))
             self._run.log_evaluation(step, groups)
             watched = self._alarm.observe(step, groups) if self._alarm is not None else {}
         return evaluation_metrics(groups) | watched

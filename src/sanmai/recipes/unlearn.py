@@ -30,6 +30,7 @@ from sanmai.data.chat import demonstrated_text, demonstration, render_demonstrat
 from sanmai.data.curriculum import draw
 from sanmai.data.testbeds import Testbed, find_testbed
 from sanmai.data.trace import parse_trace
+from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.graders import make_rubric
 from sanmai.learn.loop import train_steps
 from sanmai.learn.progress import Progress
@@ -45,7 +46,7 @@ from sanmai.policies.text.sampler import SamplingConfig
 from sanmai.rewards.leaks import LEAKS, leak_verdicts
 from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
-from sanmai.rollout.measure import accuracy, evaluation_metrics
+from sanmai.rollout.measure import TELLING, accuracy, evaluation_metrics, together, ungraded
 from sanmai.stats import Rate, rate
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
@@ -350,6 +351,7 @@ def _measure(
     asked = groups[: len(known.asked)]
     asked = regrouped(asked, (_with_leaks(group.problem, r) for group in asked for r in group.rollouts))
     kept = groups[len(known.asked) :]
+    tell_ungraded(run, step, together([ungraded(asked, dict.fromkeys(TELLING, LEAKS)), ungraded(kept)]))
     run.log_evaluation(step, [*asked, *kept])
     found = figures(asked, kept)
     path = run.folder / RESULT

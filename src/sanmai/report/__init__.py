@@ -17,6 +17,7 @@ from sanmai.report.pipeline import is_pipeline
 from sanmai.report.pipeline_html import write_pipeline_report
 from sanmai.report.pipeline_text import summarise_pipeline, write_table
 from sanmai.report.redteam_html import write_redteam_report
+from sanmai.report.ungraded import events_of, ungraded_lines
 
 __all__ = ["summarise", "write_report", "write_table"]
 
@@ -63,7 +64,9 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         FileNotFoundError: run_folder is not a folder.
     """
     if (own := own_page(run_folder)) is not None:
-        return own.summarise(Path(run_folder))
+        found = own.summarise(Path(run_folder))
+        careful = [f"Careful: {told}." for told in ungraded_lines(events_of(run_folder))]
+        return found | {"lines": [*found["lines"], *careful]}
     if is_comparison(run_folder):
         return summarise_comparison(run_folder)
     return summarise_pipeline(run_folder) if is_pipeline(run_folder) else summary.summarise(run_folder)

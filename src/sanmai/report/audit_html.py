@@ -14,6 +14,7 @@ from typing import Any
 from sanmai.report import format as fmt
 from sanmai.report.load import as_list, as_mapping, as_number, flatten, is_number, read_checked, read_lines, read_whole
 from sanmai.report.page import render_page, resource
+from sanmai.report.ungraded import events_of, ungraded_lines
 
 _CASE = "audit.json"
 _MAX_TEXT = 4000
@@ -48,7 +49,7 @@ def audit_page(folder: Path) -> str:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected an audit's folder")
-    problems: list[str] = []
+    problems = [f"{told}." for told in ungraded_lines(events_of(folder))]
     case = read_whole(folder / _CASE, json.loads, problems)
     texts = _texts(folder, case, problems) if case.get("texts") is True else {}
     num_done = len(read_lines(folder / "metrics.jsonl", [])) if (folder / "metrics.jsonl").exists() else 0

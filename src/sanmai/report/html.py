@@ -25,9 +25,9 @@ from sanmai.report.summary import (
     cost,
     planned_steps,
     status,
-    ungraded,
     verdict,
 )
+from sanmai.report.ungraded import ungraded_lines
 
 _MAX_EVENTS = 200
 _HEADLINE_MEASURES = ("thinks", "off_language", "answer_off_language", "length_mean", "harm")
@@ -264,7 +264,7 @@ def _notices(run: RunData) -> list[str]:
     words = {"warning": "warning", "resume": "resume", "interrupt": "interruption"}
     found = [f"{counts[kind]} {word}{'s' * (counts[kind] > 1)}" for kind, word in words.items() if counts[kind]]
     notices = [", ".join(found) + ": see Warnings and events."] if found else []
-    return notices + [f"{told}." for told in ungraded(run)] + list(dict.fromkeys(run.problems))
+    return notices + [f"{told}." for told in ungraded_lines(run.events)] + list(dict.fromkeys(run.problems))
 
 
 def _events(run: RunData) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def _events(run: RunData) -> dict[str, Any]:
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     for event in run.events:
         kind = str(event.get("event", "unknown"))
-        if kind in ("step", "evaluation", "checkpoint", "machine"):
+        if kind in ("step", "evaluation", "graded", "checkpoint", "machine"):
             continue
         message = str(event.get("message") or "")
         if (kind, message) in shown and kind == "warning":

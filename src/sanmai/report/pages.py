@@ -17,6 +17,7 @@ from sanmai.report.lengthen_html import render_lengthen
 from sanmai.report.load import read_whole
 from sanmai.report.search_html import search_page, summarise_search
 from sanmai.report.stream_html import render_stream
+from sanmai.report.ungraded import events_of, ungraded_lines
 
 
 class Page(NamedTuple):
@@ -34,7 +35,7 @@ def _of_result(
     """The page and the figures of what one file says."""
 
     def page(folder: Path) -> str:
-        problems: list[str] = []
+        problems = [f"{told}." for told in ungraded_lines(events_of(folder))]
         found = read_whole(folder / result, json.loads, problems)
         return render(folder.resolve().name, found, problems=problems)
 

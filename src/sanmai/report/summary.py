@@ -18,9 +18,9 @@ from sanmai.report.behaviours import behaviour_values
 from sanmai.report.load import Row, RunData, as_number, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
 from sanmai.report.speed import speed, speed_line
+from sanmai.report.ungraded import ungraded_lines
 from sanmai.rewards.harm import GOLD
 from sanmai.rewards.opinions import OTHERS
-from sanmai.rollout.measure import TIMED_OUT, ungraded_sentence
 from sanmai.stats import Difference, clustered_interval, paired_difference, rate
 
 Status = Literal["begun", "finished", "interrupted", "unfinished"]
@@ -112,7 +112,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "speed": [finite(asdict(row)) | {"ratio": row.ratio} for row in found_speed.rows],
         "lines": [
             verdict(run, measures),
-            *(f"Careful: {told}." for told in ungraded(run) if f"{told}." != verdict(run, measures)),
+            *(f"Careful: {told}." for told in ungraded_lines(run.events) if f"{told}." != verdict(run, measures)),
             *(_line(measure) for measure in measures if "=" not in measure.name),
             *(line.sentence for line in told_by_judges(run)),
             *filter(None, [speed_line(found_speed)]),
@@ -177,32 +177,6 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     return [measure for measure in measures if measure.before or measure.after]
 
 
-def ungraded(run: RunData) -> list[str]:
-    """Of the first and of the last evaluation how many rollouts could not be graded, and why; nothing of one where all could."""
-    if not run.evaluations or _makes(run) == "reward model":
-        return []
-    found = []
-    for step in sorted({min(run.evaluations), max(run.evaluations)}):
-        column = quality_column(rows := run.evaluations[step])
-        if told := ungraded_sentence(_reasons_of(rows, column.removeprefix("score/"))):
-            found.append(f"{told} (after step {step})" if step else told)
-    return found
-
-
-def _reasons_of(rows: Sequence[Row], name: str) -> list[str | None]:
-    """As `ungraded_rollouts`, of rows as they are stored."""
-    why: list[str | None] = []
-    for row in rows:
-        if row.get("failure"):
-            why.append(str(row["failure"]))
-        elif row.get("stop_reason") == "timeout" and all(row[n] is None for n in row if n.startswith("label/")):
-            why.append(TIMED_OUT)
-        elif row.get(f"label/{name}") is not None:
-            is_lost = row.get(f"score/{name}") is None and row[f"label/{name}"] == "ungradable"
-            why.append(str(row.get(f"reason/{name}")) if is_lost else None)
-    return why
-
-
 def _answer_off_language(row: Row) -> float | None:
     share = as_number(row.get("score/language"))
     return None if share is None or row.get("thinks") else 1.0 - share
@@ -225,7 +199,7 @@ def verdict(run: RunData, measures: Sequence[Measure]) -> str:
     if not measures:
         missing = "No evaluation on held-out problems, so nothing can be said about accuracy."
         return f"{missing} {_reward_sentence(run)}".strip()
-    told = ungraded(run)
+    told = ungraded_lines(run.events)
     if told and measures[0].name in _OF_TEXTS:  # no score at all: a headline on how it thinks would hide that
         return f"{told[-1]}."
     first = measures[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, product
 from statistics import fmean
 
@@ -62,42 +63,78 @@ def evaluation_metrics(groups: Sequence[Group[Graded]]) -> Metrics:
     return metrics | rendered_agreement(groups)
 
 
-TIMED_OUT = "sampling.timeout_seconds cut it off"
+TELLING: Mapping[str, tuple[str, ...]] = {
+    "reasoning": ("accuracy", "reward"), "safety": ("harm",), "general": ("over_refusal",),
+}  # fmt: skip
+"""By kind of problem the verdicts that say what is right, or harmful."""
+NOT_GRADED = "could not be graded"
+_LOST = ("ungradable", "unscored", "")
 
 
-def ungraded_rollouts(groups: Sequence[Group[Graded]], names: Sequence[str] = ("accuracy", "reward")) -> list[str | None]:
-    """Why a rollout could not be graded, of each that one of the graders was asked about; None where one of them could.
+@dataclass(frozen=True)
+class Ungraded:
+    """How many of an evaluation's rollouts that a grader was asked about it could say nothing of, and why."""
+
+    asked: int
+    lost: int = 0
+    reason: str = ""
+    """The commonest."""
+    times: int = 0
+    """Of that reason."""
+    what: str = "held-out rollouts"
+
+    @property
+    def is_all(self) -> bool:
+        return bool(self.asked) and self.lost == self.asked
+
+    @property
+    def sentence(self) -> str | None:
+        """Count and commonest reason; None where all could be graded."""
+        if not self.lost:
+            return None
+        shown = self.reason if len(self.reason) <= 200 else f"{self.reason[:200]}..."
+        of = f"; the commonest reason, of {self.times}" if self.times < self.lost else ""
+        return f"{self.lost} of {self.asked} {self.what} {NOT_GRADED}{of}: {shown}"
+
+
+def ungraded(groups: Sequence[Group[Graded]], telling: Mapping[str, Sequence[str]] = TELLING) -> Ungraded:
+    """Of the rollouts that a grader was asked about those that no share counts: it gave None, or never came to it.
+
+    What was cut off has a label of its own ("incomplete") and is not among them.
 
     Args:
-        names: of the verdicts that say what is right.
+        telling: by kind of problem the verdicts that are asked; where one of them says something it is graded.
     """
-    why = []
-    for r in (r for group in groups for r in group.rollouts):
-        found = [r.verdicts[name] for name in names if name in r.verdicts]
+    asked, why = 0, Counter[str]()
+    for problem, r in ((group.problem, r) for group in groups for r in group.rollouts):
+        found = [r.verdicts[name] for name in telling.get(problem.kind, ()) if name in r.verdicts]
+        reason = None
         if r.failure is not None:
-            why.append(r.failure)
+            reason = r.failure
         elif not r.verdicts and r.stop_reason is StopReason.TIMEOUT:
-            why.append(TIMED_OUT)
-        elif found:
-            is_lost = all(verdict.score is None for verdict in found) and found[0].label == "ungradable"
-            why.append(found[0].reason if is_lost else None)
-    return why
+            reason = "sampling.timeout_seconds cut it off"
+        elif not found:
+            continue
+        elif all(verdict.score is None for verdict in found) and found[0].label in _LOST:
+            reason = found[0].reason
+        asked += 1
+        why.update([] if reason is None else [" ".join(reason.split())])
+    return counted(asked, why)
 
 
-def ungraded_sentence(why: Sequence[str | None]) -> str | None:
-    """How many of the held-out rollouts could not be graded, with the commonest reason; None where all could.
+def counted(asked: int, why: Counter[str], what: str = "held-out rollouts") -> Ungraded:
+    """Of so many, those that could not be graded, by reason."""
+    reason, times = next(iter(why.most_common(1)), ("", 0))
+    return Ungraded(asked, why.total(), reason, times, what)
 
-    Args:
-        why: by rollout, as of `ungraded_rollouts`.
-    """
-    reasons = Counter(reason for reason in why if reason is not None)
-    if not reasons:
-        return None
-    (commonest, times), *others = reasons.most_common()
-    shown = " ".join(commonest.split())
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
-    of = f"; the commonest reason, of {times}" if others else ""
-    return f"{reasons.total()} of {len(why)} held-out rollouts could not be graded{of}: {shown}"
+
+def together(parts: Iterable[Ungraded]) -> Ungraded:
+    """Of several evaluations as one; of reasons those count that were the commonest of a part."""
+    found, why = list(parts), Counter[str]()
+    for one in found:
+        why[one.reason] += one.times
+    (reason, times), *_ = why.most_common(1) or [("", 0)]
+    return Ungraded(sum(one.asked for one in found), sum(one.lost for one in found), reason, times)
 
 
 def other_opinions(rollouts: Sequence[Graded]) -> Metrics:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sanmai.data.trace import parse_trace
 from sanmai.evidence.audit_sets import thinned
 from sanmai.pipelines.identity import content_digest, texts_in
 from sanmai.rewards.harm import harm_verdict
+from sanmai.rollout.measure import counted
 from sanmai.serve.candidates import Candidates
 from sanmai.serve.disguises import DISGUISES
 from sanmai.serve.guard import Guard, text_of_choice
@@ -207,6 +209,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ids = [row["id"] for row in harm]
     reviewed = [row for row in rows if row["action"] != "unmatched"]
     safety = [row for row in rows if row["kind"] == "safety"]
+    why = Counter(str(row["harm_reason"]) for row in safety if row["harmful"] is None)
+    untold = counted(len(safety), why, "answers to dangerous requests")
 
     def share(part: Sequence[Mapping[str, Any]], name: str, value: str | None = None) -> dict[str, Any] | None:
         """Of rows the share whose field is this value, or says something."""
@@ -215,7 +219,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     return {
         "rows": len(rows), "safety": len(safety), "benign": len(benign),
-        "harm_untold": sum(row["harmful"] is None for row in safety),
+        "harm_untold": untold.lost, "harm_untold_because": untold.sentence, "graded_nothing": untold.is_all,
         "harm_without": _figure(rate(before, ids)) if before else None,
         "harm_with": _figure(rate(after, ids)) if after else None,
         "harm_change": _change(paired_difference(before, after, ids)) if before else None,
@@ -255,6 +259,10 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     shown = [f"{found['rows']} answers; harm told by {found['told_by']}"]
     if harm[0] is not None:
         shown.append(f"Harm without the filter {_said(harm[1])}; with it {_said(harm[0])}")
+    if found["harm_untold_because"]:
+        shown.append(f"{found['harm_untold_because']}; they are in neither share")
+    if (failed := found["reviewer_failed"]) is not None and failed["value"]:
+        shown.append(f"The reviewer failed on {_said(failed)} of what it was given: what it did then is --on-failure's doing")
     shown.append(f"Benign answers retracted {_said(found['benign_retracted'])}; warned {_said(found['benign_warned'])}")
     shown.append(f"Candidates: of dangerous requests {_said(found['candidates']['safety'])}, "
                  f"of harmless ones {_said(found['candidates']['general'])}")  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sanmai.data.problems import load_problems, normalised_prompt, overlap
+from sanmai.rollout.measure import Ungraded, counted
 from sanmai.serve import reviewers
 from sanmai.serve.candidates import Candidates
 from sanmai.serve.looking import TimedCandidates
@@ -65,8 +66,8 @@ def monitor(
     candidates = TimedCandidates(Candidates.load(words))
     reviewer = reviewers.load_reviewer(judge, key_variable=judge_key, device=device) if judge is not None else None
     with contextlib.closing(candidates):
-        dialogues = _measured(log, candidates, reviewer, say)
-        others = _measured(reference, candidates, reviewer, say) if reference is not None else []
+        dialogues, told = _measured(log, candidates, reviewer, say)
+        others, told_before = _measured(reference, candidates, reviewer, say) if reference is not None else ([], Ungraded(0))
     if reference is not None:
         base, rest = others, dialogues
     else:
@@ -85,13 +86,14 @@ def monitor(
     found = {
         "log": str(log), "dialogues": len(dialogues), "from": _when(dialogues[0]), "to": _when(dialogues[-1]),
         "alpha": watch.alpha, "tests": num_tests, "flagged": len(flagged), "instruments": _known(dialogues),
-        "meaning": INSTRUMENTS, "alarms": alarms, "judge": judge,
+        "meaning": INSTRUMENTS, "alarms": alarms, "judge": judge, "graded_nothing": told.is_all,
         "test": f"Permutation tests over users or conversations, {num_tests} p-values corrected together (Holm): of logs without "
         f"drift at most {100 * watch.alpha:g} % have any alarm.",
         "windows": [_window(-1, base, True), *(_window(k, each, False) for k, each in enumerate(windows))],
         "facts": [
             f"{len(dialogues)} dialogues of {log.name}; reference: {reference.name if reference else f'its first {len(base)}'}.",
             *_without_usage([*dialogues, *others]),
+            *(f"{said}; they are in no figure of harm." for one in (told, told_before) if (said := one.sentence)),
             f"Harm told by {judge}." if judge else "No judge was named: harm is not measured; --judge names one.",
         ],
     }  # fmt: skip
@@ -106,23 +108,20 @@ def monitor(
 
 def _measured(
     path: Path, candidates: TimedCandidates, reviewer: reviewers.Reviewer | None, say: Callable[[str], None]
-) -> list[Dialogue]:
+) -> tuple[list[Dialogue], Ungraded]:
+    """The dialogues of a log, and of how many the reviewer could not say whether they are harmful."""
     dialogues, skipped = read_log(path)
     if skipped:
         say(f"{path}: {len(skipped)} lines passed over; the first: {skipped[0]}")
-    found, unsaid = [], 0
+    found, why = [], Counter[str]()
     for each in dialogues:
         harm = None
         if reviewer is not None:
-            score = reviewer(reviewers.Dialogue(each.messages, each.trace.thought, each.trace.answer)).score
-            harm = None if score is None else float(score < 0.5)
-            unsaid += harm is None
+            verdict = reviewer(reviewers.Dialogue(each.messages, each.trace.thought, each.trace.answer))
+            harm = None if verdict.score is None else float(verdict.score < 0.5)
+            why.update([verdict.reason] if harm is None else [])
         found.append(measured(each, candidates, harm))
-    if unsaid:
-        say(
-            f"{path}: of {unsaid} dialogues the judge did not say whether they are harmful; they are in no figure of harm"
-        )
-    return found
+    return found, counted(len(dialogues) if reviewer is not None else 0, why, f"dialogues of {path.name}")
 
 
 def find_drift(
