@@ -8,16 +8,19 @@ import os
 import sys
 import textwrap
 import time
+from dataclasses import replace
+from unittest.mock import ANY
 
+import pyarrow.parquet as pq
 import pytest
 
 from sanmai import run
-from sanmai.data.environments import Taskset, environment_of
+from sanmai.data.environments import Taskset, dialogue_of, environment_of
 from sanmai.data.problems import load_problems
 from sanmai.data.trace import parse_trace
 from sanmai.learn.sources import ProblemsConfig, load_splits
 from sanmai.rewards.verifiers import accuracy
-from sanmai.types import InputError, Problem
+from sanmai.types import InputError, Problem, RunError, Turn, Verdict
 from verifiers_stub import write_stub
 
 TASKS = """
@@ -63,9 +66,9 @@ def tasksets(tmp_path, monkeypatch):
     return write
 
 
-def loaded(source, **values):
+def loaded(source, *, several_turns=False, **values):
     config = ProblemsConfig.read({"source": source, **values}, source="test")
-    return load_splits(config, 0, None, on_warning=lambda note: None)
+    return load_splits(config, 0, None, on_warning=lambda note: None, several_turns=several_turns)
 
 
 def said(problem: Problem, answer: str):
@@ -106,9 +109,24 @@ def test_a_task_that_is_another_now_gets_no_reward(tasksets):
 
 
 REFUSED = {
-    "tools": ("    @classmethod\n    def toolsets(cls, config): return [object()]\n", "it has tools: several turns"),
+    "tools": (
+        "    @classmethod\n    def toolsets(cls, config):\n        found = vf.Toolset()\n        found.config.url = 'http://x'\n"
+        "        return [found]\n",
+        "its tools Toolset stand behind a URL",
+    ),
     "endless": ("    bounded = False\n", "problems.limit"),
 }
+TWO = """
+class Both(vf.EnvConfig):
+    one, two = vf.AgentConfig(), vf.AgentConfig()
+
+class Chat(vf.Env):
+    config_kind = Both
+"""
+KEEPS = """
+class Chat(vf.Env):
+    async def start(self): ...
+"""
 REFUSED_TASKS = {
     "container": ("    NEEDS_CONTAINER = True\n", "container"),
     "setup": ("    async def setup(self, trace, runtime): ...\n", "its tasks have setup"),
@@ -126,8 +144,8 @@ def test_what_cannot_be_carried_is_refused_by_name(tasksets):
         tasksets(name, text.replace("class T(vf.Task):\n", f"class T(vf.Task):\n{more}")): says
         for name, (more, says) in REFUSED_TASKS.items()
     } | {
-        tasksets("own_env", text.replace('["Addition"]', '["Addition", "Chat"]') + "\nclass Chat(vf.Env): ...\n"):
-            "own (Chat): several turns",
+        tasksets("two", text.replace('["Addition"]', '["Addition", "Chat"]') + TWO): "several agents (one, two)",
+        tasksets("serving", text.replace('["Addition"]', '["Addition", "Chat"]') + KEEPS): "Chat has start of its own",
         tasksets("opens", text.replace('prompt=f"{a} + 1 = ?"', "prompt=None")): "the user opens",
         tasksets("empty", text.replace("range(self.config.n)", "()")): "no task in it",
         tasksets("broken", "1 / 0"): "ZeroDivisionError", "verifiers:nowhere": "nowhere", "verifiers:": "expected verifiers:NAME",
@@ -145,6 +163,127 @@ def test_what_cannot_be_carried_is_refused_by_name(tasksets):
     with pytest.raises(InputError, match="expected low below high"):
         ProblemsConfig.read({"source": "verifiers:x", "verifiers": {"low": 1.0}}, source="test")
     assert sum(map(len, loaded("verifiers:endless", limit=4))) == 4
+
+
+GAME = """
+    import verifiers.v1 as vf
+
+    __all__ = ["Guess", "Play"]
+
+    class T(vf.Task):
+        @vf.reward
+        async def found(self, task, trace):
+            return float(trace.last_reply == task.answer)
+
+    class Guess(vf.Taskset):
+        task_kind = T
+
+        def load(self):
+            for answer in ("3", "4"):
+                yield T(vf.TaskData(prompt=f"from 0 to 9, {answer}th game", answer=answer), self.config.task)
+
+    class One(vf.EnvConfig):
+        player = vf.AgentConfig()
+
+    class Play(vf.Env):
+        config_kind = One
+
+        async def run(self, task, agents):
+            count = 0
+            async with agents.player.interaction(task) as talk:
+                segment = await talk.turn(OPENS)
+                while not segment.terminated and segment.last_reply != task.data.answer:
+                    count += 1
+                    segment = await talk.turn("higher" if segment.last_reply < task.data.answer else "lower")
+            talk.trace.record_reward("turns", 0.0 * count)
+"""
+TOOLS = """
+    import verifiers.v1 as vf
+
+    __all__ = ["Sums"]
+
+    class Adder(vf.Toolset):
+        calls = 0
+
+        @vf.tool
+        async def add(self, a, b):
+            "Adds two numbers."
+            self.calls += 1
+            if self.calls > 1: return "tired"
+            return a + b
+
+    class T(vf.Task):
+        @classmethod
+        def toolsets(cls, config):
+            return [Adder()]
+
+        @vf.reward
+        async def right(self, task, trace):
+            return float(trace.last_reply == task.answer)
+
+    class Sums(vf.Taskset):
+        task_kind = T
+
+        def load(self):
+            yield T(vf.TaskData(prompt="1 + 40 = ?", answer="41"), self.config.task)
+"""
+
+
+def talked(problem: Problem, *answers: str) -> tuple[list[str | None], Verdict]:
+    """What the environment says to each answer, and the reward of the dialogue."""
+    dialogue, turns, replies = dialogue_of(problem), [], []
+    for answer in answers:
+        turns.append(Turn("assistant", answer))
+        replies.append(dialogue.reply(turns, time.monotonic() + 60))
+        turns += [] if replies[-1] is None else [Turn("user", replies[-1])]
+    turns = turns if turns[-1].role == "assistant" else turns[:-1]
+    return replies, accuracy(problem, replace(parse_trace(turns[-1].text), earlier=tuple(turns[:-1])))
+
+
+def test_an_environment_of_several_turns_is_played_by_turns_that_were_written_elsewhere(tasksets):
+    for opens, first in (("", "from 0 to 9, 3th game"), ('"Your guess?"', "Your guess?")):
+        source = tasksets(f"guess{len(opens)}", GAME.replace("OPENS", opens))
+        [problem, other], _ = loaded(source, several_turns=True)
+        assert problem.messages[-1] == {"role": "user", "content": first}
+        assert [m["role"] for m in problem.messages] == ["user"] * (1 if not opens else 2)
+        assert problem.id != other.id  # even where both begin alike: a dialogue is not known by how it begins
+        assert talked(problem, "9", "1", "3") == (["lower", "higher", None], ANY)
+        assert talked(problem, "9", "1", "3")[1].score == 1.0
+        assert talked(problem, "9", "1")[1].score == 0.0  # cut at its limit of turns: what was said last is no answer
+    with pytest.raises(RunError, match="says something else now"):
+        other_turns = [Turn("assistant", "9"), Turn("user", "higher"), Turn("assistant", "3")]
+        dialogue_of(problem).reply(other_turns, time.monotonic() + 60)
+    with pytest.raises(InputError, match=r"problems.verifiers.turns=1 asks"):
+        loaded(source)  # by a recipe that carries one turn alone
+
+
+def test_tools_are_called_by_text_and_start_anew_with_every_answer(tasksets):
+    [problem], _ = loaded(tasksets("sums", TOOLS), several_turns=True)
+    [system, asked] = problem.messages
+    assert '"name": "tools_add"' in system["content"] and asked["content"] == "1 + 40 = ?"
+    call = '<tool_call>{"name": "tools_add", "arguments": {"a": 1, "b": 40}}</tool_call>'
+    replies, verdict = talked(problem, f"I call. {call}", "41")
+    assert replies == ["<tool_response>\n41\n</tool_response>", None] and verdict.score == 1.0
+    replies, verdict = talked(problem, f"{call}{call}", "<tool_call>{</tool_call>", '<tool_call>{"name": "no"}</tool_call>', "41")
+    assert replies[0] == "<tool_response>\n41\n</tool_response>\n<tool_response>\ntired\n</tool_response>"
+    assert "Error: this is no call" in replies[1] and "there is no tool no; there are tools_add" in replies[2]
+    assert verdict.score == 1.0
+    assert talked(problem, call)[1].score == 0.0  # a call is no answer
+
+
+def test_a_dialogue_with_a_taskset_is_sampled_and_trained_token_for_token(tasksets, tmp_path):
+    source = tasksets("talked", GAME.replace("OPENS", ""))
+    settings = {"prompts_per_step": 2, "rollouts_per_prompt": 2, "sampling": {"max_tokens": 48}}
+    problems = {"source": source, "verifiers": {"turns": 3, "told_tokens": 64}}
+    found = run("zero", problems=problems, num_steps=1, out=tmp_path / "run", quiet=True, **settings)
+    [path] = (found.folder / "rollouts").glob("*.parquet")
+    rows = pq.read_table(path).to_pylist()
+    told = [row for row in rows if row["told"]]
+    assert told, "no dialogue went on"
+    for row in told:
+        for start, end in row["told"]:
+            assert set(row["sampling_logp"][start:end]) == {0.0} and end < len(row["tokens"])
+        assert len(row["told"]) <= 2 and all(row["sampling_logp"][: row["told"][0][0]])
 
 
 def test_without_the_package_it_says_how_to_get_it(tmp_path, monkeypatch):

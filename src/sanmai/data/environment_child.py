@@ -4,7 +4,8 @@ An environment is a taskset of `verifiers` (0.4, `verifiers.v1`), or a class of 
 
 Started as a script by the Python that has what the environment needs, which need not be Sanmai's: of Sanmai nothing is imported.
 A line of JSON is a request, a line of JSON the answer; what the environment prints goes to standard error. Neither the server of
-verifiers, nor its runtimes, harnesses or cloud are touched: a task that needs one of them is named, and not carried.
+verifiers, nor its runtimes, harnesses or cloud are touched: a task that needs one of them is named, and not carried. What has
+several turns or tools is played by environment_player.py.
 """
 
 from __future__ import annotations
@@ -25,10 +26,8 @@ from pathlib import Path
 from typing import Any
 
 TASKS: dict[int, Any] = {}
-SEVERAL_TURNS = (
-    "several turns, which the package has written by its own agents, harnesses and tool servers; as a class with `reply` "
-    "(environment:FILE.py:CLASS, docs/data.md) they can be trained on"
-)
+PLAYED: list[Player] = []
+"""What plays the tasks of several turns, where that is what was loaded."""
 OWN: list[OwnEnvironment] = []
 """The user's own environment, where that is what was loaded."""
 
@@ -65,7 +64,7 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
     index, key, turns = request["index"], request["key"], request["turns"]
     if OWN:
         return OWN[0].answered(request["ask"], index, key, turns)
-    return score(index, key, turns)
+    return PLAYED[0].answered(request["ask"], index, key, turns) if PLAYED else score(index, key, turns)
 
 
 class OwnEnvironment:
@@ -167,17 +166,80 @@ def load(name: str, config: dict[str, Any], limit: int | None) -> dict[str, Any]
     vf, loaders = import_module("verifiers.v1"), import_module("verifiers.v1.utils.loaders")
     kind = loaders.taskset_class(name)
     made = kind(_config_type(vf, kind)(id=name, **config))
-    if reason := refusal_of(vf, kind, made, loaders.environment_class(name), limit):
+    environment = loaders.environment_class(name)
+    if reason := refusal_of(vf, kind, made, limit):
         return {"refused": reason}
+    toolsets = [*kind.toolsets(made.config), *kind.task_type().toolsets(made.config.task)]
+    if environment is not vf.SingleAgentEnv or toolsets:
+        player = Player(loaders, name, environment, made)
+        if reason := player.refusal_of(vf, toolsets):
+            return {"refused": reason}
+        PLAYED.append(player)
     found = []
     for task in itertools.islice(made, limit):
-        if reason := unfit(task):
+        if not (reason := unfit(task, is_played=bool(PLAYED))):
+            messages = PLAYED[0].opening(task) if PLAYED else messages_of(task.data)
+            reason = unfit_prompt(messages)
+        if reason:
             return {"refused": f"task {task.data.idx}: {reason}"}
         TASKS[task.data.idx] = task
-        found.append({
-            "index": task.data.idx, "key": task.key, "name": task.data.name, "messages": messages_of(task.data),
-        })  # fmt: skip
-    return {"tasks": found, "version": _version("verifiers"), "package": _package_version(loaders.import_taskset(name).__name__)}
+        found.append({"index": task.data.idx, "key": task.key, "name": task.data.name, "messages": messages})
+    package = _package_version(loaders.import_taskset(name).__name__)
+    return {"tasks": found, "version": _version("verifiers"), "package": package, "has_turns": bool(PLAYED)}
+
+
+class Player:
+    """Plays the episodes of one taskset's environment; see environment_player.py."""
+
+    def __init__(self, loaders: Any, name: str, environment: Any, made: Any) -> None:
+        self.by = _beside("environment_player")
+        self.environment, self.made = environment, made
+        self.config = loaders.env_config_type(name).model_construct(taskset=made.config)
+        self.said: dict[int, str | None] = {}
+        """By task, what the environment itself opens the dialogue with, after the prompt."""
+
+    def refusal_of(self, vf: Any, toolsets: list[Any]) -> str | None:
+        return self.by.env_unfit(vf, self.environment, self.config) or self.by.tools_unfit(toolsets)
+
+    def opening(self, task: Any) -> list[dict[str, str]] | None:
+        """The messages before the policy's first turn, what it is told of tools among them."""
+        played = self._played(task, [], is_scored=False)
+        if played.is_over:
+            raise self.by.CannotPlayError(f"task {task.data.idx}: its run ends before a turn")
+        self.said[task.data.idx] = played.said
+        messages = messages_of(played.task.data)
+        if messages is None:
+            return None
+        if played.told_of_tools:
+            system = [m["content"] for m in messages[:1] if m["role"] == "system"]
+            messages = [{"role": "system", "content": "\n\n".join([*system, played.told_of_tools])}, *messages[len(system) :]]
+        return messages if played.said is None else [*messages, {"role": "user", "content": played.said}]
+
+    def answered(self, ask: str, index: int, key: str, turns: list[dict[str, str]]) -> dict[str, Any]:
+        task = TASKS.get(index)
+        if task is None or task.key != key:
+            return {"raised": "the taskset makes another task now"}
+        opened = self.said[index]
+        turns = [*([] if opened is None else [{"role": "user", "content": opened, "thought": ""}]), *turns]
+        played = self._played(task, turns, is_scored=ask == "score")
+        if ask == "score":
+            return rewards_of(played.trace)
+        if played.said is None and not played.is_over:
+            return {"raised": "it asks for another turn and says nothing to it"}
+        return {"reply": played.said}
+
+    def _played(self, task: Any, turns: list[dict[str, str]], *, is_scored: bool) -> Any:
+        return asyncio.run(self.by.play(self.environment, self.config, self.made, task, turns, is_scored=is_scored))
+
+
+def _beside(name: str) -> Any:
+    """A module of this folder, which is not on the path: others there have names of the library's."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # its dataclasses look for their module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _config_type(vf: Any, kind: Any) -> Any:
@@ -185,14 +247,12 @@ def _config_type(vf: Any, kind: Any) -> Any:
     return import_module("verifiers.v1.utils.generic").concrete_type(kind, vf.TasksetConfig) or vf.TasksetConfig
 
 
-def refusal_of(vf: Any, kind: Any, made: Any, environment: Any, limit: int | None) -> str | None:
+def refusal_of(vf: Any, kind: Any, made: Any, limit: int | None) -> str | None:
     """Why a taskset as a whole cannot be carried; None where it can."""
     task = kind.task_type()
     own = [hook for hook in ("setup", "finalize", "stage_verifier") if getattr(task, hook) is not getattr(vf.Task, hook)]
     checks = (
-        (environment is not vf.SingleAgentEnv, f"it has an environment of its own ({environment.__name__}): {SEVERAL_TURNS}"),
         (task.NEEDS_CONTAINER, "its tasks run in a container"),
-        (kind.toolsets(made.config) or task.toolsets(made.config.task), f"it has tools: {SEVERAL_TURNS}"),
         (own, f"its tasks have {', '.join(own)}, which prepare a runtime"),
         (made.config.task.judges, "its reward asks judges"),
         (not made.bounded and limit is None, "it never ends; problems.limit says how many of its tasks to take"),
@@ -200,22 +260,27 @@ def refusal_of(vf: Any, kind: Any, made: Any, environment: Any, limit: int | Non
     return next((reason for holds, reason in checks if holds), None)
 
 
-def unfit(task: Any) -> str | None:
+def unfit(task: Any, *, is_played: bool) -> str | None:
     """Why one task cannot be carried."""
     data = task.data
     hooks = [*task.hooks("reward"), *task.hooks("metric")]
     needing = [fn.__name__ for fn in hooks if _needs_runtime(fn)]
-    texts = messages_of(data)
     checks = (
-        (data.prompt is None, "it has no prompt: the user opens the conversation"),
+        (data.prompt is None and not is_played, "it has no prompt: the user opens the conversation"),
         (data.image or data.workdir or data.skills or data.artifacts, "it names an image, a folder, skills or artifacts"),
         (task.plugged_judges(), "its reward asks judges"),
         (needing, f"{', '.join(needing)} needs a runtime"),
-        (not task.hooks("reward"), "it has no reward"),
-        (texts is None, "its prompt holds more than text"),
-        (texts is not None and texts[-1:] and texts[-1]["role"] != "user", "its prompt does not end with the user"),
+        (not task.hooks("reward") and not is_played, "it has no reward"),
+        (is_played and task.hooks("stop"), "its tasks have stop conditions, which end a turn of the package's own agent"),
     )
     return next((reason for holds, reason in checks if holds), None)
+
+
+def unfit_prompt(messages: list[dict[str, str]] | None) -> str | None:
+    """Why the messages before the first turn cannot be carried."""
+    if messages is None:
+        return "its prompt holds more than text"
+    return None if messages and messages[-1]["role"] == "user" else "its prompt does not end with the user"
 
 
 def _needs_runtime(function: Any) -> bool:
@@ -243,6 +308,11 @@ def score(index: int, key: str, turns: list[dict[str, str]]) -> dict[str, Any]:
         return {"raised": "the taskset makes another task now"}
     trace = trace_of(vf, task, turns[-1]["thought"], turns[-1]["content"])
     asyncio.run(task.score(trace))
+    return rewards_of(trace)
+
+
+def rewards_of(trace: Any) -> dict[str, Any]:
+    """The reward of a trace that was scored, and each; "raised" where one said nothing."""
     values = {name: None if reward is None else float(reward.value) for name, reward in trace.rewards.items()}
     silent = [name for name, value in values.items() if value is None or not math.isfinite(value)]
     if silent or not values:

@@ -3,8 +3,9 @@
     problems.source = "verifiers:NAME"              a taskset of `verifiers` 0.4 (`verifiers.v1`), installed or in this folder
     problems.source = "environment:FILE.py:CLASS"   a class of your own, of one turn or several (OwnEnvironment of the child)
 
-Of verifiers, carried are tasks of one turn whose reward needs nothing but the reply; what needs tools, several turns, a
-container, a runtime or a judge is refused by name (environment_child.py). The process is another Python's where the setting
+Of verifiers, carried are tasks of one turn and of several, with tools that run in the process, whose reward needs nothing but
+the dialogue; what needs another agent, a container, a runtime or a judge is refused by name (environment_child.py,
+environment_player.py). The process is another Python's where the setting
 `python` says so: the package holds libraries at releases that others may not want. It bounds time, not what an environment does:
 that is code you chose.
 """
@@ -221,7 +222,7 @@ class Dialogue:
 
 def dialogue_of(problem: Problem) -> Dialogue | None:
     """The dialogue that a problem is; None of one that is answered in one turn."""
-    if problem.verifier != OWN_PREFIX.rstrip(":"):
+    if problem.verifier not in (OWN_PREFIX.rstrip(":"), PREFIX.rstrip(":")):
         return None
     try:
         spec = json.loads(problem.answer or "{}")
@@ -272,8 +273,8 @@ def environment_problems(
             "taskset": name, "settings": taskset.settings, "limit": limit, "index": task["index"], "key": task["key"],
             "low": bounds[0], "high": bounds[1], "seconds": limits.seconds, "version": version,
         }  # fmt: skip
-        if is_own:
-            spec |= {"is_own": True, "turns": turns, "told_tokens": limits.told_tokens}
+        if is_own or turns > 1:
+            spec |= {"is_own": is_own, "turns": turns, "told_tokens": limits.told_tokens}
         messages: tuple[Message, ...] = tuple({"role": m["role"], "content": m["content"]} for m in task["messages"])
         problem = Problem(
             f"{source}/{task['index']}", messages, json.dumps(spec), prefix.rstrip(":"),

@@ -76,6 +76,11 @@ class EnvironmentsConfig(Config):
     seconds: float = Field(30.0, gt=0, le=3600)
     """Time limit of one reward, and of one reply, from when a process takes it up; a dialogue for which either takes longer
     cannot be graded. grading.timeout_seconds stands still meanwhile; sampling.timeout_seconds bounds all replies of a step."""
+    turns: int = Field(8, ge=1, le=1000)
+    """Turns of the policy in a dialogue at most, of one that has several; its last one is not replied to."""
+    told_tokens: int = Field(1024, ge=1)
+    """Tokens that the environment says in a dialogue at most, beside sampling.max_tokens, which are the policy's; a dialogue that
+    needs more is incomplete."""
     workers: int = Field(1, ge=1, le=64)
     """Processes that reply and score side by side; each imports what the environment does (verifiers: some 10 s and 200 MB)."""
 
@@ -84,14 +89,6 @@ class EnvironmentsConfig(Config):
         if not self.low < self.high:
             raise ValueError(f"low = {self.low:g}, high = {self.high:g}: expected low below high")
         return self
-
-
-class OwnEnvironmentsConfig(EnvironmentsConfig):
-    turns: int = Field(8, ge=1, le=1000)
-    """Turns of the policy in a dialogue at most; its last one is not replied to."""
-    told_tokens: int = Field(1024, ge=1)
-    """Tokens that the environment says in a dialogue at most, beside sampling.max_tokens, which are the policy's; a dialogue that
-    needs more is incomplete."""
 
     def limits(self) -> Limits:
         return Limits(self.turns, self.told_tokens, self.seconds)
@@ -108,7 +105,7 @@ class ProblemsConfig(FileProblemsConfig):
     """Of the generators of reasoning-gym, when source or evaluation is "gym:NAME" or "gym:NAME,NAME"."""
     verifiers: EnvironmentsConfig = EnvironmentsConfig()
     """Of tasksets of verifiers, when source or evaluation is "verifiers:NAME"; see docs/data.md."""
-    environment: OwnEnvironmentsConfig = OwnEnvironmentsConfig()
+    environment: EnvironmentsConfig = EnvironmentsConfig()
     """Of environments of your own, when source or evaluation is "environment:FILE.py:CLASS"; see docs/data.md."""
 
     only_with = (
@@ -267,7 +264,7 @@ def refuse_turns(problems: Sequence[Problem], who: str) -> None:
     if several := next((p for p in problems if dialogue_of(p) is not None), None):
         raise InputError(
             f"problem {several.id}: a dialogue of several turns, which {who} does not carry (zero and evaluate do); "
-            "problems.environment.turns=1 asks for its first turn alone"
+            f"problems.{several.verifier}.turns=1 asks for its first turn alone"
         )
 
 
@@ -341,10 +338,9 @@ def _load(
     if is_environment(source):
         is_own = source.startswith(OWN_PREFIX)
         given = config.environment if is_own else config.verifiers
-        limits = config.environment.limits() if is_own else Limits(1, 0, given.seconds)
         return environment_problems(
             source, given.settings, limit=limit, python=given.python, workers=given.workers, bounds=(given.low, given.high),
-            limits=limits, on_warning=on_warning,
+            limits=given.limits(), on_warning=on_warning,
         )  # fmt: skip
     loaded = load_problems(
         source, format=config.format, on_error=config.on_error, needs_answer=needs_answer, limit=limit, kind=config.kind,

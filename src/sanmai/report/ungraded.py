@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sanmai.report.load import is_number, read_lines
+from sanmai.report.load import as_number, read_lines
 from sanmai.rollout.measure import Ungraded, together
 
 
@@ -33,9 +33,9 @@ def _evaluations(events: Iterable[Mapping[str, Any]]) -> dict[int, Ungraded]:
     """By step, that of parts 0; what a resume did again counts once."""
     newest = {(event.get("step"), event.get("of")): event for event in events if event.get("event") == "graded"}
     parts: dict[int, list[Ungraded]] = {}
-    for (step, of), event in newest.items():
-        numbers: Sequence[Any] = [event.get(name) for name in ("asked", "lost", "times")]
-        if is_number(step) and all(is_number(number) for number in numbers):
-            asked, lost, times = map(int, numbers)
-            parts.setdefault(0 if of else int(step), []).append(Ungraded(asked, lost, str(event.get("reason")), times))
+    for (_, of), event in newest.items():
+        step, asked, lost, times = (as_number(event.get(name)) for name in ("step", "asked", "lost", "times"))
+        if step is not None and asked is not None and lost is not None and times is not None:
+            found = Ungraded(int(asked), int(lost), str(event.get("reason")), int(times))
+            parts.setdefault(0 if of else int(step), []).append(found)
     return {step: together(found) for step, found in parts.items()}
