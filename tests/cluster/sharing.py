@@ -54,6 +54,17 @@ def _adapted(model: Any) -> Any:
 
 
 @together
+def teacher_of(team: Team | None) -> TextPolicy:
+    """Another small model, frozen, whole on every trainer, as `load_teacher` makes one."""
+    policy = random_policy("qwen3", initializer_range=0.3)
+    policy.model.requires_grad_(False)
+    if team is not None:
+        policy.team = team
+        team.share(policy)
+    return policy
+
+
+@together
 def reference_of(policy: TextPolicy, size: float) -> dict[str, Tensor]:
     """Weights a little away from the policy's, as a run's reference is."""
     before = {name: p.detach().clone() for name, p in policy.weights.items()}

@@ -96,6 +96,8 @@ def test_trainers_and_samplers_apart_lose_one_of_each_and_write_the_tokens_of_on
 SHOWN = {
     "dpo": ("source=world", "limit=12", "sft_weight=0.5", "epochs=1.0", "pairs_per_step=4", "loss.preset=kto"),
     "sft": ("problems.source=world", "epochs=1.0", "problems.world.train=24", "demonstrations_per_step=12", "model.lora_rank=4"),
+    "distill": ("model.name=../student", "num_steps=3", "prompts_per_step=6", "problems.world.train=24"),
+    "distill exact": ("model.name=../student", "num_steps=3", "prompts_per_step=6", "problems.world.train=24", "exact=true"),
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 from rollouts import packed
 from sanmai.cluster.config import ClusterConfig, TrainersConfig
 from sanmai.cluster.trainers import Place, Trainers
+from sanmai.learn.teacher import divergence_component, teacher_logp
 from sanmai.losses import PRESETS, group_advantages
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
@@ -106,6 +107,20 @@ def test_layers_apart_and_adapters_have_the_gradient_of_one_process(team, settin
     micros = [batch.select(rows) for rows in batch.micro_rows(30)]
     scores = [score_all(policy, micros, 0.8) for policy in (one, two)]
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*scores, strict=True))
+
+
+@pytest.mark.parametrize("layers", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_student_of_trainers_has_the_gradient_of_one_process_and_its_teacher_says_the_same(team, layers):
+    found, said = [], []
+    for own in (None, team):
+        student, teacher = sharing.make(own, layers=layers), sharing.teacher_of(own)
+        batch = batch_of(student) if own is None else batch
+        batch = batch.with_streams({"sft": batch.mask_BT.float()})
+        components = {"distill": divergence_component(student, teacher, 0.5)}
+        found.append(sharing.gradient(student, batch, components, None, None, 40))
+        said.append(teacher_logp(teacher, student, batch, 40))
+    assert distance(found[0][0], found[1][0]) < 1e-5 and close(found[0][1], found[1][1])
+    assert torch.allclose(*said, atol=1e-5)
 
 
 def test_what_a_policy_of_trainers_writes_is_what_one_process_writes(pair):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -17,11 +18,13 @@ from torch import Tensor
 from sanmai.config import Config
 from sanmai.data.turns import turn_end
 from sanmai.losses import distillation_loss, token_divergence
+from sanmai.policies.team import Team, together
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.policy import CHUNK_LOGITS, TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import EMBEDDED_MODEL
+from sanmai.train.components import of_stream
 from sanmai.train.step import Component, Scored, score_all
 from sanmai.types import InputError, Metrics, TokenBatch
 
@@ -41,8 +44,9 @@ class TeacherConfig(Config):
     """Run Python code that comes with the model. Off unless you turn it on by name."""
 
 
-def load_teacher(config: TeacherConfig, student: ModelConfig) -> TextPolicy:
-    """The teacher, frozen.
+@together
+def load_teacher(team: Team | None, config: TeacherConfig, student: ModelConfig) -> TextPolicy:
+    """The teacher, frozen; each trainer of a team has all of it.
 
     Raises:
         InputError: it cannot be loaded, or it is the model that the student starts from.
@@ -54,9 +58,14 @@ def load_teacher(config: TeacherConfig, student: ModelConfig) -> TextPolicy:
         )
     values = config.model_dump() | {"device": config.device or student.device, "threads": student.threads}
     try:
-        return load_policy(ModelConfig.read(values, source="teacher"), for_training=False)
+        settings = ModelConfig.read(values, source="teacher")
+        teacher = load_policy(settings if team is None else team.placed(settings), for_training=False)
     except InputError as error:
         raise InputError(f"teacher: {error}") from None
+    if team is not None:
+        teacher.team = team
+        team.share(teacher)
+    return teacher
 
 
 def check_shares_tokenizer(student: TextPolicy, teacher: TextPolicy) -> None:
@@ -105,22 +114,32 @@ def divergence_component(student: TextPolicy, teacher: TextPolicy, beta: float) 
     It runs the student a second time on each micro-batch, for the hidden states that a Scored does not hold.
     Words that one model alone has are the padding of its embedding: both distributions are over the others.
     """
-    words = min(student.vocabulary, teacher.vocabulary)
     # A teacher of one worker may not be entered by several of the student's.
-    turn = threading.Lock() if teacher.cores.workers == 1 else contextlib.nullcontext()
+    is_shared = teacher.cores.workers == 1 and student.cores.workers > 1
+    turn = threading.Lock() if is_shared else contextlib.nullcontext()
+    return Component(1.0, _Divergence(student, teacher, beta, turn), of_stream, stream="sft")
 
-    def divergence(scored: Scored, denominator: float) -> tuple[Tensor, Metrics]:
-        batch = scored.batch
+
+@dataclass(frozen=True)
+class _Divergence:
+    student: TextPolicy
+    teacher: TextPolicy
+    beta: float
+    turn: contextlib.AbstractContextManager
+
+    def __call__(self, scored: Scored, denominator: float) -> tuple[Tensor, Metrics]:
+        batch, student, teacher = scored.batch, self.student, self.teacher
         assert isinstance(batch, TokenBatch)
-        hidden_ND, head = student.predicting(batch)
-        with torch.no_grad(), turn:
+        words = min(student.vocabulary, teacher.vocabulary)
+        hidden_ND, head = student.read(batch)
+        with torch.no_grad(), self.turn:
             teacher_hidden_ND, teacher_head = teacher.predicting(batch.to(teacher.device))
         found_NN = token_divergence(
             hidden_ND,
             _head_over(student, head, words, student.device),
             teacher_hidden_ND,
             _head_over(teacher, teacher_head, words, student.device),
-            beta=beta,
+            beta=self.beta,
             chunk_tokens=max(CHUNK_LOGITS // words, 1),
         )
         zeros_BT = torch.zeros(batch.mask_BT.shape, dtype=torch.float32, device=student.device)
@@ -129,8 +148,6 @@ def divergence_component(student: TextPolicy, teacher: TextPolicy, beta: float) 
             divergence_BT, batch.mask_BT, weight_BT=batch.streams["sft"], denominator=denominator
         )
         return loss, {"distill/reverse_kl": reverse_kl_BT.sum().item() / scored.step_tokens}
-
-    return Component(1.0, divergence, lambda batch: float(batch.streams["sft"].sum()), stream="sft")
 
 
 def _head_over(policy: TextPolicy, head: Callable[[Tensor], Tensor], words: int, device: Any) -> Callable[[Tensor], Tensor]:

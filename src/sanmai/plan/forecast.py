@@ -245,7 +245,7 @@ def _state_line(policy: TextPolicy, trainers: TrainersConfig) -> str:
 def _distill(config: DistillConfig, policy: TextPolicy, train: list) -> Iterator[str]:
     from sanmai.learn.teacher import check_shares_tokenizer, load_teacher
 
-    teacher = load_teacher(config.teacher, config.model)
+    teacher = load_teacher(None, config.teacher, config.model)
     if config.align == "tokens":
         check_shares_tokenizer(policy, teacher)
     reads = "it shares the tokenizer" if config.align == "tokens" else "it reads the student's text in its own tokens"
@@ -267,7 +267,8 @@ def _distill(config: DistillConfig, policy: TextPolicy, train: list) -> Iterator
         yield f"Loss: reverse KL to the teacher, estimated from the sampled tokens{over}."
     yield optimizer_words(config.optimizer)
     frozen = sum(p.numel() * p.element_size() for p in teacher.model.parameters())
-    yield f"{_state_line(policy, TrainersConfig())} The teacher takes {size(frozen)} more."
+    each = " of each" if config.cluster.trainers > 1 else ""
+    yield f"{_state_line(policy, config.cluster)} The teacher takes {size(frozen)} more{each}."
 
 
 def describe_pretrain(config: PretrainConfig, out: Path, *, measure: bool) -> Iterator[str]:

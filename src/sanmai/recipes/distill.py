@@ -21,6 +21,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from sanmai.cluster.config import TrainersConfig
+from sanmai.cluster.trainers import Trainers
 from sanmai.config import Config, OnlyWith
 from sanmai.data.curriculum import draw
 from sanmai.learn.evaluation import EvaluationConfig, Evaluator
@@ -91,6 +93,7 @@ class DistillConfig(Config):
     grading: GradingConfig = GradingConfig()
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-5)
     evaluation: EvaluationConfig = EvaluationConfig()
+    cluster: TrainersConfig = TrainersConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     only_with = (
@@ -103,6 +106,12 @@ class DistillConfig(Config):
             raise ValueError("sampling.temperature: the divergence is taken at 1, so the tokens must be sampled at 1")
         if self.align == "text" and self.exact:
             raise ValueError("align = 'text' and exact: two vocabularies have no divergence over the whole of one")
+        self.cluster.check_trainers(self.model)
+        if self.cluster.trainers > 1 and self.teacher.device not in (None, "cpu", self.model.device):
+            raise ValueError(
+                f"cluster.trainers = {self.cluster.trainers} and teacher.device = {self.teacher.device!r}: each trainer has the "
+                "teacher beside its part of the student; leave teacher.device out, or set it to 'cpu'"
+            )
         return self
 
 
@@ -121,17 +130,18 @@ def run_distill(
         reward: instead of the accuracy verifier, for the record: any callable (problem, completion) -> float or None.
     """
     progress = progress or Progress.silent()
-    with Run(out, "distill", config) as run:
+    with Run(out, "distill", config) as run, Trainers(config.cluster) as trainers:
         train, held_out = load_splits(config.problems, config.seed, problems, on_warning=run.warn, needs_answer=False)
         if config.prompts_per_step > len(train):
             raise InputError(
                 f"prompts_per_step = {config.prompts_per_step}: only {len(train)} problems to train on, and a step draws "
                 "each at most once"
             )
-        teacher = load_teacher(config.teacher, config.model)
+        teacher = load_teacher(trainers.team, config.teacher, config.model)
         state = start_or_resume(
-            run, config.model, config.optimizer, keep_reference=False, load=load_policy
+            run, config.model, config.optimizer, keep_reference=False, load=load_policy, team=trainers.team
         )
+        trainers.write_for(state.policy, config.cluster.num_writers)
         if config.align == "tokens":
             check_shares_tokenizer(state.policy, teacher)
         facts = describe_environment(

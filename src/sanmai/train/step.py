@@ -390,8 +390,8 @@ def _dealt(policy: Policy, micros: Sequence[Batch], found: Callable[[Sequence[Ba
         return found(micros)
     turns = policy.team.turns(len(micros))
     own = found([micros[i] for i, _ in turns])
-    assert policy.sharded is not None
-    policy.sharded.let_go()  # a pass without gradient leaves gathered what the optimizer is about to change
+    if policy.sharded is not None:
+        policy.sharded.let_go()  # a pass without gradient leaves gathered what the optimizer is about to change
     every = _in_order(policy.team, turns, [tensor.cpu() for tensor in own])
     return [tensor.to(policy.device) for tensor in every]
 

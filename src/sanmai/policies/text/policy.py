@@ -103,6 +103,10 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
         """value_BT of `score_with_values` alone."""
         return self._through(lambda: self._values(batch, self.predicting(batch)[0]))
 
+    def read(self, batch: TokenBatch) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """`predicting` for a loss of one's own: the gradient of what comes back reaches weights that trainers share, too."""
+        return self._through(self.predicting, batch)
+
     def _through(self, compute: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What a function gives that reads the weights, gathered where trainers share them."""
         return compute(*args, **named) if self.sharded is None else self.sharded.through(compute, *args, **named)
