@@ -5,8 +5,10 @@
     python benchmarks/scale_validation.py --clock cpu --json s.json
 
 In each repeat a process plans and runs the calibrating setting (`sanmai plan`, then the run), and then, in an order of their
-own, the others. The others' seconds are predicted from the calibrating run's record alone: its lengths, and its rates.
-A row is one setting; real / predicted is the median over repeats with their range. The bar is 15 %.
+own, the others. The others' seconds are predicted from the calibrating run's record alone: its lengths, its rates, and of
+what lies outside its steps what it took. A row is one setting, of whose run all steps with their evaluations are counted, and
+the start; real / predicted is the median over repeats with their range. "its own lengths": sampling, had the lengths been
+known: what is left is the rates' error. The bar is 15 %.
 
 With --clock wall seconds are what a user waits, and another program on the cores is in them, in the calibrating run as in the
 others, but seldom as much. With --clock cpu they are the process's own seconds on a core, of runs in one process.
@@ -32,6 +34,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "half of the rollouts": {"rollouts_per_prompt": 4},
     "a quarter of the tokens": {"max_tokens": 16},
     "twice the prompts": {"prompts_per_step": 64},
+    "48 at once": {"concurrent": 48},
+    "12 prompts x 16 x 40": {"prompts_per_step": 12, "rollouts_per_prompt": 16, "max_tokens": 40},
 }
 BAR = 0.15
 
@@ -39,11 +43,11 @@ BAR = 0.15
 def settings_of(task: Task, own: dict[str, Any], seed: int) -> dict[str, Any]:
     """Settings of zero."""
     base = {"prompts_per_step": task.prompts, "rollouts_per_prompt": task.group, "max_tokens": 64} | own
-    max_tokens = base.pop("max_tokens")
+    sampling = {name: base.pop(name) for name in ("max_tokens", "concurrent") if name in base}
     scale = task.prompts / 32
     base["prompts_per_step"] = max(round(base["prompts_per_step"] * (scale if own.get("prompts_per_step") else 1)), 1)
     return base | {
-        "num_steps": task.steps, "seed": seed, "sampling": {"max_tokens": max_tokens}, "model": {"threads": 1},
+        "num_steps": task.steps, "seed": seed, "sampling": sampling, "model": {"threads": 1},
         "problems": {"world": {"heldout": task.heldout}}, "evaluation": {"every": 2}, "checkpoints": {"every": 1000},
     }  # fmt: skip
 
@@ -60,7 +64,8 @@ def measure(task: Task) -> list[dict[str, Any]]:
     if task.clock == "cpu":
         cpu = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
         vars(progress)["time"] = vars(calibration)["time"] = cpu
-    recipe = find_recipe("zero")
+    clock = time.process_time if task.clock == "cpu" else time.monotonic
+    recipe, outside = find_recipe("zero"), 0.0
     order = [name for name in SETTINGS if name != CALIBRATING]
     random.Random(task.repeat).shuffle(order)
     found = []
@@ -72,31 +77,55 @@ def measure(task: Task) -> list[dict[str, Any]]:
             config = resolve(recipe, values=settings_of(task, SETTINGS[name], task.repeat))
             if name == CALIBRATING:
                 list(recipe.plan(config, folder, measure=True))
+            start = clock()
             recipe.run(config, folder, progress=progress.Progress.silent())
-            found.append({"setting": name, "repeat": task.repeat, "load": load, **compared(Path(at) / CALIBRATING, folder)})
+            took = clock() - start
+            if name == CALIBRATING:
+                outside = took - in_steps(folder)
+            row = {"setting": name, "repeat": task.repeat, "load": load, "real": took}
+            found.append(row | compared(Path(at) / CALIBRATING, folder, outside))
     return found
 
 
-def compared(calibrating: Path, other: Path) -> dict[str, Any]:
-    """Real and predicted seconds of a run's phases; its first step warms up and is left out, as in the calibration."""
+def in_steps(folder: Path) -> float:
+    """Seconds of all phases of all steps."""
+    from sanmai.plan.scale.recorded import read_run
+
+    return sum(sum(took.values()) for took in read_run(folder).seconds.values())
+
+
+def compared(calibrating: Path, other: Path, outside: float) -> dict[str, Any]:
+    """Real and predicted seconds of a run and of its phases.
+
+    Args:
+        outside: seconds of the calibrating run beside its steps.
+    """
+    from dataclasses import replace
+
     from sanmai.plan.scale.fleet import Fleet, simulate
     from sanmai.plan.scale.recorded import read_run
     from sanmai.plan.scale.work import drawn_steps, steps_of
 
     known, real = read_run(calibrating), read_run(other)
-    c = real.config
+    c, seconds = real.config, list(real.seconds.values())
+    evaluations = tuple((at, cut(groups, c.sampling.max_tokens)) for at, groups in known.workload.evaluations if at)
     work = known.asked_for(
         prompts=c.prompts_per_step, rollouts=c.rollouts_per_prompt, max_tokens=c.sampling.max_tokens, num_steps=c.num_steps,
-        evaluations=(),
+        concurrent=c.sampling.concurrent, evaluations=evaluations,
     )  # fmt: skip
-    steps = steps_of(work, drawn_steps(work, c.seed), known.rates, ranks=1)[1:]
-    took = [step for number, step in real.seconds.items() if number > 1]
+    steps = steps_of(work, drawn_steps(work, c.seed), known.rates, ranks=1)
+    own = steps_of(replace(work, record=real.workload.record), real.workload.record, known.rates, ranks=1)
     return {
-        "real": sum(one["sampling"] + one["training"] + one.get("saving", 0.0) for one in took),
-        "real_sampling": sum(one["sampling"] for one in took),
-        "predicted": simulate(steps, Fleet(1)).seconds,
-        "predicted_sampling": sum(part.seconds for step in steps for part in step.parts),
+        "predicted": simulate(steps, Fleet(1)).seconds + outside,
+        "sampling": sum(one["sampling"] for one in seconds) / sum(p.seconds for step in steps for p in step.parts),
+        "own": sum(one["sampling"] for one in seconds) / sum(p.seconds for step in own for p in step.parts),
+        "training": sum(one["training"] for one in seconds) / sum(step.training for step in steps),
     }
+
+
+def cut(groups: Any, max_tokens: int) -> Any:
+    """Completions that end where their budget does."""
+    return tuple(group._replace(lengths=tuple(min(n, max_tokens) for n in group.lengths)) for group in groups)
 
 
 JOBS = {"measure": measure}
@@ -105,17 +134,17 @@ JOBS = {"measure": measure}
 
 
 def report(runs: list[dict[str, Any]]) -> str:
-    lines = [f"{'seconds':26}{'real':26}{'predicted':26}{'real / predicted':26}of sampling               of training"]
+    heads = ("real", "predicted", "real / predicted", "of sampling", "its own lengths", "of training")
+    lines = ["seconds".ljust(26) + "".join(head.ljust(22) for head in heads)]
     off = {}
     for name in SETTINGS:
         own = [run for run in runs if run["setting"] == name]
-        real, predicted = [run["real"] for run in own], [run["predicted"] for run in own]
-        ratios = [a / b for a, b in zip(real, predicted, strict=True)]
-        sampling = [run["real_sampling"] / run["predicted_sampling"] for run in own]
-        training = [(r["real"] - r["real_sampling"]) / (r["predicted"] - r["predicted_sampling"]) for r in own]
+        ratios = [run["real"] / run["predicted"] for run in own]
         if name != CALIBRATING:
             off[name] = abs(median(ratios) - 1)
-        lines.append(f"{name:26}{cell(real)}{cell(predicted)}{cell(ratios)}{cell(sampling)}{cell(training)}")
+        columns = [[run[key] for run in own] for key in ("real", "predicted", "sampling", "own", "training")]
+        columns.insert(2, ratios)
+        lines.append(name.ljust(26) + "".join(cell(column)[:22].ljust(22) for column in columns))
     name = max(off, key=lambda one: off[one])
     lines += ["", f"farthest: {name}, {off[name]:.0%} (bar: {BAR:.0%}); load {common.load_range(runs)}"]
     return "\n".join(line.rstrip() for line in lines)

@@ -112,10 +112,10 @@ def test_layers_apart_and_adapters_have_the_gradient_of_one_process(team, settin
 @pytest.mark.parametrize("layers", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_student_of_trainers_has_the_gradient_of_one_process_and_its_teacher_says_the_same(team, layers):
     found, said = [], []
+    batch = batch_of(sharing.make(None, layers=layers))
+    batch = batch.with_streams({"sft": batch.mask_BT.float()})
     for own in (None, team):
         student, teacher = sharing.make(own, layers=layers), sharing.teacher_of(own)
-        batch = batch_of(student) if own is None else batch
-        batch = batch.with_streams({"sft": batch.mask_BT.float()})
         components = {"distill": divergence_component(student, teacher, 0.5)}
         found.append(sharing.gradient(student, batch, components, None, None, 40))
         said.append(teacher_logp(teacher, student, batch, 40))

@@ -188,21 +188,39 @@ def test_without_a_plan_rates_are_fitted_and_that_is_said(tmp_path):
 
 
 def test_evaluations_of_another_size_tell_a_decode_step_from_a_token(tmp_path):
-    # Steps of 120 tokens take 1.2 s; evaluations after steps 2 and 4 of 2 x 10 tokens 0.4 s: 0.01 a token, 0.02 a decode step
-    # would be 1.2 + 0.4 (20 steps) and 0.2 + 0.2 (10 steps).
-    write_run(tmp_path / "run", seconds_a_token=1.6 / 120)
+    # 0.01 s a token, of a prompt or not, and 0.02 a decode step: steps of 120 + 40 tokens, the longest 20, take 1.6 + 0.4 s,
+    # evaluations of two prompts of 10 and 2 x 10 tokens 0.4 + 0.2.
+    write_run(tmp_path / "run", seconds_a_token=2.0 / 120)
+    (tmp_path / "run" / "prediction.json").unlink()
     (tmp_path / "run" / "evaluations").mkdir()
     lines = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     for line in lines:
         if line.get("step") in (2, 4):
-            line["seconds"]["evaluation"] = 0.4
+            line["seconds"]["evaluation"] = 0.6
             rows = pa.table({"problem_id": ["a", "b"], "num_tokens": [10, 10], "reward": [1.0, 0.0]})
             pq.write_table(rows, tmp_path / "run" / "evaluations" / f"step-{line['step']:06d}.parquet")
     (tmp_path / "run" / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = read_run(tmp_path / "run")
     assert "of sampling, fitted to steps and evaluations, whose sizes differ enough" in found.notes[0]
-    for work, seconds in (((Prompted(10.0, (10, 20)),) * 4, 1.6), ((Prompted(10.0, (10,)),) * 2, 0.4)):
-        assert found.rates.sampling([(work, 512)]) == [pytest.approx(seconds, rel=1e-3)]
+    assert found.rates.coefficients["sampling"] == pytest.approx({"tokens": 0.01, "prompt_tokens": 0.01, "steps": 0.02})
+
+
+def test_what_a_plan_measured_is_scaled_by_the_middle_step_whatever_else_is_on_record(tmp_path):
+    # A call costs 0.3 s, a decode step 0.02, a token 0.005: 0.3 + 0.4 + 0.6 = 1.3 s a step as planned, and it took twice that.
+    # Training: 0.25 s a micro-batch and 0.01 of each of 8 rollouts: 0.33 s, and it took 0.5.
+    write_run(tmp_path / "run", seconds_a_token=2.6 / 120)
+    plan = {"sampling": {"calls": 0.3, "steps": 0.02, "tokens": 0.005}, "training": {"micro_batches": 0.25, "rollouts": 0.01}}
+    (tmp_path / "run" / "prediction.json").write_text(json.dumps({"coefficients": plan}))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    next(line for line in lines if line.get("step") == 4)["seconds"]["sampling"] = 99.0  # another program had the cores
+    (tmp_path / "run" / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rates = read_run(tmp_path / "run").rates
+    assert rates.coefficients["sampling"] == pytest.approx({"calls": 0.6, "steps": 0.04, "tokens": 0.01})
+    # Two at once: they begin at 0, 0, 10, 20, 20, 30, 40 and 50, and the last has 20 tokens.
+    assert rates.sampling([((Prompted(10.0, (10, 20)),) * 4, 2)]) == [pytest.approx(0.6 + 0.04 * 70 + 1.2)]
+    # One signal in eight rollouts: what has none costs its handling alone.
+    took = rates.training((Prompted(10.0, (10, 20)),), micro_tokens=4096, updates=1, ranks=2, handled=8)
+    assert took == pytest.approx((0.25 + 0.08) * 0.5 / 0.33)
 
 
 @pytest.mark.parametrize(

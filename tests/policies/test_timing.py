@@ -35,5 +35,5 @@ def test_steps_are_those_of_the_longest_or_those_that_fill_the_places():
 def test_training_work_is_in_whole_micro_batches_and_at_least_one_per_update():
     # 4 rollouts of 3 + 7 tokens: 40 tokens, 4 x 10 x 11 / 2 pairs, 40 / 16 = 2.5 micro-batches.
     work = training_work(rollouts=4, prompt_length=3, mean=7, micro_tokens=16)
-    assert work == {"micro_batches": 3, "tokens": 40, "pairs": 220, "updates": 1}
+    assert work == {"micro_batches": 3, "tokens": 40, "pairs": 220, "updates": 1, "rollouts": 0}
     assert training_work(rollouts=4, prompt_length=3, mean=7, micro_tokens=100, updates=2)["micro_batches"] == 2

@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
@@ -27,7 +27,7 @@ from sanmai.policies.text.flops import Arithmetic, arithmetic_of, sampling_flops
 from sanmai.policies.text.pack import pack
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import Request, sample
-from sanmai.policies.text.timing import Coefficients, Work, fit
+from sanmai.policies.text.timing import Coefficients, Work, decode_steps, fit
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.rubric import SCORED_TOGETHER, Rubric
@@ -108,7 +108,7 @@ def calibrate(policy: TextPolicy, config: ZeroConfig, problems: Sequence[Problem
     coefficients = {
         "sampling": _coefficients(sampling, _sampling_operations(arithmetic)),
         "training": _coefficients(training, _training_operations(arithmetic, config.extra_forwards))
-        | {"updates": _update_seconds(policy, config)},
+        | {"updates": _update_seconds(policy, config), "rollouts": _handling_seconds(rollouts)},
         "saving": _saving_seconds(config, rollouts, problems[0], out),
     }
     return Calibration(
@@ -238,15 +238,15 @@ def _sampled(
 ) -> tuple[Work, float, float]:
     """A measured piece: what it amounted to exactly, its seconds, its operations."""
     work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0, "calls": 1.0}
-    flops = 0.0
+    flops, written = 0.0, list[int]()
     for group in groups:
         prompt, lengths = len(group.rollouts[0].prompt_tokens), [len(r.completion_tokens) for r in group.rollouts]
         work["prompt_tokens"] += prompt
         work["tokens"] += sum(lengths)
         work["pairs"] += sum(n * prompt + n * (n + 1) / 2 for n in lengths)
-        work["steps"] = max(work["steps"], *lengths)
+        written += lengths
         flops += sampling_flops(arithmetic, prompt, lengths) if arithmetic else 0.0
-    work["steps"] = max(work["steps"], work["tokens"] / concurrent)
+    work["steps"] = float(decode_steps(written, concurrent))
     return work, took, flops
 
 
@@ -266,21 +266,20 @@ def _time_training(
     end, last = time.monotonic() + budget, 0.0
     for count, shortest in shapes:
         chosen = [_stretched(rollouts[i % len(rollouts)], shortest) for i in range(count)]
-        batch = _train_batch(chosen)
-        tokens = float(batch.attention_BT.sum())
+        tokens = float(sum(len(r.prompt_tokens) + len(r.completion_tokens) for r in chosen))
         # A longer row costs more per token, so a half is put on top of what its tokens alone would take.
         if pieces.works and time.monotonic() + 1.5 * last * tokens / pieces.works[-1]["tokens"] > end:
             continue
         if not pieces.works:
-            last = _warm(lambda batch=batch: _accumulate(policy, config, batch, reference), budget)
+            last = _warm(lambda chosen=chosen: _accumulate(policy, config, chosen, reference), budget)
             end = time.monotonic() + budget
         else:
             start = time.perf_counter()
-            _accumulate(policy, config, batch, reference)
+            _accumulate(policy, config, chosen, reference)
             last = time.perf_counter() - start
         lengths = [(len(r.prompt_tokens), len(r.completion_tokens)) for r in chosen]
         work = {
-            "micro_batches": float(len(batch.micro_rows(config.optimizer.micro_tokens))),
+            "micro_batches": float(len(_train_batch(chosen).micro_rows(config.optimizer.micro_tokens))),
             "tokens": tokens,
             "pairs": sum((p + n) * (p + n + 1) / 2 for p, n in lengths),
         }
@@ -311,9 +310,11 @@ def _warm(work: Callable[[], object], budget: float) -> float:
 
 
 def _accumulate(
-    policy: TextPolicy, config: ZeroConfig, batch: TokenBatch, reference: dict[str, torch.Tensor] | None
+    policy: TextPolicy, config: ZeroConfig, rollouts: Sequence[Drawn], reference: dict[str, torch.Tensor] | None
 ) -> None:
+    """Pack the rollouts and pass over them, as an update does."""
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
+    batch = _train_batch(rollouts)
     try:
         if config.loss.importance_cap is not None:
             batch = with_proximal_logp(
@@ -378,6 +379,15 @@ def _kept_by(policy: TextPolicy, r: Drawn, num_rows: int) -> tuple[int, int]:
         hidden_ND, _ = policy.predicting(batch)
     note(hidden_ND)
     return batch.tokens_BT.numel(), sum(kept.values())
+
+
+def _handling_seconds(rollouts: Sequence[Drawn]) -> float:
+    """Seconds a rollout takes beside the passes over it: it is made anew with its advantage, and with its log-ratio."""
+    graded = [r for r in rollouts if isinstance(r, Graded)]
+    start = time.perf_counter()
+    for r in graded:
+        replace(r.credited(0.0), log_ratio=0.0)
+    return (time.perf_counter() - start) / len(graded) if graded else 0.0
 
 
 def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:

@@ -69,6 +69,7 @@ def predict(
             mean=mean,
             micro_tokens=config.optimizer.micro_tokens,
             updates=config.updates_per_step,
+            handled=rollouts,
         ),
     )
     budget = float(config.evaluation.max_tokens or config.sampling.max_tokens)

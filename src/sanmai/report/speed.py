@@ -217,6 +217,7 @@ def _evaluate(plan: Mapping[str, Any], run: RunData, steps: Mapping[int, _Step])
                 mean=mean,
                 micro_tokens=config["optimizer"]["micro_tokens"],
                 updates=config["updates_per_step"],
+                handled=rollouts,
             )
             training.append(seconds(coefficients["training"], work))
     budget = config["evaluation"].get("max_tokens") or config["sampling"]["max_tokens"]

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanmai.plan.scale.work import Groups, Prompted, Workload
-from sanmai.policies.text.timing import Coefficients, Work, fit, seconds
+from sanmai.policies.text.timing import Coefficients, Work, decode_steps, fit, seconds
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.digests import defect_of
 from sanmai.types import InputError
@@ -25,6 +26,8 @@ _LEAST = 3
 """Steps without which nothing is fitted: the first one also warms up."""
 _APART = 3.0
 """Pieces of work whose tokens differ by this tell the cost of a token from that of a decode step."""
+_TOLD_APART = {"sampling": ("steps", ("tokens", "prompt_tokens")), "training": ("updates", ("tokens",))}
+"""What two sizes can tell, by phase: what a piece costs however small it is, and what a token costs, of a prompt or not."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ class Fitted:
     def sampling(self, parts: Sequence[tuple[Groups, int]]) -> list[float]:
         return [seconds(self.coefficients["sampling"], sampled_work(groups, slots)) for groups, slots in parts]
 
-    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int) -> float:
+    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int, handled: int = 0) -> float:
         """Micro-batches are dealt evenly; what ranks tell each other costs nothing, as one machine cannot show it."""
-        work = trained_work(groups, micro_tokens, updates)
+        work = trained_work(groups, micro_tokens, updates, handled)
         each = math.ceil(work["micro_batches"] / ranks) / work["micro_batches"]
-        own = {name: amount * (each if name != "updates" else 1) for name, amount in work.items()}
+        own = {name: amount * (1 if name in ("updates", "rollouts") else each) for name, amount in work.items()}
         return seconds(self.coefficients["training"], own)
 
 
@@ -68,24 +71,29 @@ class Recorded:
 
 
 def sampled_work(groups: Groups, slots: int) -> Work:
-    """What writing these amounts to; decode steps are those of the longest, or those that fill the slots."""
-    work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0}
+    """What writing these in one call amounts to."""
+    work = {"prompt_tokens": 0.0, "steps": 0.0, "tokens": 0.0, "pairs": 0.0, "calls": 1.0}
     for prompt, lengths, _ in groups:
         work["prompt_tokens"] += prompt
         work["tokens"] += sum(lengths)
         work["pairs"] += sum(n * prompt + n * (n + 1) / 2 for n in lengths)
-        work["steps"] = max(work["steps"], *lengths)
-    work["steps"] = max(work["steps"], work["tokens"] / slots)
+    work["steps"] = float(decode_steps([n for _, lengths, _ in groups for n in lengths], slots))
     return work
 
 
-def trained_work(groups: Groups, micro_tokens: int, updates: int) -> Work:
+def trained_work(groups: Groups, micro_tokens: int, updates: int, handled: int) -> Work:
+    """What updates on these amount to.
+
+    Args:
+        handled: rollouts of the step, those that are not trained on included.
+    """
     rows = [prompt + n for prompt, lengths, _ in groups for n in lengths]
     return {
         "micro_batches": float(max(math.ceil(sum(rows) / micro_tokens), updates)),
         "tokens": float(sum(rows)),
         "pairs": sum(n * (n + 1) / 2 for n in rows),
         "updates": float(updates),
+        "rollouts": float(handled),
     }
 
 
@@ -113,7 +121,8 @@ def read_run(folder: Path) -> Recorded:
     sampling, training, saved = _pieces(config, steps, record, dict(evaluations), needs_all)
     planned = _planned(folder)
     first = steps[1]["seconds"]
-    found = {phase: _rate(pieces, planned.get(phase)) for phase, pieces in (("sampling", sampling), ("training", training))}
+    of_phases = {"sampling": sampling, "training": training}
+    found = {phase: _rate(phase, pieces, planned.get(phase)) for phase, pieces in of_phases.items()}
     coefficients = {phase: rate for phase, (rate, _) in found.items()}
     how = "Rates: " + "; ".join(f"of {phase}, {how}" for phase, (_, how) in found.items()) + "."
     rates = Fitted(coefficients)
@@ -202,7 +211,8 @@ def _left_out(config: ZeroConfig, metrics: Mapping[int, Mapping[str, Any]]) -> l
 
 def _trained(groups: Groups, config: ZeroConfig, needs_all: bool) -> Work:
     own = tuple(g for g in groups if needs_all or g.is_trained)
-    return trained_work(own, config.optimizer.micro_tokens, config.updates_per_step)
+    handled = sum(len(group.lengths) for group in groups)
+    return trained_work(own, config.optimizer.micro_tokens, config.updates_per_step, handled)
 
 
 Piece = tuple[Work, float]
@@ -243,21 +253,29 @@ def _planned(folder: Path) -> dict[str, Coefficients]:
     return phases if all(_is_number(each) for rate in phases.values() for each in rate.values()) else {}
 
 
-def _rate(pieces: Sequence[Piece], planned: Coefficients | None) -> tuple[Coefficients, str]:
+def _rate(phase: str, pieces: Sequence[Piece], planned: Coefficients | None) -> tuple[Coefficients, str]:
     """Seconds a unit of work, and how they were found.
 
-    Pieces of one size cannot tell a decode step's cost from a token's. Then the plan's coefficients are taken, times the ratio of
-    real to predicted seconds.
+    A run's steps are much alike, and its evaluations have prompts and completions in another mixture: from these alone a
+    decode step's cost cannot be told from a prompt's, and a fit of all kinds of work gives one the other's. A plan times
+    pieces that were made to differ. So its coefficients are taken, times the middle one of real over predicted seconds: how
+    fast the machine was then. Without a plan only as many are fitted as two sizes can tell.
     """
     works, took = [w for w, _ in pieces], [max(s, 1e-6) for _, s in pieces]
-    tokens = [work["tokens"] for work in works if work["tokens"]]
-    if tokens and max(tokens) >= _APART * min(tokens):
-        return fit(works, took), "fitted to steps and evaluations, whose sizes differ enough"
-    expected = sum(seconds(planned, work) for work in works) if planned else 0.0
-    if planned and expected > 0:
-        ratio = sum(took) / expected
+    ratios = [s / expected for w, s in zip(works, took, strict=True) if (expected := seconds(planned or {}, w)) > 0]
+    if planned and ratios:
+        ratio = median(ratios)
         return {name: each * ratio for name, each in planned.items()}, f"what `sanmai plan` measured, x {ratio:.2f}"
-    return fit(works, took), "fitted to steps much alike, so other sizes may be far off (`sanmai plan` before a run helps)"
+    each, of_tokens = _TOLD_APART[phase]
+    tokens = [sum(work[name] for name in of_tokens) for work in works]
+    told = [{each: work[each], "tokens": count} for work, count in zip(works, tokens, strict=True)]
+    if is_told := min(tokens) > 0 and max(tokens) >= _APART * min(tokens):
+        how = "fitted to steps and evaluations, whose sizes differ enough"
+    else:
+        told = [{"tokens": count or 1.0} for count in tokens]
+        how = "fitted to steps much alike, so other sizes may be far off (`sanmai plan` before a run helps)"
+    found = fit(told, took)
+    return {name: found["tokens"] for name in of_tokens} | ({each: found[each]} if is_told else {}), how
 
 
 def _outside(events: Sequence[Mapping[str, Any]], steps: Mapping[int, Mapping[str, Any]]) -> tuple[float, float]:

@@ -20,8 +20,9 @@ import numpy as np
 
 from sanmai.plan.scale.gpus import Gpu
 from sanmai.plan.scale.shape import Shape
-from sanmai.plan.scale.work import Groups, begins
+from sanmai.plan.scale.work import Groups
 from sanmai.policies.text.policy import CHUNK_LOGITS
+from sanmai.policies.text.timing import begins
 
 BF16, FLOAT32 = 2, 4
 
@@ -124,8 +125,11 @@ class Roofline:
         )
         return bound + self.use.step_overhead
 
-    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int) -> float:
-        """Seconds of a step's updates: micro-batches dealt evenly to the ranks, gradients summed once an update."""
+    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int, handled: int = 0) -> float:
+        """Seconds of a step's updates: micro-batches dealt evenly to the ranks, gradients summed once an update.
+
+        What the host does with each rollout beside is taken to cost nothing.
+        """
         a = self.shape.arithmetic
         tokens = predictions = pairs = 0.0
         for group in groups:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections.abc import Sequence
@@ -39,8 +38,12 @@ class Rates(Protocol):
         """One sampler writes a part, so many rollouts at once; of each part."""
         ...
 
-    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int) -> float:
-        """So many ranks together make the updates of a step."""
+    def training(self, groups: Groups, *, micro_tokens: int, updates: int, ranks: int, handled: int = 0) -> float:
+        """So many ranks together make the updates of a step.
+
+        Args:
+            handled: the step's rollouts, those that are not trained on included.
+        """
         ...
 
 
@@ -149,11 +152,12 @@ def steps_of(work: Workload, drawn: Sequence[Groups], rates: Rates, *, ranks: in
     steps = [StepWork(evaluation=_parts(evaluations[0], work, rates))] if 0 in evaluations else []
     for step, groups in enumerate(drawn, 1):
         trained = tuple(g for g in groups if work.needs_all or g.is_trained)
+        handled = sum(len(group.lengths) for group in groups)
         commits = step % work.commit_every == 0 or step == len(drawn)
         steps.append(
             StepWork(
                 _parts(groups, work, rates),
-                rates.training(trained, micro_tokens=work.micro_tokens, updates=work.updates, ranks=ranks),
+                rates.training(trained, micro_tokens=work.micro_tokens, updates=work.updates, ranks=ranks, handled=handled),
                 _parts(evaluations.get(step, ()), work, rates),
                 work.saving + work.checkpoint * commits,
                 commits,
@@ -181,18 +185,3 @@ def assumed_record(*, prompt: float, mean: float, spread: float, seed: int, prom
         lengths = tuple(max(round(math.exp(centre + rng.gauss(0, 1) * each)), 1) for _ in range(rollouts))
         found.append(Prompted(prompt, lengths))
     return tuple(found)
-
-
-def begins(lengths: Sequence[int], slots: int) -> list[int]:
-    """The decode step at which each rollout begins, where the next that waits takes the first slot that is free.
-
-    Example:
-        begins([3, 1, 2, 5], 2) == [0, 0, 1, 3]
-    """
-    free = list(lengths[:slots])
-    heapq.heapify(free)
-    found = [0] * len(free)
-    for length in lengths[slots:]:
-        found.append(free[0])
-        heapq.heapreplace(free, free[0] + length)
-    return found

@@ -1,15 +1,17 @@
 """Seconds as a linear function of work: the model that `sanmai plan` fits and the report evaluates.
 
     sampling = a prompt_tokens + b steps + c tokens + d pairs + e calls
-    training = a micro_batches + b tokens + c pairs + d updates
+    training = a micro_batches + b tokens + c pairs + d updates + e rollouts
 
 A call costs something however little it samples (weights are cast and laid out for its products), a decode step however few
 rollouts are in it (its weights are read, its operations launched), a token costs its products, and a pair (a token and one
-that it attends to) its share of attention. All coefficients are at least 0, so that more work never costs less.
+that it attends to) its share of attention. A rollout costs something whether it is trained on or not: its advantage is found, and
+what is on record of it is made anew. All coefficients are at least 0, so that more work never costs less.
 """
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -45,12 +47,15 @@ def sampling_work(
     }
 
 
-def training_work(*, rollouts: float, prompt_length: float, mean: float, micro_tokens: int, updates: float = 1) -> Work:
+def training_work(
+    *, rollouts: float, prompt_length: float, mean: float, micro_tokens: int, updates: float = 1, handled: float = 0
+) -> Work:
     """What training on rollouts amounts to, from their mean lengths.
 
     Args:
         micro_tokens: tokens of a micro-batch.
         updates: optimizer updates that the rollouts are shared out to.
+        handled: rollouts of the step, trained on or not.
     """
     length = prompt_length + mean
     return {
@@ -58,7 +63,32 @@ def training_work(*, rollouts: float, prompt_length: float, mean: float, micro_t
         "tokens": rollouts * length,
         "pairs": rollouts * length * (length + 1) / 2,
         "updates": updates,
+        "rollouts": handled,
     }
+
+
+def begins(lengths: Sequence[int], slots: int) -> list[int]:
+    """The decode step at which each rollout begins, where the next that waits takes the first slot that is free.
+
+    Example:
+        begins([3, 1, 2, 5], 2) == [0, 0, 1, 3]
+    """
+    free = list(lengths[:slots])
+    heapq.heapify(free)
+    found = [0] * len(free)
+    for length in lengths[slots:]:
+        found.append(free[0])
+        heapq.heapreplace(free, free[0] + length)
+    return found
+
+
+def decode_steps(lengths: Sequence[int], slots: int) -> int:
+    """Steps until all are written, so many at once.
+
+    Example:
+        decode_steps([3, 1, 2, 5], 2) == 8
+    """
+    return max(begin + length for begin, length in zip(begins(lengths, slots), lengths, strict=True))
 
 
 def seconds(coefficients: Mapping[str, float], work: Mapping[str, float]) -> float:
