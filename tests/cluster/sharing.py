@@ -105,6 +105,21 @@ def trained(
 
 
 @together
+def moved(policy: TextPolicy, batch: Batch, components: Mapping[str, Component]) -> torch.optim.Optimizer:
+    """The policy's optimizer after a step, one on every trainer."""
+    optimizer = make_optimizer(policy, OPTIMIZER)
+    optimizer_step(policy, optimizer, batch, components, lr=1e-2, temperature=0.8, config=OPTIMIZER)
+    assert policy.team is not None
+    return policy.team.share(optimizer)
+
+
+@together
+def all_moments(policy: TextPolicy, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Those of every weight, whole."""
+    return policy.gathered({f"{name}/{key}": x for name, p in policy.weights.items() for key, x in optimizer.state[p].items()})
+
+
+@together
 def fail(team: Team, rank: int, how: str) -> None:
     """One trainer raises or hangs, while the others wait for it."""
     if team.rank == rank:

@@ -7,6 +7,7 @@ import math
 import pytest
 import sharing
 import torch
+from safetensors.torch import save_file
 
 from rollouts import packed
 from sanmai.cluster.config import ClusterConfig, TrainersConfig
@@ -17,6 +18,7 @@ from sanmai.policies.text.pack import pack
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
 from sanmai.recipes.zero import ZeroConfig
 from sanmai.train.components import LossConfig, rl_components, sft_component
+from sanmai.train.state import TrainingState
 from sanmai.train.step import NonFiniteError, Part, score_all, values_of
 from sanmai.types import InputError
 from tiny_models import sampled_groups
@@ -155,6 +157,20 @@ def test_a_policy_that_is_saved_whole_is_the_one_that_is_spread(pair, tmp_path):
     two.save(tmp_path / "two")
     files = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
     assert files[0].keys() == files[1].keys() and all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+def test_the_state_of_trainers_is_the_file_that_one_process_would_write(team, tmp_path):
+    policy, components = sharing.make(team), rl_components(LossConfig(preset="grpo"), 12)
+    optimizer = sharing.moved(policy, batch_of(sharing.make(None)), components)
+    reference, extra = sharing.reference_of(policy, 0.01), {"spent": torch.tensor(3.0, dtype=torch.float64)}
+    (tmp_path / "shared").mkdir()
+    TrainingState(policy, optimizer, reference, "12ab", extra).save(tmp_path / "shared")
+    expected = {f"optimizer/{name}": x for name, x in sharing.all_moments(policy, optimizer).items()}
+    expected |= {f"reference/{name}": x for name, x in policy.gathered(reference).items()}
+    expected |= {f"heads/{name}": p.detach() for name, p in policy.heads.items()} | {"extra/spent": extra["spent"]}
+    save_file(expected, tmp_path / "one", metadata={"start_digest": "12ab"})
+    assert (tmp_path / "shared" / "training_state.safetensors").read_bytes() == (tmp_path / "one").read_bytes()
+    assert any(x.abs().sum() > 0 for name, x in expected.items() if name.endswith("exp_avg"))
 
 
 def test_torchrun_and_the_settings_name_the_same_number_of_trainers(monkeypatch):

@@ -16,6 +16,7 @@ from torch import Tensor
 from sanmai.policies.contract import Policy, Trained, TrainedT
 from sanmai.policies.sharded import Parts
 from sanmai.policies.team import Team, together
+from sanmai.train.in_turn import save_in_turn
 from sanmai.train.runs import Run
 from sanmai.train.step import OptimizerConfig, make_optimizer
 
@@ -38,27 +39,30 @@ class TrainingState(Generic[TrainedT]):
     def save(self, folder: Path) -> None:
         """Write the model as a plain `transformers` folder, and beside it what resuming needs.
 
-        What trainers share is gathered: the files are those of one process, and a run goes on with any number of trainers.
+        What trainers share is gathered, a tensor at a time: the files are those of one process, and a run goes on with any number
+        of trainers.
         """
         self.policy.save(folder)
-        tensors = _moments(self.policy, self.optimizer)
-        if self.reference is not None:
-            tensors |= {f"reference/{name}": tensor for name, tensor in self.policy.gathered(self.reference).items()}
-        if not self.policy.folder_is_whole:
-            own = {name: p.detach() for name, p in self.policy.weights.items() if name not in self.policy.heads}
-            tensors |= {f"weights/{name}": tensor for name, tensor in self.policy.gathered(own).items()}
-        tensors |= {f"heads/{name}": p.detach() for name, p in self.policy.heads.items()}
-        tensors |= {f"extra/{name}": tensor for name, tensor in self.extra.items()}
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, folder / _FILE, metadata={"start_digest": self.start_digest})
+        _write(self.policy, self.optimizer, self.reference, self.extra, folder / _FILE, {"start_digest": self.start_digest})
 
 
 @together
-def _moments(policy: Trained, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state of every weight."""
-    return policy.gathered({
+def _write(
+    policy: Trained, optimizer: torch.optim.Optimizer, reference: dict[str, Tensor] | None, extra: dict[str, Tensor], path: Path,
+    metadata: dict[str, str],
+) -> None:
+    tensors = {
         f"optimizer/{name}/{key}": value for name, p in policy.weights.items() for key, value in optimizer.state[p].items()
-    })  # fmt: skip
+    }  # fmt: skip
+    tensors |= {f"reference/{name}": tensor for name, tensor in (reference or {}).items()}
+    if not policy.folder_is_whole:
+        tensors |= {f"weights/{name}": p.detach() for name, p in policy.weights.items() if name not in policy.heads}
+    tensors |= {f"heads/{name}": p.detach() for name, p in policy.heads.items()}
+    tensors |= {f"extra/{name}": tensor for name, tensor in extra.items()}
+    if policy.team is not None:
+        save_in_turn(tensors, path, metadata, writes=policy.team.leads)
+    else:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=metadata)
 
 
 def start_or_resume(
