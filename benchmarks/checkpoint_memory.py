@@ -10,13 +10,16 @@ does (train/in_turn.py). DCP has every trainer write its part, and its `.metadat
 from __future__ import annotations
 
 import argparse
-import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sanmai.cluster.config import TrainersConfig
+from sanmai.cluster.trainers import Trainers
 from sanmai.policies.team import Team, together
 
 SHAPES = {
@@ -91,27 +94,23 @@ def resident(name: str) -> float:
 
 
 def main() -> None:
-    from sanmai.cluster.config import TrainersConfig
-    from sanmai.cluster.trainers import Trainers
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="a small model, one repeat: does it run?")
+    parser.add_argument("--smoke", action="store_true", help="a small model: does it run?")
     parser.add_argument("--trainers", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--way", choices=tuple(WAYS), help="this one alone, in this process")
     args = parser.parse_args()
-    with Trainers(TrainersConfig(trainers=args.trainers)) as trainers:
+    if not args.way:  # each in a process of its own: what one let go of is not given back at once
+        for way in WAYS:
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--way", way], check=True)
+        return
+    config = TrainersConfig(trainers=args.trainers)
+    with Trainers(config) as trainers, tempfile.TemporaryDirectory(prefix="checkpoint-") as folder:
         assert trainers.team is not None
         policy, optimizer = shared(trainers.team, args.smoke)
-        size = 8 * sum(p.numel() for p in policy.weights.values()) / 2**20
-        print(f"{size / 8 * 2**20:,.0f} parameters, moments {size:,.0f} MB, {args.trainers} trainers")
-        for _ in range(1 if args.smoke else args.repeats):
-            for way in WAYS:
-                folder = Path(tempfile.mkdtemp(prefix="checkpoint-"))
-                try:
-                    most, seconds = measured(policy, optimizer, way, folder)
-                finally:
-                    shutil.rmtree(folder)
-                print(f"{way:10} {most:8,.0f} MB above what it had, {most / size:5.2f} of the moments, {seconds:6.1f} s")
+        count = sum(p.numel() for p in policy.weights.values())
+        most, seconds = measured(policy, optimizer, args.way, Path(folder))
+    size = 8 * count / 2**20
+    print(f"{args.way:10} {most:8,.0f} MB, {most / size:5.2f} of the moments of {count:,} parameters, {seconds:6.1f} s")
 
 
 if __name__ == "__main__":
