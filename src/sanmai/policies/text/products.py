@@ -6,7 +6,7 @@ Shape key: N tokens, D width of the input, O width of the output.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
@@ -78,6 +78,21 @@ def _under_each_other(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
         for part, weight in zip(joined.split(lengths), weights, strict=True):
             part.copy_(weight)
     return joined
+
+
+@contextlib.contextmanager
+def made_again(x: Tensor, make: Callable[[], Tensor]) -> Generator[None]:
+    """Within, what operations keep of x for their gradients is not x but how it is made: the same bytes, from what others keep."""
+
+    def remade() -> Tensor:
+        with torch.no_grad():
+            return make()
+
+    def kept(tensor: Tensor) -> Any:
+        return remade if tensor.data_ptr() == x.data_ptr() and tensor.shape == x.shape else tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(kept, lambda found: found() if found is remade else found):
+        yield
 
 
 class _Copied(torch.autograd.Function):
