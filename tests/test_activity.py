@@ -81,3 +81,19 @@ def test_an_initialisation_that_keeps_nothing_says_so(tmp_path):
     folder = init.run(init.config.read(values), tmp_path / "run", problems=problems, progress=shown)
     assert "Warning: no demonstration was kept; card.md says why" in said.getvalue()
     assert json.loads((folder / "card.json").read_text())["outcomes"] == {"cut_off": 1}  # two tokens are no thought
+
+
+def test_a_warning_of_several_stages_is_told_once_and_kept_in_the_record_of_each(tmp_path):
+    said = io.StringIO()
+    shown = Progress(Console(file=said, width=200))
+    for name in ("first", "second"):
+        with Run(tmp_path / name, "sft", find_recipe("sft").config()) as run:
+            run.warn("3 problems left out")
+            run.warn(f"{name} alone")
+            shown.begin(run, 1)
+    shown.close()
+    told = [line for line in said.getvalue().splitlines() if line.startswith("Warning")]
+    assert told == ["Warning: 3 problems left out", "Warning: first alone", "Warning: second alone"]
+    for name in ("first", "second"):
+        events = [json.loads(line) for line in (tmp_path / name / "events.jsonl").read_text().splitlines()]
+        assert [e["message"] for e in events if e["event"] == "warning"] == ["3 problems left out", f"{name} alone"]

@@ -62,6 +62,7 @@ class Progress:
         self._energy: EnergyMeter | None = None
         self._rows: deque[tuple[int, Metrics, float]] = deque(maxlen=_SHOWN_STEPS)
         self._live = None
+        self._told: set[str] = set()
         self._mark = self._began = 0.0
         self._first = self._last = 0
         self._said, self._closed = time.monotonic(), threading.Event()
@@ -148,9 +149,11 @@ class Progress:
         self._tell_warnings(self._run)
 
     def _tell_warnings(self, run: Run) -> None:
-        """Those that were not told yet."""
+        """Those that were not told yet; what an earlier stage has told in the same words is in this one's record and report."""
         for warning in run.warnings:
-            self.say(f"Warning: {warning}", style="yellow")
+            if warning not in self._told:
+                self.say(f"Warning: {warning}", style="yellow")
+        self._told.update(run.warnings)
         run.warnings.clear()
 
     def _tell(self, step: int, metrics: Metrics, rate: float, left: float) -> None:
