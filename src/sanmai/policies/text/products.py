@@ -82,7 +82,7 @@ def _under_each_other(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
 
 @contextlib.contextmanager
 def made_again(x: Tensor, make: Callable[[], Tensor]) -> Generator[None]:
-    """Within, what operations keep of x for their gradients is not x but how it is made: the same bytes, from what others keep."""
+    """Within, operations keep for their gradients not x but how it is made, of what others keep: the same bytes."""
 
     def remade() -> Tensor:
         with torch.no_grad():
