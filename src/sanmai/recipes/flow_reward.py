@@ -30,10 +30,10 @@ from sanmai.learn.progress import Progress
 from sanmai.losses import bradley_terry, bradley_terry_ties, fitted_threshold, tie_accuracy
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.equations import interpolate
-from sanmai.policies.flow.folders import words_in
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.rectified import normals
-from sanmai.policies.flow.reward import HEADS, FlowReward, load_flow_reward
+from sanmai.policies.flow.reward import HEADS, FlowReward
+from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.policies.text.sampler import uniforms
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run
@@ -103,7 +103,7 @@ def run_flow_reward(config: FlowRewardConfig, out: Path, *, progress: Progress |
         num_train = len(pairs.prompts) - config.held_out_pairs
         train, held_out = _part(pairs, 0, num_train), _part(pairs, num_train, None)
         world = WORLDS[config.world]
-        load = partial(load_flow_reward, shape=world.SHAPE, words=world.WORDS)
+        load = partial(load_reward_of_clips, shape=world.SHAPE, words=world.WORDS)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=False, load=load)
         origin = {"train": world.problems()} if config.pairs is None else {"pairs": load_clip_pairs(config.pairs)}
         run.log_environment(describe_environment(state.policy, origin, start_digest=state.start_digest))
@@ -128,7 +128,7 @@ def run_flow_reward(config: FlowRewardConfig, out: Path, *, progress: Progress |
 def describe_flow_reward(config: FlowRewardConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; the models are loaded and checked."""
     world = WORLDS[config.world]
-    model = load_flow_reward(config.model, world.SHAPE, world.WORDS)
+    model = load_reward_of_clips(config.model, world.SHAPE, world.WORDS)
     if config.flow is not None:
         load_flow(FlowModelConfig(name=config.flow, device=config.model.device), world.SHAPE, world.WORDS)
     count = sum(t.numel() for t in model.tensors().values())
@@ -259,7 +259,7 @@ def noised_gaps(model: FlowReward, pairs: JudgedPairs, rows: Sequence[int], conf
     clip = torch.cat([pairs.first_NFHW[rows], pairs.second_NFHW[rows]]) * 2.0 - 1.0
     noise = normals(name, clip.numel()).reshape(clip.shape)
     both_B = time_B.repeat(2)
-    prompt_BK = words_in(model.words, [pairs.prompts[k] for k in rows] * 2, model.name)
+    prompt_BK = model.told([pairs.prompts[k] for k in rows] * 2)
     score_BR = model.raw(*(x.to(model.device) for x in (interpolate(clip, noise, both_B), both_B, prompt_BK)))
     return score_BR[:count] - score_BR[count:]
 
@@ -267,11 +267,11 @@ def noised_gaps(model: FlowReward, pairs: JudgedPairs, rows: Sequence[int], conf
 @torch.no_grad()
 def raw_scores(model: FlowReward, clips_NFHW: Tensor, prompts: Sequence[str]) -> Tensor:
     """Scores of finished clips as trained, (N, R), on the CPU."""
-    prompt_NK = words_in(model.words, prompts, model.name)
+    prompt_NK = model.told(prompts)
     latent_NFHW, time_N = clips_NFHW * 2.0 - 1.0, torch.zeros(len(prompts))
     parts = []
-    for k in range(0, len(prompts), 512):
-        rows = slice(k, k + 512)
+    for k in range(0, len(prompts), model.at_once):
+        rows = slice(k, k + model.at_once)
         parts.append(model.raw(*(x[rows].to(model.device) for x in (latent_NFHW, time_N, prompt_NK))).cpu())
     return torch.cat(parts)
 

@@ -10,7 +10,8 @@ from sanmai.learn.reward_source import name_of
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import FlowPolicy, load_any
 from sanmai.policies.flow.rectified import RectifiedFlow
-from sanmai.policies.flow.reward import FlowReward, load_flow_reward
+from sanmai.policies.flow.reward import FlowReward
+from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.recipes.flow_settings import FlowConfig
 from sanmai.rewards.clips import Given
 from sanmai.rewards.own import form_of, load_reward
@@ -22,7 +23,7 @@ def reward_model(config: FlowConfig) -> FlowReward | None:
     """The model that rewards, if it is one."""
     if config.reward.model is None:
         return None
-    return load_flow_reward(FlowModelConfig(name=config.reward.model, device=config.model.device), WORLDS[config.world].SHAPE)
+    return load_reward_of_clips(FlowModelConfig(name=config.reward.model, device=config.model.device), WORLDS[config.world].SHAPE)
 
 
 def plain_sampling(config: FlowConfig) -> FlowSamplingConfig:

@@ -18,7 +18,8 @@ from sanmai.policies.flow.equations import guided
 from sanmai.policies.flow.folders import first_line, network_of, read_folder, sizes_in, sizes_of, words_in, write_folder
 from sanmai.policies.flow.network import Network
 from sanmai.policies.flow.rectified import RectifiedFlow
-from sanmai.policies.flow.reward import FlowReward, load_flow_reward
+from sanmai.policies.flow.reward import FlowReward
+from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.types import InputError
 
 KIND = "flow"
@@ -76,7 +77,7 @@ class FlowPolicy(RectifiedFlow):
             return velocity
         if self._guide is None or self._guide.name != guide.reward:
             named = FlowModelConfig(name=guide.reward, device=self.config.device)
-            self._guide = load_flow_reward(named, self.network.shape)
+            self._guide = load_reward_of_clips(named, self.network.shape)
         return guided(velocity, self._guide.gradient(x, time_B, prompts, guide.weights), time_B)
 
     def decode(self, latent: Tensor) -> Tensor:

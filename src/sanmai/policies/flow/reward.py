@@ -49,8 +49,11 @@ class RewardNetwork(nn.Module):
 class FlowReward(Trained):
     """The network with the words that it knows, and by what its scores are put on one scale."""
 
+    at_once: int = 512
+    """Clips that are scored together."""
+
     def __init__(
-        self, network: RewardNetwork, words: Sequence[str], config: FlowModelConfig, sizes: Mapping[str, Any],
+        self, network: nn.Module, words: Sequence[str], config: FlowModelConfig, sizes: Mapping[str, Any],
         scale: Mapping[str, Sequence[float]],
     ) -> None:
         self.network, self.words, self.config, self.sizes = network.eval(), tuple(words), config, dict(sizes)
@@ -70,6 +73,14 @@ class FlowReward(Trained):
     def tensors(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.weights.items()}
 
+    def told(self, prompts: Sequence[str]) -> Tensor:
+        """What the prompts tell it, (B, K) on the CPU: here which of its words each has.
+
+        Raises:
+            InputError: a prompt has none of them.
+        """
+        return words_in(self.words, prompts, self.name)
+
     def raw(self, latent_BFHW: Tensor, time_B: Tensor, prompt_BK: Tensor) -> Tensor:
         """Scores (B, R) as trained, with gradient."""
         return self.network(latent_BFHW, time_B, prompt_BK)
@@ -84,16 +95,18 @@ class FlowReward(Trained):
     @torch.no_grad()
     def scores_of(self, clips_BFHW: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:
         """Standardised scores of finished clips in 0..1, (B,) each, on the CPU."""
-        latent_BFHW = (clips_BFHW * 2.0 - 1.0).to(self.device)
-        prompt_BK = words_in(self.words, prompts, self.name).to(self.device)
-        found = self.scores(latent_BFHW, torch.zeros(len(prompts), device=self.device), prompt_BK)
-        return {name: values.cpu() for name, values in found.items()}
+        latent_BFHW, parts = clips_BFHW * 2.0 - 1.0, []
+        for k in range(0, len(prompts), self.at_once):
+            rows = slice(k, k + self.at_once)
+            time_B, prompt_BK = torch.zeros(len(prompts[rows]), device=self.device), self.told(prompts[rows]).to(self.device)
+            parts.append(self.scores(latent_BFHW[rows].to(self.device), time_B, prompt_BK))
+        return {name: torch.cat([part[name].cpu() for part in parts]) for name in HEADS}
 
     def gradient(self, latent_BFHW: Tensor, time_B: Tensor, prompts: Sequence[str], weights: Mapping[str, float]) -> Tensor:
         """Gradient of the weighted sum of the standardised scores by the noised latent, (B, F, H, W)."""
         with torch.enable_grad():
             x = latent_BFHW.detach().requires_grad_()
-            found = self.scores(x, time_B, words_in(self.words, prompts, self.name).to(x.device))
+            found = self.scores(x, time_B, self.told(prompts).to(x.device))
             total = sum((weight * found[name].sum() for name, weight in weights.items()), x.new_zeros(()))
             return torch.autograd.grad(total, x, allow_unused=True)[0] if total.requires_grad else torch.zeros_like(x)
 
