@@ -266,20 +266,21 @@ def _time_training(
     end, last = time.monotonic() + budget, 0.0
     for count, shortest in shapes:
         chosen = [_stretched(rollouts[i % len(rollouts)], shortest) for i in range(count)]
-        tokens = float(sum(len(r.prompt_tokens) + len(r.completion_tokens) for r in chosen))
+        batch = _train_batch(chosen)
+        tokens = float(batch.attention_BT.sum())
         # A longer row costs more per token, so a half is put on top of what its tokens alone would take.
         if pieces.works and time.monotonic() + 1.5 * last * tokens / pieces.works[-1]["tokens"] > end:
             continue
         if not pieces.works:
-            last = _warm(lambda chosen=chosen: _accumulate(policy, config, chosen, reference), budget)
+            last = _warm(lambda batch=batch: _accumulate(policy, config, batch, reference), budget)
             end = time.monotonic() + budget
         else:
             start = time.perf_counter()
-            _accumulate(policy, config, chosen, reference)
+            _accumulate(policy, config, batch, reference)
             last = time.perf_counter() - start
         lengths = [(len(r.prompt_tokens), len(r.completion_tokens)) for r in chosen]
         work = {
-            "micro_batches": float(len(_train_batch(chosen).micro_rows(config.optimizer.micro_tokens))),
+            "micro_batches": float(len(batch.micro_rows(config.optimizer.micro_tokens))),
             "tokens": tokens,
             "pairs": sum((p + n) * (p + n + 1) / 2 for p, n in lengths),
         }
@@ -310,11 +311,9 @@ def _warm(work: Callable[[], object], budget: float) -> float:
 
 
 def _accumulate(
-    policy: TextPolicy, config: ZeroConfig, rollouts: Sequence[Drawn], reference: dict[str, torch.Tensor] | None
+    policy: TextPolicy, config: ZeroConfig, batch: TokenBatch, reference: dict[str, torch.Tensor] | None
 ) -> None:
-    """Pack the rollouts and pass over them, as an update does."""
     temperature, micro_tokens = config.sampling.temperature, config.optimizer.micro_tokens
-    batch = _train_batch(rollouts)
     try:
         if config.loss.importance_cap is not None:
             batch = with_proximal_logp(
@@ -382,12 +381,15 @@ def _kept_by(policy: TextPolicy, r: Drawn, num_rows: int) -> tuple[int, int]:
 
 
 def _handling_seconds(rollouts: Sequence[Drawn]) -> float:
-    """Seconds a rollout takes beside the passes over it: it is made anew with its advantage, and with its log-ratio."""
+    """Seconds a rollout takes beside the passes over it: it is packed, and made anew with its advantage and its log-ratio."""
     graded = [r for r in rollouts if isinstance(r, Graded)]
+    if not graded:
+        return 0.0
     start = time.perf_counter()
+    _train_batch(graded)
     for r in graded:
         replace(r.credited(0.0), log_ratio=0.0)
-    return (time.perf_counter() - start) / len(graded) if graded else 0.0
+    return (time.perf_counter() - start) / len(graded)
 
 
 def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:

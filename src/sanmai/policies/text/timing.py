@@ -5,8 +5,8 @@
 
 A call costs something however little it samples (weights are cast and laid out for its products), a decode step however few
 rollouts are in it (its weights are read, its operations launched), a token costs its products, and a pair (a token and one
-that it attends to) its share of attention. A rollout costs something whether it is trained on or not: its advantage is found, and
-what is on record of it is made anew. All coefficients are at least 0, so that more work never costs less.
+that it attends to) its share of attention. A rollout costs something whether it is trained on or not: its advantage is found, it
+is packed, and what is on record of it is made anew. All coefficients are at least 0, so that more work never costs less.
 """
 
 from __future__ import annotations
