@@ -17,7 +17,7 @@ from sanmai.instruments.control import Multiplier
 from sanmai.learn.clip_constraints import ClipConstraints, ClipConstraintsConfig, is_still
 from sanmai.learn.clips import OwnClip, OwnClips, clip_metrics
 from sanmai.losses import group_advantages
-from sanmai.policies.flow.config import FlowModelConfig
+from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.rectified import clip_columns
 from sanmai.recipes import find_recipe, resolve
@@ -304,3 +304,25 @@ def test_a_plan_says_what_a_run_would_do(base, tmp_path):
     assert "better and worse by harm first" in said and "1600 groups of 2" in said
     with pytest.raises(InputError, match="no flow can be read there"):
         list(recipe.plan(resolve(recipe, overrides=["method=sft", "model.name=nowhere"]), tmp_path, measure=False))
+
+
+def test_clips_that_are_the_same_are_drawn_once_and_those_of_other_weights_or_noise_anew(monkeypatch):
+    from sanmai.learn import clips
+
+    monkeypatch.setattr(clips, "_KEPT", type(clips._KEPT)())
+    policies = [load_flow(FlowModelConfig(width=8, depth=1, heads=1), shapes.SHAPE, shapes.WORDS) for _ in range(3)]
+    with torch.no_grad():
+        next(iter(policies[2].weights.values())).add_(1.0)
+    asked, calls = shapes.problems()[:2], []
+
+    def drawn(policy, seed=0):
+        calls.clear()
+        named = {"seed": (seed,), "version": 0, "sampling": FlowSamplingConfig(steps=2), "thought_tags": ("", "")}
+        own = type(policy).draw
+        monkeypatch.setattr(policy, "draw", lambda *a, **n: calls.append(1) or own(policy, *a, **n))
+        found = list(clips.DrawnOnce(policy).draw(asked, 2, **named))
+        again = list(own(policy, asked, 2, **named))
+        assert all(torch.equal(a.content.clip_FHW, b.content.clip_FHW) for (_, a), (_, b) in zip(found, again, strict=True))
+        return len(calls)
+
+    assert [drawn(policies[0]), drawn(policies[1]), drawn(policies[1], seed=1), drawn(policies[2])] == [1, 0, 1, 1]

@@ -6,9 +6,11 @@ Shape key: B clips.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -24,7 +26,8 @@ from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import TELLING, ungraded
 from sanmai.stats import paired_difference, rate
 from sanmai.train.runs import Run
-from sanmai.types import Graded, Group, InputError, Metrics, Problem
+from sanmai.train.state import weights_digest
+from sanmai.types import Drawn, Graded, Group, InputError, Metrics, Problem
 
 
 class OwnClipsConfig(Config):
@@ -53,6 +56,39 @@ class FlowEvaluationConfig(Config):
 
     def is_due(self, step: int, num_steps: int) -> bool:
         return step == num_steps or (self.every > 0 and step % self.every == 0)
+
+
+_KEPT: OrderedDict[tuple, list[tuple[int, Drawn]]] = OrderedDict()
+"""What was drawn lately, newest last, by all that it depends on."""
+_MOST_KEPT = 1 << 14
+"""Clips that are kept."""
+_MOST_NUMBERS = 1 << 12
+"""In the latent of a clip that is: larger ones are drawn again."""
+
+
+class DrawnOnce:
+    """A policy whose clips are not drawn again in this process where they are the same: a comparison's arms begin with the same
+    own clips of one base, and are evaluated against the same clips of it."""
+
+    def __init__(self, policy: RectifiedFlow) -> None:
+        self._policy = policy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def draw(self, problems: Sequence[Problem], count: int, **named: Any) -> Iterator[tuple[int, Drawn]]:
+        """As the policy's."""
+        if math.prod(self._policy.latent_shape) > _MOST_NUMBERS:
+            yield from self._policy.draw(problems, count, **named)
+            return
+        asked = tuple((problem.id, problem.prompt) for problem in problems)
+        key = (weights_digest(self._policy), type(self._policy), asked, count, repr(sorted(named.items())))
+        if key not in _KEPT:
+            _KEPT[key] = list(self._policy.draw(problems, count, **named))
+            while len(_KEPT) > 1 and sum(map(len, _KEPT.values())) > _MOST_KEPT:
+                _KEPT.popitem(last=False)
+        _KEPT.move_to_end(key)
+        yield from _KEPT[key]
 
 
 @dataclass(frozen=True)
@@ -91,12 +127,13 @@ def draw_own_clips(
     Args:
         harm: the verdict that `harm_first` goes by.
     """
+    drawing: Any = DrawnOnce(policy)
     rounds, rest = divmod(config.groups, len(problems))
     groups: list[Group[Graded]] = []
     for turn in range(rounds + (rest > 0)):
         asked = problems if turn < rounds else problems[:rest]
         groups += rollout(
-            policy, asked, grades, rollouts_per_prompt=config.group_size, seed=(seed, "own", turn), policy_version=0,
+            drawing, asked, grades, rollouts_per_prompt=config.group_size, seed=(seed, "own", turn), policy_version=0,
             sampling=sampling, grading=grading,
         )[0]
     scores = [[{n: v.score for n, v in r.verdicts.items()} for r in group.rollouts] for group in groups]
@@ -177,7 +214,7 @@ class ClipEvaluator:
     def __call__(self, step: int, policy: RectifiedFlow) -> Metrics:
         """Metrics of an evaluation after so many steps; see docs/architecture.md."""
         if step == 0:
-            groups = self._drawn(self._start, 0, self._before)
+            groups = self._drawn(DrawnOnce(self._start), 0, self._before)
             self._plain = [r for group in groups for r in group.rollouts]
         else:
             groups = self._drawn(policy, step, self._sampling)
@@ -197,10 +234,10 @@ class ClipEvaluator:
     def _start_clips(self) -> list[Graded]:
         """Those of step 0; after a resume they are drawn again."""
         if self._plain is None:
-            self._plain = [r for group in self._drawn(self._start, 0, self._before) for r in group.rollouts]
+            self._plain = [r for group in self._drawn(DrawnOnce(self._start), 0, self._before) for r in group.rollouts]
         return self._plain
 
-    def _drawn(self, policy: RectifiedFlow, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
+    def _drawn(self, policy: Any, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
         return rollout(
             policy, self._problems, self._grades, rollouts_per_prompt=self._config.clips_per_prompt,
             seed=(self._seed, "evaluation"), policy_version=step, sampling=sampling, grading=self._grading,
