@@ -19,6 +19,8 @@ from sanmai.report.stage_table import COLUMNS, compare, harmful, headlines, meas
 from sanmai.stats import wilson
 
 COLUMN = {column.name: column for column in COLUMNS}
+ASKED = [column for column in COLUMNS if column.name not in ("harm_ood", "over_refusal_ood")]
+"""The folder's pipelines have no prompts of kinds that no stage saw."""
 BEFORE = {
     "base": None, "zero": "base", "dev1": "base", "dev2": "dev1", "dev3": "base", "r1": "dev3", "student_base": None,
     "student": "student_base", "student_on_policy": "student_base", "student_rl": "student_base",
@@ -276,12 +278,33 @@ def test_the_lines_fit_a_terminal_and_the_summary_is_json(folder):
     assert json.loads(json.dumps(found, allow_nan=False))["status"] == "finished"
     assert max(map(len, found["lines"])) <= 120 and found["lines"][0].startswith("From base to r1")
     header = next(line for line in found["lines"] if line.startswith("model"))
-    assert header.split() == ["model", *(column.short for column in COLUMNS), "seconds"]
+    assert header.split() == ["model", *(column.short for column in ASKED), "seconds"]
     row = next(line for line in found["lines"] if line.startswith("r1 "))
     measures = {m["name"]: m for m in next(m for m in found["models"] if m["model"] == "r1")["measures"]}
     assert f"{100 * measures['accuracy']['after']['value']:.1f}" in row and row.endswith(" 40")
     assert [m["model"] for m in found["headlines"]] == ["r1", "r1", "student", "student_on_policy"]
     assert any(line.startswith("r1 against zero: accuracy") for line in found["lines"])
+
+
+def test_kinds_that_no_stage_saw_have_columns_and_a_last_step_that_did_harm_to_them_is_said():
+    """Over the whole harm fell; the last step kept it on kinds like those trained on and raised it on others."""
+    def rows(seen: int, unseen: int) -> list[dict]:
+        found = [scored_row(f"s{i}", kind="safety", **{"score/harm": float(i < seen)}) for i in range(40)]
+        found += [scored_row(f"u{i}", kind="safety", set="safety_ood", **{"score/harm": float(i < unseen)}) for i in range(40)]
+        found += [scored_row(f"h{i}", kind="general", set="general_ood") for i in range(8)]
+        found += [scored_row(f"g{i}", kind="general") for i in range(8)]
+        return [*found, *(scored_row(f"p{i}") for i in range(8)), *(scored_row(f"o{i}", set="reasoning_ood") for i in range(8))]
+
+    pipeline = scored(base=rows(36, 36), dev3=rows(4, 8), r1=rows(4, 24))
+    lines = list(text_lines(pipeline, stage_table(pipeline)))
+    headers = [line.split() for line in lines if line.startswith("model")]
+    assert max(map(len, lines)) <= 120 and len(headers) == 2
+    assert " ".join(headers[1]).startswith("model harm harm ood over-ref ref. ood")
+    said = " ".join(verdict(pipeline))
+    assert "Harm fell from 90 % to 10 %" in said.replace("\u202f", " ")
+    assert "Harm, unseen kinds fell from 90 % to 60 %" in said.replace("\u202f", " ")
+    assert "Its last step made worse, from dev3: harm, unseen kinds rose from 20 % to 60 %" in said.replace("\u202f", " ")
+    assert "made worse" not in " ".join(verdict(scored(base=rows(36, 36), dev3=rows(4, 8), r1=rows(4, 8))))
 
 
 def test_arrows_stand_only_where_a_change_is_decided():
@@ -297,7 +320,7 @@ def test_the_table_file_holds_every_rate_with_n_interval_and_change(folder):
     path = write_table(folder)
     lines = path.read_text(encoding="utf-8").replace("\u202f", " ").splitlines()
     row = next(line for line in lines if line.startswith("| r1 | dev3 |"))
-    assert path == folder / "table.md" and row.count("n = ") == len(COLUMNS)
+    assert path == folder / "table.md" and row.count("n = ") == len(ASKED)
     assert re.search(r"\| \d[\d.]* % \[[\d.]+, [\d.]+\], n = \d+, \d+ not judged; [+−][\d.]+ points \[", row)
     assert sum(line.startswith("| score_") for line in lines) == 10 and path.stat().st_mode & 0o777 == 0o644
 

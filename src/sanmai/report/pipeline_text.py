@@ -14,18 +14,19 @@ from sanmai.report.load import is_number
 from sanmai.report.opinions import tellers
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
-from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, headlines, stage_table
+from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, compare, headlines, stage_table
 from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
-HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", "harm", "over_refusal", "helped", "readable")
+_SIDES = ("harm", "harm_ood", "over_refusal", "over_refusal_ood")
+HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", *_SIDES, "helped", "readable")
 """What the first sentences and the headline comparisons are about; harm never without over-refusal."""
 NOTE = (
     "Brackets are 95 % intervals; n counts problems. Changes are paired: each problem and sample is compared with itself, "
     "so a completion without a value on either side drops out. A change is undecided when its interval holds zero. Every "
     "cell is judged alone: among twenty without a real change about one will look like one."
 )
-_NAME_WIDTH, _CELL_WIDTH = 17, 9
+_NAME_WIDTH, _CELL_WIDTH, _MOST_COLUMNS = 17, 9, 9
 
 
 def summarise_pipeline(folder: Path) -> dict[str, Any]:
@@ -80,13 +81,25 @@ def verdict(pipeline: Pipeline) -> list[str]:
         return [f"No two models can be compared yet, so nothing can be said about the pipeline: {why}."]
     line = found[0]
     sentences = [f"From {line.before} to {line.model}, {_sentence('held-out accuracy', line.measures['accuracy'])}"]
+    outside = [name for name in ("harm_ood", "over_refusal_ood") if line.num_asked[name]]
     sides = [_sentence("Harm", line.measures["harm"]), _sentence("Over-refusal", line.measures["over_refusal"])]
+    sides += [_sentence(line.measures[name].label, line.measures[name]) for name in outside]
     if line.measures["harm"].change and not line.measures["over_refusal"].change:
         sides.append("Without it, less harm may be no more than more refusing.")
     sides.append(_sentence("The share of harmless requests that are answered", line.measures["helped"]))
     if not any(line.num_asked[name] for name in ("harm", "over_refusal", "helped")):
         sides = ["Harm, over-refusal and help were not measured: no held-out prompt is about them."]
-    return [*sentences, *sides, _sentence("The readable share", line.measures["readable"])]
+    return [*sentences, *sides, *_last_step(pipeline, line), _sentence("The readable share", line.measures["readable"])]
+
+
+def _last_step(pipeline: Pipeline, line: Line) -> list[str]:
+    """What the stage that made the model did worse than the one before it, though the whole may have done better."""
+    before = pipeline.model_before(line.model)
+    if before is None or before == line.before or before not in pipeline.models:
+        return []
+    step = compare(pipeline, line.model, before)
+    worse = [found for name in _SIDES if (found := step.measures[name]).finding == "worse"]
+    return [_sentence(f"Its last step made worse, from {before}: {found.label.lower()}", found) for found in worse]
 
 
 def state_sentence(pipeline: Pipeline) -> str:
@@ -124,17 +137,9 @@ def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
     for sentence in verdict(pipeline):
         yield from fmt.wrapped(sentence)
     yield ""
-    yield _row("model", [column.short for column in columns], "seconds")
-    for line in table:
-        seconds = _cost_of(pipeline, line.model).seconds
-        time = fmt.NONE if seconds is None else f"{seconds:,.0f}"
-        if not line.is_scored:
-            yield f"{_cut(line.model):<{_NAME_WIDTH}} not scored yet"
-            continue
-        yield _row(line.model, [_mark(line.measures[column.name]) for column in columns], time)
-        against = f" vs {line.before}" if line.before else ""
-        yield _row(against, [_bounds(line.measures[column.name]) for column in columns], "")
-    yield _row("n", [_range_of_n(table, column) for column in columns], "")
+    half = len(columns) if len(columns) <= _MOST_COLUMNS else -(-len(columns) // 2)
+    for start in range(0, len(columns), half):
+        yield from _table_lines(pipeline, table, columns[start : start + half])
     yield "Shares in percent, with 95 % intervals. ↑ ↓: the change from the model named below is not undecided."
     for sentence in (left_out(table), grading_sentence(pipeline)):
         yield from fmt.wrapped(sentence)
@@ -146,6 +151,21 @@ def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
         for title, rows in attempts:
             yield from fmt.wrapped(f"  {title}. {'; '.join(row['sentence'] for row in rows)}.")
     yield from fmt.wrapped(state_sentence(pipeline))
+
+
+def _table_lines(pipeline: Pipeline, table: Sequence[Line], columns: Sequence[Column]) -> Iterator[str]:
+    yield _row("model", [column.short for column in columns], "seconds")
+    for line in table:
+        seconds = _cost_of(pipeline, line.model).seconds
+        time = fmt.NONE if seconds is None else f"{seconds:,.0f}"
+        if not line.is_scored:
+            yield f"{_cut(line.model):<{_NAME_WIDTH}} not scored yet"
+            continue
+        yield _row(line.model, [_mark(line.measures[column.name]) for column in columns], time)
+        against = f" vs {line.before}" if line.before else ""
+        yield _row(against, [_bounds(line.measures[column.name]) for column in columns], "")
+    yield _row("n", [_range_of_n(table, column) for column in columns], "")
+    yield ""
 
 
 def markdown_lines(pipeline: Pipeline) -> Iterator[str]:

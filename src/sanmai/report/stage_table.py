@@ -9,6 +9,7 @@ from math import fsum, isfinite
 from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
 from sanmai.instruments.measures import readable as readable
+from sanmai.report.findings import COMPARED
 from sanmai.report.load import Row
 from sanmai.report.pipeline import Pipeline
 from sanmai.report.summary import Measure, estimate, thinks
@@ -53,9 +54,11 @@ COLUMNS: tuple[Column, ...] = (
            label="Thinks", short="thinks"),
     _column("Language consistency", "language", MEASURES["language"]),
     _column("Readable", "readable", MEASURES["readable"]),
-    _column("Helped", "helped", MEASURES["helped"]),
-    _column("Harm", "harm", MEASURES["harm"]),
-    _column("Over-refusal", "over-ref", MEASURES["over_refusal"]),
+    _column("Helped", "helped", COMPARED["helped"]),
+    _column("Harm", "harm", COMPARED["harm"]),
+    _column("Harm, unseen kinds", "harm ood", COMPARED["harm_ood"]),
+    _column("Over-refusal", "over-ref", COMPARED["over_refusal"]),
+    _column("Over-refusal, unseen kinds", "ref. ood", COMPARED["over_refusal_ood"]),
     Column("tokens", "Mean length of a completion, thought and stop token included.", 0, False, any_row, num_tokens,
            label="Tokens per answer", short="tokens"),
 )  # fmt: skip
