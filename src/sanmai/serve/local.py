@@ -243,7 +243,9 @@ class LocalModel:
                 asked.top_p or 1.0, top, is_told_at_once=bool(asked.stream or asked.stops),
             )  # fmt: skip
             requests.append(request)
-            choices |= {(request, k): self._choice(asked, p * n + k, prompt) for k in range(n)}
+            # Once a prompt: it renders the conversation anew, which takes longer than a short answer.
+            opened = self._opened(asked, prompt) if isinstance(asked, ChatAsked) else None
+            choices |= {(request, k): self._choice(asked, p * n + k, opened) for k in range(n)}
         try:
             for request in requests:
                 self._queues[request] = queue
@@ -273,11 +275,9 @@ class LocalModel:
         except ValueError as error:
             raise RequestError(503, str(error), kind="server_error") from None
 
-    def _choice(self, asked: Asked, index: int, prompt: list[int]) -> _Choice:
-        tokenizer = self.policy.tokenizer
-        opened = self._opened(asked, prompt) if isinstance(asked, ChatAsked) else None
+    def _choice(self, asked: Asked, index: int, opened: str | None) -> _Choice:
         pairs = self._pairs if isinstance(asked, ChatAsked) else []
-        return _Choice(index, Detokenizer(tokenizer), StopTexts(asked.stops), ThoughtSplitter(pairs, opened))
+        return _Choice(index, Detokenizer(self.policy.tokenizer), StopTexts(asked.stops), ThoughtSplitter(pairs, opened))
 
     def _opened(self, asked: ChatAsked, prompt: list[int]) -> str | None:
         """The mark that closes the thought in which the completion begins: the template has opened it, or the assistant's
