@@ -111,6 +111,15 @@ def test_a_state_tells_running_from_stopped_and_finished_by_the_lock_and_the_eve
     assert live.state_of(make_run_folder(tmp_path / "done", num_steps=10)).state == "finished"
 
 
+def test_a_run_that_was_killed_between_a_steps_figures_and_its_event_is_at_that_step(tmp_path):
+    run = make_run_folder(tmp_path / "run", num_steps=20, planned=40)
+    events = (run / "events.jsonl").read_text().splitlines()
+    at = max(k for k, line in enumerate(events) if '"step"' in line)
+    (run / "events.jsonl").write_text("".join(f"{line}\n" for line in events[:at]))
+    assert live.state_of(run).line.startswith("stopped: step 20 of 40")
+    assert "20 of 40 steps on record" in render(load_run(run))
+
+
 def test_pages_events_and_stages_are_served_and_nothing_outside_the_folder(folder):
     with served(folder) as address:
         status, page = ask(f"{address}/")
@@ -171,6 +180,8 @@ def test_a_browser_follows_a_run_that_grows_is_killed_and_resumed_without_losing
         opened = page.locator("#rollout-list details[open]").get_attribute("data-key")
         count = page.inner_text("#rollout-count")
         assert "stopped: step 20 of 40" in page.inner_text("[data-part=line]")
+        tops = [page.locator(part).bounding_box()["y"] for part in (".live .beat", "[data-part=line]")]
+        assert tops[0] > tops[1], "on a narrow page the mark stands beside its sentence"
         make_run_folder(run, num_steps=30, planned=40)
         (run / "run.lock").write_text(str(os.getpid()))
         until(page, "document.querySelector('.state').textContent.includes('30 of 40')")
@@ -186,6 +197,40 @@ def test_a_browser_follows_a_run_that_grows_is_killed_and_resumed_without_losing
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         browser.close()
     assert heard == []
+
+
+CONTRAST = """() => {
+  const light = text => { const [r, g, b] = text.match(/[0-9.]+/g).slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const style = getComputedStyle(document.getElementById("live"));
+  const [a, b] = [light(style.color), light(style.backgroundColor)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05); }"""
+"""Of the strip's words to what they stand on, as WCAG 2 has it."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_killed_and_resumed_run_fits_every_screen_and_can_be_read_in_both_themes(tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    run = make_run_folder(tmp_path / "run", num_steps=20, planned=40)
+    screens = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
+    pictures = {}
+    with served(tmp_path) as address, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for says, owner, steps in (("stopped: step 20 of 40", "99999999", 20), ("running: step 30 of 40", str(os.getpid()), 30)):
+            make_run_folder(run, num_steps=steps, planned=40)
+            (run / "run.lock").write_text(owner)
+            for width, theme in screens:
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+                for path in ("/run/run/", "/"):
+                    page.goto(f"{address}{path}")
+                    until(page, f"document.body.textContent.includes('{says}')")
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+                    assert page.evaluate(CONTRAST) >= 4.5, (path, theme)
+                    pictures[path, says, width, theme] = page.screenshot()
+                page.close()
+        browser.close()
+    assert len(set(pictures.values())) == 2 * 2 * len(screens)  # each theme, size and state looks another way
 
 
 @pytest.mark.slow

@@ -299,5 +299,6 @@ def settings_rows(config: Mapping[str, Any], defaults: Mapping[str, Any] | None)
             "default": plain(usual[key]) if usual.get(key) is not None else "not set",
         }
         for key, value in flat.items()
+        if key != "recipe" and (value != {} or usual.get(key))  # which stands above; a section of which nothing is set
     ]
     return sorted(rows, key=lambda row: not row["is_changed"])

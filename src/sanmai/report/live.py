@@ -100,7 +100,8 @@ def state_of(folder: Path) -> State:
     events = read_lines(folder / "events.jsonl", [])
     steps = [event for event in events if event.get("event") == "step"]
     config = _config(folder)
-    step, planned = _last_step(steps), _planned(config)
+    newest = (read_lines(folder / "metrics.jsonl", []) or [{}])[-1]  # of a killed run a step beyond the newest event
+    step, planned = max(_last_step(steps), int(as_number(newest.get("step")) or 0)), _planned(config)
     last = next((e.get("event") for e in reversed(events) if e.get("event") in ("finish", "start", "resume")), None)
     is_finished = last == "finish"
     state = "finished" if is_finished else "running" if is_held(folder) else "stopped" if steps else "begun"
@@ -112,7 +113,7 @@ def state_of(folder: Path) -> State:
     if events and (time := event_time(events[-1])) is not None and not is_finished:
         words.append(f"last heard of {fmt.duration(max(0.0, (datetime.now(UTC) - time).total_seconds()))} ago")
     share = min(1.0, step / planned) if planned else None
-    return State(version, state, " · ".join(words), share, _alarm(events, folder))
+    return State(version, state, " · ".join(words), share, _alarm(events, newest))
 
 
 def is_held(folder: Path) -> bool:
@@ -218,10 +219,8 @@ def _seconds_left(steps: list[dict[str, Any]], planned: int) -> float | None:
     return (planned - _last_step(steps)) * sum(seconds) / len(seconds) if seconds else None
 
 
-def _alarm(events: list[dict[str, Any]], folder: Path) -> str:
+def _alarm(events: list[dict[str, Any]], newest: Mapping[str, Any]) -> str:
     """What a watcher should look at: alarms of the newest metrics line, then warnings."""
-    lines = read_lines(folder / "metrics.jsonl", [])
-    newest = lines[-1] if lines else {}
     alarms = sorted(name.removeprefix("alarm/") for name in newest if name.startswith("alarm/") and newest[name])
     num_warnings = sum(event.get("event") == "warning" for event in events)
     words = [f"alarm: {', '.join(alarms)}"] if alarms else []
