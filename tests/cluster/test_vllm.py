@@ -83,6 +83,13 @@ def test_each_fault_stops_the_run_with_a_sentence(policy, tmp_path, fault, says)
     assert "\n" not in str(stopped.value)
 
 
+def test_raw_log_probs_are_found_out_at_the_first_temperature_that_shows_them(policy, tmp_path):
+    with VllmStub("raw") as stub, apart(policy, tmp_path, stub):
+        written(policy, SAMPLING.model_copy(update={"temperature": 1.0}))  # as an evaluation may be, before the first step
+        with pytest.raises(RunError, match=r"does not draw from what it says: .* at temperature 0\.7"):
+            written(policy)
+
+
 def test_an_engine_that_keeps_a_packed_copy_of_a_tied_head_is_seen_by_the_canary_and_named(policy, tmp_path):
     with VllmStub("keeps_tied_head") as stub, apart(policy, tmp_path, stub):
         written(policy)  # nothing has moved yet

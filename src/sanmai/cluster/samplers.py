@@ -113,7 +113,7 @@ class Samplers:
         self._published: list[Publication] = []
         """Those that can still be asked for, the newest last."""
         self._version = 0
-        self._scored: set[tuple[str, str]] = set()
+        self._scored: set[tuple[str, str, float]] = set()
         self._held: ContextVar[Publication | None] = ContextVar("publication", default=None)
         self._lock = threading.Lock()
         self._has_begun = False
@@ -175,12 +175,13 @@ class Samplers:
     ) -> None:
         """Hold what a sampler says of its first completions by these weights against the trainer's log-probs of them.
 
-        So it is seen whether it draws from the whole distribution and tells the log-probs of that one. Not where the weights have
-        moved on since.
+        So it is seen whether it draws from the whole distribution and tells the log-probs of that one, at each temperature: at 1
+        raw log-probs are those. Not where the weights have moved on since.
         """
-        if (publication.digest, name) in self._scored:
+        looked_at = (publication.digest, name, config.temperature)
+        if looked_at in self._scored:
             return
-        self._scored = {one for one in self._scored if one[0] == publication.digest} | {(publication.digest, name)}
+        self._scored = {one for one in self._scored if one[0] == publication.digest} | {looked_at}
         chosen = [c for c in done if c.tokens][:SCORED]
         with self._policy.whole():
             why = drawn_fails(self._policy, requests, chosen, config.temperature)
