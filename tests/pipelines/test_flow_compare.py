@@ -9,6 +9,7 @@ import pytest
 from sanmai.pipelines.flow_compare import ARMS, FlowCompareConfig, graph, run_flow_compare
 from sanmai.pipelines.flow_table import ArmRows, figures_of, orders_of, ties_of
 from sanmai.recipes import find_recipe, resolve
+from sanmai.report import summarise, write_report
 from sanmai.types import InputError
 
 
@@ -108,3 +109,7 @@ def test_a_whole_comparison_goes_on_where_it_was_and_says_what_is_not_done(tmp_p
     assert [a["arm"] for a in whole["arms"]] == ["guided", "sft"] and whole["arms"][0] == part["arms"][0]
     assert len(whole["arms"][1]["win_by_seed"]) == 2 and len(whole["ties"]) == 2 and whole["not_finished"] == []
     assert "| SFT on the winners of its own clips |" in (tmp_path / "out" / "flow_compare.md").read_text()
+    page = write_report(tmp_path / "out").read_text()
+    assert all(words in page for words in ("SFT on the winners of its own", "Expected orders that appear", "Learning from ties"))
+    lines = summarise(tmp_path / "out")["lines"]
+    assert lines[0].startswith("guided by quality alone: wins ") and any("with ties" in line for line in lines)

@@ -20,6 +20,8 @@ from sanmai.losses import group_advantages
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.rectified import clip_columns
+from sanmai.policies.text.config import ModelConfig
+from sanmai.policies.text.load import load_policy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes import flow as flow_module
 from sanmai.recipes.flow import FlowConfig, run_flow
@@ -326,3 +328,9 @@ def test_clips_that_are_the_same_are_drawn_once_and_those_of_other_weights_or_no
         return len(calls)
 
     assert [drawn(policies[0]), drawn(policies[1]), drawn(policies[1], seed=1), drawn(policies[2])] == [1, 0, 1, 1]
+
+
+def test_a_flow_is_no_model_of_text_and_that_is_said_in_a_sentence(tmp_path):
+    load_flow(FlowModelConfig(width=8, depth=1, heads=1), shapes.SHAPE, shapes.WORDS).save(tmp_path)
+    with pytest.raises(InputError, match="is a flow; expected a model that writes text"):
+        load_policy(ModelConfig(name=str(tmp_path)))

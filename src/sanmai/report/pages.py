@@ -13,6 +13,8 @@ from sanmai.report.audit_html import audit_page, summarise_audit
 from sanmai.report.certify_html import render_certify
 from sanmai.report.clip_audit_html import CASE as CLIP_CASE
 from sanmai.report.clip_audit_html import clip_audit_page, summarise_clip_audit
+from sanmai.report.flow_compare_html import TABLE as FLOW_TABLE
+from sanmai.report.flow_compare_html import flow_compare_page, summarise_flow_compare
 from sanmai.report.lengthen_html import render_lengthen
 from sanmai.report.load import read_whole
 from sanmai.report.search_html import search_page, summarise_search
@@ -50,6 +52,7 @@ def _of_result(
 PAGES = {
     "audit": Page(audit_page, summarise_audit),
     "flow_audit": Page(clip_audit_page, summarise_clip_audit, CLIP_CASE),
+    "flow_compare": Page(flow_compare_page, summarise_flow_compare, FLOW_TABLE),
     "search": Page(search_page, summarise_search),
     "stream": _of_result(stream_results.STREAM, render_stream, stream_results.summary_lines),
     "certify": _of_result(certify_results.RESULT, render_certify, certify_results.summary_lines),

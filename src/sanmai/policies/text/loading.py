@@ -72,6 +72,8 @@ def check_folder(name: str, folder: Path) -> None:
         if not isinstance(found, dict):
             raise InputError(f"model.name = {name!r}: its {file} holds {str(found)[:40]!r}; expected an object of JSON")
         if file == "config.json":
+            if "model_type" not in found and isinstance(found.get("kind"), str):
+                raise InputError(f"model.name = {name!r}: is a {found['kind'][:40]}; expected a model that writes text")
             _check_counts(name, found)
 
 
