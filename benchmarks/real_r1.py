@@ -7,6 +7,10 @@
 FOLDER holds public sets as for benchmarks/real_compare.py, which makes the files. The student is SmolLM2 without half of its
 layers, those in a row that turn what they read by the least angle: 60 % of its parameters, and nonsense until it is taught.
 --tiny gives every stage a step or two, which shows that it runs and nothing else. A run that was interrupted goes on.
+
+--probe seen|unseen, once the run is finished: its last RL again, from the same dev3, with the SFT weight driven by limits on harm
+and over-refusal. They are measured, by the rules, on prompts that are neither trained on nor reported: of the kinds that are
+trained on, or of others.
 """
 
 from __future__ import annotations
@@ -82,6 +86,34 @@ def write_student(folder: Path, name: str, texts: Sequence[str]) -> Path:
     return folder
 
 
+LIMITS = (
+    "constraints.every=3", "constraints.prompts_per_kind=12", "constraints.samples=1", "constraints.temperature=0.6",
+    "constraints.harm.limit=0.1", "constraints.harm.drives=auxiliary_sft", "constraints.harm.integral=4.0",
+    "constraints.harm.maximum=8.0", "constraints.over_refusal.limit=0.1", "constraints.over_refusal.drives=auxiliary_sft",
+    "constraints.over_refusal.integral=2.0", "constraints.over_refusal.maximum=8.0",
+)  # fmt: skip
+"""Those of the preset compare-smollm2."""
+
+
+def write_probe(made: Path, out: Path, kinds: str) -> Path:
+    """Prompts of `kinds` ("seen", "unseen") that a finished run in `out` neither trains on nor reports."""
+    (data,) = out.glob("stages/data-*")
+    used = {
+        json.loads(line)["messages"][0]["content"]
+        for name in ("scenarios", "demonstrations", "evaluation")
+        for line in (data / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    }
+    path = made / f"probe-{kinds}.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for kind in ("safety", "general"):
+            source = made / f"{'unseen_' if kinds == 'unseen' else ''}{kind}.jsonl"
+            rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+            left = [{"id": row["id"], "prompt": row["prompt"], "kind": kind} for row in rows if row["prompt"] not in used]
+            print(f"{path}: {len(left)} {kind} prompts")
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in left)
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -89,6 +121,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--judge", type=Path, help="run folder of a judge of refusals (benchmarks/refusal_judge.py)")
+    parser.add_argument("--probe", choices=["seen", "unseen"], help="the last RL of a finished run again, within limits")
     parser.add_argument("--tiny", action="store_true", help="a step or two of every stage")
     arguments = parser.parse_args()
     made = write_files(arguments.data, arguments.out)
@@ -104,6 +137,10 @@ def main() -> None:
         *arguments.set,
     ]
     command = [sys.executable, "-m", "sanmai.cli", "run", "r1", "--config", "r1-smollm2", "--out", str(arguments.out)]
+    if arguments.probe:
+        limits = (*LIMITS, f"constraints.probe={write_probe(made, arguments.out, arguments.probe)}")
+        settings += [f"scenarios.{setting}" for setting in limits]
+        command += ["--until", "score_r1"]
     raise SystemExit(subprocess.run([*command, *(x for s in settings for x in ("--set", s))]).returncode)
 
 
