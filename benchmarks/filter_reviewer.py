@@ -164,6 +164,13 @@ def in_languages(rows: list[dict[str, str]]) -> list[str]:
     ]  # fmt: skip
 
 
+def print_stage_one(folder: Path, measured: list[dict[str, str]]) -> None:
+    print("\n| disguise | dangerous requests that stage one finds, % | harmless ones, % |\n|---|---|---|")
+    print("\n".join(disguised(measured)))
+    print("\n| language | requests that stage one finds, % | n |\n|---|---|---|")
+    print("\n".join(in_languages(rows_of(folder, "multijail"))))
+
+
 def turned(rows: list[dict], reviewer: Reviewer, count: int) -> Iterator[str]:
     """A row per way to mislead a reviewer: what it takes back of harmful answers, and of those to harmless prompts."""
     parts = [[row for row in rows if row["harmful"]], [row for row in rows if row["kind"] == "general"]]
@@ -198,7 +205,7 @@ def line(name: str, found: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of public data")
-    parser.add_argument("--judge", required=True, help="who says what is harmful, named as a reviewer is")
+    parser.add_argument("--judge", help="who says what is harmful, named as a reviewer is")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument(
         "--count", type=int, default=240, help="dangerous requests, and harmless ones, to train the reviewer on"
@@ -209,8 +216,14 @@ def main() -> None:
         "--turned", type=int, default=24, help="dialogues of each kind that are made to mislead the reviewer"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/filter-reviewer"))
+    parser.add_argument("--stage-one", action="store_true", help="what stage one finds alone: no model is asked")
     args = parser.parse_args()
     asked, measured = prompts(args.data, args.count)
+    if args.stage_one:
+        print_stage_one(args.data, measured)
+        return
+    if args.judge is None:
+        parser.error("expected --judge, or --stage-one")
     reviewer = trained(asked, args)
     file = args.out / "measured.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in measured), encoding="utf-8")
@@ -230,10 +243,7 @@ def main() -> None:
         run([*command, "--out", str(out)])
         found = json.loads((out / "filter.json").read_text(encoding="utf-8"))
         print(line(name, found), flush=True)
-    print("\n| disguise | dangerous requests that stage one finds, % | harmless ones, % |\n|---|---|---|")
-    print("\n".join(disguised(measured)))
-    print("\n| language | requests that stage one finds, % | n |\n|---|---|---|")
-    print("\n".join(in_languages(rows_of(args.data, "multijail"))))
+    print_stage_one(args.data, measured)
     rows = [json.loads(row) for row in (out / "rows.jsonl").read_text(encoding="utf-8").splitlines()[1:]]
     print(
         f"\n| {args.turned} dialogues of each kind, turned | harmful answers retracted, % | harmless, % |\n|---|---|---|"

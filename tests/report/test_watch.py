@@ -160,6 +160,11 @@ def test_a_port_that_is_taken_and_a_folder_that_is_not_there_are_one_sentence(fo
             watch(folder, port=taken.getsockname()[1], say=print)
     with pytest.raises(InputError, match="no such folder"):
         watch(folder / "nowhere", port=0, say=print)
+    with pytest.raises(InputError, match=r"--host nowhere\.invalid --port 0: cannot listen there"):
+        watch(folder, host="nowhere.invalid", port=0, say=print)
+    for short in ("x", "x" * 15, "with blanks in it, 16"):
+        with pytest.raises(InputError, match="--token: expected at least 16 printable"):
+            watch(folder, port=0, token=short, say=print)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -148,3 +148,16 @@ def test_a_judge_says_what_is_harmful(tmp_path):
     out = monitor(log, tmp_path / "out", watch=Watch(), judge="world", say=lambda line: None)
     found = json.loads((out / "monitor.json").read_text())
     assert found["windows"][0]["values"]["harm"] == 0.0 and found["judge"] == "world"
+
+
+def test_what_cannot_be_written_or_is_no_judge_is_told_before_anything_is_read(tmp_path):
+    log, taken = tmp_path / "log.jsonl", tmp_path / "taken"
+    rows = [json.dumps({"prompt": f"q {k}", "response": "a"}) for k in range(60)]
+    log.write_text("\n".join(rows) + "\n")
+    taken.write_text("mine")
+    with pytest.raises(InputError, match=r"taken: cannot write there \(File exists\); choose another --out"):
+        monitor(log, taken, watch=Watch(), say=print)
+    with pytest.raises(InputError, match=r"--judge '/nowhere': expected rules"):
+        monitor(log, tmp_path / "out", watch=Watch(), judge="/nowhere", say=print)
+    with pytest.raises(InputError, match=r"--window 500: .* has 40 dialogues after the reference"):
+        monitor(log, tmp_path / "out", watch=Watch(window=500), say=print)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
 import pytest
+from fastapi import FastAPI
 from serving import serving
+from starlette.requests import ClientDisconnect
 
 from sanmai.data.chat import render_prompt
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.sampler import Request, SamplingConfig, sample
+from sanmai.serve.app import Limits, _Door
 from sanmai.types import InputError
 
 ASKED = [{"role": "user", "content": "what is 37 plus 45 ?"}]
@@ -292,3 +297,16 @@ def test_what_cannot_be_served_is_one_sentence(tmp_path):
     ):
         with pytest.raises(InputError, match=says), serving(**settings):
             pass
+
+
+def test_a_client_that_hangs_up_within_its_request_is_no_error_of_the_servers():
+    class Asked:
+        headers: ClassVar[dict[str, str]] = {}
+
+        async def stream(self):
+            yield b'{"model": "ti'
+            raise ClientDisconnect
+
+    door = _Door(FastAPI(), None, Limits(), "none")
+    answer = asyncio.run(door.answer(Asked(), "chat"))
+    assert answer.status_code == 499 and b"hung up before its request was whole" in answer.body

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,10 @@ def add_door(
         return answer
 
 
+LEAST_TOKEN = 16
+"""Characters of a token at least: others may try as many as they like."""
+
+
 def listen_and_serve(
     make: Callable[..., Any], *, host: str, port: int, token: str | None, told: Callable[[str], None]
 ) -> None:
@@ -78,15 +83,20 @@ def listen_and_serve(
     except ImportError:
         raise InputError("a server of pages needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
     is_local = is_loopback(host)
+    if token is not None and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
+        raise InputError(f"--token: expected at least {LEAST_TOKEN} printable ASCII characters without blanks")
     if not is_local and token is None:
-        token = secrets.token_urlsafe(16)
+        token = secrets.token_urlsafe(LEAST_TOKEN)
     app = make(token=token, **({} if is_local else {"hosts": ("*",)}))
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1, server_header=False)
     try:
-        socket = config.bind_socket()
-    except (OSError, SystemExit):
-        raise InputError(f"--port {port}: cannot listen on {host}:{port}; it may be taken, choose another") from None
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(f"--host {host} --port {port}: cannot listen there: {error}") from None
     shown = f"[{host}]" if ":" in host else host
     query = f"?token={token}" if token is not None else ""
-    told(f"http://{shown}:{socket.getsockname()[1]}/{query}")
-    uvicorn.Server(config).run(sockets=[socket])
+    told(f"http://{shown}:{listening.getsockname()[1]}/{query}")
+    uvicorn.Server(config).run(sockets=[listening])

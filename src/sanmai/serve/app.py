@@ -17,6 +17,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from sanmai.serve.backend import Backend, Kind
@@ -161,6 +162,8 @@ class _Door:
                     parts += part
                     if len(parts) > most:
                         raise too_large
+        except ClientDisconnect:
+            raise RequestError(499, "the client hung up before its request was whole") from None
         except TimeoutError:
             raise RequestError(408, f"the body did not come in within {self.limits.body_seconds:g} s") from None
         return bytes(parts)

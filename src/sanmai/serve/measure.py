@@ -32,7 +32,7 @@ from sanmai.serve.protocol import RequestError
 from sanmai.serve.reviewers import Dialogue, Reviewer, load_reviewer
 from sanmai.serve.server import Settings, prepare
 from sanmai.stats import Difference, Rate, paired_difference, rate
-from sanmai.train.runs import write_whole
+from sanmai.train.runs import storing, write_whole
 from sanmai.types import InputError, Problem, RunError
 
 ROWS, FOUND = "rows.jsonl", "filter.json"
@@ -59,7 +59,7 @@ def measure(
             f"--judge {judge!r} is the reviewer: what it misses it would not see here either; name another"
         )
     problems = _problems(files, limit, seed, say)
-    judged_by = None if judge is None else load_reviewer(judge, device=settings.device)
+    judged_by = None if judge is None else load_reviewer(judge, device=settings.device, option="--judge")
     asked = {**dataclasses.asdict(settings), "files": [str(f) for f in files], "judge": judge, "samples": samples,
              "seed": seed, "limit": limit}  # fmt: skip
     rows = _begin(out, asked | {"contents": _contents(asked)})
@@ -105,7 +105,8 @@ def _problems(files: Sequence[Path], limit: int, seed: int, say: Callable[[str],
 def _begin(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of an earlier run with these settings."""
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-    out.mkdir(parents=True, exist_ok=True)
+    with storing(out):
+        out.mkdir(parents=True, exist_ok=True)
     path = out / ROWS
     if not path.exists():
         path.write_text(json.dumps({"settings": digest}) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ from sanmai.serve.candidates import Candidates
 from sanmai.serve.looking import TimedCandidates
 from sanmai.serve.traffic import INSTRUMENTS, Dialogue, measured, read_log
 from sanmai.stats import holm
-from sanmai.train.runs import write_whole
+from sanmai.train.runs import storing, write_whole
 from sanmai.types import InputError, Problem
 
 _EXTREMES, _BATCH = 20, 500
@@ -63,8 +63,12 @@ def monitor(
         raise InputError(
             f"--alpha {watch.alpha:g}, --reference-share {watch.reference_share:g}: expected between 0 and 1"
         )
+    with storing(out):  # before a judge reads for hours
+        out.mkdir(parents=True, exist_ok=True)
     candidates = TimedCandidates(Candidates.load(words))
-    reviewer = reviewers.load_reviewer(judge, key_variable=judge_key, device=device) if judge is not None else None
+    reviewer = None
+    if judge is not None:
+        reviewer = reviewers.load_reviewer(judge, key_variable=judge_key, device=device, option="--judge")
     with contextlib.closing(candidates):
         dialogues, told = _measured(log, candidates, reviewer, say)
         others, told_before = _measured(reference, candidates, reviewer, say) if reference is not None else ([], Ungraded(0))
@@ -77,6 +81,8 @@ def monitor(
         raise InputError(
             f"{log}: {len(base)} dialogues of reference and {len(rest)} after it; expected {LEAST} of each at least"
         )
+    if watch.window is not None and watch.window > len(rest):
+        raise InputError(f"--window {watch.window}: {log} has {len(rest)} dialogues after the reference")
     size = max(watch.window or len(rest) // 10, LEAST)
     num_windows = max(len(rest) // size, 1)
     bounds = [round(k * len(rest) / num_windows) for k in range(num_windows + 1)]
@@ -97,7 +103,6 @@ def monitor(
             f"Harm told by {judge}." if judge else "No judge was named: harm is not measured; --judge names one.",
         ],
     }  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "monitor.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     rows = [{"id": d.id, "prompt": d.prompt, "response": d.trace.text, "flags": list(d.flags)} for d in flagged]
     write_whole(out / "flagged.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -146,7 +146,8 @@ def read_body(raw: bytes) -> dict[str, Any]:
         reason = str(error)[:160] if isinstance(error, ValueError) else "nested too deeply"
         raise RequestError(400, f"the body is no JSON: {reason}") from None
     if not isinstance(body, dict):
-        raise RequestError(400, f"the body is a JSON {type(body).__name__}; expected an object")
+        kind = {list: "array", str: "text", type(None): "null", bool: "true or false"}.get(type(body), "number")
+        raise RequestError(400, f"the body is JSON, but no object: {kind}; expected an object")
     try:
         json.dumps(body, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:

@@ -122,16 +122,20 @@ def _conversation_windows(messages: Sequence[Message], chars: int) -> list[tuple
 
 
 def load_reviewer(
-    source: str, *, key_variable: str | None = None, timeout_seconds: float = 20.0, device: str = "cpu"
-) -> Reviewer:
+    source: str, *, key_variable: str | None = None, timeout_seconds: float = 20.0, device: str = "cpu",
+    option: str = "--filter",
+) -> Reviewer:  # fmt: skip
     """The reviewer of a name; see the module.
+
+    Args:
+        option: of the command line, that named it.
 
     Raises:
         InputError: no such reviewer, or it cannot be loaded.
     """
     is_server = re.match(r"[a-z]+://", source, re.IGNORECASE) is not None
     if key_variable is not None and not is_server:
-        raise InputError(f"--reviewer-key {key_variable!r}: only with --filter URL#MODEL")
+        raise InputError(f"--reviewer-key {key_variable!r}: only with {option} URL#MODEL")
     bed = find_testbed(source)
     if source == "rules" or bed is not None:
         found = Reviewer(source, by_rules if bed is None else partial(by_truth, bed=bed), piece_chars=10**9)
@@ -139,11 +143,11 @@ def load_reviewer(
         return found
     url, _, model = source.partition("#") if is_server else (None, "", source)
     if is_server and not model.strip():
-        raise InputError(f"--filter {source!r}: expected URL#MODEL, such as http://127.0.0.1:8000/v1#my-judge")
+        raise InputError(f"{option} {source!r}: expected URL#MODEL, such as http://127.0.0.1:8000/v1#my-judge")
     if not is_server and not Path(source).is_dir():
-        raise InputError(f"--filter {source!r}: expected rules, {', '.join(TESTBEDS)}, a folder that is there, or URL#MODEL")
+        raise InputError(f"{option} {source!r}: expected rules, {', '.join(TESTBEDS)}, a folder that is there, or URL#MODEL")
     if not is_server and holds_reward_model(source):
-        return _reward_reviewer(source, device)
+        return _reward_reviewer(source, device, option)
     from sanmai.learn.local_judge import judge_transport
 
     values: dict[str, object] = {"base_url": url, "model": model, "total_seconds": timeout_seconds, "max_tokens": 512}
@@ -151,7 +155,7 @@ def load_reviewer(
         values |= {"api_key_variable": key_variable, "timeout_seconds": timeout_seconds, "retries": 1}
     else:
         values |= {"device": device}
-    complete = judge_transport(JudgeConfig.read(values, source=f"--filter {source!r}"))
+    complete = judge_transport(JudgeConfig.read(values, source=f"{option} {source!r}"))
     policy = getattr(complete, "policy", None)
     # A judge of few positions reads less at once: criteria and reply need some 900 tokens, and most have three characters.
     room = None if policy is None else policy.max_positions
@@ -191,7 +195,7 @@ def by_judge(pieces: Sequence[Dialogue], complete: Complete) -> list[Verdict]:
     return verdicts
 
 
-def _reward_reviewer(source: str, device: str) -> Reviewer:
+def _reward_reviewer(source: str, device: str, option: str) -> Reviewer:
     model = RewardModel.load(source, device=device)
     if (
         model.objective == "refusal"
@@ -202,7 +206,7 @@ def _reward_reviewer(source: str, device: str) -> Reviewer:
         )  # fmt: skip
     if model.objective not in ("pointwise", "pairwise"):
         raise InputError(
-            f"--filter {source!r}: a reward model whose objective is {model.objective!r}; expected one of harmlessness "
+            f"{option} {source!r}: a reward model whose objective is {model.objective!r}; expected one of harmlessness "
             "('pointwise', or 'pairwise') or of refusal"
         )
     room = model.max_positions
