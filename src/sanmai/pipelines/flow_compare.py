@@ -204,4 +204,4 @@ def describe_flow_compare(config: FlowCompareConfig, out: Path, *, measure: bool
     yield f"Arms: {', '.join(f'{arm} ({ARMS[arm]})' for arm in config.arms)}; seeds {', '.join(map(str, config.seeds))}."
     for stage in found.stages:
         yield f"{stage.name} ({stage.recipe}, {found.state(stage.name)}): {stage.purpose}"
-    yield "Time is not predicted for this recipe: with its own settings about a quarter of an hour on two free cores."
+    yield "Time is not predicted for this recipe: with its own settings less than a quarter of an hour on a free core."
