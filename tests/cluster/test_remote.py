@@ -159,8 +159,10 @@ def test_a_server_that_hangs_or_drops_holds_up_nobody_for_long_and_changes_no_to
         took = time.monotonic() - began
     assert found == alone and took < 100  # a deadline is 300 s
     # Where the other had written everything before its silence was noticed, that it said nothing is told at the end.
-    assert told and all(bad.url in said and "\n" not in said for said in told)
-    assert all("is lost" in said or (fault == "frozen" and "has written nothing" in said) for said in told)
+    # On a machine that stands still for a moment the good one may be lost for that moment, too.
+    said = [one for one in told if bad.url in one]
+    assert said and not any("\n" in one for one in told)
+    assert all("is lost" in one or (fault == "frozen" and "has written nothing" in one) for one in said)
 
 
 def test_a_server_too_slow_to_be_of_use_is_told_of_once_and_one_that_writes_is_not(policy):
@@ -217,6 +219,46 @@ def test_a_server_is_lost_when_a_call_takes_ten_times_as_long_a_token_as_the_slo
         f"sampler 1 is lost: no answer of 4 tokens within {seconds} s; the slowest took 0.5 s a token" for seconds in (21, 41)
     ]
     assert server.slowest == 39 / 2 and server.load == 0 and server.num_written == 0
+
+
+def test_a_call_that_was_left_behind_on_an_earlier_connection_ends_and_does_not_lose_the_next_one(monkeypatch):
+    """One caller's connection broke, another's goes on; the server has a new one, on which nobody waits."""
+    clock, told, links = [100.0], [], []
+    asked, left = threading.Event(), threading.Event()
+
+    class Link:
+        name = "sampler 1"
+
+        def __init__(self):
+            links.append(self)
+
+        def interrupt(self):
+            left.set()
+
+        def write_one(self, index, sample, request, *others):
+            if sample == 1:
+                raise Lost("closed")
+            asked.set()
+            assert left.wait(60)
+            raise Lost("it is asked no more")
+
+    monkeypatch.setattr("sanmai.cluster.servers.time.monotonic", lambda: clock[0])
+    server = Server(Link, 10.0, told.append)
+
+    def ask(number):
+        with pytest.raises(Lost):
+            server.write(Request([5, 9], [(0, 0), (0, 1)], segment=4), number, SAMPLING, 600.0)
+
+    waiting = threading.Thread(target=ask, args=(0,))
+    waiting.start()
+    assert asked.wait(60)
+    ask(1)
+    assert told == ["sampler 1 is lost: closed"] and len(links) == 2
+    clock[0] += 21.0
+    server.hurry(0.5)
+    waiting.join(60)
+    assert not waiting.is_alive() and server.load == 0
+    assert len(told) == 1 and len(links) == 2
 
 
 def test_a_server_that_alone_hangs_ends_the_run_in_a_sentence_when_patience_has(policy):

@@ -77,6 +77,21 @@ def test_it_learns_judged_pairs_is_saved_as_the_library_loads_it_and_guides(fold
     assert gradient.shape == x.shape and bool(gradient.isfinite().all()) and float(gradient.abs().max()) > 0
 
 
+def test_recomputed_layers_keep_less_for_the_same_gradient(folder):
+    found = []
+    for recompute in (False, True):
+        model = load_reward_of_clips(FlowModelConfig(name=str(folder), recompute_layers=recompute), SHAPE)
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, kept=kept: kept.append(x.numel()) or x, lambda x: x):
+            score_BR = model.raw(torch.full((2, *SHAPE), 0.3), torch.tensor([0.0, 0.5]), model.told(["a square", "a plus"]))
+        own = list(model.weights.values())
+        found.append((sum(kept), score_BR, torch.autograd.grad(score_BR.sum(), own, allow_unused=True)))
+    (all_kept, score_BR, grads), (less_kept, again_BR, grads_again) = found
+    assert less_kept < 0.7 * all_kept and torch.allclose(score_BR, again_BR, atol=1e-6)
+    pairs = [(a, b) for a, b in zip(grads, grads_again, strict=True) if a is not None or b is not None]
+    assert pairs and all(torch.allclose(a, b, atol=1e-5, rtol=1e-4) for a, b in pairs)
+
+
 def test_a_folder_without_what_it_needs_is_refused_in_a_sentence(folder, tmp_path):
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
     with pytest.raises(InputError, match="no reward model can be made of it"):

@@ -38,7 +38,8 @@ class Server:
         self._rests_until, self._rest = 0.0, _REST_SECONDS
         self._heard = 0.0
         self._is_looked_at = self._is_closed = False
-        self._calls: dict[object, tuple[float, int]] = {}
+        self._calls: dict[object, tuple[VllmLink, float, int]] = {}
+        """Connection, beginning and most tokens of each under way."""
         self._num_late = 0
         self.slowest = 0.0
         """Seconds per token of its slowest answer so far."""
@@ -65,13 +66,15 @@ class Server:
         now = time.monotonic()
         with self._lock:
             link, far = self._link, _FAR_LONGER * 2**self._num_late * slowest
-            late = [(now - began, most) for began, most in self._calls.values() if now - began > max(self._within, far * most)]
-        if not slowest or not late:
-            return
-        waited, most = max(late)
-        self._num_late += 1
-        why = f"no answer of {most} tokens within {waited:.0f} s; the slowest took {slowest:.2g} s a token"
-        self._lose(link, why, for_all=True)
+            late = [one for one in self._calls.values() if slowest and now - one[1] > max(self._within, far * one[2])]
+            own = [(now - began, most) for made, began, most in late if made is link]
+            self._num_late += bool(own)
+        for old in {made for made, *_ in late if made is not link}:
+            old.interrupt()  # left behind when it was lost to one of its callers: says nothing of how it does now
+        if own:
+            waited, most = max(own)
+            why = f"no answer of {most} tokens within {waited:.0f} s; the slowest took {slowest:.2g} s a token"
+            self._lose(link, why, for_all=True)
 
     def look(self) -> None:
         """Ask in the background whether it is there, where that is due: it is not known, or silent with calls under way."""
@@ -104,7 +107,8 @@ class Server:
         """
         call, began = object(), time.monotonic()
         with self._lock:
-            link, self._calls[call] = self._link, (began, request.segment or config.max_tokens)
+            link = self._link
+            self._calls[call] = link, began, request.segment or config.max_tokens
         try:
             done = link.write_one(0, number, request, config, None, seconds)
         except Lost as error:

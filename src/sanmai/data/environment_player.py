@@ -82,6 +82,8 @@ class Tools:
         server, own = self.servers[name]
         try:
             return name, said, _text_of(await server.call_tool(own, arguments))
+        except CannotPlayError:
+            raise
         except Exception as error:  # noqa: BLE001 - as a tool server does: what a tool raises is told to whoever called it
             return name, said, f"Error: {error}"
 

@@ -30,7 +30,7 @@ from sanmai.policies.flow.network import waves
 from sanmai.policies.flow.reward import BLIND, HEADS, FlowReward, load_flow_reward
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.config import DTYPES
-from sanmai.policies.text.library import merged_state
+from sanmai.policies.text.library import layers_of, merged_state
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.vision import ARCHITECTURES
 from sanmai.types import InputError
@@ -225,13 +225,16 @@ def load_video_reward(config: FlowModelConfig, folder: Path) -> VideoReward:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{config.name}: no reward model can be made of it ({first_line(error)})") from None
     _make_trainable(network, config)
-    return VideoReward(network.to(config.device), tokenizer, files, config, scale)
+    model = VideoReward(network.to(config.device), tokenizer, files, config, scale)
+    if config.recompute_layers:
+        body.activation_checkpointing_enable({"use_reentrant": False})
+        for layer in layers_of(body):
+            layer.training = True  # in evaluation mode the library recomputes nothing; what is in it stays in that mode
+    return model
 
 
 def _make_trainable(network: VideoNetwork, config: FlowModelConfig) -> None:
     """All weights, or adapters and heads; adapters change nothing until they are trained."""
-    if config.recompute_layers:
-        network.body.gradient_checkpointing_enable({"use_reentrant": False})
     if not config.lora_rank:
         network.requires_grad_(True)
         return
