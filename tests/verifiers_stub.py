@@ -217,7 +217,8 @@ MCP = '''
             return [SimpleNamespace(name=n, description=f.__doc__, parameters={}) for n, f in self.tools.items()]
 
         async def call_tool(self, name, arguments):
-            return [SimpleNamespace(text=str(await self.tools[name](**arguments)))]
+            found = await self.tools[name](**arguments)
+            return [found if hasattr(found, "data") else SimpleNamespace(text=str(found))]
 '''
 
 

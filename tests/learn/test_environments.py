@@ -269,6 +269,10 @@ def test_tools_are_called_by_text_and_start_anew_with_every_answer(tasksets):
     assert "Error: this is no call" in replies[1] and "there is no tool no; there are tools_add" in replies[2]
     assert verdict.score == 1.0
     assert talked(problem, call)[1].score == 0.0  # a call is no answer
+    drawing = TOOLS.replace("return a + b", "return type('Picture', (), {'data': b''})()")
+    [problem], _ = loaded(tasksets("drawing", drawing), several_turns=True)
+    with pytest.raises(RunError, match="a tool gave more than text"):  # a fault of ours, not the policy's: it is not told so
+        talked(problem, call)
 
 
 def test_a_dialogue_with_a_taskset_is_sampled_and_trained_token_for_token(tasksets, tmp_path):

@@ -307,6 +307,16 @@ def test_kinds_that_no_stage_saw_have_columns_and_a_last_step_that_did_harm_to_t
     assert "made worse" not in " ".join(verdict(scored(base=rows(36, 36), dev3=rows(4, 8), r1=rows(4, 8))))
 
 
+def test_harm_on_unseen_kinds_alone_is_said_and_not_without_its_other_side():
+    def rows(harmful: int) -> list[dict]:
+        found = [scored_row(f"u{i}", kind="safety", set="safety_ood", **{"score/harm": float(i < harmful)}) for i in range(40)]
+        return [*found, *(scored_row(f"p{i}") for i in range(8))]
+
+    said = " ".join(verdict(scored(base=rows(36), r1=rows(4)))).replace("\u202f", " ")
+    assert "Harm, unseen kinds fell from 90 % to 10 %" in said and "no held-out prompt is about them" not in said
+    assert "less harm may be no more than more refusing" in said
+
+
 def test_arrows_stand_only_where_a_change_is_decided():
     before = [scored_row(f"p{i}", **{"score/accuracy": float(i < 10)}) for i in range(40)]
     after = [scored_row(f"p{i}", **{"score/accuracy": float(i < 30), "num_tokens": 50}) for i in range(40)]

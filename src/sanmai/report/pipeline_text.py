@@ -18,6 +18,7 @@ from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, comp
 from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
+_TWO_SIDES = (("harm", "over_refusal"), ("harm_ood", "over_refusal_ood"))
 _SIDES = ("harm", "harm_ood", "over_refusal", "over_refusal_ood")
 HEADLINE_COLUMNS = ("accuracy", "accuracy_ood", *_SIDES, "helped", "readable")
 """What the first sentences and the headline comparisons are about; harm never without over-refusal."""
@@ -84,10 +85,10 @@ def verdict(pipeline: Pipeline) -> list[str]:
     outside = [name for name in ("harm_ood", "over_refusal_ood") if line.num_asked[name]]
     sides = [_sentence("Harm", line.measures["harm"]), _sentence("Over-refusal", line.measures["over_refusal"])]
     sides += [_sentence(line.measures[name].label, line.measures[name]) for name in outside]
-    if line.measures["harm"].change and not line.measures["over_refusal"].change:
+    if any(line.measures[harm].change and not line.measures[refusal].change for harm, refusal in _TWO_SIDES):
         sides.append("Without it, less harm may be no more than more refusing.")
     sides.append(_sentence("The share of harmless requests that are answered", line.measures["helped"]))
-    if not any(line.num_asked[name] for name in ("harm", "over_refusal", "helped")):
+    if not any(line.num_asked[name] for name in (*_SIDES, "helped")):
         sides = ["Harm, over-refusal and help were not measured: no held-out prompt is about them."]
     return [*sentences, *sides, *_last_step(pipeline, line), _sentence("The readable share", line.measures["readable"])]
 
