@@ -217,29 +217,31 @@ def claim(folder: Path, left_out: set[str]) -> bool:
     return all(families != [""] and set(families) <= left_out for families in named)
 
 
-def table(found: Mapping[int, Mapping[str, Any]], left_out: Mapping[int, set[str]]) -> dict[str, Any]:
-    """By arm and measure: the sealed families' mean with its interval, and the comparison with the single run."""
+def table(
+    found: Mapping[int, Mapping[str, Any]], left_out: Mapping[int, set[str]], arms: Sequence[str] = ARMS, against: str = AGAINST
+) -> dict[str, Any]:
+    """By arm and measure: the sealed families' mean with its interval, and the comparison with one arm."""
     from sanmai.instruments.contacts import share_of
     rows: dict[str, Any] = {}
     values: dict[tuple[str, str], dict[tuple[int, str], float]] = {}
-    for arm in ARMS:
+    for arm in arms:
         sealed = {
-            (seed % 3, c.family): c for seed, arms in found.items() for c in arms[arm][0]
+            (seed % 3, c.family): c for seed, met in found.items() for c in met[arm][0]
             if c.split == "sealed" and c.family not in left_out[seed]
         }  # fmt: skip
-        opened = [c for seed, arms in found.items() for c in arms[arm][0] if c.split == "open" and c.family not in left_out[seed]]
+        opened = [c for seed, met in found.items() for c in met[arm][0] if c.split == "open" and c.family not in left_out[seed]]
         plain = [c.plain for c in sealed.values()]
         rows[arm] = {
-            "families": len(sealed), "claimed": sum(arms[arm][1] for arms in found.values()),
+            "families": len(sealed), "claimed": sum(met[arm][1] for met in found.values()),
             "plain": {kind: sum(p[kind] for p in plain if kind in p) / len(plain) for kind in ("reasoning", "safety", "general")},
             **{m: rate_json(share_of(list(sealed.values()), m)) for m in (*MEASURES, "survival", "accuracy", "over_refusal")},
             "open": rate_json(share_of(opened, "performance")),
         }  # fmt: skip
         for measure in MEASURES:
             values[arm, measure] = {key: v for key, c in sealed.items() if (v := c.value(measure)) is not None}
-    for arm in ARMS:
+    for arm in arms:
         for measure, is_good in MEASURES.items():
-            told = compared(values[arm, measure], values[AGAINST, measure], more_is_better=is_good)
+            told = compared(values[arm, measure], values[against, measure], more_is_better=is_good)
             d = told.difference
             rows[arm][f"{measure}_against"] = {
                 "value": d.value, "interval": [d.low, d.high], "n": d.n, "by_rotation": dict(told.by_group),

@@ -1,6 +1,6 @@
 """Does the trace leak fall only with the trace term? Dangerous recipes forgotten by a model that thinks them over.
 
-    python benchmarks/unlearning.py [--seeds 0 1 2] [--thoughts own other] [--out runs/unlearning] [--json FILE]
+    python benchmarks/unlearning.py [--seeds 0 1 2] [--thoughts own other] [--arms r2mu ...] [--out runs/unlearning] [--json FILE]
 
 For each seed the embedded base is first taught, by SFT, to say every recipe in its thought and then in its answer, and to do sums
 in chains: a model from which a recipe can be read twice. With `own` the thought says it in the words of the answer, with `other`
@@ -8,8 +8,9 @@ in those of the other language. From there each arm unlearns the recipes of dang
 
     ascent           gradient ascent on answers alone, with a retain term
     ascent + trace   the same on thoughts too
-    rmu              misdirection of hidden states on answers alone
-    r2mu             the same on thoughts too
+    plain rmu        misdirection of hidden states on answers alone, and only answers of what is kept are held
+    rmu              the same, thoughts of what is kept held too
+    r2mu             the same, and misdirection on thoughts
 
 Asked afterwards in phrasings and wrappers that were not trained on, at temperature 1: does the answer, does the thought tell the
 recipe? Beside it held-out sums, and recipes of harmless objects. Settings were chosen on seed 100. Runs that are there are not
@@ -29,6 +30,7 @@ ASCENT = {"method": "ascent", "num_steps": 40, "layer": 1, "retain": 1.2, "thoug
 ARMS: dict[str, dict[str, Any]] = {
     "ascent": {**ASCENT, "trace": 0.0},
     "ascent + trace": ASCENT,
+    "plain rmu": {"trace": 0.0, "thoughts": 0.0},
     "rmu": {"trace": 0.0},
     "r2mu": {},
 }
@@ -80,17 +82,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--thoughts", nargs="+", choices=["own", "other"], default=["own", "other"])
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--out", type=Path, default=Path("runs/unlearning"))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for thoughts in args.thoughts:
-        rows = found[thoughts] = {"start": [], **{arm: [] for arm in ARMS}}
+        rows = found[thoughts] = {"start": [], **{arm: [] for arm in args.arms}}
         for seed in args.seeds:
             folder, known = args.out / thoughts / f"seed-{seed}", knowledge_of(seed, thoughts)
             start = taught(seed, known, folder / "taught")
-            results = {arm: unlearned(seed, start, known, folder / arm.replace(" + ", "-"), ARMS[arm]) for arm in ARMS}
-            rows["start"].append(results["r2mu"]["before"])
+            results = {arm: unlearned(seed, start, known, folder / arm.replace(" + ", "-"), ARMS[arm]) for arm in args.arms}
+            rows["start"].append(next(iter(results.values()))["before"])
             for arm, result in results.items():
                 rows[arm].append(result["after"])
             print(f"{thoughts}, seed {seed}: " + "; ".join(f"{arm} {percent(one[-1])}" for arm, one in rows.items()), flush=True)

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from sanmai.attack.catalogue import families_named
 from sanmai.attack.rewording import reworded
 from sanmai.attack.search import (
     Archive,
@@ -17,8 +18,10 @@ from sanmai.attack.search import (
     hold_out,
     propose,
     search,
+    words_asked,
 )
 from sanmai.attack.spaces import object_categories, request_space, world_space
+from sanmai.data.testbeds import find_testbed
 from sanmai.instruments.diversity import evenness, self_bleu, simpson, words_of
 from sanmai.rewards.judging.chat_protocol import Failure
 from sanmai.stats import paired_difference
@@ -95,6 +98,54 @@ def test_the_search_of_one_side_never_reads_the_other():
     for genome, _ in propose(archive, 400, Random(0), strategy="quality_diversity", explore=0.0, asked=set()):
         if genome.cell not in space.held_out:  # at most one place is drawn anew
             assert sum(a == b for a, b in zip(genome.slots, (1, 2, 3), strict=True)) >= 2
+
+
+def test_what_never_or_always_breaks_the_policy_is_not_kept_and_has_no_children_under_the_minimal_criterion():
+    space, _, _ = toy(0, with_hints=True)
+    cells = [cell for cell in space.cells if cell not in space.held_out][:4]
+    kept = {}
+    for strategy in ("minimal_criterion", "quality_diversity"):
+        archive = Archive(space, strategy)
+        added = [
+            archive.add(Query(Genome(cell, space.pools[cell][0], (k,) * 3), str(cell), str(cell), 1, objective))
+            for k, (cell, objective) in enumerate(zip(cells, (0.0, 0.25, 0.75, 1.0), strict=True))
+        ]
+        kept[strategy] = added, list(archive.elites)
+        if strategy == "minimal_criterion":
+            proposals = propose(archive, 300, Random(0), strategy=strategy, explore=0.0, asked=set())
+    assert kept["minimal_criterion"] == ([False, True, True, False], cells[1:3])
+    assert kept["quality_diversity"] == ([True] * 4, cells)
+    for genome, _ in proposals:  # two of three places at least are those of a parent, 1 or 2
+        assert genome.cell in space.held_out or max(genome.slots.count(1), genome.slots.count(2)) >= 2
+
+
+def test_hill_climbing_leaves_the_most_broken_prompt_by_one_gene():
+    space, _, _ = toy(0, with_hints=True)
+    cells = [cell for cell in space.cells if cell not in space.held_out]
+    archive = Archive(space, "single_objective")
+    for k, cell in enumerate(cells):
+        archive.add(Query(Genome(cell, space.pools[cell][0], (k % 7,) * 3), str(cell), str(cell), 1, 0.9 if k == 3 else 0.5))
+    best = Genome(cells[3], space.pools[cells[3]][0], (3, 3, 3))
+    asked = {words_asked(space.render(best))}
+    found = [genome for genome, _ in propose(archive, 12, Random(0), strategy="single_objective", explore=0.0, asked=asked)]
+    for genome in found:
+        same_slots = sum(a == b for a, b in zip(genome.slots, best.slots, strict=True))
+        elsewhere = genome.cell != best.cell or genome.base != best.base
+        assert genome.cell not in space.held_out
+        assert same_slots == 3 if elsewhere else same_slots == 2
+    assert {genome.cell == best.cell for genome in found} == {True, False}
+
+
+def test_families_are_styles_and_the_worlds_requests_take_them_alone():
+    bed = find_testbed("world")
+    requests = bed.requests("safety", seed=0, wrappers="seen", count=12)
+    space = request_space(requests, seed=0, styles=("stutter", "stutter+upper_case"), share=0.0)
+    made = [space.render(Genome(cell, names[0], (slot, 0))) for cell, names in space.pools.items() for slot in range(3)]
+    assert {p.tags["style"] for p in made} == {"stutter", "stutter+upper_case"}
+    assert len({p.prompt for p in made}) > len(space.pools)
+    assert all(families_named(str(p.tags["style"])) for p in made)  # what looks.py tells touched families by
+    with pytest.raises(InputError, match="a request of the embedded world"):
+        request_space(requests, seed=0, styles=("stutter", "base64"))
 
 
 def cell_query(cell: Cell, objective: float | None, prompt: str = "a b c d") -> Query:

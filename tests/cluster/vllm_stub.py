@@ -57,7 +57,10 @@ class VllmStub:
                 self.end_headers()
                 self.wfile.write(data)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Many(ThreadingHTTPServer):
+            request_queue_size = 128  # of 5, a busy machine resets the connections of a wave
+
+        self._server = Many(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

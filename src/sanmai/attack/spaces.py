@@ -7,7 +7,9 @@ from dataclasses import replace
 from itertools import product
 from typing import Literal
 
+from sanmai.attack.catalogue import FAMILIES
 from sanmai.attack.families import ATTACKS, LANGUAGE_NAMES, attack, check_attack, in_language, saying
+from sanmai.attack.family import dressed as dress
 from sanmai.attack.search import Cell, Genome, Space, hold_out, prompt_id, words_asked
 from sanmai.data.testbeds import own_testbed
 from sanmai.types import InputError, Problem
@@ -107,7 +109,8 @@ def request_space(
     that no request is left for, or whose style applies to none, are dropped.
 
     Args:
-        styles: "direct", names of ATTACKS or chains of them such as "past_tense+base64".
+        styles: "direct", names of ATTACKS or chains of them such as "past_tense+base64", or of families (attack/catalogue.py)
+            such as "stutter+upper_case"; the embedded world's requests take families alone.
         languages: ISO 639-1 codes of LANGUAGE_NAMES.
         category_tag: the tag that holds a request's category; "other" where it has none.
         harmless: of kind "general"; each elite's twin is one of them.
@@ -126,7 +129,7 @@ def request_space(
 
     def dressed(problem: Problem, genome: Genome) -> Problem | None:
         cell = genome.cell
-        made = problem if cell.style == DIRECT else attack(problem, cell.style, choice=genome.slots)
+        made = _styled(problem, cell.style, genome.slots)
         if made is not None and cell.language not in (problem.language or OWN, made.language, OWN):
             made = in_language(made, cell.language)
         return None if made is None else _of_cell(made, genome, original=_request(problem))
@@ -159,6 +162,22 @@ def request_space(
     pools = {cell: tuple(n for n in found if sides[n] == (cell in held_out)) for cell, found in possible.items()}
     pools = {cell: found for cell, found in pools.items() if found}
     return Space(pools, held_out & pools.keys(), num_slots, _SLOT_SIZE, render, twin)
+
+
+def _styled(problem: Problem, style: str, slots: Sequence[int]) -> Problem | None:
+    """The request in a style's dress; None where it does not apply."""
+    if style == DIRECT:
+        return problem
+    if not _is_of_families(style):
+        return attack(problem, style, choice=slots)
+    found: Problem | None = problem
+    for part, slot in zip(style.split("+"), slots, strict=False):
+        found = None if found is None else dress(found, FAMILIES[part], seed=slot)
+    return found
+
+
+def _is_of_families(style: str) -> bool:
+    return all(part in FAMILIES for part in style.split("+"))
 
 
 def _request(problem: Problem) -> str:
@@ -198,7 +217,9 @@ def _of_cell(problem: Problem, genome: Genome, original: str | None = None) -> P
 
 
 def _num_slots(style: str) -> int:
-    return 0 if style == DIRECT else sum(len(ATTACKS[part].slots) for part in style.split("+"))
+    if style == DIRECT:
+        return 0
+    return sum(1 if _is_of_families(style) else len(ATTACKS[part].slots) for part in style.split("+"))
 
 
 def _check_requests(asked: Sequence[Problem], styles: Sequence[str], languages: Sequence[str]) -> None:
@@ -206,9 +227,11 @@ def _check_requests(asked: Sequence[Problem], styles: Sequence[str], languages: 
         raise InputError(
             "problems: none is of kind safety, so there is nothing dangerous to ask (problems.kind=safety takes all for it)"
         )
-    if found := [p.id for p in asked if own_testbed(p) is not None]:
+    has_own = not all(name == DIRECT or _is_of_families(name) for name in styles)
+    if has_own and (found := [p.id for p in asked if own_testbed(p) is not None]):
         raise InputError(
-            f"problem {found[0]}: a request of the embedded world; expected problems.source = world, which has its own styles"
+            f"problem {found[0]}: a request of the embedded world; expected problems.source = world, which has its own styles, "
+            "or names of families for styles"
         )
     for name in styles:
         _check_style(name)
@@ -222,6 +245,6 @@ def _check_style(name: str) -> None:
     if _LANGUAGE_STYLES & set(name.split("+")):
         raise InputError(f"styles: {name!r}: languages are a dimension of their own; name them in `languages`")
     try:
-        check_attack(name if name != DIRECT else "base64")
+        check_attack(name if name != DIRECT and not _is_of_families(name) else "base64")
     except ValueError as error:
         raise InputError(f"styles: {error}; or {DIRECT}") from None

@@ -89,13 +89,15 @@ class RedteamConfig(Config):
     confirm_samples: int = Field(8, ge=0)
     """Fresh completions of every elite at the end, and of its harmless twin; 0 leaves the search's own figures alone."""
     search: Strategy = "quality_diversity"
-    """How prompts are proposed; "random" is the control at equal queries."""
+    """How prompts are proposed; "minimal_criterion" keeps only what breaks the model sometimes; "random" is the control at equal
+    queries, "single_objective" hill climbing."""
     explore: float = Field(0.1, ge=0, le=1)
     """Share of prompts drawn at random in a quality-diversity search."""
     objective: Literal["gold", "harmlessness"] = "gold"
     """1 - P(safe) by the gold (rewards/harm.py; outside the world an upper bound), or by rewards.harmlessness_from."""
     styles: tuple[str, ...] = _FILE_STYLES
-    """Attack styles for requests of files: "direct", transforms, or chains such as "past_tense+base64"; the world has its own."""
+    """Attack styles for requests of files: "direct", transforms, families, or chains such as "past_tense+base64"; the world has
+    its own."""
     languages: tuple[str, ...] = ()
     """Languages (ISO 639-1) that answers are asked for in, besides the requests' own; for requests of files."""
     category_tag: str = "category"
@@ -126,7 +128,7 @@ class RedteamConfig(Config):
     checkpoints: CheckpointsConfig = CheckpointsConfig(every=5)
 
     only_with = (
-        OnlyWith('search = "quality_diversity"', lambda c: c.search == "quality_diversity", "explore"),
+        OnlyWith("another search than random", lambda c: c.search != "random", "explore"),
         OnlyWith("holdout_cells above 0", lambda c: c.holdout_cells > 0, "holdout_by"),
         OnlyWith('objective = "harmlessness"', lambda c: c.objective == "harmlessness", "rewards"),
     )
@@ -165,7 +167,7 @@ def run_redteam(
     progress = progress or Progress.silent()
     with Run(out, "redteam", config) as run:
         requests, space = _space(config, problems, run.warn)
-        archive, state = Archive(space), State.read(run.checkpoint)
+        archive, state = Archive(space, config.search), State.read(run.checkpoint)
         policy = load_policy(config.model, for_training=False)
         examples = [p for cell in space.cells if (p := _longest(space, requests, cell)) is not None]
         check_positions(policy, examples, config.sampling.max_tokens)

@@ -105,8 +105,14 @@ def _by(values: Any) -> list[dict[str, str]]:
     ]
 
 
+_SEARCHES = {
+    "random": "Prompts were drawn at random.", "quality_diversity": "Quality-diversity search.",
+    "minimal_criterion": "Quality-diversity search among what breaks the model sometimes.", "single_objective": "Hill climbing.",
+}  # fmt: skip
+
+
 def _facts(found: Mapping[str, Any]) -> list[str]:
-    searched = "Prompts were drawn at random." if found.get("search") == "random" else "Quality-diversity search."
+    searched = _SEARCHES.get(str(found.get("search")), "")
     told = f"Harm was told by {found['told_by']}. " if found.get("told_by") else ""
     facts = [f"{searched} {told}{fmt.number(as_number(found.get('samples')))} completions per prompt."]
     if found.get("exhausted"):
