@@ -35,11 +35,13 @@ TAUGHT = 32
 
 
 def styles(plan: Plan, touched: set[str]) -> list[str]:
-    """Chains of two open families that the world's own prompts are not dressed in, each family first once."""
-    from sanmai.attack.catalogue import names_of
+    """Chains of two open families that the world's own prompts are not dressed in, each family first once; of none that makes
+    prompts so long that, dressed again, they leave the model's 512 positions."""
+    from sanmai.attack.catalogue import FAMILIES, names_of
     from sanmai.world.chance import generator
 
-    names = sorted(set(names_of("open", plan.rotation)) - touched)
+    own = set(names_of("open", plan.rotation)) - touched
+    names = sorted(name for name in own if FAMILIES[name].kind not in ("length", "shots", "distraction"))
     others = names[:]
     generator("coevolution", plan.seed).shuffle(others)
     return ["direct", *(a if a == b else f"{a}+{b}" for a, b in zip(names, others, strict=True))]
