@@ -119,3 +119,9 @@ def test_the_sealed_generator_is_imported_by_the_release_evaluation_alone():
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             importing |= {path.name for name in names if name == "sanmai.attack.sealed"}
     assert importing == {"stream.py"}
+
+
+def test_digits_of_another_script_stay_where_ascii_ones_become_words():
+    asked = Problem("n", ({"role": "user", "content": "Is ३ more than 2 ?"},), language="en")
+    made = dressed(asked, FAMILIES["digit_words"], seed=0)
+    assert made is not None and "३" in made.prompt and "2" not in made.prompt

@@ -148,7 +148,7 @@ def _answer_in(problem: Problem, language: str, rng: Random, lexicon: Lexicon) -
 
 def _digit_words(text: str, join: str, rng: Random, lexicon: Lexicon) -> str:
     """Numbers, and those in names, digit by digit in words."""
-    return re.sub(r"\d+", lambda found: join.join(_DIGIT_WORDS[digit] for digit in found.group()), text)
+    return re.sub(r"[0-9]+", lambda found: join.join(_DIGIT_WORDS[digit] for digit in found.group()), text)
 
 
 def _new_digits(text: str, script: str, rng: Random, lexicon: Lexicon) -> str:
