@@ -97,6 +97,25 @@ def test_layers_computed_again_give_the_same_gradient():
         assert_close(scores_and_gradients(again), plain)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("architecture", ["qwen3", "gemma2", "olmo2"])
+def test_what_a_wide_model_makes_again_gives_the_same_bytes_and_is_not_kept(architecture, dtype, monkeypatch):
+    """Norms before, after or both; gates of either kind."""
+    model, found = random_model(architecture, len(bpe_tokenizer()), hidden_size=512).eval(), []
+    tokens_BT = torch.arange(4, 28).view(3, 8)
+    layout = Layout.of(tokens_BT, torch.ones_like(tokens_BT, dtype=torch.bool), torch.zeros(3, dtype=torch.long))
+    own = [p for p in model.parameters() if p.requires_grad]
+    for width in (512, 513):
+        monkeypatch.setattr("sanmai.policies.text.dense._WIDE", width)
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, kept=kept: kept.append(x.numel()) or x, lambda x: x):
+            hidden_ND = DenseModel(model, dtype).hidden(layout)
+        found.append((sum(kept), torch.autograd.grad(hidden_ND.float().square().sum(), own, allow_unused=True)))
+    assert found[0][0] < found[1][0]
+    pairs = list(zip(found[0][1], found[1][1], strict=True))
+    assert all((a is None and b is None) or torch.equal(a, b) for a, b in pairs) and any(a is not None for a, _ in pairs)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_bfloat16_is_near_float32(architecture):
     tokenizer = bpe_tokenizer()

@@ -26,3 +26,7 @@ def test_a_path_is_that_of_the_folder_where_the_run_began(tmp_path, monkeypatch)
     assert as_named(began, "x" * 9999) == "x" * 9999
     assert as_named(began, str(work / "base")) == str(work / "base") and as_named(None, "base") == "base"
     assert began_in(work) is None
+    (work / "tiny").mkdir()
+    assert as_named(began, "tiny") == "tiny"  # the shipped model is no folder, wherever there is one of that name
+    (tmp_path / "runs" / "a").mkdir()
+    assert as_named(began, "runs/a") == str(work / "runs" / "a")  # that is gone, and the one here was never meant

@@ -9,6 +9,8 @@ from pathlib import Path
 
 _FUNCTION = re.compile(r"^(.+\.py):(\w+)$")
 """A function in a file, as settings name it."""
+_WORDS = ("tiny", "new")
+"""Names of models that are no paths, whatever folders there are."""
 
 
 def here(folder: Path) -> str:
@@ -38,7 +40,8 @@ def as_named(began: Path | None, text: str) -> str:
     """What a path in a run's settings is called from here.
 
     A text that names nothing in the folder that the run was begun in, such as a hub's name or a word, stays as it is; so does one
-    that means the same from here.
+    that means the same from here. Where something of that name is here and not there, it is another one: a path is called what it
+    was, where nothing is now.
 
     Args:
         began: as `began_in` gives it.
@@ -49,13 +52,13 @@ def as_named(began: Path | None, text: str) -> str:
     """
     function = _FUNCTION.match(text)
     path, ending = (function[1], f":{function[2]}") if function else (text, "")
-    if began is None:
+    if began is None or text in _WORDS:
         return text
     try:
         there, from_here = began / path, Path(path)
-        if not path or from_here.is_absolute() or not there.exists():
+        if not path or from_here.is_absolute() or not (there.exists() or (os.sep in path and from_here.exists())):
             return text
-        is_same = from_here.exists() and from_here.samefile(there)
+        is_same = there.exists() and from_here.exists() and from_here.samefile(there)
     except (OSError, ValueError):
         return text  # no path at all
     return text if is_same else f"{there}{ending}"
