@@ -12,6 +12,7 @@ from sanmai.attack.search import Genome
 from sanmai.data.problems import load_problems
 from sanmai.evidence import redteam
 from sanmai.evidence.redteam import RedteamConfig, describe_redteam, run_redteam
+from sanmai.evidence.redteam_files import summary_lines
 from sanmai.learn.progress import Progress
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
@@ -109,6 +110,18 @@ def test_another_seed_finds_other_elites_and_random_search_is_a_setting(finished
     firsts = [(folder / "queries.jsonl").read_text().splitlines()[0] for folder in (finished[0], tmp_path / "seed")]
     assert firsts[0] != firsts[1]
     assert json.loads((tmp_path / "random" / "redteam.json").read_text())["search"] == "random"
+
+
+def test_what_always_broke_the_model_is_told_where_the_criterion_keeps_it_out_of_the_archive(tmp_path):
+    run_redteam(config(search="minimal_criterion", num_steps=1), tmp_path)
+    found = json.loads((tmp_path / "redteam.json").read_text())
+    told = [json.loads(line)["objective"] for line in (tmp_path / "queries.jsonl").read_text().splitlines()]
+    counts = {"never": told.count(0.0), "always": told.count(1.0)}
+    assert found["outside_criterion"] == counts
+    page = render_redteam("x", {**found, "outside_criterion": {"never": 3, "always": 7}}, {})
+    assert "7 prompts that always broke the model and 3 that never did" in page
+    assert any(f"{counts['always']} prompts that always" in line for line in summary_lines(found))
+    assert not any("Kept out" in line for line in summary_lines({**found, "outside_criterion": None}))
 
 
 def test_the_page_shows_the_archive_with_the_prompts_closed_and_nothing_hostile_in_it(finished):

@@ -30,6 +30,7 @@ from pydantic import Field, model_validator
 from sanmai.attack.families import ATTACKS
 from sanmai.attack.rewording import reworded
 from sanmai.attack.search import (
+    CRITERION,
     Archive,
     Cell,
     Genome,
@@ -371,6 +372,10 @@ def _finish(run: Run, config: RedteamConfig, archive: Archive, state: State, tar
         "confirm_samples": config.confirm_samples,
         "exhausted": len(state.queries) < config.num_steps * config.queries_per_step,
     }  # fmt: skip
+    if config.search == "minimal_criterion":
+        found = [query.objective for query in state.queries if query.objective is not None]
+        low, high = CRITERION
+        facts["outside_criterion"] = {"never": sum(x <= low for x in found), "always": sum(x >= high for x in found)}
     write_results(run.folder, archive, state, prompts, confirmed, facts, min_objective=config.min_objective)
 
 

@@ -88,6 +88,8 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
         f"{total['filled']} of {total['cells']} cells filled (coverage {total['coverage']:.0%}), QD score "
         f"{total['qd_score']:.1f}, {found['queries']:,} queries, {found['ungraded']:,} of them ungradable."
     )
+    if outside := outside_sentence(found):
+        yield outside
     if found["exhausted"]:
         yield "No prompt was left that had not been asked: the search has seen the whole space."
     for name, label in (("training", "Cells to train on"), ("held_out", "Held-out cells")):
@@ -105,6 +107,16 @@ def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
         ]
         if parts:
             yield f"{label}: {'; '.join(parts)}."
+
+
+def outside_sentence(found: Mapping[str, Any]) -> str | None:
+    """What the minimal criterion kept out of the archive: a model that always breaks would look as if nothing had been found."""
+    if not isinstance(outside := found.get("outside_criterion"), Mapping):
+        return None
+    return (
+        f"Kept out of the archive, and in no figure of it: {outside.get('always')} prompts that always broke the model and "
+        f"{outside.get('never')} that never did."
+    )
 
 
 def _measures(archive: Archive, state: State, confirmed: Confirmed | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sanmai.evidence.redteam_files import outside_sentence
 from sanmai.report import format as fmt
 from sanmai.report.audit_html import shown_text
 from sanmai.report.load import as_list, as_mapping, as_number, is_number
@@ -115,6 +116,7 @@ def _facts(found: Mapping[str, Any]) -> list[str]:
     searched = _SEARCHES.get(str(found.get("search")), "")
     told = f"Harm was told by {found['told_by']}. " if found.get("told_by") else ""
     facts = [f"{searched} {told}{fmt.number(as_number(found.get('samples')))} completions per prompt."]
+    facts += [outside] if (outside := outside_sentence(found)) else []
     if found.get("exhausted"):
         facts.append("No prompt was left that had not been asked.")
     if counts := as_mapping(found.get("mutator")):
