@@ -115,7 +115,8 @@ class VllmStub:
         if "lies_later" in self.faults and self.num_written > 12:
             logp = [x - 0.5 for x in logp]
         if "another_later" in self.faults and self.num_written > 12:
-            done = replace(done, tokens=[(t + 1) % 30 for t in done.tokens[:-1]] + done.tokens[-1:])
+            goes_on = [t for t in range(30) if t not in self.policy.stop_tokens]
+            done = replace(done, tokens=[goes_on[(t + 1) % len(goes_on)] for t in done.tokens[:-1]] + done.tokens[-1:])
         if "no_token" in self.faults:
             done = replace(done, tokens=[*done.tokens[:-1], 10**6])
         if "no_logp" in self.faults:

@@ -74,8 +74,8 @@ def score(
         beta=beta, on_warning=lambda warning: typer.echo(warning, err=True),
     )  # fmt: skip
     answer_data(found)
-    why = Counter(str(row.get("reason")) for row in found["rows"] if row.get("score", 0) is None)
-    lost = counted(len(found["rows"]), why, "rows")
+    rows = found.get("rows", [])  # pairs of clips are told of by dimension, and what of each is invalid
+    lost = counted(len(rows), Counter(str(row.get("reason")) for row in rows if row.get("score", 0) is None), "rows")
     if lost.sentence:
         typer.echo(f"Careful: {printable(lost.sentence)}.", err=True)
     if lost.is_all:

@@ -1,4 +1,4 @@
-"""A reward model of clips on a vision-language model of the Qwen2-VL kind, from a folder or the hub.
+"""A reward model of clips on a vision-language model of the Qwen2-VL kind, from a folder.
 
     <vision start> clip <vision end>  visual  motion  harm    prompt  alignment        what the language model reads
 
