@@ -27,7 +27,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise
 from sanmai.train.step import make_optimizer
-from sanmai.types import Drawn, Problem, StopReason
+from sanmai.types import Drawn, InputError, Problem, StopReason
 from tiny_models import save_folder
 
 SMALL = ["num_steps=2", "prompts_per_step=2", "rollouts_per_prompt=2", "sampling.max_tokens=8", "evaluation.every=1"]
@@ -305,3 +305,13 @@ def test_the_first_pass_reads_the_weights_and_the_second_is_measured(seconds, ti
 
     assert measuring._warm(work, budget=10.0) == seconds[times - 1]
     assert len(calls) == 2 - times
+
+
+@pytest.mark.parametrize("recipe", ["zero", "sft"])
+def test_a_plan_refuses_a_budget_beyond_the_models_positions_as_the_run_does(recipe, tmp_path):
+    found = find_recipe(recipe)
+    config = resolve(found, values={"sampling": {"max_tokens": 100_000}, "problems": {"world": {"train": 40, "heldout": 8}}})
+    with pytest.raises(InputError, match="positions of the model"):
+        list(describe(found, config, tmp_path / "run", measure=False))
+    with pytest.raises(InputError, match="positions of the model"):
+        found.run(config, tmp_path / "run")

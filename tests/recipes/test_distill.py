@@ -220,7 +220,8 @@ def test_what_cannot_work_is_refused(student, tmp_path, settings, says):
 
 def test_a_plan_names_the_teacher_and_loads_it(student, tmp_path):
     recipe = find_recipe("distill")
-    sentences = " ".join(describe(recipe, resolve(recipe, None, [f"model.name={student}"]), tmp_path / "run"))
+    config = resolve(recipe, None, [f"model.name={student}", "sampling.max_tokens=64"])
+    sentences = " ".join(describe(recipe, config, tmp_path / "run"))
     assert "Teacher tiny: Qwen3ForCausalLM" in sentences and "LlamaForCausalLM" in sentences
     with pytest.raises(sanmai.InputError, match="the student itself"):
         list(describe(recipe, resolve(recipe), tmp_path / "run"))

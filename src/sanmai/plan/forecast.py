@@ -46,7 +46,7 @@ def describe(recipe: Recipe, config: Config, out: Path, *, measure: bool = False
 def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """Of a recipe that trains a policy on problems: zero, sft or distill."""
     from sanmai.learn.mixture import Mixture
-    from sanmai.learn.sources import load_splits
+    from sanmai.learn.sources import check_positions, load_splits
 
     warnings: list[str] = []
     needs_answer = isinstance(config, ZeroConfig) and config.rewards.needs_answers
@@ -58,6 +58,11 @@ def describe_trained(config: ZeroConfig | SftConfig | DistillConfig, out: Path, 
         refuse_with_dialogues(config, [*train, *held_out])
         Mixture(config.mixture, train, config.prompts_per_step, config.num_steps, seed=config.seed)  # refuses what a run would
     policy = load_policy(config.model)
+    budget, evaluated = config.sampling.max_tokens, config.evaluation.max_tokens or 0
+    if isinstance(config, (ZeroConfig, DistillConfig)):
+        check_positions(policy, [*train, *held_out], max(budget, evaluated))
+    else:  # writes in evaluations alone
+        check_positions(policy, held_out, evaluated or budget)
     trained = sum(p.numel() for p in policy.weights.values())
     yield (
         f"Model {config.model.name}: {type(policy.model).__name__}, {policy.num_parameters:,} parameters, {trained:,} of "
