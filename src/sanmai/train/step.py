@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -20,7 +21,6 @@ from sanmai.config import Config, OnlyWith
 from sanmai.policies.contract import Policy, Trained
 from sanmai.policies.sharded import is_spread, own, whole
 from sanmai.policies.team import Team, together
-from sanmai.train.in_order import GradientsInOrder
 from sanmai.types import Batch, Metrics, RunError
 
 
@@ -446,24 +446,39 @@ def _backward_in_order(
     policy: Policy, count: int, forward: Callable[[int], tuple[Tensor, Metrics, list[float]]]
 ) -> list[tuple[Metrics, list[float]]]:
     """Run forward(i), add the gradient of its first result to the weights' in the order of i, and return the rest."""
-    adding = None if policy.cores.workers == 1 else GradientsInOrder(list(policy.weights.values()))
+    weights = list(policy.weights.values())
+    turn = threading.Condition()
+    next_up, is_over = 0, False
+
+    def stop_waiting() -> None:
+        nonlocal is_over
+        with turn:
+            is_over = True
+            turn.notify_all()
 
     def part(i: int) -> tuple[Metrics, list[float]]:
+        nonlocal next_up
         total, metrics, means_B = forward(i)
-        if adding is not None:
-            adding.backward(total, i)
-        else:
+        if policy.cores.workers == 1:
             if policy.sharded is not None:
                 policy.sharded.sums_now(is_last=i == count - 1)
             total.backward()
+            NOW.one_more()
+            return metrics, means_B
+        grads = torch.autograd.grad(total, weights, allow_unused=True)
         NOW.one_more()
+        with turn:
+            turn.wait_for(lambda: next_up == i or is_over)
+            if not is_over:
+                for p, grad in zip(weights, grads, strict=True):
+                    if grad is not None and p.grad is not None:
+                        p.grad.add_(grad)
+                next_up += 1
+                turn.notify_all()
         return metrics, means_B
 
     NOW.count(count, "micro-batches")
-    if adding is None:
-        return policy.cores.map(part, count)
-    with adding:
-        return policy.cores.map(part, count, on_error=adding.stop)
+    return policy.cores.map(part, count, on_error=stop_waiting)
 
 
 def _nan_first(value: float) -> float:
