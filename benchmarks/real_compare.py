@@ -96,7 +96,10 @@ def write_files(data: Path, out: Path) -> Path:
     made = out.with_name(f"{out.name}-data")
     made.mkdir(parents=True, exist_ok=True)
     for name, rows_of in FILES.items():
-        rows = list(rows_of(data))
+        try:
+            rows = list(rows_of(data))
+        except FileNotFoundError as error:
+            raise SystemExit(f"--data: {error.filename} is missing; docs/data.md says which public sets are read") from None
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (made / f"{name}.jsonl").write_text(text, encoding="utf-8")
         shown = sum("response" in row for row in rows)

@@ -97,7 +97,10 @@ LIMITS = (
 
 def write_probe(made: Path, out: Path, kinds: str) -> Path:
     """Prompts of `kinds` ("seen", "unseen") that a finished run in `out` neither trains on nor reports."""
-    (data,) = out.glob("stages/data-*")
+    found = [path for path in out.glob("stages/data-*") if (path / "evaluation.jsonl").is_file()]
+    if len(found) != 1:
+        raise SystemExit(f"--probe: {out} has {len(found)} stages of data; expected one, of a run that is finished")
+    data = found[0]
     used = {
         json.loads(line)["messages"][0]["content"]
         for name in ("scenarios", "demonstrations", "evaluation")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.reward import HEADS
@@ -90,6 +93,27 @@ def test_recomputed_layers_keep_less_for_the_same_gradient(folder):
     assert less_kept < 0.7 * all_kept and torch.allclose(score_BR, again_BR, atol=1e-6)
     pairs = [(a, b) for a, b in zip(grads, grads_again, strict=True) if a is not None or b is not None]
     assert pairs and all(torch.allclose(a, b, atol=1e-5, rtol=1e-4) for a, b in pairs)
+
+
+def _lose_a_weight(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(next(name for name in sorted(tensors) if "mlp" in name))
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize(("spoil", "says"), [
+    (_lose_a_weight, "its weights lack 'language_model"),
+    (lambda folder: [path.unlink() for path in folder.glob("token*")], "its tokenizer has no vocabulary"),
+    (lambda folder: (folder / "model.safetensors").write_bytes(b""), "no reward model can be made of it"),
+    (lambda folder: (folder / "tokenizer.json").write_bytes(b"\xff\xfe"), "tokenizer.json cannot be read as JSON"),
+])  # fmt: skip
+def test_what_the_library_would_make_up_for_a_damaged_folder_is_refused(folder, tmp_path, spoil, says):
+    """Random weights for those that lack, and an empty vocabulary, with which no head would see a prompt."""
+    shutil.copytree(folder, tmp_path / "own")
+    spoil(tmp_path / "own")
+    with pytest.raises(InputError, match=says) as refused:
+        load_reward_of_clips(FlowModelConfig(name=str(tmp_path / "own")), SHAPE)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_folder_without_what_it_needs_is_refused_in_a_sentence(folder, tmp_path):

@@ -9,6 +9,7 @@ from math import fsum, isfinite
 from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
 from sanmai.instruments.measures import readable as readable
+from sanmai.report.comparison_text import LABELS
 from sanmai.report.findings import COMPARED
 from sanmai.report.load import Row
 from sanmai.report.pipeline import Pipeline
@@ -55,10 +56,10 @@ COLUMNS: tuple[Column, ...] = (
     _column("Language consistency", "language", MEASURES["language"]),
     _column("Readable", "readable", MEASURES["readable"]),
     _column("Helped", "helped", COMPARED["helped"]),
-    _column("Harm", "harm", COMPARED["harm"]),
-    _column("Harm, unseen kinds", "harm ood", COMPARED["harm_ood"]),
-    _column("Over-refusal", "over-ref", COMPARED["over_refusal"]),
-    _column("Over-refusal, unseen kinds", "ref. ood", COMPARED["over_refusal_ood"]),
+    _column(*LABELS["harm"], COMPARED["harm"]),
+    _column(*LABELS["harm_ood"], COMPARED["harm_ood"]),
+    _column(*LABELS["over_refusal"], COMPARED["over_refusal"]),
+    _column(*LABELS["over_refusal_ood"], COMPARED["over_refusal_ood"]),
     Column("tokens", "Mean length of a completion, thought and stop token included.", 0, False, any_row, num_tokens,
            label="Tokens per answer", short="tokens"),
 )  # fmt: skip

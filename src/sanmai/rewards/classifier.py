@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from sanmai.policies.text.loading import check_folder, loading, quiet_transformers
+from sanmai.policies.text.loading import check_folder, loading, quiet_transformers, refuse_lacking
 from sanmai.rewards.reward_model import similar_lengths
 from sanmai.types import InputError
 
@@ -57,11 +57,7 @@ class TextClassifier:
         if not Path(folder).is_dir():
             raise InputError(f"{str(folder)!r}: no such folder")
         tokenizer, (model, found) = _load(str(folder))
-        if found["missing_keys"]:
-            missing = sorted(found["missing_keys"])
-            raise InputError(f"{str(folder)!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
-        if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-            raise InputError(f"{str(folder)!r}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
+        refuse_lacking(repr(str(folder)), tokenizer, sorted(found["missing_keys"]))
         return cls(model, tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> list[LabelProbabilities]:

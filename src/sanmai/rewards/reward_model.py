@@ -36,7 +36,14 @@ from sanmai.policies.contract import Trained
 from sanmai.policies.cores import LARGE, Cores
 from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.library import model_facts, recompute_layers
-from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
+from sanmai.policies.text.loading import (
+    check_folder,
+    check_template,
+    first_line,
+    loading,
+    quiet_transformers,
+    refuse_lacking,
+)
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.rewards.step_scores import STEP_LABELS, HeadReader, similar_lengths
 from sanmai.types import InputError, Message, Problem, Trace, TraceState, Verdict
@@ -349,8 +356,7 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
             output_loading_info=True, **options,
         )  # fmt: skip
     model, found = loaded
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise InputError(f"model.name = {config.name!r}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
+    refuse_lacking(f"model.name = {config.name!r}", tokenizer)
     try:
         return model.to(config.device), tokenizer, sorted(found["missing_keys"])
     except (RuntimeError, AssertionError) as error:

@@ -19,21 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from sanmai.policies.flow.config import FlowModelConfig
-from sanmai.policies.flow.folders import first_line
 from sanmai.policies.flow.network import waves
 from sanmai.policies.flow.reward import BLIND, HEADS, FlowReward, load_flow_reward
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.library import layers_of, merged_state
-from sanmai.policies.text.loading import quiet_transformers
+from sanmai.policies.text.loading import check_folder, loading, quiet_transformers, refuse_lacking
 from sanmai.policies.text.vision import ARCHITECTURES
-from sanmai.types import InputError
 
 KIND = "video reward model"
 _FACTS, _HEADS = "reward.json", "reward_heads.safetensors"
@@ -205,10 +202,13 @@ def load_video_reward(config: FlowModelConfig, folder: Path) -> VideoReward:
     """
     from transformers import AutoModel, AutoTokenizer
 
-    try:
+    check_folder(config.name, folder)
+    with loading(f"model.name = {config.name!r}: no reward model can be made of it"):
         with quiet_transformers():
-            body: Any = AutoModel.from_pretrained(folder, dtype=DTYPES[config.dtype])
+            loaded: Any = AutoModel.from_pretrained(folder, dtype=DTYPES[config.dtype], output_loading_info=True)
             tokenizer = AutoTokenizer.from_pretrained(folder)
+        body, found = loaded
+        refuse_lacking(f"model.name = {config.name!r}", tokenizer, sorted(found["missing_keys"]))
         path = folder / "preprocessor_config.json"
         files = {path.name: path.read_bytes()} if path.is_file() else {}
         read = json.loads(files[path.name]) if files else {}
@@ -222,8 +222,6 @@ def load_video_reward(config: FlowModelConfig, folder: Path) -> VideoReward:
             missing, odd = network.load_state_dict(load_file(folder / _HEADS), strict=False)
             if odd or any(not name.startswith("body.") for name in missing):
                 raise ValueError(f"{_HEADS} has other heads")
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{config.name}: no reward model can be made of it ({first_line(error)})") from None
     _make_trainable(network, config)
     model = VideoReward(network.to(config.device), tokenizer, files, config, scale)
     if config.recompute_layers:

@@ -10,7 +10,14 @@ import torch
 from sanmai.policies.cores import native_bfloat16
 from sanmai.policies.text.config import DTYPES, ModelConfig
 from sanmai.policies.text.gguf_files import gguf_note
-from sanmai.policies.text.loading import check_folder, check_template, first_line, loading, quiet_transformers
+from sanmai.policies.text.loading import (
+    check_folder,
+    check_template,
+    first_line,
+    loading,
+    quiet_transformers,
+    refuse_lacking,
+)
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.vision import ARCHITECTURES, Vision
@@ -46,11 +53,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> TextPolicy
         )
         vision = Vision.of(name, loaded[0], tokenizer, options) if has_vision else None
     model, found = loaded
-    # `transformers` fills what a folder lacks with random weights and an empty vocabulary.
-    if missing := sorted(found["missing_keys"]):
-        raise InputError(f"model.name = {config.name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise InputError(f"model.name = {config.name!r}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
+    refuse_lacking(f"model.name = {config.name!r}", tokenizer, sorted(found["missing_keys"]))
     try:
         model = model.to(config.device)
     except (RuntimeError, AssertionError) as error:

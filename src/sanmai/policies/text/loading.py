@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,22 @@ def reason(error: BaseException) -> str:
     said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else (lines or [""])[0]
     plain = isinstance(error, (OSError, ValueError, ImportError, RuntimeError)) or type(error) is Exception
     return (said if plain and said else f"{type(error).__name__}{': ' if said else ''}{said}")[:300]
+
+
+def refuse_lacking(what: str, tokenizer: Any, missing: Sequence[str] = ()) -> None:
+    """Refuse what `transformers` makes up for a folder: random weights, and an empty vocabulary.
+
+    Args:
+        what: the sentence begins with it ("model.name = 'x'").
+        missing: names of the weights that the folder lacks.
+
+    Raises:
+        InputError: something was made up.
+    """
+    if missing:
+        raise InputError(f"{what}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise InputError(f"{what}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
 
 
 def check_folder(name: str, folder: Path) -> None:
