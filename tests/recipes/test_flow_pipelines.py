@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 pytest.importorskip("diffusers", reason='pipelines need diffusers: pip install "sanmai[flow]"')
 
@@ -209,6 +211,23 @@ def test_what_a_pipeline_cannot_do_is_said_before_anything_is_drawn(changed, sai
     whole = config("dpo", "wan", folders["wan"], **{**changed, "model": model("wan", folders["wan"], **given)})
     with pytest.raises(InputError, match=said):
         run_flow(whole, tmp_path / "run", reward=reward if changed else None)
+
+
+@pytest.mark.parametrize(("part", "says"), [
+    ("text_encoder", "text_encoder: its weights lack "), ("vae", "vae has no weights for "),
+    ("transformer", "transformer has no weights for "), ("tokenizer", "tokenizer"),
+])  # fmt: skip
+def test_no_part_of_a_pipeline_is_made_up_for_a_folder_that_lacks_it(folders, tmp_path, part, says):
+    shutil.copytree(folders["wan"], tmp_path / "own")
+    files = list((tmp_path / "own" / part).glob("*.safetensors"))
+    for path in files:
+        tensors = load_file(path)
+        tensors.pop(sorted(tensors)[len(tensors) // 2])
+        save_file(tensors, path, {"format": "pt"})
+    for path in [] if files else (tmp_path / "own" / part).glob("token*"):
+        path.unlink()
+    with pytest.raises(InputError, match=says):
+        load_pipeline(FlowModelConfig(name=str(tmp_path / "own")))
 
 
 def test_a_folder_that_was_saved_with_adapters_attached_is_refused(folders, tmp_path):

@@ -57,7 +57,7 @@ class TextClassifier:
         if not Path(folder).is_dir():
             raise InputError(f"{str(folder)!r}: no such folder")
         tokenizer, (model, found) = _load(str(folder))
-        refuse_lacking(repr(str(folder)), tokenizer, sorted(found["missing_keys"]))
+        refuse_lacking(repr(str(folder)), found["missing_keys"], tokenizer)
         return cls(model, tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> list[LabelProbabilities]:

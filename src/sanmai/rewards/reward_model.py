@@ -356,7 +356,7 @@ def _load(config: ModelConfig, name: str, options: dict[str, Any], for_training:
             output_loading_info=True, **options,
         )  # fmt: skip
     model, found = loaded
-    refuse_lacking(f"model.name = {config.name!r}", tokenizer)
+    refuse_lacking(f"model.name = {config.name!r}", tokenizer=tokenizer)
     try:
         return model.to(config.device), tokenizer, sorted(found["missing_keys"])
     except (RuntimeError, AssertionError) as error:

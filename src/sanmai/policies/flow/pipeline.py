@@ -32,7 +32,7 @@ from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.library import merged_state
-from sanmai.policies.text.loading import quiet_transformers
+from sanmai.policies.text.loading import quiet_transformers, refuse_lacking
 from sanmai.types import InputError
 
 INDEX = "model_index.json"
@@ -225,13 +225,18 @@ def load_pipeline(config: FlowModelConfig) -> PipelinePolicy:
         ) from None
     with _quiet():
         folder = _folder(config.name)
-        kind = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        kind = index.get("_class_name")
         if kind not in FAMILIES:
             raise InputError(f"{config.name}: is a {kind}; expected one of {', '.join(FAMILIES)}")
         try:
-            pipe = pipelines.from_pretrained(folder, torch_dtype=DTYPES[config.dtype])
+            encoders = _encoders(folder, index, config)
+            pipe = pipelines.from_pretrained(folder, torch_dtype=DTYPES[config.dtype], **encoders)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise InputError(f"{config.name}: diffusers cannot load it ({first_line(error)})") from None
+    for part, component in pipe.components.items():
+        if hasattr(component, "all_special_ids"):
+            refuse_lacking(f"{config.name}: {part}", tokenizer=component)
     for part, module in _modules(pipe).items():
         if empty := next((name for name, t in module.state_dict().items() if t.is_meta), None):
             raise InputError(f"{config.name}: {part} has no weights for {empty}; was it saved with its adapters attached?")
@@ -258,6 +263,22 @@ def _make_trainable(transformer: Any, config: FlowModelConfig) -> None:
     for p in transformer.parameters():
         if p.requires_grad:
             p.data = p.data.float()
+
+
+def _encoders(folder: Path, index: Mapping[str, Any], config: FlowModelConfig) -> dict[str, Any]:
+    """The parts that are models of `transformers`: loaded by diffusers, weights that they lack are random, without a word."""
+    import transformers
+
+    found: dict[str, Any] = {}
+    for part, place in index.items():
+        library, name = place if isinstance(place, list) and len(place) == 2 else (None, None)
+        kind: Any = getattr(transformers, str(name), None) if library == "transformers" else None
+        if isinstance(kind, type) and issubclass(kind, torch.nn.Module):
+            with quiet_transformers():
+                loaded: Any = kind.from_pretrained(folder / part, dtype=DTYPES[config.dtype], output_loading_info=True)
+            found[part], told = loaded
+            refuse_lacking(f"{config.name}: {part}", told["missing_keys"])
+    return found
 
 
 def _folder(name: str) -> Path:

@@ -205,10 +205,12 @@ def load_video_reward(config: FlowModelConfig, folder: Path) -> VideoReward:
     check_folder(config.name, folder)
     with loading(f"model.name = {config.name!r}: no reward model can be made of it"):
         with quiet_transformers():
-            loaded: Any = AutoModel.from_pretrained(folder, dtype=DTYPES[config.dtype], output_loading_info=True)
+            loaded: Any = AutoModel.from_pretrained(
+                folder, dtype=DTYPES[config.dtype], use_safetensors=True, output_loading_info=True
+            )
             tokenizer = AutoTokenizer.from_pretrained(folder)
         body, found = loaded
-        refuse_lacking(f"model.name = {config.name!r}", tokenizer, sorted(found["missing_keys"]))
+        refuse_lacking(f"model.name = {config.name!r}", found["missing_keys"], tokenizer)
         path = folder / "preprocessor_config.json"
         files = {path.name: path.read_bytes()} if path.is_file() else {}
         read = json.loads(files[path.name]) if files else {}

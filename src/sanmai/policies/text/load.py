@@ -53,7 +53,7 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> TextPolicy
         )
         vision = Vision.of(name, loaded[0], tokenizer, options) if has_vision else None
     model, found = loaded
-    refuse_lacking(f"model.name = {config.name!r}", tokenizer, sorted(found["missing_keys"]))
+    refuse_lacking(f"model.name = {config.name!r}", found["missing_keys"], tokenizer)
     try:
         model = model.to(config.device)
     except (RuntimeError, AssertionError) as error:

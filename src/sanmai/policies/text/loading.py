@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def reason(error: BaseException) -> str:
     return (said if plain and said else f"{type(error).__name__}{': ' if said else ''}{said}")[:300]
 
 
-def refuse_lacking(what: str, tokenizer: Any, missing: Sequence[str] = ()) -> None:
+def refuse_lacking(what: str, missing: Iterable[str] = (), tokenizer: Any = None) -> None:
     """Refuse what `transformers` makes up for a folder: random weights, and an empty vocabulary.
 
     Args:
@@ -62,9 +62,9 @@ def refuse_lacking(what: str, tokenizer: Any, missing: Sequence[str] = ()) -> No
     Raises:
         InputError: something was made up.
     """
-    if missing:
-        raise InputError(f"{what}: its weights lack {missing[0]!r} and {len(missing) - 1} more")
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+    if lacking := sorted(missing):
+        raise InputError(f"{what}: its weights lack {lacking[0]!r} and {len(lacking) - 1} more")
+    if tokenizer is not None and len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise InputError(f"{what}: its tokenizer has no vocabulary (is tokenizer.json missing?)")
 
 
