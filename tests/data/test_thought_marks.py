@@ -3,7 +3,8 @@
 import pytest
 
 from sanmai.answers.final import verify_math
-from sanmai.data.trace import opens_thought, parse_trace
+from sanmai.data.trace import opens_thought, pair_of, parse_trace
+from sanmai.data.turns import tags_opened
 from sanmai.types import Problem, TraceState
 
 PROBLEM = Problem("1", ({"role": "user", "content": "p"},), "5", "math")
@@ -15,6 +16,12 @@ MARKS = [
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("analysis", "assistantfinal"), ("Here is my thought process:\n", "\n\nHere is my response:\n"),
     ("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n"), ("## Thinking\n\n", "\n\n## Final Response\n\n"),
+    # Not in the table: the name tells.
+    ("<mm:think>", "</mm:think>"), ("<longcat_think>", "</longcat_think>"), ("<think_fast>", "</think_fast>"),
+    ("<think_start>", "<think_end>"), ("<|think_start|>", "<|think_end|>"), ("<|startofthink|>", "<|endofthink|>"),
+    ("<|reasoning_start|>", "<|reasoning_end|>"), ("<|begin_of_reasoning|>", "<|end_of_reasoning|>"),
+    ("<|reasoning|>", "<|/reasoning|>"), ("<SCRATCHPAD_REASONING>", "</SCRATCHPAD_REASONING>"),
+    ("&lt;think&gt;", "&lt;/think&gt;"), ("<think>", "</think >"),
 ]  # fmt: skip
 
 
@@ -37,10 +44,29 @@ def test_a_second_thought_in_other_marks_does_not_hide_in_the_answer() -> None:
 
 def test_plain_words_and_quoted_marks_are_no_marks() -> None:
     for text in ("analysis shows that it is 5", "Use `<thinking>` here: 5", "Analysis: 5", "The assistantfinal word 5",
-                 "5. Here is my thought process: 2+3", "My steps:\n## Thinking ahead\n5", "Here is my response: 5"):
+                 "5. Here is my thought process: 2+3", "My steps:\n## Thinking ahead\n5", "Here is my response: 5",
+                 "Add a <user_thought> element: 5",
+                 "<think_mode>5", "<weekend>5</weekend>", "Set `<|think_start|>` first: 5",
+                 "<reasoning_effort>high</reasoning_effort>"):
         assert parse_trace(text).state is TraceState.NONE
 
 
 def test_a_prompt_may_end_in_any_opening_mark() -> None:
     assert opens_thought("<|assistant|><seed:think>\n") and opens_thought("[THINK]") and opens_thought("<think>\n")
+    assert opens_thought("<mm:think>") and opens_thought("x<|begin_of_reasoning|>\n")
+    assert not opens_thought("</mm:think>") and not opens_thought("<think_off>") and not opens_thought("a <weekend_thoughts> b")
     assert not opens_thought("What is 2 + 3? analysis")
+
+
+def test_a_mark_with_a_telling_name_tells_the_other_one() -> None:
+    for opening, closing in (("<a_think>", "</a_think>"), ("<|BEGIN_OF_THOUGHT|>", "<|END_OF_THOUGHT|>"),
+                             ("<|think_start|>", "<|think_end|>")):
+        assert pair_of(opening) == (opening, closing)
+        assert pair_of(closing) == (opening, closing)
+        assert tags_opened(f"Question {opening}\n", ("<think>", "</think>")) == (opening, closing)
+    assert pair_of("<answer>") is None and pair_of("<cancellation_reason>") is None
+
+
+def test_a_cut_closing_or_second_opening_mark_leaves_the_thought_open() -> None:
+    for text in ("<mm:think>5</mm:thi", "<mm:think>5<mm:think>5", "<think>5</thi"):
+        assert parse_trace(text).state is TraceState.UNCLOSED

@@ -43,6 +43,7 @@ MARKS: tuple[Mark, ...] = (
     Mark(r"<\|channel>thought\b", r"<channel\|>", ("channel>thought", "<channel|>")),
     Mark(r"<\|im_start\|>think\b", r"<\|im_start\|>answer\b", ("<|im_start|>",)),
     Mark(r'<details type="reasoning"[^>\n]{0,80}>', r"</details>", ('<details type="reasoning"',)),
+    Mark(r"&lt;think(?:ing)?&gt;", r"&lt;/think(?:ing)?&gt;", ("think&gt;", "thinking&gt;")),
     Mark(
         r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
     ),
@@ -52,7 +53,18 @@ MARKS: tuple[Mark, ...] = (
     Mark(r"\A\s*## Thinking[ \t]*\n", r"(?m:^## Final Response\b)", ("## thinking",), is_bare=True),
     Mark(r"\A\s*analysis(?:(?=\w)|(?=(?s:.*)assistantfinal))", r"assistant\s?final", ("analysis",), is_bare=True),
 )
-"""The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored."""
+"""The one table of thought marks; a `thought_tags` setting comes before it. Case is ignored. See also `pair_of`."""
+_PART = r"[a-z0-9]{1,40}"
+_SWITCHES = "on|off|mode|effort|budget|tokens?|level|signature|id|time"
+_NAMED = re.compile(
+    rf"<(?P<bar>\|?)/?(?:{_PART}[_:-]){{0,4}}(?:(?:start|begin|end)(?:_?of)?_?)?"
+    rf"(?:think(?:ing)?|thoughts?|reasoning)(?:[_:-](?!(?:{_SWITCHES})\b){_PART}){{0,4}}(?P=bar)>",
+    re.IGNORECASE,
+)
+"""A tag whose name has a word for thinking among its parts: `<mm:think>`, `<|end_of_reasoning|>`."""
+_SWAPPED = {"begin": "start", "start": "begin", "BEGIN": "START", "START": "BEGIN"}
+_MAX_NAMED = 8
+"""Such tags of a text, each of another name, that are looked at."""
 LONGEST_MARK = 100
 """Characters, and so tokens, that an opening mark has at most."""
 
@@ -149,14 +161,56 @@ def _end_of_thought(text: str, opens: list[Span], closes: list[Span]) -> Span | 
 
 
 def mark_of(text: str, open_tag: str = OPEN_TAG, close_tag: str = CLOSE_TAG) -> Mark:
-    """The marks that a text uses: the given ones where it has them, else those of the table that come first in it."""
-    given = Mark(re.escape(open_tag), re.escape(close_tag), (open_tag.lower(), close_tag.lower()))
+    """The marks that a text uses: the given ones where it has them, else those of the table, or with a telling name, that come
+    first in it."""
+    given = MARKS[0] if (open_tag, close_tag) == (OPEN_TAG, CLOSE_TAG) else _fixed(open_tag, close_tag)
     if _first(text, given) is not None:
         return given
     low = text.lower()
-    hinted = [(k, mark) for k, mark in enumerate(MARKS) if _is_hinted(low, mark)]
-    found = [(start, k) for k, mark in hinted if (start := _first(text, mark)) is not None]
-    return MARKS[min(found)[1]] if found else given
+    marks = [*(mark for mark in MARKS if _is_hinted(low, mark)), *_named(text)]
+    found = [(start, k) for k, mark in enumerate(marks) if (start := _first(text, mark)) is not None]
+    return marks[min(found)[1]] if found else given
+
+
+def pair_of(tag: str) -> tuple[str, str] | None:
+    """The opening and the closing mark that one of them tells, where its name has a word for thinking; None where it has none.
+
+    Example:
+        pair_of("</mm:think>") == ("<mm:think>", "</mm:think>")
+        pair_of("<|begin_of_reasoning|>") == ("<|begin_of_reasoning|>", "<|end_of_reasoning|>")
+    """
+    found = _NAMED.fullmatch(tag)
+    if found is None:
+        return None
+    if "/" in tag:
+        return tag.replace("/", "", 1), tag
+    if word := re.search(r"(?<![^\W_])(?i:begin|start|end)(?P<of>(?=(?i:_?of)))?(?=(?i:_?of)|[\W_])", tag):
+        other = "end" if word[0].lower() != "end" else "start" if word["of"] is None else "begin"
+        other = other.upper() if word[0].isupper() else other
+        pair = tag, tag[: word.start()] + other + tag[word.end() :]
+        return pair if other.lower() == "end" else pair[::-1]
+    return tag, re.sub(r"\A<\|?", r"\g<0>/", tag)
+
+
+def _named(text: str) -> list[Mark]:
+    """The marks with a telling name that are closed somewhere in a text, or open at its beginning."""
+    first: dict[str, int] = {}
+    for match in _NAMED.finditer(text):
+        first.setdefault(match[0], match.start())
+        if len(first) >= _MAX_NAMED:
+            break
+    marks: dict[tuple[str, str], None] = {}
+    for tag, start in first.items():
+        opening, closing = pair_of(tag) or (tag, tag)
+        if opening not in text:
+            opening = re.sub("|".join(_SWAPPED), lambda word: _SWAPPED[word[0]], opening)
+        if tag == closing or not text[:start].strip() or closing in text:
+            marks.setdefault((opening, closing))
+    return [_fixed(*pair) for pair in marks if pair[0] != pair[1]]
+
+
+def _fixed(open_tag: str, close_tag: str) -> Mark:
+    return Mark(re.escape(open_tag), re.escape(close_tag), (open_tag.lower(), close_tag.lower()))
 
 
 def _first(text: str, mark: Mark) -> int | None:
@@ -180,7 +234,10 @@ def opened_tag(prompt: str, open_tag: str = OPEN_TAG) -> str | None:
     if end.endswith(open_tag):
         return open_tag
     found = (pattern.search(end) for pattern in _open_at_the_end())
-    return next((match[0] for match in found if match), None)
+    told = next((match[0] for match in found if match), None)
+    if told is None and (last := [match[0] for match in _NAMED.finditer(end) if match.end() == len(end)]):
+        told = last[0] if (pair_of(last[0]) or ("",))[0] == last[0] else None
+    return told
 
 
 @lru_cache(maxsize=1)
@@ -195,6 +252,7 @@ def marks_in(text: str) -> tuple[str, str] | None:
         opens, closes = (re.search(pattern, text, re.IGNORECASE) for pattern in (mark.open, mark.close))
         if opens and closes and not mark.is_bare and "message" not in mark.open:  # a channel's name is no fixed mark
             found.add((opens[0], closes[0]))
+    found |= {pair for match in _NAMED.finditer(text) if (pair := pair_of(match[0])) and all(tag in text for tag in pair)}
     return found.pop() if len(found) == 1 else None
 
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sanmai.data.trace import MARKS, mark_of, opened_tag, parse_trace
+from sanmai.data.trace import MARKS, mark_of, opened_tag, pair_of, parse_trace
 from sanmai.types import InputError, Tokenizer, Trace, TraceState
 
 _MARK = "Mauve"
@@ -138,7 +138,7 @@ def opening_of(trace: Trace, open_tag: str) -> str:
             for guess in (*guesses, "<|channel|>analysis<|message|>"):
                 if re.fullmatch(mark.open, guess, re.IGNORECASE):
                     return guess
-    return open_tag
+    return (pair_of(closed) or (open_tag,))[0]
 
 
 def _words_before(trace: Trace, thought_tags: tuple[str, str]) -> str:
@@ -170,4 +170,6 @@ def tags_opened(prompt: str, thought_tags: tuple[str, str]) -> tuple[str, str] |
             for guess in guesses:
                 if re.fullmatch(mark.close, guess, re.IGNORECASE):
                     return opened, guess
+    if pair := pair_of(opened):
+        return pair
     raise ValueError(f"the chat template opens a thought with {opened!r}; set grading.thought_tags to it and its closing tag")
