@@ -26,6 +26,8 @@ from typing import Any, BinaryIO
 START_SECONDS = 60.0
 """Limit for starting a child and importing what it shall run; not counted in a call's own time."""
 MAX_MESSAGE_BYTES = 16 << 20
+_LAST_BYTES = 1 << 12
+"""Kept of what a LineProcess writes to standard error."""
 MAX_CALLS = 2000
 """A child is replaced after so many calls: caches of symbolic algebra grow."""
 
@@ -214,6 +216,38 @@ class PipedProcess:
         if not part:
             raise EOFError("the child process ended")
         return part
+
+
+class LineProcess(PipedProcess):
+    """A process that answers in lines. What it writes to standard error is read away, and of that only the end is kept."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
+        """Raises OSError: it cannot be started."""
+        super().__init__(command, stderr=subprocess.PIPE, env=env)
+        self._held, self._errors = b"", b""
+        self._reader = threading.Thread(target=self._read_errors, daemon=True, name="stderr")
+        self._reader.start()
+
+    def read_line(self, deadline: float, *, most: int) -> bytes:
+        """The next line without its end. Raises TimeoutError, EOFError; ValueError: it is longer than `most` bytes."""
+        while b"\n" not in self._held:
+            if len(self._held) > most:
+                raise ValueError(f"a line of more than {most} bytes")
+            self._held += self.read_some(deadline)
+        line, _, self._held = self._held.partition(b"\n")
+        return line
+
+    def last_words(self) -> str:
+        """The last line that it wrote to standard error; of a process that has ended."""
+        self._reader.join(1.0)  # what starts others may leave them its standard error
+        lines = self._errors.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:300] if lines else ""
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr
+        with self._process.stderr as pipe:
+            while part := pipe.read(1 << 16):
+                self._errors = (self._errors + part)[-_LAST_BYTES:]
 
 
 class _Child(PipedProcess):

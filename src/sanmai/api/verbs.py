@@ -85,10 +85,10 @@ def score(
     """Grade recorded responses of any model: `kind`, `summary`, and a row each with score, label and reason.
 
     Args:
-        rows: dictionaries {"id", "prompt", "response", "reference"}, or a .jsonl file of them; for code with "tests". Of process
-            and video: a file.
-        as_: math, math_judge, math_reward, process, refusal, harm, language, thinking, code or video.
-        judge: a judge's folder, or http://HOST:PORT/v1#NAME; of video a file of scores per clip.
+        rows: dictionaries {"id", "prompt", "response", "reference"}, or a .jsonl file of them; for code with "tests". Of process,
+            video and clips: a file.
+        as_: math, math_judge, math_reward, process, refusal, harm, language, thinking, code, video or clips.
+        judge: a judge's folder, or http://HOST:PORT/v1#NAME; of video a file of scores per clip; of clips "ocr" or a command.
         judge_key: environment variable that holds the server's API key.
         judge_calls: of math_judge: questions per answer; the majority counts.
         threshold: of process: a step below it is wrong; "fit": what is best on the other half.
@@ -128,7 +128,7 @@ def _check_options(
     """Refuse what a kind of `score` does not read (law 8)."""
     if judge_calls != 1 and as_ != "math_judge":
         raise InputError(f"--judge-calls {judge_calls}: only with --as math_judge")
-    if judge_key is not None and (judge is None or as_ in ("process", "video", "math_reward")):
+    if judge_key is not None and (judge is None or as_ in ("process", "video", "clips", "math_reward")):
         raise InputError(f"--judge-key {judge_key!r}: only with --judge URL#MODEL")
     for name, is_given in (
         ("threshold", threshold != "0.5"), ("reference", reference is not None), ("beta", beta != _BETA),
@@ -148,7 +148,13 @@ def _score_apart(
     beta: float,
     on_warning: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The kinds whose rows are no responses: solutions step by step, and pairs of clips."""
+    """The kinds whose rows are no responses: solutions step by step, pairs of clips, and clips."""
+    if as_ == "clips":
+        from sanmai.score.clips import score_clips
+
+        if judge is None:
+            raise InputError('--as clips without --judge: expected "ocr", or the command of a scorer')
+        return score_clips(Path(file), judge, on_warning=on_warning)
     if as_ == "video":
         from sanmai.score.video import score_video
 

@@ -36,16 +36,18 @@ def score(
     as_: Annotated[
         str,
         typer.Option(
-            "--as", metavar="KIND", help="math, math_judge, math_reward, process, refusal, harm, language, thinking, code, video."
+            "--as",
+            metavar="KIND",
+            help="math, math_judge, math_reward, process, refusal, harm, language, thinking, code, video, clips.",
         ),
     ] = "math",
     judge: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER|URL#MODEL",
+            metavar="FOLDER|URL#MODEL|COMMAND",
             help="Of refusal: the folder of a classifier or of `run reward`. Of refusal, harm, math_judge: a server's model, "
             "http://HOST:PORT/v1#NAME. Of math_judge: a model's folder. Of math_reward and process: a reward model's. "
-            "Of video: a file of scores per clip.",
+            "Of video: a file of scores per clip. Of clips: ocr, or the command of a scorer.",
         ),
     ] = None,
     judge_key: Annotated[

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import queue
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sanmai.data.problems import normalised_prompt
-from sanmai.sandbox import PipedProcess, own_limit
+from sanmai.sandbox import LineProcess, own_limit
 from sanmai.types import InputError, Message, Problem, RunError, Turn
 
 PREFIX = "verifiers:"
@@ -290,18 +288,16 @@ def environment_problems(
     return list(found.values())
 
 
-class _Child(PipedProcess):
+class _Child(LineProcess):
     """A process that reads an environment's tasks, and answers and scores dialogues."""
 
     def __init__(self, taskset: Taskset, seconds: float = START_SECONDS) -> None:
         """Raises RunError: it cannot be started in that time, ends, or refuses the taskset."""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         python = taskset.python or sys.executable
         try:
-            super().__init__([python, "-I", str(_CHILD)], stderr=self._errors)
+            super().__init__([python, "-I", str(_CHILD)])
         except OSError as error:
             raise RunError(f"{python}: cannot be started ({error.strerror or error})") from None
-        self._held = b""
         try:
             asked = {
                 "load": taskset.name, "config": json.loads(taskset.settings), "limit": taskset.limit, "is_own": taskset.is_own,
@@ -322,30 +318,12 @@ class _Child(PipedProcess):
         deadline = time.monotonic() + seconds
         try:
             self.write(json.dumps(request).encode() + b"\n", deadline)
-            return json.loads(self._line(deadline))
+            return json.loads(self.read_line(deadline, most=MAX_ANSWER_BYTES))
         except TimeoutError:
             raise RunError(f"no answer within {seconds:g} s") from None
         except (OSError, EOFError, ValueError) as error:
-            raise RunError(f"its process ended{self._last_words() or f' ({error})'}") from None
-
-    def stop(self) -> None:
-        super().stop()
-        self._errors.close()
-
-    def _line(self, deadline: float) -> bytes:
-        while b"\n" not in self._held:
-            if len(self._held) > MAX_ANSWER_BYTES:
-                raise ValueError("an answer without an end")
-            self._held += self.read_some(deadline)
-        line, _, self._held = self._held.partition(b"\n")
-        return line
-
-    def _last_words(self) -> str:
-        """The last line that the process wrote to standard error."""
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(self._errors.tell() - 4096, 0))
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return f": {lines[-1][:300]}" if lines else ""
+            said = self.last_words()
+            raise RunError(f"its process ended{f': {said}' if said else f' ({error})'}") from None
 
 
 def _stopped(child: _Child | None) -> None:

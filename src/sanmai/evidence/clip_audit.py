@@ -29,8 +29,18 @@ from sanmai.learn.evaluation import tell_ungraded
 from sanmai.learn.progress import Progress
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.recipes.flow_settings import FlowConfig
-from sanmai.recipes.flow_setup import load_for, own_reward, plain_sampling, reward_name, world_of
+from sanmai.recipes.flow_setup import (
+    load_for,
+    own_reward,
+    plain_sampling,
+    reward_name,
+    scorer_in,
+    scorer_weights,
+    world_of,
+)
 from sanmai.rewards.clips import ClipGrades
+from sanmai.rewards.scorer import named_from
+from sanmai.rewards.scorer_records import Judged
 from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import ungraded
 from sanmai.stats import holm
@@ -184,14 +194,16 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
     judge = own_reward(flow, None) if flow.reward.custom is not None else None
     world = world_of(flow)
     asked = world.problems()
-    grades = ClipGrades(flow.reward.weights, given=judge, world=world)
     with Run(out, CASE, config) as run:
+        scorer = scorer_in(flow.reward.scorer, "reward.scorer", run.folder, run.warn, asked)
+        weights = scorer_weights(flow, scorer)
+        grades = ClipGrades(flow.reward.weights, given=judge, world=world, scorer=scorer, scorer_weights=weights)
         models = {"before": flow.model, "after": flow.model.model_copy(update={"name": config.run, "lora_rank": 0})}
         policy = load_for(models["after"], flow.prompts, world)
         digest = weights_digest(policy)
         sampling = {"before": plain_sampling(flow), "after": shown_sampling(flow)}
         run.log_environment(
-            describe_environment(policy, {"asked": asked}, start_digest=digest, reward=reward_name(flow, judge))
+            describe_environment(policy, {"asked": asked}, start_digest=digest, reward=reward_name(flow, judge, scorer))
         )
         del policy  # two pipelines at once would be one too many
         sides: dict[str, list[Group]] = {}
@@ -214,7 +226,9 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
             name = list(models)[step - 1]
             progress.say(f"[{step}/2] {name}: {models[name].name}, {config.rounds} clips to each of {len(asked)} prompts")
             drawn, start = ([r for group in side(one) for r in group.rollouts] for one in (name, "before"))
-            tell_ungraded(run, step, ungraded(side(name), telling_of(side(name))))
+            tell_ungraded(run, step, ungraded(side(name), telling_of(side(name), grades.telling)))
+            if scorer is not None:
+                run.event("scored", step=step, **scorer.told())
             run.log_evaluation(step, side(name))
             metrics = clip_metrics(drawn, start)
             run.log_step(step, metrics)
@@ -222,7 +236,7 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
             progress.step(step, metrics)
         if not run.interrupted:
             claims, outcome = claims_of(config, side("before"), side("after"))
-            _write(run.folder, config, flow, claims, outcome, len(asked))
+            _write(run.folder, config, _judged_by(flow, scorer), flow, claims, outcome, len(asked))
             for claim in claims:
                 progress.say(words(claim))
             progress.say(f"The case: {outcome}.")
@@ -274,10 +288,12 @@ def flow_config(run: str) -> FlowConfig:
     def named(part: Config, *names: str) -> dict[str, str]:
         return {name: as_named(began, text) for name in names if (text := getattr(part, name)) is not None}
 
+    command = named_from(config.reward.scorer.command, lambda word: as_named(began, word))
+    scorer = config.reward.scorer.model_copy(update={"command": command})
     guide = config.sampling.guide.model_copy(update=named(config.sampling.guide, "reward"))
     return config.model_copy(update={
         "model": config.model.model_copy(update=named(config.model, "name")),
-        "reward": config.reward.model_copy(update=named(config.reward, "custom", "model")),
+        "reward": config.reward.model_copy(update=named(config.reward, "custom", "model") | {"scorer": scorer}),
         "sampling": config.sampling.model_copy(update={"guide": guide}), **named(config, "prompts"),
     })  # fmt: skip
 
@@ -303,11 +319,16 @@ def _commit(folder: Path, name: str) -> None:
     (folder / "drawn.txt").write_text(f"{name}\n")
 
 
+def _judged_by(flow: FlowConfig, scorer: Judged | None) -> str:
+    if flow.prompts is None:  # a world's clips are judged by its truth
+        return f"the truth of the world of {flow.world}"
+    return scorer.scorer.told if scorer is not None else str(flow.reward.custom)
+
+
 def _write(
-    folder: Path, config: ClipAuditConfig, flow: FlowConfig, claims: Sequence[ClipClaim], outcome: Outcome, prompts: int
+    folder: Path, config: ClipAuditConfig, judged_by: str, flow: FlowConfig, claims: Sequence[ClipClaim], outcome: Outcome,
+    prompts: int,
 ) -> None:
-    is_own = flow.reward.custom is not None and flow.prompts is not None  # a world's clips are judged by its truth
-    judged_by = flow.reward.custom if is_own else f"the truth of the world of {flow.world}"
     case = {
         "kind": "clips", "verdict": outcome, "model": config.run, "before_model": flow.model.name, "prompts": prompts,
         "rounds": config.rounds, "confidence": config.confidence, "judged_by": judged_by,

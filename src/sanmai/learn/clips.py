@@ -21,13 +21,15 @@ from sanmai.data.clip_pairs import ClipPair
 from sanmai.learn.evaluation import tell_ungraded
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.policies.flow.rectified import RectifiedFlow
-from sanmai.rewards.clips import TRUE, ClipGrades, preferred
+from sanmai.rewards.clips import TRUE, ClipGrades, judged, preferred
+from sanmai.rewards.scorer import ScorerConfig
+from sanmai.rewards.scorer_records import Judged
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import TELLING, ungraded
 from sanmai.stats import paired_difference, rate
 from sanmai.train.runs import Run
 from sanmai.train.state import weights_digest
-from sanmai.types import Drawn, Graded, Group, InputError, Metrics, Problem
+from sanmai.types import Drawn, Graded, Group, InputError, Metrics, Problem, regrouped
 
 
 class OwnClipsConfig(Config):
@@ -53,6 +55,8 @@ class FlowEvaluationConfig(Config):
     """Steps between evaluations; 0 evaluates only before the first and after the last step."""
     clips_per_prompt: int = Field(16, ge=1)
     """Clips of each prompt; every evaluation begins from the same noise."""
+    judge: ScorerConfig = ScorerConfig()
+    """A scorer of the evaluation's clips alone: what it says is recorded as `judge_NAME` and rewards nothing."""
 
     def is_due(self, step: int, num_steps: int) -> bool:
         return step == num_steps or (self.every > 0 and step % self.every == 0)
@@ -202,13 +206,16 @@ class ClipEvaluator:
     def __init__(
         self, run: Run, config: FlowEvaluationConfig, problems: Sequence[Problem], grades: ClipGrades, start: RectifiedFlow, *,
         seed: int, before: FlowSamplingConfig, sampling: FlowSamplingConfig, grading: GradingConfig,
+        judge: Judged | None = None,
     ) -> None:
         """Args:
             start: the starting policy, whose clips are those of step 0.
             before: how those are drawn; later ones as `sampling` says.
+            judge: what it says of each clip stands beside what `grades` say.
         """
         self._run, self._config, self._problems, self._grades, self._start = run, config, problems, grades, start
         self._seed, self._before, self._sampling, self._grading = seed, before, sampling, grading
+        self._judge = judge
         self._plain: list[Graded] | None = None
 
     def __call__(self, step: int, policy: RectifiedFlow) -> Metrics:
@@ -218,9 +225,11 @@ class ClipEvaluator:
             self._plain = [r for group in groups for r in group.rollouts]
         else:
             groups = self._drawn(policy, step, self._sampling)
-        tell_ungraded(self._run, step, ungraded(groups, telling_of(groups)))
+        tell_ungraded(self._run, step, ungraded(groups, telling_of(groups, self._grades.telling)))
         self._run.log_evaluation(step, groups)
         found = clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
+        for scorer in filter(None, (self._judge, self._grades.scored_by)):
+            self._run.event("scored", step=step, **scorer.told())
         return found | ({} if step == 0 else self._moved(policy))
 
     def _moved(self, policy: RectifiedFlow) -> Metrics:
@@ -238,15 +247,31 @@ class ClipEvaluator:
         return self._plain
 
     def _drawn(self, policy: Any, step: int, sampling: FlowSamplingConfig) -> list[Group[Graded]]:
-        return rollout(
+        groups, _ = rollout(
             policy, self._problems, self._grades, rollouts_per_prompt=self._config.clips_per_prompt,
             seed=(self._seed, "evaluation"), policy_version=step, sampling=sampling, grading=self._grading,
-        )[0]
+        )
+        return groups if self._judge is None else self._judged(self._judge, groups, step)
+
+    def _judged(self, judge: Judged, groups: Sequence[Group[Graded]], step: int) -> list[Group[Graded]]:
+        """With the judge's verdicts, and a word where it could not tell."""
+        whole = [(g.problem, r) for g in groups for r in g.rollouts if bool(torch.isfinite(r.content.clip_FHW).all())]
+        found = iter(judged(judge, whole))
+        told = [
+            r.with_verdicts({f"judge_{name}": verdict for name, verdict in next(found).items()})
+            if bool(torch.isfinite(r.content.clip_FHW).all()) else r
+            for group in groups for r in group.rollouts
+        ]  # fmt: skip
+        made = regrouped(groups, told)
+        tell_ungraded(
+            self._run, step, ungraded(made, telling_of(made, [f"judge_{name}" for name in judge.dimensions])), of=judge.where
+        )
+        return made
 
 
-def telling_of(groups: Sequence[Group[Graded]]) -> dict[str, list[str]]:
-    """Of clips every verdict tells, whatever the kind of prompt; a clip that is not finite has none."""
-    return dict.fromkeys(TELLING, sorted({name for group in groups for r in group.rollouts for name in r.verdicts}))
+def telling_of(groups: Sequence[Group[Graded]], names: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Of clips the verdicts of these names tell, or else every one, whatever the kind of prompt; one not finite has none."""
+    return dict.fromkeys(TELLING, [*names] or sorted({name for group in groups for r in group.rollouts for name in r.verdicts}))
 
 
 def clip_metrics(clips: Sequence[Graded], start: Sequence[Graded]) -> Metrics:

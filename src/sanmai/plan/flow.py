@@ -9,7 +9,7 @@ from sanmai.data.clip_pairs import load_clip_pairs
 from sanmai.plan.words import size
 from sanmai.policies.flow.pipeline import PipelinePolicy
 from sanmai.recipes.flow_settings import FlowConfig
-from sanmai.recipes.flow_setup import load_for, own_reward, reward_model, world_of
+from sanmai.recipes.flow_setup import load_for, own_reward, reward_model, scorer_in, scorer_weights, world_of
 from sanmai.train.step import optimizer_words
 
 
@@ -18,6 +18,12 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
     world = world_of(config)
     policy = load_for(config.model, config.prompts, world)
     model, own = reward_model(config), own_reward(config, None)
+    warnings: list[str] = []
+    scorer, judge = (
+        scorer_in(settings, where, None, warnings.append, world.problems())
+        for settings, where in ((config.reward.scorer, "reward.scorer"), (config.evaluation.judge, "evaluation.judge"))
+    )
+    weights = scorer_weights(config, scorer) if scorer is not None else config.reward.weights
     count = sum(t.numel() for t in policy.tensors().values())
     trained = sum(p.numel() for p in policy.weights.values())
     which = "" if trained == count else f", of which {trained:,} are trained"
@@ -25,6 +31,8 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
     yield from policy.notes
     if isinstance(policy, PipelinePolicy):
         yield memory_words(policy, config)
+    if judge is not None:
+        yield f"Evaluated clips are judged, and not rewarded, by {judge.scorer.told}, started in {judge.scorer.seconds:.1f} s."
     if config.method == "evaluate":
         yield f"Nothing is trained: clips of {len(world.problems())} prompts are drawn without and with what sampling asks for."
         return
@@ -43,8 +51,11 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
     elif config.draws_own:
         yield f"Its own clips: {config.own.groups} groups of {config.own.group_size}, drawn before the first step."
     if config.method != "pretrain":
-        parts = ", ".join(f"{name} {weight:g}" for name, weight in config.reward.weights.items() if weight)
+        parts = ", ".join(f"{name} {weight:g}" for name, weight in weights.items() if weight)
         whose = f"your function {config.reward.custom}" if own is not None else "the truth of the world"
+        if scorer is not None:
+            yield f"The scorer {scorer.scorer.told} was started in {scorer.scorer.seconds:.1f} s; what it says once is recorded."
+            whose = f"the scorer {scorer.scorer.name}"
         yield f"Reward: {whose if model is None else f'the model {config.reward.model}'} ({parts})."
     if config.constraints.limits:
         limits = (f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.constraints.limits.items())

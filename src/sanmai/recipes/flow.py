@@ -39,7 +39,16 @@ from sanmai.losses import PreferenceLossSettings, preference_weights
 from sanmai.policies.flow.policy import FlowPolicy
 from sanmai.policies.flow.rectified import Points, RectifiedFlow
 from sanmai.recipes.flow_settings import FlowConfig
-from sanmai.recipes.flow_setup import load_for, own_reward, plain_sampling, reward_model, reward_name, world_of
+from sanmai.recipes.flow_setup import (
+    load_for,
+    own_reward,
+    plain_sampling,
+    reward_model,
+    reward_name,
+    scorer_in,
+    scorer_weights,
+    world_of,
+)
 from sanmai.rewards.clips import ClipGrades, Given
 from sanmai.rollout.engine import rollout
 from sanmai.rollout.measure import training_metrics
@@ -79,20 +88,29 @@ def run_flow(
     if problems is not None and config.prompts is None:
         raise InputError("problems: flow draws clips to the prompts of its own world alone; see the setting prompts")
     reward = own_reward(config, reward)
-    if reward is not None and config.method == "pretrain":
+    if (reward is not None or config.reward.scorer.command is not None) and config.method == "pretrain":
         raise InputError(f"reward: method {config.method!r} rewards nothing")
     progress = progress or Progress.silent()
     world = world_of(config, problems)
     asked = world.problems()
     with Run(out, "flow", config) as run:
-        grades = ClipGrades(config.reward.weights, model=reward_model(config), given=reward, world=world)
+        scorer = scorer_in(config.reward.scorer, "reward.scorer", run.folder, run.warn, asked)
+        judge = scorer_in(config.evaluation.judge, "evaluation.judge", run.folder, run.warn, asked)
+        for one in filter(None, (scorer, judge)):
+            progress.say(f"{one.where}: {one.scorer.told}, started in {one.scorer.seconds:.1f} s.")
+        grades = ClipGrades(
+            config.reward.weights, model=reward_model(config), given=reward, world=world, scorer=scorer,
+            scorer_weights=scorer_weights(config, scorer),
+        )
         load = partial(load_for, prompts=config.prompts, world=world)
         state = start_or_resume(run, config.model, config.optimizer, keep_reference=config.keeps_reference, load=load)
         origin = {"train": asked} | ({} if config.own.pairs is None else {"pairs": load_clip_pairs(config.own.pairs)})
         facts = describe_environment(
             state.policy, origin, start_digest=state.start_digest,
-            reward=reward_name(config, reward),
+            reward=reward_name(config, reward, scorer),
         )
+        if judge is not None:
+            facts["graders"][judge.where] = judge.scorer.told
         run.log_environment(facts)
         # At a resume the policy has moved on.
         start = state.policy if config.method == "evaluate" else state.policy.as_started() or load(config.model)
@@ -102,10 +120,11 @@ def run_flow(
             run.warn(note)
         evaluator = ClipEvaluator(
             run, config.evaluation, asked, grades, start, seed=config.seed, before=plain_sampling(config),
-            sampling=config.sampling, grading=config.grading,
+            sampling=config.sampling, grading=config.grading, judge=judge,
         )
         steps = FlowSteps(config, run, state, start, grades, asked)
-        if "harm" in config.constraints.limits and config.reward.model is None and config.reward.harm and reward is None:
+        is_truth = config.reward.model is None and reward is None and scorer is None
+        if "harm" in config.constraints.limits and is_truth and config.reward.harm:
             run.warn("constraints.harm is measured by the world's truth, which the policy is rewarded by as well")
 
         def measure(step: int) -> Metrics:

@@ -10,6 +10,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.learn.clip_constraints import ClipConstraintsConfig
 from sanmai.learn.clips import FlowEvaluationConfig, OwnClipsConfig
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
+from sanmai.rewards.scorer import ScorerConfig
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.components import LossConfig
 from sanmai.train.runs import CheckpointsConfig
@@ -33,6 +34,14 @@ class ClipRewardConfig(Config):
     custom: str | None = None
     """A function of your own that rewards, "FILE.py:FUNCTION" or "package.module:FUNCTION": called with the problem and the clip
     (frames x rows x columns in 0..1, x 3 in colour), it gives a number, or numbers by name; None cannot be graded."""
+    scorer: ScorerConfig = ScorerConfig()
+    """A scorer in a process of its own that rewards, such as VideoReward or "ocr"."""
+    scorer_weights: dict[str, float] = Field({})
+    """Weights of its dimensions by name; "visual", "motion", "alignment" and "harm" else have those above, any other 1."""
+
+    only_with = (
+        OnlyWith("scorer (a command)", lambda c: c.scorer.command is not None, "scorer_weights"),
+    )
 
     @property
     def weights(self) -> dict[str, float]:
@@ -43,8 +52,11 @@ class ClipRewardConfig(Config):
     def _check(self) -> Self:
         if not any(self.weights.values()):
             raise ValueError("every weight is 0: nothing is rewarded")
-        if self.custom is not None and self.model is not None:
-            raise ValueError("custom beside model: expected one of the two")
+        named = {"custom": self.custom, "model": self.model, "scorer": self.scorer.command}
+        if len(given := [name for name, value in named.items() if value is not None]) > 1:
+            raise ValueError(f"{' beside '.join(given)}: expected one of them")
+        if bad := next((name for name, weight in self.scorer_weights.items() if not abs(weight) <= 1e6), None):
+            raise ValueError(f"scorer_weights.{bad}: expected a number of at most 1e6")
         return self
 
 
@@ -69,7 +81,7 @@ class FlowConfig(Config):
     """What clips show, and who judges them: "shapes" that move, all invented; "digits", handwritten ones of scikit-learn."""
     prompts: str | None = None
     """File of prompts, in any format of `problems.source`, for a model that is a pipeline of diffusers. Nobody knows the truth of
-    what it draws: `reward.custom` rewards, and what it calls "harm" is what limits on harm measure."""
+    what it draws: `reward.custom` or `reward.scorer` rewards, and what it calls "harm" is what limits on harm measure."""
     num_steps: int = Field(250, ge=1)
     """Optimizer updates, of "grpo" steps that each draw clips."""
     clips_per_step: int = Field(128, ge=2, multiple_of=2)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import base64
 import math
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from sanmai.data.png import png
 from sanmai.report import format as fmt
 from sanmai.report.load import Row, RunData, as_list, as_number
 
@@ -23,8 +22,6 @@ _PROMPTS = 12
 _PER_PROMPT = 4
 _MOST_PIXELS = 1 << 16
 """Numbers of a clip in a page: a larger one is thinned evenly in rows and columns."""
-_SECONDS = 2
-"""A frame of an animation is shown for 1 / _SECONDS of a second."""
 
 
 def clip_sheets(run: RunData) -> dict[str, Any]:
@@ -98,39 +95,6 @@ def picture_urls(clip: bytes, shape: tuple[int, ...]) -> dict[str, str]:
     gap = np.full((*shape[:2], 1, clip_FHWC.shape[3]), 128, np.uint8)
     strip = np.concatenate([np.concatenate([clip_FHWC, gap], axis=2)[f] for f in range(shape[0])], axis=1)[:, :-1]
     return {"animation": _url(png(clip_FHWC)), "strip": _url(png(strip[None]))}
-
-
-def png(clip: np.ndarray) -> bytes:
-    """Pixels (F, H, W) or (F, H, W, 3) as a PNG; of several frames an animated one that never ends, of which old viewers show
-    the first.
-
-    Source:
-        PNG third edition (W3C 2025) sections 5.3, 11.2 and 11.3.6: IHDR, acTL, fcTL, IDAT, fdAT, IEND.
-    """
-    clip_FHWC = clip.reshape(*clip.shape[:3], -1)
-    frames, height, width, colours = clip_FHWC.shape
-    kind = {1: 0, 3: 2}[colours]  # grey; red, green and blue
-    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, kind, 0, 0, 0))]
-    if frames > 1:
-        parts.append(_chunk(b"acTL", struct.pack(">2I", frames, 0)))
-    number = 0
-    for k, frame_HWC in enumerate(clip_FHWC):
-        # Each row begins with the number of its filter: none.
-        content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame_HWC), 9)
-        if frames > 1:
-            control = struct.pack(">5I2H2B", number, width, height, 0, 0, 1, _SECONDS, 0, 0)
-            parts.append(_chunk(b"fcTL", control))
-            number += 1
-        if not k:
-            parts.append(_chunk(b"IDAT", content))
-        else:
-            parts.append(_chunk(b"fdAT", struct.pack(">I", number) + content))
-            number += 1
-    return b"".join([*parts, _chunk(b"IEND", b"")])
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _url(image: bytes) -> str:

@@ -17,6 +17,7 @@ from sanmai.report.opinions import told_by_judges
 from sanmai.report.page import render_page, resource, write_whole
 from sanmai.report.plots import Line, panel, value_range
 from sanmai.report.samples import paired_samples, training_samples
+from sanmai.report.scorers import scorer_lines
 from sanmai.report.speed import Speed, speed
 from sanmai.report.summary import (
     Cost,
@@ -69,6 +70,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         behaviour=[_row(m) for i, m in enumerate(measures) if i and "=" not in m.name],
         areas=[(area, shown) for area in AREAS if (shown := [chart for chart in charts if chart["area"] == area])],
         judges=told_by_judges(run),
+        scorers=scorer_lines(run.events),
         pairs=pairs,
         clips=clip_sheets(run),
         rollouts=rollouts,

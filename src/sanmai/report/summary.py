@@ -17,6 +17,7 @@ from sanmai.report import format as fmt
 from sanmai.report.behaviours import behaviour_values
 from sanmai.report.load import Row, RunData, as_number, clusters_of, event_time, find, is_number, load_run
 from sanmai.report.opinions import told_by_judges
+from sanmai.report.scorers import scorer_lines
 from sanmai.report.speed import speed, speed_line
 from sanmai.report.ungraded import ungraded_lines
 from sanmai.rewards.harm import GOLD
@@ -115,6 +116,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
             *(f"Careful: {told}." for told in ungraded_lines(run.events) if f"{told}." != verdict(run, measures)),
             *(_line(measure) for measure in measures if "=" not in measure.name),
             *(line.sentence for line in told_by_judges(run)),
+            *scorer_lines(run.events),
             *filter(None, [speed_line(found_speed)]),
         ],
     }
@@ -147,7 +149,9 @@ def compare_evaluations(run: RunData) -> list[Measure]:
     before = run.evaluations[steps[0]]
     after = run.evaluations[steps[-1]] if len(steps) > 1 else []
     if "clip" in (before + after)[0]:
-        told = [_measure(name, f"Score: {name}", before, after, _value_of(name), way) for name, way in _OF_CLIPS.items()]
+        others = {name.removeprefix("score/"): 1 for row in (before + after)[:1] for name in row if name.startswith("score/")}
+        ways = _OF_CLIPS | {name: way for name, way in others.items() if name not in _OF_CLIPS and not name.startswith("model_")}
+        told = [_measure(name, f"Score: {name}", before, after, _value_of(name), way) for name, way in ways.items()]
         return [measure for measure in told if measure.before or measure.after]
     column = quality_column(before + after)
     name = column.removeprefix("score/")

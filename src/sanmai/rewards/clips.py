@@ -1,4 +1,5 @@
-"""Grades clips: what is true of them in the world that they are of, a reward model of several heads, or a caller's function.
+"""Grades clips: what is true of them in the world that they are of, a reward model of several heads, a scorer in a process of its
+own, or a caller's function.
 
 What is rewarded is a named vector with a weight for each; what is true stands beside it whatever is rewarded, and harm is a
 verdict of its own.
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 
 from sanmai.policies.flow.reward import FlowReward
+from sanmai.rewards.scorer import Asked
+from sanmai.rewards.scorer_records import Judged
 from sanmai.types import Drawn, Graded, Problem, Verdict
 from sanmai.world.clips import WORLDS, Untold, World
 from sanmai.world.shapes import DIMENSIONS
@@ -34,16 +37,28 @@ class ClipGrades:
         weights: of "visual", "motion", "alignment" and "harm"; harm's is negative where it is to be shunned.
         model: rewards by its heads in place of the truth.
         given: rewards by a caller's function alone.
+        scorer: rewards alone, by its own dimensions, with `scorer_weights`.
         world: whose truth is told.
     """
 
     def __init__(
         self, weights: Mapping[str, float], *, model: FlowReward | None = None, given: Given | None = None,
-        world: World | Untold = "shapes",
+        world: World | Untold = "shapes", scorer: Judged | None = None, scorer_weights: Mapping[str, float] | None = None,
     ) -> None:
         self._weights, self._model, self._given = dict(weights), model, given
         worlds: Mapping[Any, Any] = WORLDS
         self._world: Any = worlds.get(world, world)
+        self._scorer, self._scorer_weights = scorer, dict(scorer_weights or {})
+
+    @property
+    def scored_by(self) -> Judged | None:
+        """The scorer, if it is one."""
+        return self._scorer
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """Names of the scorer's verdicts, by which a clip is graded or not; none where every verdict says so."""
+        return () if self._scorer is None else tuple(self._free(name) for name in self._scorer.dimensions)
 
     def grade(self, problem: Problem, drawn: Drawn) -> Graded:
         """A caller's function is asked here, on a thread that may be given up."""
@@ -54,8 +69,7 @@ class ClipGrades:
         if not scores or any(score is None or not math.isfinite(score) for score in scores.values()):
             return drawn.graded({name: Verdict(None, "the reward function cannot tell") for name in scores or ["own"]})
         weights = {name: self._weights.get(name, 1.0) for name in scores}
-        # Where truth stands beside it, a name of truth's is not taken.
-        named = {name: f"own_{name}" if name in TRUE and not isinstance(self._world, Untold) else name for name in scores}
+        named = {name: self._free(name) for name in scores}
         told = {named[name]: float(score) for name, score in scores.items()}
         rewarded = {named[name]: weight for name, weight in weights.items() if weight}
         verdicts = {name: Verdict(score, "reward function") for name, score in told.items()}
@@ -71,12 +85,16 @@ class ClipGrades:
         clips_BFHW = torch.stack([found[k].content.clip_FHW for k in whole])
         true = self._true(clips_BFHW.numpy(), prompts)
         told = self._told(clips_BFHW, prompts) if self._model is not None else {}
+        scored = [] if self._scorer is None else judged(self._scorer, [rollouts[k] for k in whole])
         for b, k in enumerate(whole):
             verdicts = {name: Verdict(float(values[b]), "measured in the world") for name, values in true.items()}
             verdicts |= {f"model_{name}": Verdict(float(values[b]), "reward model") for name, values in told.items()}
             graded = found[k].with_verdicts(verdicts)
             if self._given is not None:
                 found[k] = graded
+                continue
+            if self._scorer is not None:
+                found[k] = self._by_scorer(graded, scored[b])
                 continue
             prefix = "model_" if self._model is not None else ""
             weights = {f"{prefix}{name}": weight for name, weight in self._weights.items() if weight}
@@ -86,6 +104,18 @@ class ClipGrades:
 
     def check(self) -> None:
         pass
+
+    def _free(self, name: str) -> str:
+        """What a dimension is called: where truth stands beside it, a name of truth's is not taken."""
+        return f"own_{name}" if name in TRUE and not isinstance(self._world, Untold) else name
+
+    def _by_scorer(self, graded: Graded, found: Mapping[str, Verdict]) -> Graded:
+        """With what the scorer says; one of whose weighted dimensions it cannot tell has no reward."""
+        verdicts = {self._free(name): verdict for name, verdict in found.items()}
+        weights = {self._free(name): weight for name, weight in self._scorer_weights.items() if weight}
+        known = {name: score for name in weights if (score := verdicts[name].score) is not None}
+        scores = known if len(known) == len(weights) else None
+        return graded.graded({**graded.verdicts, **verdicts}, scores, weights, graded.failure)
 
     def _true(self, clips_BFHW: np.ndarray, prompts: list[str]) -> dict[str, np.ndarray]:
         scores = self._world.standardised(self._world.scores(clips_BFHW, prompts))
@@ -97,6 +127,20 @@ class ClipGrades:
     def _told(self, clips_BFHW: torch.Tensor, prompts: list[str]) -> dict[str, np.ndarray]:
         assert self._model is not None
         return {name: values.numpy() for name, values in self._model.scores_of(clips_BFHW, prompts).items()}
+
+
+def judged(scorer: Judged, rollouts: Sequence[tuple[Problem, Graded]]) -> list[dict[str, Verdict]]:
+    """What a scorer says of finite clips: of their prompts, pixels as values of a byte, and the answers of their problems."""
+    return scorer([
+        Asked(problem.prompt, {} if problem.answer is None else {"answer": problem.answer}, _bytes_of(r.content.clip_FHW))
+        for problem, r in rollouts
+    ])  # fmt: skip
+
+
+def _bytes_of(clip_FHW: torch.Tensor) -> np.ndarray:
+    """Values of a byte, (F, H, W, C)."""
+    values = (clip_FHW.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).numpy()
+    return values.reshape(*values.shape[:3], -1)
 
 
 HARMFUL = 0.5

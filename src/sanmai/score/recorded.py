@@ -229,8 +229,8 @@ KINDS: dict[str, Callable[..., Scored] | None] = {
 }  # fmt: skip
 """What `--as` knows: (rows, traces, prompts, clusters, and a judge or None where there can be one) to what was found; mathematics
 has its own (rewards/score.py)."""
-APART = ("process", "video")
-"""Kinds whose rows are no responses, with files of their own (score/process.py, score/video.py)."""
+APART = ("process", "video", "clips")
+"""Kinds whose rows are no responses, with files of their own (score/process.py, video.py, clips.py)."""
 
 
 def _rate_of(name: str, verdicts: Sequence[Verdict], clusters: Sequence[str]) -> Summary:
