@@ -51,6 +51,11 @@ class Config(BaseModel):
     """What is read only under a condition; a subclass's rules are added to those of its bases."""
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Settings that change no result: a run may go on with others, and a stage is not done again for them."""
+    unlike_before: ClassVar[frozenset[str]] = frozenset()
+    """Settings whose default is not what was done before they were there, or while their default was None: what was made then is
+    something else. That of all others has to mean what was done before; see older.py."""
+    gone: ClassVar[Mapping[str, Any]] = {}
+    """Settings that there were once, each with the value with which all is as it is without them."""
     completed_later: ClassVar[frozenset[str]] = frozenset()
     """Names of sections, at any depth below, that a pipeline fills in for its stages: what they will hold is not known yet."""
 
@@ -61,7 +66,10 @@ class Config(BaseModel):
         for a list of texts is a list of it."""
         if not isinstance(values, Mapping):
             return values
-        values = {name: None if value == UNSET and _may_be_unset(cls, name) else value for name, value in values.items()}
+        values = {
+            name: None if value == UNSET and _may_be_unset(cls, name) else value
+            for name, value in values.items() if not is_gone(cls, name, value)
+        }  # fmt: skip
         lists = {name for name, field in cls.model_fields.items() if field.annotation == tuple[str, ...]}
         values = {name: (value,) if isinstance(value, str) and name in lists else value for name, value in values.items()}
         given = {name: value for name, value in values.items() if isinstance(value, Mapping) and name in cls.model_fields}
@@ -111,6 +119,18 @@ class Config(BaseModel):
         return tomli_w.dumps(_with_unset(self, self.model_dump(mode="json", exclude_none=True), None))
 
 
+def is_gone(cls: type[Config], name: str, value: Any) -> bool:
+    """One of `Config.gone`, with the value that changes nothing."""
+    return name in cls.gone and name not in cls.model_fields and without_none(value) == without_none(cls.gone[name])
+
+
+def without_none(value: Any) -> Any:
+    """Nested values without those that are None, which TOML cannot say."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: without_none(item) for name, item in value.items() if item is not None}
+
+
 def _may_be_unset(cls: type[Config], name: str) -> bool:
     """A field that may be None, and to which "none" says nothing else."""
     kinds = get_args(cls.model_fields[name].annotation) if name in cls.model_fields else ()
@@ -119,7 +139,7 @@ def _may_be_unset(cls: type[Config], name: str) -> bool:
 
 def _with_unset(config: Config, dumped: dict[str, Any], default: Any) -> dict[str, Any]:
     """The values as they were dumped, and "none" for each None where the default, of its owner or its own, is something else."""
-    own = _defaults(type(config))
+    own = defaults_of(type(config))
     for name in type(config).model_fields:
         value, usual = getattr(config, name), own[name] if default is None else getattr(default, name)
         if isinstance(value, Config):
@@ -236,7 +256,7 @@ def idle_settings(config: Config, stated: Mapping[str, Any]) -> Iterator[str]:
         stated: nested values, as `read` takes them.
     """
     told: set[str] = set()
-    for name, rule, prefix in _idle_rules(config, _defaults(type(config)), stated, "", frozenset()):
+    for name, rule, prefix in _idle_rules(config, defaults_of(type(config)), stated, "", frozenset()):
         if name not in told:
             told.add(name)
             yield f"{name} is read only with {prefix}{rule.condition}"
@@ -263,7 +283,7 @@ def _idle_rules(
         if rule.holds(config):
             continue
         for dotted in rule.names or tuple(type(config).model_fields):
-            own = _at(_defaults(type(config)), dotted)
+            own = _at(defaults_of(type(config)), dotted)
             found = _changed(_at(config, dotted), (_at(default, dotted), own), _at(stated, dotted), dotted)
             for name, value in found:
                 yield f"{prefix}{name} = {value!r}", rule, prefix
@@ -273,7 +293,7 @@ def _idle_rules(
             yield from _idle_rules(part, _at(default, name), given, f"{prefix}{name}.", unknown)
 
 
-def _defaults(cls: type[Config]) -> dict[str, Any]:
+def defaults_of(cls: type[Config]) -> dict[str, Any]:
     return {name: info.get_default(call_default_factory=True) for name, info in cls.model_fields.items()}
 
 

@@ -1,6 +1,7 @@
 """The stream of families: resumed exactly, sealed but for a release, and honest about whether contact was the first."""
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def test_a_stream_meets_every_family_once_and_stores_nothing_of_sealed_ones(rele
     assert families == {None, *names_of("open", 0)[:2], *names_of("held_out", 0)[:2]}
     [look] = map(json.loads, (released.parent / LEDGER).read_text().splitlines())
     assert look["families"] == list(SEALED) and look["stream"] == str(released.resolve())
+    same = config(release=True).to_toml()  # in the words of the version that begins the stream
+    assert look["settings"] == hashlib.sha256(same.encode()).hexdigest()[:16]
 
 
 def test_the_report_and_the_terminal_say_what_was_found(released):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import Field
@@ -106,7 +108,7 @@ def test_from_leaves_what_is_not_chosen_alone(tmp_path, recipe):
 def test_a_changed_file_or_model_folder_is_a_changed_stage(tmp_path, recipe):
     source = tmp_path / "problems.jsonl"
     source.write_text("one")
-    graph = lambda: Graph([Stage("a", "note", Note(source=str(source)), "")], tmp_path / "out")  # noqa: E731
+    graph = lambda: Graph([Stage("a", "note", Note(text="a", source=str(source)), "")], tmp_path / "out")  # noqa: E731
     before = graph().digests["a"]
     assert graph().digests["a"] == before
     source.write_text("two")
@@ -239,6 +241,123 @@ def test_a_verifier_that_grades_otherwise_redoes_the_stages_that_it_graded_and_w
     assert 'b is done anew: the verifier "code" was version 1 and is 2.' in capsys.readouterr().out
     assert len(list((tmp_path / "stages").glob("b-*-before1"))) == 1
     assert {chain(tmp_path).state(name) for name in "abcd"} == {"finished"}
+
+
+class Later(Config):
+    """What `Note` became: `turns`, `tool` and `drafts` came, `colour` went."""
+
+    text: str = ""
+    source: str = ""
+    turns: int = 8
+    tool: str | None = None
+    drafts: int = 1
+    unlike_before = frozenset({"drafts"})
+    gone: ClassVar = {"colour": "red"}
+
+
+def later(folder: Path, **changed) -> Graph:
+    """`chain`, asked for by a Sanmai with other settings; `changed` are b's."""
+    return Graph(
+        [
+            Stage("a", "note", Later(text="a"), "first"),
+            Stage("b", "note", Later(text="b", source="@a", **changed), "second"),
+            Stage("d", "note", Later(text="d"), "apart"),
+            Stage("c", "note", Later(text="c", source="@b"), "third"),
+        ],
+        folder,
+    )
+
+
+@pytest.fixture
+def drafts_are_as_before(monkeypatch):
+    monkeypatch.setattr(Later, "unlike_before", frozenset())
+
+
+def test_a_setting_that_came_later_redoes_nothing_at_its_default_and_is_told_of_once(
+    tmp_path, recipe, capsys, drafts_are_as_before
+):
+    run_graph(chain(tmp_path), Progress.silent())
+    run_graph(later(tmp_path), Progress(Console(width=2000)))
+    said = capsys.readouterr().out
+    assert recipe.calls == ["a", "b", "d", "c"] and "anew" not in said
+    told = "a, b, d and 1 more were made before turns, tool and drafts were settings, which change nothing at their defaults: "
+    assert said.count(told) == 1 and said.count("were settings") == 1
+    assert [later(tmp_path).path(name) for name in "abcd"] == [chain(tmp_path).path(name) for name in "abcd"]
+
+
+def test_a_later_setting_with_another_value_redoes_the_stage_and_names_that_alone(
+    tmp_path, recipe, capsys, drafts_are_as_before
+):
+    run_graph(chain(tmp_path), Progress.silent())
+    run_graph(later(tmp_path, turns=4), Progress(Console(width=2000)))
+    assert recipe.calls[4:] == ["b", "c"]
+    assert "b is done anew: turns was None, now 4. What" in capsys.readouterr().out
+
+
+def test_a_default_that_is_not_what_was_done_before_redoes_the_stages(tmp_path, recipe, capsys):
+    run_graph(chain(tmp_path), Progress.silent())
+    run_graph(later(tmp_path), Progress(Console(width=2000)))
+    assert recipe.calls[4:] == ["a", "b", "d", "c"]
+    assert "a is done anew: drafts was None, now 1. What" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("colour", "redone"), [("red", []), ("blue", ["b", "c"])])
+def test_a_setting_that_went_redoes_what_was_made_with_another_value_than_changes_nothing(
+    tmp_path, recipe, colour, redone, drafts_are_as_before
+):
+    run_graph(chain(tmp_path), Progress.silent())
+    manifest = chain(tmp_path).path("b") / "stage.json"
+    made = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(made | {"settings": made["settings"] | {"colour": colour}}))
+    run_graph(later(tmp_path), Progress.silent())
+    assert recipe.calls[4:] == redone
+
+
+def test_an_interrupted_stage_of_other_settings_is_gone_on_with(tmp_path, recipe, drafts_are_as_before):
+    recipe.fails_at = "b"
+    with pytest.raises(RuntimeError):
+        run_graph(chain(tmp_path), Progress.silent())
+    graph = later(tmp_path)
+    assert [graph.state(name) for name in "abcd"] == ["finished", "interrupted", "new", "new"]
+    recipe.fails_at = ""
+    run_graph(graph, Progress.silent())
+    assert recipe.calls == ["a", "b", "d", "c"]
+    assert len(list((tmp_path / "stages").iterdir())) == 4
+    assert [later(tmp_path).state(name) for name in "abcd"] == ["finished"] * 4
+
+
+def test_a_stage_that_was_begun_from_something_else_is_begun_anew_with_a_sentence(tmp_path, recipe, capsys):
+    recipe.fails_at = "b"
+    with pytest.raises(RuntimeError):
+        run_graph(chain(tmp_path), Progress.silent())
+    recipe.fails_at = ""
+    record = (tmp_path / "begun.json").read_text()
+    run_graph(chain(tmp_path, b="B"), Progress(Console(width=2000)), until="b")
+    assert "b is begun anew: text was 'b', now 'B'. What was begun before stays in" in capsys.readouterr().out
+    shutil.rmtree(chain(tmp_path, b="B").path("b"))
+    (tmp_path / "begun.json").unlink()  # as an older Sanmai leaves it
+    run_graph(chain(tmp_path, b="B"), Progress(Console(width=2000)), until="b")
+    assert "b is begun anew: what it was made from is not written down" in capsys.readouterr().out
+    (tmp_path / "begun.json").write_text(record)
+    run_graph(chain(tmp_path), Progress(Console(width=2000)))
+    assert "anew" not in capsys.readouterr().out.split("[3/4]")[0] and recipe.calls[:2] == ["a", "B"]
+
+
+def test_a_file_that_a_later_setting_names_is_no_change_and_a_file_that_was_named_is(
+    tmp_path, recipe, monkeypatch, drafts_are_as_before
+):
+    tool, source = tmp_path / "tool.txt", tmp_path / "source"
+    source.mkdir()
+    tool.write_text("x")
+    (source / "note").write_text("x")
+    monkeypatch.setitem(Later.model_fields, "tool", Field(str(tool)))
+    before = Graph([Stage("a", "note", Note(text="a", source=str(source)), "")], tmp_path / "out")
+    run_graph(before, Progress.silent())
+    stage = Stage("a", "note", Later(text="a", source=str(source), tool=str(tool)), "")
+    asked = lambda: Graph([stage], tmp_path / "out")  # noqa: E731
+    assert asked().state("a") == "finished"
+    (source / "note").write_text("y")
+    assert asked().state("a") == "new"
 
 
 def test_a_stage_that_refuses_is_named(tmp_path):

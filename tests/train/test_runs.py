@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow.parquet as pq
 import pytest
@@ -170,6 +171,66 @@ def test_other_settings_are_refused_with_the_changed_key_and_the_old_ones_still_
     with pytest.raises(InputError, match="recipe was 'toy', now 'other'"):
         Run(tmp_path, "other", Settings())
     assert reopened(tmp_path).start_step == 1  # the refusals hold no lock
+
+
+class LaterInner(Config):
+    lr: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: float = 1.0
+
+
+class LaterSettings(Config):
+    """What `Settings` became."""
+
+    num_steps: int = 9
+    name: str | None = None
+    inner: LaterInner = LaterInner()
+    best: int | None = None
+    gone: ClassVar = {"colour": "red"}
+
+
+def test_a_run_goes_on_with_settings_that_came_later_and_have_their_defaults_and_says_so(tmp_path):
+    work(tmp_path, 2)
+    before = (tmp_path / "config.toml").read_text()
+    run = work(tmp_path, 4, settings=LaterSettings())
+    assert run.start_step == 2 and run.older.endswith(
+        " was made before inner.clip was a setting, which changes nothing at its default: it goes on as it was begun"
+    )
+    assert [e["message"] for e in events(tmp_path) if e["event"] == "older"] == [run.older]
+    assert (tmp_path / "config.toml").read_text() == before and "clip" not in run.settings["inner"]
+    assert reopened(tmp_path).older == ""  # with the settings that it was begun with
+    for other in ({"inner": {"clip": 2.0}}, {"best": 3}, {"inner": {"lr": 1.0}}):
+        with pytest.raises(InputError, match=r"other settings \((inner\.clip|best|inner\.lr) was"):
+            work(tmp_path, 5, settings=LaterSettings.read(other))
+
+
+def test_a_run_goes_on_without_a_setting_that_went_if_it_changed_nothing(tmp_path):
+    work(tmp_path, 2)
+    path = tmp_path / "config.toml"
+    whole = path.read_text()
+    path.write_text(whole.replace("num_steps", 'colour = "red"\nnum_steps'))
+    assert work(tmp_path, 3, settings=LaterSettings()).older.endswith(
+        "before inner.clip was a setting, which changes nothing at its default, and while colour was a setting, which changed "
+        "nothing: it goes on as it was begun"
+    )
+    path.write_text(whole.replace("num_steps", 'colour = "blue"\nnum_steps'))
+    with pytest.raises(InputError, match="colour was 'blue', now None"):
+        work(tmp_path, 4, settings=LaterSettings())
+
+
+def test_an_older_run_can_be_made_longer(tmp_path):
+    work(tmp_path, 2)
+    run = work(tmp_path, 4, settings=LaterSettings(num_steps=12))
+    assert run.lengthened.startswith("num_steps raised from 9 to 12") and run.older
+    assert work(tmp_path, 5, settings=LaterSettings(num_steps=12)).older == ""  # its config.toml has them all now
+
+
+def test_a_setting_that_is_none_against_its_default_is_the_same_when_the_run_goes_on(tmp_path):
+    class Named(Config):
+        name: str | None = "x"
+
+    for until in (1, 2):
+        assert work(tmp_path, until, settings=Named(name=None)).start_step == until - 1
 
 
 def test_a_configuration_that_somebody_broke_is_refused_in_one_sentence(tmp_path):

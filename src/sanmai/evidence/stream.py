@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import tomli_w
 from pydantic import Field, model_validator
 
 from sanmai.attack.catalogue import FAMILIES, ROTATIONS, Split, names_of
@@ -265,8 +266,8 @@ def _stream(config: StreamConfig, run: Run, weights: str) -> tuple[list[_Meeting
     if config.release:
 
         def record(names: Sequence[str]) -> None:
-            same = config.model_copy(update={"looks": 1})  # of the budget nothing depends that is seen
-            settings = hashlib.sha256(same.to_toml().encode()).hexdigest()[:16]
+            same = run.settings | {"looks": 1}  # of the budget nothing depends that is seen
+            settings = hashlib.sha256(tomli_w.dumps(same).encode()).hexdigest()[:16]
             before.extend(record_look(config.model.name, weights, names, run.folder, most=config.looks, settings=settings))
             run.event("look", families=list(names), weights=weights, before=len(before))
 

@@ -89,6 +89,8 @@ class Progress:
             self.say("This run is finished: nothing is done again.")
         if run.lengthened:
             self.say(f"{run.lengthened}.")
+        if run.older:
+            self.say(f"{run.older}.")
         if model := run.environment.get("model"):
             path = f"; {model['path']}" if "path" in model else ""
             is_known = "parameters" in model  # of a served one they are not

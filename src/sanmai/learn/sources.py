@@ -84,6 +84,8 @@ class EnvironmentsConfig(Config):
     workers: int = Field(1, ge=1, le=64)
     """Processes that reply and score side by side; each imports what the environment does (verifiers: some 10 s and 200 MB)."""
 
+    without_effect = frozenset({"workers"})
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.low < self.high:

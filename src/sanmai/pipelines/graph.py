@@ -18,11 +18,14 @@ from typing import Any, Literal
 
 from sanmai.config import Config
 from sanmai.learn.progress import Progress
+from sanmai.older import AsOf, enumerated, words
 from sanmai.pipelines.identity import (
+    BEGUN,
     MANIFEST,
     digest_of,
     facts_of,
     graders_of,
+    made_before,
     outdated_graders,
     read_manifest,
     texts_in,
@@ -77,6 +80,8 @@ class Graph:
         self.digests: dict[str, str] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         """What each stage's result depends on; its digest is of this."""
+        self.older: dict[str, AsOf] = {}
+        """The stages that are there from when there were other settings."""
         for stage in self.stages:
             for name in stage.inputs:
                 if name not in self.digests:
@@ -85,8 +90,16 @@ class Graph:
                         f"{', '.join(self.digests)}"
                     )
             made_from = {name: self.digests[name] for name in stage.inputs}
-            self.facts[stage.name] = facts_of(stage.recipe, stage.config, made_from)
-            self.digests[stage.name] = digest_of(self.facts[stage.name])
+            self._identify(stage, facts_of(stage.recipe, stage.config, made_from))
+
+    def _identify(self, stage: Stage, facts: dict[str, Any]) -> None:
+        """Under its own digest, or under that of a stage that an older Sanmai made from the same, if only that is there."""
+        self.facts[stage.name], self.digests[stage.name] = facts, digest_of(facts)
+        if not _holds_anything(self.path(stage.name)):
+            before = made_before(self.folder, stage.name, stage.config, facts)
+            if before is not None:
+                self.facts[stage.name], self.digests[stage.name] = before.facts, before.digest
+                self.older |= {stage.name: before.then} if words([before.then]) else {}
 
     def path(self, name: str) -> Path:
         """The folder of a stage."""
@@ -97,7 +110,7 @@ class Graph:
         stage = next(s for s in self.stages if s.name == name)
         if (self.path(name) / MANIFEST).is_file() and _has_model(stage.recipe, self.path(name)):
             return "outdated" if outdated_graders(read_manifest(self.path(name))) else "finished"
-        return "interrupted" if self.path(name).is_dir() and any(self.path(name).iterdir()) else "new"
+        return "interrupted" if _holds_anything(self.path(name)) else "new"
 
     def chosen(self, *, since: str | None = None, until: str | None = None, only: str | None = None) -> list[Stage]:
         """The stages to look at; the others are left as they are.
@@ -170,17 +183,23 @@ class Graph:
         except (OSError, ValueError, TypeError, KeyError):
             return False
 
+    def begin(self, stage: Stage) -> None:
+        """Record what a stage is made from, for a Sanmai with other settings that is to go on with it."""
+        path = self.folder / BEGUN
+        with storing(path):
+            write_whole(path, json.dumps(self._told_of(stage), indent=1) + "\n")
+
     def finish(self, stage: Stage) -> None:
         """Record that a stage is done. No time in it: doing it again gives the same file."""
         graders = graders_of(self.path(stage.name))
         for name in stage.inputs:  # what an earlier stage's verdicts decided is in this one, too
             graders |= read_manifest(self.path(name)).get("graders") or {}
-        facts = {
-            "name": stage.name, "digest": self.digests[stage.name], **self.facts[stage.name], "graders": graders,
-        }  # fmt: skip
         path = self.path(stage.name) / MANIFEST
         with storing(path):
-            write_whole(path, json.dumps(facts, indent=1) + "\n")
+            write_whole(path, json.dumps({**self._told_of(stage), "graders": graders}, indent=1) + "\n")
+
+    def _told_of(self, stage: Stage) -> dict[str, Any]:
+        return {"name": stage.name, "digest": self.digests[stage.name], **self.facts[stage.name]}
 
     def _with_paths(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -225,6 +244,9 @@ def run_graph(
             for stage in chosen:
                 if stage.name == since or graph.depends_on(stage.name, since):
                     _remove(graph.path(stage.name))
+        if older := [name for name in names if name in graph.older and _holds_anything(graph.path(name))]:
+            was, it = ("was", "it is") if len(older) == 1 else ("were", "they are")
+            progress.say(f"{enumerated(older)} {was} made {words(graph.older[name] for name in older)}: {it} kept.")
         for k, stage in enumerate(chosen, start=1):
             if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress, sign):
                 return False
@@ -246,13 +268,14 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
     if state == "outdated":
         kept = _set_aside(path)
         progress.say(f"{stage.name} is done anew: {outdated_graders(read_manifest(kept))}. What was made before stays in {kept}.")
-    elif state == "new" and (reason := why_anew(path.parent, stage.name, graph.facts[stage.name])) is not None:
+    elif state == "new" and (reason := why_anew(graph.folder, stage.name, stage.config, graph.facts[stage.name])) is not None:
         progress.say(reason)
     recipe, config = find_recipe(stage.recipe), graph.resolved(stage)
     if (path / "config.toml").is_file():
         # The digest says that the settings are the same. The folder may have been moved, or be called by another name.
         with storing(path):
             write_whole(path / "config.toml", f'recipe = "{stage.recipe}"\n{config.to_toml()}')
+    graph.begin(stage)
     try:
         recipe.run(config, path, progress=progress)
     except InputError as error:
@@ -262,6 +285,10 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
         return False
     graph.finish(stage)
     return True
+
+
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _set_aside(path: Path) -> Path:

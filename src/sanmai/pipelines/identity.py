@@ -1,16 +1,18 @@
-"""What a stage is identified by, and why one that was finished is not the one that is asked for now."""
+"""What a stage is identified by, which one that was made before is the same, and why one that was finished is not."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from sanmai.config import Config, differing_keys
+from sanmai.older import AsOf, as_of, enumerated
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.resolve import chosen_model
 from sanmai.policies.text.tiny import TINY_PATH, is_embedded
@@ -20,13 +22,16 @@ from sanmai.types import InputError
 
 MANIFEST = "stage.json"
 """In a stage's folder once it is finished: what it was made from."""
+BEGUN = "begun.json"
+"""In a pipeline's folder: the same of the stage that was begun last."""
+_DIGITS = 10
+"""Of a stage's digest."""
 _WHOLE_BYTES = 2**26
 """Of a larger file the digest is of its size, its time and its ends."""
 _FUNCTION = re.compile(r"^(.+\.py):\w+$")
 """A function in a file, as settings name it."""
+_FACTS = frozenset({"recipe", "version", "settings", "files", "made_from"})
 _MAPPINGS = ("settings", "files", "made_from", "graders")
-_SHOWN = 3
-"""Differences that a sentence names."""
 
 
 def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[str, Any]:
@@ -46,7 +51,7 @@ def facts_of(recipe: str, config: Config, made_from: Mapping[str, str]) -> dict[
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def graders_of(folder: Path) -> dict[str, int]:
@@ -58,10 +63,10 @@ def graders_of(folder: Path) -> dict[str, int]:
         return {}
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
     """The MANIFEST of a stage's folder; empty where there is none that can be read, and without what is no mapping there."""
     try:
-        found = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        found = dict(json.loads((folder / name).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
     return {name: value for name, value in found.items() if name not in _MAPPINGS or isinstance(value, Mapping)}
@@ -76,31 +81,80 @@ def outdated_graders(manifest: Mapping[str, Any]) -> str | None:
     return ", ".join(f'the verifier "{name}" was version {graders[name]} and is {VERSIONS[name]}' for name in changed)
 
 
-def why_anew(folder: Path, name: str, facts: Mapping[str, Any]) -> str | None:
-    """A sentence on the newest finished stage of that name that the facts are not those of; None where there is none.
+@dataclass(frozen=True)
+class Before:
+    """A stage that was made, or begun, from the same as one that is asked for, when there were other settings."""
+
+    digest: str
+    """In its folder's name."""
+    facts: dict[str, Any]
+    then: AsOf
+
+
+def made_before(folder: Path, name: str, config: Config, facts: Mapping[str, Any]) -> Before | None:
+    """The newest such stage of that name, finished ones first; its folder and digest stay as they are.
 
     Args:
-        folder: that the stages' folders are in.
+        folder: of the pipeline.
     """
-    manifests = [(path, read_manifest(path)) for path in folder.glob(f"{name}-*")]
-    found = [(path, made) for path, made in manifests if made.get("name") == name]
-    if not found:
+    for made in (*(made for _, made in _finished(folder / "stages", name)), read_manifest(folder, BEGUN)):
+        digest = made.get("digest")
+        is_there = made.get("name") == name and (folder / "stages" / f"{name}-{digest}").is_dir()
+        if is_there and (then := _same(made, config, facts)) is not None:
+            return Before(str(digest), {fact: made[fact] for fact in facts}, then)
+    return None
+
+
+def _finished(folder: Path, name: str) -> list[tuple[Path, dict[str, Any]]]:
+    """The finished stages of that name, the newest first; those that were set aside among them."""
+    found = [(path, read_manifest(path)) for path in folder.glob(f"{name}-*")]
+    found = [(path, made) for path, made in found if made.get("name") == name]
+    return sorted(found, key=lambda one: (one[0] / MANIFEST).stat().st_mtime, reverse=True)
+
+
+def _same(made: Mapping[str, Any], config: Config, facts: Mapping[str, Any]) -> AsOf | None:
+    """How the settings were written that a stage was made from, if nothing else differs from these facts."""
+    if not made.keys() >= _FACTS or any(made[fact] != facts[fact] for fact in ("recipe", "version", "made_from")):
         return None
-    path, made = max(found, key=lambda one: (one[0] / MANIFEST).stat().st_mtime)
-    reason, remedy = _difference(made, facts)
-    return f"{name} is done anew: {reason}. What was made before stays in {path}; {remedy}."
+    was = config.with_effect(made["settings"])
+    then = as_of(config, facts["settings"], was)
+    named = set(texts_in(then.values))  # a setting that came later may name a file
+    is_same = then.values == was and _of(made["files"], named) == _of(facts["files"], named)
+    return then if is_same else None
 
 
-def _difference(made: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, str]:
+def _of(files: Mapping[str, str], named: Iterable[str]) -> dict[str, str]:
+    return {name: files[name] for name in named if name in files}
+
+
+def why_anew(folder: Path, name: str, config: Config, facts: Mapping[str, Any]) -> str | None:
+    """A sentence on the newest finished stage of that name that the facts are not those of, or else on one that was begun; None
+    where there is neither.
+
+    Args:
+        folder: of the pipeline.
+    """
+    for path, made in _finished(folder / "stages", name)[:1]:
+        reason, remedy = _difference(made, config, facts)
+        return f"{name} is done anew: {reason}. What was made before stays in {path}; {remedy}."
+    made = read_manifest(folder, BEGUN)
+    for path in (folder / "stages").glob(f"{name}-{'?' * _DIGITS}"):
+        known = (made.get("name"), made.get("digest")) == (name, path.name.removeprefix(f"{name}-"))
+        reason, remedy = _difference(made if known else {}, config, facts)
+        return f"{name} is begun anew: {reason}. What was begun before stays in {path}; {remedy}."
+    return None
+
+
+def _difference(made: Mapping[str, Any], config: Config, facts: Mapping[str, Any]) -> tuple[str, str]:
     """Why a finished stage is not the one that is asked for, and what would make it so."""
-    if not {"recipe", "version", "settings", "files", "made_from"} <= made.keys():
-        return "an older Sanmai made it, which wrote down less", "go on with that version to keep it"
+    if not made.keys() >= _FACTS:
+        return "what it was made from is not written down, as older versions left it", "the version that made it goes on with it"
     if made["recipe"] != facts["recipe"] or made["version"] != facts["version"]:
         was, now = (f"recipe {of['recipe']}, version {of['version']}" for of in (made, facts))
         return f"{was}, is now {now}", "the Sanmai that its environment.json names goes on with it"
-    if changed := differing_keys(made["settings"], facts["settings"]):
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        return f"{'; '.join(changed[:_SHOWN])}{more}", "with these as they were it is found again"
+    was = config.with_effect(made["settings"])
+    if changed := differing_keys(was, as_of(config, facts["settings"], was).values):
+        return enumerated(changed, "; "), "with these as they were it is found again"
     if changed := differing_keys(made["files"], facts["files"]):
         return f"the content of {changed[0].split(' was ')[0]} changed", "with that as it was it is found again"
     before = [stage for stage, digest in facts["made_from"].items() if made["made_from"].get(stage) != digest]

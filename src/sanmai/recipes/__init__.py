@@ -16,6 +16,7 @@ import tomli_w
 
 from sanmai.config import Config, load_values, merge
 from sanmai.learn.reward_source import name_of as name_of
+from sanmai.older import as_of
 from sanmai.policies.text.tiny import EMBEDDED_MODEL, is_embedded
 from sanmai.types import InputError
 
@@ -181,20 +182,35 @@ def default_out(recipe: Recipe, config: Config, salt: str = "") -> Path:
     """
     if recipe.has_stages:
         return Path("runs") / recipe.name
-    digest = hashlib.sha256((_told_apart(config) + salt).encode()).hexdigest()[:8]
-    return Path("runs") / f"{recipe.name}-{digest}"
+    values = tomllib.loads(config.to_toml())
+    folder = Path("runs") / _folder_name(recipe, values, salt)
+    return folder if folder.exists() else _made_before(recipe, config, values, salt) or folder
 
 
-def _told_apart(config: Config) -> str:
-    """The settings as text, without how many processes train: a run goes on with another number of them."""
+def _made_before(recipe: Recipe, config: Config, values: dict[str, Any], salt: str) -> Path | None:
+    """A folder that the same settings had when there were others."""
+    for path in sorted(Path("runs").glob(f"{recipe.name}-*/config.toml")):
+        try:
+            known = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # whoever opens that run says what is wrong with it
+        is_same = known.pop("recipe", None) == recipe.name and as_of(config, values, known).values == known
+        if is_same and path.parent.name == _folder_name(recipe, known, salt):
+            return path.parent
+    return None
+
+
+def _folder_name(recipe: Recipe, values: dict[str, Any], salt: str) -> str:
+    """Told apart by the settings, without how many processes train: a run goes on with another number of them."""
     from sanmai.cluster.config import TrainersConfig
 
-    values = tomllib.loads(config.to_toml())
+    values = dict(values)
     if isinstance(cluster := values.get("cluster"), dict):
         values["cluster"] = {name: value for name, value in cluster.items() if name not in TrainersConfig.without_effect}
         if not values["cluster"]:
             del values["cluster"]
-    return tomli_w.dumps(values)
+    digest = hashlib.sha256((tomli_w.dumps(values) + salt).encode()).hexdigest()[:8]
+    return f"{recipe.name}-{digest}"
 
 
 def preset_or_file(file: Path | None) -> Path | None:

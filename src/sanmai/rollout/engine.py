@@ -32,6 +32,8 @@ class GradingConfig(Config):
     failure_budget: float = Field(0.1, ge=0, le=1)
     """Share of a step's rollouts that may fail (broken graders, not wrong answers) before the run stops."""
 
+    without_effect = frozenset({"workers", "failure_budget"})
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not all(self.thought_tags) or len(set(self.thought_tags)) < 2:

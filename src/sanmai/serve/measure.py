@@ -104,12 +104,11 @@ def _problems(files: Sequence[Path], limit: int, seed: int, say: Callable[[str],
 
 def _begin(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of an earlier run with these settings."""
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     with storing(out):
         out.mkdir(parents=True, exist_ok=True)
     path = out / ROWS
     if not path.exists():
-        path.write_text(json.dumps({"settings": digest}) + "\n", encoding="utf-8")
+        path.write_text(json.dumps({"settings": asked}, default=str) + "\n", encoding="utf-8")
         return []
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
@@ -119,9 +118,19 @@ def _begin(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
             whole = path.read_text(encoding="utf-8").splitlines()[:number]
             path.write_text("".join(f"{one}\n" for one in whole), encoding="utf-8")
             break
-    if not rows or rows[0].get("settings") != digest:
+    if not rows or not _are_same(rows[0].get("settings"), asked):
         raise InputError(f"{path}: made with other settings, or its files have changed; name another --out, or move it away")
     return rows[1:]
+
+
+def _are_same(kept: Any, asked: Mapping[str, Any]) -> bool:
+    """Whether rows were made with these settings; one that came later and has its default changes nothing."""
+    text = json.dumps(asked, sort_keys=True, default=str)
+    if not isinstance(kept, dict):  # the digest alone was kept once
+        return kept == hashlib.sha256(text.encode()).hexdigest()
+    usual = json.loads(json.dumps(dataclasses.asdict(Settings()), default=str))
+    later = {name for name, value in usual.items() if name not in kept and json.loads(text)[name] == value}
+    return {name: value for name, value in json.loads(text).items() if name not in later} == kept
 
 
 async def _answer_all(

@@ -28,6 +28,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from sanmai.config import Config, OnlyWith, differing_keys
+from sanmai.older import as_of, words
 from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
     drop_old_checkpoints,
@@ -101,6 +102,8 @@ class Run:
         self._held: list[str] = []
         self.lengthened: str = ""
         """What was raised, and what that does, where it goes on with a run that was made shorter."""
+        self.older: str = ""
+        """Which settings there were not when it was begun, in a sentence; nothing where it was begun with those of today."""
         self._is_new = not self.folder.exists()
         with storing(self.folder):
             if not (self.folder / "config.toml").exists() and not holds_only(self.folder, _BEGINNINGS):
@@ -115,7 +118,7 @@ class Run:
             self._digests, self._sealed_at_end = digests.Digests(self.folder), None
             with storing(self.folder):
                 self.is_finished = says_finished(self.folder)
-                self.lengthened = self._write_config(config)
+                self.lengthened, self.older = self._write_config(config)
             with storing(self.folder):
                 self.checkpoint = newest_good_checkpoint(self.folder, self._report_bad_checkpoint)
             self.start_step = step_of(self.checkpoint) if self.checkpoint else 0
@@ -138,6 +141,8 @@ class Run:
                     f"as in a run of the new length; {_promise(config)}"
                 )
                 self.event("lengthened", step=self.start_step, message=self.lengthened)
+            if self.older:
+                self.event("older", step=self.start_step, message=self.older)
             began = "resume" if self.start_step else "start"
             self.event(began, step=self.start_step, pid=os.getpid(), began_in=here(self.folder))
             self._writer.drain()
@@ -172,6 +177,11 @@ class Run:
         with contextlib.suppress(OSError):  # one that cannot be removed stays; what was refused is said all the same
             if holds_only(self.folder, {*_BEGINNINGS, "config.toml", "events.jsonl"}):
                 shutil.rmtree(self.folder)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As they stand in its config.toml: of a run that was begun with others, those that there were then."""
+        return {name: value for name, value in _read_config(self.folder / "config.toml").items() if name != "recipe"}
 
     def steps(self, num_steps: int, on_interrupt: Callable[[int], None] = lambda step: None) -> Iterator[int]:
         """Step numbers still to be done, counted from 1. After Ctrl-C or SIGTERM the step at hand is the last one.
@@ -375,20 +385,28 @@ class Run:
         with storing(self.folder / "events.jsonl"), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _write_config(self, config: Config) -> str:
-        """Write the settings, or compare them with those that there are; what was raised of them, if anything."""
+    def _write_config(self, config: Config) -> tuple[str, str]:
+        """Write the settings, or compare them with those that there are.
+
+        Returns:
+            What was raised of them, and which there were not then; "" each where nothing.
+        """
         path = self.folder / "config.toml"
         self.warnings = []
-        new = {"recipe": self.recipe, **config.model_dump(mode="json", exclude_none=True)}
+        older = ""
+        text = f'recipe = "{self.recipe}"\n{config.to_toml()}'
+        new = tomllib.loads(text)
         metrics = self.folder / "metrics.jsonl"
         if path.exists() and ((metrics.exists() and metrics.stat().st_size) or checkpoint_folders(self.folder)):
             old = _read_config(path)
-            old, new = config.with_effect(old), config.with_effect(new)
-            changed = differing_keys(old, new)
+            old, then = config.with_effect(old), as_of(config, config.with_effect(new), config.with_effect(old))
+            new, changed = then.values, differing_keys(old, then.values)
+            if told := words([then]):
+                older = f"{self.folder} was made {told}: it goes on as it was begun"
             if changed and (raised := _raised(old, new)):
                 self.is_finished = False
-                write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
-                return raised
+                write_whole(path, text)
+                return raised, older
             elif changed:
                 raise InputError(
                     f"{self.folder}: this run folder was made with other settings ({'; '.join(changed)}); "
@@ -397,8 +415,8 @@ class Run:
         else:
             if self.is_finished and path.exists() and differing_keys(_read_config(path), new):
                 self._wake()
-            write_whole(path, f'recipe = "{self.recipe}"\n' + config.to_toml())
-        return ""
+            write_whole(path, text)
+        return "", older
 
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
         self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")

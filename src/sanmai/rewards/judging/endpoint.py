@@ -73,6 +73,10 @@ class EndpointConfig(Config):
     seed: int = Field(0, ge=0)
     """Names the jitter of the waits, the order of answers in a pair, and a local model's sampling."""
 
+    without_effect = frozenset({
+        "api_key_variable", "connect_seconds", "timeout_seconds", "total_seconds", "retries", "backoff_seconds", "concurrency",
+        "cache",
+    })  # fmt: skip
     only_with = (
         OnlyWith(
             "base_url",
