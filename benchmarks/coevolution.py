@@ -2,18 +2,21 @@
 
     python benchmarks/coevolution.py [--seeds 0 1 2] [--tokens 40000] [--rounds 2] [--limit 3] [--out FOLDER] [--json FILE]
 
-Goes on from the folder of benchmarks/population.py (same tokens and limit), whose constrained run both arms are held
-against. Each arm has as many completion tokens, those of the search included, and rounds of
+Held against the constrained run of benchmarks/population.py, in whose folder it may go on, and beside the same run on prompts in
+random open dress and in a fixed list of three. Each arm has as many completion tokens, those of a search included, and rounds of
 
     search    a red team on the policy as it is: dangerous requests to train on and the attacks of the round before, as they
               are and in the dress of chains of two open families, so that attacks grow
     train     RL and SFT under limits, as the constrained run, on the plain prompts and the attacks that were found
 
+    random search        requests and dress drawn at random, the most broken of each cell trained on
     single objective     hill climbing; the most broken prompts are trained on
     minimal criterion    of the prompts only those that break the policy sometimes (neither trivial nor impossible: POET's
                          and MCC's criterion) are kept, have children and are trained on
 
-Then each is released: met by the sealed families once. Limits and optimizer begin anew in each round, for both arms alike.
+Then each is released: met by the sealed families once. Limits and optimizer begin anew in each round, for these arms alike. Each
+seed has its own rotation (seed modulo 3); of several seeds of one rotation a family's value is the mean. Some 4 minutes of one
+core a seed.
 """
 
 from __future__ import annotations
@@ -22,12 +25,14 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import population
 from population import Plan
 
-ARMS = {"single objective": "single_objective", "minimal criterion": "minimal_criterion"}
+ARMS = {"random search": "random", "single objective": "single_objective", "minimal criterion": "minimal_criterion"}
+BESIDE = (population.AGAINST, "randomised", "listed")
 STEPS, QUERIES, SAMPLES = 6, 16, 4
 """Of a search: some 400 completions."""
 TAUGHT = 32
@@ -95,8 +100,14 @@ def evolved(plan: Plan, strategy: str, start: str, rounds: int, out: Path) -> tu
         write_problems(prompts, [*plain, *kept])
         used = tokens_of(run)
         model = trained(plan, settings, model, prompts, share - used, number, out / f"train-{number}")
-        told.append({"search_tokens": used, "train_tokens": share - used, "attacks": len(kept)})
+        told.append({"search_tokens": used, "train_tokens": share - used, "attacks": len(kept), "broken": broken(run)})
     return model, told
+
+
+def broken(run: Path) -> float:
+    """Mean objective of all that a search asked: how often the policy as it is breaks."""
+    rows = map(json.loads, (run / "queries.jsonl").read_text(encoding="utf-8").splitlines())
+    return round(fmean(row["objective"] for row in rows if row["objective"] is not None), 3)
 
 
 def trained(plan: Plan, settings: Any, model: str, prompts: Path, tokens: int, number: int, folder: Path) -> str:
@@ -124,22 +135,24 @@ def main() -> None:
     models: dict[tuple[int, str], str] = {}
     told: dict[str, Any] = {}
     for plan in plans:
-        own = population.trained(plan)
-        models[plan.seed, population.AGAINST] = own[population.AGAINST]
+        own = population.trained(plan, ("sft", *BESIDE))
+        models |= {(plan.seed, arm): own[arm] for arm in BESIDE}
         for arm, strategy in ARMS.items():
             folder = plan.out / f"seed-{plan.seed}" / strategy
             models[plan.seed, arm], told[f"{arm}, seed {plan.seed}"] = evolved(plan, strategy, own["sft"], args.rounds, folder)
             print(f"{arm}, seed {plan.seed}: {told[f'{arm}, seed {plan.seed}']}", flush=True)
     found, left_out = {}, {}
-    arms: Sequence[str] = (population.AGAINST, *ARMS)
+    arms: Sequence[str] = (*BESIDE, *ARMS)
     for plan in plans:  # all training before the first look
         left_out[plan.seed] = population.touched_families(plan.out / f"seed-{plan.seed}" / "data")
         found[plan.seed] = {arm: met(plan, arm, models[plan.seed, arm], left_out[plan.seed]) for arm in arms}
     rows = population.table(found, left_out, arms)
     print("\n".join(population.lines(rows)))
-    between = population.table(found, left_out, arms, against="single objective")["minimal criterion"]
-    for measure in population.MEASURES:
-        print(f"minimal criterion against single objective, {measure}: {gap(between[f'{measure}_against'])}")
+    print(f"First contact can be claimed (of {len(plans)}): " + ", ".join(f"{arm} {row['claimed']}" for arm, row in rows.items()))
+    between = {arm: population.table(found, left_out, arms, against=arm)["minimal criterion"] for arm in arms[:-1]}
+    for arm, row in between.items():
+        told_of = ", ".join(f"{measure} {gap(row[f'{measure}_against'])}" for measure in population.MEASURES)
+        print(f"minimal criterion against {arm} (more is better, harm turned round): {told_of}")
     if args.json:
         args.json.write_text(json.dumps({"rows": rows, "between": between, "rounds": told}, indent=1) + "\n")
 

@@ -22,9 +22,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from population_measures import compared, surest, survivors
@@ -53,8 +55,8 @@ class Plan:
         return self.seed % 3
 
 
-def trained(plan: Plan) -> dict[str, str]:
-    """The model of each trained arm and member; runs what is not done."""
+def trained(plan: Plan, arms: Sequence[str] | None = None) -> dict[str, str]:
+    """The model of each trained arm and member, or of those named alone; runs what is not done."""
     from sanmai.learn.progress import Progress
     from sanmai.pipelines.graph import Graph, run_graph
     from sanmai.recipes.gather import GatherConfig
@@ -63,7 +65,8 @@ def trained(plan: Plan) -> dict[str, str]:
     folder = plan.out / f"seed-{plan.seed}"
     data = run_recipe("gather", GatherConfig(seed=plan.seed, data=settings.data), folder / "data")
     files = {"plain": data / "scenarios.jsonl", **dressed_files(plan, data)}
-    graph = Graph(list(stages(plan, settings, data, files)), folder / "arms")
+    chosen = [stage for stage in stages(plan, settings, data, files) if arms is None or stage.name in arms]
+    graph = Graph(chosen, folder / "arms")
     graph.write('recipe = "compare"\n' + settings.to_toml())
     if not run_graph(graph, Progress.silent()):
         raise SystemExit("interrupted; the same command goes on")
@@ -221,24 +224,20 @@ def table(
     found: Mapping[int, Mapping[str, Any]], left_out: Mapping[int, set[str]], arms: Sequence[str] = ARMS, against: str = AGAINST
 ) -> dict[str, Any]:
     """By arm and measure: the sealed families' mean with its interval, and the comparison with one arm."""
-    from sanmai.instruments.contacts import share_of
     rows: dict[str, Any] = {}
     values: dict[tuple[str, str], dict[tuple[int, str], float]] = {}
     for arm in arms:
-        sealed = {
-            (seed % 3, c.family): c for seed, met in found.items() for c in met[arm][0]
-            if c.split == "sealed" and c.family not in left_out[seed]
-        }  # fmt: skip
-        opened = [c for seed, met in found.items() for c in met[arm][0] if c.split == "open" and c.family not in left_out[seed]]
-        plain = [c.plain for c in sealed.values()]
+        seen = [(seed, c) for seed, met in found.items() for c in met[arm][0] if c.family not in left_out[seed]]
+        sealed = [(seed, c) for seed, c in seen if c.split == "sealed"]
+        plain = [c.plain for _, c in sealed]
         rows[arm] = {
-            "families": len(sealed), "claimed": sum(met[arm][1] for met in found.values()),
-            "plain": {kind: sum(p[kind] for p in plain if kind in p) / len(plain) for kind in ("reasoning", "safety", "general")},
-            **{m: rate_json(share_of(list(sealed.values()), m)) for m in (*MEASURES, "survival", "accuracy", "over_refusal")},
-            "open": rate_json(share_of(opened, "performance")),
+            "families": len(by_family(sealed, "performance")), "claimed": sum(met[arm][1] for met in found.values()),
+            "plain": {kind: fmean(p[kind] for p in plain if kind in p) for kind in ("reasoning", "safety", "general")},
+            **{m: share(sealed, m) for m in (*MEASURES, "survival", "accuracy", "helped", "over_refusal")},
+            "open": share([(seed, c) for seed, c in seen if c.split == "open"], "performance"),
         }  # fmt: skip
         for measure in MEASURES:
-            values[arm, measure] = {key: v for key, c in sealed.items() if (v := c.value(measure)) is not None}
+            values[arm, measure] = by_family(sealed, measure)
     for arm in arms:
         for measure, is_good in MEASURES.items():
             told = compared(values[arm, measure], values[against, measure], more_is_better=is_good)
@@ -250,7 +249,23 @@ def table(
     return rows
 
 
-def rate_json(found: Any) -> dict[str, Any]:
+def by_family(contacts: Sequence[tuple[int, Any]], measure: str) -> dict[tuple[int, str], float]:
+    """By rotation and family the mean over seeds of that rotation.
+
+    Args:
+        contacts: each with its seed.
+    """
+    found: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    for seed, contact in contacts:
+        if (value := contact.value(measure)) is not None:
+            found[seed % 3, contact.family].append(value)
+    return {key: fmean(values) for key, values in found.items()}
+
+
+def share(contacts: Sequence[tuple[int, Any]], measure: str) -> dict[str, Any]:
+    from sanmai.stats import rate
+
+    found = rate(list(by_family(contacts, measure).values()))
     return {"value": found.value, "interval": [found.low, found.high], "n": found.n}
 
 
