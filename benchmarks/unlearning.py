@@ -1,6 +1,7 @@
 """Does the trace leak fall only with the trace term? Dangerous recipes forgotten by a model that thinks them over.
 
-    python benchmarks/unlearning.py [--seeds 0 1 2] [--thoughts own other] [--arms r2mu ...] [--out runs/unlearning] [--json FILE]
+    python benchmarks/unlearning.py [--seeds 0 1 2] [--thoughts own other] [--arms r2mu ...] [--names word digits]
+        [--out runs/unlearning] [--json FILE]
 
 For each seed the embedded base is first taught, by SFT, to say every recipe in its thought and then in its answer, and to do sums
 in chains: a model from which a recipe can be read twice. With `own` the thought says it in the words of the answer, with `other`
@@ -12,6 +13,9 @@ in those of the other language. From there each arm unlearns the recipes of dang
     rmu              the same, thoughts of what is kept held too
     r2mu             the same, and misdirection on thoughts
 
+With `--names digits` an object is no token of its own: o7 is called 07, two tokens that dangerous and harmless objects share, so
+that only both together say which it is.
+
 Asked afterwards in phrasings and wrappers that were not trained on, at temperature 1: does the answer, does the thought tell the
 recipe? Beside it held-out sums, and recipes of harmless objects. Settings were chosen on seed 100. Runs that are there are not
 done again; some 4 minutes of one core a seed.
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,11 +39,14 @@ ARMS: dict[str, dict[str, Any]] = {
     "rmu": {"trace": 0.0},
     "r2mu": {},
 }
+EPOCHS = {"word": 3.0, "digits": 12.0}
+"""Of teaching: under other names recipes are learned anew; on seed 100 answers tell 3, 18, 50, 58 % after 3, 6, 12, 24 epochs."""
 FIGURES = ("answer_leak", "thought_leak", "retained", "retained_help")
 
 
-def knowledge_of(seed: int, thoughts: str) -> Any:
-    """What to forget and to retain; recipes are thought in the words of the answer, or in those of the other language."""
+def knowledge_of(seed: int, thoughts: str, names: str = "word") -> Any:
+    """What to forget and to retain; recipes are thought in the words of the answer, or in those of the other language, objects
+    called by their word or by their number."""
     from sanmai.data.testbeds import find_testbed
     from sanmai.recipes.unlearn import UnlearnConfig, knowledge
 
@@ -49,19 +57,26 @@ def knowledge_of(seed: int, thoughts: str) -> Any:
         words, own = (bed.replies(p, language) for language in ({"en": "zh", "zh": "en"}[p.language], p.language))
         return p if own is None else replace(p, demonstration=f"<think> {words['recipe']} </think> {own['recipe']}")
 
-    if thoughts == "own":
-        return known
-    return replace(known, **{part: [thought_in_other(p) for p in getattr(known, part)] for part in ("forget", "retain")})
+    def numbered(p: Any) -> Any:
+        said = [{**m, "content": re.sub(r"\bo(\d+)\b", lambda m: m[1].zfill(2), m["content"])} for m in p.messages]
+        return replace(p, messages=tuple(said)) if p.kind != "reasoning" else p
+
+    if thoughts == "other":
+        known = replace(known, **{part: [thought_in_other(p) for p in getattr(known, part)] for part in ("forget", "retain")})
+    if names == "digits":
+        parts = ("forget", "retain", "asked", "kept")
+        known = replace(known, **{part: [numbered(p) for p in getattr(known, part)] for part in parts})
+    return known
 
 
-def taught(seed: int, known: Any, out: Path) -> Path:
+def taught(seed: int, known: Any, out: Path, epochs: float = EPOCHS["word"]) -> Path:
     """The base after SFT on recipes that are said in thought and answer; its run folder."""
     from sanmai.recipes import find_recipe, resolve
 
     sums = [p for p in known.retain if p.kind == "reasoning"]
     requests = [*known.forget, *(p for p in known.retain if p.kind != "reasoning")]
     sft = find_recipe("sft")
-    config = resolve(sft, values={"seed": seed, "epochs": 3.0, "evaluation": {"max_tokens": 64}})
+    config = resolve(sft, values={"seed": seed, "epochs": epochs, "evaluation": {"max_tokens": 64}})
     return sft.run(config, out, problems=[*requests, *sums])
 
 
@@ -83,6 +98,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--thoughts", nargs="+", choices=["own", "other"], default=["own", "other"])
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--names", choices=list(EPOCHS), default="word")
     parser.add_argument("--out", type=Path, default=Path("runs/unlearning"))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -90,8 +106,9 @@ def main() -> None:
     for thoughts in args.thoughts:
         rows = found[thoughts] = {"start": [], **{arm: [] for arm in args.arms}}
         for seed in args.seeds:
-            folder, known = args.out / thoughts / f"seed-{seed}", knowledge_of(seed, thoughts)
-            start = taught(seed, known, folder / "taught")
+            known = knowledge_of(seed, thoughts, args.names)
+            folder = args.out / (thoughts if args.names == "word" else f"{thoughts}-{args.names}") / f"seed-{seed}"
+            start = taught(seed, known, folder / "taught", EPOCHS[args.names])
             results = {arm: unlearned(seed, start, known, folder / arm.replace(" + ", "-"), ARMS[arm]) for arm in args.arms}
             rows["start"].append(next(iter(results.values()))["before"])
             for arm, result in results.items():

@@ -390,3 +390,15 @@ def _known_names(model: type[BaseModel], prefix: str = "") -> list[str]:
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             names += _known_names(info.annotation, f"{prefix}{key}.")
     return names
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in settings, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)

@@ -221,7 +221,16 @@ def test_pairs_and_files_that_cannot_be_read_are_told_apart(tmp_path):
     model = run_folder(tmp_path / "dpo", "dpo", f'pairs = "{pairs}"\nmore = "{gone}"\nset = "hub:a/b"\n[model]\nname = "tiny"\n')
     found = found_in(model)
     assert found.found == (f"{pairs}: its rows are of {SEALED[1]}",)
-    assert (found.unread, found.hub) == ((str(gone),), ("hub:a/b",))
+    assert (found.unread, found.elsewhere) == ((str(gone),), ("hub:a/b",))
+
+
+def test_models_that_are_not_here_are_named(tmp_path):
+    text = (
+        '[model]\nname = "runs/gone"\ntrust_remote_code = false\n[teacher]\nname = "tiny"\ntrust_remote_code = false\n'
+        '[judge]\nmodel = "big"\nbase_url = "http://there/v1"\n[other.judge]\nmodel = ""\nbase_url = "http://there/v1"\n'
+    )
+    model = run_folder(tmp_path / "zero", "zero", text)
+    assert found_in(model).elsewhere == ("the model runs/gone", "big behind http://there/v1")
 
 
 def test_a_look_at_what_a_model_came_from_counts_when_it_was_had_before_the_model_was_finished(tmp_path):

@@ -16,6 +16,7 @@ from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
+from sanmai.train.seen import GGUF_KEY, Seen, carried, write_seen
 from sanmai.types import InputError, RunError
 
 
@@ -33,19 +34,21 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     for path in (out, partial):
         if path.exists():
             raise InputError(f"{path}: already exists; choose a new folder, or remove it")
-    source = resolve_model(model)
+    source, seen = resolve_model(model), told_of(model)
     policy = load_policy(ModelConfig(name=source), for_training=False)
     for parameter in policy.model.parameters():  # buffers, such as rotary frequencies, stay float32 in transformers
         parameter.data = parameter.data.to(dtypes[dtype])
     try:
         if out.suffix == ".gguf":
-            write_gguf(policy.model, policy.tokenizer, partial, dtype=dtype)
+            more = {GGUF_KEY: json.dumps(seen.to_json())} if seen else {}
+            write_gguf(policy.model, policy.tokenizer, partial, dtype=dtype, more=more)
             # Read as float32, whatever it is written in.
             _check_logits(policy, source, out, partial.parent, dtype=torch.float32, gguf_file=partial.name)
         else:
             with io_errors_as_oserror():
                 policy.save(partial)
             made = {"exported_from": published(source), "dtype": dtype}
+            write_seen(partial, seen)
             (partial / "sanmai.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
             _check_logits(policy, source, out, partial, dtype=dtypes[dtype])
         partial.rename(out)
@@ -54,6 +57,18 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
     finally:
         partial.unlink(missing_ok=True) if partial.is_file() else shutil.rmtree(partial, ignore_errors=True)
     return f"{out}: {dtype}, {policy.num_parameters:,} parameters, from {source}; loads in transformers with the same logits."
+
+
+def told_of(model: str) -> Seen:
+    """What a model was shown, to go where it goes.
+
+    Raises:
+        InputError: its record is not what was written.
+    """
+    try:
+        return carried(model)
+    except ValueError as error:
+        raise InputError(f"{error}; restore it: what this model was shown would be lost") from None
 
 
 def published(source: str) -> str:

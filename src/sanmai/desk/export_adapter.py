@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from sanmai.desk.export import published
+from sanmai.desk.export import published, told_of
 from sanmai.policies.text.checkpoints import io_errors_as_oserror, newest_good_checkpoint
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
@@ -20,6 +20,7 @@ from sanmai.policies.text.loading import quiet_transformers
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.train.places import as_named, began_in
+from sanmai.train.seen import write_seen
 from sanmai.train.state import weights_digest
 from sanmai.types import InputError, RunError
 
@@ -47,6 +48,7 @@ def export_adapter(run: str, out: Path) -> str:
             policy.tokenizer.save_pretrained(partial)
             (partial / "README.md").unlink(missing_ok=True)  # peft's own, which tells the base's folder
             _publish(partial / "adapter_config.json", base)
+            write_seen(partial, told_of(run))
             made = {"exported_from": published(str(checkpoint)), "adapter": True, "base": base}
             (partial / "sanmai.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         _check(policy, partial, out)

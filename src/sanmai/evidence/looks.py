@@ -5,7 +5,8 @@
 A ledger lies beside the streams' folders, and another in the run folder that made the model, so that it goes where the
 model goes.
 A model whose history touched a sealed family has met it before: by a file that it was trained, chosen or judged with, by whatever
-wrote that file, by a teacher, a judge or a reward model in a local folder, or by a look that was had before it was finished.
+wrote that file, by a teacher, a judge or a reward model in a local folder, or by a look that was had before it was finished. The
+folders of its history are read as they are now, and the record beside its weights (train/seen.py) as it was when it was made.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from sanmai.attack.catalogue import families_named
+from sanmai.config import texts_in
 from sanmai.data.problems import load_problems
 from sanmai.evidence.lineage import DATA_ENDINGS, Step, history, run_folder
 from sanmai.pipelines.identity import content_digest
+from sanmai.policies.text.tiny import is_embedded
 from sanmai.train.places import as_named, began_in
+from sanmai.train.seen import LEDGER, TAGS, carried, files_named
 from sanmai.types import InputError, Problem
 
-LEDGER = "looks.jsonl"
-_TAGS = ("family", "attack", "style", "wrapper")
-"""That name a family, a transform, a red team's style or a wrapper of the embedded world."""
 _MAX_PARENTS = 4
-_TAG = re.compile(r'"(?:' + "|".join(_TAGS) + r')"\s*:\s*"([^"]*)"')
+_TAG = re.compile(r'"(?:' + "|".join(TAGS) + r')"\s*:\s*"([^"]*)"')
 Words = tuple[str, ...]
 
 
@@ -64,8 +65,8 @@ class Touches:
     """A sentence each; none: as far as its files tell, nothing."""
     unread: tuple[str, ...] = ()
     """Files that it names and that could not be read: what was in them cannot be told."""
-    hub: tuple[str, ...] = ()
-    """Sets of the hub that it names, which are not looked into."""
+    elsewhere: tuple[str, ...] = ()
+    """Sets and models of the hub, and models behind servers, that it names: what they saw is not known here."""
 
 
 def record_look(
@@ -116,9 +117,9 @@ def touches(model: str, sealed: Set[str], prompts: Set[Words]) -> Touches:
         sealed: names of families.
         prompts: the words of sealed prompts, as words_of gives them: a file that lost its tags is known by them.
     """
-    found: list[str] = []
+    found = _carried(model, sealed)
     unread: list[str] = []
-    hub: list[str] = []
+    elsewhere: list[str] = []
     seen: set[str] = set()
     for folder in _folders(model):
         config = _config(folder)
@@ -126,9 +127,11 @@ def touches(model: str, sealed: Set[str], prompts: Set[Words]) -> Touches:
             found.append(f"{folder} is a stream that met sealed families")
         for families in (f & sealed for f in _rollout_families(folder)):
             found += [f"{folder}: its rollouts are of {', '.join(sorted(families))}"] if families else []
+        elsewhere += _elsewhere(config, began_in(folder))
+        unread += _changed(folder)
         for name in _names(folder, config):
             if name.startswith("hub:"):
-                hub.append(name)
+                elsewhere.append(name)
             elif _is_file_of_problems(name) and name not in seen:
                 seen.add(name)
                 try:
@@ -143,7 +146,19 @@ def touches(model: str, sealed: Set[str], prompts: Set[Words]) -> Touches:
                     found.append(f"{name}: its prompts are of {', '.join(sorted(families))}")
                 elif prompts & {words_of(p) for p in loaded.problems}:
                     found.append(f"{name}: it has prompts of sealed families, without their tags")
-    return Touches(*(tuple(dict.fromkeys(part)) for part in (found, unread, hub)))
+    return Touches(*(tuple(dict.fromkeys(part)) for part in (found, unread, elsewhere)))
+
+
+def _carried(model: str, sealed: Set[str]) -> list[str]:
+    """What the record that goes with a model's weights says, however its folders were moved since."""
+    try:
+        seen = carried(model, with_looks=False)
+    except ValueError as error:
+        return [f"{error}, so what it was shown cannot be told"]
+    families = frozenset().union(*map(families_named, seen.dress)) & sealed
+    dressed = [f"{model}: prompts that its record names are of {', '.join(sorted(families))}"] if families else []
+    looked = sorted(seen.looked & sealed)
+    return dressed + ([f"{model}: what it came from was released on {', '.join(looked)}"] if looked else [])
 
 
 def words_of(problem: Problem) -> Words:
@@ -156,7 +171,7 @@ def _families_of(problem: Problem) -> frozenset[str]:
 
 
 def _tagged(tags: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset().union(*(families_named(str(tags[name])) for name in _TAGS if name in tags))
+    return frozenset().union(*(families_named(str(tags[name])) for name in TAGS if name in tags))
 
 
 def _folders(model: str) -> Iterator[Path]:
@@ -183,16 +198,32 @@ def _run_above(name: str) -> Path | None:
 def _names(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     """Every text of a run's configuration, paths as they are called from here."""
     began = began_in(folder)
-    for text in _strings(config):
+    for text in texts_in(config):
         yield as_named(began, text)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """Every text of a configuration: whatever it names may have had its part."""
-    if isinstance(value, str):
-        yield value
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from _strings(part)
+def _changed(folder: Path) -> Iterator[str]:
+    """Files that are others now than when the run read them."""
+    try:
+        files = dict(json.loads((folder / "environment.json").read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # an older run: what is there is taken for what was there
+    for text, digest in files.items():
+        path = as_named(began_in(folder), str(text))
+        if files_named([path]).get(path, digest) != digest:
+            yield f"{path} as it was then"
+
+
+def _elsewhere(config: Mapping[str, Any], began: Path | None) -> Iterator[str]:
+    """Models of a configuration that are in no folder here."""
+    name, model, server = (config.get(key) for key in ("name", "model", "base_url"))
+    if isinstance(name, str) and "trust_remote_code" in config and not is_embedded(name) and name != "new":
+        yield from () if Path(as_named(began, name)).exists() else (f"the model {name}",)
+    if server and isinstance(model, str) and model and not Path(as_named(began, model)).exists():
+        yield f"{model} behind {server}"
+    for part in config.values():
+        if isinstance(part, Mapping):
+            yield from _elsewhere(part, began)
 
 
 def _is_file_of_problems(name: str) -> bool:

@@ -269,6 +269,7 @@ def _stream(config: StreamConfig, run: Run, weights: str) -> tuple[list[_Meeting
             same = run.settings | {"looks": 1}  # of the budget nothing depends that is seen
             settings = hashlib.sha256(tomli_w.dumps(same).encode()).hexdigest()[:16]
             before.extend(record_look(config.model.name, weights, names, run.folder, most=config.looks, settings=settings))
+            run.saw(names)
             run.event("look", families=list(names), weights=weights, before=len(before))
 
         sealed = SealedFamilies(config.rotation, record)
@@ -359,7 +360,7 @@ def _claim(config: StreamConfig, sealed: set[str], prompts: set[tuple[str, ...]]
     reasons += [f"{name} had a part and cannot be read" for name in found.unread]
     steps = history(config.model.name)
     notes = [f"what {steps[0].name} was trained on before is not known here"] if steps[0].recipe is None else []
-    notes += [f"{name} was not looked into" for name in found.hub]
+    notes += [f"{name} was not looked into" for name in found.elsewhere]
     return {"claimed": not reasons, "reasons": reasons, "notes": notes, "looks_before": len(before)}
 
 

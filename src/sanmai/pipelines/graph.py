@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sanmai.config import Config
+from sanmai.config import Config, texts_in
 from sanmai.learn.progress import Progress
 from sanmai.older import AsOf, enumerated, words
 from sanmai.pipelines.identity import (
@@ -28,7 +28,6 @@ from sanmai.pipelines.identity import (
     made_before,
     outdated_graders,
     read_manifest,
-    texts_in,
     why_anew,
 )
 from sanmai.policies.text.checkpoints import newest_good_checkpoint

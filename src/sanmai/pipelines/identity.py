@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from sanmai.config import Config, differing_keys
+from sanmai.config import Config, differing_keys, texts_in
 from sanmai.older import AsOf, as_of, enumerated
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.resolve import chosen_model
@@ -207,15 +207,3 @@ def _is_choice(annotation: Any) -> bool:
         return True
     kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
     return get_origin(annotation) in (UnionType, Union) and bool(kinds) and all(map(_is_choice, kinds))
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """All texts in settings, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from texts_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts_in(item)

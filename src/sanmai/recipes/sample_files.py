@@ -11,7 +11,7 @@
 | num_tokens | of the completion, stop token included |
 | rewritten | a judge model has rewritten it |
 | source | the model that wrote it |
-| tags | the problem's, a JSON object as text |
+| tags | the problem's, a JSON object as text; `writer`: what the model that wrote it was shown, where it was (train/seen.py) |
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from sanmai.data.trace import opened_tag
 from sanmai.policies.text.checkpoints import sync
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import storing
+from sanmai.train.seen import WRITER
 from sanmai.types import InputError, Problem, StopReason, Tokenizer, Verdict
 
 _SCHEMA = pa.schema(
@@ -101,11 +102,13 @@ def _verdicts(row: Mapping[str, Any]) -> dict[str, Verdict]:
 class DataWriter:
     """data.parquet, written in parts and whole or not at all. Use as a context manager."""
 
-    def __init__(self, path: Path, source: str) -> None:
+    def __init__(self, path: Path, source: str, shown: str = "") -> None:
         """Args:
         source: names the model that wrote the completions.
+        shown: what it was shown, as `Seen.as_tag` says it: a row that is copied elsewhere tells it still.
         """
         self.path, self.source, self.num_rows = path, source, 0
+        self._more = {WRITER: shown} if shown else {}
         self._partial = path.with_name(f".partial-{path.name}")
 
     def __enter__(self) -> Self:
@@ -121,7 +124,7 @@ class DataWriter:
         """
         if not samples:
             return
-        rows = [_row(sample, self.source, sample.id in rewritten) for sample in samples]
+        rows = [_row(sample, self.source, sample.id in rewritten, self._more) for sample in samples]
         with storing(self.path):
             self._file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
         self.num_rows += len(rows)
@@ -139,7 +142,7 @@ class DataWriter:
             self._partial.unlink(missing_ok=True)
 
 
-def _row(sample: Sample, source: str, is_rewritten: bool) -> dict[str, Any]:
+def _row(sample: Sample, source: str, is_rewritten: bool, more: Mapping[str, str]) -> dict[str, Any]:
     problem = sample.problem
     return {
         "id": sample.id,
@@ -153,5 +156,5 @@ def _row(sample: Sample, source: str, is_rewritten: bool) -> dict[str, Any]:
         "num_tokens": len(sample.tokens),
         "rewritten": is_rewritten,
         "source": source,
-        "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
+        "tags": json.dumps({**problem.tags, **more}, ensure_ascii=False),
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -27,7 +26,7 @@ from sanmai.search.results import Leaf
 from sanmai.search.tree import Path as TreePath
 from sanmai.search.tree import Tree
 from sanmai.train.records import write_table
-from sanmai.train.runs import storing, write_whole
+from sanmai.train.runs import Run, storing, write_whole
 from sanmai.train.state import weights_digest
 from sanmai.types import Message, Problem, StopReason
 
@@ -107,14 +106,15 @@ def _shown(
 
 
 def write_data(
-    folder: Path, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem],
+    run: Run, config: SearchConfig, policy: TextPolicy, problems: Sequence[Problem],
     trees: Mapping[tuple[str, str], tuple[Tree, Mapping]], arms: Mapping[str, Leaves], texts: Mapping[tuple[str, str], Mapping],
 ) -> Iterator[str]:  # fmt: skip
     """data.parquet, pairs.parquet and steps.jsonl of all strategies; lines for the user."""
     rows: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     decode, facts = decoder(policy.tokenizer), {"method": "search", "guide": list(config.guide), "wrote": weights_digest(policy)}
-    with DataWriter(folder / "data.parquet", config.model.name) as writer:
+    folder = run.folder
+    with DataWriter(folder / "data.parquet", config.model.name, run.seen.as_tag()) as writer:
         for problem in problems:
             every = [(name, leaf) for name in arms for leaf in arms[name][problem.id]]
             if (best := best_right([leaf for _, leaf in every])) is not None:

@@ -69,7 +69,7 @@ def finish(
         found["allocation"] = allocation(config, searched, run.warn)
     run.write("search.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     if config.for_data:
-        yield from write_data(run.folder, config, policy, problems, trees, searched.at(inf), texts)
+        yield from write_data(run, config, policy, problems, trees, searched.at(inf), texts)
     yield f"Answers: {run.folder / 'answers.jsonl'}"
 
 

@@ -341,16 +341,8 @@ def _measure(
     config: UnlearnConfig, run: Run, policy: TextPolicy, known: Knowledge, progress: Progress, step: int
 ) -> Metrics:
     """Ask both sets, store what was written, and say what still leaks and what is still right."""
-    problems = [*known.asked, *known.kept]
-    rubric = make_rubric(RewardsConfig(), None, [], held_out=problems, device=config.model.device)
     with progress.phase("evaluation"):
-        groups, _ = rollout(
-            policy, problems, rubric, rollouts_per_prompt=config.samples, seed=(config.seed, "unlearn"), policy_version=step,
-            sampling=config.sampling, grading=config.grading,
-        )  # fmt: skip
-    asked = groups[: len(known.asked)]
-    asked = regrouped(asked, (_with_leaks(group.problem, r) for group in asked for r in group.rollouts))
-    kept = groups[len(known.asked) :]
+        asked, kept = ask(config, policy, known, policy_version=step)
     tell_ungraded(run, step, together([ungraded(asked, dict.fromkeys(TELLING, LEAKS)), ungraded(kept)]))
     run.log_evaluation(step, [*asked, *kept])
     found = figures(asked, kept)
@@ -363,6 +355,20 @@ def _measure(
     if step:
         run.event("finding", message=finding(result["before"], told))
     return evaluation_metrics(kept) | {f"eval/{name}": one.value for name, one in found.items() if one.n}
+
+
+def ask(
+    config: UnlearnConfig, policy: TextPolicy, known: Knowledge, *, policy_version: int = 0
+) -> tuple[list[Group[Graded]], list[Group[Graded]]]:
+    """Answers to the questions about what is to be forgotten, with verdicts of leaks, and to those about the rest."""
+    problems = [*known.asked, *known.kept]
+    rubric = make_rubric(RewardsConfig(), None, [], held_out=problems, device=config.model.device)
+    groups, _ = rollout(
+        policy, problems, rubric, rollouts_per_prompt=config.samples, seed=(config.seed, "unlearn"),
+        policy_version=policy_version, sampling=config.sampling, grading=config.grading,
+    )  # fmt: skip
+    asked = groups[: len(known.asked)]
+    return regrouped(asked, (_with_leaks(group.problem, r) for group in asked for r in group.rollouts)), groups[len(asked) :]
 
 
 def _with_leaks(problem: Problem, r: Graded) -> Graded:

@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sanmai.config import texts_in
 from sanmai.data.problems import load_problems
 from sanmai.data.testbeds import TESTBEDS, find_testbed, own_testbed
 from sanmai.data.trace import parse_trace
 from sanmai.evidence.audit_sets import thinned
-from sanmai.pipelines.identity import content_digest, texts_in
+from sanmai.pipelines.identity import content_digest
 from sanmai.rewards.harm import harm_verdict
 from sanmai.rollout.measure import counted
 from sanmai.serve.candidates import Candidates

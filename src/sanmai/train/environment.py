@@ -16,6 +16,7 @@ import torch
 from sanmai.policies.contract import Trained
 from sanmai.policies.text.cpu.native import native
 from sanmai.rewards.verifiers import VERSIONS
+from sanmai.train.seen import dress_of
 from sanmai.types import Problem
 
 _PACKAGES = ("sanmai", "torch", "transformers", "tokenizers", "peft", "numpy", "math-verify", "pyarrow", "reasoning-gym")
@@ -47,6 +48,7 @@ def describe_environment(
             "device": _device_name(policy.device),
         },
         "model": policy.facts(),
+        "dress": sorted(dress_of(one for found in problems.values() for one in found)),
         "graders": {name: VERSIONS[name] for name in sorted(verifiers & VERSIONS.keys())},
         "origin": {
             "weights": start_digest,

@@ -19,7 +19,7 @@ import re
 import shutil
 import signal
 import tomllib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from sanmai.config import Config, OnlyWith, differing_keys
+from sanmai.config import Config, OnlyWith, differing_keys, texts_in
 from sanmai.older import as_of, words
 from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
@@ -44,6 +44,7 @@ from sanmai.train.best import Best, Sense, best_of
 from sanmai.train.digests import step_in
 from sanmai.train.places import here
 from sanmai.train.records import write_rollouts, write_table
+from sanmai.train.seen import Seen, carried, files_named, write_seen
 from sanmai.train.stops import Stop, handling
 from sanmai.train.writer import Writer
 from sanmai.types import Drawn, Group, InputError, Metrics, RunError
@@ -90,6 +91,7 @@ class Run:
             InputError: not writable, in use by another process, or made by another recipe or with other settings.
         """
         self.folder, self.recipe = Path(folder), recipe
+        self._config, self._seen = config, Seen()
         self.interrupted, self.stop = False, Stop()
         self.listeners: Sequence[Listener] = ()
         """Told of every metrics line as it is recorded."""
@@ -212,18 +214,24 @@ class Run:
         return is_due
 
     def log_environment(self, facts: Mapping[str, Any]) -> None:
-        """Write environment.json on the first start; afterwards compare.
+        """Write environment.json on the first start; afterwards compare. In place of the `dress` of the run's own prompts stands
+        what it and all that its settings name were shown (train/seen.py).
 
         Raises:
-            InputError: what the run trains from (`origin`) is no longer what it was.
+            InputError: what the run trains from (`origin`) is no longer what it was, or a record of what it was shown is not.
         """
         path = self.folder / "environment.json"
-        self.environment = facts = json.loads(json.dumps(facts, default=str))
+        facts = json.loads(json.dumps(facts, default=str))
+        self._seen |= self._shown(facts.pop("dress", ()))
+        more = {"seen": self._seen.to_json() if self._seen else None, "files": files_named(self._texts()) or None}
+        self.environment = facts = facts | {name: fact for name, fact in more.items() if fact is not None}
         if (self.start_step or self.is_finished) and path.exists():
             try:
                 before = dict(json.loads(path.read_text()))
             except (OSError, ValueError, TypeError):
                 raise InputError(f"{path}: cannot be read; restore it, or choose another --out") from None
+            with contextlib.suppress(ValueError):  # an older run has none
+                self._seen |= Seen.read(before.get("seen"))
             if moved := differing_keys(before.pop("origin", {}), facts.pop("origin", {})):
                 raise InputError(
                     f"{self.folder}: this run started from something else ({'; '.join(moved)}); "
@@ -236,6 +244,25 @@ class Run:
                 self.warn(str(note))
             with storing(path):
                 write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    def _texts(self) -> Iterator[str]:
+        return texts_in(self._config.model_dump(mode="json"))
+
+    def _shown(self, dress: Iterable[str]) -> Seen:
+        try:
+            named = [carried(text) for text in self._texts()]
+        except ValueError as error:
+            raise InputError(f"{error}; restore it: what this run learns from could not be told") from None
+        return functools.reduce(Seen.__or__, named, Seen(frozenset(dress)))
+
+    @property
+    def seen(self) -> Seen:
+        """What the run and all that its settings name were shown, as far as records tell; once log_environment was called."""
+        return self._seen
+
+    def saw(self, families: Iterable[str]) -> None:
+        """Sealed families are met: what is saved from here on tells so."""
+        self._seen |= Seen(looked=frozenset(families))
 
     def log_step(self, step: int, metrics: Metrics, groups: Sequence[Group[Drawn]] = ()) -> None:
         """Append a metrics line and store the step's rollouts, which must not change after this.
@@ -274,9 +301,14 @@ class Run:
                 if (self.folder / name).exists():
                     sync(self.folder / name)
         best = self._best(step, config)
+
+        def whole(folder: Path) -> None:
+            write(folder)
+            write_seen(folder, self._seen)
+
         with storing(self.folder / "checkpoints"):
             self.checkpoint = write_checkpoint(
-                self.folder, step, write, keep=config.keep, digests=self._digests.seal(), spare=best.step if best else None
+                self.folder, step, whole, keep=config.keep, digests=self._digests.seal(), spare=best.step if best else None
             )
             self._tell_best(best, config)
 
@@ -611,7 +643,7 @@ def storing(path: Path) -> Generator[None]:
 
 def _without_notes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts that decide bytes: where a model came from says nothing of a checkpoint of it, which is loaded when a run goes on."""
-    kept, model = dict(facts), facts.get("model")
+    kept, model = {name: fact for name, fact in facts.items() if name not in ("seen", "files")}, facts.get("model")
     if isinstance(model, dict):
         kept["model"] = {key: value for key, value in model.items() if key != "notes"}
     return kept

@@ -10,7 +10,9 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -97,11 +99,25 @@ def _kinds(file: Path) -> dict[str, int]:
     return dict(Counter(tensor.tensor_type.name for tensor in reader.tensors).most_common())
 
 
-def write_gguf(model: Any, tokenizer: Any, path: Path, *, dtype: str) -> None:
+def gguf_value(file: Path, key: str) -> str | None:
+    """A text among a file's metadata; None where there is none, or the file cannot be read."""
+    try:
+        import gguf
+
+        field = gguf.GGUFReader(file).get_field(key)
+        return None if field is None else str(field.contents())
+    except (ImportError, OSError, ValueError, IndexError, KeyError):
+        return None  # whoever loads it says what is wrong with it
+
+
+def write_gguf(
+    model: Any, tokenizer: Any, path: Path, *, dtype: str, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write a model as llama.cpp's converter would.
 
     Args:
         dtype: of matrices, float32, bfloat16 or float16; vectors are float32.
+        more: texts for the metadata, by key.
 
     Raises:
         InputError: an architecture or a tokenizer that this does not know how to write.
@@ -120,6 +136,8 @@ def write_gguf(model: Any, tokenizer: Any, path: Path, *, dtype: str) -> None:
         raise InputError(f"{path}: no GGUF file is written of rotary positions of type {rotation['rope_type']!r}")
     writer = gguf.GGUFWriter(path, config.model_type)
     _write_settings(writer, config, rotation)
+    for key, text in more.items():
+        writer.add_string(key, text)
     _write_tokenizer(gguf, writer, tokenizer, backend, config)
     stored = {"float32": gguf.GGMLQuantizationType.F32, "bfloat16": gguf.GGMLQuantizationType.BF16,
               "float16": gguf.GGMLQuantizationType.F16}[dtype]  # fmt: skip
