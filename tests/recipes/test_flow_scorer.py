@@ -80,7 +80,7 @@ def test_its_scores_reward_by_their_weights_and_are_told_of(base, tmp_path):
     facts = json.loads((run / "environment.json").read_text())
     assert facts["origin"]["reward"] == first["by"] and first["by"].startswith("Stub 1 (VQ, TA; digest ")
     lines = summarise(run)["lines"]
-    assert any(line.startswith(f"reward.scorer: {first['by']} scored 48 clips in ") for line in lines), lines
+    assert any(line.startswith(f"reward.scorer: {first['by']} scored 48 samples in ") for line in lines), lines
     assert any("Score: VQ" in line for line in lines) and first["by"] in write_report(run).read_text()
     planned = list(describe_flow(settings, tmp_path / "other", measure=False))
     assert "Reward: the scorer Stub (VQ 1, TA 2)." in planned and any(first["by"] in line for line in planned)

@@ -25,7 +25,7 @@ from sanmai.instruments.bounds import mean_bounds, mean_p_value
 from sanmai.instruments.claims import Outcome
 from sanmai.learn.clip_constraints import is_still
 from sanmai.learn.clips import clip_metrics, telling_of
-from sanmai.learn.evaluation import tell_ungraded
+from sanmai.learn.evaluation import tell_scored, tell_ungraded
 from sanmai.learn.progress import Progress
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.recipes.flow_settings import FlowConfig
@@ -227,8 +227,7 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
             progress.say(f"[{step}/2] {name}: {models[name].name}, {config.rounds} clips to each of {len(asked)} prompts")
             drawn, start = ([r for group in side(one) for r in group.rollouts] for one in (name, "before"))
             tell_ungraded(run, step, ungraded(side(name), telling_of(side(name), grades.telling)))
-            if scorer is not None:
-                run.event("scored", step=step, **scorer.told())
+            tell_scored(run, step, scorer)
             run.log_evaluation(step, side(name))
             metrics = clip_metrics(drawn, start)
             run.log_step(step, metrics)

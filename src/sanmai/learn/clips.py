@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sanmai.config import Config, OnlyWith
 from sanmai.data.clip_pairs import ClipPair
-from sanmai.learn.evaluation import tell_ungraded
+from sanmai.learn.evaluation import tell_scored, tell_ungraded
 from sanmai.policies.flow.config import FlowSamplingConfig
 from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.rewards.clips import TRUE, ClipGrades, judged, preferred
@@ -228,8 +228,7 @@ class ClipEvaluator:
         tell_ungraded(self._run, step, ungraded(groups, telling_of(groups, self._grades.telling)))
         self._run.log_evaluation(step, groups)
         found = clip_metrics([r for group in groups for r in group.rollouts], self._start_clips())
-        for scorer in filter(None, (self._judge, self._grades.scored_by)):
-            self._run.event("scored", step=step, **scorer.told())
+        tell_scored(self._run, step, self._judge, self._grades.scored_by)
         return found | ({} if step == 0 else self._moved(policy))
 
     def _moved(self, policy: RectifiedFlow) -> Metrics:

@@ -17,6 +17,7 @@ from sanmai.policies.contract import Policy
 from sanmai.policies.text.asking import SamplingConfig, Temperature
 from sanmai.policies.text.sampler import refuse_equal_samples
 from sanmai.rewards.rubric import Rubric
+from sanmai.rewards.scorer_records import Judged
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import NOT_GRADED, TELLING, Ungraded, evaluation_metrics, ungraded
 from sanmai.train.runs import Run
@@ -65,6 +66,12 @@ def tell_ungraded(run: Run, step: int, found: Ungraded, *, of: str = "") -> None
     run.event("graded", step=step, of=of, **asdict(found))
 
 
+def tell_scored(run: Run, step: int, *scorers: Judged | None) -> None:
+    """Record what each scorer was asked since it was last told of, and took for it (report/scorers.py)."""
+    for scorer in filter(None, scorers):
+        run.event("scored", step=step, **scorer.told())
+
+
 class Evaluator:
     """Samples and grades the held-out problems of a run, stores the rollouts, and says what they show."""
 
@@ -89,6 +96,7 @@ class Evaluator:
             RunError: the policy's log-probs are not finite.
         """
         if not self._problems:
+            tell_scored(self._run, step, self._rubric.scored_by)
             return {}
         with self._progress.phase("evaluation"):
             groups, _ = rollout(
@@ -111,5 +119,6 @@ class Evaluator:
             telling = {kind: right if kind == "reasoning" else (*names, *right) for kind, names in TELLING.items()}
             tell_ungraded(self._run, step, ungraded(groups, telling))
             self._run.log_evaluation(step, groups)
+            tell_scored(self._run, step, self._rubric.scored_by)
             watched = self._alarm.observe(step, groups) if self._alarm is not None else {}
         return evaluation_metrics(groups) | watched

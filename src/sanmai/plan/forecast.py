@@ -20,6 +20,9 @@ from sanmai.recipes import Recipe
 from sanmai.recipes.distill import DistillConfig
 from sanmai.recipes.zero import ZeroConfig, refuse_with_dialogues
 from sanmai.rewards.own import load_reward, reward_name
+from sanmai.rewards.rubric import scorer_weights
+from sanmai.rewards.scorer import scorer_of
+from sanmai.rewards.scorer_records import Judged
 from sanmai.train.step import optimizer_words
 from sanmai.types import Problem
 
@@ -109,6 +112,10 @@ def _zero(config: ZeroConfig, train: list) -> Iterator[str]:
     own = {reward_name(named): weight for named, weight in config.rewards.own.items()}
     for named in config.rewards.custom:
         load_reward(named)  # refuses what a run would
+    if config.rewards.scorer.command is not None:
+        scorer = Judged(scorer_of(config.rewards.scorer, "rewards.scorer"), None, lambda _: None)
+        yield f"The scorer {scorer.scorer.told} was started in {scorer.scorer.seconds:.1f} s; what it says once is recorded."
+        own |= scorer_weights(config.rewards, scorer)
     weights = config.rewards.weights | own
     yield "Reward: " + " + ".join(f"{w:g} x {name}" for name, w in weights.items() if w) + "."
     if config.length.weight:

@@ -159,7 +159,7 @@ def run_distill(
         )
         check_positions(teacher, train, config.sampling.max_tokens)
         rubric = make_rubric(
-            config.rewards, reward, [], device=config.model.device, gold=config.evaluation.gold
+            config.rewards, reward, [], device=config.model.device, gold=config.evaluation.gold, run=run
         )
         evaluator = Evaluator(
             run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,

@@ -188,7 +188,7 @@ def run_dpo(
         measured = encode_pairs(policy, held_out_pairs, config, "held-out pairs", run.warn)
         per_step, num_steps = plan_steps(config, pairs)
         rubric = make_rubric(
-            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold, run=run
         )
         evaluator = Evaluator(
             run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,

@@ -86,7 +86,7 @@ def run_evaluate(
         if run.is_finished:
             return run.folder
         rubric = make_rubric(
-            config.rewards, reward, [], held_out=chosen, device=config.model.device, gold=config.gold
+            config.rewards, reward, [], held_out=chosen, device=config.model.device, gold=config.gold, run=run
         )
         evaluator = Evaluator(
             run, EvaluationConfig(samples=config.samples, temperature=config.sampling.temperature), chosen, rubric,

@@ -91,7 +91,7 @@ def run_pretrain(config: PretrainConfig, out: Path, *, progress: Progress | None
         )
         corpus = _tokens(config, state.policy.tokenizer, skip=run.start_step * config.documents_per_step)
         rubric = make_rubric(
-            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold, run=run
         )
         evaluator = Evaluator(
             run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,

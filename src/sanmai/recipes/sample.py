@@ -28,6 +28,7 @@ from sanmai.config import Config
 from sanmai.data.chat import render_demonstration
 from sanmai.data.filters import Choice, FilterConfig, Funnel, Sample, make_filters, with_pass_rates
 from sanmai.data.turns import turn_end
+from sanmai.learn.evaluation import tell_scored
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.local_judge import judge_transport
 from sanmai.learn.progress import Progress
@@ -120,7 +121,7 @@ def run_sample(
             describe_environment(policy, {"sampled": chosen}, start_digest=digest, reward=recorded_as(config.rewards, reward))
         )
         check_positions(policy, [_instructed(p, config.instruction) for p in chosen], config.sampling.max_tokens)
-        rubric = make_rubric(config.rewards, reward, [], device=config.model.device)
+        rubric = make_rubric(config.rewards, reward, [], device=config.model.device, run=run)
         if config.filters.correct:
             _check_gradable(chosen, rubric)
         if config.rewrite is not None and rewrite is None:
@@ -130,6 +131,7 @@ def run_sample(
             for start in range(0, len(chosen), config.prompts_per_chunk)
         ]
         _sample(run, policy, chunks, rubric, config, progress)
+        tell_scored(run, len(chunks), rubric.scored_by)
         if run.is_finished and all((run.folder / name).exists() for name in ("data.parquet", "card.json", "card.md")):
             progress.end(run)
             return run.folder

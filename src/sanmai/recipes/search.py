@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from sanmai.cluster.remote import writing
 from sanmai.data.steps import StepRule
+from sanmai.learn.evaluation import tell_scored
 from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.progress import Progress
 from sanmai.learn.reward_source import name_of
@@ -82,7 +83,7 @@ def run_search(
         run.log_environment(facts)
         if policy.dense is None and config.prefix_megabytes and not config.engine.urls:
             run.warn(f"{policy.path}: prefixes cannot be kept there and are read again, which is counted and not paid for")
-        rubric = make_rubric(config.rewards, reward, [], held_out=chosen, device=config.model.device)
+        rubric = make_rubric(config.rewards, reward, [], held_out=chosen, device=config.model.device, run=run)
         session = Session(config, policy, chosen, rubric, guide)
         session.restore(run)
         progress.begin(run, run.start_step + (not session.is_done))
@@ -99,6 +100,7 @@ def run_search(
                     progress.step(step, metrics, num_steps=session.expected_steps(step))
                     if session.is_done:
                         break
+        tell_scored(run, run.start_step, rubric.scored_by)
         if session.is_done and not run.interrupted:
             for line in finish(run, config, policy, chosen, session.ledgers, session.guide):
                 progress.say(line)

@@ -105,7 +105,7 @@ def run_sft(
         kept = rendered(config, state.policy, train, run.warn)
         per_step, num_steps = steps_of(config, kept, state.policy)
         rubric = make_rubric(
-            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+            config.rewards, None, [], held_out=held_out, device=config.model.device, gold=config.evaluation.gold, run=run
         )
         evaluator = Evaluator(
             run, config.evaluation, held_out, rubric, seed=config.seed, sampling=config.sampling, grading=config.grading,

@@ -314,7 +314,7 @@ def _parts(
     budget = max(config.sampling.max_tokens, config.evaluation.max_tokens or 0)
     check_positions(state.policy, [*train, *held_out], budget)
     rubric = make_rubric(
-        config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold
+        config.rewards, reward, train, held_out=held_out, device=config.model.device, gold=config.evaluation.gold, run=run
     )
     auxiliary_sft = constraints = None
     if config.auxiliary_sft.source is not None:

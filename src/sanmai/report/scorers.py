@@ -18,7 +18,12 @@ def scorer_lines(events: Iterable[Mapping[str, Any]]) -> list[str]:
             for name in ("items", "recorded", "ungraded", "starts", "seconds"):
                 own[name] = own.get(name, 0.0) + (as_number(event.get(name)) or 0.0)
     return [
-        f"{where}: {by} scored {int(own['items']):,} clips in {fmt.number(own['seconds'])} s, its {int(own['starts'])} starts "
-        f"included; {int(own['recorded']):,} were on record, {int(own['ungraded']):,} could not be graded."
+        f"{where}: {by} scored {int(own['items']):,} samples in {fmt.number(own['seconds'])} s with "
+        f"{_counted(own['starts'], 'start')}; {int(own['recorded']):,} were on record, {int(own['ungraded']):,} could not be "
+        "graded."
         for (where, by), own in sums.items()
     ]
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{int(count):,} {what}{'s' if int(count) != 1 else ''}"

@@ -74,7 +74,7 @@ class Custom:
         Raises:
             RunError: of at least 32 calls, more than the budget's share gave None.
         """
-        _check_counts(self.name, self.counts, self.budget)
+        check_counts(self.name, self.counts, self.budget)
 
 
 class CustomBatch:
@@ -115,7 +115,7 @@ class CustomBatch:
 
     def check(self) -> None:
         """As of Custom."""
-        _check_counts(self.name, self.counts, self.budget)
+        check_counts(self.name, self.counts, self.budget)
 
     def _called(self, problems: list[Problem], texts: list[str]) -> Any:
         """What the function gives, within its time; in a thread of its own, which is left behind where it hangs."""
@@ -187,12 +187,13 @@ async def _awaited(given: Any) -> Any:
     return await given
 
 
-def _check_counts(name: str, counts: Counter[str], budget: float) -> None:
+def check_counts(name: str, counts: Counter[str], budget: float) -> None:
+    """Raises RunError: of at least 32 completions more than the budget's share were "ungradable"."""
     none, asked = counts["ungradable"], counts.total()
     if asked >= _FEWEST and none > budget * asked:
         raise RunError(
             f"{name}: the reward function gave None for {none} of {asked} completions, which leaves nothing to learn "
-            f"from; does each of its paths return a number? (rewards.custom_budget = {budget:g})"
+            f"from; does each of its paths give a number? (rewards.custom_budget = {budget:g})"
         )
 
 

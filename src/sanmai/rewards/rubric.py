@@ -12,11 +12,13 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.data.steps import Aggregation
 from sanmai.refusals.rules import refusal_verdict
-from sanmai.rewards.custom import Custom, CustomBatch, CustomReward, make_custom
+from sanmai.rewards.custom import Custom, CustomReward, make_custom
 from sanmai.rewards.ensemble import Combine
 from sanmai.rewards.judging.judge import JudgeConfig
 from sanmai.rewards.own import load_reward, reward_name
 from sanmai.rewards.proxies import keyword_refusal_verdict
+from sanmai.rewards.scorer import ScorerConfig
+from sanmai.rewards.scorer_records import Judged, OfTexts
 from sanmai.rewards.style import format_verdict, language_verdict, length_verdict, repetition_verdict
 from sanmai.rewards.verifiers import accuracy
 from sanmai.types import BatchGrader, Drawn, Graded, Grader, Group, InputError, Problem, Trace, Verdict
@@ -94,6 +96,10 @@ class RewardsConfig(Config):
     """Share of completions for which a reward function of one's own may say None before the run stops."""
     custom_seconds: float = Field(60.0, gt=0, le=3600)
     """Time limit of a call of one that takes all completions of a step at once, or is awaited."""
+    scorer: ScorerConfig = ScorerConfig()
+    """A scorer in a process of its own beside these: each of its dimensions is a reward; with accuracy = 0, in their place."""
+    scorer_weights: dict[str, float] = Field({})
+    """Weights of its dimensions by name; 1 where none is given."""
     repetition_ngram: int = Field(20, ge=2)
     """Words in a row that count as repeated when they occur twice."""
     length_full_words: int = Field(1000, ge=1)
@@ -103,6 +109,7 @@ class RewardsConfig(Config):
         OnlyWith("refusal (a weight)", lambda c: c.refusal, "refusal_from", "refusal_keywords"),
         OnlyWith('refusal_from = "keywords"', lambda c: c.refusal_from == "keywords", "refusal_keywords"),
         OnlyWith("process (a weight)", lambda c: c.process, "process_as"),
+        OnlyWith("scorer (a command)", lambda c: c.scorer.command is not None, "scorer_weights"),
         OnlyWith(
             'helpfulness_from, harmlessness_from or correctness_from = "judge"',
             lambda c: c.asks_judge,
@@ -148,7 +155,7 @@ class RewardsConfig(Config):
     @property
     def needs_answers(self) -> bool:
         """A problem without a reference answer cannot be rewarded."""
-        return bool(self.accuracy or self.correctness) or not self.custom
+        return bool(self.accuracy or self.correctness) or not (self.custom or self.scorer.command)
 
     @model_validator(mode="before")
     @classmethod
@@ -168,7 +175,9 @@ class RewardsConfig(Config):
             raise ValueError(f"custom_weights: {len(self.custom_weights)} for {len(self.custom)} rewards; expected one for each")
         if not all(math.isfinite(weight) and abs(weight) <= 1e6 for weight in self.custom_weights):
             raise ValueError("custom_weights: expected finite numbers of at most 1e6")
-        if not any(self.weights.values()) and not any(self.own.values()):
+        if any(not abs(weight) <= 1e6 for weight in self.scorer_weights.values()):
+            raise ValueError("scorer_weights: expected numbers of at most 1e6")
+        if not any(self.weights.values()) and not any(self.own.values()) and self.scorer.command is None:
             raise ValueError("every weight is 0: all rewards would be equal and nothing would be learned")
         for name in SCORED_TOGETHER:
             if bool(self.weights[name]) != (getattr(self, f"{name}_from") is not None):
@@ -182,6 +191,20 @@ class RewardsConfig(Config):
         if self.asks_judge and not self.judge.model:
             raise ValueError("judge.model: expected the judge's name at judge.base_url, or a local folder")
         return self
+
+
+def scorer_weights(config: RewardsConfig, scorer: Judged | None) -> dict[str, float]:
+    """What each dimension of the scorer weighs.
+
+    Raises:
+        InputError: a weight of what is none of its dimensions.
+    """
+    if scorer is None:
+        return {}
+    if unknown := [name for name in config.scorer_weights if name not in scorer.dimensions]:
+        known = ", ".join(scorer.dimensions)
+        raise InputError(f"rewards.scorer_weights.{unknown[0]}: {scorer.scorer.name} has no such dimension; it has {known}")
+    return dict.fromkeys(scorer.dimensions, 1.0) | config.scorer_weights
 
 
 RESERVED = ("length_reward", "loop_penalty", "harm", "answer_harm", "thought_harm", "helped", "over_refusal", "reward")
@@ -213,18 +236,25 @@ class Rubric:
         *,
         together: Mapping[str, BatchGrader] | None = None,
         watched: Mapping[str, Grader] | None = None,
+        scorer: Judged | None = None,
     ) -> None:
         """Args:
         given: rewards from Python by name, each at weight 1; they take the place of accuracy.
         together: for each component of SCORED_TOGETHER that has a weight, what scores it.
         watched: graders whose verdicts are stored and never rewarded: the gold beside the proxies.
+        scorer: what `config.scorer` names, started.
         """
         self.config = config
         functions = {reward_name(named): load_reward(named) for named in config.custom} | dict(given or {})
         bounds = {"budget": config.custom_budget, "seconds": config.custom_seconds}
-        own = {name: make_custom(name, reward, **bounds) for name, reward in functions.items()}
+        own: dict[str, Any] = {name: make_custom(name, reward, **bounds) for name, reward in functions.items()}
         self.custom = {name: reward for name, reward in own.items() if isinstance(reward, Custom)}
-        batches = {name: reward for name, reward in own.items() if isinstance(reward, CustomBatch)}
+        self.scored_by, scored = scorer, scorer_weights(config, scorer)
+        if taken := scored.keys() & {*own, *COMPONENTS, *RESERVED}:
+            raise InputError(f"rewards.scorer: it has a dimension {min(taken)!r}, and there is a reward of that name already")
+        if scorer is not None:
+            own |= OfTexts(scorer, budget=config.custom_budget).graders()
+        batches = {name: reward for name, reward in own.items() if name not in self.custom}
         self.together: dict[str, BatchGrader] = {**(together or {}), **batches}
         self.watched, self._own = dict(watched or {}), own
         self.judge_gold: Callable[[Sequence[Group[Graded]]], list[Group[Graded]]] | None = None
@@ -233,7 +263,7 @@ class Rubric:
             raise InputError(f"rewards named {', '.join(sorted(taken))}: these names are taken")
         self.kinds: dict[str, tuple[str, ...]] = {**_KINDS, "helpfulness": config.helpfulness_on}
         named = {reward_name(named): weight for named, weight in config.own.items()}
-        self.weights = config.weights | named | dict.fromkeys(given or {}, 1.0)
+        self.weights = config.weights | named | dict.fromkeys(given or {}, 1.0) | scored
         if given:
             self.weights["accuracy"] = 0.0
         if missing := [name for name in SCORED_TOGETHER if self.weights[name] and name not in self.together]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from sanmai.rewards.custom import check_counts
 from sanmai.rewards.judging.reply_cache import ReplyCache
 from sanmai.rewards.scorer import Asked, Said, Scorer
-from sanmai.types import Verdict
+from sanmai.types import Problem, Trace, Verdict
 
 RECORDS = "judged"
 """Folder of a run with what its scorers said."""
@@ -112,3 +113,48 @@ class Judged:
         notes, self.scorer.notes = self.scorer.notes, []
         for note in dict.fromkeys(notes):
             self._warn(note)
+
+
+class OfTexts:
+    """A scorer as graders of texts, one per dimension, that ask it together."""
+
+    def __init__(self, judge: Judged, *, budget: float) -> None:
+        """Args:
+            budget: share of completions of which a dimension may say None before the run stops.
+        """
+        self._judge, self._budget = judge, budget
+        self._last: tuple[list[Asked], list[dict[str, Verdict]]] = ([], [])
+
+    def graders(self) -> dict[str, OfDimension]:
+        """By dimension."""
+        return {name: OfDimension(self, name, self._budget) for name in self._judge.dimensions}
+
+    def scored(self, items: Sequence[tuple[Problem, Trace]]) -> list[dict[str, Verdict]]:
+        """As Judged; the same completions are asked about once, whatever the dimension."""
+        asked = [
+            Asked(problem.prompt, {"completion": trace.text} | ({} if problem.answer is None else {"answer": problem.answer}))
+            for problem, trace in items
+        ]
+        known, found = self._last
+        if asked != known:
+            found = self._judge(asked)
+            self._last = (asked, found)
+        return found
+
+
+class OfDimension:
+    """One dimension of a scorer of texts."""
+
+    def __init__(self, texts: OfTexts, name: str, budget: float) -> None:
+        self._texts, self.name, self._budget = texts, name, budget
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
+        """One verdict per item, in order; RunError as Judged."""
+        found = [verdicts[self.name] for verdicts in self._texts.scored(items)]
+        self._counts.update(verdict.label for verdict in found)
+        return found
+
+    def check(self) -> None:
+        """As of rewards/custom.py."""
+        check_counts(self.name, self._counts, self._budget)
