@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from sanmai.programs.extract import asked_names, last_program
@@ -135,3 +138,51 @@ def test_words_are_no_program(answer):
 ])  # fmt: skip
 def test_the_search_takes_a_time_that_the_length_of_an_answer_bounds(answer):
     last_program(answer, ["add"])
+
+
+def quoted(text: str, mark: str = "> ") -> str:
+    return "".join(mark + line for line in text.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize("answer", [
+    quoted(FENCED), quoted(FENCED, ">"), quoted(quoted(FENCED)), "Here:\n\n" + quoted("So:\n\n" + FENCED) + "\nDone.",
+    quoted(FENCED, "  > "), "> ```python\n> def add(a, b):\n>     return a + b\n\nThat's it.", quoted(ADD),
+    quoted("```pycon\n>>> def add(a, b):\n...     return a + b\n```\n"),
+    f"You wrote:\n\n{quoted(FENCED_WRONG)}\nFixed:\n\n{FENCED}", f"{FENCED}\nYours was:\n\n{quoted(FENCED_WRONG)}",
+])  # fmt: skip
+def test_a_quotation_holds_the_program_where_nothing_else_does(answer):
+    assert passes(answer)
+
+
+def test_a_quotation_of_the_right_program_is_not_the_answer_beside_a_wrong_one():
+    assert not passes(f"{quoted(FENCED)}\nMine:\n{FENCED_WRONG}")
+    assert not passes(f"```python\nx = 1\n```\n{FENCED_WRONG}\n{quoted(FENCED)}")
+    assert passes("def add(a, b):\n    return (a + b\n> 0) * 1 + 4")  # a comparison that a line begins with is no quotation
+
+
+@pytest.mark.parametrize("answer", [
+    f"```python\n%%time\n{ADD}```", f"```python\n%matplotlib inline\n!pip install x\n{ADD}```", f"```python\n\ufeff{ADD}```",
+    f"```\npython\n{ADD}```", f"```python\n{ADD}``` That is all.", f"```python\n{ADD}```<|im_end|>",
+    f"```python\n{ADD}<|endoftext|>",
+    f"````markdown\n{FENCED}````", f"```md\nHere\n{FENCED}```", f"```bash\ncat > add.py <<'EOF'\n{ADD}EOF\npython add.py\n```",
+    json.dumps({"code": ADD}), f"```json\n{json.dumps({'solution': ADD})}\n```", json.dumps({"answer": FENCED, "why": "it adds"}),
+    json.dumps({"cells": [{"cell_type": "markdown", "source": ["x"]}, {"cell_type": "code", "source": ADD.splitlines(True)}]}),
+])  # fmt: skip
+def test_what_wraps_a_program_is_no_part_of_it(answer):
+    assert passes(answer)
+
+
+@pytest.mark.parametrize("answer", [
+    json.dumps({"cells": [{"cell_type": "markdown", "source": ADD}]}), json.dumps({"note": ADD}),
+    f"```bash\ncat > notes.txt <<'EOF'\n{ADD}EOF\n```", "```python\n%%bash\nadd\n```",
+    "```python\ndef add(a, b):\n    x = “s”\n```",
+])  # fmt: skip
+def test_what_was_not_given_as_a_program_is_not_run(answer):
+    assert not passes(answer)
+
+
+@pytest.mark.parametrize("piece", ["> a\n", ">", "> \t", "> ```\n\n", "{", "```markdown\n", "```bash\ncat >a.py <<E\n", "<|a|>"])
+def test_a_hundred_thousand_characters_of_anything_take_a_moment(piece):
+    start = time.process_time()
+    last_program(piece * (100_000 // len(piece)), ("add",))
+    assert time.process_time() - start < 5

@@ -1,16 +1,18 @@
 """The pieces of an answer that may be its program: fenced blocks, what stands between tags, code among prose, code in a line.
 
-A session of an interpreter, wherever it stands, is read as what was typed into it.
+A session of an interpreter, wherever it stands, is read as what was typed into it; what stands in a quotation of Markdown or in
+a block of Markdown as if it stood alone; a JSON object or a notebook as the code that it holds.
 """
 
 from __future__ import annotations
 
 import ast
 import html
+import json
 import re
 import textwrap
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(.*)")
@@ -23,7 +25,21 @@ _OTHER = frozenset({
     "go", "rust", "ruby", "php", "kotlin", "swift", "scala", "haskell", "perl", "lua", "r", "julia", "matlab",
     "latex", "tex", "markdown", "md", "diff", "dockerfile",
 })  # fmt: skip
-"""Marks of blocks that are no Python whatever is in them."""
+"""Marks of blocks that are no Python; those of Markdown, JSON and a shell may hold some."""
+_MARKDOWN = ("markdown", "md")
+_HEREDOC = re.compile(
+    r"(?m)^[ \t]*cat\b[^\n<]{0,99}>[^\n<]{0,99}\.py\b[^\n<]{0,99}<<-?[ \t]*['\"]?(\w{1,40})['\"]?[^\n]{0,99}\n"
+    r"(?P<code>(?s:.*?))^[ \t]*\1[ \t]*$"
+)
+_MAX_SHELL = 20_000
+"""Characters of a block of a shell in which files that it writes are looked for."""
+_QUOTE = re.compile(r"(?:[ \t]*>(?!>> ) ?)+")
+_MAX_DEPTH = 3
+"""Of quotations, blocks of Markdown and JSON in each other."""
+_ENDS = re.compile(r"\s*(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|</s>|<end_of_turn>|<eos>|\[\|endofturn\|\])\s*\Z")
+"""A token with which a model ends its turn."""
+_MAGIC = re.compile(r"(?m)^([ \t]*)[%!?][^\n]*")
+_JSON_KEYS = ("code", "solution", "program", "python", "python_code", "final_answer", "answer", "completion", "response")
 _TAG = re.compile(
     r"(?i)\[(?P<box>python|code|answer|solution|program|begin)\]"
     r"|<(?P<tag>python|code|answer|final_answer|solution|program|script)\b[^<>\n]{0,99}>"
@@ -70,14 +86,71 @@ class Block:
     """Of its first character in the answer."""
     lead: str = ""
     """What the answer says right before it, its heading included."""
+    is_quoted: bool = False
+    """It stands in a quotation of Markdown: somebody's words, where there are others."""
 
 
 def code_blocks(answer: str) -> list[Block]:
     """The blocks of an answer that may be Python, in the order in which they stand there."""
+    return _blocks(answer, 0)
+
+
+def _blocks(answer: str, depth: int) -> list[Block]:
+    """Those of a text that stands so deep in other text."""
+    if depth > _MAX_DEPTH:
+        return []
+    while ends := _ENDS.search(answer[-100:]):
+        answer = answer[: len(answer[:-100]) + ends.start()] + "\n"
+    if (held := _in_json(answer)) is not None:
+        return _code_or_text(held, 0, depth)
     fences = _fences(answer)
-    rest = _blanked(answer, fences)
-    found = [*_fenced(answer, fences), *_tagged(rest), *_among_prose(rest), *_inline(rest)]
+    quoted, rest = _quotations(_blanked(answer, fences), depth)
+    found = [*_fenced(answer, fences, depth), *quoted, *_tagged(rest), *_among_prose(rest), *_inline(rest)]
     return sorted((block for block in found if block.code.strip()), key=lambda block: block.start)
+
+
+def _quotations(text: str, depth: int) -> tuple[list[Block], str]:
+    """The blocks of the quotations of Markdown in a text, and the text with blanks in place of those that have some."""
+    found, kept = list[Block](), list[str]()
+    at, lines, quoted, lead = 0, list[str](), list[str](), ""
+    for line in [*text.splitlines(keepends=True), ""]:
+        if match := _QUOTE.match(line):
+            lines.append(line)
+            quoted.append(line[match.end() :] or "\n")
+            continue
+        if lines:
+            blocks = _blocks("".join(quoted), depth + 1)
+            found += [replace(b, start=at + b.start, lead=b.lead or lead, is_quoted=True) for b in blocks]
+            kept += [re.sub(r"[^\n]", " ", quote) if blocks else quote for quote in lines]
+            at += sum(map(len, lines))
+            lines, quoted = [], []
+        kept.append(line)
+        at += len(line)
+        lead = line.strip() or lead
+    return found, "".join(kept)
+
+
+def _in_json(text: str) -> str | None:
+    """The code that a JSON object or a notebook holds; None where the text is none."""
+    if not text.lstrip().startswith("{") or len(text) > _MAX_PARSED:
+        return None
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(held, dict):
+        return None
+    if isinstance(cells := held.get("cells"), list):
+        sources = [cell.get("source", "") for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+        return "\n".join("".join(s) if isinstance(s, list) else str(s) for s in sources)
+    return next((held[key] for key in _JSON_KEYS if isinstance(held.get(key), str)), None)
+
+
+def _code_or_text(text: str, start: int, depth: int) -> list[Block]:
+    """The blocks of a text that is code as a whole, or holds some."""
+    if parsed(text):
+        return [Block(text, Where.TAGS, start)]
+    return [replace(block, start=start) for block in _blocks(text, depth + 1)]
 
 
 def parsed(code: str) -> ast.Module | None:
@@ -91,7 +164,11 @@ def parsed(code: str) -> ast.Module | None:
 
 
 def _plain(code: str) -> str:
-    """The code of a session: lines after `>>>` and `...`, without them; any other text as it is."""
+    """The code of a session: lines after `>>>` and `...`, without them. The magic of a notebook does nothing: a cell that is
+    Python but for that is Python. Any other text as it is."""
+    code = code.removeprefix("\ufeff")
+    if _MAGIC.search(code) and not parsed(code) and parsed(mended := _MAGIC.sub(r"\1pass", code)):
+        return mended
     lines = textwrap.dedent(code).splitlines(keepends=True)
     first = next((line for line in lines if line.strip()), "")
     if not _FIRST_PROMPT.match(first) and (not any(map(_FIRST_PROMPT.match, lines)) or parsed("".join(lines))):
@@ -120,7 +197,7 @@ def _fences(answer: str) -> list[_Fence]:
     for line in answer.splitlines(keepends=True):
         text = line.rstrip("\r\n")
         if opening is None:
-            opening, lines = _opening(text), []
+            opening, lines = None if _QUOTE.match(text) else _opening(text), []
             opened = at + (opening.start(1) if opening else 0)
         elif (last := _closing(text, opening)) is not None:
             found.append(_Fence(_mark(opening), opened, at + len(line), "".join(lines) + last))
@@ -149,7 +226,9 @@ def _closing(line: str, opening: re.Match[str]) -> str | None:
     fence, match = opening[1], _FENCE.fullmatch(line)
     if match:
         is_far = match.start(1) >= opening.start(1) + 4 and not opening.string[: opening.start(1)].strip()
-        return "" if match[1].startswith(fence) and not match[2].strip() and not is_far else None
+        said = match[2].strip()
+        is_end = not said or (len(said.split()) > 2 and said[0].isupper() and said[-1] in ".!?:")  # `That is all.`
+        return "" if match[1].startswith(fence) and is_end and not is_far else None
     before = line.rstrip().removesuffix(fence)
     is_code = before != line.rstrip() and "`" not in before and before.count('"') % 2 == before.count("'") % 2 == 0
     return before + "\n" if is_code else None
@@ -160,13 +239,23 @@ def _mark(opening: re.Match[str]) -> str:
     return (words or [""])[0]
 
 
-def _fenced(answer: str, fences: list[_Fence]) -> list[Block]:
+def _fenced(answer: str, fences: list[_Fence], depth: int) -> list[Block]:
     found, end = [], 0
     for fence in fences:
         lead, end = _lead(answer[end : fence.start]), fence.end
-        if fence.mark not in _OTHER:
-            where = Where.PYTHON if _PYTHON.fullmatch(fence.mark) else Where.UNMARKED
-            found.append(Block(_plain(fence.code), where, fence.start, lead))
+        if fence.mark in _MARKDOWN:
+            found += [replace(block, start=fence.start + block.start) for block in _blocks(fence.code, depth + 1)]
+        elif fence.mark == "json":
+            held = _in_json(fence.code)
+            found += _code_or_text(held, fence.start, depth) if held is not None else []
+        elif fence.mark in _OTHER:
+            found += [Block(match["code"], Where.TAGS, fence.start, lead) for match in _HEREDOC.finditer(fence.code[:_MAX_SHELL])]
+        else:
+            mark, code = fence.mark, fence.code
+            if not mark and _PYTHON.fullmatch(first := code.partition("\n")[0].strip()):  # on the next line
+                mark, code = first, code.partition("\n")[2]
+            where = Where.PYTHON if _PYTHON.fullmatch(mark) else Where.UNMARKED
+            found.append(Block(_plain(code), where, fence.start, lead))
     return found
 
 

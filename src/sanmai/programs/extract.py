@@ -1,8 +1,8 @@
 """The program of an answer: the last block that defines what is asked for, else the last that defines anything, else the last.
 
 Blocks that are marked as Python go before those without a mark, these before code between tags and among prose. A block that the
-answer calls wrong, or that holds a bare head of a function, is taken where there is no other. What a block uses and does not
-define is added from those before it: helpers, classes, imports.
+answer calls wrong or quotes, or that holds a bare head of a function, is taken where there is no other. What a block uses and
+does not define is added from those before it: helpers, classes, imports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REFUTED = re.compile(
     r"|(?<!to )\bavoid\s+(this|that|doing|writing|using|the following)\b"
     r"|\b(wrong|incorrect|bad|buggy|broken|faulty|flawed)\s+(code|version|approach|solution|implementation|way|attempt|example"
     r"|answer|program|one|practice|idea)\b"
-    r"|\b(this|that|it|following|below|which)\s+(is|are|would be)\s+(wrong|incorrect|buggy|broken)\b"
+    r"|\b(this|that|it|following|below|which)(\s+\w+){0,3}?\s+(is|are|would be)\s+(wrong|incorrect|buggy|broken)\b"
     r"|^\W*(wrong|incorrect|bad|buggy|not this)\W*$|\banti-?pattern|\b(common|typical|frequent)\s+(mistake|error|pitfall|bug)"
     r"|\bpitfalls?\b"
     r"|\b(will|would|does|do) (not|n.t) work\b|❌|no hagas|incorrect[oa]|ne (le )?faites pas|mauvais|falsch|não faça"
@@ -47,7 +47,8 @@ def last_program(answer: str, names: Collection[str] = (), *, reads_input: bool 
     Example:
         last_program("So:\\n```python\\nx = 1\\n```") == ("x = 1\\n", "python block")
     """
-    pieces = [_piece(block) for block in code_blocks(answer)]
+    blocks = code_blocks(answer)
+    pieces = [_piece(block, all(other.is_quoted for other in blocks)) for block in blocks]
     chosen = _fitting(pieces, names, reads_input) or _likely(pieces)
     if chosen is None:
         return None
@@ -79,16 +80,16 @@ class _Piece:
     given: frozenset[str]
     """Those, and all other names that are given a value there."""
     is_refuted: bool
-    """The answer says that it is wrong."""
+    """The answer says that it is wrong, or quotes it beside others."""
 
 
-def _piece(block: Block) -> _Piece:
+def _piece(block: Block, is_all_quoted: bool) -> _Piece:
     tree = parsed(block.code)
     nodes = tree.body if tree else []
     defined = frozenset(name for node in nodes for name in _defines(node))
     valued = [node for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value]
     given = frozenset(name for node in valued for name in _targets(node))
-    return _Piece(block, tree, defined, defined | given, _is_refuted(block))
+    return _Piece(block, tree, defined, defined | given, _is_refuted(block) or (block.is_quoted and not is_all_quoted))
 
 
 def _fitting(pieces: Sequence[_Piece], names: Collection[str], reads_input: bool) -> _Piece | None:
