@@ -41,6 +41,22 @@ DEMONSTRATIONS = {
     "messages as JSON text": ({"messages": json.dumps([U, A])}, "5"),
     "columns of turns": ({"messages": {"role": ["user", "assistant"], "content": ["2+3?", "5"]}}, "5"),
     "parts": ({"messages": [{"role": "user", "content": [{"type": "text", "text": "2+3?"}]}, A]}, "5"),
+    "OpenAI's refusal": ({"messages": [U, {"role": "assistant", "content": None, "refusal": "No."}]}, "No."),
+    "Anthropic's hidden thought": ({"messages": [U, {"role": "assistant", "content": [
+        {"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "5"}]}]}, "5"),
+    "Gemini": ({"contents": [{"role": "user", "parts": [{"text": "2+3?"}]}, {"role": "model", "parts": [{"text": "5"}]}]}, "5"),
+    "speakers": ({"conversation": [{"speaker": "user", "text": "2+3?"}, {"speaker": "assistant", "text": "5"}]}, "5"),
+    "both in one turn": ({"conversation": [{"input": "2+3?", "output": "5"}]}, "5"),
+    "pairs of texts": ({"conversations": [["2+3?", "5"]]}, "5"),
+    "Guanaco": ({"text": "### Human: 2+3?### Assistant: 5"}, "5"),
+    "ChatML": ({"text": "<|im_start|>user\n2+3?<|im_end|>\n<|im_start|>assistant\n5<|im_end|>\n"}, "5"),
+    "Llama 2": ({"text": "<s>[INST] 2+3? [/INST] 5 </s>"}, "5"),
+    "one turn": ({"turns": ["2+3?"], "response": "5"}, "5"),
+    "no input": ({"instruction": "2+3?", "input": "<noinput>", "output": "5"}, "5"),
+    "s1K": ({"question": "2+3?", "thinking_trajectories": ["t"], "attempt": "5"}, THOUGHT),
+    "thought under a prefix": ({"problem": "2+3?", "deepseek_reasoning": "t", "deepseek_solution": "5"}, THOUGHT),
+    "content beside reasoning_content": ({"input": "2+3?", "content": "5", "reasoning_content": "t"}, THOUGHT),
+    "Complex_CoT": ({"Question": "2+3?", "Complex_CoT": "t", "Response": "5"}, THOUGHT),
 }  # fmt: skip
 
 
@@ -236,3 +252,126 @@ def test_the_shared_sets_load_as_they_are(name, verifier):
         warnings.simplefilter("error")
         loaded = load_problems(shared_path(name))
     assert {p.verifier for p in loaded.problems} == {verifier} and all(p.answer for p in loaded.problems)
+
+
+OPTIONS = {
+    "MMLU as CSV": {"question": "q?", "A": "x", "B": "y", "C": "z", "answer": "B"},
+    "MMMLU": {"Question": "q?", "A": "x", "B": "y", "Answer": "B"},
+    "MMLU-Pro": {"question": "q?", "options": ["x", "y", "z"], "answer": "B", "answer_index": 1},
+    "OpenBookQA": {"question_stem": "q?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "B"},
+    "HellaSwag": {"ctx": "q?", "endings": ["x", "y", "z"], "label": "1"},
+    "SWAG": {"query": "q?", "ending0": "x", "ending1": "y", "label": 1},
+    "WinoGrande": {"sentence": "q?", "option1": "x", "option2": "y", "answer": "2"},
+    "PIQA": {"goal": "q?", "sol1": "x", "sol2": "y", "label": 1},
+    "Social IQa": {"context": "c", "question": "q?", "answerA": "x", "answerB": "y", "answerC": "z", "label": "2"},
+    "BBQ": {"context": "c", "question": "q?", "ans0": "x", "ans1": "y", "ans2": "z", "label": 1},
+    "MedMCQA": {"question": "q?", "opa": "x", "opb": "y", "opc": "z", "opd": "w", "cop": 1},
+    "AQuA": {"question": "q?", "options": ["A)x", "B)y", "C)z"], "correct": "B"},
+    "LogiQA": {"context": "c", "query": "q?", "options": ["x", "y"], "correct_option": 1},
+    "RACE": {"article": "c", "question": "q?", "options": ["x", "y"], "answer": "B"},
+    "ReClor": {"context": "c", "question": "q?", "answers": ["x", "y"], "label": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_in_any_columns_stand_in_the_prompt_and_a_letter_is_the_answer(name):
+    [found] = load_problems([OPTIONS[name]]).problems
+    assert "q?\n\nA. x\nB. y" in found.prompt and found.answer == "B" and found.kind == "reasoning"
+    assert found.prompt.startswith("c\n\n") == any(key in OPTIONS[name] for key in ("context", "article"))
+
+
+def test_the_right_option_in_words_is_put_among_the_wrong_ones():
+    for row in ({"Question": "q?", "Correct Answer": "y", "Incorrect Answer 1": "x", "Incorrect Answer 2": "z"},
+                {"question": "q?", "correct_answer": "y", "distractor1": "x", "distractor2": "z", "support": "y it is"}):
+        [found] = load_problems([row]).problems
+        assert f"{found.answer}. y" in found.prompt and "x" in found.prompt and "it is" not in found.prompt
+    with pytest.raises(InputError, match="answer = 7: expected 0 to 1"):
+        load_problems([{"goal": "q?", "sol1": "x", "sol2": "y", "label": 7}])
+
+
+WON = {
+    "HelpSteer2": {"prompt": "q", "response_1": "good", "response_2": "bad", "preference_strength": -2},
+    "HelpSteer3": {"context": [U], "response1": "bad", "response2": "good", "overall_preference": 3},
+    "SHP": {"history": "q", "human_ref_A": "bad", "human_ref_B": "good", "labels": 0},
+    "WebGPT": {"question": {"full_text": "q"}, "answer_0": "bad", "answer_1": "good", "score_0": -0.5, "score_1": 0.5},
+    "Arena": {"prompt": '["q"]', "response_a": '["good"]', "response_b": '["bad"]', "winner_model_a": 1, "winner_model_b": 0},
+    "Stack Exchange": {"question": "q", "response_j": "good", "response_k": "bad"},
+    "UltraFeedback": {"instruction": "q", "completions": [
+        {"response": "bad", "overall_score": 2.0}, {"response": "good", "overall_score": 8.0}]},
+    "Nectar": {"prompt": "\n\nHuman: q\n\nAssistant: ", "answers": [
+        {"answer": "good", "rank": 1.0}, {"answer": "so", "rank": 2.0}, {"answer": "bad", "rank": 3.0}]},
+    "OpenAI": {"input": {"messages": [U]}, "preferred_output": [{"role": "assistant", "content": "good"}],
+               "non_preferred_output": [{"role": "assistant", "content": "bad"}]},
+    "LLaMA-Factory": {"conversations": [{"from": "human", "value": "q"}], "chosen": {"from": "gpt", "value": "good"},
+                      "rejected": {"from": "gpt", "value": "bad"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WON)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_won_is_chosen_however_the_set_says_so(name):
+    [pair] = load_pairs([WON[name]]).items
+    assert (pair.chosen, pair.rejected) == ("good", "bad") and pair.messages[-1]["content"] in ("q", "2+3?")
+
+
+def test_a_tie_or_a_list_without_scores_is_no_pair():
+    for row in (WON["HelpSteer2"] | {"preference_strength": 0}, WON["WebGPT"] | {"score_0": 0.5},
+                {"instruction": "q", "completions": [{"response": "a", "score": 1}, {"response": "b", "score": 1}]},
+                {"instruction": "q", "completions": [{"response": "a"}, {"response": "b"}]}):  # fmt: skip
+        with pytest.raises(InputError, match="line 1: "):
+            load_pairs([row])
+
+
+ROW = b'{"prompt": "2+3?", "answer": "5"}'
+FILES = {
+    "semicolons.csv": b"prompt;answer\n2+3?;5\n", "tabs.csv": b"prompt\tanswer\n2+3?\t5\n",
+    "bars.csv": b"prompt|answer\n2+3?|5\n",
+    "excel.csv": b"sep=;\r\nprompt;answer\r\n2+3?;5\r\n", "utf16.csv": "prompt,answer\n2+3?,5\n".encode("utf-16"),
+    "blanks.csv": b" prompt , answer\n2+3?,5\n", "utf16.jsonl": ROW.decode().encode("utf-16"), "packed.jsonl": gzip.compress(ROW),
+    "blank.jsonl": b"\n\n" + ROW + b"\n", "list.jsonl": b"[" + ROW + b"]",
+    "spread.jsonl": ROW.replace(b", ", b",\n").replace(b"{", b"{\n"),
+    "nan.jsonl": ROW[:-1] + b', "score": NaN}', "columns.json": b'{"prompt": ["2+3?"], "answer": ["5"]}',
+    "pandas.json": b'{"prompt": {"0": "2+3?"}, "answer": {"0": "5"}}', "named.json": b'{"a": ' + ROW + b"}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_table_is_read_however_it_is_written_down(name, tmp_path):
+    (tmp_path / name).write_bytes(FILES[name])
+    [found] = load_problems(tmp_path / name).problems
+    assert (found.prompt, found.answer, "score" in found.tags) == ("2+3?", "5", False)
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), [
+    ("a.jsonl", ROW + b",\n" + ROW, "line 1: not JSON lines: a comma after the object"),
+    ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ("a.csv", b"<!DOCTYPE html><html></html>", r"a web page \(HTML\)"),
+    ("a.csv", b"prompt,prompt,answer\n1,2,3\n", "the column prompt stands twice"),
+    ("a.jsonl", b"\n\n", "no problem in it"),
+])  # fmt: skip
+def test_what_is_no_table_is_named(name, data, reason, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=reason):
+        load_problems(tmp_path / name)
+
+
+def test_tools_of_anthropic_and_of_the_older_form_stay_as_calls():
+    parts = [{"type": "text", "text": "look"}, {"type": "tool_use", "name": "f", "input": {"a": 1}}]
+    used = {"role": "assistant", "content": parts}
+    gave = {"role": "user", "content": [{"type": "tool_result", "content": "3"}]}
+    old = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    for call, result in ((used, gave), (old, {"role": "function", "name": "f", "content": "3"})):
+        [found] = load_problems([{"messages": [U, call, result, A]}], needs_answer=False).problems
+        assert [m["role"] for m in found.messages] == ["user", "assistant", "tool"] and found.demonstration == "5"
+        assert found.messages[1]["tool_calls"][0]["function"]["name"] == "f" and found.messages[2]["content"] == "3"
+
+
+def test_a_passage_stands_in_the_prompt_and_what_judges_is_no_demonstration():
+    [read] = load_problems([{"question": "Who?", "context": "Bob ate.", "answers": {"text": ["Bob"]}}]).problems
+    assert (read.prompt, read.answer) == ("Bob ate.\n\nWho?", "Bob")
+    [told] = load_problems([{"instruction": "Who?", "context": "Bob ate.", "response": "Bob"}], needs_answer=False).problems
+    assert told.prompt == "Who?\n\nBob ate."
+    row = {"prompt": "q", "response": "r", "response_harm_label": "unharmful"}
+    with pytest.warns(UserWarning, match="response_harm_label, which judges it"):
+        [judged] = load_problems([row], needs_answer=False).problems
+    assert judged.demonstration is None

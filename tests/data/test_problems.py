@@ -100,7 +100,7 @@ BROKEN_LINES = [
     (b'{"prompt": "x", "answer": "1', "cut off"),
     (b"[1, 2]", "found list"),
     (b"7", "found int"),
-    (b'{"prompt": "x", "answer": NaN}', "NaN"),
+    (b'{"prompt": "x", "answer": NaN}', "answer = nan"), (b'{"prompt": "x", "answer": Infinity}', "Infinity"),
     (b'{"prompt": "x", "answer": -Infinity}', "Infinity"),
     (b'{"prompt": "x", "answer": "nan"}', "expected a reference answer"),
     (b'{"prompt": "x", "answer": "  "}', "expected a reference answer"),
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_read_get_one_sentence(tmp_path):
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "p.doc").write_bytes(GOOD)
     (tmp_path / "p.parquet").write_bytes(b"PAR1 no")
-    (tmp_path / "utf16.jsonl").write_bytes(GOOD.decode().encode("utf-16"))
+    (tmp_path / "utf16.jsonl").write_bytes(b"\xff\xfe" + GOOD[:-1 - len(GOOD) % 2])
     (tmp_path / "bad.csv").write_bytes(b"prompt,answer\n\xe9,1\n")
     for name, reason in [
         ("empty.jsonl", "empty"), ("folder.jsonl", "folder"), ("p.doc", "ends in"), ("missing.jsonl", "No such file"),

@@ -1,7 +1,9 @@
 """Rows of JSONL, JSON, CSV, Parquet and Arrow files, of inspect_ai's logs and of hub data sets: each a mapping, or the reason why
 it is none.
 
-A .json file is a list of rows, an object that holds one (`{"data": [...]}`), or JSON lines. A file that ends in .gz is unpacked.
+A .json file is a list of rows, an object that holds one (`{"data": [...]}`), columns or rows by name, or JSON lines. What is
+packed by gzip is unpacked, and UTF-16 that says so by its first bytes is read. The columns of CSV are parted by commas; where its
+header has none, by semicolons, tabs or bars. NaN is nothing.
 
 A written demonstration is a text file (.md, .txt): the prompt, a line `---`, and the whole completion, thought tags included.
 Blank lines at both ends of the two parts do not belong to them; later lines `---` belong to the completion.
@@ -9,10 +11,13 @@ Blank lines at both ends of the two parts do not belong to them; later lines `--
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -77,7 +82,12 @@ def remarks(source: str | Path) -> list[str]:
         return []
     inside = _inside(folder)
     passed = [path.as_posix() for path in inside if _is_no_data(folder, path)]
-    splits = {found[1].lower() for path in inside if path.as_posix() not in passed if (found := _SPLIT.search(path.as_posix()))}
+    splits = {
+        found[1].lower()
+        for path in inside
+        if path.as_posix() not in passed
+        if (found := _SPLIT.search(path.as_posix()))
+    }
     said = []
     if passed:
         more = f" and {len(passed) - 5} more" if len(passed) > 5 else ""
@@ -101,7 +111,9 @@ def _is_no_data(folder: Path, path: Path) -> bool:
         return True
     if path.suffix.lower() == "":  # such as COPYING; data has an ending
         return path.name.isupper()
-    return path.suffix.lower() == ".md" and (folder / path).read_bytes()[:8].lstrip(b"\xef\xbb\xbf").startswith(b"---\n")
+    return path.suffix.lower() == ".md" and (folder / path).read_bytes()[:8].lstrip(b"\xef\xbb\xbf").startswith(
+        b"---\n"
+    )
 
 
 def read_rows(source: str | Path) -> Iterator[Located]:
@@ -144,8 +156,28 @@ def _told(path: Path, rows: Iterator[Located]) -> Iterator[Located]:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+    """The bytes of a text file: unpacked, and UTF-16 and UTF-32 as UTF-8."""
+    with path.open("rb") as file:
+        is_packed = path.suffix.lower() == ".gz" or file.read(2) == b"\x1f\x8b"
+    file = cast(BinaryIO, gzip.open(path, "rb")) if is_packed else path.open("rb")
+    head = file.read(256)
+    if head[:40].startswith(b"version https://git-lfs"):
+        raise InputError(f"{path}: a pointer of Git LFS, not the data; `git lfs pull` gets it")
+    if re.match(rb"\s*<(!doctype html|html)\b", head, re.IGNORECASE):
+        raise InputError(f"{path}: a web page (HTML), not the data; was a link to the file's page downloaded?")
+    file.seek(0)
+    if not head.startswith(_UTF16):
+        return file
+    with file:
+        data = file.read()
+    try:
+        return io.BytesIO(data.decode("utf-32" if data[:4].count(0) == 2 else "utf-16").encode())
+    except UnicodeError:
+        raise InputError(f"{path}: starts like UTF-16 and is none; save the file as UTF-8") from None
 
 
 def _inspect_rows(path: Path) -> Iterator[Located]:
@@ -174,7 +206,34 @@ def _json_rows(path: Path) -> Iterator[Located]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from None
     start = _start_of_list(text)
-    yield from _jsonl_rows(path) if start is None else _listed_rows(text, start)
+    if start is not None:
+        yield from _listed_rows(text, start)
+    elif (rows := _rows_of_object(text)) is not None:
+        yield from enumerate(rows, start=1)
+    else:
+        yield from _jsonl_rows(path)
+
+
+def _rows_of_object(text: str) -> list[Row] | None:
+    """The rows of one JSON object that holds columns (lists, or pandas' {"0": ...}) or rows by name; else None."""
+    try:
+        held = json.loads(text, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        return None
+    values: list[Any] = list(held.values()) if isinstance(held, dict) else []
+    if not values:
+        return None
+    if all(isinstance(value, dict) and value and all(key.isdecimal() for key in value) for value in values):
+        values = [list(value.values()) for value in values]
+    if (
+        all(isinstance(value, list) for value in values)
+        and len(held) > 1
+        and len({len(value) for value in values}) == 1
+    ):
+        is_turns = any(isinstance(one, dict) and {"role", "from"} & set(one) for value in values for one in value)
+        return None if is_turns else [dict(zip(held, row, strict=True)) for row in zip(*values, strict=True)]
+    is_rows = all(isinstance(value, dict) and len(value) > 1 and not {"role", "from"} & set(value) for value in values)
+    return values if is_rows and len({frozenset(value) for value in values}) == 1 else None
 
 
 _LISTS = "data|rows|train|test|validation|examples|items|instances|problems|questions|samples|records"
@@ -191,7 +250,7 @@ def _start_of_list(text: str) -> int | None:
 
 def _listed_rows(text: str, place: int) -> Iterator[Located]:
     """The rows of a JSON list, each with the line where it begins; in a file of one line, with its number in the list."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=_constant)
     is_one_line = "\n" not in text.strip()
     line, counted, number = 1, 0, 0
     blank = re.compile(r"[\s,]*")
@@ -227,15 +286,26 @@ def _jsonl_rows(path: Path) -> Iterator[Located]:
     with _open(path) as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
-            if number == 1 and line.strip() == b"[":  # a list under another name
-                yield from _json_rows(path)
+            if number == 1 and (line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[" or line.strip() == b"{"):
+                yield from _list_or_objects(path)  # a list under another name, or objects over several lines
                 return
             if len(line) > MAX_LINE_BYTES:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(MAX_LINE_BYTES)
                 yield number, f"the line is longer than {MAX_LINE_BYTES} bytes"
-            elif line.strip() or number == 1:
+            elif line.strip():
                 yield number, _parse_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+
+
+def _list_or_objects(path: Path) -> Iterator[Located]:
+    with _open(path) as file:
+        data = file.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from None
+    start = _start_of_list(text)
+    yield from _listed_rows(text, start) if start is not None else _listed_rows(text + "\n]", 0)
 
 
 def _parse_line(line: bytes) -> Row | str:
@@ -244,7 +314,7 @@ def _parse_line(line: bytes) -> Row | str:
     if b"\0" in line:
         return "holds NUL bytes; expected JSON text in UTF-8"
     try:
-        row = json.loads(line.decode("utf-8").rstrip("\r\n"), parse_constant=_refuse_constant)
+        row = json.loads(line.decode("utf-8").rstrip("\r\n"), parse_constant=_constant)
         json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         return f"not UTF-8 (byte {error.start + 1} of the line)"
@@ -252,13 +322,18 @@ def _parse_line(line: bytes) -> Row | str:
         return "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     except json.JSONDecodeError as error:
         cut = "" if line.endswith(b"\n") else "; the last line has no line end: is the file cut off?"
+        if error.msg == "Extra data" and error.doc[error.pos :].strip() == ",":
+            return "not JSON lines: a comma after the object; expected one object a line, or a list in brackets"
         return f"not JSON: {error.msg} at column {error.colno}{cut}"
     except (ValueError, RecursionError) as error:
         return f"not usable JSON: {error}"
     return row if isinstance(row, dict) else f"expected a JSON object, found {type(row).__name__}"
 
 
-def _refuse_constant(name: str) -> None:
+def _constant(name: str) -> float:
+    """NaN, which Python's writers put for nothing; no other word is a number."""
+    if name == "NaN":
+        return math.nan
     raise ValueError(f"{name} is no JSON number")
 
 
@@ -266,18 +341,39 @@ def _csv_rows(path: Path) -> Iterator[Located]:
     try:
         with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
             csv.field_size_limit(MAX_LINE_BYTES)
-            reader = csv.DictReader(file, strict=True, delimiter="\t" if ".tsv" in path.suffixes else ",")
+            first = file.readline(MAX_LINE_BYTES)
+            stated = re.fullmatch(r"sep=(.)\s*", first)  # Excel's
+            header = file.readline(MAX_LINE_BYTES) if stated else first
+            delimiter = stated[1] if stated else _delimiter(header, is_tabbed=".tsv" in path.suffixes)
+            reader = csv.DictReader(itertools.chain([header], file), strict=True, delimiter=delimiter)
+            names = [name.strip() for name in reader.fieldnames or ()]
+            if twice := [name for name, count in Counter(names).items() if count > 1 and name]:
+                raise InputError(f"{path}: the column {', '.join(map(_printable, twice))} stands twice in the header")
+            reader.fieldnames = names
             for row in reader:
+                number = reader.line_num + (1 if stated else 0)
                 if None in row or None in row.values():
-                    yield reader.line_num, f"expected {len(reader.fieldnames or ())} columns as in the header"
+                    yield number, f"expected {len(names)} columns as in the header"
                 elif any("\0" in value for value in row.values()):
-                    yield reader.line_num, "holds NUL characters"
+                    yield number, "holds NUL characters"
                 else:
-                    yield reader.line_num, {key: value for key, value in row.items() if value != ""}
+                    yield number, {key: value for key, value in row.items() if value != ""}
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 (byte {error.start + 1} of a block); save the file as UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}: not CSV: {error}") from None
+
+
+def _delimiter(header: str, *, is_tabbed: bool) -> str:
+    """What parts the names of a header: a comma, unless it has none and another mark is there."""
+    if is_tabbed:
+        return "\t"
+    plain = re.sub(r'"[^"]*"', "", header)
+    return "," if "," in plain else max(";\t|", key=plain.count) if any(mark in plain for mark in ";\t|") else ","
+
+
+def _printable(name: str) -> str:
+    return name if re.fullmatch(r"[\w .-]{1,40}", name) else f"of {len(name)} characters"
 
 
 def _written_rows(path: Path) -> Iterator[Located]:

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sanmai.data.choices import anthropic_eval, choices, is_truthfulqa, options_of, truthfulqa
+from sanmai.data.choices import anthropic_eval, as_choices, choices, is_truthfulqa, options_of, truthfulqa
 from sanmai.data.code_problems import STATEMENTS, code_problem, public_problem
 from sanmai.data.files import Row
 from sanmai.data.generic import generic, not_used
 from sanmai.data.inspect_samples import inspect_problem, is_inspect
-from sanmai.data.messages import with_thought
+from sanmai.data.messages import is_conversation, with_thought
 from sanmai.data.rows import (
     CONVERSATIONS,
+    OTHER_CONVERSATIONS,
     PROMPTS,
     TELLING,
     RowError,
@@ -200,7 +201,14 @@ def dangerous(identity: str, text: str, language: str | None, tags: dict[str, An
 
 def _asked(column: str, **tags: str) -> Convert:
     """A request of kind safety in a column, with others as tags."""
-    return lambda row, default_id: dangerous(id_of(row, default_id), text_of(row, column), None, tags_from(row, **tags))
+    return lambda row, default_id: dangerous(
+        id_of(row, default_id), text_of(_lowered(row), column), None, tags_from(row, **tags)
+    )
+
+
+def _lowered(row: Row) -> Row:
+    """The row under the plain forms of its names, which do not stand in for one that is there."""
+    return {plain_name(name): value for name, value in row.items()} | dict(row)
 
 
 def _do_not_answer(row: Row, default_id: str) -> Problem:
@@ -219,12 +227,27 @@ def _is_code(row: Row) -> bool:
 
 
 def _is_choices(row: Row) -> bool:
-    return "question" in row and options_of(row) is not None and bool({"answer", "answerKey", "answer_idx"} & set(row))
+    if {"messages", "conversations", "chosen", "rejected"} & set(row):
+        return False
+    if (
+        {"question", "question_stem"} & set(row)
+        and options_of(row) is not None
+        and {"answer", "answerKey", "answer_idx"} & set(row)
+    ):
+        return True
+    try:
+        return as_choices(row) is not None
+    except RowError:
+        return True  # which `choices` says
 
 
 def _is_generic(row: Row) -> bool:
-    names = {plain_name(name) for name, value in row.items()}
-    return bool(names & {*CONVERSATIONS, *PROMPTS})
+    names = {plain_name(name) for name in row}
+    others = [row.get(name) for name in (*OTHER_CONVERSATIONS, "text")]
+    return bool(names & {*CONVERSATIONS, *PROMPTS}) or any(
+        is_conversation(held) or (isinstance(held, list) and len(held) == 1 and isinstance(held[0], str))
+        for held in others
+    )
 
 
 FORMATS: dict[str, Format] = {
@@ -239,7 +262,7 @@ FORMATS: dict[str, Format] = {
         plain(_do_not_answer, "prompt", "question"),
     ),
     "code": Format(
-        "text, prompt or question with tests (test_list; entry_point and test; input_output; public_test_cases; official_tests)",
+        "text, prompt or question with tests (test_list; entry_point and test; input_output; public_test_cases; tests)",
         _is_code, _code,
     ),
     "anthropic_evals": Format(
@@ -260,15 +283,15 @@ FORMATS: dict[str, Format] = {
         plain(_star1, "question", "response"),
     ),
     "choices": Format(
-        "question, choices and answer", _is_choices,
-        plain(choices, "question", "choices", "options", "answer", "solution"),
+        "question, options (choices, options, A, B, ...) and which is right", _is_choices,
+        plain(choices, "question", "query", "choices", "options", "context", "passage", "answer", "correct_answer", "solution"),
     ),
     "gsm8k": Format(
         "question, and an answer that ends in `#### N`",
         lambda row: {"question", "answer"} <= set(row) and "####" in str(row["answer"]) and not {"prompt", "messages"} & set(row),
         _gsm8k,
     ),
-    "goals": Format("goal", lambda row: "goal" in row and not _is_generic(row), plain(_asked("goal"))),
+    "goals": Format("goal", lambda row: "goal" in _lowered(row) and not _is_generic(row), plain(_asked("goal"))),
     "math": Format(
         "problem and answer", lambda row: {"problem", "answer"} <= set(row) and not {"prompt", "messages"} & set(row), _math
     ),

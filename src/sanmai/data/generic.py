@@ -9,13 +9,14 @@ from typing import Any
 from sanmai.data.choices import options_of
 from sanmai.data.files import Row
 from sanmai.data.languages import normalise
-from sanmai.data.messages import is_conversation, plain_marks, read_conversation, with_thought
+from sanmai.data.messages import is_conversation, plain_marks, read_conversation, system_text, with_thought
 from sanmai.data.rows import (
     ANSWERS,
     COMPLETIONS,
     CONVERSATIONS,
     IDS,
     LABELS,
+    OTHER_CONVERSATIONS,
     OTHER_IDS,
     PROMPTS,
     SOLUTIONS,
@@ -38,7 +39,9 @@ from sanmai.data.trace import CLOSE_TAG, OPEN_TAG
 from sanmai.types import Message, Problem
 
 
-def generic(row: Row, default_id: str, *, is_english: bool = False, is_known: bool = False) -> tuple[Problem, list[str]]:
+def generic(
+    row: Row, default_id: str, *, is_english: bool = False, is_known: bool = False
+) -> tuple[Problem, list[str]]:
     """The problem of a row, and what should be said of it.
 
     Args:
@@ -87,6 +90,7 @@ def prompt_of(fields: Fields) -> tuple[tuple[Message, ...], str | None]:
     else:
         messages = _words(fields)
     first, system = fields.look(SYSTEMS)
+    system = system_text(system)
     if isinstance(system, str) and system.strip():
         if messages[0]["role"] != "system":
             messages = ({"role": "system", "content": system}, *messages)
@@ -98,6 +102,9 @@ def prompt_of(fields: Fields) -> tuple[tuple[Message, ...], str | None]:
 
 def _conversation_column(fields: Fields) -> str:
     name, value = fields.look(CONVERSATIONS)
+    if not name and not fields.look(PROMPTS)[0]:
+        others = ((other, fields.look((other,))[1]) for other in (*OTHER_CONVERSATIONS, "text"))
+        return next((other for other, held in others if is_conversation(held)), "")
     if name and (is_conversation(value) or (name == "messages" and not fields.look(PROMPTS)[0])):
         return name
     if name == "messages" and not isinstance(value, str):
@@ -108,13 +115,24 @@ def _conversation_column(fields: Fields) -> str:
 def _words(fields: Fields) -> tuple[Message, ...]:
     """A prompt in words: of Alpaca the instruction with its input, after the earlier turns of a history."""
     name, prompt = fields.take(PROMPTS)
+    turns = fields.look(("turns",))[1]
+    if not name and isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], str):
+        name, prompt = "turns", fields.take(("turns",))[1][0]
     if not name:
         raise RowError("messages: expected a non-empty list" if fields.row.get("messages") == [] else "no 'prompt'")
     if not isinstance(prompt, str):
         raise RowError(f"{name}: expected text, found {type(prompt).__name__} (or messages, as a list of objects)")
     if name == "instruction" and isinstance(more := fields.look(("input",))[1], str) and more.strip():
         fields.take(("input",))
-        prompt = f"{prompt}\n\n{more}"
+        prompt = prompt if re.fullmatch(r"<?no ?input>?", more.strip(), re.IGNORECASE) else f"{prompt}\n\n{more}"
+    if (
+        name in ("question", "instruction")
+        and isinstance(passage := fields.look(("context", "passage"))[1], str)
+        and passage.strip()
+    ):
+        fields.take(("context", "passage"))
+        if passage.strip() not in prompt:
+            prompt = f"{passage.strip()}\n\n{prompt}" if name == "question" else f"{prompt}\n\n{passage.strip()}"
     earlier: list[Message] = []
     history = json_value(fields.look(("history",))[1])
     if isinstance(history, list) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in history):
@@ -126,6 +144,8 @@ def _words(fields: Fields) -> tuple[Message, ...]:
 
 def _completion(fields: Fields) -> str | None:
     name, value = fields.look(COMPLETIONS)
+    if not name:
+        name, value = _beside_thought(fields)
     if not name:
         return None
     if label := fields.look(LABELS)[0]:
@@ -141,10 +161,43 @@ def _completion(fields: Fields) -> str | None:
     return None
 
 
+def _beside_thought(fields: Fields) -> tuple[str, Any]:
+    """The completion in a column whose name is told by the thought's: `content` by reasoning_content, a prefix by the same one.
+
+    Of several models' (`gemini_attempt`, `deepseek_attempt`) the first.
+    """
+    if "reasoning_content" in fields and "content" in fields:
+        return fields.look(("content",))
+    found: list[tuple[str, Any]] = []
+    for name in fields.names:
+        thought = next((word for word in THOUGHTS if name.endswith(f"_{word}")), None)
+        prefix = name.removesuffix(f"_{thought}") if thought else ""
+        beside = (
+            fields.look(f"{prefix}_{word}" for word in (*COMPLETIONS, "solution", "answer")) if prefix else ("", None)
+        )
+        found += [beside] if beside[0] else []
+    if len(found) > 1:
+        others = ", ".join(name for name, _ in found[1:])
+        fields.notes.append(f"{found[0][0]} is the demonstration; not used: {others}")
+    return found[0] if found else ("", None)
+
+
 def _answer(fields: Fields) -> str | None:
     name, value = fields.take(ANSWERS)
     if not name:
-        return None
+        name, value = fields.look(("answers",))
+        if not (isinstance(value, Mapping) and isinstance(value.get("text"), list)):
+            return None
+        fields.take((name,))
+        value = value["text"]
+        if len(value) > 1:
+            fields.notes.append(f"{name} has several texts; the first is the answer")
+            value = value[:1]
+    if isinstance(value, Mapping) and isinstance(value.get("value"), str | int | float):
+        fields.notes += [f"{name} has other names beside its value; they are not used"] if len(value) > 1 else []
+        value = value["value"]
+    if isinstance(value, str) and value.startswith('["'):
+        value = listed if isinstance(listed := json_value(value), list) and len(listed) == 1 else value
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return reference(value, name)
@@ -161,6 +214,8 @@ def _solution(fields: Fields) -> str | None:
 def _thought(fields: Fields, completion: str | None, solution: str | None) -> tuple[str | None, str | None]:
     """Completion and solution, with a column that holds the thought: before the completion, or as the way to the answer."""
     name, thought = fields.look(THOUGHTS)
+    if not name:
+        name, thought = fields.look(n for n in fields.names if any(n.endswith(f"_{word}") for word in THOUGHTS))
     if isinstance(thought, list) and len(thought) == 1:
         thought = thought[0]
     if not isinstance(thought, str) or not thought.strip():
@@ -181,7 +236,9 @@ def _check_options(fields: Fields, messages: tuple[Message, ...]) -> None:
     options = options_of(fields.row)
     text = "\n".join(message["content"] for message in messages)
     if isinstance(options, list) and any(isinstance(option, str) and option not in text for option in options):
-        raise RowError("choices: the prompt does not show them; expected one that does, or the column question (choices)")
+        raise RowError(
+            "choices: the prompt does not show them; expected one that does, or the column question (choices)"
+        )
     fields.take(("choices",))
     fields.take(("options",))
 

@@ -25,11 +25,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from sanmai.data.files import Row
 from sanmai.data.generic import language_of, not_used, prompt_of
-from sanmai.data.messages import is_conversation, read_conversation, with_thought
+from sanmai.data.messages import is_conversation, read_conversation, transcript, with_thought
 from sanmai.data.problems import Notes, OnError, Source, locate
 from sanmai.data.refusals import CLASSES, RefusalClass, class_of, xstest_pair
 from sanmai.data.rows import (
@@ -44,6 +44,7 @@ from sanmai.data.rows import (
     id_of,
     is_nothing,
     is_tag,
+    json_value,
     may_repeat,
     plain_name,
     shown,
@@ -332,10 +333,13 @@ def _pair(fields: Fields, default_id: str) -> Pair:
 
 
 _CHOSEN = ("chosen_response", "response_chosen", "chosen_answer", "accepted", "preferred", "preferred_response",
-           "better", "winning")  # fmt: skip
+           "better", "winning", "response_j", "preferred_output")  # fmt: skip
 _REJECTED = ("rejected_response", "response_rejected", "rejected_answer", "refused", "dispreferred",
-             "dispreferred_response", "worse", "losing")  # fmt: skip
+             "dispreferred_response", "worse", "losing", "response_k", "non_preferred_output")  # fmt: skip
 _SIDES = ("a", "b"), ("0", "1"), ("1", "2")
+_SIGNED = ("overall_preference", "preference_strength")
+"""HelpSteer's: below 0 the first is better, above 0 the second."""
+_SCORES = ("score", "overall_score", "rating", "fine_grained_score")
 _WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "better", "preferred")
 
 
@@ -348,19 +352,82 @@ def _told_apart(fields: Fields) -> Fields:
     if "chosen" in fields or "rejected" in fields:
         return fields
     for sides in _SIDES:
-        for kind in ("response", "answer", "completion", "output", "conversation"):
-            names = [f"{kind}_{side}" for side in sides]
-            if all(name in fields for name in names):
-                name, winner = next(((w, v) for w in _WINNERS if not is_nothing(v := fields.look((w,))[1])), ("", None))
-                told = re.sub(r"^(?:model|response|answer|completion|output|conversation)_", "", str(winner).strip().casefold())
-                if told not in sides:
-                    wanted = f"{name} = {shown(winner)}: expected {sides[0]} or {sides[1]}" if name else f"expected {_WINNERS[0]}"
-                    raise RowError(f"{names[0]} and {names[1]} without one that won: {wanted}")
-                first = sides.index(told)
-                fields.take((name,))
-                return _as_pair(fields, names[first], names[1 - first])
+        for kind in ("response", "answer", "completion", "output", "conversation", "human_ref"):
+            for names in ([f"{kind}_{side}" for side in sides], [f"{kind}{side}" for side in sides]):
+                if all(name in fields for name in names):
+                    first = _winner(fields, names, sides)
+                    if f"winner_model_{sides[0]}" in fields:  # the arena's turns, as JSON text
+                        fields = fields.with_values({name: _only_turn(fields.look((name,))[1]) for name in names})
+                    return _as_pair(fields, names[first], names[1 - first])
+    if (ranked := _ranked(fields)) is not None:
+        return ranked
     (good, _), (bad, _) = fields.look(_CHOSEN), fields.look(_REJECTED)
     return _as_pair(fields, good, bad) if good and bad else fields
+
+
+def _only_turn(value: Any) -> Any:
+    turns = json_value(value)
+    return turns[0] if isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], str) else value
+
+
+def _winner(fields: Fields, names: list[str], sides: tuple[str, str]) -> int:
+    """Which of two responses won, 0 or 1: as a column says by name, by a sign, by a flag each or by a score each."""
+    name, winner = next(((w, v) for w in _WINNERS if not is_nothing(v := fields.look((w,))[1])), ("", None))
+    if name:
+        told = re.sub(
+            r"^(?:model|response|answer|completion|output|conversation)_?", "", str(winner).strip().casefold()
+        )
+        if told in sides:
+            fields.take((name,))
+            return sides.index(told)
+        raise RowError(
+            f"{names[0]} and {names[1]} without one that won: {name} = {shown(winner)}: expected {sides[0]} or {sides[1]}"
+        )
+    ahead: Any = None
+    signed = next(((n, v) for n in _SIGNED if isinstance(v := fields.look((n,))[1], int | float)), None)
+    if signed is not None:
+        ahead, name = -signed[1], signed[0]
+    elif names[0].startswith("human_ref") and (label := fields.look(("labels",))[1]) in (0, 1):  # SHP: 1 is A
+        ahead, name = 1 if label == 1 else -1, "labels"
+    else:
+        for kind in ("winner_model", *_SCORES):
+            both = [fields.look((f"{kind}_{side}",))[1] for side in sides]
+            if all(isinstance(value, int | float) for value in both):
+                ahead, name = both[0] - both[1], f"{kind}_{sides[0]}"
+                break
+    if ahead is None or ahead == 0 or ahead != ahead:
+        why = f"{name} says that neither did" if name else f"expected {_WINNERS[0]}"
+        raise RowError(f"{names[0]} and {names[1]} without one that won: {why}")
+    return 0 if ahead > 0 else 1
+
+
+def _ranked(fields: Fields) -> Fields | None:
+    """The best and the worst of a list of scored or ranked responses (UltraFeedback, Nectar) as a pair; else None."""
+    name, value = fields.look(("completions", "answers", "responses"))
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(one, Mapping) for one in value):
+        return None
+    texts = [
+        next((one[k] for k in ("response", "answer", "completion", "text") if isinstance(one.get(k), str)), None)
+        for one in value
+    ]
+    ranks = [_rank(one) for one in value]
+    if not all(isinstance(text, str) for text in texts) or any(rank is None for rank in ranks):
+        return None
+    order = sorted(range(len(value)), key=lambda k: ranks[k] or 0.0)
+    if ranks[order[0]] == ranks[order[-1]]:
+        raise RowError(f"{name}: all are ranked alike: a tie is no pair")
+    fields.take((name,))
+    if len(value) > 2:
+        fields.notes.append(f"{name}: the best and the worst are the pair; the others are not used")
+    return fields.with_values({"chosen": texts[order[-1]], "rejected": texts[order[0]]})
+
+
+def _rank(one: Mapping[str, Any]) -> float | None:
+    """How good a response is called; of ranks, 1 is the best."""
+    for name, sign in (*((name, 1.0) for name in _SCORES), ("rank", -1.0)):
+        if isinstance(one.get(name), int | float) and not isinstance(one[name], bool) and math.isfinite(one[name]):
+            return sign * one[name]
+    return None
 
 
 def _as_pair(fields: Fields, good: str, bad: str) -> Fields:
@@ -373,10 +440,21 @@ def _without_system(prompt: Messages) -> Messages:
 
 def _labelled(fields: Fields, default_id: str) -> LabelledResponse:
     prompt = _required_prompt(fields)
-    is_safe = _flag(fields.row, "is_safe", "safe", "unsafe")
+    is_safe = _flag(_safety(fields), "is_safe", "safe", "unsafe")
     response = _judged(fields)
     language, tags = _tags(fields, {"response", "label", "is_safe"})
     return LabelledResponse(id_of(fields.row, default_id), prompt, response, is_safe, language, tags)
+
+
+def _safety(fields: Fields) -> Row:
+    """The row with `label` in place of what Aegis and WildGuard call it."""
+    name, value = fields.look(("label", "is_safe", "response_label", "response_harm_label", "safety_label"))
+    word = str(value).strip().lower()
+    return (
+        {"label": {"harmful": "unsafe", "unharmful": "safe", "harmless": "safe"}.get(word, value)}
+        if name.endswith("_label")
+        else fields.row
+    )
 
 
 def _judged(fields: Fields) -> str:
@@ -407,7 +485,7 @@ def _answer(fields: Fields, default_id: str) -> LabelledAnswer:
     return LabelledAnswer(id_of(row, default_id), prompt, reference, response, is_correct, language, tags)
 
 
-_REFUSAL_LABELS = ("final_label", "label", "is_refusal")
+_REFUSAL_LABELS = ("final_label", "label", "is_refusal", "response_refusal_label")
 _OTHER_LABELS = {"annotation_1", "annotation_2", "agreement", "gpt4_label", "strmatch_label"}
 """Columns of XSTest that give the label away, or a rival's guess at it."""
 
@@ -417,7 +495,9 @@ def _refusal(fields: Fields, default_id: str) -> LabelledRefusal:
     label = _refusal_class(fields)
     name, response = fields.take(COMPLETIONS)
     if not isinstance(response, str):
-        raise RowError(f"{name}: expected text, found {type(response).__name__}" if name else "no 'response' or 'completion'")
+        raise RowError(
+            f"{name}: expected text, found {type(response).__name__}" if name else "no 'response' or 'completion'"
+        )
     thought = fields.take_text(THOUGHTS) if isinstance(fields.look(THOUGHTS)[1], str) else None
     language, tags = _tags(fields, {*_REFUSAL_LABELS, *_OTHER_LABELS})
     stated, model, kind = (text if isinstance(text := row.get(key), str) else "" for key in ("id", "model", "type"))
@@ -478,6 +558,7 @@ def _required_prompt(fields: Fields) -> Messages:
 
 def _stated_prompt(fields: Fields) -> Messages | None:
     """The prompt in columns of its own; `messages` may go on to a response, as in UltraFeedback."""
+    fields = _unwrapped(fields)
     name = fields.look(PROMPTS)[0] or fields.look(CONVERSATIONS)[0]
     if not name:
         return None
@@ -486,6 +567,25 @@ def _stated_prompt(fields: Fields) -> Messages | None:
         fields.take(CONVERSATIONS)
         fields = fields.without(CONVERSATIONS)
     return prompt_of(fields)[0]
+
+
+def _unwrapped(fields: Fields) -> Fields:
+    """The prompt out of what some sets put around it: OpenAI's {"messages": ...}, WebGPT's {"full_text": ...}, SHP's history."""
+    name, value = fields.look(PROMPTS)
+    value = json_value(value)
+    if isinstance(value, Mapping):
+        inner = next((value[key] for key in ("messages", "full_text", "text") if value.get(key)), None)
+        return fields if inner is None else fields.with_values({name: inner})
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return fields.with_values({name: value[0]})
+    if isinstance(value, str) and re.match(r"\s*Human:", value) and re.search(r"\n\nAssistant:\s*\Z", value):
+        return fields.with_values({name: transcript(re.sub(r"\n\nAssistant:\s*\Z", "", value)) or value})
+    if not name and not fields.look(CONVERSATIONS)[0]:
+        other, said = fields.look(("context", "history", "post"))
+        if is_conversation(said) or (isinstance(said, str) and said.strip()):
+            fields.take((other,))
+            return fields.with_values({"prompt": said})
+    return fields
 
 
 def _response(fields: Fields, name: str, *, is_transcript: bool) -> tuple[Messages | None, str]:

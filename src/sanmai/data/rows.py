@@ -13,9 +13,11 @@ from typing import Any
 from sanmai.data.files import Row
 
 CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat")
+OTHER_CONVERSATIONS = ("contents", "turns", "items")
+"""Where they hold one."""
 PROMPTS = ("prompt", "question", "problem", "instruction", "query", "input")
-SYSTEMS = ("system", "system_prompt", "system_message")
-COMPLETIONS = ("completion", "response", "output", "generation")
+SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
+COMPLETIONS = ("completion", "response", "output", "generation", "attempt")
 THOUGHTS = (
     "reasoning_content", "reasoning", "thinking", "thought", "thoughts", "think", "cot", "chain_of_thought", "rationale",
     "reasoning_trace", "thinking_trajectory", "thinking_trajectories",
@@ -25,7 +27,18 @@ ANSWERS = (
     "reward_model.ground_truth", "target", "gold",
 )  # fmt: skip
 SOLUTIONS = ("solution", "generated_solution", "worked_solution")
-LABELS = ("label", "is_safe", "is_correct", "correct", "is_response_safe", "is_refusal", "final_label")
+LABELS = (
+    "response_harm_label",
+    "response_refusal_label",
+    "response_label",
+    "label",
+    "is_safe",
+    "is_correct",
+    "correct",
+    "is_response_safe",
+    "is_refusal",
+    "final_label",
+)
 """A response beside one of these is there to be judged, not to be imitated."""
 TELLING = {
     *CONVERSATIONS, *PROMPTS, *SYSTEMS, *COMPLETIONS, *THOUGHTS, *ANSWERS, *SOLUTIONS, "chosen", "rejected", "generations",
@@ -49,7 +62,9 @@ class Fields:
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        self._values = {plain_name(name): value for name, value in row.items()} | {k: v for k, v in row.items() if k in TELLING}
+        self._values = {plain_name(name): value for name, value in row.items()} | {
+            k: v for k, v in row.items() if k in TELLING
+        }
         self._used: set[str] = set()
         self.notes: list[str] = []
         """What a reader of the file should know, without a place: the same words for the same kind of row."""
@@ -76,6 +91,13 @@ class Fields:
         other._values = {names.get(name, name): value for name, value in self._values.items()}
         return other
 
+    def with_values(self, values: Mapping[str, Any]) -> Fields:
+        """The same with more columns, or others in the place of some; what is used of either is used of both."""
+        other = copy(self)
+        other.row = {**self.row, **values}
+        other._values = {**self._values, **values}
+        return other
+
     def look(self, names: Iterable[str]) -> tuple[str, Any]:
         """The first of these columns that holds something, and what; ("", None) where none does. It does not count as used."""
         return next(((name, value) for name in names if not is_nothing(value := self._at(name))), ("", None))
@@ -92,6 +114,11 @@ class Fields:
         if name and not isinstance(value, str):
             raise RowError(f"{name}: expected text, found {type(value).__name__}")
         return value
+
+    @property
+    def names(self) -> list[str]:
+        """Of its columns that hold something, in their order."""
+        return [name for name, value in self._values.items() if not is_nothing(value)]
 
     def left_over(self) -> list[str]:
         """The telling columns that hold something else than what was used, and were not used themselves."""
@@ -152,7 +179,7 @@ def json_value(value: Any) -> Any:
 
 
 def is_tag(value: Any) -> bool:
-    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 64)
+    return (isinstance(value, bool | int | float) and value == value) or (isinstance(value, str) and len(value) <= 64)
 
 
 def tags_from(row: Row, **columns: str) -> dict[str, Any]:
@@ -170,7 +197,8 @@ def id_of(row: Row, default: str) -> str:
     named = {plain_name(name): value for name, value in row.items()}
     found = (named.get(name) for name in (*IDS, *OTHER_IDS))
     return next(
-        (str(value) for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != ""), default
+        (str(value) for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != ""),
+        default,
     )
 
 

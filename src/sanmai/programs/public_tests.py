@@ -21,7 +21,7 @@ from typing import Any
 from sanmai.programs.stdio import IoTest, Test
 from sanmai.types import InputError
 
-SHOWN = ("public_test_cases", "public_tests", "examples", "input_output")
+SHOWN = ("public_test_cases", "public_tests", "examples", "input_output", "test_cases", "tests")
 HELD_BACK = ("private_test_cases", "private_tests", "generated_tests", "official_tests")
 _TELLING = ("input_output", "public_test_cases", "private_test_cases", "public_tests", "official_tests")
 _SETUP = """
@@ -58,8 +58,12 @@ class PublicTests:
 
 
 def has_public_tests(row: Mapping[str, Any]) -> bool:
-    """Whether one of the sets' own columns is there."""
-    return any(name in row for name in _TELLING)
+    """Whether one of the sets' own columns is there, or tests beside the statement and solutions of a task."""
+    if any(name in row for name in _TELLING):
+        return True
+    return (isinstance(row.get("test_cases"), list) and bool(row["test_cases"])) or (
+        "tests" in row and "solutions" in row
+    )
 
 
 def public_tests(row: Mapping[str, Any]) -> PublicTests:
@@ -70,7 +74,9 @@ def public_tests(row: Mapping[str, Any]) -> PublicTests:
     """
     for name in ("generated_checker", "interaction_format"):
         if isinstance(row.get(name), str) and row[name].strip():
-            raise InputError(f"{name}: more than one output is right, or the program is asked back, which is not graded here")
+            raise InputError(
+                f"{name}: more than one output is right, or the program is asked back, which is not graded here"
+            )
     if row.get("input_mode") == "file":
         raise InputError("input_mode = 'file': the program reads a file of a name; expected standard input")
     found = PublicTests()
@@ -90,10 +96,16 @@ def _of_columns(row: Mapping[str, Any], names: tuple[str, ...], function: str | 
         if value is None or value in ("", [], {}):
             continue
         if isinstance(value, str) and value.lstrip()[:1] not in ("[", "{"):
-            packed = "packed with pickle, which runs code when it is read" if name == "private_test_cases" else "no JSON"
+            packed = (
+                "packed with pickle, which runs code when it is read" if name == "private_test_cases" else "no JSON"
+            )
             found.notes.append(f"not readable: the column {name} is {packed}; its tests are left out")
             continue
-        tests += _read(_parsed(value, name), name, function, found)
+        value = _parsed(value, name)
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):  # AceCode: Python sources
+            tests += value
+            continue
+        tests += _read(value, name, function, found)
     if len({isinstance(test, str) for test in tests}) > 1:
         raise InputError(f"{names[0]}: some tests call a function and some are by standard input: expected one kind")
     return tests
@@ -112,7 +124,11 @@ def read_tests(value: Any, where: str, found: PublicTests) -> tuple[Test, ...]:
         value = [_parsed(one, where) for one in value]
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
-    if isinstance(value, list) and any(isinstance(one, str) for one in value) and any(isinstance(one, Mapping) for one in value):
+    if (
+        isinstance(value, list)
+        and any(isinstance(one, str) for one in value)
+        and any(isinstance(one, Mapping) for one in value)
+    ):
         raise InputError(f"{where}: some tests are Python and some by standard input: expected one kind")
     return tuple(_read(value, where, None, found))
 
@@ -195,7 +211,11 @@ def _parts(value: Mapping[str, Any], where: str) -> tuple[Any, Any, Any, bool]:
     if None in found and not all(any(name in value for name in names) for names in (_INPUTS, _OUTPUTS)):
         raise InputError(f"{where} = {str(value)[:80]}: expected input and output")
     metadata = value.get("metadata")
-    own = value.get("fn_name") or value.get("func_name") or (metadata.get("func_name") if isinstance(metadata, Mapping) else None)
+    own = (
+        value.get("fn_name")
+        or value.get("func_name")
+        or (metadata.get("func_name") if isinstance(metadata, Mapping) else None)
+    )
     kind = value.get("testtype") or value.get("type")
     return found[0], found[1], own, kind in _CALLS or bool(own)
 
@@ -232,4 +252,3 @@ def _call(given: Any, expected: Any, where: str, *, is_text: bool) -> str:
     if not is_text and isinstance(expected, list) and len(expected) == 1:
         results.append(expected[0])
     return f"_found = _plain(_call(*{arguments!r}))\nassert any(_same(_found, one) for one in {results!r})"
-

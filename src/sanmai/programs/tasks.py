@@ -96,7 +96,9 @@ def read_spec(text: str) -> CodeSpec:
     if not tests:
         raise InputError("answer of a code problem: tests = []: expected at least one")
     if reads_input((*tests, *hidden)) and any(isinstance(test, str) for test in (*tests, *hidden)):
-        raise InputError("answer of a code problem: some tests are Python and some by standard input: expected one kind")
+        raise InputError(
+            "answer of a code problem: some tests are Python and some by standard input: expected one kind"
+        )
     for name in names:
         if not name.isidentifier():
             raise InputError(f"answer of a code problem: entry_points has {name!r:.60}: expected names")
@@ -156,7 +158,10 @@ def mbpp_task(row: Mapping[str, Any]) -> CodeTask:
     """
     identity, code = f"mbpp/{row.get('task_id')}", _text(row, "code")
     tests = (*_texts(row, "test_list"), *_texts(row, "challenge_test_list"))
-    setup = _text(row, "test_setup_code")
+    # The sanitised set has `test_imports` and `prompt` in place of `test_setup_code` and `text`.
+    setup = (
+        "\n".join(_texts(row, "test_imports")) if row.get("test_setup_code") is None else _text(row, "test_setup_code")
+    )
     if not tests:
         raise InputError(f"{identity}: test_list is empty: expected at least one test")
     try:
@@ -165,7 +170,14 @@ def mbpp_task(row: Mapping[str, Any]) -> CodeTask:
     except SyntaxError as error:
         raise InputError(f"{identity}: its code or a test is no Python: {error}") from None
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return CodeTask(identity, _text(row, "text"), code, tests, tuple(sorted(defined & used)), setup)
+    return CodeTask(
+        identity,
+        _text(row, "prompt" if row.get("text") is None else "text"),
+        code,
+        tests,
+        tuple(sorted(defined & used)),
+        setup,
+    )
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
