@@ -156,6 +156,10 @@ def _told(path: Path, rows: Iterator[Located]) -> Iterator[Located]:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
+def _unpacked(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb"))
+
+
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -163,7 +167,7 @@ def _open(path: Path) -> BinaryIO:
     """The bytes of a text file: unpacked, and UTF-16 and UTF-32 as UTF-8."""
     with path.open("rb") as file:
         is_packed = path.suffix.lower() == ".gz" or file.read(2) == b"\x1f\x8b"
-    file = cast(BinaryIO, gzip.open(path, "rb")) if is_packed else path.open("rb")
+    file = _unpacked(path) if is_packed else path.open("rb")
     head = file.read(256)
     if head[:40].startswith(b"version https://git-lfs"):
         raise InputError(f"{path}: a pointer of Git LFS, not the data; `git lfs pull` gets it")
