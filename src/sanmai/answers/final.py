@@ -10,6 +10,8 @@ from sanmai.answers import units
 from sanmai.answers.after import taken_back
 from sanmai.answers.conclusions import concluded_value
 from sanmai.answers.denials import asks_about, asks_bound, is_about
+from sanmai.answers.endings import ending, worded
+from sanmai.answers.expressions import bare_word, is_word
 from sanmai.answers.forms import (
     choice,
     chosen,
@@ -24,9 +26,10 @@ from sanmai.answers.forms import (
 from sanmai.answers.marks import SENTENCE_START, Mark, TakenBackError, leads_up, marks_of, names_answer, speaks
 from sanmai.answers.math import compare
 from sanmai.answers.number_words import asks_rank
-from sanmai.answers.numbers import asks_percentage, western
+from sanmai.answers.numbers import asks_percentage, from_east, western
 from sanmai.answers.options import in_terms_of
 from sanmai.answers.statements import positive_variables
+from sanmai.answers.structured import in_marks
 from sanmai.answers.vocabulary import names_pattern
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
@@ -39,8 +42,9 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     r"""Grade the final answer of a completion: 1.0 when everything that it marks as final equals the reference.
 
     Only the answer part counts, never the thought. Final is what stands in `\boxed{}` or `<answer>`, after `####`,
-    `A:`, `Answer:`, "the answer is", a heading "Final Answer" or 答案, or an answer part that is nothing but an
-    expression. An answer that is merely mentioned is none; several that differ, a last one that is denied, asked,
+    `A:`, `Answer:`, "the answer is", a heading "Final Answer" or 答案, in a JSON object's "answer", or, without any of
+    these, a last line that says what came out ("x = 5", "The total is 5 apples.") or an answer part that is nothing but
+    an expression. An answer that is merely mentioned is none; several that differ, a last one that is denied, asked,
     taken back or followed by a rival are "ambiguous" (0.0). An answer that cannot be worked out within the limit (of
     processor time) is "too_large" or "timed_out" (0.0): it is not right, and must not escape its penalty.
 
@@ -59,12 +63,18 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
         candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
+    if (
+        (not candidates or candidates == [answer.strip()])
+        and is_word(reference)
+        and worded(answer, bare_word(reference))
+    ):
+        return Verdict(1.0, "the same word", "correct")
     if not candidates:
         return Verdict(0.0, "no final answer is marked", "no_answer")
     if len(candidates) > MAX_CANDIDATES:
         return Verdict(0.0, f"more than {MAX_CANDIDATES} different final answers", "ambiguous")
     candidates = [answer_beside.counted(text, question) for text in candidates]
-    candidates = [choice(text, reference) or stated(western(text)) for text in candidates]
+    candidates = [choice(text, reference) or stated(from_east(western(text))) for text in candidates]
     candidates = list(dict.fromkeys(in_terms_of(text, reference, question) or text for text in candidates))
     is_percentage_asked, is_rank_asked = asks_percentage(question), asks_rank(question)
     positive, rates = positive_variables(question), units.asked_rates(question)
@@ -118,7 +128,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
         TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
             there are more than MAX_MARKS.
     """
-    answer = without_contrast(answer)
+    answer = without_contrast(in_marks(answer))
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
         readers = (
@@ -127,11 +137,14 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
             chosen,
             named_behind,
             concluded_value,
+            ending,
         )
         said = next((found for read in readers if (found := read(answer))), None)
         if said is not None:
             return [said]
         bare = undecorated(re.sub(r"\A> ?(?=[*_A-Za-z])", "", answer.strip()))
+        if re.match(r"(?:maybe|perhaps|possibly|probably|suppose|supposing|assume|assuming|if|let)\b", bare, re.IGNORECASE):
+            return []
         is_bare = bare and "\n" not in bare and len(bare) <= 200
         return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself

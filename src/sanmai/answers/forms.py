@@ -10,6 +10,7 @@ from sanmai.answers import denials as answer_denials
 from sanmai.answers.math import closing_brace, normalise, number
 from sanmai.answers.numbers import in_figures
 from sanmai.answers.unit_words import unit_beside
+from sanmai.answers.units import together
 
 _END_TOKEN = (
     r"(?:</s>|<eos>|<pad>|<unk>|<eod>|<end_of_turn>|<end_of_utterance>|<endoftext>|\[/?INST\]|<</?SYS>>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
@@ -79,19 +80,26 @@ def said_once(text: str) -> str:
     return match["first"] if match and values[0] is not None and values[1] and values[0][0] == values[1][0] else text
 
 
-_VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?)"
+VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?(?:\d{1,3}(?: \d{3})+(?!\d)|\d[\d,]*)(?:\.\d+)?(?:/\d+)?%?)"
+_AMOUNT_IN_PARTS = r"\\?\$?\d[\d,]* [a-z]+(?:,? (?:and )?\d[\d,]*(?:\.\d+)? [a-z]+){1,2}"
 _STATED = re.compile(
-    r"[A-Z][A-Za-z' -]{1,100}?\s(?:is|are|was|were|will be|equals|makes?|made|has|have|had|costs?|earns?|earned|gets?|got|"
+    r"(?:(?:[A-Z][a-z]+ing|After|By)(?: [^,.]{1,60})?, )?"
+    r"(?:[A-Za-z][A-Za-z' -]{0,100}?(?:\s(?:is|are|was|were|(?P<would>would be|should be|will be)|equals|makes?|made|"
+    r"has|have|had|costs?|earns?|earned|gets?|got|gives?(?: us| you| me)?|gave(?: us| me)?|yields?|"
+    r"comes? (?:out )?to|came to|amounts? to|adds? up to|works? out to|"
     r"needs?|takes?|took|pays?|paid|spends?|spent|saves?|saved|sells?|sold|bought|eats?|ate|ran|runs?|drove|weighs?|left|"
-    r"totals?|remains?)\s+(?:(?:equal to|a total of|exactly|only|left with|now|in total)\s+)?"
-    rf"(?P<bold>[*_]{{0,3}}(?:the )?)(?P<value>{_VALUE}(?:st|nd|rd|th)?)[*_]{{0,3}}(?P<rest>[^\d$\\]*?)[.!]?\s*",
+    r"totals?|remains?)|['’]s)\s+(?:(?:equal to|an? (?:[a-z]+ )?(?:total|profit|loss|sum|distance|amount) of|"
+    r"exactly|only|left with|now|in total)\s+)?)"
+    rf"(?P<bold>[*_]{{0,3}}(?:the )?)(?P<value>{_AMOUNT_IN_PARTS}|{VALUE}(?:st|nd|rd|th)?)[*_]{{0,3}}"
+    r"(?P<rest>[^\d$\\]*?)[.!]?\s*",
 )
+_REASONED = re.compile(rf"(?P<value>{VALUE}(?: [a-z]{{2,15}})?),? (?:because|since)\s(?P<reason>.*)", re.DOTALL)
 SPOILED_SENTENCE = re.compile(
     r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
     r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
     r"seven|eight|nine|ten|thousand|hundred|\w+illion|dozen|intermediate|partial|preliminary|trap|bound|said|says|according|"
     r"so far|fail\w*|(?:tr(?:y|ies|ied)|want\w*|hop(?:es?|ed)|need\w*|has|have|had) to|initially|at first|"
-    r"claim\w*|thinks|thought|believes|guess\w*|imagine|suppose|assum\w+|pretend|would|could|might|may)\b|n't|[?^×*/+=<>]|"
+    r"claim\w*|thinks|thought|believes|guess\w*|imagine|suppose|assum\w+|pretend|would|could|might|(?-i:may))\b|n't|[?^×*/+=<>]|"
     r",\s*-?\d",
     re.IGNORECASE,
 )
@@ -127,16 +135,29 @@ def stated(text: str) -> str:
     if time and not SPOILED_SENTENCE.search(text[: time.start("time")]):
         return time["time"]
     sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
+    reasoned = _REASONED.fullmatch(sentence)
+    if reasoned and not re.search(r"\b(?:not|wrong|maybe|perhaps|but|or|if|unless)\b|n't", reasoned["reason"], re.IGNORECASE):
+        return reasoned["value"]
     match = _STATED.fullmatch(sentence)
-    if not match:
+    if not match or not sentence[:1].isupper():
         return text
-    before = sentence[: match.start("bold")]
-    if SPOILED_SENTENCE.search(f"{before} {match['rest']}") or answer_denials.is_others(before):
+    before = sentence[: match.start("would") if match["would"] else match.start("bold")]
+    if SPOILED_SENTENCE.search(f"{before} {without_rate(match['rest'])}") or answer_denials.is_others(before):
         return text
     value = match["value"]
+    if " " in value and value[0] != "$" and (value[-1].isalpha() or "\\" not in value):  # an amount in parts
+        return value if together(value) else text
     if value[-1].isalpha() and re.match(r" ?[a-z]+\b", match["rest"]):
         return value + match["rest"].rstrip(" .*_")
-    return value if len(value) < 3 or not value.endswith("$") else value[1:-1]
+    value = value if len(value) < 3 or not value.endswith("$") else value[1:-1]
+    return value + unit_beside(match["rest"]) if value[-1].isdigit() else value
+
+
+def without_rate(rest: str) -> str:
+    """The words behind a number without its unit, if that is one by another: "km/h" is no division, "per day" shares nothing."""
+    unit = unit_beside(rest)
+    is_rate = re.search(r"/|\bper\b", unit) is not None
+    return rest.strip().removeprefix(unit.partition("{")[2].partition("}")[0]) if is_rate else rest
 
 
 _ONLY_CHOICE = re.compile(
@@ -252,7 +273,7 @@ def named_behind(text: str) -> str | None:
     if match is None:
         return None
     said = match["said"].rpartition("=")[2] if "=" in match["said"] else match["said"]
-    values = list(re.finditer(_VALUE, said))
+    values = list(re.finditer(VALUE, said))
     if (
         len(values) != 1
         or SPOILED_SENTENCE.search(match["said"].replace("=", " "))

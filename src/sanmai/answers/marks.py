@@ -51,10 +51,10 @@ _MARK = re.compile(
     r"|(?P<prose>(?<![^\W_])(?i:ans(?:wers?)?|(?:correct|right|best) (?:option|choice|letter))(?![^\W_])"
     r"(?:\s+(?i:to|for|of)\s+(?P<of>[A-Za-z' ]{1,40}?))?(?:\s\((?!guess)(?:in )?[a-z]{1,20}s\))?"
     r"(?:,\s(?:then|therefore|thus|hence|finally|rounded [a-z ]{1,40}),)?[*_\s$]{0,9}"
-    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals|will be|must be|to be|comes out to(?: be)?|"
+    r"(?:[-=]>|[:：=→⇒➜➔–—]|,?[^\S\n]*\b(?:is|are|equals|will be|should be|must be|to be|comes out to(?: be)?|"
     r"turns out to be|works out to(?: be)?)\b)"
     r"|(?<![^\W_])(?i:answer)(?:[^\S\n]of)?[^\S\n](?=[*_$\\(]{0,4}-?\d)|^[*_]{0,3}Ans\.[*_]{0,3}(?=[^\S\n]?[$\\(]{0,3}-?\d))"
-    r"|(?P<result>^[#*_ \t]{0,9}(?i:(?:the )?(?:final )?(?:result|solution))[*_ \t]{0,9}[:：][*_]{0,3}"
+    r"|(?P<result>^[#*_ \t]{0,9}(?i:(?:the )?(?:final |grand )?(?:result|solution|total|sum))[*_ \t]{0,9}[:：][*_]{0,3}"
     r"(?=[*_$\\(\s]{0,6}-?\d[\d.,/]*[)*_$\\.\s]*\Z))"
     r"|(?P<chinese>(?:答案|^[*_\s]{0,9}答(?=[\s*]{0,9}[:：]))(?:应该|就)?(?:等于|是|为|选)?[*\s]{0,9}[:：]?)",
     re.MULTILINE,

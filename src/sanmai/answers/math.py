@@ -102,7 +102,8 @@ def compare(
     if are_opposed(stated[0], given[0]):
         return _wrong("the opposite direction")
     whole, other = units.together(stated[0]), units.together(given[0])
-    plain = number(reference)
+    amount, unit = split_unit(reference)
+    plain = number(amount) if unit.measures <= {"dollar", "euro"} and not unit.nouns | unit.under else None
     if plain is not None and other and other[1:] == ("cent", 2):  # "5 dollars and 25 cents" is 5.25
         return Verdict(1.0, "the same amount", "correct") if plain[0] * 100 == other[0] else _wrong("another amount")
     if whole and other and max(whole[2], other[2]) > 1:

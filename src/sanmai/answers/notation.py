@@ -35,6 +35,17 @@ _TEXT = (
 )
 
 _REPLACEMENTS = [
+    (
+        re.compile(r"\A([\s$€£]*-?[1-9]\d{0,2})((?: \d{3})+)(?![\d ]*\d|\s*[\^/!_.,]\d)"),
+        lambda m: m[1] + m[2].replace(" ", ""),
+    ),
+    (re.compile(r"\\(?:(?:text)?color\s*\{[^{}]*\}|colorbox\s*\{[^{}]*\}|underline)\s*\{([^{}]*)\}"), r"\1"),
+    (
+        re.compile(
+            r"\\(?:color\s*\{[^{}]*\}|(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge|bf|rm|displaystyle)(?![A-Za-z]))\s*"
+        ),
+        "",
+    ),
     (re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d)|\d{4})"), "."),  # a decimal comma
     (
         re.compile(r"\\(?:operatorname\s*\{|text\s*\{|mathrm\s*\{)?\s*(arc)?(c?)tg(?![A-Za-z])\s*\}?"),
@@ -196,7 +207,7 @@ _ANDS = frozenset("and land wedge und et y e и och ve dan và 和 及 と 그�
 _PROPOSITION = re.compile(r"[\s(]*(?:\\(?:neg|lnot)(?![A-Za-z])\s*|¬)?\(?[A-Za-z][\s)]*")
 _STATED_NAME = re.compile(r"\s*([A-Za-z](?:_\{?\w+\}?)?)\s*=(?!=)")
 _WRAPPERS = [
-    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("{", "}"), ('"', '"'),
+    ("```", "```"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ("{", "}"), ('"', '"'),
     ("'", "'"), ("“", "”"), ("‘", "’"),
 ]  # fmt: skip
 _INLINE = re.compile(r"(?<![\\$])\$((?:\\.|[^$\\]){1,200})(?<!\s)\$(?![0-9$])|\\\(([^\n]{1,200}?)\\\)")

@@ -53,6 +53,9 @@ def in_digits(text: str, *, ranks: bool = False) -> str:
     words = words[1:] if sign else words
     if ranks and not sign and (rank := _rank(words)) is not None:
         return f"{rank}th"
+    if words[-3:] == ["and", "a", "half"] and (whole := _cardinal(words[:-3])) is not None:
+        return f"{sign}{2 * whole + 1}/2"
+    words = ["one", *words[1:]] if words[:2] == ["a", "dozen"] else words
     for k in range(len(words), 0, -1):
         value = _cardinal(words[:k])
         if value is None:
@@ -60,6 +63,8 @@ def in_digits(text: str, *, ranks: bool = False) -> str:
         rest = words[k:]
         if not rest:
             return f"{sign}{value}"
+        if rest == ["dozen"]:
+            return f"{sign}{12 * value}"
         if len(rest) == 1 and rest[0] in _SHARES and value > 0:
             return f"{sign}{value}/{_SHARES[rest[0]]}"
         if rest in (["percent"], ["per", "cent"]):

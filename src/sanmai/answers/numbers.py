@@ -52,6 +52,46 @@ _PARTS = re.compile(
 """四分之三, 4分の3, 4분의 3."""
 
 
+_EAST_LARGE = {"千": 10**3, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_EAST_NUMBER = re.compile(
+    r"(?P<sign>[负負])?(?P<whole>[零〇一二三四五六七八九十百千万萬亿億两兩]{1,20})(?:[点點](?P<fixed>[零〇一二三四五六七八九]{1,12}))?"
+    r"(?P<rest>[个個只隻本元块天年人岁歲名张張页頁米公里斤克升次小时分钟秒][\u4e00-\u9fff]{0,6})?"
+)
+
+
+def from_east(text: str) -> str:
+    """25 for 二十五, -3 for 负三, 0.5 for 零点五, 1/2 for 一半, with what is counted behind it; other texts as they are."""
+    if text.strip() == "一半":
+        return "1/2"
+    match = _EAST_NUMBER.fullmatch(text.strip())
+    whole = _east_whole(match["whole"]) if match else None
+    if match is None or whole is None:
+        return text
+    fixed = "".join(str(_EAST_DIGITS.get(c, 0)) for c in match["fixed"] or "")
+    return f"{'-' if match['sign'] else ''}{whole}{'.' + fixed if fixed else ''}{match['rest'] or ''}"
+
+
+def _east_whole(text: str) -> int | None:
+    """The value of 一百零八 or 三万五千; None where its characters do not make one number."""
+    total = section = last = 0
+    ceiling = scale = 10**12
+    for character in text.replace("〇", "零"):
+        value = _EAST_LARGE[character] if character in _EAST_LARGE else _EAST_DIGITS[character]
+        if value >= 10**4:
+            if not section + last or value >= ceiling:
+                return None
+            total, section, last, ceiling, scale = total + (section + last) * value, 0, 0, value, 10**12
+        elif value >= 10:
+            if value >= scale or not (last or value == 10):
+                return None
+            section, last, scale = section + max(last, 1) * value, 0, value
+        elif last:
+            return None
+        else:
+            last = value
+    return total + section + last
+
+
 def _east_value(text: str) -> int:
     """The value of 三, 十七, 二十五 or 百, or of digits."""
     if text.isdigit() and text.isascii():

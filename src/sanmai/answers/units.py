@@ -51,9 +51,24 @@ def agree(first: Unit, second: Unit, asked: frozenset[str] = frozenset()) -> boo
 
 def factor(reference: Unit, candidate: Unit) -> Fraction | None:
     """How many of the reference's unit one of the candidate's is ("cm" and "m"); None where neither is part of the other."""
-    if len(reference.measures) != 1 or len(candidate.measures) != 1 or reference.under != candidate.under:
+    if len(reference.measures) != 1 or len(candidate.measures) != 1:
         return None
-    (name,), (other,) = reference.measures, candidate.measures
+    below = Fraction(1)
+    if reference.under != candidate.under:
+        if len(reference.under) != 1 or len(candidate.under) != 1:
+            return None
+        found = _parts(*reference.under, *candidate.under)
+        if found is None:
+            return None
+        below = found
+    above = _parts(*reference.measures, *candidate.measures)
+    return None if above is None else above / below
+
+
+def _parts(name: str, other: str) -> Fraction | None:
+    """How many of a measure one of another is."""
+    if name == other:
+        return Fraction(1)
     if (other, name) in CONVERTED:
         return Fraction(1, CONVERTED[other, name])
     if (name, other) in CONVERTED:
@@ -91,6 +106,7 @@ def parse(words: str) -> Unit | None:
 
     Words of direction ("north", "increase") are part of a unit, but none of its names: directions.py compares them.
     """
+    words = re.sub(r"\A(\\text\{)?\s*\(([^()]*)\)\s*(\})?\Z", r"\2", words)
     words = _CAPITALS.sub(lambda m: f" {m[0]}bit" if m["bit"] else " molar", words)
     text = re.sub(r"\\(?:cdot|text)(?![A-Za-z])|[{}*·]", " ", words.casefold())
     text = re.sub(r"\s*\^\s*(-?)\s*", r"^\1", re.sub(r"\s+", " ", text)).strip(" .")
@@ -238,6 +254,7 @@ def together(text: str) -> tuple[Fraction, str, int] | None:
     r"""(12000, "second", 2) for "3 \text{ hours and } 20 \text{ minutes}" of two parts; None of other texts."""
     position, found = 0, []
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text).casefold().strip()
+    bare = re.sub(r"\A\\?\$\s?(\d+)(?=\s)", r"\1 dollars", bare)
     bare = _FEET.sub(r"\1 feet \2 inches", _HOURS.sub(lambda m: m[0].replace(m["m"], "min"), bare))
     while match := _PIECE.match(bare, position):
         found.append(

@@ -1,0 +1,91 @@
+r"""Final answers in forms for programs: JSON objects, tags of other names, fences, TeX boxes without braces; all as `<answer>`.
+
+Whoever asks for JSON gets {"answer": 8}, perhaps in a fence and behind its reasoning. What such an object says besides its
+answer is working, so that "the answer is 9" in its reasoning marks nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+
+from sanmai.answers.math import MAX_CHARS
+
+_NAMES = r"(?:the|my|your)?[ _-]?(?:final|correct|short|numerical|numeric)?[ _-]?(?:answer|ans|result|answers)"
+_KEY = re.compile(_NAMES, re.IGNORECASE)
+_OBJECT = re.compile(r"\{(?=\s*[\"'][^\"'\n]{1,60}[\"']\s*:)")
+_FENCED = re.compile(r"```(?:json|JSON|python|py)?[ \t]*\n?\s*(?P<object>\{.*?\})\s*```", re.DOTALL)
+_TAG = re.compile(r"<(?P<open>/)?(?P<name>ans|result|final|final[_-]answer|answer)>", re.IGNORECASE)
+_BARE_FENCE = re.compile(r"\A\s*```[a-z]{0,10}[ \t]*\n(?P<value>[^\n`]{1,200})\n```\s*\Z")
+_TEX_VALUE = (
+    r"-?\s?(?:\\[dtc]?frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\d)|\\sqrt\s*(?:\{[^{}]*\}|\d)|\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:\\?%)?"
+    r"|[A-Za-z](?![A-Za-z])|\\(?:pi|infty|emptyset)(?![A-Za-z]))"
+)
+_BRACELESS = re.compile(rf"\\(?P<name>boxed|fbox)\s{{0,3}}(?P<value>{_TEX_VALUE})(?![\\w}}])")
+MAX_OBJECTS = 20
+MAX_OBJECT_CHARS = 20_000
+
+
+def in_marks(answer: str) -> str:
+    r"""The text with `<answer>8</answer>` for {"answer": 8} and `<result>8</result>`, \boxed{8} for \boxed 8, 8 for a fenced 8.
+
+    An object without such a key, with an answer that is an object itself, or cut short stays as it is.
+    """
+    answer = _BRACELESS.sub(lambda m: rf"\{m['name']}{{{m['value'].strip()}}}", answer)
+    if "<" in answer:
+        answer = _TAG.sub(lambda m: f"<{m['open'] or ''}answer>", answer)
+    if _OBJECT.search(answer):
+        return _with_objects_marked(answer)
+    fence = _BARE_FENCE.match(answer)
+    return fence["value"].strip() if fence else answer
+
+
+def _with_objects_marked(text: str) -> str:
+    text = _FENCED.sub(lambda m: m["object"] if _read(m["object"]) else m[0], text)
+    kept, position = [], 0
+    for _ in range(MAX_OBJECTS):
+        match = _OBJECT.search(text, position)
+        if match is None:
+            break
+        value, end = _read(text[match.start() : match.start() + MAX_OBJECT_CHARS]) or (None, 0)
+        kept.append(text[position : match.start()])
+        said = _said(value) if value is not None else None
+        if said is None:
+            kept.append(text[match.start() : match.end()])
+            position = match.end()
+        else:
+            kept.append(f"<answer>{said}</answer>")
+            position = match.start() + end
+    return "".join(kept) + text[position:]
+
+
+def _read(text: str) -> tuple[dict[str, object], int] | None:
+    """The object that a text begins with, as JSON or as Python writes it, and where it ends; None where it is none."""
+    try:
+        value, end = json.JSONDecoder(strict=False).raw_decode(text)
+        return (value, end) if isinstance(value, dict) else None
+    except (ValueError, RecursionError):
+        pass
+    end = text.find("}") + 1  # as Python writes it, without objects in it
+    try:
+        value = ast.literal_eval(text[:end]) if 0 < end <= MAX_CHARS else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return (value, end) if isinstance(value, dict) and all(isinstance(key, str) for key in value) else None
+
+
+def _said(value: dict[str, object]) -> str | None:
+    """What the one key of an object that names an answer holds, as text; None where there is none, or several that differ."""
+    held = [_text(item) for key, item in value.items() if _KEY.fullmatch(key.strip())]
+    return held[0] if len(set(held)) == 1 else None
+
+
+def _text(item: object) -> str | None:
+    if isinstance(item, bool):
+        return str(item)
+    if isinstance(item, int | float | str):
+        return str(item)[: MAX_CHARS + 1]
+    if isinstance(item, list) and all(isinstance(part, int | float | str) for part in item):
+        return ", ".join(map(str, item))[: MAX_CHARS + 1]
+    return None
