@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import sys
@@ -11,18 +12,22 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from rich.console import Console
 
 from sanmai.api.verbs import score
+from sanmai.learn.progress import Progress
 from sanmai.plan.flow import describe_flow
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.reward import new_flow_reward
+from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.recipes.flow import FlowConfig, FlowSteps, run_flow
 from sanmai.report import write_report
 from sanmai.report.summary import summarise
 from sanmai.rewards.scorer import Asked, Scorer, ScorerConfig, close_all
 from sanmai.types import InputError
 from sanmai.world import shapes
+from tiny_models import save_vision_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STUB = ROOT / "tests" / "rewards" / "scorer_stub.py"
@@ -69,7 +74,8 @@ def batches(folder: Path) -> int:
 def test_its_scores_reward_by_their_weights_and_are_told_of(base, tmp_path):
     rewarded = {"scorer": {"command": command("well", tmp_path / "told")}, "scorer_weights": {"TA": 2.0}}
     settings = config(base, reward=rewarded)
-    run = run_flow(settings, tmp_path / "run")
+    said = io.StringIO()
+    run = run_flow(settings, tmp_path / "run", progress=Progress(Console(file=said, width=200)))
     rows = pq.read_table(run / "rollouts" / "step-000000.parquet").to_pylist()
     assert all(row["reward"] == pytest.approx(row["score/VQ"] + 2.0 * row["score/TA"]) for row in rows)
     assert {"score/quality", "score/harm"} <= rows[0].keys()  # truth stands beside it
@@ -79,6 +85,7 @@ def test_its_scores_reward_by_their_weights_and_are_told_of(base, tmp_path):
     assert last["items"] == 12 and last["starts"] == 0  # kept warm
     facts = json.loads((run / "environment.json").read_text())
     assert facts["origin"]["reward"] == first["by"] and first["by"].startswith("Stub 1 (VQ, TA; digest ")
+    assert f"Reward: {first['by']}.\n" in said.getvalue()
     lines = summarise(run)["lines"]
     assert any(line.startswith(f"reward.scorer: {first['by']} scored 48 samples in ") for line in lines), lines
     assert any("Score: VQ" in line for line in lines) and first["by"] in write_report(run).read_text()
@@ -168,10 +175,21 @@ def test_what_cannot_work_is_said_before_anything_is_drawn(base, tmp_path, setti
     assert not (tmp_path / "run" / "rollouts").exists()
 
 
-def test_the_example_scores_as_the_reward_model_itself(tmp_path):
+def small_reward(folder: Path):
+    return new_flow_reward(FlowModelConfig(width=16, depth=1, heads=2), shapes.SHAPE, shapes.WORDS)
+
+
+def small_vision_language_reward(folder: Path):
+    text = "a square cross plus moving left right up down " * 20
+    return load_reward_of_clips(FlowModelConfig(name=str(save_vision_folder(folder, "qwen2_vl", text=text))), shapes.SHAPE)
+
+
+@pytest.mark.parametrize("make", [small_reward, small_vision_language_reward])
+def test_the_example_scores_as_the_reward_model_itself(make, tmp_path):
     """The process has Sanmai here; the lines it reads and writes are all that it shares with this one."""
-    model = new_flow_reward(FlowModelConfig(width=16, depth=1, heads=2), shapes.SHAPE, shapes.WORDS)
+    model = make(tmp_path / "made")
     model.scale = {name: (0.1 * k, 1.0 + k) for k, name in enumerate(model.scale)}
+    (tmp_path / "rm").mkdir()
     model.save(tmp_path / "rm")
     clip = np.random.default_rng(0).integers(0, 256, (2, *shapes.SHAPE), dtype=np.uint8)
     prompts = shapes.prompts()[:2]
@@ -183,7 +201,7 @@ def test_the_example_scores_as_the_reward_model_itself(tmp_path):
     expected = model.scores_of(torch.from_numpy(clip).float() / 255.0, prompts)
     for own, head in (("VQ", "visual"), ("MQ", "motion"), ("TA", "alignment")):
         assert [one.scores[own] for one in found] == pytest.approx(expected[head].tolist(), abs=1e-5)
-    assert scorer.told.startswith("VideoReward flow reward model ")
+    assert scorer.told.startswith("VideoReward ")
 
 
 def test_recorded_clips_and_pictures_are_scored_by_the_command(base, tmp_path):

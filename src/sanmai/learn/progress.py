@@ -96,6 +96,8 @@ class Progress:
             is_known = "parameters" in model  # of a served one they are not
             size = f", {model['parameters']:,} parameters, {model['dtype']}" if is_known else ""
             self.say(f"Model: {model.get('name', 'new')}{size}{path}.")
+        if reward := dict(run.environment.get("origin") or {}).get("reward"):
+            self.say(f"Reward: {reward}.")
         self._tell_warnings(run)
         if self.console is not None and self.console.is_terminal and run.start_step < num_steps:
             from rich.live import Live

@@ -118,7 +118,10 @@ class FlowCompareConfig(Config):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected at least one, and none of them twice")
         shared = ("seed", "world")
-        own = ("method", "model.name", "curated", "own.harm_first", "reward.model", "sampling.guide", "constraints")
+        own = (
+            "method", "model.name", "curated", "own.harm_first", "reward.model", "reward.custom", "reward.scorer",
+            "sampling.guide", "constraints",
+        )  # fmt: skip
         if not self.constraints.limits and "constrained" in self.arms:
             raise ValueError("constraints: the arm `constrained` has no limit")
         given = {"align": (*shared, *own), "reward": (*shared, "flow"), "pretrain": (*shared, "method", "model.name")}

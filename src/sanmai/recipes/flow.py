@@ -96,8 +96,8 @@ def run_flow(
     with Run(out, "flow", config) as run:
         scorer = scorer_in(config.reward.scorer, "reward.scorer", run.folder, run.warn, asked)
         judge = scorer_in(config.evaluation.judge, "evaluation.judge", run.folder, run.warn, asked)
-        for one in filter(None, (scorer, judge)):
-            progress.say(f"{one.where}: {one.scorer.told}, started in {one.scorer.seconds:.1f} s.")
+        if judge is not None:
+            progress.say(f"Evaluated clips are judged by {judge.scorer.told}.")
         grades = ClipGrades(
             config.reward.weights, model=reward_model(config), given=reward, world=world, scorer=scorer,
             scorer_weights=scorer_weights(config, scorer),

@@ -232,12 +232,13 @@ class Run:
                 raise InputError(f"{path}: cannot be read; restore it, or choose another --out") from None
             with contextlib.suppress(ValueError):  # an older run has none
                 self._seen |= Seen.read(before.get("seen"))
-            if moved := differing_keys(before.pop("origin", {}), facts.pop("origin", {})):
+            if moved := differing_keys(before.pop("origin", {}), facts.get("origin", {})):
                 raise InputError(
                     f"{self.folder}: this run started from something else ({'; '.join(moved)}); "
                     "restore it to go on, or choose another --out"
                 )
-            if changed := differing_keys(_without_notes(before), _without_notes(facts)):
+            now = {name: value for name, value in facts.items() if name != "origin"}
+            if changed := differing_keys(_without_notes(before), _without_notes(now)):
                 self.warn("this resume may not be bit-exact: " + "; ".join(changed))
         else:
             for note in dict(facts.get("model") or {}).get("notes", ()):
