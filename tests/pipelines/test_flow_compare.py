@@ -43,7 +43,8 @@ def test_every_arm_begins_with_the_base_but_the_one_that_goes_on_from_curated_cl
     [({"align": {"method": "sft"}}, "align.method is given"), ({"reward": {"flow": "x"}}, "reward.flow is given"),
      ({"arms": []}, "at least one"), ({"seeds": [1, 1]}, "none of them twice"),
      ({"arms": ["sft"], "grpo_lr": 1.0}, "read only with"),
-     ({"align": {"own": {"harm_first": True}}}, "own.harm_first is given")],
+     ({"align": {"own": {"harm_first": True}}}, "own.harm_first is given"),
+     ({"align": {"reward": {"scorer": {"command": "x"}}}}, "reward.scorer is given")],
 )  # fmt: skip
 def test_what_the_comparison_gives_is_refused(settings, says):
     with pytest.raises(InputError, match=says):

@@ -133,6 +133,18 @@ def test_chatter_and_a_flood_of_errors_are_passed_over_and_told_once(scorer):
         [verdicts] = judge([Asked("p", {"completion": "x" * k})])
         assert verdicts["VQ"].score == float(k)
     assert len(warnings) == 1 and "Loading checkpoint shards" in warnings[0]
+    assert judge.scorer._process is not None and len(judge.scorer._process._errors) <= 4096
+
+
+def test_it_is_not_told_what_this_python_reads(monkeypatch):
+    code = 'import json, os, sys; print(json.dumps({"scorer": "S", "version": os.environ.get("PYTHONPATH", "none") + ' \
+        'os.environ["MINE"], "dimensions": ["x"]}), flush=True); sys.stdin.read()'
+    monkeypatch.setenv("PYTHONPATH", "/of/another")
+    monkeypatch.setenv("MINE", "!")
+    asked = Scorer(ScorerConfig(command=shlex.join([sys.executable, "-c", code])), "x")
+    asked.start()
+    asked.close()
+    assert asked.version == "none!"
 
 
 def test_null_cannot_be_graded_and_says_why(scorer):
