@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from sanmai.stats import Rate, rate
 ARMS = {"accuracy": [], "accuracy + 0.3 x language": ["--set", "rewards.language=0.3"]}
 
 
-def run(arm: str, seed: int, out: Path) -> Path:
-    """The run folder of one arm and seed."""
+def run(arm: str, seed: int, out: Path, own: Sequence[str] = ()) -> Path:
+    """The run folder of one arm and seed; `own` are further options of the command."""
     folder = out / f"{'language' if ARMS[arm] else 'accuracy'}-{seed}"
     command = [
         sys.executable,
@@ -37,6 +38,7 @@ def run(arm: str, seed: int, out: Path) -> Path:
         "--set",
         f"seed={seed}",
         *ARMS[arm],
+        *own,
         "--out",
         str(folder),
     ]

@@ -93,3 +93,23 @@ def test_an_accuracy_that_is_never_reached_is_said_and_gives_no_ratio(load):
 def test_completions_are_cut_behind_their_first_stop_token(load):
     cut = load("vs_generate").cut
     assert [cut([5, 1, 7, 1], [1, 2]), cut([5, 6], [1]), cut([1], [1])] == [[5, 1], [5, 6], [1]]
+
+
+def test_accuracy_is_read_off_the_line_through_the_evaluations_and_equality_needs_a_narrow_interval(load):
+    staleness = load("staleness")
+    line = [(0.0, 40.0), (10.0, 60.0), (20.0, 90.0)]
+    assert [staleness.at(line, place) for place in (0, 5, 10, 12, 20)] == [40.0, 50.0, 60.0, 66.0, 90.0]
+    given = {"narrow": [-0.5, 0.5, 0, 0], "wide": [-9, 9, 0, 0], "lower": [-1, -1.1, -0.9, -1], "far": [-8, -8.1, -7.9]}
+    ends = {name: staleness.verdict(values).rpartition("| ")[2] for name, values in given.items()}
+    assert ends == {"narrow": "as good", "wide": "undecided", "lower": "as good and worse", "far": "worse"}
+    arms = {0: {1: (line, line), 2: (line, line)}, 1: {1: (line, line), 2: (line, line)}}
+    assert staleness.table(arms)[-1] == "| 1 | T tokens | +0.00 [+0.00, +0.00] | [+0.00, +0.00] | as good |"
+
+
+def test_shares_of_languages_have_each_seeds_value_behind_them(load):
+    seeds = [({"right": {"de": 0.0}, "in its language": {"de": 60.0 + b}}, {"right": {"de": b}, "in its language": {"de": b}})
+             for b in (10.0, 20.0, 30.0)]  # fmt: skip
+    # t(2) = 4.303, deviation 10: 20 -+ 4.303 * 10 / sqrt(3) = 20 -+ 24.8, cut at 0. None of 3: Wilson's 3.84 / 6.84 = 56 %
+    assert load("language_seeds").table({"A": seeds})[2] == (
+        "| A | de | 0 [0, 56] (0 · 0 · 0) | 20 [0, 45] (10 · 20 · 30) | 80 [55, 100] (70 · 80 · 90) | 20 [0, 45] (10 · 20 · 30) |"
+    )
