@@ -97,7 +97,7 @@ def test_one_that_is_lost_once_is_started_again_and_that_is_told(scorer, tmp_pat
 @pytest.mark.parametrize(("how", "settings", "why"), [
     ("dies", {}, "no scores of 1 items in 2 tries; at last it ended over a batch of 1, with 'CUDA out of memory'"),
     ("hangs", {"seconds": 0.5}, "no scores of 1 items in 2 tries; at last a batch of 1 took more than 0.5 s"),
-    ("other_after_death", {}, "it is another scorer now, Stub 2; expected Stub 1"),
+    ("other_after_death", {}, "it is another scorer now, Stub 2; expected Stub 1, of the same files"),
 ])  # fmt: skip
 def test_one_that_is_lost_again_and_again_ends_the_run_in_a_sentence(scorer, how, settings, why):
     with pytest.raises(RunError, match=f"reward.scorer.command .*{why}"):
@@ -181,6 +181,27 @@ def test_the_digest_is_of_the_files_in_the_command_wherever_they_lie(tmp_path):
         (tmp_path / name).write_text(text)
         digests.append(Scorer(ScorerConfig(command=f"{sys.executable} {tmp_path / name}"), "x").digest)
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_file_that_was_changed_is_not_what_is_started_again(tmp_path):
+    (tmp_path / "told").mkdir()
+    script = tmp_path / "mine.py"
+    script.write_text(STUB.read_text())
+    asked = Scorer(ScorerConfig(command=shlex.join([sys.executable, str(script), "dies_once", str(tmp_path / "told")])), "x")
+    asked.start()
+    script.write_text(STUB.read_text() + "\n")
+    with pytest.raises(RunError, match="it is another scorer now, Stub 1; expected Stub 1, of the same files"):
+        asked.ask([Asked("p", {"completion": "four"})])
+    asked.close()
+
+
+def test_a_disk_without_room_for_clips_is_a_sentence(scorer, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RunError, match=r"clips cannot be written there \(No space left on device"):
+        scorer("well").ask([Asked("a dot", clip_FHWC=CLIP)])
 
 
 @pytest.mark.parametrize(("text", "why"), [

@@ -55,7 +55,7 @@ class ScorerConfig(Config):
     """Time limit from its start until it says that it is loaded."""
     seconds: float = Field(300.0, gt=0, le=86400)
     """Time limit of a batch."""
-    at_once: int = Field(16, ge=1, le=4096)
+    at_once: int = Field(8, ge=1, le=4096)
     """Items of a batch at most."""
     tries: int = Field(3, ge=1, le=100)
     """Starts for one batch at most: a scorer that ends or takes too long is started again."""
@@ -103,6 +103,7 @@ class Scorer:
         """
         self.config, self.where = config, where
         self._words = _words(config, where)
+        self._files = _files_digest(self._words)
         self._lock = threading.Lock()
         # Who starts a process and ends takes it along (PR_SET_PDEATHSIG): one lasting thread starts it each time.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="scorer")
@@ -120,13 +121,8 @@ class Scorer:
     @property
     def digest(self) -> str:
         """Of the command, the files in it, and what the scorer says of itself; not of folders that it names or files it reads."""
-        sha = hashlib.sha256()
-        for number, word in enumerate(self._words):
-            path = Path(word)
-            is_read = number > 0 and path.is_file() and path.stat().st_size <= _MAX_HASHED_BYTES
-            sha.update((path.read_bytes() if is_read else (path.name if not number else word).encode()) + b"\0")
-        sha.update(json.dumps([self.name, self.version, self.dimensions]).encode())
-        return sha.hexdigest()[:12]
+        itself = json.dumps([self._files, self.name, self.version, self.dimensions])
+        return hashlib.sha256(itself.encode()).hexdigest()[:12]
 
     @property
     def told(self) -> str:
@@ -217,10 +213,10 @@ class Scorer:
                 raise InputError(f"{self._named}: {error}") from None
             raise
         self.starts += 1
-        if before[0] and before != (self.name, self.version, self.dimensions):
+        if before[0] and (before, self._files) != ((self.name, self.version, self.dimensions), _files_digest(self._words)):
             self._stop()
             now = f"{self.name} {self.version}"
-            raise RunError(f"{self._named}: it is another scorer now, {now}; expected {' '.join(before[:2])}")
+            raise RunError(f"{self._named}: it is another scorer now, {now}; expected {' '.join(before[:2])}, of the same files")
         return self._process
 
     def _heard(self, process: LineProcess, request: bytes, key: str, deadline: float, what: str) -> dict[str, Any]:
@@ -301,6 +297,16 @@ def _words(config: ScorerConfig, where: str) -> list[str]:
     return words
 
 
+def _files_digest(words: Sequence[str]) -> str:
+    """Of a command and the files in it, wherever they lie."""
+    sha = hashlib.sha256()
+    for number, word in enumerate(words):
+        path = Path(word)
+        is_read = number > 0 and path.is_file() and path.stat().st_size <= _MAX_HASHED_BYTES
+        sha.update((path.read_bytes() if is_read else (path.name if not number else word).encode()) + b"\0")
+    return sha.hexdigest()
+
+
 def named_from(command: str | None, name: Callable[[str], str]) -> str | None:
     """A command whose words, paths among them, are called from another folder."""
     if command is None or command.strip() == OCR:
@@ -328,13 +334,14 @@ def _frames(item: Asked, folder: Path, number: int, fps: float) -> dict[str, Any
     """The fields of a clip, whose frames are written."""
     if item.clip_FHWC is None:
         return {}
-    paths = []
-    for f, frame_HWC in enumerate(item.clip_FHWC):
-        path = folder / f"{number}-{f:03d}.png"
+    paths = [folder / f"{number}-{f:03d}.png" for f in range(len(item.clip_FHWC))]
+    for path, frame_HWC in zip(paths, item.clip_FHWC, strict=True):
         colour_HWC = frame_HWC if frame_HWC.shape[2] == 3 else np.repeat(frame_HWC, 3, axis=2)
-        path.write_bytes(png(colour_HWC[None]))
-        paths.append(str(path))
-    return {"frames": paths, "fps": fps}
+        try:
+            path.write_bytes(png(colour_HWC[None]))
+        except OSError as error:
+            raise RunError(f"{folder}: a scorer's clips cannot be written there ({error.strerror or error})") from None
+    return {"frames": [str(path) for path in paths], "fps": fps}
 
 
 def _read_itself(said: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
