@@ -276,6 +276,9 @@ def test_a_damaged_ledger_is_no_empty_one(tmp_path):
 def test_a_plan_says_what_would_be_met_and_breaks_no_seal(tmp_path):
     said = " ".join(describe_stream(config(release=True), tmp_path / "stream", measure=False))
     assert "6 families (2 open, 2 held-out, 2 sealed; rotation 0)" in said and "at most 1 may have been had" in said
+    # 9 prompts as they are; in 4 families 9 at first contact, after 3 steps and after the 4th, and 9 as they are then.
+    adapted = " ".join(describe_stream(config(adapt={"steps": 4, "every": 3}), tmp_path / "stream", measure=False))
+    assert f"{9 + 4 * 4 * 9} completions at most" in adapted and f"{9 * 7} completions at most" in said
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="nothing to ask"):
         list(describe_stream(config(model={"name": str(tmp_path)}), tmp_path / "stream", measure=False))

@@ -71,6 +71,14 @@ class AdaptConfig(Config):
     """Begin every family with the first weights; by default the stream has no resets: what was learned of one stays."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-5)
 
+    def is_due(self, step: int) -> bool:
+        """Performance is measured after this step of adaptation."""
+        return step % self.every == 0 or step == self.steps
+
+    @property
+    def measurements(self) -> int:
+        return sum(map(self.is_due, range(1, self.steps + 1)))
+
 
 class StreamConfig(Config):
     seed: int = Field(0, ge=0)
@@ -177,7 +185,8 @@ def describe_stream(config: StreamConfig, out: Path, *, measure: bool) -> Iterat
     number = sum(len(names_of(split, config.rotation)) for split, _ in parts)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in Counter(p.kind for p in asked).items())
     yield f"{number} families ({counts}; rotation {config.rotation}), each met once, by {kinds} prompts, after these as they are."
-    count = len(asked) * config.samples * (number + 1)
+    again = config.adapt.measurements + 1 if config.adapt.steps else 0  # in the family's dress, and as they are
+    count = len(asked) * config.samples * (1 + number * (1 + again))
     yield f"{count:,} completions at most, {count * config.sampling.max_tokens:,} tokens at most."
     if config.adapt.steps:
         began = "from the first weights each time" if config.adapt.resets else "without resets"
@@ -323,7 +332,7 @@ def _adapt(
             policy, training.optimizer, batch.with_streams({"sft": batch.mask_BT.float()}), {"sft": sft_component()},
             lr=learning_rate(adapt.optimizer, k, adapt.steps), temperature=1.0, config=adapt.optimizer,
         )  # fmt: skip
-        if k % adapt.every == 0 or k == adapt.steps:
+        if adapt.is_due(k):
             groups = _ask(config, policy, rubric, prompts, k)
             state.add(groups, meeting.family, meeting.split or "", position=step - 1, adapted=k)
     state.add(_ask(config, policy, rubric, asked), "", "", position=step - 1, adapted=adapt.steps)
