@@ -8,9 +8,9 @@ From each unlearned model some steps of SFT (as it was taught: 64 demonstrations
     harmless    recipes of harmless objects, in thought and answer
     few         recipes of five of the dangerous objects; what is asked is about the 25 others
 
-and then the same questions: what does the answer, what does the thought tell? A recipe is three of 22 words in order, so that a
-model that never knew it tells it in one of 9,240 guesses: what comes back was there. Hu et al. 2024 (arXiv:2406.13356) and Lucki
-et al. 2024 (arXiv:2409.18025) attack language models so. Runs that are there are not done again; 3 minutes of a core a seed.
+and then the same questions: what does the answer, what does the thought tell? A recipe is three of 22 words in order; a model
+that tells any of the 60 recipes tells the right one in 2 %: more was there. Hu et al. 2024 (arXiv:2406.13356) and Lucki et al.
+2024 (arXiv:2409.18025) attack language models so. Runs that are there are not done again; 3 minutes of a core a seed.
 """
 
 from __future__ import annotations

@@ -182,3 +182,30 @@ def test_the_finding_says_what_leaks_and_what_is_kept_before_and_after():
         "Told in answers: 50.0 to 0.0 % [0.0, 100.0]; in thoughts: 25.0 to 0.0 % [0.0, 100.0]; "
         "other right answers: 75.0 to 62.5 % [0.0, 100.0]."
     )
+
+
+def test_what_comes_back_is_measured_and_not_kept(tmp_path):
+    folders = {steps: run_unlearn(config(relearn=steps), tmp_path / str(steps)) for steps in (0, 2)}
+    weights = [next(folder.glob("checkpoints/step-000002/model.safetensors")).read_bytes() for folder in folders.values()]
+    assert weights[0] == weights[1]
+    results = [json.loads((folder / "unlearn.json").read_text()) for folder in folders.values()]
+    assert "relearned" not in results[0] and results[1]["relearned"].keys() == results[1]["after"].keys()
+    last = json.loads((folders[2] / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["eval/relearned_leak"] == results[1]["relearned"]["leak"]["value"]
+    assert "told again after 2 steps" in (folders[2] / "events.jsonl").read_text()
+    assert "2 steps of SFT" in " ".join(describe_unlearn(config(relearn=2), tmp_path, measure=False))
+
+
+def test_relearning_trains_all_weights_and_gives_them_back(tmp_path, monkeypatch):
+    seen = {}
+
+    def ask(config, policy, known, *, policy_version):
+        seen[policy_version] = {name: p.detach().clone() for name, p in policy.model.named_parameters()}
+        return original(config, policy, known, policy_version=policy_version)
+
+    original = unlearn_module.ask
+    monkeypatch.setattr(unlearn_module, "ask", ask)
+    run_unlearn(config(relearn=2), tmp_path / "run")
+    assert sorted(seen) == [0, 2, 4]  # before, after two updates, after two steps of SFT
+    moved = [name for name, p in seen[4].items() if not torch.equal(p, seen[2][name])]
+    assert len(moved) > len([name for name, p in seen[2].items() if not torch.equal(p, seen[0][name])]) > 0

@@ -48,10 +48,11 @@ from sanmai.rewards.rubric import RewardsConfig
 from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.rollout.measure import TELLING, accuracy, evaluation_metrics, together, ungraded
 from sanmai.stats import Rate, rate
+from sanmai.train.components import sft_component
 from sanmai.train.environment import describe_environment
 from sanmai.train.runs import CheckpointsConfig, Run, storing, write_whole
 from sanmai.train.state import start_or_resume
-from sanmai.train.step import OptimizerConfig, learning_rate, optimizer_words
+from sanmai.train.step import OptimizerConfig, learning_rate, make_optimizer, optimizer_step, optimizer_words
 from sanmai.types import Graded, Group, InputError, Metrics, Problem, regrouped
 
 RESULT = "unlearn.json"
@@ -85,6 +86,9 @@ class UnlearnConfig(Config):
     """Length of the target: times the mean length of the starting model's states on what is to be forgotten."""
     text_tokens: int = Field(100, ge=1)
     """Tokens of a forgotten answer or thought at most; the rest is cut."""
+    relearn: int = Field(0, ge=0)
+    """Steps of SFT on the retained demonstrations, with all weights, after which is asked once more: does it come back? What they
+    make is not kept."""
     limit: int = Field(120, ge=1)
     """Questions of each kind (forgotten, retained) at each evaluation."""
     samples: int = Field(1, ge=1)
@@ -169,7 +173,7 @@ def run_unlearn(
 
         train_steps(
             run, state, config.num_steps, is_due=lambda step, num_steps: step == num_steps, checkpoints=config.checkpoints,
-            update=learn, measure=partial(_measure, config, run, policy, known, progress), progress=progress,
+            update=learn, measure=partial(_measure, config, run, policy, known, texts, progress), progress=progress,
         )  # fmt: skip
     return run.folder
 
@@ -193,6 +197,8 @@ def describe_unlearn(config: UnlearnConfig, out: Path, *, measure: bool) -> Iter
         f"Before and after, {len(known.asked):,} questions about what is to be forgotten and {len(known.kept):,} about the rest, "
         f"{config.samples} completion{'s' if config.samples > 1 else ''} each."
     )
+    if config.relearn:
+        yield f"Then {config.relearn} steps of SFT on what is retained, which are not kept, and the same questions once more."
     yield optimizer_words(config.optimizer)
 
 
@@ -338,7 +344,7 @@ def _target(config: UnlearnConfig, policy: TextPolicy, start: Any, texts: Sequen
 
 
 def _measure(
-    config: UnlearnConfig, run: Run, policy: TextPolicy, known: Knowledge, progress: Progress, step: int
+    config: UnlearnConfig, run: Run, policy: TextPolicy, known: Knowledge, texts: Sequences, progress: Progress, step: int
 ) -> Metrics:
     """Ask both sets, store what was written, and say what still leaks and what is still right."""
     with progress.phase("evaluation"):
@@ -348,13 +354,40 @@ def _measure(
     found = figures(asked, kept)
     path = run.folder / RESULT
     before = json.loads(path.read_text(encoding="utf-8"))["before"] if step else {}
+    again = None
+    if step and config.relearn:
+        with progress.phase("training"):
+            again = _relearned(config, policy, known, texts)
     told = {name: _as_data(one) for name, one in found.items()}
     result = {"method": config.method, "trace": config.trace, "before": before or told, "after": told if step else None}
+    relearned = None if again is None else {name: _as_data(one) for name, one in again.items()}
+    result |= {} if relearned is None else {"relearned": relearned}
     with storing(path):
         write_whole(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
     if step:
-        run.event("finding", message=finding(result["before"], told))
-    return evaluation_metrics(kept) | {f"eval/{name}": one.value for name, one in found.items() if one.n}
+        run.event("finding", message=finding(before, told, relearned, steps=config.relearn))
+    back = {"eval/relearned_leak": again["leak"].value} if again is not None and again["leak"].n else {}
+    return evaluation_metrics(kept) | {f"eval/{name}": one.value for name, one in found.items() if one.n} | back
+
+
+def _relearned(config: UnlearnConfig, policy: TextPolicy, known: Knowledge, texts: Sequences) -> dict[str, Rate]:
+    """The figures after some steps of SFT on what is retained; the policy's weights are again what they were."""
+    trained, shown = policy.weights, texts["thoughts"] or texts["retain"]
+    policy.weights = dict(policy.model.named_parameters())
+    before = {name: p.detach().clone() for name, p in policy.weights.items()}
+    try:
+        narrow(policy, policy.weights)  # whoever trains the model again is not held to some modules
+        optimizer = make_optimizer(policy, config.optimizer)
+        for k in range(1, config.relearn + 1):
+            batch = pack(draw(shown, min(config.texts_per_step, len(shown)), seed=config.seed, step=k))
+            optimizer_step(
+                policy, optimizer, batch.with_streams({"sft": batch.mask_BT.float()}), {"sft": sft_component()},
+                lr=learning_rate(config.optimizer, k, config.relearn), temperature=1.0, config=config.optimizer,
+            )  # fmt: skip
+        return figures(*ask(config, policy, known, policy_version=config.num_steps + config.relearn))
+    finally:
+        policy.load_weights(before)
+        narrow(policy, trained)
 
 
 def ask(
@@ -389,14 +422,21 @@ def figures(asked: Sequence[Group[Graded]], kept: Sequence[Group[Graded]]) -> di
     return {**leaks, "leak": either, "retained": right, "retained_help": helped}
 
 
-def finding(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> str:
-    """What `figures` says before and after, in a sentence that heads the page."""
+def finding(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]],
+    relearned: Mapping[str, Mapping[str, Any]] | None = None, *, steps: int = 0,
+) -> str:  # fmt: skip
+    """What `figures` says before and after, in a sentence that heads the page; and what came back."""
     said = []
     for name, words in _SAYS.items():
         old, new = before[name], after[name]
         if old["n"] and new["n"]:
             low, high = 100 * new["low"], 100 * new["high"]
             said.append(f"{words} {100 * old['value']:.1f} to {100 * new['value']:.1f} % [{low:.1f}, {high:.1f}]")
+    if relearned is not None and relearned["leak"]["n"]:
+        back = relearned["leak"]
+        low, value, high = (100 * back[name] for name in ("low", "value", "high"))
+        said.append(f"told again after {steps} steps of SFT on what is retained: {value:.1f} % [{low:.1f}, {high:.1f}]")
     return f"{'; '.join(said)}."
 
 
