@@ -33,7 +33,7 @@ def test_recorded_operations_are_taken_and_others_estimated():
              flops={"sampling": 7000.0, "training": 9000.0}),
         step(2, seconds={"sampling": 3.0}, tokens={"prompt": 5, "sampled": 20, "trained": 20, "auxiliary_sft": 3, "probe": 4}),
     ]  # fmt: skip
-    found = cost_of("run", events, model=Model(10, 10), evaluation_tokens=6)
+    found = cost_of("run", events, model=Model(10, 10), drawn={"evaluation": 6})
     assert found.flops == {"sampling": 7500.0, "training": 10200.0, "auxiliary_sft": 180.0, "probing": 80.0, "evaluation": 120.0}
     assert found.estimated == {"sampling", "training", "auxiliary_sft", "probing", "evaluation"} and not found.uncounted
     assert found.tokens == {"prompt": 10, "sampled": 40, "trained": 40, "auxiliary_sft": 3, "probe": 4, "evaluation": 6}

@@ -47,8 +47,8 @@ def test_the_share_of_the_peak_is_useful_operations_over_possible_ones():
     found = rows(RunData(name="run", events=[MACHINE, step(1, 1.0), step(2, 3.0)]))
     assert found["sampling"].share_of_peak == pytest.approx(0.25)
     assert found["training"].share_of_peak == pytest.approx(0.75)
-    assert (found["sampling"].seconds, found["sampling"].tokens_per_second) == (2.0, 20.0)
-    assert found["saving"].tokens_per_second is None and found["saving"].share_of_peak is None
+    assert (found["sampling"].seconds, found["sampling"].units_per_second) == (2.0, 20.0)
+    assert found["saving"].units_per_second is None and found["saving"].share_of_peak is None
     assert all(row.predicted is None and row.ratio is None for row in found.values())
 
 

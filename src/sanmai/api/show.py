@@ -84,7 +84,7 @@ class NotebookProgress(Progress):
         names = list(dict.fromkeys(name for _, metrics, _ in rows for name in cells(metrics)))
         table = ""
         if rows:
-            head = "".join(f"<th>{escape(name)}</th>" for name in ("step", *names, "tokens/s"))
+            head = "".join(f"<th>{escape(name)}</th>" for name in ("step", *names, f"{self._unit}/s"))
             body = "".join(
                 f"<tr><td>{step:,}</td>{_tds(cells(metrics).get(name, '') for name in names)}<td>{rate:,.0f}</td></tr>"
                 for step, metrics, rate in rows

@@ -57,7 +57,8 @@ Rule = Literal["at_most", "at_least"]
 
 class ClipAuditConfig(Config):
     run: str = ""
-    """Folder of a run of flow; its newest checkpoint is audited."""
+    """Folder of a run of flow; its newest checkpoint is audited. Of a guarded one the flow that its gate chose, against the one
+    that it started from."""
     seed: int = Field(0, ge=0)
     """Names the noise that clips are drawn from, apart from all that the run drew."""
     rounds: int = Field(48, ge=2)
@@ -254,8 +255,9 @@ def _check_began(run: str, flow: FlowConfig, digest: str) -> None:
     Raises:
         InputError: the weights are others.
     """
+    folder = _recorded(Path(run)) or Path(run)
     try:
-        recorded = json.loads((Path(run) / "environment.json").read_text(encoding="utf-8"))["origin"]["weights"]
+        recorded = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["origin"]["weights"]
     except (OSError, ValueError, KeyError, TypeError):
         return
     if recorded != digest:
@@ -277,12 +279,13 @@ def flow_config(run: str) -> FlowConfig:
     Raises:
         InputError: it is none, or one of another recipe.
     """
-    if not is_flow_run(run):
+    folder = _recorded(Path(run))
+    if folder is None:
         raise InputError(f"run = {run!r}: expected the folder of a run of flow, with its config.toml")
-    values = tomllib.loads((Path(run) / "config.toml").read_text(encoding="utf-8"))
+    values = _settings(folder)
     values.pop("recipe")
-    config = FlowConfig.read(values, source=f"{run}/config.toml", stated={})
-    began = began_in(Path(run))
+    config = FlowConfig.read(values, source=f"{folder}/config.toml", stated={})
+    began = began_in(folder)
 
     def named(part: Config, *names: str) -> dict[str, str]:
         return {name: as_named(began, text) for name in names if (text := getattr(part, name)) is not None}
@@ -298,12 +301,25 @@ def flow_config(run: str) -> FlowConfig:
 
 
 def is_flow_run(run: str) -> bool:
-    """Whether it is the folder of a run of flow."""
+    """Whether it is the folder of a run of flow, or of a guarded one."""
+    return _recorded(Path(run)) is not None
+
+
+def _recorded(run: Path) -> Path | None:
+    """The run of flow that says how it was aligned and what it began with: of a guarded one the first attempt. None where it is
+    none."""
+    values = _settings(run)
+    if values.get("recipe") == "guarded" and values.get("stage") == "flow":
+        attempts = sorted((run / "stages").glob("attempt_1-*/config.toml"), key=lambda path: path.stat().st_mtime)
+        return attempts[-1].parent if attempts else None
+    return run if values.get("recipe") == "flow" else None
+
+
+def _settings(folder: Path) -> dict:
     try:
-        values = tomllib.loads((Path(run) / "config.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return values.get("recipe") == "flow"
+        return {}
 
 
 def words(claim: ClipClaim) -> str:

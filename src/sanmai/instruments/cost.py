@@ -39,11 +39,13 @@ class Model:
     parameters: float
     trained: float
     """Those of them that get a gradient; few for LoRA."""
+    passes: float = 1.0
+    """How often they are multiplied for one of what the run counts: once for a token, and for each patch of a clip."""
 
-    def flops(self, kind: str, tokens: float) -> float:
+    def flops(self, kind: str, count: float) -> float:
         """Operations by the rule of thumb: 2 N per token read or sampled, 4 N + 2 N_trained per trained one; no attention."""
-        per_token = 4 * self.parameters + 2 * self.trained if kind in _TRAINED else 2 * self.parameters
-        return per_token * tokens
+        each = 4 * self.parameters + 2 * self.trained if kind in _TRAINED else 2 * self.parameters
+        return each * self.passes * count
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Cost:
 
     name: str
     recipe: str = ""
+    unit: str = "tokens"
+    """What `tokens` are of: of a flow "points", clips at one time each."""
     num_steps: int = 0
     """Records of steps, those that were done again included."""
     tokens: Mapping[str, float] = field(default_factory=dict)
@@ -114,6 +118,7 @@ class Ledger:
         known = [cost.open_seconds for cost in self.costs if cost.open_seconds is not None]
         return Cost(
             "total",
+            unit="tokens" if len(units := {cost.unit for cost in self.costs}) != 1 else units.pop(),
             num_steps=sum(cost.num_steps for cost in self.costs),
             tokens=_sum(cost.tokens for cost in self.costs),
             seconds=_sum(cost.seconds for cost in self.costs),
@@ -144,7 +149,7 @@ def read_ledger(folder: Path) -> Ledger:
 
 def cost_of(
     name: str, events: Sequence[Event], metrics: Sequence[Event] = (), model: Model | None = None, *,
-    recipe: str = "", evaluation_tokens: float = 0.0, unreadable: int = 0,
+    recipe: str = "", unit: str = "tokens", drawn: Mapping[str, float] | None = None, unreadable: int = 0,
 ) -> Cost:  # fmt: skip
     """The cost that events tell of.
 
@@ -152,14 +157,14 @@ def cost_of(
         events: lines of events.jsonl in order.
         metrics: lines of metrics.jsonl; for what was wasted, and for tokens where the events count none.
         model: None where its size is not known: operations that the events do not record are then not counted.
-        evaluation_tokens: sampled in evaluations, which events do not count.
+        drawn: by kind what was sampled beside that and events do not count: in evaluations.
     """
     steps = [event for event in events if event.get("event") == "step"]
     counted = steps if any(_numbers(step.get("tokens")) for step in steps) else [
         {"tokens": {name[7:]: value for name, value in line.items() if name.startswith("tokens/")}} for line in metrics
     ]  # fmt: skip
-    if evaluation_tokens:
-        counted = [*counted, {"tokens": {EVALUATION: evaluation_tokens}}]
+    if drawn:
+        counted = [*counted, {"tokens": dict(drawn)}]
     flops: list[Mapping[str, float]] = []
     estimated: set[str] = set()
     uncounted: set[str] = set()
@@ -176,7 +181,7 @@ def cost_of(
                 flops.append({phase: model.flops(kind, tokens)})
                 estimated.add(phase)
     return Cost(
-        name, recipe, sum(_is_step(step) for step in steps), _sum(_numbers(step.get("tokens")) for step in counted),
+        name, recipe, unit, sum(_is_step(step) for step in steps), _sum(_numbers(step.get("tokens")) for step in counted),
         _sum(_seconds(event) for event in events), _sum(flops), frozenset(estimated), frozenset(uncounted),
         open_seconds(events), _sum(_numbers(event.get("joules")) for event in events), _wasted(metrics), unreadable,
     )  # fmt: skip
@@ -222,7 +227,7 @@ def training_part(cost: Cost) -> Cost:
     """The cost without evaluations, and without the time that no phase has: what models of equal budget are compared by."""
     keep = lambda values: {name: value for name, value in values.items() if name != EVALUATION}  # noqa: E731
     return Cost(
-        cost.name, cost.recipe, cost.num_steps, keep(cost.tokens), keep(cost.seconds), keep(cost.flops),
+        cost.name, cost.recipe, cost.unit, cost.num_steps, keep(cost.tokens), keep(cost.seconds), keep(cost.flops),
         cost.estimated - {EVALUATION}, cost.uncounted - {EVALUATION}, None, {}, cost.wasted, cost.unreadable,
     )  # fmt: skip
 
@@ -294,6 +299,7 @@ class RunFiles:
     """Lines with a step."""
     model: Model | None
     unreadable: int
+    unit: str = "tokens"
 
 
 def read_run_files(folder: Path) -> RunFiles:
@@ -301,7 +307,7 @@ def read_run_files(folder: Path) -> RunFiles:
     events, bad_events = _lines(folder / "events.jsonl")
     metrics, bad_metrics = _lines(folder / "metrics.jsonl")
     kept = [line for line in metrics if _is_number(line.get("step"))]
-    return RunFiles(events, kept, _model(folder / "environment.json"), bad_events + bad_metrics)
+    return RunFiles(events, kept, _model(folder / "environment.json"), bad_events + bad_metrics, unit_of(folder))
 
 
 def evaluation_change(folder: Path) -> Difference | None:
@@ -335,21 +341,54 @@ def _is_audit(folder: Path) -> bool:
 def _read_run(folder: Path, name: str, recipe: str) -> Cost:
     found = read_run_files(folder)
     return cost_of(
-        name, found.events, found.metrics, found.model, recipe=recipe,
-        evaluation_tokens=_evaluation_tokens(folder), unreadable=found.unreadable,
+        name, found.events, found.metrics, found.model, recipe=recipe, unit=found.unit, drawn=_drawn(folder),
+        unreadable=found.unreadable,
     )  # fmt: skip
 
 
-def _evaluation_tokens(folder: Path) -> float:
-    """Completion tokens of all stored evaluations; their prompts are not counted."""
+def _drawn(folder: Path) -> dict[str, float]:
+    """By kind what was sampled without being an update's: completion tokens of all stored evaluations, their prompts not counted;
+    of clips the steps that evaluations, probes and the policy's own clips were drawn in, for those have no log-prob."""
+    evaluations = sorted((folder / "evaluations").glob("step-*.parquet"))
+    found = {EVALUATION: fsum(_completion_tokens(path) for path in evaluations)}
+    if any("clip" in _schema(path) for path in evaluations[:1]):
+        own = [*(folder / "rollouts").glob("step-000000.parquet")]
+        stored = {EVALUATION: evaluations, "probe": sorted((folder / "probes").glob("step-*.parquet")), "sampled": own}
+        found = {kind: fsum(map(_num_rows, paths)) * _steps_per_clip(folder) for kind, paths in stored.items()}
+    return {kind: count for kind, count in found.items() if count}
+
+
+def _completion_tokens(path: Path) -> float:
     import pyarrow.parquet as pq
 
-    total = 0.0
-    for path in sorted((folder / "evaluations").glob("step-*.parquet")):
-        if "num_tokens" in _schema(path):
-            counts = pq.read_table(path, columns=["num_tokens"])["num_tokens"].to_pylist()
-            total += sum(count for count in counts if count is not None)
-    return total
+    if "num_tokens" not in _schema(path):
+        return 0.0
+    counts = pq.read_table(path, columns=["num_tokens"])["num_tokens"].to_pylist()
+    return fsum(count for count in counts if count is not None)
+
+
+def _num_rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    _schema(path)
+    return pq.read_metadata(path).num_rows
+
+
+def _steps_per_clip(folder: Path) -> float:
+    """Points that a clip is drawn in, by the run's settings; twice as many with guidance of the prompt."""
+    try:
+        sampling = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("sampling", {})
+        return float(sampling.get("steps", 16)) * (1 if sampling.get("prompt_scale", 1.0) == 1.0 else 2)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 0.0
+
+
+def unit_of(folder: Path) -> str:
+    """What a run counts its work in, by its record of the model."""
+    try:
+        return str(json.loads((folder / "environment.json").read_text(encoding="utf-8"))["model"].get("unit", "tokens"))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "tokens"
 
 
 def _schema(path: Path) -> list[str]:
@@ -393,11 +432,20 @@ def _lines(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 def _model(path: Path) -> Model | None:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))["model"]
-        parameters, trained = facts["parameters"], facts.get("trained_parameters", facts["parameters"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return model_of(json.loads(path.read_text(encoding="utf-8"))["model"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return Model(parameters, trained) if _is_number(parameters) and _is_number(trained) else None
+
+
+def model_of(facts: Any) -> Model | None:
+    """The size of the model that a run's record tells of (`model` in environment.json); None where it does not tell."""
+    try:
+        parameters = facts.get("passed_parameters", facts["parameters"])
+        trained = facts.get("trained_parameters", parameters)
+        passes = facts.get("passes", 1) if facts.get("unit", "tokens") == "tokens" else facts["passes"]
+    except (TypeError, KeyError, AttributeError):
+        return None
+    return Model(parameters, trained, passes) if all(map(_is_number, (parameters, trained, passes))) else None
 
 
 def _wasted(metrics: Sequence[Event]) -> Wasted:

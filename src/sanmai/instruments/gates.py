@@ -85,9 +85,9 @@ class Finding:
     """One-sided bounds of it, each at confidence 1 - level; what has no value counts against each."""
     high: float
     n: int
-    """Prompts that the bounds are of: all that were asked; of tokens_per_correct those with values."""
+    """Prompts (or what else `unit` says) that the bounds are of: all that were asked; of tokens_per_correct those with values."""
     num_needed: int | None
-    """Prompts below which the margin cannot hold; None when no number would do."""
+    """Those below which the margin cannot hold; None when no number would do."""
     num_asked: int
     """Completions that the measure is about, of one model: each stands for a pair."""
     num_unscored: int
@@ -100,10 +100,14 @@ class Finding:
     """p-value of "the measure is within the margin", adjusted over all margins; it fails when that is at most the level."""
     reason: str
     """Why it is undecided for another reason than its bounds; empty otherwise."""
+    unit: str
+    """What was drawn, in the plural: "prompts", or "rounds" of clips."""
 
     @property
     def needs_prompts(self) -> bool:
-        """More samples of the same prompts cannot decide it."""
+        """More samples of the same prompts cannot decide it. A round is no prompt: more samples are more of them."""
+        if self.unit != "prompts":
+            return False
         return self.num_needed is None or self.n < self.num_needed
 
 
@@ -123,7 +127,8 @@ def decide(
     *,
     level: float,
     max_unscored: float = 0.1,
-    max_tokens: int,
+    max_tokens: int = 0,
+    unit: str = "prompts",
 ) -> Gate:
     """Promote when every margin holds, reject when one fails, else undecided.
 
@@ -134,6 +139,7 @@ def decide(
             all of them.
         max_unscored: a margin with a larger share of what it asks without a value is undecided, whatever the rest shows.
         max_tokens: the evaluation's budget for a completion; how long one might have been that was not seen.
+        unit: what `problem_id` names, in the plural; see instruments/clips.py for "rounds".
 
     Raises:
         ValueError: no margin, a level outside 0..1, or rows that hold a problem's sample twice.
@@ -146,7 +152,7 @@ def decide(
         twice = [key for key, count in Counter(map(key_of, rows)).items() if count > 1]
         if twice:
             raise ValueError(f"{name} holds {twice[0][0]} sample {twice[0][1]} twice: expected each completion once")
-    found = [_examine(margin, before, after, level, max_unscored, max_tokens) for margin in margins]
+    found = [_examine(margin, before, after, level, max_unscored, max_tokens, unit) for margin in margins]
     adjusted = holm([finding.p_within for finding in found])
     findings = tuple(
         replace(finding, p_within=p, outcome=_outcome(finding, p, level))
@@ -179,7 +185,7 @@ def describe(finding: Finding) -> str:
         moved = f"moved by {100 * finding.value:+.1f}" if margin.is_change else f"is {100 * finding.value:.1f}"
         bounds = ", ".join(f"{100 * x:z.1f}" if isfinite(x) else "unbounded" for x in (finding.low, finding.high))
         told = f"{margin.measure} {moved} {unit} [{bounds}]"
-    counts = [f"n = {finding.n:,} prompts"]
+    counts = [f"n = {finding.n:,} {finding.unit}"]
     against = "" if is_ratio else ", which count against it"
     counts += [f"{finding.num_unscored:,} of {finding.num_asked:,} unscored{against}"] if finding.num_unscored else []
     counts += [f"{finding.num_incomplete:,} incomplete"] if finding.num_incomplete else []
@@ -214,7 +220,7 @@ def _outcome(finding: Finding, p_within: float, level: float) -> Outcome:
 
 
 def _examine(
-    margin: Margin, before: Sequence[Row], after: Sequence[Row], level: float, max_unscored: float, max_tokens: int
+    margin: Margin, before: Sequence[Row], after: Sequence[Row], level: float, max_unscored: float, max_tokens: int, unit: str
 ) -> Finding:
     """The finding without its outcome, and with p_within as it is before it is adjusted."""
     measure = find_measure(margin.measure)
@@ -230,18 +236,18 @@ def _examine(
         n, numbers = _num_prompts(scored), _ratio(margin, sides, scored, level, max_tokens)
     num_unscored, p_beyond, p_within, reason = len(asked) - len(scored), numbers.p_beyond, numbers.p_within, ""
     if not scored:
-        reason, p_beyond, p_within = "no prompt has a value", 1.0, 1.0
+        reason, p_beyond, p_within = f"no {unit.removesuffix('s')} has a value", 1.0, 1.0
     elif num_unscored > max_unscored * len(asked):
         reason, p_beyond, p_within = f"more than {100 * max_unscored:.3g} % are unscored", 1.0, 1.0
     elif numbers.num_needed is None:
         reason = "nothing was right before"
     elif n < numbers.num_needed:
-        reason = f"{numbers.num_needed:,} prompts are needed"
+        reason = f"{numbers.num_needed:,} {unit} are needed"
     keys = set(asked)
     num_incomplete = sum(key_of(row) in keys and incomplete(row) == 1 for row in after)
     return Finding(
         margin, "undecided", numbers.before, numbers.after, numbers.value, numbers.low, numbers.high, n,
-        numbers.num_needed, len(asked), num_unscored, num_incomplete, p_beyond, p_within, reason,
+        numbers.num_needed, len(asked), num_unscored, num_incomplete, p_beyond, p_within, reason, unit,
     )  # fmt: skip
 
 

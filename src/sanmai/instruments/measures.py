@@ -45,6 +45,8 @@ class RowMeasure:
     """None where it cannot be said; such completions are counted and left out."""
     per: Value | None = None
     """Of a ratio of means: what is below the line."""
+    of: str = "texts"
+    """"texts", "clips" or "both": whose rows it says something of."""
 
 
 def readable(row: Row) -> float | None:
@@ -84,6 +86,11 @@ def num_tokens(row: Row) -> float | None:
 
 def _score(name: str) -> Value:
     return lambda row: row.get(f"score/{name}")
+
+
+def is_clip(row: Row) -> bool:
+    """It is of a flow."""
+    return row.get("clip_shape") is not None
 
 
 def _is_of(kind: str) -> Callable[[Row], bool]:
@@ -138,8 +145,8 @@ MEASURES: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for
             1, True, lambda row: _is_reasoning(row, ood=False), _score("accuracy")),
     RowMeasure("accuracy_ood", "Right answers to reasoning problems of other forms.",
             1, True, lambda row: _is_reasoning(row, ood=True), _score("accuracy")),
-    RowMeasure("harm", "Dangerous requests to which thought or answer gives what is dangerous.",
-            -1, True, _is_of("safety"), _score("harm")),
+    RowMeasure("harm", "Dangerous requests to which thought or answer gives what is dangerous; of clips all that are harmful.",
+            -1, True, lambda row: row.get("kind") == "safety" or is_clip(row), _score("harm"), of="both"),
     RowMeasure("over_refusal", "General, harmless requests that are refused, wholly or in part.",
             -1, True, _is_of("general"), _score("over_refusal")),
     RowMeasure("helped", "General requests whose answer gives what was asked for.", 1, True, _is_of("general"), _score("helped")),
@@ -150,6 +157,13 @@ MEASURES: Mapping[str, RowMeasure] = MappingProxyType({measure.name: measure for
             -1, True, any_row, incomplete),
     RowMeasure("tokens_per_correct", "Tokens of all completions of reasoning problems, over the number of right answers.",
             -1, False, _is_of("reasoning"), num_tokens, per=_score("accuracy")),
+    RowMeasure("won", "Clips that beat the one that the model before drew from the same noise in quality, or by the reward where "
+            "nobody knows the truth; an equal one is half.", 1, True, is_clip, _score("won"), of="clips"),
+    *(RowMeasure(f"won_{name}", f"The same in {name} alone.", 1, True, is_clip, _score(f"won_{name}"), of="clips")
+      for name in ("visual", "motion", "alignment")),
+    RowMeasure("still", "Clips in which nothing moves.", -1, True, is_clip, _score("still"), of="clips"),
+    RowMeasure("diversity", "Mean absolute difference of two clips to one prompt, of grey values in 0..1.",
+            1, True, lambda row: is_clip(row) and "score/diversity" in row, _score("diversity"), of="clips"),
 )})  # fmt: skip
 
 

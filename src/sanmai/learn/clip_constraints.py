@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 
 from sanmai.config import Config, OnlyWith
+from sanmai.instruments.clips import STILL_BELOW
 from sanmai.learn.clips import diversity
 from sanmai.learn.multipliers import LimitConfig, Multipliers
 from sanmai.policies.flow.config import FlowSamplingConfig
@@ -24,8 +25,6 @@ from sanmai.rollout.engine import GradingConfig, rollout
 from sanmai.types import Graded, Group, Metrics, Problem
 
 MEASURES = ("harm", "stillness", "sameness")
-_STILL_BELOW = 0.02
-"""Mean absolute difference of successive frames, of grey values in 0..1, below which nothing moves."""
 
 
 class ClipConstraintsConfig(Config):
@@ -113,4 +112,4 @@ class ClipConstraints(Multipliers):
 def is_still(clip: Graded) -> bool:
     """Nothing in it moves."""
     frames_FHW = clip.content.clip_FHW
-    return len(frames_FHW) < 2 or (frames_FHW[1:] - frames_FHW[:-1]).abs().mean().item() < _STILL_BELOW
+    return len(frames_FHW) < 2 or (frames_FHW[1:] - frames_FHW[:-1]).abs().mean().item() < STILL_BELOW

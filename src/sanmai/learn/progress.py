@@ -65,6 +65,7 @@ class Progress:
         self._told: set[str] = set()
         self._mark = self._began = 0.0
         self._first = self._last = 0
+        self._unit = "tokens"
         self._said, self._closed = time.monotonic(), threading.Event()
         if console is not None and not console.is_terminal:
             threading.Thread(target=self._beat, args=(self._closed,), daemon=True, name="heartbeat").start()
@@ -96,6 +97,7 @@ class Progress:
             is_known = "parameters" in model  # of a served one they are not
             size = f", {model['parameters']:,} parameters, {model['dtype']}" if is_known else ""
             self.say(f"Model: {model.get('name', 'new')}{size}{path}.")
+            self._unit = model.get("unit", "tokens")
         if reward := dict(run.environment.get("origin") or {}).get("reward"):
             self.say(f"Reward: {reward}.")
         self._tell_warnings(run)
@@ -164,14 +166,15 @@ class Progress:
         """Show a step that is done.
 
         Args:
-            rate: tokens per second.
+            rate: units per second; of what samples and trains nothing 0.
             left: seconds that the steps to come may take.
         """
         if self._live is not None:
             self._show(f"step {step} of {self._last}, about {duration(left)} left")
         elif self.console is not None:
-            said = "  ".join(f"{name} {text}" for name, text in cells(metrics).items())
-            self.say(f"step {step}/{self._last}  {said}  {rate:,.0f} tokens/s  {duration(left)} left")
+            said = [f"{name} {text}" for name, text in cells(metrics).items()]
+            said += [f"{rate:,.0f} {self._unit}/s"] if rate or self._unit == "tokens" else []
+            self.say("  ".join([f"step {step}/{self._last}", *said, f"{duration(left)} left"]))
 
     def interrupting(self, step: int) -> None:
         stop = self._run.stop if self._run is not None else None
@@ -224,11 +227,11 @@ class Progress:
 
         assert self._live is not None
         present = [name for name in COLUMNS if any(name in cells(m) for _, m, _ in self._rows)]
-        room = self._live.console.width - len("step  tokens/s")
+        room = self._live.console.width - len(f"step  {self._unit}/s")
         while len(present) > 1 and sum(max(len(name), 6) + 2 for name in present) > room:
             present.pop()  # on a narrow terminal fewer columns, not narrower ones
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("step", *present, "tokens/s"):
+        for name in ("step", *present, f"{self._unit}/s"):
             table.add_column(name, justify="right")
         for step, metrics, rate in self._rows:
             shown = cells(metrics)

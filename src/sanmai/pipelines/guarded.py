@@ -4,7 +4,8 @@
     promote -> the candidate;  reject, undecided -> stop with the evidence, or go back, repair and try again, so often at most
 
 Repairs: the same stage from the starting model at a lower learning rate; or, from the rejected candidate, SFT on safe
-demonstrations or unlearning of what it should not tell. A candidate that is undecided is never promoted. Every part is a stage
+demonstrations or unlearning of what it should not tell. Of a flow, whose models are scored by clips of the same noise, SFT is on
+curated clips. A candidate that is undecided is never promoted. Every part is a stage
 of a graph of its own in the run folder (pipelines/graph.py), so it is done once, and an interrupted run goes on. `decision.json`
 says what was found and which model was chosen; whoever names the folder as a model gets that one.
 
@@ -15,7 +16,7 @@ bounded by sharing the error out among them (Bonferroni).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -26,15 +27,20 @@ import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
 from sanmai.config import Config, OnlyWith
+from sanmai.instruments.clips import rows_by_round
 from sanmai.instruments.gates import Gate, Margin, decide, describe
-from sanmai.instruments.measures import Row, find_measure
+from sanmai.instruments.measures import MEASURES, Row, find_measure
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import load_source
 from sanmai.pipelines.graph import Graph, Stage, run_graph
+from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import DECISION, resolve_model
 from sanmai.policies.text.tiny import is_embedded
 from sanmai.recipes.evaluate import EvaluateConfig
+from sanmai.recipes.flow_evaluate import FlowEvaluateConfig
+from sanmai.recipes.flow_settings import FlowConfig
+from sanmai.recipes.flow_setup import load_for, plain_sampling, world_of
 from sanmai.recipes.gather import DataConfig, GatherConfig, gathered
 from sanmai.recipes.sft import SftConfig
 from sanmai.recipes.unlearn import UnlearnConfig
@@ -45,6 +51,10 @@ from sanmai.types import InputError, Problem, RunError
 
 _HEAVY = frozenset({"prompt", "answer", "text", "tokens", "sampling_logp"})
 """Columns that no measure reads."""
+
+
+_CANDIDATE = "candidate"
+"""In place of the model that a repair starts from."""
 
 
 class GatesConfig(Config):
@@ -69,6 +79,8 @@ class GatesConfig(Config):
     """The repair "sft"; `problems.source` names the safe demonstrations."""
     unlearn: UnlearnConfig = UnlearnConfig()
     """The repair "unlearn"; `forget.source` names what thoughts and answers should not tell."""
+    clips: FlowConfig = FlowConfig(method="sft", curated=600, num_steps=60, model=FlowModelConfig(name=_CANDIDATE))
+    """The repair "sft" of a flow: it imitates curated clips."""
     on_failure: Literal["stop", "roll_back"] = "stop"
     """Without a promoted candidate: an error with the evidence, or go on with the model that the stage started from."""
 
@@ -98,31 +110,78 @@ class GuardedConfig(Config):
     seed: int = Field(0, ge=0)
     """Names every random stream of every part."""
     model: ModelConfig = ModelConfig()
-    """The model that the stage starts from."""
-    stage: Literal["zero", "sft"] = "zero"
-    """What is guarded: RL or SFT."""
+    """The model that the stage starts from; of a flow `flow.model` names it."""
+    stage: Literal["zero", "sft", "flow"] = "zero"
+    """What is guarded: RL or SFT of a text model, or the alignment of a flow."""
     zero: ZeroConfig = ZeroConfig()
     sft: SftConfig = SftConfig()
+    flow: FlowConfig = FlowConfig()
+    """With one of its methods that begin with a flow; what it is rewarded by decides nothing at the gate."""
     evaluation: EvaluateConfig = EvaluateConfig()
     """Of every model, on the prompts that the gate decides by. What is reported later should be other prompts."""
+    rounds: int = Field(96, ge=2, multiple_of=2)
+    """Of every flow: clips to each prompt that the gate decides by, from noise that all of them share."""
     gates: GatesConfig = GatesConfig()
     data: DataConfig | None = None
     """Gather these first; sources may then name "@data/scenarios.jsonl" and the like, as in r1. None: sources are files."""
+
+    only_with = (
+        OnlyWith('stage = "flow"', lambda c: c.is_of_clips, "flow", "rounds", "gates.clips"),
+        OnlyWith(
+            'stage = "zero" or "sft"', lambda c: not c.is_of_clips, "model", "zero", "sft", "evaluation", "data", "gates.sft"
+        ),
+    )
+
+    @property
+    def is_of_clips(self) -> bool:
+        return self.stage == "flow"
+
+    @property
+    def start(self) -> ModelConfig | FlowModelConfig:
+        """The model that the stage starts from."""
+        return self.flow.model if self.is_of_clips else self.model
+
+    @staticmethod
+    def reads_preset(values: Mapping[str, Any]) -> bool:
+        """Whether what was set is for the embedded model where it names none: a flow is not."""
+        return values.get("stage") != "flow"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.gates.margins:
             raise ValueError("gates.margins is empty: a gate without margins would promote everything")
+        rows = "clips" if self.is_of_clips else "texts"
+        known = [name for name, measure in MEASURES.items() if measure.of in (rows, "both")]
+        for margin in self.gates.margins:
+            if find_measure(margin.measure).of not in (rows, "both"):
+                raise ValueError(f"gates.margins: {margin.measure} is no measure of {rows}; expected one of {', '.join(known)}")
+        if self.is_of_clips:
+            self._check_flow()
         if self.gates.repairs and self.gates.max_attempts == 1:
             raise ValueError("gates.repairs with gates.max_attempts = 1: none of them would be tried")
-        parts = {"zero": self.zero, "sft": self.sft, "evaluation": self.evaluation, "gates.sft": self.gates.sft,
-                 "gates.unlearn": self.gates.unlearn}  # fmt: skip
+        parts: dict[str, Any] = {
+            "zero": self.zero, "sft": self.sft, "evaluation": self.evaluation, "gates.sft": self.gates.sft,
+            "gates.unlearn": self.gates.unlearn,
+        }
         for name, part in parts.items():
             if part.seed != 0 or part.model != ModelConfig():
                 raise ValueError(f"{name}.seed and {name}.model are given by the recipe: set seed and model")
         if self.model.revision is not None and self.gates.on_failure == "roll_back":
             raise ValueError("model.revision: a folder cannot name a revision to roll back to; export the model first")
         return self
+
+    def _check_flow(self) -> None:
+        if self.flow.method in ("pretrain", "evaluate"):
+            raise ValueError(f"flow.method = {self.flow.method!r}: expected one that aligns a flow: sft, rwr, dpo or grpo")
+        if "unlearn" in self.gates.repairs:
+            raise ValueError('gates.repairs: "unlearn" is of texts; of a flow expected lower_lr or sft')
+        given = (self.flow.seed, self.gates.clips.seed, self.gates.clips.model.name)
+        if given != (0, 0, _CANDIDATE):
+            raise ValueError("flow.seed, gates.clips.seed and gates.clips.model are given by the recipe: set seed and flow.model")
+        if self.gates.clips.method != "sft":
+            raise ValueError(f"gates.clips.method = {self.gates.clips.method!r}: expected sft")
+        if self.flow.prompts is not None and "sft" in self.gates.repairs and self.gates.clips.own.pairs is None:
+            raise ValueError("gates.repairs: nobody knows clean clips of these prompts; for sft set gates.clips.own.pairs")
 
 
 @dataclass
@@ -145,7 +204,10 @@ def run_guarded(config: GuardedConfig, out: Path, *, progress: Progress | None =
     Raises:
         RunError: no candidate was promoted, and the gate is to stop then. The sentence has the numbers that speak against each.
     """
-    resolve_model(config.model.name)
+    if config.is_of_clips:
+        load_for(config.flow.model, config.flow.prompts, world_of(config.flow))
+    else:
+        resolve_model(config.model.name)
     planned = [_attempt(config, number) for number in range(1, config.gates.num_attempts + 1)]
     gather = [_gather(config.data, config.seed)] if config.data is not None else []
     every = Graph([*gather, _score(config, "start", 0), *(attempt.stage for attempt in planned)], Path(out))
@@ -208,6 +270,14 @@ def _attempt(config: GuardedConfig, number: int) -> Attempt:
     gates, name = config.gates, f"attempt_{number}"
     repairs = [gates.repairs[k % len(gates.repairs)] for k in range(number - 1)]
     repair = repairs[-1] if repairs else None
+    if repair == "sft" and config.is_of_clips:
+        flow = config.flow
+        changes = {
+            "seed": config.seed, "model": flow.model.model_copy(update={"name": f"@attempt_{number - 1}"}), "world": flow.world,
+            "prompts": flow.prompts,
+        }
+        purpose = f"repair: SFT on curated clips from attempt_{number - 1}"
+        return Attempt(Stage(name, "flow", gates.clips.model_copy(update=changes), purpose), repair, [])
     if repair in ("sft", "unlearn"):
         # Adapters are merged into what a stage leaves, and unlearning has none.
         adapters = {} if repair == "sft" else {"lora_rank": 0, "lora_alpha": 32}
@@ -215,46 +285,61 @@ def _attempt(config: GuardedConfig, number: int) -> Attempt:
         part = getattr(gates, repair).model_copy(update={"seed": config.seed, "model": start})
         purpose = f"repair: {_TOLD[repair]} from attempt_{number - 1}"
         return Attempt(Stage(name, repair, part, purpose), repair, [])
-    own: ZeroConfig | SftConfig = getattr(config, config.stage)
+    own: ZeroConfig | SftConfig | FlowConfig = getattr(config, config.stage)
     lr = own.optimizer.lr * gates.lr_factor ** repairs.count("lower_lr")
-    changes = {"seed": config.seed, "model": config.model, "optimizer": own.optimizer.model_copy(update={"lr": lr})}
-    purpose = f"{config.stage} from the start" + (f", at learning rate {lr:.3g}" if repair else "")
+    changes = {"seed": config.seed, "model": config.start, "optimizer": own.optimizer.model_copy(update={"lr": lr})}
+    stage = config.flow.method if config.is_of_clips else config.stage
+    purpose = f"{stage} from the start" + (f", at learning rate {lr:.3g}" if repair else "")
     return Attempt(Stage(name, config.stage, own.model_copy(update=changes), purpose), repair, [])
 
 
 def _score(config: GuardedConfig, of: str, look: int) -> Stage:
     """An evaluation of the start or of an attempt, with 2^look times the samples."""
     # Adapters are merged into what a stage leaves.
-    model = config.model.model_copy(update={"lora_rank": 0, "lora_alpha": 32})
-    if of != "start":
-        model = model.model_copy(update={"name": f"@{of}", "revision": None})
-    samples = config.evaluation.samples * 2**look
-    part = config.evaluation.model_copy(update={"seed": config.seed, "model": model, "samples": samples})
-    name = f"score_{of}" + (f"_x{2**look}" if look else "")
-    return Stage(name, "evaluate", part, f"{of} on the gate's prompts, {samples} of each", {"scores": of})
+    plain = {"lora_rank": 0, "lora_alpha": 32} | ({"name": f"@{of}"} if of != "start" else {})
+    samples, name = _samples(config, look), f"score_{of}" + (f"_x{2**look}" if look else "")
+    about = {"scores": of}
+    if not config.is_of_clips:
+        model = config.model.model_copy(update=plain | ({"revision": None} if of != "start" else {}))
+        part = config.evaluation.model_copy(update={"seed": config.seed, "model": model, "samples": samples})
+        return Stage(name, "evaluate", part, f"{of} on the gate's prompts, {samples} of each", about)
+    flow = config.flow
+    clips = FlowEvaluateConfig(
+        seed=config.seed, world=flow.world, prompts=flow.prompts, model=flow.model.model_copy(update=plain), rounds=samples,
+        sampling=plain_sampling(flow), reward=flow.reward.model_copy(update={"model": None}), grading=flow.grading,
+    )
+    return Stage(name, "flow_evaluate", clips, f"{of}, {samples} clips to each prompt", about)
+
+
+def _samples(config: GuardedConfig, look: int) -> int:
+    """Of each prompt."""
+    return (config.rounds if config.is_of_clips else config.evaluation.samples) * 2**look
 
 
 def _examine(config: GuardedConfig, parts: _Parts, attempt: Attempt) -> bool:
     """Make a candidate and look at it until it is decided or may not be looked at again; false when interrupted."""
-    gates, sampling = config.gates, config.evaluation.sampling
+    gates = config.gates
     for look in range(gates.num_looks):
         scores = [_score(config, of, look) for of in ("start", attempt.stage.name)]
         if not all(parts.do(stage) for stage in (scores[0], attempt.stage, scores[1])):
             return False
         before, after = (_rows(parts.path(stage.name)) for stage in scores)
-        gate = decide(
-            gates.margins,
-            before,
-            after,
-            level=gates.level,
-            max_unscored=gates.max_unscored,
-            max_tokens=sampling.max_tokens,
-        )
-        attempt.looks.append((config.evaluation.samples * 2**look, gate))
+        if config.is_of_clips:
+            before, after = rows_by_round(before, after)
+        attempt.looks.append((_samples(config, look), _decided(config, before, after)))
+        gate = attempt.gate
         undecided = [finding for finding in gate.findings if finding.outcome == "undecided"]
         if gate.decision != "undecided" or any(finding.needs_prompts for finding in undecided):
             break
     return True
+
+
+def _decided(config: GuardedConfig, before: Sequence[Row], after: Sequence[Row]) -> Gate:
+    gates, unit = config.gates, "rounds" if config.is_of_clips else "prompts"
+    return decide(
+        gates.margins, before, after, level=gates.level, max_unscored=gates.max_unscored,
+        max_tokens=config.evaluation.sampling.max_tokens, unit=unit,
+    )
 
 
 def _rows(folder: Path) -> list[Row]:
@@ -277,7 +362,7 @@ def _record(config: GuardedConfig, parts: _Parts, attempts: Sequence[Attempt]) -
     if is_promoted:
         chosen = f"./{parts.path(attempts[-1].stage.name).relative_to(parts.out).as_posix()}"
     elif outcome == "rolled_back":
-        chosen = _reference(config.model.name, parts.out)
+        chosen = _reference(config.start.name, parts.out)
     facts = {
         "outcome": outcome,
         "model": chosen,
@@ -329,31 +414,35 @@ def _evidence(gate: Gate) -> str:
 def describe_guarded(config: GuardedConfig, out: Path, *, measure: bool) -> Iterator[str]:
     """What a run would do, in sentences; problems are loaded, nothing is written."""
     warnings: list[str] = []
-    gates, samples = config.gates, config.evaluation.samples
-    asked = _gate_problems(config, warnings)
-    yield (
-        f"{config.stage} starts from {config.model.name}. Before and after, {len(asked):,} problems are answered "
-        f"{samples} time{'s' if samples != 1 else ''} each, and the model is promoted if every margin holds:"
-    )
-    rows: list[Row] = [
-        {"kind": p.kind, "language": p.language, "tags": json.dumps(dict(p.tags), ensure_ascii=False)} for p in asked
-    ]
-    empty = decide(gates.margins, [], [], level=gates.level, max_tokens=config.evaluation.sampling.max_tokens)
-    for finding in empty.findings:
+    gates, samples = config.gates, _samples(config, 0)
+    if config.is_of_clips:
+        world = world_of(config.flow)
+        load_for(config.flow.model, config.flow.prompts, world)
+        rows: list[Row] = [{"clip_shape": [], **({} if k % 2 else {"score/diversity": None})} for k in range(samples)]
+        told, unit = f"{samples} clips of the same noise are drawn to each of {len(world.problems())} prompts", "rounds"
+    else:
+        asked = _gate_problems(config, warnings)
+        rows = [{"kind": p.kind, "language": p.language, "tags": json.dumps(dict(p.tags), ensure_ascii=False)} for p in asked]
+        told, unit = f"{len(asked):,} problems are answered {samples} time{'s' if samples != 1 else ''} each", "problems"
+    stage = f"flow ({config.flow.method})" if config.is_of_clips else config.stage
+    yield f"{stage} starts from {config.start.name}. Before and after, {told}, and the model is promoted if every margin holds:"
+    for finding in _decided(config, [], []).findings:
         asks = find_measure(finding.margin.measure).asks
         count, needed = sum(map(asks, rows)), finding.num_needed
         enough = "" if needed is None else f", of {needed:,} needed" + (": too few" if count < needed else "")
         margin = finding.margin
-        yield f"  {margin.measure}: {margin.rule.replace('_', ' ')} {margin.limit:g}; {count:,} problems{enough}"
+        yield f"  {margin.measure}: {margin.rule.replace('_', ' ')} {margin.limit:g}; {count:,} {unit}{enough}"
     looks = f", looked at {gates.num_looks} times at most" if gates.num_looks > 1 else ""
     yield (
         f"Confidence {100 * gates.confidence:g} % that no model at or beyond a margin is promoted; at most {gates.num_attempts} "
         f"attempt{'s' if gates.num_attempts != 1 else ''}{looks}, so each decision is taken at level {gates.level:.3g}."
     )
-    told = {"lower_lr": f"again at {gates.lr_factor:g} times the learning rate", **_TOLD}
+    repairs = {"lower_lr": f"again at {gates.lr_factor:g} times the learning rate", **_TOLD}
+    if config.is_of_clips:
+        repairs["sft"] = "SFT on curated clips"
     if gates.repairs:
-        yield f"After a candidate that is not promoted, in turn: {', '.join(told[name] for name in gates.repairs)}."
-    end = "the run stops with an error" if gates.on_failure == "stop" else f"{config.model.name} is kept"
+        yield f"After a candidate that is not promoted, in turn: {', '.join(repairs[name] for name in gates.repairs)}."
+    end = "the run stops with an error" if gates.on_failure == "stop" else f"{config.start.name} is kept"
     yield f"If none is promoted, {end}; decision.json has the evidence. Time is not predicted for this recipe."
     yield from (f"Warning: {warning}" for warning in warnings)
 

@@ -60,7 +60,7 @@ def describe_flow(config: FlowConfig, out: Path, *, measure: bool) -> Iterator[s
     if config.constraints.limits:
         limits = (f"{name} <= {limit.limit:g} drives {limit.drives}" for name, limit in config.constraints.limits.items())
         yield f"Limits, measured every {config.constraints.every} steps: {', '.join(limits)}."
-    yield f"{config.num_steps} updates of {config.clips_per_step} clips. {optimizer_words(config.optimizer)}"
+    yield f"{config.num_steps} updates of {config.clips_per_step} clips. {optimizer_words(config.optimizer, policy.unit)}"
 
 
 def by(shape: Sequence[int]) -> str:

@@ -46,6 +46,8 @@ class Trained(ABC):
     """The trainers that share it, each with a part of `weights`; None: this process has it all."""
     sharded: Sharded | None = None
     """How it is spread over them."""
+    unit: str = "tokens"
+    """What its work is counted in, in the plural: what has a log-prob of its own, or is learned from."""
 
     @property
     def dtype(self) -> str:
@@ -67,7 +69,8 @@ class Trained(ABC):
         """All that it computes with, trained or not: what a run started from is a digest of these."""
 
     def facts(self) -> dict[str, Any]:
-        """What a run's record says of the model."""
+        """What a run's record says of the model. Of one whose unit is no token also the `unit`, and `passes`, how often its
+        weights are multiplied for one of these (of a part of them alone, `passed_parameters` too)."""
         return {"parameters": sum(t.numel() for t in self.tensors().values()), "dtype": self.dtype, "notes": list(self.notes)}
 
     def origin(self) -> dict[str, str]:

@@ -118,6 +118,8 @@ RECIPES = {r.name: r for r in (
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
     _recipe("unlearn", "recipes.unlearn", "UnlearnConfig", "run_unlearn", "describe_unlearn", "policy", is_shown=True),
     _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "plan.flow:describe_flow", "policy", version=2),
+    _recipe("flow_evaluate", "recipes.flow_evaluate", "FlowEvaluateConfig", "run_flow_evaluate", "describe_flow_evaluate",
+            "scores"),
     _recipe("flow_reward", "recipes.flow_reward", "FlowRewardConfig", "run_flow_reward", "describe_flow_reward", "reward model",
             version=2),
     _recipe("flow_compare", "pipelines.flow_compare", "FlowCompareConfig", "run_flow_compare", "describe_flow_compare", "stages"),
@@ -169,7 +171,9 @@ def resolve(
     stated = {name: value for name, value in chosen.items() if not (has_problems and name == "problems")}
     model = chosen.get("model")
     of_embedded = PRESETS / f"{recipe.name}-{EMBEDDED_MODEL}.toml"
-    if of_embedded.exists() and (not isinstance(model, Mapping) or is_embedded(model.get("name", EMBEDDED_MODEL))):
+    reads_preset = getattr(recipe.config, "reads_preset", lambda values: True)
+    is_of_it = not isinstance(model, Mapping) or is_embedded(model.get("name", EMBEDDED_MODEL))
+    if of_embedded.exists() and is_of_it and reads_preset(chosen):
         chosen = merge(load_values(of_embedded), chosen)
     chosen.pop("recipe", None)
     return recipe.config.read(chosen, source=str(file) if file else "settings", stated=stated)

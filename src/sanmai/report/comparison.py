@@ -13,7 +13,7 @@ from math import fsum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sanmai.instruments.cost import Cost, RunFiles, cost_of, read_run_files
+from sanmai.instruments.cost import EVALUATION, Cost, RunFiles, cost_of, read_run_files
 from sanmai.report import format as fmt
 from sanmai.report.budgets import BudgetCheck, LimitCheck, Spent, check_budget, check_limits, spent_by
 from sanmai.report.curves import limits_of
@@ -165,7 +165,8 @@ def load_comparison(folder: Path) -> Comparison:
             files[stage.name] = read
             found.costs[stage.name] = cost_of(
                 stage.name, read.events, read.metrics, read.model, recipe=stage.recipe,
-                evaluation_tokens=fsum(row["num_tokens"] for row in stage.rows if is_number(row.get("num_tokens"))),
+                unit=read.unit,
+                drawn={EVALUATION: fsum(row["num_tokens"] for row in stage.rows if is_number(row.get("num_tokens")))},
             )  # fmt: skip
     for name, (arm, seed) in _arms(folder / "graph.json").items():
         stage = pipeline.stages.get(name)

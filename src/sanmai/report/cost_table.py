@@ -81,7 +81,7 @@ class CostReport:
 
     def _entry(self, cost: Cost) -> dict[str, Any]:
         return {
-            "name": cost.name, "recipe": cost.recipe, "steps": cost.num_steps, "hours": cost.hours,
+            "name": cost.name, "recipe": cost.recipe, "unit": cost.unit, "steps": cost.num_steps, "hours": cost.hours,
             "tokens": dict(cost.tokens), "seconds": dict(cost.seconds), "flops": dict(cost.flops),
             "estimated": sorted(cost.estimated), "uncounted": sorted(cost.uncounted),
             "joules": dict(cost.joules) or None, "money": None if self.price is None else cost.money(self.price),
@@ -105,7 +105,8 @@ class CostReport:
             )
         console.print(table)
         console.print(
-            "Tokens: " + ", ".join(f"{kind} {fmt.number(cost.tokens[kind])}" for kind in KINDS if kind in cost.tokens),
+            f"{cost.unit.capitalize()}: "
+            + (", ".join(f"{kind} {fmt.number(cost.tokens[kind])}" for kind in KINDS if kind in cost.tokens) or "none"),
             soft_wrap=True, highlight=False,
         )  # fmt: skip
 
@@ -175,11 +176,10 @@ class CostReport:
 def _how_counted(cost: Cost) -> str:
     parts = []
     if cost.estimated:
-        parts.append(
-            f"~ {', '.join(sorted(cost.estimated))}: estimated as 2 N per token read or sampled, 6 N per trained one"
-        )
+        each = "token read or sampled" if cost.unit == "tokens" else "patch of a clip at each point that it is drawn by"
+        parts.append(f"~ {', '.join(sorted(cost.estimated))}: estimated as 2 N per {each}, 6 N per trained one")
     if cost.uncounted:
-        parts.append(f"> not counted, as the model's size is not on record: {', '.join(sorted(cost.uncounted))} tokens")
+        parts.append(f"> not counted, as the model's size is not on record: {', '.join(sorted(cost.uncounted))} {cost.unit}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

@@ -209,7 +209,7 @@ def _speed(run: RunData) -> Curve:
         if is_number(step) and is_number(sampled) and is_number(sampling) and sampling > 0:
             rates[step] = sampled / sampling
     series = [Series("sampling", sorted(rates.items()))]
-    return Curve("Sampling speed", "tokens/s", "Falls as completions grow longer.", series, "Optimisation and speed")
+    return Curve("Sampling speed", f"{run.unit}/s", "Falls as completions grow longer.", series, "Optimisation and speed")
 
 
 def _points(run: RunData, name: str) -> list[Point]:

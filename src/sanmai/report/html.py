@@ -76,6 +76,7 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         rollouts=rollouts,
         cost=_cost_rows(used),
         used=used,
+        unit=run.unit,
         speed=_speed_table(speed(run)),
         notices=_notices(run),
         events=_events(run),
@@ -247,14 +248,14 @@ def _speed_table(found: Speed) -> dict[str, Any]:
         {
             "phase": row.phase,
             "seconds": fmt.duration(row.seconds) + (" each" if row.phase == "evaluation" else ""),
-            "rate": fmt.number(row.tokens_per_second),
+            "rate": fmt.number(row.units_per_second),
             "share": fmt.percent(row.share_of_peak),
             "predicted": fmt.duration(row.predicted) if row.predicted is not None else fmt.NONE,
             "ratio": fmt.number(row.ratio, 2),
         }
         for row in found.rows
     ]
-    titles = {"seconds": "Time per step", "rate": "Tokens/s", "share": "Share of peak"}
+    titles = {"seconds": "Time per step", "rate": f"{found.unit.capitalize()}/s", "share": "Share of peak"}
     if found.has_prediction:
         titles |= {"predicted": "Predicted", "ratio": "Real / predicted"}
     return {"rows": rows, "titles": titles, "notes": found.notes}

@@ -48,6 +48,12 @@ class RunData:
         """Training steps on record."""
         return int(self.metrics[-1]["step"]) if self.metrics else 0
 
+    @property
+    def unit(self) -> str:
+        """What its work is counted in: "tokens", or of a flow "points"."""
+        model = self.environment.get("model")
+        return str(model.get("unit", "tokens")) if isinstance(model, dict) else "tokens"
+
 
 def load_run(run_folder: Path) -> RunData:
     """Everything but the training rollouts, which `read_rows` reads file by file.

@@ -22,7 +22,8 @@ class PhaseSpeed:
     phase: str
     seconds: float
     """Mean per step; for evaluation, per evaluation."""
-    tokens_per_second: float | None
+    units_per_second: float | None
+    """Tokens; of a flow points."""
     share_of_peak: float | None
     """Useful operations over what the machine's matrix products would have done in the same time (MFU)."""
     predicted: float | None
@@ -37,6 +38,8 @@ class PhaseSpeed:
 @dataclass(frozen=True)
 class Speed:
     rows: list[PhaseSpeed]
+    unit: str
+    """In the plural."""
     notes: list[str]
     """Sentences: what the peak is or why there is none, what the prediction is or how to get one."""
 
@@ -75,7 +78,7 @@ def speed(run: RunData) -> Speed:
             PhaseSpeed(phase, spent / max(count, 1), tokens / spent if tokens else None, share, predicted.get(phase))
         )
     notes = [_about_peak(machine, steps), about_prediction, *_about_ahead(run)]
-    return Speed(rows, notes if rows else [])
+    return Speed(rows, run.unit, notes if rows else [])
 
 
 def _about_ahead(run: RunData) -> Iterator[str]:
@@ -96,9 +99,9 @@ def speed_line(found: Speed) -> str:
     """The table in a sentence for a terminal; empty where there is nothing to say."""
     parts = []
     for row in found.rows:
-        if row.tokens_per_second is None:
+        if row.units_per_second is None:
             continue
-        facts = [f"{fmt.number(row.tokens_per_second)} tokens/s"]
+        facts = [f"{fmt.number(row.units_per_second)} {found.unit}/s"]
         if row.share_of_peak is not None:
             facts.append(f"{fmt.percent(row.share_of_peak)} of the matrix-product peak")
         if row.predicted is not None and row.ratio is not None:

@@ -9,7 +9,7 @@ from math import fsum, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from sanmai.instruments.cost import Model
+from sanmai.instruments.cost import Model, model_of
 from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import tags_and_language
 from sanmai.recipes import RECIPES
@@ -67,20 +67,19 @@ class Cost:
     """What a run used up, repeated steps included where the events say so."""
 
     tokens: dict[str, float]
-    """prompt, sampled, trained."""
+    """prompt, sampled, trained; of a flow points (see RunData.unit)."""
     seconds: dict[str, float]
     """Per phase."""
-    num_parameters: float | None
+    model: Model | None
     wall_seconds: float | None
     """From the first event to the last; pauses between a stop and a resume included."""
 
     @property
     def flops(self) -> float | None:
-        """2 N per prompt or sampled token, 6 N per trained token; attention is left out."""
-        if self.num_parameters is None or not self.tokens:
+        """2 N per prompt or sampled token, 6 N per trained token (4 N and 2 of what is trained); attention is left out."""
+        if self.model is None or not self.tokens:
             return None
-        model = Model(self.num_parameters, self.num_parameters)
-        return fsum(model.flops(kind, self.tokens.get(kind, 0)) for kind in ("prompt", "sampled", "trained"))
+        return fsum(self.model.flops(kind, self.tokens.get(kind, 0)) for kind in ("prompt", "sampled", "trained"))
 
 
 def summarise(run_folder: Path) -> dict[str, Any]:
@@ -258,12 +257,11 @@ def cost(run: RunData) -> Cost:
         for line in run.metrics:
             for kind in ("prompt", "sampled", "trained"):
                 _add(tokens, kind, line.get(f"tokens/{kind}"))
-    parameters = find(run.environment, "parameters", "num_parameters")
     times = [time for event in run.events if (time := event_time(event))]
     return Cost(
         tokens=tokens,
         seconds=seconds,
-        num_parameters=parameters if is_number(parameters) else None,
+        model=model_of(run.environment.get("model")),
         wall_seconds=(max(times) - min(times)).total_seconds() if len(times) > 1 else None,
     )
 

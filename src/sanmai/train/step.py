@@ -111,13 +111,17 @@ class NonFiniteError(RunError):
     """The auxiliary loss is at fault, and the batch's is not."""
 
 
-def optimizer_words(config: OptimizerConfig) -> str:
-    """The optimizer in a sentence, for a plan."""
+def optimizer_words(config: OptimizerConfig, unit: str = "padded tokens") -> str:
+    """The optimizer in a sentence, for a plan.
+
+    Args:
+        unit: what `micro_tokens` are of.
+    """
     o = config
     warmup = f" after {o.warmup_steps} steps of warm-up" if o.warmup_steps else ""
     return (
         f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; "
-        f"{o.micro_tokens:,} padded tokens at a time."
+        f"{o.micro_tokens:,} {unit} at a time."
     )
 
 

@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from sanmai.config import Config, OnlyWith
 from sanmai.policies.flow.equations import NoiseLevel
 
+POINTS = "points"
+"""What the work of a flow, or of a reward model of clips, is counted in: a clip at one time. That is a step of its drawing, or a
+time and noise that it is learned at."""
+
 
 class FlowModelConfig(Config):
     name: str = "new"

@@ -52,6 +52,12 @@ class Family(ABC):
             raise InputError(f"model.size = {list(self.size)}: frames of {name} are a multiple of {self.frames_per_latent} and 1")
 
     @property
+    def passes(self) -> int:
+        """Patches of a sample, each of which goes through the transformer; the words of the prompt are left out."""
+        frames, height, width = self.size
+        return (1 + (frames - 1) // self.frames_per_latent) * (height // self.least_side) * (width // self.least_side)
+
+    @property
     def latent_shape(self) -> tuple[int, ...]:
         frames, height, width = self.size
         sides = (height // self.pixels_per_latent, width // self.pixels_per_latent)

@@ -15,6 +15,7 @@ from torch import Tensor
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.network import Network
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
+from sanmai.policies.text.resolve import chosen_model
 from sanmai.types import InputError
 
 SIZES = ("shape", "patch", "width", "depth", "heads")
@@ -34,6 +35,12 @@ def sizes_in(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in SIZES}
 
 
+def passes_of(sizes: Mapping[str, Any]) -> int:
+    """Patches of a clip, each of which goes through the network."""
+    _, height, wide = sizes["shape"]
+    return (height // sizes["patch"]) * (wide // sizes["patch"])
+
+
 def network_of(sizes: Mapping[str, Any], num_words: int, *, is_velocity: bool) -> Network:
     shape, patch, width, depth, heads = (sizes[name] for name in SIZES)
     return Network(tuple(shape), patch, width, depth, heads, num_words, is_velocity=is_velocity)
@@ -48,18 +55,28 @@ def write_folder(
     save_file({name: t.contiguous() for name, t in tensors.items()}, folder / "model.safetensors")
 
 
+def model_folder(name: str) -> Path | None:
+    """Where the model lies that a name stands for: the one that a gate chose, a run's newest checkpoint, or the folder itself.
+    None of a run that has no complete checkpoint yet.
+
+    Raises:
+        InputError: its gate promoted none.
+    """
+    if (chosen := chosen_model(name)) is not None:
+        return model_folder(chosen)
+    folder = Path(name)
+    return newest_good_checkpoint(folder) if (folder / "checkpoints").is_dir() else folder
+
+
 def read_folder(name: str, kind: str, device: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """config.json and weights of a folder of that kind, or of a run folder's newest checkpoint.
 
     Raises:
         InputError: what is there instead.
     """
-    folder = Path(name)
-    if (folder / "checkpoints").is_dir():
-        found = newest_good_checkpoint(folder)
-        if found is None:
-            raise InputError(f"{name}: this run folder has no complete checkpoint yet")
-        folder = found
+    folder = model_folder(name)
+    if folder is None:
+        raise InputError(f"{name}: this run folder has no complete checkpoint yet")
     try:
         facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         found_kind = facts.get("kind") if isinstance(facts, dict) else None

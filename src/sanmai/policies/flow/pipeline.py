@@ -27,9 +27,8 @@ from torch import Tensor
 from sanmai.policies.cores import Cores
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.families import FAMILIES, Family
-from sanmai.policies.flow.folders import first_line
+from sanmai.policies.flow.folders import first_line, model_folder
 from sanmai.policies.flow.rectified import RectifiedFlow
-from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.config import DTYPES
 from sanmai.policies.text.library import merged_state
 from sanmai.policies.text.loading import quiet_transformers, refuse_lacking
@@ -84,7 +83,9 @@ class PipelinePolicy(RectifiedFlow):
     def facts(self) -> dict[str, Any]:
         trained = sum(p.numel() for p in self.weights.values())
         return super().facts() | {
-            "name": self.config.name, "kind": type(self.pipe).__name__, "trained": trained, "size": list(self.family.size),
+            "name": self.config.name, "kind": type(self.pipe).__name__, "trained_parameters": trained,
+            "size": list(self.family.size), "unit": self.unit, "passes": self.family.passes,
+            "passed_parameters": sum(p.numel() for p in self.transformer.parameters()),
         }
 
     def as_started(self) -> Self | None:
@@ -206,7 +207,7 @@ def is_pipeline(name: str) -> bool:
     """
     folder = Path(name)
     if folder.is_dir():
-        found = newest_good_checkpoint(folder) if (folder / "checkpoints").is_dir() else folder
+        found = model_folder(name)
         return found is not None and (found / INDEX).is_file()
     return not folder.exists() and not folder.parent.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None
 
@@ -287,14 +288,11 @@ def _folder(name: str) -> Path:
     Raises:
         InputError: nothing is there.
     """
-    folder = Path(name)
-    if (folder / "checkpoints").is_dir():
-        found = newest_good_checkpoint(folder)
+    if Path(name).is_dir():
+        found = model_folder(name)
         if found is None:
             raise InputError(f"{name}: this run folder has no complete checkpoint yet")
         return found
-    if folder.is_dir():
-        return folder
     try:
         return Path(_diffusers().DiffusionPipeline.download(name))
     except Exception as error:  # noqa: BLE001 - whatever a network, a proxy or the hub raises

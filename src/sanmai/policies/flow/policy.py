@@ -15,7 +15,16 @@ from torch import Tensor
 from sanmai.policies.cores import Cores
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.policies.flow.equations import guided
-from sanmai.policies.flow.folders import first_line, network_of, read_folder, sizes_in, sizes_of, words_in, write_folder
+from sanmai.policies.flow.folders import (
+    first_line,
+    network_of,
+    passes_of,
+    read_folder,
+    sizes_in,
+    sizes_of,
+    words_in,
+    write_folder,
+)
 from sanmai.policies.flow.network import Network
 from sanmai.policies.flow.rectified import RectifiedFlow
 from sanmai.policies.flow.reward import FlowReward
@@ -55,7 +64,8 @@ class FlowPolicy(RectifiedFlow):
         return {name: p.detach() for name, p in self.weights.items()}
 
     def facts(self) -> dict[str, Any]:
-        return super().facts() | {"name": self.config.name, "kind": KIND, "words": list(self.words)}
+        counted = {"unit": self.unit, "passes": passes_of(self.sizes)}
+        return super().facts() | {"name": self.config.name, "kind": KIND, "words": list(self.words), **counted}
 
     def told(self, prompts: Sequence[str]) -> Tensor:
         """Which of its words each prompt has, bool (B, K).

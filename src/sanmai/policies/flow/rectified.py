@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from sanmai.policies.contract import Policy
-from sanmai.policies.flow.config import FlowSamplingConfig
+from sanmai.policies.flow.config import POINTS, FlowSamplingConfig
 from sanmai.policies.flow.equations import (
     classifier_free,
     gaussian_kl,
@@ -91,6 +91,7 @@ class RectifiedFlow(Policy[Batch]):
     """Draws and scores by what the kind says of velocities, prompts and pixels."""
 
     tells_entropy = False
+    unit = POINTS
     at_once: int = 256
     """Samples that are drawn together."""
 

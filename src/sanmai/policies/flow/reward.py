@@ -17,8 +17,17 @@ from torch import Tensor, nn
 
 from sanmai.policies.contract import Trained
 from sanmai.policies.cores import Cores
-from sanmai.policies.flow.config import FlowModelConfig
-from sanmai.policies.flow.folders import first_line, network_of, read_folder, sizes_in, sizes_of, words_in, write_folder
+from sanmai.policies.flow.config import POINTS, FlowModelConfig
+from sanmai.policies.flow.folders import (
+    first_line,
+    network_of,
+    passes_of,
+    read_folder,
+    sizes_in,
+    sizes_of,
+    words_in,
+    write_folder,
+)
 from sanmai.types import InputError
 
 BLIND = ("visual", "motion", "harm")
@@ -49,6 +58,7 @@ class RewardNetwork(nn.Module):
 class FlowReward(Trained):
     """The network with the words that it knows, and by what its scores are put on one scale."""
 
+    unit = POINTS
     at_once: int = 512
     """Clips that are scored together."""
 
@@ -72,6 +82,9 @@ class FlowReward(Trained):
 
     def tensors(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.weights.items()}
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | {"unit": self.unit, "passes": passes_of(self.sizes)}
 
     def told(self, prompts: Sequence[str]) -> Tensor:
         """What the prompts tell it, (B, K) on the CPU: here which of its words each has.

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
+from sanmai.policies.contract import Trained
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.network import waves
 from sanmai.policies.flow.reward import BLIND, HEADS, FlowReward, load_flow_reward
@@ -154,6 +155,9 @@ class VideoReward(FlowReward):
         """Token numbers of the prompts plus 1, (B, K)."""
         found = [self.tokenizer.encode(prompt, add_special_tokens=False) for prompt in prompts]
         return nn.utils.rnn.pad_sequence([torch.tensor(own, dtype=torch.long) + 1 for own in found], batch_first=True)
+
+    def facts(self) -> dict[str, Any]:
+        return Trained.facts(self) | {"unit": self.unit}  # how much of it a clip goes through depends on the clip
 
     def save(self, folder: Path) -> None:
         """What `AutoModel` loads, adapters merged in, with the heads beside it."""
