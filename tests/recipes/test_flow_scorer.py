@@ -7,6 +7,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,9 +25,12 @@ from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.recipes.flow import FlowConfig, FlowSteps, run_flow
 from sanmai.report import write_report
 from sanmai.report.summary import summarise
+from sanmai.rewards.clips import ClipGrades, judged
 from sanmai.rewards.scorer import Asked, Scorer, ScorerConfig, close_all
-from sanmai.types import InputError
+from sanmai.rewards.scorer_records import Judged
+from sanmai.types import Drawn, InputError, Problem, StopReason
 from sanmai.world import shapes
+from sanmai.world.clips import Untold
 from tiny_models import save_vision_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,3 +228,15 @@ def test_recorded_clips_and_pictures_are_scored_by_the_command(base, tmp_path):
     assert json.loads((tmp_path / "more" / "item.json").read_text())["fps"] == 2.0
     with pytest.raises(InputError, match="without --judge"):
         score(file, "clips")
+
+
+def test_where_nobody_rewards_and_nobody_knows_the_truth_a_judge_still_tells(tmp_path):
+    problem = Problem("p/0", ({"role": "user", "content": "a dot"},))
+    content = SimpleNamespace(clip_FHW=torch.rand(1, 4, 6, 3))
+    drawn = Drawn(problem.id, 0, [], [], [], StopReason.STOP, 0, "", content=content)
+    [graded] = ClipGrades({"visual": 1.0}, world=Untold([problem])).grade_together([(problem, drawn.graded())])
+    assert graded.reward is None and graded.verdicts == {}
+    scorer = Scorer(ScorerConfig(command=command("well", tmp_path / "told")), "evaluation.judge")
+    [told] = judged(Judged(scorer, None, pytest.fail), [(problem, graded)])
+    scorer.close()
+    assert told["TA"].score is not None and told["TA"].label == "graded"

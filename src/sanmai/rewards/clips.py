@@ -98,8 +98,9 @@ class ClipGrades:
                 continue
             prefix = "model_" if self._model is not None else ""
             weights = {f"{prefix}{name}": weight for name, weight in self._weights.items() if weight}
-            scores = {name: verdicts[name].score or 0.0 for name in weights}
-            found[k] = graded.graded(graded.verdicts, scores, weights, graded.failure)
+            scores = {name: verdicts[name].score or 0.0 for name in weights if name in verdicts}
+            told_all = scores if len(scores) == len(weights) else None  # where nobody rewards and nobody knows the truth
+            found[k] = graded.graded(graded.verdicts, told_all, weights, graded.failure)
         return found
 
     def check(self) -> None:
