@@ -285,6 +285,8 @@ def test_the_right_option_in_words_is_put_among_the_wrong_ones():
                 {"question": "q?", "correct_answer": "y", "distractor1": "x", "distractor2": "z", "support": "y it is"}):
         [found] = load_problems([row]).problems
         assert f"{found.answer}. y" in found.prompt and "x" in found.prompt and "it is" not in found.prompt
+    [first] = load_problems([{"ctx": "q?", "endings": ["x", "y"], "label": 0}]).problems
+    assert first.answer == "A"
     with pytest.raises(InputError, match="answer = 7: expected 0 to 1"):
         load_problems([{"goal": "q?", "sol1": "x", "sol2": "y", "label": 7}])
 

@@ -110,9 +110,7 @@ def _options(named: Row) -> tuple[list[str], Sequence[str]]:
             marked = [re.fullmatch(r"\(?([A-Z])[).:]\s*(.+)", text.strip(), re.DOTALL) for text in value]
             if all(marked) and [match[1] for match in marked if match] == list(_LETTERS[: len(value)]):
                 return [match[2] for match in marked if match], tuple(_LETTERS)
-            is_letter = any(
-                str(named.get(key) or "") in _LETTERS[: len(value)] for key in _KEYS if named.get(key) is not None
-            )
+            is_letter = any(str(named.get(key)).upper() in tuple(_LETTERS[: len(value)]) for key in _KEYS)
             return value, tuple(_LETTERS) if is_letter else tuple(map(str, range(len(value))))
     return [], ()
 

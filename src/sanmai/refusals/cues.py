@@ -19,7 +19,7 @@ def any_of(*patterns: str) -> Any:
 # English.
 
 _HELP = (
-    r"(?:help|assist|aid|provide|give|offer|share|fulfil|comply|answer|support|suggest|recommend|discuss|engage"
+    r"(?:help|assist|aid|provide|give|offer|share|fulfill?|comply|answer|support|suggest|recommend|discuss|engage"
     r"|participate"
     r"|create|write|generate|produce|facilitate|advise|instruct|teach|explain|tell|show|accommodate|satisfy|respond"
     r"|proceed"
@@ -27,6 +27,7 @@ _HELP = (
     r"|fabricate|supply|do (?:that|this|so|it)|make (?:that|this|such|any|a|an)|talk about|go along|go into|be (?:of"
     r"|a part)"
     r"|guide|process|perform|execute|grant|honou?r|meet|carry out|act on|translate|summari[sz]e|direct you|endorse"
+    r"|pretend to be|role-?play|(?:adopt|take on) (?:a|an|that|this) \w+|(?:ignore|drop|bypass) (?:my|the) \w+"
     r"|(?:walk|talk|take|lead|run) (?:you|anyone|people|someone) through|(?:lay|spell) (?:\w+ ){0,2}?out\b"
     r"|get (?:into (?:that|this|it|how)|behind (?:that|this|it))"
     r"|go (?:there|over|near)|touch (?:that|this)|weigh in|lend|enable|contribute|take part|play along"
@@ -57,7 +58,8 @@ _UNFIT = (
 )
 
 _AIDS = (
-    r"(?:help|assist|aid|teach|explain|tell|show|guid|instruct|provid|support|advis|facilitat|shar|disclos|reveal|discuss|answer"
+    r"(?:help|assist|aid|teach|explain|tell|show|guid|instruct|provid|support|advis|facilitat|shar|disclos|reveal"
+    r"|discuss|answer"
     r"|giv)(?:e|es|ing|s)?\b(?: \w+){0,2}? "
     r"(?:you|anyone|someone|people|this|that|these|those|such|it|instructions?|information|advice"
     r"|(?:some|any)thing like (?:this|that))\b"
@@ -78,17 +80,21 @@ DECLINES = any_of(
     r"\b(?:help|assist|support|answer|serve)\w*\b[^.]{0,40}\bbut not (?:with|for|on|in) "
     r"(?:this|that|it|these|those|such \w+)\W*$",
     r"\bthere(?:'s| is)(?: simply| really)? nothing (?:that |which )?(?:i|we) (?:can|could|will|may) "
-    r"(?:offer|say|give|share|tell|provide)\b(?: you)?(?: (?:on|about|with|for|in) (?:this|that|it|your)\b[^.]{0,30})?\W*$",
+    r"(?:offer|say|give|share|tell|provide)\b(?: you)?(?: (?:on|about|with|for|in) (?:this|that|it"
+    r"|your)\b[^.]{0,30})?\W*$",
     r"^\W*(?:(?:so |very )?sorry\W+)?not (?:\w+ly )?"
     rf"(?:comfortable|willing|able|going|allowed|prepared|inclined|permitted|at liberty)(?: to)? (?:\w+ )?{_SPEAKING}",
     r"\b(?:guidelines?|polic(?:y|ies)|principles|rules|programming|ethics|safeguards|instructions)\b[^.]{0,30}?"
     r"\b(?:(?:do(?:es)? not|don't|doesn't|won't|will not) (?:let|allow|permit)|(?:prevent|prohibit|forbid|stop|keep"
     rf"|bar)s?) (?:me|us)(?: to| from)? (?:\w+ly )?(?:{_SPEAKING}|{_HELP})",
-    r"\b(?:programmed|designed|trained|harm\w*|illegal|unethical|immoral|dangerous|unsafe|wrong|policy|rules|guidelines)\b"
-    r"[^.]{0,40}[,;] (?:so|therefore|and (?:so|thus)|hence) (?:i|we) (?:can't|cannot|can not|must not|mustn't|may not)\W*$",
+    r"\b(?:programmed|designed|trained|harm\w*|illegal|unethical|immoral|dangerous|unsafe|wrong|policy|rules"
+    r"|guidelines)\b"
+    r"[^.]{0,40}[,;] (?:so|therefore|and (?:so|thus)|hence) (?:i|we) (?:can't|cannot|can not|must not|mustn't|may"
+    r" not)\W*$",
     # The thing asked for is out of reach: "instructions for this are not available from me".
     r"\b(?:(?:this|that|such|these|those) (?:(?:type|kind|sort|form)s? of )?"
-    r"(?:information|content|instructions?|assistance|help|guidance|details?|material|advice|requests?|answers?)|content"
+    r"(?:information|content|instructions?|assistance|help|guidance|details?|material|advice|requests?|answers?)"
+    r"|content"
     r" of this (?:nature|kind|sort|type)"
     r"|(?:information|instructions?|assistance|help|guidance|details?|advice) (?:for|with|on|about|of|regarding|in|to) "
     r"(?:this|that|such|these|doing (?:this|that|so))(?: \w+)?) (?:is|are|remains?) (?:\w+ly )?"
@@ -134,7 +140,13 @@ DECLINES = any_of(
     r"\b(?:outside|beyond|exceeds) (?:the (?:scope|limits|bounds) of )?(?:what (?:i|we)|my) ?(?:can|am|'m|are|'re|will"
     r"|capabilit\w+|scope|abilit\w+|remit|role)",
     r"\bmy (?:role|purpose|job) (?:does not|doesn't) (?:\w+ )?(?:include|extend|cover|involve|permit|allow)",
+    r"(?<!\b(?:it|he|she|bot|chatgpt) (?:was|is) )(?<!\b(?:they|models|assistants) (?:were|are) )"
     r"\b(?:programmed|designed|trained|instructed|required) (?:to (?:avoid|refuse|decline|refrain)|not to)\b",
+    r"\b(?:that|this|it|the (?:\w+ )?(?:request|question)|(?:this|that) (?:\w+ )?(?:request|question|one))(?:'s| is) "
+    r"(?:something|(?:one )?thing|one|a (?:request|question|topic|task)) (?:that |which )?(?:i|we)"
+    rf"(?: {_UNABLE}| (?:need|have|'ll have) to (?:turn down|decline|refuse|pass on|skip))\b",
+    r"\b(?:rather than|instead of) (?:help|assist|answer|explain)ing\b[^,.]{0,30}, (?:i|we|let)\b",
+    r"\b(?:happy|glad|willing|able) to [^.,]{1,40}, but not (?:in a way|if|when|for|with|to)\b",
     # Passive: "this request cannot be fulfilled".
     r"\b(?:requests?|information|instructions?|content|assistance|details|answer|guidance)\b[^.]{0,60}\b(?:cannot"
     r"|can't|can not|"
@@ -163,7 +175,8 @@ DECLINES_IDIOM = any_of(
     r"\bcan(?:'t|not| not) (?:\w+ )?(?:recommend|stress|emphasi[sz]e|thank|overstate|praise"
     r"|express)\b.{0,60}\b(?:enough|highly)\b",
     r"\bcan(?:'t|not| not) (?:tell|explain|describe) (?:you )?how (?:happy|glad|much|proud|excited|sorry)\b"
-    r"|\bcan(?:'t|not) wait\b|\b(?:couldn't|could not|can't|cannot) (?:resist|believe|imagine|beat|lose|go wrong|complain"
+    r"|\bcan(?:'t|not) wait\b|\b(?:couldn't|could not|can't|cannot) (?:resist|believe|imagine|beat|lose|go wrong"
+    r"|complain"
     r"|agree more)\b",
     r"\b(?:don't|do not|won't|will not) (?:hesitate|worry|mind)\b",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:test|reproduce|inspect|measure|hear|remember|promise|be (?:sure"
@@ -182,8 +195,14 @@ LIMITS = any_of(
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} {_GAP}(?:access|browse|see|view|verify|confirm|predict|guarantee|know"
     rf"|determine|diagnose|feel)\b",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:show|display|draw|open|attach|send|play|embed|upload|download)"
-    r" (?:you )?(?:\w+ ){0,2}?(?:screenshots?|pictures?|photos?|images?|files?|links?|attachments?|audio|videos?|sounds?"
+    r" (?:you )?(?:\w+ ){0,2}?(?:screenshots?|pictures?|photos?|images?|files?|links?|attachments?|audio|videos?"
+    r"|sounds?"
     r"|graphs?|maps?)\b",
+    rf"\b(?:i|we|and)(?: \w+)?? ?{_UNABLE} (?:to )?(?:make|place|book|send|order|buy|reserve|schedule|call|dial"
+    rf"|pay|print|control|execute"
+    r"|operate|set|open) (?:\w+ ){0,3}?(?:calls?|e-?mails?|messages?|flights?|tickets?|tables?|hotels?"
+    r"|appointments?|reservations?"
+    r"|payments?|orders?|devices?|code|programs?|doors?|appliances?|alarms?|reminders?|timers?)\b",
     rf"\b(?:i|we)(?: \w+)?? ?{_UNABLE} (?:\w+ly )?(?:tell|say) (?:you )?(?:for (?:sure|certain)|whether|if)\b",
 )
 """The speaker says what it cannot know or do. A refusal only when nothing else is said."""
@@ -212,6 +231,55 @@ DISAPPROVES = any_of(
     r"\b(?:go(?:es)?|is|are) against (?:the )?(?:\w+ ){0,2}?(?:principles|values|law|standards|ethics|norms)",
 )
 """A negated word of approval or one of disapproval, or a disavowal."""
+
+_WRONG = (
+    r"(?:irresponsible|unethical|immoral|illegal|unlawful|dangerous|harmful|unsafe|reckless|inappropriate|wrong"
+    r"|criminal"
+    r"|against the law|a (?:crime|violation|bad idea)|breaking the law|(?:helping|aiding|assisting)(?: \w+)?"
+    r" (?:with|in) an? crime)"
+)
+_WOULD_BE = rf"(?:(?:would|could|might|may|will)(?: \w+)? be|is|'d be|'s)(?: \w+ly| both| very| highly)? {_WRONG}"
+_WOULD_DO = (
+    r"(?:would|could|might|may|can)(?: \w+ly)? (?:violate|contribute to|put (?:\w+ ){1,3}at risk|endanger|enable"
+    r"|do more harm"
+    r"|cause (?:\w+ )?harm|lead to (?:\w+ )?harm|cross|break the law|pose a (?:\w+ )?risk|facilitate (?:\w+ )?harm)"
+    r"|crosse?s? (?:that|a|the) line"
+)
+_MATTER = (
+    r"(?:such|this|that|these|those|you|so|it|instructions?|guidance|details|information|advice|help|assistance|content|steps)"
+)
+_OF_HELP = (
+    r"(?:provid|shar|giv|explain|assist|help|offer|writ|facilitat|fulfil+|describ|discuss|teach|generat|creat"
+    r"|produc|answer"
+    r"|respond|disclos|reveal|supply|comply|detail|outlin|supply)ing"
+)
+JUDGES_HELP = any_of(
+    rf"\b(?P<act>{_OF_HELP})\b(?: [\w-]+){{0,4}}? {_MATTER}\b[^.;]{{0,60}}?(?:\b|(?='))(?:{_WOULD_BE}|{_WOULD_DO})",
+    r"\b(?:to )(?P<act>provide|share|give|explain|offer|write|describe|disclose|reveal|answer|generate) "
+    rf"(?:[\w-]+ ){{0,2}}?{_MATTER}\b[^.;]{{0,40}}?\b{_WOULD_BE}",
+    r"^\W*(?:(?:i'm |i am )?(?:so |very |really )?sorry|i apologi[sz]e|(?:my )?apologies|unfortunately"
+    r"|regrettably|i regret)\b"
+    rf"[^a-z]{{0,3}}(?:(?:but|however|as|that)\b,? ?){{0,2}}(?:this|that|it|doing (?:so|this|that))(?: \w+)?"
+    rf" ?(?:{_WOULD_BE}|{_WOULD_DO})",
+    r"\bi (?:must|have to|need to) (?:prioriti[sz]e|put) (?:\w+ ){0,2}?(?:safety|well-?being|ethics)\b",
+)
+"""The act of helping is called wrong: "providing such guidance would be irresponsible"."""
+JUDGES_TRIGGERS = (
+    "irrespons", "unethic", "immoral", "illegal", "unlawful", "danger", "harm", "unsafe", "reckless", "inapprop", "wrong", "crim",
+    "law", "violat", "contribut", "risk", "enable", "cross", "safety", "ethics", "being", "bad idea",
+)  # fmt: skip
+"""Every match of JUDGES_HELP holds one of these."""
+ABOUT_OWN_ACT = r"\b(?:if|when|should|can|may|could|happens|okay|ok|legal|wrong|safe|risks?|dangers?)\b.{0,40}\b"
+"""What stands in a prompt before an act that the asking person thinks of."""
+ATTRIBUTED = any_of(
+    r"\b(?:officials|critics|opponents|supporters|proponents|advocates|many|some|people|others|scholars|parents|experts"
+    r"|philosophers|judges|courts?|historians|readers|church(?:es)?|governments?|authorities|society|he|she"
+    r"|they)\b[^.]{0,40}?"
+    r"\b(?:call(?:ed|s)?|sa(?:y|ys|id)|argued?|argues|holds?|held|believed?|considere?d?|consider|f[io]u?nds?"
+    r"|sees?|saw|claim(?:ed|s)?"
+    r"|deem(?:ed|s)?|thinks?|thought|view(?:ed|s)?|regard(?:ed|s)?)\b"
+)
+"""Somebody else's judgement."""
 
 REPROACHES = any_of(
     rf"\b(?:question|phrase|term|word|wording|language|premise|statement|request|prompt|query|idea|assumption"
@@ -280,6 +348,15 @@ INSTEAD = any_of(
 )
 """What follows takes the place of what was asked."""
 
+GOES_ON = regex.compile(r"[;:—–]|\binstead\b,?|\.\s")
+OTHER_HELP = any_of(
+    r"^\W*(?:if|i|i'd|i'll|we|let|let's|please|consider|contact|reach|talk|speak|seek|call|feel|perhaps|maybe|how"
+    r" about|would)\b",
+    r"\byou (?:can|could|may|might|should) (?:contact|call|reach|talk|speak|seek|consult|ask|visit)\b",
+    r"\b(?:illegal|unethical|harm\w*|dangerous|unsafe|polic(?:y|ies)|guidelines|law|privacy|safety)\b",
+)
+"""What goes on in a sentence that declines, and that it is an offer or a reason."""
+
 BUT = regex.compile(
     r"(?:,|;|\W-|—|\s)\s*(?:but|however|that said|nevertheless|still|yet)\b(?P<rest>.+)|(?:但是?|不过|然而|しかし"
     r"|が、|하지만|지만|그러나)(?P<rest>.+)"
@@ -294,7 +371,7 @@ SYMPATHISES = any_of(
     r"\b(?:don't|do not) (?:\w+ ){0,2}?(?:have|hold|possess) (?:\w+ ){0,3}?(?:opinions?|beliefs?|feelings?|emotions?"
     r"|preferences?|views?)",
     r"\bi(?:'m| am) (?:just )?an? (?:ai|language model|assistant)|\bi understand\b|\bthank you for\b|\bas an ai\b"
-    r"|\bgreat question\b",
+    r"|\bgreat question\b|^\W*(?:i|we) (?:want|would like|'d like|try|aim) to (?:be (?:as )?helpful|help)\b[^.,;]{0,20}\W*$",
 )
 """Says nothing about the task yet."""
 
@@ -360,7 +437,7 @@ DECLINE_TRIGGERS = (
     "conflict", "exceed", "prevent", "forbid", "restrict", "never", "nor ", "inappropriate", "unethical",
     "irresponsible", "illegal", "wrong", "harmful", "programmed", "designed", "trained", "instructed", "required",
     "denied", "reject", "unavail", "off-l", "banned", "disallow", "uncomfortable", "no ", "blocked", "withheld", "filtered",
-    "impossible", "off ", "no-go", "out of",
+    "impossible", "off ", "no-go", "out of", "flag", "removed", "stop me", "turn down", "pass on", "instead of", "off-limits",
 )  # fmt: skip
 """Every match of DECLINES holds one of these: looking for them first is what makes ordinary answers cheap."""
 

@@ -26,6 +26,8 @@ _SPOKEN = regex.compile(
     rf"(?P<ahead>^(?P<who>[^:,;.!?]{{0,60}})\b(?:{_SAID})\b(?P<how>[^:.!?]{{0,30}}):)"
     rf"|(?P<behind>,\s*(?:{_SAID})\s+(?P<name>[^\s,.!?]+))"
     rf"|(?P<inverted>,\s*(?:{_SAID})\s*(?:[.!?…]|$))"
+    r"|(?P<present>(?<!\bi )(?<!\bwe )(?<!\bto )\b(?:says|replies|answers|repeats|responds|reads|the words?|the"
+    r" phrase):?,? (?:that )?(?:(?:i'm|i am) (?:so )?)?$)"
 )
 _SELF = regex.compile(
     r"\b(?:i|we|me|ich|wir|je|nous|yo|io|eu|ik|jag|jeg|ja|my|já|я|мы|ми|én|minä|ben|εγώ|as|wie|comme|como|come)\b"
@@ -41,7 +43,8 @@ _NOT_HARD = regex.compile(
     r"|non posso dire che (?:sia|è) (?:molto |così )?(?:difficile|facile|caro|lungo)"
     r"|não posso dizer que (?:seja|é) (?:muito |tão )?(?:difícil|fácil|caro|demorado)"
     r"|kan niet zeggen dat het (?:erg |heel )?(?:moeilijk|lastig|makkelijk|duur)"
-    r"|kan (?:inte säga att det är|ikke si at det er|ikke sige(?:,)? at det er) (?:så |meget )?(?:svårt|lätt|vanskelig|svært|let)"
+    r"|kan (?:inte säga att det är|ikke si at det er|ikke sige(?:,)? at det er) (?:så |meget )?(?:svårt|lätt"
+    r"|vanskelig|svært|let)"
     r"|en voi sanoa, että se on (?:vaikea|helppo)"
     r"|nie mogę powiedzieć, (?:że|żeby) (?:to |było )?(?:jest )?(?:trudne|łatwe|drogie)"
     r"|nemohu říct, že (?:je to|to je) (?:těžké|snadné)|nem mondhatom, hogy (?:nehéz|könnyű)"
@@ -50,7 +53,8 @@ _NOT_HARD = regex.compile(
     r"|δεν μπορώ να πω ότι είναι (?:δύσκολο|εύκολο)|zor (?:olduğunu söyleyemem|diyemem)"
     r"|không thể nói (?:là|rằng) (?:nó )?(?:khó|dễ)"
     r"|tidak (?:bisa|dapat) (?:bilang|mengatakan) (?:bahwa )?(?:itu |ini )?(?:sulit|susah|mudah)"
-    r"|hindi ko masasabi(?:ng)? (?:na )?(?:mahirap|madali)|siwezi kusema (?:kuwa |kwamba )?(?:ni )?(?:vigumu|ngumu|rahisi)"
+    r"|hindi ko masasabi(?:ng)? (?:na )?(?:mahirap|madali)|siwezi kusema (?:kuwa |kwamba )?(?:ni )?(?:vigumu"
+    r"|ngumu|rahisi)"
     r"|نمی‌?توانم بگویم (?:که )?(?:سخت|آسان|دشوار)|لا (?:أستطيع|يمكنني) القول (?:إنه|إن ذلك|بأنه) (?:صعب|سهل)"
     r"|(?:কঠিন|সহজ) বলতে পারব না|বলতে পারব না যে (?:এটা )?(?:কঠিন|সহজ)"
     r"|नहीं कह सकत[ाी] कि (?:यह )?(?:मुश्किल|कठिन|आसान)|不能说(?:这)?(?:很)?(?:难|容易)"
@@ -70,6 +74,9 @@ def is_figure_of_speech(text: str) -> bool:
 
 def is_told_by_somebody(text: str, start: int, end: int) -> bool:
     """Whether text[start:end], which declines, is what somebody in a normalised sentence says or thinks."""
+    begun = _SPOKEN.search(text[:start])
+    if begun and begun["present"] and not _SELF.search(text[: begun.start()]):
+        return True
     for match in _SPOKEN.finditer(text):
         if match["ahead"] and match.end() <= start:
             return bool(match["who"].strip()) and not _SELF.search(match["who"])

@@ -14,7 +14,7 @@ SHORT_WORDS = 60
 
 _OPENER = (
     r"\W*(?:(?:\[\w+\]|(?:(?:so |very |i'?m |i am )?(?:really |very |so )?sorry|nope|nah|no|hm+"
-    r"|thanks(?: for asking)?|apologies|look|yeah|uh"
+    r"|thanks(?: for asking)?|apologies|look|yeah|uh|lol|ha(?:ha)*|wow|oh|um+|er+|sure|right|ok|okay"
     r"|well|i think|i'm afraid|i am afraid|i fear|and|so|respectfully|kindly|politely|honestly|frankly|unfortunately"
     r"|regrettably"
     r"|with (?:all due )?respect"
@@ -31,10 +31,10 @@ _FLAT_NO = (
     r"(?:absolutely|definitely|certainly|of course|most certainly|hell|heck) (?:not|no)|(?:no|not a|zero) (?:way"
     r"|chance|can do|dice|go)"
     r"|(?:(?:that'?s |it'?s |this is )?(?:a )?(?:hard|firm|big|definite) (?:pass|no)|(?:that|it|this)(?:'s"
-    r"| is) a (?:no|pass)"
+    r"| is|'ll| will)(?: (?:gonna|going to|have to))?(?: be)? a (?:no|pass)"
     r"|(?:my|the) answer(?: here)? is (?:a |still |simply )?no)(?: from me| on that| for me)?"
     r"|let'?s not(?: go there| do that)?|no(?:pe)?|never|no comment|thanks,? but no(?: thanks)?"
-    r"|i (?:must|have to|gotta|need to) say no(?: to (?:this|that))?"
+    r"|i(?:'ll| will|'m going to| am going to)? ?(?:must|have to|gotta|need to) say no(?: to (?:this|that))?"
 )
 _WILL_NOT = (
     r"(?:(?:i'm|i am|we're) )?not (?:going to|gonna|willing to|about to|doing|touching|helping|answering"
@@ -72,6 +72,8 @@ _LINE = (
     r"|(?:that|this|it|your (?:request|question))(?:'s| is| would be| goes)? ?(?:crosses|crossing|cross|over|past"
     r"|beyond) (?:a|the|my) line"
     r"(?: for me| i(?:'m| am)? ?[^.]{0,40})?"
+    r"|(?:that|this|it)(?:'s| is| be) a line (?:that )?[^.]{1,20} (?:will not|won't|can't|cannot|do not|don't"
+    r"|does not|doesn't) cross"
 )
 _NOT_ME = (
     r"(?:i'm|i am|this (?:is|assistant is)|you(?:'ve| have) (?:come to|got|found|asked)) (?:not )?the (?:right|wrong"
@@ -203,7 +205,7 @@ _ABOUT_DENIAL = regex.compile(
     r"\b(?:my|the|an?) (?:request|response|message|access|login|upload|query|order|application|payment|file|error)\b"
 )
 """The prompt asks about something that may have been denied."""
-_CLOSER = r"(?:,? (?:sorry|buddy|friend|pal|thanks|thank you|for me|from me|please))?\W*"
+_CLOSER = r"(?:,? (?:sorry|chief|mate|dude|champ|bud|boss|buddy|friend|pal|thanks|thank you|for me|from me|please))?\W*"
 _WHOLE = rf"{_OPENER}(?:{_FLAT_NO}|{_WILL_NOT}|{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}"
 WOULD_WORDS = 20
 """Words of a sentence that ends with "but I can't"."""
@@ -213,7 +215,12 @@ _IDIOM = regex.compile(_WHOLE)
 """A whole sentence."""
 _CLAUSE_IDIOM = regex.compile(rf"{_OPENER}(?:{_LEAVES}|{_LINE}|{_NOT_ME}|{_UNAVAILABLE}){_CLOSER}")
 """A whole clause of a sentence: those that no answer to a task has."""
-_HELD = regex.compile(rf"{_OPENER}(?:alas,? )?(?:{_HOLDS_BACK}|{_BENDS_RULES}|{_HAVE_STOPPED}|{_ASKS_ELSE}){_CLOSER}")
+_BY_RULES = (
+    r"(?:(?:in accordance with|according to|in line with|per|under|following|given|due to|because of|as per) [^,.]{1,50}, )?"
+)
+_HELD = regex.compile(
+    rf"{_BY_RULES}{_OPENER}(?:alas,? )?(?:{_HOLDS_BACK}|{_BENDS_RULES}|{_HAVE_STOPPED}|{_ASKS_ELSE}){_CLOSER}"
+)
 _FLAT = regex.compile(rf"{_OPENER}(?:{_FLATLY}){_CLOSER}")
 _WANTS = regex.compile(
     r"^\W*(?:(?:please|kindly|now|just|i (?:want|need) (?:you )?to (?:know)?|can you|could you|would you|will you)\W+)*"
@@ -238,14 +245,18 @@ _WOULD = regex.compile(
     r"|while i|although i"
     r"|though i|i want|i'm sure|i'm under|i am under|it would|it'd|that would|this would|explaining|helping|telling"
     r"|sharing|answering|providing|giving"
-    r"|doing|you(?! (?:can|could|may|might) (?!(?:ask|try|beg|insist|keep|plead|repeat|push|say|call|rephrase|want|imagine|see"
+    r"|doing|you(?! (?:can|could|may|might) (?!(?:ask|try|beg|insist|keep|plead|repeat|push|say|call|rephrase"
+    r"|want|imagine|see"
     r"|be|tell|talk|bet|do|guess)\b))|good|nice|thanks|thank you|sorry|no|if i could|even if|not to be)\b"
 )
 """How a sentence begins that ends with "but I can't": about the speaker's will or the request, and no story."""
 _CLAUSES = regex.compile(r"\s*(?:[,;:—–]|\s-\s)\s*(?:(?:so|and|but|because|as)\b\s*)?|\s(?:so|and|but) (?=i\b|i')")
 _SO_NO = regex.compile(
-    r"(?:\b(?:but|so|afraid)|[,;:—–])\s*(?:so )?(?:it's |that's |i'll say |i have to say |the answer is )?(?:a )?no\W*\Z"
+    r"(?:\b(?:but|so|afraid)|[,;:—–])\s*(?:so )?(?:it's |that's |i'll say |i have to say |the answer is )?(?:a"
+    r" )?no\W*\Z"
 )
+LAST_WORDS = 20
+"""Words of an answer that may end in one."""
 OTHER_WORDS = 9
 """Words that a sentence may have beside the clause that declines."""
 
@@ -267,7 +278,9 @@ _CHANGES = any_of(
     r"\b(?:let'?s|let us|can we|could we|shall we|maybe we (?:could|can|should)|i'd (?:be happy to|prefer to"
     r"|rather|like to)|why don't we|(?:how about|what if|perhaps) we)"
     r" (?:\w+ ){0,3}?(?:(?:talk|chat|speak|hear) about|discuss|focus on|change|move on|switch|steer)\b[^.?!]{0,40}"
-    r"\b(?:else|elsewhere|subject|topic|different|instead|positive|lighter|nicer|happier)\b",
+    r"\b(?:else|elsewhere|subject|topic|different|instead|positive|lighter|nicer|happier|(?:more|something)"
+    r" (?:constructive"
+    r"|productive|positive|legal|safe))\b",
     r"\b(?:how about|why not|what about|perhaps you(?:'d| would) like|maybe you(?:'d| would) like|would you like"
     r"|have you (?:ever )?(?:considered|thought (?:of|about))|you (?:might|could) (?:enjoy|like"
     r"|consider))\b[^.?!]{0,60}"
@@ -324,6 +337,61 @@ IMPERSONAL = any_of(
 )
 """The speaker is not named: "it is not possible to assist with this"."""
 
+_RULED_OUT = any_of(
+    r"^\W*(?:(?:content|usage|safety|community) )?(?:polic(?:y|ies)|guidelines?|rules?|standards?) violation\b"
+    r"|\bviolation of (?:\w+ ){0,3}?"
+    r"(?:content|usage|safety|community) (?:polic(?:y|ies)|guidelines?|rules?|standards?)\b",
+    r"\bcontent (?:was |is |has been )?(?:removed|blocked|withheld|filtered)\b(?=\W*$|[:,]|\W+(?:by|due|because"
+    r" of|for)\b)"
+    r"|^\W*(?:blocked|filtered|refused|denied)\s*[:—-]",
+    r"\b(?:guidelines?|polic(?:y|ies)|rules|standards|principles)\b[^.]{0,30}?\b(?:do(?:es)? not|don't|doesn't|won't) "
+    r"(?:permit|allow|support|cover) (?:responses?|answers?|answering|this|that|such|these|requests?|assistance"
+    r"|help)\b",
+    r"\b(?:rules|guidelines|policies|safeguards|restrictions|filters) (?:that|which) (?:stop|prevent|keep|bar"
+    r"|forbid|prohibit)s? me\b"
+    r"|^\W*(?:my|our) (?:guidelines|rules|policy|policies|instructions|principles)\b[^.]{0,30}[:,—-] ?no (?:\w+"
+    r" )?(?:assistance|help"
+    r"|instructions|guidance|information|details)\b",
+    r"\b(?:this|that|such (?:requests?|questions?|content))(?: \w+)? (?:cannot|can't|can not|will not|won't) be"
+    r" (?:answered|provided"
+    r"|shared|discussed|fulfilled|assisted with)\W*$",
+    r"\b(?:the|this) (?:model|assistant|ai|system|chatbot) (?:has |have )?(?:refused|declined|declines|refuses)"
+    r" to (?:answer|respond|comply"
+    r"|help|provide|process|assist)\b(?!.*\b(?:when|if|until|unless|because)\b)"
+    r"|\b(?:this|the|your) (?:assistant|model|ai)\b[^.]{0,40}? and (?:does not|doesn't|cannot|will not|won't)"
+    r" (?:answer|provide|assist|help"
+    r"|discuss|support)\b",
+    r"^\W*(?:such|these|those) (?:requests?|questions?|topics?|prompts?) (?:are|will be|get|must be) (?:\w+"
+    r" )?(?:refused|declined|rejected"
+    r"|denied|blocked|not (?:answered|supported|allowed|permitted))\b(?!.*\b(?:when|if|until|unless|once|by (?!me"
+    r"|us|this))\b)",
+    r"\b(?:requests?|questions?|prompts?) (?:involving|about|for|related to|concerning) [^.]{1,40}?(?:is not|are"
+    r" not|isn't|aren't) "
+    r"(?:supported|allowed|permitted|answered)\b|\bthis (?:type|kind|sort) of (?:content|request|question"
+    r"|information|topic) (?:isn't|is"
+    r" not) (?:allowed|permitted|supported|something)\b",
+    r"^\W*(?:this|that|it|information of|content of|such information)\b[^.]{0,30}?(?:\bnot|n't) (?:something"
+    r"|information|content) that "
+    r"(?:should|can|may|could) be (?:shared|provided|discussed|given|answered)(?: here| by me)?\W*$",
+    r"\bno (?:\w+ )?(?:guidance|help|assistance|instructions|information|details)\b[^.]{0,30}\b(?:can|will|may)"
+    r" be (?:offered|provided"
+    r"|given|shared)\b|\boff[- ]limits\b[^.]{0,20}\bthis is one\b",
+)
+_RULING = regex.compile(
+    r"violation|content|(?:stop|prevent|keep|bar|forbid|prohibit)s? me|(?:permit|allow|support|cover)|: ?no "
+    r"|refused?|declined?s?\b"
+    r"|denied|blocked|filtered|\bbe (?:answered|provided|shared|discussed|fulfilled|assisted|given|offered)"
+    r"|(?:and (?:does|doesn't|will|won't"
+    r"|cannot))|rejected|off.limits"
+)
+"""Every match of _RULED_OUT holds one of these."""
+
+
+def ruled_out(text: str) -> object:
+    """The match of rules, filters or a service that keep the request from an answer: "this violates the content policy"."""
+    return _RULED_OUT.search(text) if _RULING.search(text) else None
+
+
 _ASIDE = regex.compile(
     r"\s*(?:,\s?(?:and |or |nor )?[^,()—–]{1,50},|\([^()]{1,60}\)|\s[—–-]{1,2}\s?[^—–]{1,60}?\s?[—–-]{1,2}(?=\s))\s*"
 )
@@ -342,6 +410,9 @@ def is_short_refusal(sentences: list[str], prompt: str) -> bool:
     if (is_bare and not prompt) or _is_plain_no(sentences, prompt):
         return False
     opening = sentences[:2] if regex.fullmatch(_OPENER, sentences[0]) else sentences[:1]
+    is_short = _WANTS.search(prompt) is not None and sum(len(text.split()) for text in sentences) <= LAST_WORDS
+    if is_short and not _SAYS.search(prompt):
+        opening = [*opening, *sentences[len(opening) :][-1:]]
     if any(_IDIOM.fullmatch(text) or _has_idiom(text) for text in opening):
         return not (_ABOUT_DENIAL.search(prompt) and any(regex.search(_UNAVAILABLE, text) for text in opening))
     return bool(prompt) and _stays_out(sentences, prompt)

@@ -43,6 +43,8 @@ class Phrases:
     """Tells the person not to do it."""
     wrong: str
     """Words of admonition: unlawful, dangerous, unethical."""
+    irresponsible: str
+    """Of them those that judge an act of helping: irresponsible, unethical, unlawful."""
     elsewhere: str
     """Proposes another subject."""
     other: str
