@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -402,3 +404,28 @@ def texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from texts_in(item)
+
+
+def named_in(value: Any) -> Iterator[str]:
+    """All texts in settings that may name a file or folder: `texts_in`, and each word of a `command`."""
+    yield from texts_in(value)
+    yield from _words_of_commands(value)
+
+
+def _words_of_commands(value: Any) -> Iterator[str]:
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        if name == "command" and isinstance(item, str):
+            with contextlib.suppress(ValueError):  # no command: whoever starts it says so
+                first, *others = shlex.split(item) or [""]
+                yield from [first, *others] if is_script(first) else others
+        else:
+            yield from _words_of_commands(item)
+
+
+def is_script(path: str) -> bool:
+    """A file that says what reads it; an interpreter is another one on every machine, and a script that is started is not."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except (OSError, ValueError):
+        return False

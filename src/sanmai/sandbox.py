@@ -224,17 +224,43 @@ class LineProcess(PipedProcess):
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
         """Raises OSError: it cannot be started."""
         super().__init__(command, stderr=subprocess.PIPE, env=env)
-        self._held, self._errors = b"", b""
+        self._held, self._errors = bytearray(), b""
         self._reader = threading.Thread(target=self._read_errors, daemon=True, name="stderr")
         self._reader.start()
 
+    def write(self, data: bytes, deadline: float) -> None:
+        """As PipedProcess. What it says meanwhile is held: one that writes before it reads would wait for us, and we for it.
+
+        Raises:
+            TimeoutError, OSError, EOFError.
+            ValueError: it said more than MAX_MESSAGE_BYTES before it read this.
+        """
+        view, poll = memoryview(data), select.poll()
+        poll.register(self._stdin, select.POLLOUT)
+        poll.register(self._stdout, select.POLLIN)
+        while view:
+            left = deadline - time.monotonic()
+            ready = {pipe for pipe, _ in poll.poll(left * 1000)} if left > 0 else set()
+            if not ready:
+                raise TimeoutError
+            if self._stdout.fileno() in ready:
+                self._held += self.read_some(deadline)
+                if len(self._held) > MAX_MESSAGE_BYTES:
+                    raise ValueError(f"it wrote more than {MAX_MESSAGE_BYTES} bytes before it read what it was asked")
+            if self._stdin.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    view = view[os.write(self._stdin.fileno(), view) :]
+
     def read_line(self, deadline: float, *, most: int) -> bytes:
         """The next line without its end. Raises TimeoutError, EOFError; ValueError: it is longer than `most` bytes."""
-        while b"\n" not in self._held:
-            if len(self._held) > most:
+        looked = 0
+        while (end := self._held.find(b"\n", looked)) < 0:
+            looked = len(self._held)
+            if looked > most:
                 raise ValueError(f"a line of more than {most} bytes")
             self._held += self.read_some(deadline)
-        line, _, self._held = self._held.partition(b"\n")
+        line = bytes(self._held[:end])
+        del self._held[: end + 1]
         return line
 
     def last_words(self) -> str:

@@ -380,6 +380,22 @@ def test_a_damaged_manifest_of_an_earlier_stage_stops_nothing(tmp_path, recipe, 
 
 
 
+class Scored(Note):
+    command: str = ""
+
+
+def test_a_stage_is_of_the_files_that_a_command_names_and_not_of_what_a_program_leaves_beside_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clone" / "cache").mkdir(parents=True)
+    (tmp_path / "my scorer.py").write_text("1")
+    config, found = Scored(command="python3 'my scorer.py' --of clone"), []
+    for path in ("my scorer.py", "clone/cache/x"):
+        found.append(identity.facts_of("note", config, {}))
+        (tmp_path / path).write_text("2")
+    found.append(identity.facts_of("note", config, {}))
+    assert found[0] != found[1] == found[2] and [*found[0]["files"]] == ["my scorer.py"]
+
+
 def test_a_choice_among_words_names_no_file_whatever_lies_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("dapo", "wrong", "runs"):

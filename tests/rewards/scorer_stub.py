@@ -25,6 +25,8 @@ if HOW == "dies_at_load":
     sys.exit("no weights in checkpoint/model.pth")
 if HOW == "loads_for_ever":
     time.sleep(60)
+while HOW == "never_stops":
+    say("y")
 if HOW == "noisy":
     sys.stderr.write("progress\n" * 400_000)
     say("Loading checkpoint shards: 100%")
@@ -33,6 +35,8 @@ dimensions = ["VQ", "harm"] if HOW == "harmful" else ["VQ", "TA"]
 version = str(starts) if HOW == "other_after_death" else "1"
 itself = {"scorer": "Stub", "version": version, "dimensions": "VQ" if HOW == "no_list" else dimensions}
 say({} if HOW == "nothing_of_itself" else itself)
+if HOW == "writes_first":
+    sys.stdout.write("loaded shard\n" * 20_000)
 for line in sys.stdin:
     request = json.loads(line)
     asked = did("batches")
@@ -61,6 +65,10 @@ for line in sys.stdin:
         rows[-1]["id"] = rows[0]["id"]
     if HOW == "nan":
         first["TA"] = float("nan")
+    if HOW == "huge":
+        first["TA"] = 10**400
+    if HOW == "unprintable":
+        rows[0]["reason"] = "\ud800\x1b[2Jdark"
     if HOW == "text":
         first["TA"] = "0.5"
     if HOW == "true":

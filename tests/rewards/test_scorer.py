@@ -107,6 +107,7 @@ def test_one_that_is_lost_again_and_again_ends_the_run_in_a_sentence(scorer, how
 @pytest.mark.parametrize(("how", "settings", "why"), [
     ("dies_at_load", {}, "it ended before it was loaded, with 'no weights in checkpoint/model.pth'"),
     ("loads_for_ever", {"start_seconds": 0.7}, "its start took more than 0.7 s"),
+    ("never_stops", {"start_seconds": 0.7}, "its start took more than 0.7 s"),
     ("nothing_of_itself", {"start_seconds": 0.7}, "its start took more than 0.7 s"),
     ("no_list", {}, "of itself; expected"),
 ])  # fmt: skip
@@ -118,7 +119,8 @@ def test_one_that_cannot_be_loaded_is_refused_before_anything_is_drawn(scorer, h
 @pytest.mark.parametrize(("how", "why"), [
     ("fewer", "1 scores for 2 items"),
     ("lies", "it scored '9/9', which it was not asked about; expected each of 1/0 to 1/1 once"),
-    ("twice", "it scored '1/0', a second time"), ("nan", "it gave nan for TA of 1/0"), ("text", "it gave '0.5' for TA"),
+    ("twice", "it scored '1/0', a second time"), ("nan", "it gave nan for TA of 1/0"), ("huge", "it gave 1000+ for TA"),
+    ("text", "it gave '0.5' for TA"),
     ("true", "it gave True for TA"), ("lacks", "expected a number or null for VQ, TA"), ("stale", '"batch": 1'),
 ])  # fmt: skip
 def test_an_answer_that_is_none_is_not_believed(scorer, how, why):
@@ -134,6 +136,16 @@ def test_chatter_and_a_flood_of_errors_are_passed_over_and_told_once(scorer):
         assert verdicts["VQ"].score == float(k)
     assert len(warnings) == 1 and "Loading checkpoint shards" in warnings[0]
     assert judge.scorer._process is not None and len(judge.scorer._process._errors) <= 4096
+
+
+def test_one_that_writes_more_than_a_pipe_holds_before_it_reads_is_answered(scorer):
+    items = [Asked("p" * 50_000, {"completion": "four"})] * 8
+    assert [one.scores["VQ"] for one in scorer("writes_first", seconds=20.0, tries=1).ask(items)] == [4.0] * 8
+
+
+def test_a_reason_that_no_file_or_terminal_should_hold_is_made_plain(scorer):
+    [said] = scorer("unprintable").ask([Asked("p", {"completion": "four"})])
+    assert said.reason == "  [2Jdark"
 
 
 def test_it_is_not_told_what_this_python_reads(monkeypatch):
@@ -181,6 +193,15 @@ def test_the_digest_is_of_the_files_in_the_command_wherever_they_lie(tmp_path):
         (tmp_path / name).write_text(text)
         digests.append(Scorer(ScorerConfig(command=f"{sys.executable} {tmp_path / name}"), "x").digest)
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_script_that_is_started_by_its_name_is_one_of_the_files_and_a_word_may_be_long(tmp_path):
+    script, digests = tmp_path / "score.sh", []
+    for text in ("#!/bin/sh\necho 1", "#!/bin/sh\necho 2"):
+        script.write_text(text)
+        script.chmod(0o755)
+        digests.append(Scorer(ScorerConfig(command=shlex.join([str(script), "x" * 5000])), "x").digest)
+    assert digests[0] != digests[1]
 
 
 def test_a_file_that_was_changed_is_not_what_is_started_again(tmp_path):

@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from sanmai.attack.catalogue import families_named
-from sanmai.config import texts_in
+from sanmai.config import named_in
 from sanmai.data.problems import load_problems
 from sanmai.evidence.lineage import DATA_ENDINGS, Step, history, run_folder
 from sanmai.pipelines.identity import content_digest
@@ -198,7 +198,7 @@ def _run_above(name: str) -> Path | None:
 def _names(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     """Every text of a run's configuration, paths as they are called from here."""
     began = began_in(folder)
-    for text in texts_in(config):
+    for text in named_in(config):
         yield as_named(began, text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from sanmai.config import Config, differing_keys, texts_in
+from sanmai.config import Config, differing_keys, named_in, texts_in
 from sanmai.older import AsOf, as_of, enumerated
 from sanmai.policies.text.checkpoints import newest_good_checkpoint
 from sanmai.policies.text.resolve import chosen_model
@@ -118,7 +119,7 @@ def _same(made: Mapping[str, Any], config: Config, facts: Mapping[str, Any]) -> 
         return None
     was = config.with_effect(made["settings"])
     then = as_of(config, facts["settings"], was)
-    named = set(texts_in(then.values))  # a setting that came later may name a file
+    named = set(named_in(then.values))  # a setting that came later may name a file
     is_same = then.values == was and _of(made["files"], named) == _of(facts["files"], named)
     return then if is_same else None
 
@@ -198,7 +199,10 @@ def _names_in(config: Config) -> Iterator[str]:
         if isinstance(value, Config):
             yield from _names_in(value)
         elif not _is_choice(info.annotation):
-            yield from texts_in(config.model_dump(mode="json", include={name})[name])
+            dumped = config.model_dump(mode="json", include={name})
+            yield from texts_in(dumped)
+            # Of a command: a program writes into the folders that it works in, of which only those of runs are read.
+            yield from (word for word in named_in(dumped) if os.path.isfile(word) or os.path.isdir(f"{word}/checkpoints"))
 
 
 def _is_choice(annotation: Any) -> bool:

@@ -17,7 +17,6 @@ import contextlib
 import ctypes
 import hashlib
 import json
-import math
 import os
 import shlex
 import shutil
@@ -34,7 +33,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import Config, OnlyWith, is_script
 from sanmai.data.png import png
 from sanmai.sandbox import LineProcess, own_limit
 from sanmai.types import InputError, RunError
@@ -231,6 +230,8 @@ class Scorer:
                     if isinstance(found, dict) and key in found:
                         return found
                 self._note_chatter(line)
+                if time.monotonic() > deadline:  # of one that never stops there is always another line
+                    raise TimeoutError
         except TimeoutError:
             raise _LostError(f"{what} took more than {limit:g} s") from None
         except (OSError, EOFError, ValueError) as error:
@@ -291,19 +292,26 @@ def _words(config: ScorerConfig, where: str) -> list[str]:
         raise InputError(f"{where}.command = {config.command!r}: cannot be read as a command ({error})") from None
     if words == [OCR]:
         return [sys.executable, "-I", str(Path(__file__).with_name("ocr.py"))]
-    if not words or shutil.which(words[0]) is None:
+    if not words or "\0" in "".join(words) or shutil.which(words[0]) is None:
         shown = words[0] if words else "nothing"
         raise InputError(f"{where}.command = {config.command!r}: {shown} is no command that can be started")
     return words
 
 
 def _files_digest(words: Sequence[str]) -> str:
-    """Of a command and the files in it, wherever they lie."""
+    """Of a command and the files in it, wherever they lie; of what starts it by its name, unless that is a script.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
     sha = hashlib.sha256()
     for number, word in enumerate(words):
-        path = Path(word)
-        is_read = number > 0 and path.is_file() and path.stat().st_size <= _MAX_HASHED_BYTES
-        sha.update((path.read_bytes() if is_read else (path.name if not number else word).encode()) + b"\0")
+        path = word if number else shutil.which(word) or word
+        is_read = os.path.isfile(path) and (is_script(path) if not number else os.path.getsize(path) <= _MAX_HASHED_BYTES)
+        try:
+            sha.update((Path(path).read_bytes() if is_read else (word if number else Path(word).name).encode()) + b"\0")
+        except OSError as error:
+            raise InputError(f"{path}: a file of a scorer's command cannot be read ({error.strerror or error})") from None
     return sha.hexdigest()
 
 
@@ -354,7 +362,12 @@ def _read_itself(said: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
         )
     if len(set(dimensions)) < len(dimensions):
         raise ValueError(f"it has a dimension twice: {', '.join(dimensions)}")
-    return name[:80], version[:200], tuple(dimensions)
+    return _printable(name)[:80], _printable(version)[:200], tuple(dimensions)
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey and a file could not hold: control characters, halves of characters."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _read(answer: Mapping[str, Any], batch: int, ids: Sequence[str], dimensions: Sequence[str]) -> list[Said]:
@@ -370,7 +383,7 @@ def _read(answer: Mapping[str, Any], batch: int, ids: Sequence[str], dimensions:
         if own not in ids or own in found:
             what = "a second time" if own in found else "which it was not asked about"
             raise ValueError(f"it scored {own!r}, {what}; expected each of {ids[0]} to {ids[-1]} once")
-        found[own] = Said(dict(_scores(row, own, dimensions)), str(row.get("reason") or "")[:300])
+        found[own] = Said(dict(_scores(row, own, dimensions)), _printable(str(row.get("reason") or ""))[:300])
     return [found[own] for own in ids]
 
 
@@ -382,7 +395,7 @@ def _scores(row: Mapping[str, Any], own: str, dimensions: Sequence[str]) -> Iter
         value = scores[name]
         if value is None:
             yield name, None
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 1e18:
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e18:  # nan is not, either
             raise ValueError(f"it gave {value!r} for {name} of {own}; expected a finite number, or null for ungradable")
         else:
             yield name, float(value)

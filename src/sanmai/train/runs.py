@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from sanmai.config import Config, OnlyWith, differing_keys, texts_in
+from sanmai.config import Config, OnlyWith, differing_keys, named_in
 from sanmai.older import as_of, words
 from sanmai.policies.text.checkpoints import (
     checkpoint_folders,
@@ -247,7 +247,7 @@ class Run:
                 write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     def _texts(self) -> Iterator[str]:
-        return texts_in(self._config.model_dump(mode="json"))
+        return named_in(self._config.model_dump(mode="json"))
 
     def _shown(self, dress: Iterable[str]) -> Seen:
         try:
