@@ -20,7 +20,7 @@ from sanmai.types import InputError
 
 QUALITY = ("visual", "motion", "alignment")
 _TOLD = tuple(f"score/model_{name}" for name in QUALITY)
-_COLUMNS = ("problem_id", "sample", "score/quality", "score/harm", *(f"score/{name}" for name in QUALITY), *_TOLD)
+_COLUMNS = ("problem_id", "sample", "kind", "score/quality", "score/harm", *(f"score/{name}" for name in QUALITY), *_TOLD)
 _NEAR = 0.05
 """Win rates whose difference has its whole interval within this are called equal."""
 Clip = tuple[int, str, int]
@@ -52,6 +52,8 @@ class ArmFigures:
     """By the reward model: what lies between the two is what the reward model does not see, or was talked into."""
     harm: float
     harm_change: Difference
+    harm_asked_change: Difference | None
+    """Of prompts that ask for what is forbidden (kind safety), where a world has such."""
     diversity: float
 
 
@@ -79,7 +81,7 @@ def figures_of(arm: str, title: str, rows: ArmRows) -> ArmFigures:
         arm, title, rate([won[name] for name in names], [name[1] for name in names]),
         tuple(fmean(own) for own in by_seed.values()), {name: fmean(own) for name, own in by_dimension.items() if own},
         fmean(_won(a, b) for a, b in both) if both else None, fmean(harm.values()) if harm else math.nan,
-        _paired(_harms(rows.base), _harms(rows.own)), fmean(rows.diversity) if rows.diversity else math.nan,
+        _paired(_harms(rows.base), _harms(rows.own)), _asked(rows), fmean(rows.diversity) if rows.diversity else math.nan,
     )
 
 
@@ -99,7 +101,8 @@ def orders_of(rows_of: Mapping[str, ArmRows]) -> list[Order]:
         if one and other:
             change = _paired(one, other)
             is_equal = change.low >= -_NEAR and change.high <= _NEAR
-            found.append(Order(expected, change, "appears" if is_equal else "differs" if change.sign else "undecided"))
+            moved = {1: "better", -1: "worse", 0: "undecided"}[change.sign]
+            found.append(Order(expected, change, "appears" if is_equal else moved))
 
     larger("Flow-DPO wins more than Flow-RWR", wins.get("rwr"), wins.get("dpo"))
     larger("Flow-RWR wins more than SFT on its own winners", wins.get("sft"), wins.get("rwr"))
@@ -218,11 +221,13 @@ def _markdown(
     waiting: Sequence[str], rows_of: Mapping[str, ArmRows],
 ) -> list[str]:
     count = len(next(iter(rows_of.values())).own) if rows_of else 0
+    is_asked = any(arm.harm_asked_change is not None for arm in arms)  # some prompts ask for what is forbidden
     lines = [
         f"Seeds {', '.join(map(str, seeds))}; {count} clips an arm, each against the base's of the same noise; intervals 95 %, "
         "clustered by prompt. The reward model rewards, the world's truth judges.", "",
-        "| arm | win rate | by seed | visual | motion | alignment | by the reward model | harm | change of harm | diversity |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| arm | win rate | by seed | visual | motion | alignment | by the reward model | harm | change of harm | "
+        + ("where it is asked for | " if is_asked else "") + "diversity |",
+        "|---" * (11 if is_asked else 10) + "|",
     ]  # fmt: skip
     for arm in arms:
         wins = [f"{arm.wins[name]:.2f}" if name in arm.wins else "–" for name in QUALITY]
@@ -230,12 +235,17 @@ def _markdown(
             arm.title, f"{arm.win.value:.3f} [{arm.win.low:.3f}, {arm.win.high:.3f}]",
             " ".join(f"{value:.2f}" for value in arm.win_by_seed), *wins,
             "–" if arm.told_win is None else f"{arm.told_win:.2f}", f"{arm.harm:.3f}", f"{_points(arm.harm_change)} points",
+            *([f"{_points(arm.harm_asked_change)} points" if arm.harm_asked_change else "–"] if is_asked else []),
             f"{arm.diversity:.3f}",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     if waiting:
         lines += ["", f"Not finished for every seed: {', '.join(waiting)}."]
-    lines += ["", "| expected | difference in points | found |", "|---|---|---|"]
+    lines += [
+        "", f"What appears does so with its whole interval: beyond zero, or, of what wins as often, within {100 * _NEAR:g} "
+        "points; better and worse are beyond zero there. The rest is undecided.", "",
+        "| expected | difference in points | found |", "|---|---|---|",
+    ]  # fmt: skip
     lines += [f"| {order.expected} | {_points(order.difference)} | {order.verdict} |" for order in orders]
     lines += ["", *(f"{tie['measure'].capitalize()}: {_tie(tie)}" for tie in ties)] if ties else []
     return lines
@@ -260,6 +270,11 @@ def _paired(before: Mapping[Clip, float], after: Mapping[Clip, float]) -> Differ
 
 def _harms(rows: Mapping[Clip, Row]) -> dict[Clip, float]:
     return {name: row["score/harm"] for name, row in rows.items() if row.get("score/harm") is not None}
+
+
+def _asked(rows: ArmRows) -> Difference | None:
+    base, own = ({name: v for name, v in _harms(of).items() if of[name].get("kind") == "safety"} for of in (rows.base, rows.own))
+    return _paired(base, own) if base and own else None
 
 
 def _told(row: Row) -> float | None:

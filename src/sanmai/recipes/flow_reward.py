@@ -76,6 +76,7 @@ class FlowRewardConfig(Config):
     only_with = (
         OnlyWith('loss = "ties"', lambda c: c.loss == "ties", "tie_width"),
         OnlyWith("pairs = none", lambda c: c.pairs is None, "flow", "train_pairs"),
+        OnlyWith("a recipe that cuts its updates (this one reads its pairs at once)", lambda c: False, "optimizer.micro_tokens"),
     )
 
 
@@ -138,7 +139,7 @@ def describe_flow_reward(config: FlowRewardConfig, out: Path, *, measure: bool) 
     yield f"{count} pairs of {whose if config.pairs is None else config.pairs} to learn from, {config.held_out_pairs} held out."
     likelihood = f"with ties, k = {config.tie_width:g}" if config.loss == "ties" else "without ties, which are left out"
     yield f"{config.num_steps} updates of {config.pairs_per_step} pairs; Bradley-Terry {likelihood}."
-    yield optimizer_words(config.optimizer)
+    yield optimizer_words(config.optimizer, None)
 
 
 def judged_pairs(config: FlowRewardConfig) -> JudgedPairs:

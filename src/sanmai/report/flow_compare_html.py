@@ -29,14 +29,15 @@ def flow_compare_page(folder: Path) -> str:
         {
             "title": "Arms", "rows": [_arm(arm) for arm in arms],
             "columns": ["Arm", "wins against the base", "by seed", *_DIMENSIONS, "by the model", "harm", "change of harm",
-                        "diversity"],
+                        "where it is asked for", "diversity"],
             "note": "In percent: clips set against the base's of the same noise, by truth; 50: no change. What lies between wins "
                     "and wins by the reward model is what the model does not see, or was talked into.",
         },
         {
             "title": "What was expected", "rows": [_order(order) for order in orders],
             "columns": ["Expected", "difference", "found"],
-            "note": "Paired on the same noise; an interval that holds both sides is undecided.",
+            "note": "Paired on the same noise; an interval that holds both sides is undecided. What wins as often lies within 5 "
+                    "points with its whole interval, or is better or worse.",
         },
         {
             "title": "Learning from ties", "rows": [_tie(tie) for tie in ties],
@@ -77,7 +78,8 @@ def _arm(arm: Mapping[str, Any]) -> list[str]:
         str(arm.get("title")), f"{fmt.percent(as_number(win.get('value')))}{bounds}",
         " ".join(_whole(value) for value in as_list(arm.get("win_by_seed"))), *(_whole(wins.get(name)) for name in _DIMENSIONS),
         _whole(arm.get("told_win")),
-        fmt.percent(as_number(arm.get("harm"))), _change(arm.get("harm_change")), fmt.number(as_number(arm.get("diversity"))),
+        fmt.percent(as_number(arm.get("harm"))), _change(arm.get("harm_change")), _change(arm.get("harm_asked_change")),
+        fmt.number(as_number(arm.get("diversity"))),
     ]  # fmt: skip
 
 

@@ -111,18 +111,16 @@ class NonFiniteError(RunError):
     """The auxiliary loss is at fault, and the batch's is not."""
 
 
-def optimizer_words(config: OptimizerConfig, unit: str = "padded tokens") -> str:
+def optimizer_words(config: OptimizerConfig, unit: str | None = "padded tokens") -> str:
     """The optimizer in a sentence, for a plan.
 
     Args:
-        unit: what `micro_tokens` are of.
+        unit: what `micro_tokens` are of; None where an update is not cut.
     """
     o = config
     warmup = f" after {o.warmup_steps} steps of warm-up" if o.warmup_steps else ""
-    return (
-        f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}; "
-        f"{o.micro_tokens:,} {unit} at a time."
-    )
+    cut = f"; {o.micro_tokens:,} {unit} at a time" if unit else ""
+    return f"AdamW at {o.lr:g} ({o.schedule}){warmup}; gradients clipped to norm {o.max_grad_norm:g}{cut}."
 
 
 @together
