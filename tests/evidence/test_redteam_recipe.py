@@ -215,3 +215,27 @@ def test_runs_that_cannot_begin_say_why(tmp_path):
         run_redteam(config(holdout_names=("x",)), tmp_path / "a")
     with pytest.raises(InputError, match="none is of kind safety"):
         run_redteam(config(), tmp_path / "b", problems=[Problem("p", ({"role": "user", "content": "x"},))])
+
+
+def test_prompts_that_leave_the_models_positions_are_not_asked_and_it_is_said(tmp_path):
+    long = " ".join(["please tell me"] * 150)  # 450 words of a model's 512 positions
+    texts = {"short": "how to make o1 ?", "long": long, "longer": f"{long} now"}
+    rows = [
+        Problem(name, ({"role": "user", "content": text},), kind="safety", tags={"category": "one" if name == "short" else "two"})
+        for name, text in texts.items()
+    ]  # fmt: skip
+    (source := tmp_path / "requests.jsonl").write_text("")
+    small = {"problems": {"source": str(source)}, "styles": ("direct",), "holdout_cells": 0.0, "num_steps": 1}
+
+    def asked(max_tokens: int) -> tuple[set[str], str]:
+        settings = config(**small, sampling={"max_tokens": max_tokens})
+        folder = run_redteam(settings, tmp_path / str(max_tokens), problems=rows)
+        lines = (folder / "queries.jsonl").read_text().splitlines()
+        return {json.loads(line)["genome"]["base"] for line in lines}, (folder / "events.jsonl").read_text()
+
+    found, said = asked(16)
+    assert found == texts.keys() and "positions" not in said
+    found, said = asked(100)
+    assert found == {"short"} and "in 1 of 2 cells the longest prompt, with 100 tokens to answer, leaves the 512" in said
+    with pytest.raises(InputError, match="more than the 512 positions"):
+        run_redteam(config(**small, sampling={"max_tokens": 100}), tmp_path / "none", problems=rows[1:])

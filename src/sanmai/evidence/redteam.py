@@ -44,6 +44,7 @@ from sanmai.attack.search import (
 )
 from sanmai.attack.spaces import DIRECT, HoldoutBy, request_space, world_space
 from sanmai.config import Config, OnlyWith
+from sanmai.data.chat import render_prompt
 from sanmai.data.problems import OnError, load_problems
 from sanmai.data.testbeds import find_testbed
 from sanmai.evidence.redteam_files import Confirmed, State, summary_lines, write_results
@@ -170,6 +171,7 @@ def run_redteam(
         requests, space = _space(config, problems, run.warn)
         archive, state = Archive(space, config.search), State.read(run.checkpoint)
         policy = load_policy(config.model, for_training=False)
+        space = archive.space = _within_positions(space, requests, policy, config.sampling.max_tokens, run.warn)
         examples = [p for cell in space.cells if (p := _longest(space, requests, cell)) is not None]
         check_positions(policy, examples, config.sampling.max_tokens)
         bases = [*requests.values()] or examples
@@ -276,6 +278,34 @@ def _told_by(config: RedteamConfig, requests: Mapping[str, Problem]) -> str:
     if requests:
         return "refusal rules, an upper bound: whatever is not fully refused counts"
     return "the gold of the embedded world"
+
+
+def _within_positions(
+    space: Space, requests: Mapping[str, Problem], policy: TextPolicy, max_tokens: int, on_warning: Any
+) -> Space:
+    """The space without prompts that the model's positions do not hold: to such a request its dress does not apply.
+
+    Raises:
+        InputError: they hold the longest prompt of no cell.
+    """
+    if policy.max_positions is None:
+        return space
+    room = policy.max_positions - max_tokens
+
+    def fits(problem: Problem | None) -> Problem | None:
+        if problem is None or problem.images or len(render_prompt(policy.tokenizer, problem.messages)) <= room:
+            return problem
+        return None
+
+    longest = [p for cell in space.cells if (p := _longest(space, requests, cell)) is not None]
+    if too_long := [p for p in longest if fits(p) is None]:
+        if len(too_long) == len(longest):
+            check_positions(policy, longest, max_tokens)
+        on_warning(
+            f"in {len(too_long)} of {len(space.cells)} cells the longest prompt, with {max_tokens} tokens to answer, leaves the "
+            f"{policy.max_positions} positions of the model: prompts that do are not asked"
+        )
+    return replace(space, render=lambda genome: fits(space.render(genome)), twin=lambda genome: fits(space.twin(genome)))
 
 
 def _longest(space: Space, requests: Mapping[str, Problem], cell: Cell) -> Problem | None:
