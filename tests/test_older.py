@@ -63,6 +63,18 @@ def test_the_default_is_that_of_the_section_that_lacks_the_setting():
     assert found(Own(extra=Inner()), **WHOLE | {"extra": {"lr": 1e-6}}).since == ("extra.clip",)
 
 
+def test_none_that_is_only_the_owners_default_is_no_setting_that_came_later():
+    class Limits(Config):
+        harm: float | None = 0.5
+
+    class Run(Config):
+        limits: Limits = Limits(harm=None)
+
+    assert Run.read(tomllib.loads(Run().to_toml())) == Run()
+    written, now = tomllib.loads(Run().to_toml()), Run(limits=Limits(harm=0.5))
+    assert as_of(now, tomllib.loads(now.to_toml()), written).since == ()
+
+
 def test_settings_of_each_of_several_sections_may_have_come_later():
     known = WHOLE | {"items": [{"name": "a"}, {"name": "b"}]}
     assert found(Own(items=(Item(name="a"), Item(name="b"))), **known) == AsOf(known, ("items.weight", "items.weight"))

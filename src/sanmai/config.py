@@ -140,13 +140,14 @@ def _may_be_unset(cls: type[Config], name: str) -> bool:
 
 
 def _with_unset(config: Config, dumped: dict[str, Any], default: Any) -> dict[str, Any]:
-    """The values as they were dumped, and "none" for each None where the default, of its owner or its own, is something else."""
+    """The values as they were dumped, and "none" for each None where the default of its owner or its own is something else: what
+    is not there was no setting then (older.py)."""
     own = defaults_of(type(config))
     for name in type(config).model_fields:
         value, usual = getattr(config, name), own[name] if default is None else getattr(default, name)
         if isinstance(value, Config):
             _with_unset(value, dumped[name], usual if isinstance(usual, type(value)) else None)
-        elif value is None and usual is not None and _may_be_unset(type(config), name):
+        elif value is None and (usual, own[name]) != (None, None) and _may_be_unset(type(config), name):
             dumped[name] = UNSET
     return dumped
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sanmai.attack.catalogue import families_named
 from sanmai.policies.text.checkpoints import io_errors_as_oserror
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.gguf_files import write_gguf
@@ -60,13 +61,14 @@ def export(model: str, out: Path, *, dtype: str = "float32") -> str:
 
 
 def told_of(model: str) -> Seen:
-    """What a model was shown, to go where it goes.
+    """What a model was shown, to go where it goes: of tags those that name families, as other words in them are its maker's.
 
     Raises:
         InputError: its record is not what was written.
     """
     try:
-        return carried(model)
+        seen = carried(model)
+        return Seen(frozenset(filter(families_named, seen.dress)), seen.looked)
     except ValueError as error:
         raise InputError(f"{error}; restore it: what this model was shown would be lost") from None
 

@@ -268,7 +268,7 @@ def _finish(
             rubric=rubric,
             grading=config.grading,
         )
-    with DataWriter(run.folder / "data.parquet", config.model.name, run.seen.as_tag()) as writer:
+    with DataWriter(run.folder / "data.parquet", config.model.name, run.seen) as writer:
         for step, chunk in enumerate(chunks, start=1):
             part = f"step-{step:06d}"
             path = run.folder / "rollouts" / f"{part}.parquet"

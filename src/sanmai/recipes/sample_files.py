@@ -11,7 +11,7 @@
 | num_tokens | of the completion, stop token included |
 | rewritten | a judge model has rewritten it |
 | source | the model that wrote it |
-| tags | the problem's, a JSON object as text; `writer`: what the model that wrote it was shown, where it was (train/seen.py) |
+| tags | the problem's, a JSON object as text; `writer_saw`: families that the model that wrote it was shown (train/seen.py) |
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sanmai.attack.catalogue import families_named
 from sanmai.data.chat import prompt_end, render_prompt
 from sanmai.data.filters import Sample
 from sanmai.data.trace import opened_tag
 from sanmai.policies.text.checkpoints import sync
 from sanmai.train.digests import require_whole
 from sanmai.train.runs import storing
-from sanmai.train.seen import WRITER
+from sanmai.train.seen import WRITER, Seen
 from sanmai.types import InputError, Problem, StopReason, Tokenizer, Verdict
 
 _SCHEMA = pa.schema(
@@ -102,13 +103,14 @@ def _verdicts(row: Mapping[str, Any]) -> dict[str, Verdict]:
 class DataWriter:
     """data.parquet, written in parts and whole or not at all. Use as a context manager."""
 
-    def __init__(self, path: Path, source: str, shown: str = "") -> None:
+    def __init__(self, path: Path, source: str, shown: Seen = Seen()) -> None:
         """Args:
         source: names the model that wrote the completions.
-        shown: what it was shown, as `Seen.as_tag` says it: a row that is copied elsewhere tells it still.
+        shown: what it was shown: a row that is copied elsewhere tells the families in it still.
         """
         self.path, self.source, self.num_rows = path, source, 0
-        self._more = {WRITER: shown} if shown else {}
+        families = frozenset().union(*map(families_named, shown.dress | shown.looked))
+        self._more = {WRITER: "+".join(sorted(families))} if families else {}
         self._partial = path.with_name(f".partial-{path.name}")
 
     def __enter__(self) -> Self:

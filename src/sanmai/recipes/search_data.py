@@ -114,7 +114,7 @@ def write_data(
     steps: list[dict[str, Any]] = []
     decode, facts = decoder(policy.tokenizer), {"method": "search", "guide": list(config.guide), "wrote": weights_digest(policy)}
     folder = run.folder
-    with DataWriter(folder / "data.parquet", config.model.name, run.seen.as_tag()) as writer:
+    with DataWriter(folder / "data.parquet", config.model.name, run.seen) as writer:
         for problem in problems:
             every = [(name, leaf) for name in arms for leaf in arms[name][problem.id]]
             if (best := best_right([leaf for _, leaf in every])) is not None:

@@ -223,15 +223,15 @@ class Run:
         path = self.folder / "environment.json"
         facts = json.loads(json.dumps(facts, default=str))
         self._seen |= self._shown(facts.pop("dress", ()))
-        more = {"seen": self._seen.to_json() if self._seen else None, "files": files_named(self._texts()) or None}
-        self.environment = facts = facts | {name: fact for name, fact in more.items() if fact is not None}
+        files = files_named(self._texts())
+        self.environment = facts = facts | {"seen": self._seen.to_json()} | ({"files": files} if files else {})
         if (self.start_step or self.is_finished) and path.exists():
             try:
                 before = dict(json.loads(path.read_text()))
             except (OSError, ValueError, TypeError):
                 raise InputError(f"{path}: cannot be read; restore it, or choose another --out") from None
-            with contextlib.suppress(ValueError):  # an older run has none
-                self._seen |= Seen.read(before.get("seen"))
+            with contextlib.suppress(ValueError):  # an older run has none; else what was looked at since is none of it
+                self._seen = Seen(self._seen.dress) | Seen.read(before.get("seen"))
             if moved := differing_keys(before.pop("origin", {}), facts.get("origin", {})):
                 raise InputError(
                     f"{self.folder}: this run started from something else ({'; '.join(moved)}); "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,12 @@ GGUF_KEY = "sanmai.seen"
 """Of the same in a GGUF file."""
 LEDGER = "looks.jsonl"
 """One line a look at sealed families; see evidence/looks.py."""
-WRITER = "writer"
-"""Tag of a row that a model wrote: what that model was shown."""
+WRITER = "writer_saw"
+"""Tag of a row that a model wrote: families that this model was shown."""
 TAGS = ("family", "attack", "style", "wrapper", WRITER)
 """Tags of a problem that name a family, a transform, a red team's style or a wrapper of the embedded world, or several by a +."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+"""What may name a family or a transform. Texts that other people's tags hold are nobody else's business."""
 _MAX_PARENTS = 4
 _WHOLE_BYTES = 2**26
 
@@ -38,7 +41,7 @@ class Seen:
     """What a history was shown."""
 
     dress: frozenset[str] = frozenset()
-    """Values of TAGS of all problems that it was trained, chosen or measured with."""
+    """Names in TAGS of all problems that it was trained, chosen or measured with."""
     looked: frozenset[str] = frozenset()
     """Sealed families that something in it was released on."""
 
@@ -50,10 +53,6 @@ class Seen:
 
     def to_json(self) -> dict[str, list[str]]:
         return {"dress": sorted(self.dress), "looked": sorted(self.looked)}
-
-    def as_tag(self) -> str:
-        """All of it in one text, for rows that a model writes."""
-        return "+".join(sorted(self.dress | self.looked))
 
     @staticmethod
     def read(value: Any) -> Seen:
@@ -68,9 +67,10 @@ class Seen:
 
 
 def dress_of(problems: Iterable[object]) -> frozenset[str]:
-    """The values of TAGS; what has no tags has none."""
+    """The names in the values of TAGS, each once, also of "role_play+base64"; what has no tags has none."""
     tagged = [tags for one in problems if isinstance(tags := getattr(one, "tags", None), Mapping)]
-    return frozenset(str(tags[name]) for tags in tagged for name in TAGS if tags.get(name))
+    values = {tags[name] for tags in tagged for name in TAGS if isinstance(tags.get(name), str)}
+    return frozenset(part for value in values for part in value.split("+") if _NAME.fullmatch(part))
 
 
 def carried(name: str, *, with_looks: bool = True) -> Seen:
@@ -134,7 +134,9 @@ def _beside(folder: Path) -> Seen:
     if not path.is_file():
         return Seen()
     try:
-        return Seen.read(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        is_ours = isinstance(found, Mapping) and not found.keys().isdisjoint(("dress", "looked"))
+        return Seen.read(found) if is_ours else Seen()  # somebody else's file of that name
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
 
