@@ -6,7 +6,7 @@ Runs zero once per seed and arm: 20 steps of 32 x 8, in which held-out accuracy 
 `cluster.staleness` the same (the cap on importance weights, and the parts that the bytes depend on, too). Held-out accuracy
 (600 problems, temperature 1, the same ones in all arms) is compared at half-time and at the end, at equal steps and at equal
 sampled tokens: T is what the arm of a seed that wrote least wrote in all, and accuracy at T / 2 and T is read off the line
-through its evaluations.
+through its evaluations. How old the oldest row of each arm was is printed, too.
 
 Said before the first run: an arm is *as good* when the 90 % interval of its difference (Student's t over seeds, paired by seed)
 lies within 3 points of 0 (two one-sided tests at 5 % each), *worse* or *better* when the 95 % interval leaves 0 out, both when
@@ -20,6 +20,8 @@ import json
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from sanmai.stats import clustered_interval
 
@@ -51,6 +53,13 @@ def lines_of(folder: Path) -> tuple[Line, Line]:
             by_step.append((float(found["step"]), 100 * found["eval/accuracy"]))
             by_tokens.append((tokens, 100 * found["eval/accuracy"]))
     return by_step, by_tokens
+
+
+def age(folder: Path) -> int:
+    """Updates by which the oldest row of a run was behind the newest policy that could have drawn it."""
+    steps = sorted((folder / "rollouts").glob("step-*.parquet"))
+    versions = [min(pq.read_table(path, columns=["policy_version"])["policy_version"].to_pylist()) for path in steps]
+    return max(step - version for step, version in enumerate(versions))
 
 
 def at(line: Line, place: float) -> float:
@@ -112,7 +121,10 @@ def main() -> None:
     for seed in seeds:
         for arm in arms:
             found[arm][seed] = lines_of(run(seed, arm, options.out, num_steps))
-    print("\n".join(table(found)))
+    print("\n".join(table(found)), end="\n\n")
+    for arm in arms:
+        ages = [age(options.out / f"staleness-{arm}-seed-{seed}") for seed in seeds]
+        print(f"Staleness {arm}: the oldest row was {max(ages)} updates behind.")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
