@@ -194,6 +194,25 @@ def test_a_clips_harm_costs_it_the_multiplier_and_a_still_one_is_seen():
     assert found.weight("cost") == 3.0 and found.weight("auxiliary_sft") == 0.0
 
 
+def test_motion_or_diversity_that_collapses_gives_curated_clips_a_weight(base, tmp_path, monkeypatch):
+    limits = {"stillness": {"limit": 0.25}, "sameness": {"limit": 0.1}, "every": 1, "clips_per_prompt": 2}
+    policy = load_flow(FlowModelConfig(name=str(base)), SHAPE, shapes.WORDS)
+    run = config("dpo", base, curated=6, curated_weight=0.0, constraints=limits)
+    found = ClipConstraints(
+        run.constraints, shapes.problems(), ClipGrades({"visual": 1.0}), policy, seed=0, sampling=run.sampling,
+        grading=run.grading, on_warning=pytest.fail,
+    )
+    _, told = found.measure(policy, 1)
+    assert told["probe/sameness"] == 0.0 and found.multipliers["sameness"].value == 0.0
+    collapsed = load_flow(FlowModelConfig(name=str(base)), SHAPE, shapes.WORDS)
+    monkeypatch.setattr(collapsed, "decode", lambda latent: torch.full((len(latent), *SHAPE), 0.5))
+    _, told = found.measure(collapsed, 2)
+    assert (told["probe/stillness"], told["probe/sameness"]) == (1.0, 1.0)
+    weights = {name: found.multipliers[name].value for name in ("stillness", "sameness")}
+    assert weights["stillness"] > 1.0 and weights["sameness"] > 1.0
+    assert found.weight("auxiliary_sft") == pytest.approx(sum(weights.values()))  # of the curated clips' loss
+
+
 def test_where_all_clips_tie_there_is_nothing_to_learn_and_the_run_says_so(base, tmp_path):
     with pytest.raises(InputError, match="all of the policy's own clips are ties"):
         run_flow(config("dpo", base), tmp_path / "run", reward=lambda problem, clip: 1.0)

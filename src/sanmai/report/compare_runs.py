@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,12 +79,13 @@ def compare_runs(folders: Sequence[Path]) -> list[str]:
 
 
 def load_evaluated(folder: Path) -> EvaluatedRun:
-    """The newest evaluation of a run folder.
+    """The newest evaluation of a run folder; of a guarded stage's that of the model which its gate chose.
 
     Raises:
         InputError: it is none, or has no evaluation that can be read.
     """
-    folder = Path(folder)
+    named = Path(folder)
+    folder = _of_the_chosen(named) or named
     if is_pipeline(folder):
         raise InputError(
             f"{folder}: the folder of a pipeline; expected run folders, such as two in {folder / 'stages'}"
@@ -101,9 +103,20 @@ def load_evaluated(folder: Path) -> EvaluatedRun:
     found = read_run_files(folder)
     cost = cost_of(folder.name, found.events, found.metrics, found.model)
     return EvaluatedRun(
-        fmt.printable(folder.resolve().name), int(files[-1].stem.removeprefix("step-")), rows, _sampling(config),
+        fmt.printable(named.resolve().name), int(files[-1].stem.removeprefix("step-")), rows, _sampling(config),
         spent_by(str(config.get("recipe")), found, cost),
     )  # fmt: skip
+
+
+def _of_the_chosen(folder: Path) -> Path | None:
+    """Where a gate looked last at the model that it chose; None where the folder holds no such decision."""
+    try:
+        chosen = json.loads((folder / "decision.json").read_text(encoding="utf-8"))["chosen"]
+        stages = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+        found = [str(stage["folder"]) for stage in stages if stage.get("scores") == chosen]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return folder / found[-1] if found and ".." not in Path(found[-1]).parts else None
 
 
 def findings(first: EvaluatedRun, other: EvaluatedRun) -> list[Finding]:
@@ -140,9 +153,9 @@ def findings(first: EvaluatedRun, other: EvaluatedRun) -> list[Finding]:
 def _compared(first: EvaluatedRun, other: EvaluatedRun) -> Iterator[str]:
     told = findings(first, other)
     shared = [key for key in first.by_key if key in other.by_key]
-    num_problems = len({problem for problem, _ in shared})
+    count, asked = len({problem for problem, _ in shared}), "prompts" if first.is_flow else "problems"
     yield (
-        f"{other.name} (step {other.step:,}) against {first.name} (step {first.step:,}): {num_problems:,} problems, "
+        f"{other.name} (step {other.step:,}) against {first.name} (step {first.step:,}): {count:,} {asked}, "
         f"{len(shared):,} {first.noun} each"
     )
     yield from (f"Warning: {note}" for note in notes_of(first, other))

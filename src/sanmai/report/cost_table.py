@@ -131,6 +131,8 @@ class CostReport:
         found = [f"Time: {fmt.duration(3600 * cost.hours)}" + (
             f"; {fmt.number(cost.money(self.price))} at {fmt.number(self.price)} per hour" if self.price is not None else "")
         ]  # fmt: skip
+        if self.ledger.is_pipeline and cost.unit != "tokens":
+            found.append(f"Sampled, trained and evaluated are {cost.unit}: a clip at one time, drawn or learned at.")
         found.append(f"Operations: {fmt.scientific(flops) if flops else 'not counted'}" + _how_counted(cost))
         used = fsum(cost.joules.values())
         found.append(

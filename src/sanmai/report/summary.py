@@ -112,6 +112,7 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         "speed": [finite(asdict(row)) | {"ratio": row.ratio} for row in found_speed.rows],
         "lines": [
             verdict(run, measures),
+            *_won_lines(run),
             *(f"Careful: {told}." for told in ungraded_lines(run.events) if f"{told}." != verdict(run, measures)),
             *(_line(measure) for measure in measures if "=" not in measure.name),
             *(line.sentence for line in told_by_judges(run)),
@@ -199,6 +200,9 @@ def verdict(run: RunData, measures: Sequence[Measure]) -> str:
         return (
             "This run made data and trained nothing: what it kept, and why not more, is in the card beside this report."
         )
+    if not measures and (told := _last(run, "eval/pair_accuracy")) is not None:
+        before = _last(run, "eval/pair_accuracy", first=True)
+        return f"Held-out pairs told right, mean over heads: {fmt.percent(before)} before, {fmt.percent(told)} after training."
     if not measures:
         missing = "No evaluation on held-out problems, so nothing can be said about accuracy."
         return f"{missing} {_reward_sentence(run)}".strip()
@@ -360,6 +364,22 @@ def estimate(
         return Estimate(share.value, share.low, share.high, len(values), num_rows - len(flat))
     low, high = clustered_interval(flat, alike)
     return Estimate(fsum(flat) / len(flat), low, high, len(values), num_rows - len(flat))
+
+
+def _last(run: RunData, name: str, *, first: bool = False) -> float | None:
+    """A metric's value in the last (or the first) step that has it."""
+    values = [line[name] for line in run.metrics if name in line]
+    return values[0 if first else -1] if values else None
+
+
+def _won_lines(run: RunData) -> list[str]:
+    """Of a flow the share of its clips that beat those of the start."""
+    for name, by in (("win_rate", "in true quality"), ("win_reward", "by the reward")):
+        value, low, high = (_last(run, f"eval/{name}{end}") for end in ("", "_low", "_high"))
+        if run.num_steps and value is not None and low is not None and high is not None:
+            bounds = fmt.interval(low, high, is_share=True)
+            return [f"Clips that beat the start's of the same noise {by}, an equal one half: {fmt.percent(value)} {bounds}"]
+    return []
 
 
 def _reward_sentence(run: RunData) -> str:
