@@ -1,12 +1,13 @@
 """Does the reward of text in pictures move a flow that draws words? A small one, taught to draw the wrong word half the time.
 
     pip install -c constraints.txt ".[ocr]"
-    python benchmarks/words_drawn.py --out FOLDER [--steps 1000] [--groups 42] [--seed 0]
+    python benchmarks/words_drawn.py --out FOLDER [--steps 1000] [--groups 42] [--method sft] [--seed 0]
 
 Pictures of 24 x 48 pixels show OPEN, STOP or SALE in Pillow's own font; prompts are 'a sign "OPEN"' and so on. The base learns
-from pictures of which half show another word than their prompt says. Then Flow-DPO learns from pairs of the base's own pictures,
-told apart by the scorer `ocr` alone. Printed is the mean reward before and after, on pictures of the same noise, and how often
-the later picture has the higher one. Nobody knows the truth but the scorer: what it cannot read it cannot reward.
+from pictures of which half show another word than their prompt says. Then it learns from its own pictures, told apart by the
+scorer `ocr` alone: from the better ones of pairs (sft), from all by reward (rwr), or from the pairs (dpo). Printed is the mean
+reward before and after, on pictures of the same noise, and how often the later picture has the higher one. Nobody knows the truth
+but the scorer: what it cannot read it cannot reward.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--groups", type=int, default=42)
-    parser.add_argument("--updates", type=int, default=60)
+    parser.add_argument("--method", default="sft", choices=("sft", "rwr", "dpo"))
+    parser.add_argument("--updates", type=int, default=150)
+    parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -76,10 +79,10 @@ def main() -> None:
     }), given.out / "base")  # fmt: skip
     print("the base is trained", flush=True)
     tuned = run_flow(FlowConfig.read({
-        **shared, "method": "dpo", "num_steps": given.updates, "clips_per_step": 32, "model": {"name": str(base)},
+        **shared, "method": given.method, "num_steps": given.updates, "clips_per_step": 32, "model": {"name": str(base)},
         "own": {"groups": given.groups, "tie_below": 0.2}, "reward": {"scorer": {"command": "ocr"}},
-        "optimizer": {"lr": 1e-4, "micro_tokens": 32}, "checkpoints": {"every": 20},
-    }), given.out / "dpo")  # fmt: skip
+        "optimizer": {"lr": given.lr, "micro_tokens": 32}, "checkpoints": {"every": 20},
+    }), given.out / given.method)  # fmt: skip
     lines = [json.loads(line) for line in (tuned / "metrics.jsonl").read_text().splitlines()]
     first, last = lines[0], lines[-1]
     print(f"{first['own/pairs']:.0f} pairs that are no tie, of {given.groups} groups")
