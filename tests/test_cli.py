@@ -167,7 +167,7 @@ def test_a_plan_lists_the_settings():
 
 
 def test_doctor_says_what_works_in_a_process_of_its_own():
-    command = [sys.executable, "-m", "sanmai.cli", "doctor"]
+    command = [sys.executable, "-m", "sanmai", "doctor"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "embedded model: loads" in done.stdout and "child process: works" in done.stdout

@@ -17,7 +17,7 @@ FLOORS = [
     {"types", "activity", "config", "stats", "terminal"}, {"losses", "world", "sandbox", "programs", "older"}, {"data"},
     {"answers", "refusals", "policies"}, {"rewards"}, {"rollout", "train"}, {"search", "cluster", "instruments"},
     {"attack", "score"}, {"learn"}, {"recipes"}, {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"}, {"annotate"},
-    {"api"}, {"cli", "__init__"},
+    {"api"}, {"cli", "__init__"}, {"__main__"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 
