@@ -244,6 +244,20 @@ def test_a_policy_without_a_compiler_scores_and_learns_the_same(library, monkeyp
     assert not torch.equal(found[0][2], found[1][2])  # two ways were taken
 
 
+def test_wide_rows_are_computed_alike_with_several_threads(library):
+    """Rows from 512 numbers on: what a large model keeps for its gradients does not depend on its threads, to the bit."""
+    x_ND, weight_D, gate_up_NF = numbers(7, 512), numbers(512), numbers(7, 1024)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            assert compiled.passes(x_ND) is not None
+            found.append((kernels.add_norm(x_ND, None, weight_D, 1e-6, torch.bfloat16)[1], kernels.swiglu(gate_up_NF)))
+        finally:
+            torch.set_num_threads(1)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
 def test_other_tensors_and_many_threads_take_pytorch(library):
     assert compiled.passes(torch.ones(1)) is library and compiled.passes(torch.ones(1).bfloat16()) is library
     assert compiled.passes(torch.ones(1).double()) is None and compiled.passes(torch.ones(1, device="meta")) is None

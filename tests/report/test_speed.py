@@ -76,6 +76,18 @@ def test_predicted_seconds_are_for_the_lengths_that_came_out():
     )
 
 
+def test_memory_at_most_stands_beside_what_the_plan_said():
+    end = MACHINE | {"peak_memory": 1_250_000_000}
+    run = RunData(name="run", config=CONFIG, events=[MACHINE, step(1, 3.2), end], metrics=[metrics(1)])
+    run.prediction = prediction(memory=1_000_000_000)
+    assert speed_line(speed(run)).endswith("; memory at most 1.25 GB (1.00 GB planned)")
+    run.prediction = prediction(memory=1_000_000_000, config={})  # a plan of other settings
+    assert speed_line(speed(run)).endswith("; memory at most 1.25 GB")
+    assert "1.25 GB in memory" in speed(run).notes[-1]
+    run.events.pop()
+    assert "memory" not in speed_line(speed(run))
+
+
 @pytest.mark.parametrize("beside, tokens", [({}, 26), ({"loss/entropy": 0.1}, 52), ({"multiplier/harm": 0.0}, 52)])
 def test_groups_without_signal_are_passed_through_the_model_only_for_another_term(beside, tokens):
     """Half of the groups have no signal: of 4 rollouts of 13 tokens 2 are passed, or all for an entropy term or a budget."""

@@ -366,6 +366,23 @@ def test_workers_add_up_to_the_same_gradient():
         assert torch.equal(gradients[1][name], gradient) and torch.equal(gradients[2][name], gradient)
 
 
+def test_where_gradients_and_moments_lie_changes_no_bit(monkeypatch):
+    """Two updates with them on the heap, and on pages of their own as a large model's are."""
+    found = []
+    for is_apart in (False, True):
+        monkeypatch.setattr("sanmai.policies.text.cpu.allocator._is_shared", is_apart)
+        monkeypatch.setattr("sanmai.policies.text.cpu.allocator._SMALLEST_APART", 0)
+        torch.manual_seed(0)
+        policy = some_policy()
+        batch, config = sampled_batch(policy), OptimizerConfig(lr=0.01, micro_tokens=40)
+        optimizer, components = make_optimizer(policy, config), rl_components(LossConfig(), MAX_TOKENS)
+        for _ in range(2):
+            optimizer_step(policy, optimizer, batch, components, lr=0.01, temperature=SAMPLING.temperature, config=config)
+        state = [x for moments in optimizer.state.values() for x in moments.values()]
+        found.append([p.detach().clone() for p in policy.weights.values()] + state)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
 def test_rows_without_advantage_need_no_forward_pass(monkeypatch):
     policy = some_policy()
     batch = sampled_batch(policy)

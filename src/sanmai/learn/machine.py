@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,12 @@ def peak_of(policy: Policy, seconds: float = 0.25) -> dict[str, Any]:
         "device": policy.device.type,
         "cores": cores * trainers,
     }
+
+
+def peak_memory() -> int:
+    """Bytes that this process held in memory at most, so far (its largest resident set)."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, cores: int = 1, seconds: float = 0.25) -> float:

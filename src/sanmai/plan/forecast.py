@@ -11,7 +11,7 @@ from sanmai.cluster.config import ClusterConfig, TrainersConfig
 from sanmai.config import Config
 from sanmai.data.chat import render_prompt
 from sanmai.learn.credit import words as advantage_words
-from sanmai.plan.memory import StepShape, bytes_of_a_trainer, checkpoint_bytes, memory_bytes, state_bytes
+from sanmai.plan.memory import StepShape, base_bytes, bytes_of_a_trainer, checkpoint_bytes, memory_bytes, state_bytes
 from sanmai.plan.words import cores, seconds, size
 from sanmai.policies.text.checkpoints import newest_good_checkpoint, step_of
 from sanmai.policies.text.load import load_policy
@@ -155,16 +155,19 @@ def _cost(
     config: ZeroConfig, policy: TextPolicy, train: Sequence[Problem], num_held_out: int, out: Path, measure: bool
 ) -> Iterator[str]:
     """Memory and, when measured, time."""
+    base = base_bytes(policy)  # before anything else is done here
     if not measure:
         parts = memory_bytes(policy, StepShape.of(config), _mean_prompt(policy, config, train))
-        yield from _memory_lines(parts, policy, config.cluster)
+        yield from _memory_lines(parts, policy, config.cluster, base)[0]
         yield "Nothing was measured."
         return
     from sanmai.plan.calibration import calibrate
     from sanmai.plan.prediction import keep, observed_lengths, predict
 
     found = calibrate(policy, config, train, out)
-    yield from _memory_lines(memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept), policy, config.cluster)
+    parts = memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept)
+    lines, most = _memory_lines(parts, policy, config.cluster, base)
+    yield from lines
     if config.cluster.trainers > 1:
         yield f"What was measured, and the times below, are of one process; the run has {config.cluster.trainers} trainers."
     machine = found.machine
@@ -184,7 +187,7 @@ def _cost(
         yield from _prediction_lines(
             f"At the lengths of the last steps on record (mean {mean:.1f} tokens, longest {longest:.0f})", likely
         )
-    yield keep(found, bound, config, out)
+    yield keep(found, bound, most, config, out)
 
 
 def _prediction_lines(when: str, p: Prediction) -> Iterator[str]:
@@ -196,7 +199,10 @@ def _prediction_lines(when: str, p: Prediction) -> Iterator[str]:
     )
 
 
-def _memory_lines(parts: dict[str, float], policy: TextPolicy, cluster: ClusterConfig) -> Iterator[str]:
+def _memory_lines(
+    parts: dict[str, float], policy: TextPolicy, cluster: ClusterConfig, base: float
+) -> tuple[list[str], float]:
+    """What is said of the memory, and the bytes that the process will hold at most."""
     whole = parts
     parts = bytes_of_a_trainer(parts, sum(p.numel() for p in policy.weights.values()), cluster)
     who = f"Memory of each of {cluster.trainers} trainers" if cluster.trainers > 1 else "Memory"
@@ -211,15 +217,16 @@ def _memory_lines(parts: dict[str, float], policy: TextPolicy, cluster: ClusterC
     listed = lambda sizes: ", ".join(f"{name} {size(taken)}" for name, taken in sizes.items())  # noqa: E731
     total = sum(always.values())
     writes = f"Sampling adds at most: {listed(sampling)}; training" if sampling else "Training adds"
-    most = total + max(sum(sampling.values()), sum(training.values()))
-    yield (
-        f"{who}: {listed(always)}: {size(total)} all the time. {writes}, in the micro-batches under way: {listed(training)}. The "
-        f"most at once: {size(most)}, and what Python and its libraries take."
-    )
+    most = base + total + max(sum(sampling.values()), sum(training.values()))
+    lines = [
+        f"{who}: {listed(always)}, Python and its libraries {size(base)}: {size(base + total)} all the time. {writes}, in the "
+        f"micro-batches under way: {listed(training)}. The most at once: {size(most)}."
+    ]
     if cluster.transport in ("processes", "ray"):
         of_one = {"weights": whole["weights"], "KV cache": whole["KV cache"] / cluster.num_parts}
         of_one["joined weights"] = whole["joined weights"]
-        yield f"Each of {cluster.samplers} samplers besides: {listed(of_one)}: {size(sum(of_one.values()))}."
+        lines.append(f"Each of {cluster.samplers} samplers besides: {listed(of_one)}: {size(sum(of_one.values()))}.")
+    return lines, most
 
 
 def _mean_prompt(policy: TextPolicy, config: ZeroConfig, train: Sequence[Problem]) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanmai.cluster.config import ClusterConfig, TrainersConfig
@@ -43,7 +45,7 @@ class StepShape:
 
 
 def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept: Kept | None = None) -> dict[str, float]:
-    """Bytes by what they are for, of a zero run whose completions all take their budget; Python and its libraries come on top.
+    """Bytes by what they are for, of a zero run whose completions all take their budget; `base_bytes` come on top.
 
         longest = prompt_length + max_tokens          rows = ceil(rollouts / updates_per_step)
         share = micro_tokens // workers               micro = min(max(share, longest), rows * longest)
@@ -115,6 +117,19 @@ def bytes_of_a_trainer(parts: Mapping[str, float], trained: int, cluster: Traine
         "gradients": whole / number + (0.0 if by_layer else whole),
         "workers' gradients": 0.0,
     }
+
+
+def base_bytes(policy: TextPolicy) -> float:
+    """Bytes that this process holds beside the policy's weights: Python, its libraries, problems and what else was read.
+
+    0 where the system does not say.
+    """
+    try:
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0.0
+    weights = sum(p.numel() * p.element_size() for p in policy.model.parameters() if p.device.type == "cpu")
+    return max(float(resident - weights), 0.0)
 
 
 def state_bytes(policy: TextPolicy, trainers: TrainersConfig) -> dict[str, float]:

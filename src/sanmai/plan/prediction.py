@@ -99,8 +99,11 @@ def predict(
     )
 
 
-def keep(calibration: Calibration, bound: Prediction, config: ZeroConfig, out: Path) -> str:
+def keep(calibration: Calibration, bound: Prediction, memory: float, config: ZeroConfig, out: Path) -> str:
     """Write `prediction.json` into the run folder, unless a run has begun there; a sentence on what was done.
+
+    Args:
+        memory: bytes that the run's process will hold at most.
 
     The report evaluates the coefficients at the lengths that came out, so that not the guess of the lengths is judged but
     the measurement.
@@ -126,6 +129,7 @@ def keep(calibration: Calibration, bound: Prediction, config: ZeroConfig, out: P
             "coefficients": calibration.coefficients,
             "prompt_length": calibration.prompt_length,
             "bound": asdict(bound),
+            "memory": round(memory),
             "config": values,
         }
         write_whole(out / FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

@@ -218,3 +218,6 @@ class Policy(Trained, Generic[BatchT]):
 
     def end_phase(self) -> None:
         """Sampling or an update has ended: what only that needed may be let go of."""
+
+    def end_pass(self) -> None:
+        """A micro-batch of an update has ended, gradient included."""

@@ -31,7 +31,7 @@ from sanmai.learn.graders import Given, make_rubric, recorded_as
 from sanmai.learn.learner import Learner
 from sanmai.learn.length import LengthConfig
 from sanmai.learn.loop import operations_of
-from sanmai.learn.machine import peak_of
+from sanmai.learn.machine import peak_memory, peak_of
 from sanmai.learn.mixture import Mixture, MixtureConfig
 from sanmai.learn.progress import Progress
 from sanmai.learn.refill import RefillConfig
@@ -277,7 +277,7 @@ def run_zero(
         if not (is_done or run.interrupted) and ahead.num_waiting:
             run.warn(f"{ahead.num_waiting} rollouts were written ahead of the run's last step, and were not trained on")
         if not is_done:  # once more: another program may have had the cores at the start
-            run.event("machine", **peak_of(state.policy), uncounted=uncounted)
+            run.event("machine", **peak_of(state.policy), uncounted=uncounted, peak_memory=peak_memory())
         progress.end(run)
     return run.folder
 

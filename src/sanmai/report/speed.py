@@ -42,6 +42,8 @@ class Speed:
     """In the plural."""
     notes: list[str]
     """Sentences: what the peak is or why there is none, what the prediction is or how to get one."""
+    memory: str = ""
+    """What the process held at most, beside the plan's figure."""
 
     @property
     def has_prediction(self) -> bool:
@@ -77,8 +79,22 @@ def speed(run: RunData) -> Speed:
         rows.append(
             PhaseSpeed(phase, spent / max(count, 1), tokens / spent if tokens else None, share, predicted.get(phase))
         )
-    notes = [_about_peak(machine, steps), about_prediction, *_about_ahead(run)]
-    return Speed(rows, run.unit, notes if rows else [])
+    found = _memory(run)
+    about_memory = [f"Its process held {found} in memory at most, with all that was done in it."] if found else []
+    notes = [_about_peak(machine, steps), about_prediction, *_about_ahead(run), *about_memory]
+    return Speed(rows, run.unit, notes if rows else [], found)
+
+
+def _memory(run: RunData) -> str:
+    """Peak memory of the run's last process, and the plan's; "" where it is not on record."""
+    seen = [event["peak_memory"] for event in run.events if is_number(event.get("peak_memory"))]
+    if not seen:
+        return ""
+    plan = run.prediction
+    is_of_run = plan and plan.get("config") == run.config and not _is_after_the_fact(plan, run)
+    planned = plan.get("memory") if is_of_run else None
+    beside = f" ({planned / 1e9:.2f} GB planned)" if planned is not None and is_number(planned) else ""
+    return f"{seen[-1] / 1e9:.2f} GB{beside}"
 
 
 def _about_ahead(run: RunData) -> Iterator[str]:
@@ -107,6 +123,7 @@ def speed_line(found: Speed) -> str:
         if row.predicted is not None and row.ratio is not None:
             facts.append(f"{fmt.duration(row.seconds)} a step, {fmt.duration(row.predicted)} predicted")
         parts.append(f"{row.phase} {', '.join(facts)}")
+    parts += [f"memory at most {found.memory}"] if parts and found.memory else []
     return f"Speed: {'; '.join(parts)}" if parts else ""
 
 

@@ -21,6 +21,7 @@ from sanmai.config import Config, OnlyWith
 from sanmai.policies.contract import Policy, Trained
 from sanmai.policies.sharded import is_spread, own, whole
 from sanmai.policies.team import Team, together
+from sanmai.policies.text.cpu.allocator import apart, sets_apart
 from sanmai.types import Batch, Metrics, RunError
 
 
@@ -219,7 +220,11 @@ def guarded_move(
     if bad:
         optimizer.zero_grad(set_to_none=True)
         raise NonFiniteError(f"{', '.join(f'{n} = {metrics[n]}' for n in bad)} before the optimizer step")
+    is_first = not optimizer.state
     optimizer.step()
+    if is_first:  # its moments stay
+        for state in optimizer.state.values():
+            state |= {name: _like(x).copy_(x) for name, x in state.items()}
     policy.end_phase()
 
 
@@ -299,7 +304,8 @@ def accumulate(
             raise ValueError("a loss component needs a reference policy, and none was given")
         with policy.swapped(reference):  # for all workers at once: a policy has one set of weights at a time
             reference_logps = _scored(policy, micros, temperature)
-    if policy.cores.workers > 1 or policy.team is not None:  # else the first gradients are taken as they come
+    # Otherwise the first gradients are taken as they come, and stay where they were made: on the heap.
+    if policy.cores.workers > 1 or policy.team is not None or sets_apart():
         _fill_gradients(policy)
 
     def part_of_the_step(k: int) -> tuple[Tensor, Metrics, list[float]]:
@@ -347,7 +353,12 @@ def _fill_gradients(policy: Policy) -> None:
     """Zeros for weights without a gradient."""
     for p in policy.weights.values():
         if p.grad is None:
-            p.grad = torch.zeros_like(p)
+            p.grad = _like(p)
+
+
+def _like(p: Tensor) -> Tensor:
+    """Zeros that stay for a while."""
+    return apart(p.shape, p.dtype) if p.device.type == "cpu" and not is_spread(p) else torch.zeros_like(p)
 
 
 @together
@@ -466,6 +477,8 @@ def _backward_in_order(
                 policy.sharded.sums_now(is_last=i == count - 1)
             total.backward()
             NOW.one_more()
+            del total
+            policy.end_pass()
             return metrics, means_B
         grads = torch.autograd.grad(total, weights, allow_unused=True)
         NOW.one_more()

@@ -217,6 +217,11 @@ class TextPolicy(TextModel, Policy[TokenBatch]):
                 p.grad = None
             return_freed_memory(collect=False)
 
+    def end_pass(self) -> None:
+        """What a large model's micro-batch has freed is of odd sizes, and the next one's tensors would stand beside it."""
+        if self.device.type == "cpu" and self.is_large:
+            return_freed_memory(collect=False)
+
     def save(self, folder: Path) -> None:
         """Write a plain `transformers` folder (safetensors, config, tokenizer), LoRA adapters merged in (law 12)."""
         with self.whole():

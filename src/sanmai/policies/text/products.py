@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from sanmai.policies.text.cpu.allocator import apart
+
 
 class Products:
     """Linear modules of `transformers`, or those with LoRA adapters of `peft`, computed in `dtype`.
@@ -74,7 +76,9 @@ class Products:
 def _under_each_other(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     lengths = [len(weight) for weight in weights]
     with torch.no_grad():
-        joined = torch.empty(sum(lengths), weights[0].shape[1], dtype=dtype, device=weights[0].device)
+        shape = sum(lengths), weights[0].shape[1]
+        is_cpu = weights[0].device.type == "cpu"
+        joined = apart(shape, dtype) if is_cpu else torch.empty(shape, dtype=dtype, device=weights[0].device)
         for part, weight in zip(joined.split(lengths), weights, strict=True):
             part.copy_(weight)
     return joined

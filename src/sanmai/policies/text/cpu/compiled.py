@@ -21,10 +21,13 @@ from sanmai.policies.text.cpu.native import native
 DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 """What activations may be, and what the C functions call `half`."""
 
+_WIDE = 512
+"""Numbers in a row from which these passes are taken with several threads too, on one: they keep less, and products dominate."""
+
 
 def passes(x: Tensor) -> ctypes.CDLL | None:
-    """The compiled library, if it may compute with tensors like x: on a CPU, where PyTorch would use one core too."""
-    if x.device.type != "cpu" or x.dtype not in DTYPES or torch.get_num_threads() != 1:
+    """The compiled library, if it may compute with tensors like x: on a CPU, with one thread or wide rows."""
+    if x.device.type != "cpu" or x.dtype not in DTYPES or (torch.get_num_threads() != 1 and x.shape[-1] < _WIDE):
         return None
     return native().library
 
