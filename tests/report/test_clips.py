@@ -66,3 +66,10 @@ def test_a_clip_in_colour_keeps_its_colours_and_a_large_one_is_thinned():
 
 def test_a_run_without_clips_has_none_of_this():
     assert clip_sheets(RunData("run", evaluations={0: [{"problem_id": "p", "score/accuracy": 1.0}]}))["prompts"] == []
+
+
+def test_a_flow_is_shown_by_its_clips_and_not_as_texts(tmp_path):
+    page = render(RunData(tmp_path, evaluations={0: [row()], 4: [row()]}))
+    assert "held-out prompts" in page and 'href="#clips"' in page
+    assert 'id="rollouts"' not in page and 'id="pairs"' not in page
+    assert 'id="rollouts"' in render(RunData(tmp_path))

@@ -50,8 +50,9 @@ def write_report(run_folder: Path, *, defaults: Mapping[str, Any] | None = None)
 
 def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
     """The page for a run; adds to run.problems what the rollout files had."""
-    rollouts = training_samples(run)
-    pairs = paired_samples(run)
+    clips = clip_sheets(run)  # of a flow; what is shown of it are these, and no texts
+    rollouts: dict[str, Any] = {"rows": []} if clips["prompts"] else training_samples(run)
+    pairs: dict[str, Any] = {"pairs": []} if clips["prompts"] else paired_samples(run)
     measures = compare_evaluations(run)
     drawn_curves = curves(run)
     charts = charts_of(drawn_curves)
@@ -72,7 +73,8 @@ def render(run: RunData, defaults: Mapping[str, Any] | None = None) -> str:
         judges=told_by_judges(run),
         scorers=scorer_lines(run.events),
         pairs=pairs,
-        clips=clip_sheets(run),
+        clips=clips,
+        asked="prompts" if clips["prompts"] else "problems",
         rollouts=rollouts,
         cost=_cost_rows(used),
         used=used,
