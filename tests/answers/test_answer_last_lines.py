@@ -376,6 +376,17 @@ WRONG = [
     ("The function is odd.", "even"),
     ("The statement is false.", "True"),
     ("It is not even.", "even"),
+    ("Nothing is true.", "True"),
+    ("The opposite is true.", "True"),
+    ("It would be true.", "True"),
+    ("The first option is even.", "even"),
+    ("Wrong = 8", "8"),
+    ("Not Total = 8", "8"),
+    ("My guess\nGuess = 8", "8"),
+    ("8 because I guess", "8"),
+    ("\\boxed{8 since it is random}", "8"),
+    ('{"answer": 9, "answer": 8}', "8"),
+    ("{'answer': 9, 'answer': 8}", "8"),
 ]
 
 

@@ -42,6 +42,12 @@ _COURTESY = re.compile(
 )
 
 
+def is_guessed(equation: str) -> bool:
+    """Whether the name before "=" says that the value is not meant: "Wrong = 8"."""
+    name, equals, _ = equation.partition("=")
+    return bool(equals) and re.search(r"\b(?:guess|wrong|incorrect|not|try|candidate)\b", name, re.IGNORECASE) is not None
+
+
 def ending(text: str) -> str | None:
     """The value with which the last line of a text says what came out; None where it says none plainly.
 
@@ -65,6 +71,8 @@ def ending(text: str) -> str | None:
 
 def _equation(line: str) -> tuple[str | None, str] | None:
     """(the name, the value) of "Total = 3 + 5 = 8 apples"; the name is None where there is none."""
+    if is_guessed(line):
+        return None
     lead = _LEADS.match(line)
     body = _IS.sub(r"\1 = ", line[lead.end() if lead else 0 :], count=1)
     *sides, last = body.split("=")
@@ -91,15 +99,23 @@ def _result(line: str) -> str | None:
 
 
 _SAID = re.compile(
-    r"(?P<subject>[^.!?\n]{1,100}?)\s(?:is|are|was|were|must be|will be|would be)\s"
+    r"(?P<subject>[^.!?\n]{1,100}?)\s(?:is|are|was|were|must be|will be)\s"
     r"(?:(?:an?|the|therefore|thus|indeed|always)\s)?[*_]{0,3}(?P<word>[^.!?\n*_]{2,60})[*_.!]*"
 )
+
+
+_OF_ANOTHER = re.compile(
+    r"\b(?:options?|choices?|premises?|opposite|converse|contrary|alternative|negation|nothing|none|nobody|something|hypothes\w+|"
+    r"examples?|guess\w*|incorrect|hardly|scarcely|rarely|seldom|wh\w+)\b",
+    re.IGNORECASE,
+)
+"""In what a sentence is about: it is not what was asked for."""
 
 
 def worded(text: str, word: str) -> bool:
     """Whether the last sentence of a text says of something that it is this word: "So the function is even." of "even"."""
     sentence = re.split(r"(?<=[.!?])\s+|\n", text.strip()[-MAX_ENDING:])[-1].strip(" *_")
     match = _SAID.fullmatch(_CONCLUDES.sub("", sentence, count=1))
-    if match is None or SPOILED_SENTENCE.search(match["subject"]) or re.search(r"\bwh\w+\b", match["subject"]):
+    if match is None or SPOILED_SENTENCE.search(match["subject"]) or _OF_ANOTHER.search(match["subject"]):
         return False
     return match["word"].strip().casefold() == word.strip().casefold()

@@ -10,7 +10,7 @@ from sanmai.answers import units
 from sanmai.answers.after import taken_back
 from sanmai.answers.conclusions import concluded_value
 from sanmai.answers.denials import asks_about, asks_bound, is_about
-from sanmai.answers.endings import ending, worded
+from sanmai.answers.endings import ending, is_guessed, worded
 from sanmai.answers.expressions import bare_word, is_word
 from sanmai.answers.forms import (
     choice,
@@ -145,7 +145,7 @@ def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool =
         bare = undecorated(re.sub(r"\A> ?(?=[*_A-Za-z])", "", answer.strip()))
         if re.match(r"(?:maybe|perhaps|possibly|probably|suppose|supposing|assume|assuming|if|let)\b", bare, re.IGNORECASE):
             return []
-        is_bare = bare and "\n" not in bare and len(bare) <= 200
+        is_bare = bare and "\n" not in bare and len(bare) <= 200 and not is_guessed(bare)
         return [bare] if is_bare and not names_answer(bare) and not answer_phrases.names_answer(bare) else []
     if any(mark.is_box for mark in marks):  # "we check our answer: $17 \\cdot 44 = 748$"; a number speaks for itself
         marks = [mark for mark in marks if mark.is_box or speaks(mark.text)]

@@ -94,6 +94,9 @@ _STATED = re.compile(
     r"(?P<rest>[^\d$\\]*?)[.!]?\s*",
 )
 _REASONED = re.compile(rf"(?P<value>{VALUE}(?: [a-z]{{2,15}})?),? (?:because|since)\s(?P<reason>.*)", re.DOTALL)
+_NO_REASON = re.compile(
+    r"\b(?:not|wrong|maybe|perhaps|but|or|if|unless|random|guess\w*|assum\w+|suppos\w+|unsure|cannot)\b|n't", re.IGNORECASE
+)
 SPOILED_SENTENCE = re.compile(
     r"\b(?:not|n't|never|no|or|if|maybe|perhaps|possibly|probably|about|around|approximately|more|less|fewer|times|plus|"
     r"minus|half|twice|than|wrong|unless|except|either|neither|first|of the|per|least|most|one|two|three|four|five|six|"
@@ -136,7 +139,7 @@ def stated(text: str) -> str:
         return time["time"]
     sentence = re.sub(r"\\text\s*\{([A-Za-z .]*)\}", r"\1", text.strip())  # \boxed{\text{The answer is } 5}
     reasoned = _REASONED.fullmatch(sentence)
-    if reasoned and not re.search(r"\b(?:not|wrong|maybe|perhaps|but|or|if|unless)\b|n't", reasoned["reason"], re.IGNORECASE):
+    if reasoned and not _NO_REASON.search(reasoned["reason"]):
         return reasoned["value"]
     match = _STATED.fullmatch(sentence)
     if not match or not sentence[:1].isupper():

@@ -63,16 +63,30 @@ def _with_objects_marked(text: str) -> str:
 def _read(text: str) -> tuple[dict[str, object], int] | None:
     """The object that a text begins with, as JSON or as Python writes it, and where it ends; None where it is none."""
     try:
-        value, end = json.JSONDecoder(strict=False).raw_decode(text)
+        value, end = json.JSONDecoder(strict=False, object_pairs_hook=_of_pairs).raw_decode(text)
         return (value, end) if isinstance(value, dict) else None
+    except _TwiceError:
+        return None
     except (ValueError, RecursionError):
         pass
     end = text.find("}") + 1  # as Python writes it, without objects in it
     try:
-        value = ast.literal_eval(text[:end]) if 0 < end <= MAX_CHARS else None
+        tree = ast.parse(text[:end], mode="eval").body if 0 < end <= MAX_CHARS else None
+        value = ast.literal_eval(tree) if isinstance(tree, ast.Dict) else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    return (value, end) if isinstance(value, dict) and all(isinstance(key, str) for key in value) else None
+    is_plain = isinstance(value, dict) and all(isinstance(key, str) for key in value) and len(value) == len(tree.keys)
+    return (value, end) if is_plain else None
+
+
+class _TwiceError(ValueError):
+    """A key says two things."""
+
+
+def _of_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise _TwiceError
+    return found
 
 
 def _said(value: dict[str, object]) -> str | None:
