@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import warnings
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from sanmai.data.messages import transcript
 from sanmai.data.preferences import load_pairs
 from sanmai.data.problems import load_problems
 from sanmai.types import InputError
@@ -377,3 +379,12 @@ def test_a_passage_stands_in_the_prompt_and_what_judges_is_no_demonstration():
     with pytest.warns(UserWarning, match="response_harm_label, which judges it"):
         [judged] = load_problems([row], needs_answer=False).problems
     assert judged.demonstration is None
+
+
+def test_a_transcript_of_openings_alone_is_read_in_no_time():
+    began = time.process_time()
+    assert not transcript("<s>" + "[INST]<<SYS>>" * 8000)
+    assert time.process_time() - began < 1.0
+    assert transcript("[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\n2+3? [/INST] 5 </s>") == [
+        {"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+3?"}, {"role": "assistant", "content": "5"},
+    ]  # fmt: skip

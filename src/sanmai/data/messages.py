@@ -87,7 +87,8 @@ _TURN_MARKS = (
     (r"(?:\A\s*|\n\n)(?P<role>Human|User|Assistant|System)\s*:", r"</s>"),
 )
 _INST = re.compile(
-    r"\s*(?:<s>)?\s*\[INST\]\s*(?:<<SYS>>\s*(?P<system>.*?)\s*<</SYS>>)?(?P<user>.*?)\[/INST\](?P<said>[^\[]*)",
+    r"\s*(?:<s>)?\s*\[INST\]\s*(?:<<SYS>>(?P<system>(?:(?!\[INST\]).)*?)<</SYS>>)?"
+    r"(?P<user>(?:(?!\[INST\]).)*?)\[/INST\](?P<said>[^\[]*)",
     re.DOTALL,
 )
 
@@ -101,7 +102,8 @@ def transcript(text: str) -> list[Message] | None:
     turns: list[Message] = []
     if text.lstrip().startswith(("[INST]", "<s>")):
         for match in _INST.finditer(text):
-            turns += [{"role": "system", "content": match["system"]}] if match["system"] else []
+            system = (match["system"] or "").strip()
+            turns += [{"role": "system", "content": system}] if system else []
             said = match["said"].replace("</s>", "").replace("<s>", "").strip()
             turns += [{"role": "user", "content": match["user"].strip()}]
             turns += [{"role": "assistant", "content": said}] if said else []

@@ -142,7 +142,7 @@ def _in_json(text: str) -> str | None:
         return None
     if isinstance(cells := held.get("cells"), list):
         sources = [cell.get("source", "") for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-        return "\n".join("".join(s) if isinstance(s, list) else str(s) for s in sources)
+        return "\n".join("".join(map(str, s)) if isinstance(s, list) else str(s) for s in sources)
     return next((held[key] for key in _JSON_KEYS if isinstance(held.get(key), str)), None)
 
 
