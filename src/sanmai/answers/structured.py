@@ -75,7 +75,9 @@ def _read(text: str) -> tuple[dict[str, object], int] | None:
         value = ast.literal_eval(tree) if isinstance(tree, ast.Dict) else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    is_plain = isinstance(value, dict) and all(isinstance(key, str) for key in value) and len(value) == len(tree.keys)
+    if not isinstance(tree, ast.Dict) or not isinstance(value, dict) or len(value) < len(tree.keys):
+        return None
+    is_plain = all(isinstance(key, str) for key in value)
     return (value, end) if is_plain else None
 
 
