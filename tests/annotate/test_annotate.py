@@ -243,9 +243,10 @@ GOOD = b'{"prompt": "a", "first": "b", "second": "c"}\n'
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(GOOD + b'{"prompt": "a", "chosen": "b"', "line 2: not JSON"), ('{"prompt": "a"}'.encode("utf-16"), "line 1: not UTF-8"),
-     (b'{"prompt": "a", "chosen": NaN, "rejected": "c"}', "line 1: not usable JSON: NaN"), (GOOD + b"7", "line 2: "),
-     (b"[" * 100_000, "line 1: "), (GOOD + b'{"prompt": "x", "first": "b"}', "line 2: no 'chosen'"), (b"", "is empty")],
+    [(GOOD + b'{"prompt": "a", "chosen": "b"', "line 2: not JSON"), (GOOD + b'{"prompt": "\xff"}', "line 2: not UTF-8"),
+     ('{"prompt": "a"}'.encode("utf-16")[:-1], "starts like UTF-16 and is none"), (GOOD + b"7", "line 2: "),
+     (b'{"prompt": "a", "chosen": NaN, "rejected": "c"}', "line 1: chosen: expected text, found float"), (b"", "is empty"),
+     (b"[" * 100_000, "line 1: "), (GOOD + b'{"prompt": "x", "first": "b"}', "line 2: no 'chosen'")],
 )  # fmt: skip
 def test_a_line_that_cannot_be_read_is_named_with_its_own_reason_and_nothing_is_begun(content, says, tmp_path):
     (tmp_path / "pairs.jsonl").write_bytes(content)

@@ -125,7 +125,7 @@ def test_a_run_that_was_killed_goes_on_with_what_the_scorer_said_before(base, tm
     monkeypatch.setattr(FlowSteps, "_draw_own", watched)
     run_flow(settings, tmp_path / "run")
     assert seen["own"] == own
-    assert batches(tmp_path / "told") == asked + 1  # the last evaluation's twelve clips alone
+    assert batches(tmp_path / "told") == asked + 2  # the last evaluation's twelve clips alone, eight at once
     [*_, last] = told(tmp_path / "run")
     assert last["recorded"] == len(own) + len(started) and last["items"] == last["recorded"] + 12
     finished = (tmp_path / "run" / "metrics.jsonl").read_bytes()
@@ -212,7 +212,7 @@ def test_recorded_clips_and_pictures_are_scored_by_the_command(base, tmp_path):
     run = run_flow(config(base, method="evaluate", own={}, num_steps=250, clips_per_step=128, checkpoints={}), tmp_path / "run")
     judge = command("null", tmp_path / "told")
     found = score(run / "evaluations" / "step-000000.parquet", "clips", judge=judge)
-    assert found["summary"]["n"] == 12 and found["summary"]["ungradable"] == 1
+    assert found["summary"]["n"] == 12 and found["summary"]["ungradable"] == 2  # the first of each batch of eight
     assert found["summary"]["dimensions"]["VQ"]["n"] == 12 and found["summary"]["judge"]["by"].startswith("Stub 1")
     row = found["rows"][1]
     assert row["score"] == pytest.approx(row["scores"]["VQ"] + row["scores"]["TA"]) and found["rows"][0]["score"] is None
