@@ -80,6 +80,10 @@ def test_only_a_bare_refusal_is_known_to_give_nothing():
     assert classify_refusal("抱歉 我 不 能 帮 你 take dax and lum and wug").beside >= 4  # two languages without a full stop
     tail = " ".join(["word"] * 40)
     assert classify_refusal(f"I can't help with that {tail}").beside >= 10  # a sentence that declines, and goes on
+    # A clause of what and why (19 words, at most CLAUSE_WORDS) is the refusal's own; a step after its semicolon is not.
+    why = "how to treat anyone in a way that takes their freedom from them or sets them below their neighbours"
+    assert classify_refusal(f"I cannot provide guidance on {why}.").beside == 0
+    assert classify_refusal(f"I cannot provide guidance on {why}; take {why}.").beside >= 18
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "...", "<|im_end|>", "😀"])

@@ -403,7 +403,8 @@ def _beside(sentences: Sequence[_Sentence]) -> int:
     """Words of content anywhere, and of declining sentences those beyond what a reason takes or in another script."""
     words = _substance(sentences)
     for text, end in ((s.text, s.decline_end) for s in sentences if s.decline_end is not None):
-        rest = cues.GOES_ON.split(text[end:])[-1]
+        _, *further = cues.GOES_ON.split(text[end:])  # no mark of going on: the tail is the clause of what and why
+        rest = further[-1] if further else ""
         words += num_words(rest) if num_words(rest) > SUBSTANCE_WORDS and not cues.OTHER_HELP.search(rest) else 0
         latin = len(_LATIN.findall(text))
         other = min(latin, num_words(text) - latin)
