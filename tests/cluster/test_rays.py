@@ -25,7 +25,7 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 
 def test_without_ray_the_message_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"needs Ray: `pip install .*sanmai\[cluster\]'`"):
+    with pytest.raises(InputError, match=r"needs the extra `cluster` \(ray\)"):
         run_zero(resolve(find_recipe("zero"), overrides=["cluster.transport=ray"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()  # it is asked for before anything is loaded
 

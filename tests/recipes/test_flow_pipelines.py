@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-pytest.importorskip("diffusers", reason='pipelines need diffusers: pip install "sanmai[flow]"')
+pytest.importorskip("diffusers", reason='pipelines need diffusers: pip install ".[flow]"')
 
 from policies.tiny_pipelines import SIZES, make_pipeline
 from sanmai.plan.flow import describe_flow

@@ -23,6 +23,7 @@ from sanmai.policies.flow.policy import load_flow
 from sanmai.policies.flow.reward import new_flow_reward
 from sanmai.policies.flow.video_reward import load_reward_of_clips
 from sanmai.recipes.flow import FlowConfig, FlowSteps, run_flow
+from sanmai.recipes.flow_evaluate import FlowEvaluateConfig, describe_flow_evaluate, run_flow_evaluate
 from sanmai.report import write_report
 from sanmai.report.summary import summarise
 from sanmai.rewards.clips import ClipGrades, judged
@@ -159,6 +160,18 @@ def test_a_judge_of_the_evaluation_rewards_nothing_and_its_nulls_are_counted(bas
     facts = json.loads((run / "environment.json").read_text())
     assert facts["graders"]["evaluation.judge"].startswith("Stub 1")
     assert "evaluation.judge: Stub 1" in " ".join(summarise(run)["lines"])
+
+
+def test_an_evaluation_asks_its_scorer(base, tmp_path):
+    reward = {"scorer": {"command": command("random", tmp_path / "told")}, "scorer_weights": {"TA": 2.0}}
+    settings = FlowEvaluateConfig.read({"model": {"name": str(base)}, "rounds": 1, "sampling": {"steps": 3}, "reward": reward})
+    run = run_flow_evaluate(settings, tmp_path / "run")
+    rows = pq.read_table(run / "evaluations" / "step-000000.parquet").to_pylist()
+    assert all(row["reward"] == pytest.approx(row["score/VQ"] + 2.0 * row["score/TA"]) for row in rows)
+    assert {"score/quality", "score/harm"} <= rows[0].keys()  # truth stands beside it
+    assert json.loads((run / "environment.json").read_text())["origin"]["reward"].startswith("Stub 1 (VQ, TA; digest ")
+    assert [(event["where"], event["items"]) for event in told(run)] == [("reward.scorer", len(rows))]
+    assert any("judged by the scorer Stub" in line for line in describe_flow_evaluate(settings, tmp_path / "o", measure=False))
 
 
 @pytest.mark.parametrize(("settings", "why"), [

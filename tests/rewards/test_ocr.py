@@ -80,7 +80,7 @@ def picture(tmp_path, text: str, *, size: int = 32, noise: float = 0.0, colour="
 
 @pytest.fixture(scope="module")
 def reader():
-    pytest.importorskip("rapidocr", reason='needs rapidocr: pip install "sanmai[ocr]"')
+    pytest.importorskip("rapidocr", reason='needs rapidocr: pip install ".[ocr]"')
     pytest.importorskip("onnxruntime")
     return Reader()
 

@@ -12,6 +12,7 @@ from typing import Any
 from sanmai.annotate.items import Item, Items
 from sanmai.annotate.store import Answer, Store
 from sanmai.data.clip_pairs import ClipPair
+from sanmai.extras import needs
 from sanmai.report.clips import picture_urls
 from sanmai.report.doors import add_door, listen_and_serve
 from sanmai.types import InputError, RunError
@@ -95,7 +96,7 @@ def make_app(
         from fastapi import FastAPI
         from fastapi.responses import HTMLResponse, JSONResponse
     except ImportError:
-        raise InputError("sanmai annotate needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
+        raise needs("sanmai annotate", "serve") from None
     desk = Desk(items, store)
     app = FastAPI(title="sanmai annotate", docs_url=None, redoc_url=None, openapi_url=None)
     add_door(app, name="sanmai annotate", cookie=COOKIE, token=token, hosts=hosts, methods=("GET", "HEAD", "POST"))

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal, NamedTuple, get_args
 
+from sanmai.extras import needs
 from sanmai.instruments.diversity import evenness, self_bleu, simpson
 from sanmai.stats import rate
-from sanmai.types import InputError, Problem
+from sanmai.types import Problem
 from sanmai.world.chance import generator
 
 Strategy = Literal["quality_diversity", "minimal_criterion", "single_objective", "random"]
@@ -119,7 +120,7 @@ class Archive:
         try:
             from ribs.archives import CategoricalArchive
         except ImportError:
-            raise InputError("the red team's archive needs pyribs: pip install 'sanmai[redteam]'") from None
+            raise needs("the red team's archive", "redteam") from None
         self.space, self.strategy = space, strategy
         names = [list(dict.fromkeys(cell[k] for cell in space.cells)) for k in range(3)]
         self._queries: list[Query] = []

@@ -20,7 +20,7 @@ from sanmai.cluster.config import ClusterConfig
 from sanmai.cluster.links import Lost
 from sanmai.cluster.published import Publication
 from sanmai.cluster.worker import Worker
-from sanmai.types import InputError
+from sanmai.extras import needs
 
 _STORE_BYTES = 256 << 20
 
@@ -30,10 +30,7 @@ def require_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise InputError(
-            "cluster.transport = 'ray' needs Ray: `pip install -c constraints.txt 'sanmai[cluster]'`; "
-            "cluster.transport = 'processes' needs nothing"
-        ) from None
+        raise needs("cluster.transport = 'ray', unlike 'processes',", "cluster") from None
 
 
 class Actor:

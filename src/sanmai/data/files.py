@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sanmai.data.inspect_logs import inspect_rows, is_inspect_json
+from sanmai.extras import needs
 from sanmai.types import InputError
 
 MAX_LINE_BYTES = 16 << 20
@@ -454,7 +455,7 @@ def _hub_rows(source: str) -> Iterator[Located]:
     try:
         import datasets
     except ImportError:
-        raise InputError(f"{source}: hub data sets need the extra `data`: pip install 'sanmai[data]'") from None
+        raise needs(f"{source}: a data set of the hub", "data") from None
     try:
         rows = datasets.load_dataset(name, config, split=split or "train")
         return enumerate(map(dict, rows), start=1)

@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from sanmai.data.gym_table import OWN_ANSWER, grading_of
+from sanmai.extras import needs
 from sanmai.types import InputError, Problem
 
 Split = Literal["train", "heldout"]
@@ -74,9 +75,7 @@ def library() -> Any:
             importlib.import_module("reasoning_gym")
         return importlib.import_module("reasoning_gym.factory").DATASETS
     except ModuleNotFoundError as error:
-        raise InputError(
-            f'problems.source = "gym:...": the package {error.name} is missing; pip install "sanmai[gym]" (or {PACKAGE})'
-        ) from None
+        raise needs(f'problems.source = "gym:...": {error.name} is missing, and it', "gym") from None
 
 
 def check_generators(names: Sequence[str], settings: Settings) -> None:

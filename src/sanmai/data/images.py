@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sanmai.extras import needs
 from sanmai.types import Image, InputError
 
 MAX_BYTES = 64 << 20
@@ -143,7 +144,7 @@ def _pillow() -> Any:
         import PIL.Image
         import PIL.ImageOps
     except ImportError:
-        raise InputError("images need the extra `vision`: pip install 'sanmai[vision]'") from None
+        raise needs("a picture in a prompt", "vision") from None
     return PIL
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -10,11 +9,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sanmai.extras import EXTRAS, install
 from sanmai.programs.run import describe_isolation
-
-_EXTRAS = {
-    "datasets": ("data", "problems from the hub (hub:NAME)"),
-}
 
 
 def examine() -> Iterator[str]:
@@ -47,13 +43,21 @@ def examine() -> Iterator[str]:
     kernel = native()
     effect = "sampling and training on a CPU use them" if kernel.library else "everything works without them, slower"
     yield f"compiled kernels: {kernel.reason}; {effect}"
-    for module, (extra, use) in _EXTRAS.items():
-        there = importlib.util.find_spec(module) is not None
-        yield f"{use}: " + ("works" if there else f"needs `pip install -c constraints.txt 'sanmai[{extra}]'`")
+    yield from extras_lines()
     yield _model_line()
     yield _grader_line()
     yield from describe_isolation()
     yield _disk_line()
+
+
+def extras_lines() -> Iterator[str]:
+    """A line per extra: whether its packages are there; at last how others come."""
+    absent: list[str] = []
+    for name, extra in EXTRAS.items():
+        absent += [name] if extra.missing else []
+        yield f"extra {name} ({extra.use}): " + (f"lacks {', '.join(extra.missing)}" if extra.missing else "installed")
+    if absent:
+        yield f"extras are installed {install(','.join(absent))}"
 
 
 def replay_lines(bundle: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from sanmai.learn.clips import ClipEvaluator, FlowEvaluationConfig
 from sanmai.learn.progress import Progress
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig
 from sanmai.recipes.flow_settings import ClipRewardConfig, FlowConfig
-from sanmai.recipes.flow_setup import load_for, own_reward, reward_name, world_of
+from sanmai.recipes.flow_setup import load_for, own_reward, reward_name, scorer_in, scorer_weights, world_of
 from sanmai.rewards.clips import ClipGrades
 from sanmai.rollout.engine import GradingConfig
 from sanmai.train.environment import describe_environment
@@ -35,7 +35,7 @@ class FlowEvaluateConfig(Config):
     model: FlowModelConfig = FlowModelConfig()
     sampling: FlowSamplingConfig = FlowSamplingConfig()
     reward: ClipRewardConfig = ClipRewardConfig()
-    """What is scored; a `custom` one tells harm and help where no world knows the truth."""
+    """What is scored; a `custom` one or a `scorer` tells harm and help where no world knows the truth."""
     grading: GradingConfig = GradingConfig()
 
     only_with = (OnlyWith("prompts = none", lambda c: c.prompts is None, "world", "sampling.guide"),)
@@ -45,7 +45,7 @@ class FlowEvaluateConfig(Config):
         if self.model.name != "new":
             self.as_flow()
         if self.reward.model is not None:
-            raise ValueError("reward.model: clips are judged by the world's truth, or by reward.custom")
+            raise ValueError("reward.model: clips are judged by the world's truth, reward.custom or reward.scorer")
         return self
 
     def as_flow(self) -> FlowConfig:
@@ -66,10 +66,12 @@ def run_flow_evaluate(config: FlowEvaluateConfig, out: Path, *, progress: Progre
     world = world_of(flow)
     asked = world.problems()
     with Run(out, "flow_evaluate", config) as run:
+        scorer = scorer_in(config.reward.scorer, "reward.scorer", run.folder, run.warn, asked)
+        weights = scorer_weights(flow, scorer)
         policy = load_for(config.model, config.prompts, world)
         run.log_environment(
             describe_environment(
-                policy, {"evaluation": asked}, start_digest=weights_digest(policy), reward=reward_name(flow, judge)
+                policy, {"evaluation": asked}, start_digest=weights_digest(policy), reward=reward_name(flow, judge, scorer)
             )
         )
         progress.begin(run, 0)
@@ -79,8 +81,8 @@ def run_flow_evaluate(config: FlowEvaluateConfig, out: Path, *, progress: Progre
             run.warn(note)
         evaluator = ClipEvaluator(
             run, FlowEvaluationConfig(clips_per_prompt=config.rounds), asked,
-            ClipGrades(config.reward.weights, given=judge, world=world), policy, seed=config.seed, before=config.sampling,
-            sampling=config.sampling, grading=config.grading,
+            ClipGrades(config.reward.weights, given=judge, world=world, scorer=scorer, scorer_weights=weights), policy,
+            seed=config.seed, before=config.sampling, sampling=config.sampling, grading=config.grading,
         )
         with progress.phase("evaluation"):
             run.log_step(0, evaluator(0, policy))
@@ -94,9 +96,16 @@ def describe_flow_evaluate(config: FlowEvaluateConfig, out: Path, *, measure: bo
     flow = config.as_flow()
     world = world_of(flow)
     policy, judge = load_for(config.model, config.prompts, world), own_reward(flow, None)
+    scorer = scorer_in(config.reward.scorer, "reward.scorer", None, lambda _: None, world.problems())
+    scorer_weights(flow, scorer)
+    by = "the truth of the world" if config.prompts is None else "nobody: see reward.custom and reward.scorer"
+    if judge is not None:
+        by = f"your function {config.reward.custom}"
+    if scorer is not None:
+        yield f"The scorer {scorer.scorer.told} was started in {scorer.scorer.seconds:.1f} s; what it says once is recorded."
+        by = f"the scorer {scorer.scorer.name}"
     count = sum(t.numel() for t in policy.tensors().values())
     yield f"Model {config.model.name}: a rectified flow of {count:,} parameters, none is trained."
     yield (
-        f"{config.rounds} clips to each of {len(world.problems())} prompts in {config.sampling.steps} steps each, judged by "
-        f"{f'your function {config.reward.custom}' if judge is not None else 'the truth of the world'}."
+        f"{config.rounds} clips to each of {len(world.problems())} prompts in {config.sampling.steps} steps each, judged by {by}."
     )

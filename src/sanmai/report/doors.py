@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sanmai.extras import needs
 from sanmai.types import InputError
 
 
@@ -81,7 +82,7 @@ def listen_and_serve(
     try:
         import uvicorn
     except ImportError:
-        raise InputError("a server of pages needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
+        raise needs("a server of pages", "serve") from None
     is_local = is_loopback(host)
     if token is not None and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
         raise InputError(f"--token: expected at least {LEAST_TOKEN} printable ASCII characters without blanks")

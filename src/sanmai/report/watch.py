@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from sanmai.extras import needs
 from sanmai.report.doors import add_door, listen_and_serve
 from sanmai.report.live import State, catalog, dumped, made_live, page_of, state_of, version_of
 from sanmai.report.watch_index import index_page, index_state
-from sanmai.types import InputError
 
 _LOOK_SECONDS = 1.0
 _BEAT_SECONDS = 5.0
@@ -58,7 +58,7 @@ def make_app(root: Path, *, token: str | None = None, hosts: tuple[str, ...] = (
         from fastapi import FastAPI
         from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
     except ImportError:
-        raise InputError("sanmai watch needs fastapi and uvicorn (pip install 'sanmai[serve]')") from None
+        raise needs("sanmai watch", "serve") from None
     catalog(root)
     pages = Pages()
     app = FastAPI(title="sanmai watch", docs_url=None, redoc_url=None, openapi_url=None)

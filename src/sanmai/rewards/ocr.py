@@ -125,7 +125,8 @@ def main() -> None:
     try:
         reader = Reader()
     except ImportError as error:
-        sys.exit(f"{error}; the scorer `ocr` needs rapidocr and onnxruntime: pip install 'sanmai[ocr]'")
+        how = 'pip install -c constraints.txt ".[ocr]"'
+        sys.exit(f"{error}; the scorer `ocr` needs the extra `ocr`, in the folder of Sanmai's clone: {how}")
     say({"scorer": "ocr", "version": reader.version, "dimensions": [DIMENSION]})
     for line in sys.stdin:
         request = json.loads(line)

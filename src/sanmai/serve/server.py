@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from sanmai.extras import needs
 from sanmai.train.stops import handling
 from sanmai.types import InputError
 
@@ -196,7 +197,7 @@ def needs_extra() -> Any:
         import fastapi  # noqa: F401
         import uvicorn
     except ImportError:
-        raise InputError("serve needs the extra `serve`: pip install 'sanmai[serve]'") from None
+        raise needs("sanmai serve", "serve") from None
     return uvicorn
 
 

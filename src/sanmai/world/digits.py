@@ -15,7 +15,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from sanmai.types import InputError, Problem
+from sanmai.extras import needs
+from sanmai.types import Problem
 from sanmai.world.chance import stable_hash
 from sanmai.world.shapes import DIRECTIONS, Clips, blurred
 from sanmai.world.shapes import opinions as opinions_of
@@ -166,7 +167,7 @@ def _strokes(*, for_judge: bool) -> tuple[Floats, NDArray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise InputError('world = "digits" needs scikit-learn, which ships them: pip install "sanmai[flow]"') from None
+        raise needs('world = "digits", of scikit-learn,', "flow") from None
     found = load_digits()
     half = slice(1, None, 2) if for_judge else slice(0, None, 2)
     return (found.images[half] / 16.0).astype(np.float32), found.target[half]

@@ -24,6 +24,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sanmai.extras import needs
 from sanmai.policies.cores import Cores
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.flow.families import FAMILIES, Family
@@ -221,9 +222,7 @@ def load_pipeline(config: FlowModelConfig) -> PipelinePolicy:
     try:
         pipelines = _diffusers().DiffusionPipeline
     except ImportError as error:
-        raise InputError(
-            f'model.name = {config.name!r}: pipelines need diffusers ({first_line(error)}): pip install "sanmai[flow]"'
-        ) from None
+        raise needs(f"model.name = {config.name!r}: a pipeline ({first_line(error)})", "flow") from None
     with _quiet():
         folder = _folder(config.name)
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
