@@ -14,7 +14,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "sanmai"
 FLOORS = [
-    {"types", "activity", "config", "extras", "stats", "terminal"}, {"losses", "world", "sandbox", "programs", "older"}, {"data"},
+    {"types", "activity", "config", "extras", "scratch", "stats", "terminal"},
+    {"losses", "world", "sandbox", "programs", "older"}, {"data"},
     {"answers", "refusals", "policies"}, {"rewards"}, {"rollout", "train"}, {"search", "cluster", "instruments"},
     {"attack", "score"}, {"learn"}, {"recipes"}, {"pipelines"}, {"plan", "evidence"}, {"desk", "report", "serve"}, {"annotate"},
     {"api"}, {"cli", "__init__"}, {"__main__"},

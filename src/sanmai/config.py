@@ -423,6 +423,27 @@ def _words_of_commands(value: Any) -> Iterator[str]:
             yield from _words_of_commands(item)
 
 
+def with_names(value: Any, named: Callable[[str], str]) -> Any:
+    """Settings with each text, of a `command` each word, as `named` gives it."""
+    if isinstance(value, Mapping):
+        return {
+            key: _command_with_names(item, named) if key == "command" and isinstance(item, str) else with_names(item, named)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [with_names(item, named) for item in value]
+    return named(value) if isinstance(value, str) else value
+
+
+def _command_with_names(command: str, named: Callable[[str], str]) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:  # no command: whoever starts it says so
+        return command
+    found = [named(word) for word in words]
+    return command if found == words else shlex.join(found)
+
+
 def is_script(path: str) -> bool:
     """A file that says what reads it; an interpreter is another one on every machine, and a script that is started is not."""
     try:

@@ -179,9 +179,16 @@ class ChildPool:
 class PipedProcess:
     """A process, its two pipes with deadlines, and whatever it starts: one group, which ends with it. Of one thread at a time."""
 
-    def __init__(self, command: Sequence[str], *, stderr: Any, env: Mapping[str, str] | None = None) -> None:
-        """Raises OSError: it cannot be started."""
-        with deaf_to_stops():
+    def __init__(
+        self, command: Sequence[str], *, stderr: Any, env: Mapping[str, str] | None = None, hears_stops: bool = False
+    ) -> None:
+        """Args:
+            hears_stops: a SIGTERM of others ends it; for what is started again then, and may start and end processes of its own.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with contextlib.nullcontext() if hears_stops else deaf_to_stops():
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, start_new_session=True, env=env
             )
@@ -221,9 +228,9 @@ class PipedProcess:
 class LineProcess(PipedProcess):
     """A process that answers in lines. What it writes to standard error is read away, and of that only the end is kept."""
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
-        """Raises OSError: it cannot be started."""
-        super().__init__(command, stderr=subprocess.PIPE, env=env)
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, hears_stops: bool = False) -> None:
+        """As PipedProcess."""
+        super().__init__(command, stderr=subprocess.PIPE, env=env, hears_stops=hears_stops)
         self._held, self._errors = bytearray(), b""
         self._reader = threading.Thread(target=self._read_errors, daemon=True, name="stderr")
         self._reader.start()

@@ -396,6 +396,16 @@ def test_a_stage_is_of_the_files_that_a_command_names_and_not_of_what_a_program_
     assert found[0] != found[1] == found[2] and [*found[0]["files"]] == ["my scorer.py"]
 
 
+def test_words_of_a_command_name_stages_as_other_settings_do(tmp_path):
+    plain, naming = Scored(command="python3  'my scorer.py' a@b"), Scored(command="python3 'my scorer.py' @a/model @b")
+    graph = Graph([Stage(name, "note", Note(text=name), "") for name in "ab"] + [Stage("c", "note", naming, "")], tmp_path)
+    assert graph.stages[2].inputs == ["a", "b"] and Stage("d", "note", plain, "").inputs == []
+    resolved = graph.resolved(graph.stages[2])
+    assert resolved.command == f"python3 'my scorer.py' {graph.path('a')}/model {graph.path('b')}"
+    with pytest.raises(InputError, match="refers to @b, which is no stage before it"):
+        Graph([Stage("a", "note", Note(), ""), Stage("c", "note", naming, "")], tmp_path)
+
+
 def test_a_choice_among_words_names_no_file_whatever_lies_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("dapo", "wrong", "runs"):

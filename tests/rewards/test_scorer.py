@@ -261,9 +261,10 @@ scorer.ask([Asked("p", {"completion": "four"})])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part of it is Linux's")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_one_that_hangs_ends_with_whoever_asked_it(tmp_path, number):
+def test_one_that_hangs_ends_with_whoever_asked_it_though_another_program_started_it(tmp_path, number):
+    words = command("hangs", tmp_path / "told")
     asks = subprocess.Popen(
-        [sys.executable, "-c", PARENT, command("hangs", tmp_path / "told")], stdout=subprocess.PIPE,
+        [sys.executable, "-c", PARENT, shlex.join(["sh", "-c", f"{words}; true"])], stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert asks.stdout and asks.stdout.readline() == b"ready\n"
@@ -276,3 +277,22 @@ def test_one_that_hangs_ends_with_whoever_asked_it(tmp_path, number):
     while not is_gone(pid):
         assert time.monotonic() < end, "it outlives who asked"
         time.sleep(0.02)
+
+
+SIGNALS = """
+import json, signal, sys
+blocked, deaf = signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+print(json.dumps({"scorer": "s", "dimensions": ["deaf"]}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    rows = [{"id": item["id"], "scores": {"deaf": len(blocked) + deaf}} for item in asked["items"]]
+    print(json.dumps({"batch": asked["batch"], "scores": rows}), flush=True)
+"""
+
+
+def test_it_hears_what_ends_processes_as_do_those_that_it_starts():
+    asked = Scorer(ScorerConfig(command=shlex.join([sys.executable, "-c", SIGNALS])), "reward.scorer")
+    try:
+        assert asked.ask([Asked("p", {"completion": "four"})])[0].scores == {"deaf": 0.0}
+    finally:
+        asked.close()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from sanmai.cluster.config import ClusterConfig
@@ -21,6 +20,7 @@ from sanmai.cluster.links import Lost
 from sanmai.cluster.published import Publication
 from sanmai.cluster.worker import Worker
 from sanmai.extras import needs
+from sanmai.scratch import scratch
 
 _STORE_BYTES = 256 << 20
 
@@ -55,7 +55,7 @@ class Actors:
         self._lock = threading.Lock()
         # The kernel ends Ray's own processes with the thread that started them: it must outlive the samplers' threads.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="ray")
-        self._folder: str | None = None
+        self._kept = contextlib.ExitStack()
         self._is_connected = False
         self._weights: dict[str, Any] = {}
 
@@ -85,9 +85,7 @@ class Actors:
                 self._weights = {}
                 self.ray.shutdown()
                 self._is_connected = False
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = None
+            self._kept.close()
             self._starter.shutdown(wait=False)
 
     def _connect(self) -> None:
@@ -97,10 +95,10 @@ class Actors:
         if self._config.address is not None:
             options["address"] = self._config.address
         else:
-            self._folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # sockets: short names
+            folder = self._kept.enter_context(scratch(Path("/tmp") if os.path.isdir("/tmp") else None))  # sockets: short names
             options |= {
                 "address": "local", "num_cpus": self._config.samplers * self._config.threads, "include_dashboard": False,
-                "object_store_memory": _STORE_BYTES, "_temp_dir": self._folder, "_node_ip_address": "127.0.0.1",
+                "object_store_memory": _STORE_BYTES, "_temp_dir": str(folder), "_node_ip_address": "127.0.0.1",
                 "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}},
             }  # fmt: skip
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody

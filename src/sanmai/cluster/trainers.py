@@ -16,11 +16,9 @@ import atexit
 import contextlib
 import functools
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Generator
@@ -39,6 +37,7 @@ from sanmai.cluster.worker import end_with_parent
 from sanmai.policies.team import Team
 from sanmai.policies.text.policy import TextPolicy
 from sanmai.sandbox import deaf_to_stops
+from sanmai.scratch import scratch
 from sanmai.train.step import NonFiniteError
 from sanmai.types import InputError, RunError
 
@@ -155,7 +154,7 @@ class Trainers:
         """Raises InputError: `torchrun` has started another number of processes."""
         self.config = config
         self.team: Team | None = None
-        self._folder: Path | None = None
+        self._kept = contextlib.ExitStack()
         self._leading: Leading | None = None
         self._policy: TextPolicy | None = None
         if (started := torchrun_size()) and started != config.trainers:
@@ -195,18 +194,17 @@ class Trainers:
                 process.wait()
         if dist.is_initialized():
             dist.destroy_process_group()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._kept.close()
 
     def _start(self) -> None:
         config = self.config
         if torchrun_size():
             self._leading = _of_torchrun()
         else:
-            self._folder = Path(tempfile.mkdtemp(prefix="sanmai-"))  # of this user alone, as what is told there must be
-            store = dist.FileStore(str(self._folder / "store"), config.trainers)
+            folder = self._kept.enter_context(scratch())  # of this user alone, as what is told there must be
+            store = dist.FileStore(str(folder / "store"), config.trainers)
             self._leading = Leading(Place(0, config.trainers, 0, config.trainers, store))
-            self._start_others(self._leading, self._folder)
+            self._start_others(self._leading, folder)
         leading, seconds = self._leading, config.trainer_deadline_seconds
         leading.tell(f"open {config.sharding} {seconds}")
         leading.await_all()

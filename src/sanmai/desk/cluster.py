@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.sampler import sample
 from sanmai.recipes import find_recipe, resolve
 from sanmai.recipes.zero import ZeroConfig
+from sanmai.scratch import scratch
 from sanmai.types import InputError
 
 _PROMPTS, _SAMPLES, _TOKENS = 8, 4, 32
@@ -48,10 +48,10 @@ def cluster_lines(config_file: Path | None, overrides: Sequence[str]) -> Iterato
     policy.sampling_parts = cluster.num_parts
     sampling = SamplingConfig(max_tokens=_TOKENS, temperature=config.sampling.temperature, concurrent=config.sampling.concurrent)
     here = _written(policy, sampling)
-    with tempfile.TemporaryDirectory() as folder, Cluster(cluster) as apart:
+    with scratch() as folder, Cluster(cluster) as apart:
         notices: list[str] = []
-        links = links_of(cluster, Path(folder), policy)
-        apart.write_for(policy, Path(folder), on_warning=notices.append, links=links)
+        links = links_of(cluster, folder, policy)
+        apart.write_for(policy, folder, on_warning=notices.append, links=links)
         assert apart.samplers is not None
         yield f"{len(links)} samplers ({cluster.transport}), {cluster.num_parts} parts; model {config.model.name}: {policy.path}"
         start = time.monotonic()

@@ -1,10 +1,10 @@
 """A recipe of recipes: named stages whose settings refer to each other's results, each done once.
 
 A stage is one call of a recipe. Wherever its settings hold the text "@NAME" or "@NAME/FILE" they mean the folder of an earlier
-stage, or a file in it. A stage is identified by the digest of its settings, of the files and models that they name, of the
-stages that it refers to, and of its recipe's stated version; that digest is in the name of its folder (identity.py). So a
-finished stage is found again, an interrupted one goes on where it was, and a changed one is a new folder, as is all that hangs
-on it. One that was graded by a verifier that grades otherwise now is done anew under its own name.
+stage, or a file in it; of a command each word may. A stage is identified by the digest of its settings, of the files and
+models that they name, of the stages that it refers to, and of its recipe's stated version; that digest is in the name of its
+folder (identity.py). So a finished stage is found again, an interrupted one goes on where it was, and a changed one is a new
+folder, as is all that hangs on it. One that was graded by a verifier that grades otherwise now is done anew under its own name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sanmai.config import Config, texts_in
+from sanmai.config import Config, with_names
 from sanmai.learn.progress import Progress
 from sanmai.older import AsOf, enumerated, words
 from sanmai.pipelines.identity import (
@@ -64,9 +64,13 @@ class Stage:
     @property
     def inputs(self) -> list[str]:
         """Names of the stages that it refers to, in order."""
-        found = (
-            text[1:].split("/", 1)[0] for text in texts_in(self.config.model_dump(mode="json")) if text.startswith("@")
-        )
+        found: list[str] = []
+
+        def look(text: str) -> str:
+            found.extend([text[1:].split("/", 1)[0]] if text.startswith("@") else [])
+            return text
+
+        with_names(self.config.model_dump(mode="json"), look)
         return list(dict.fromkeys(found))
 
 
@@ -141,7 +145,7 @@ class Graph:
             InputError: a setting cannot work, or one of its problems would do nothing with the sources that it is given.
         """
         stated = stage.config.model_dump(exclude_unset=True, include={"problems"})
-        values = self._with_paths(stage.config.model_dump(mode="json"))
+        values = with_names(stage.config.model_dump(mode="json"), self._with_path)
         return type(stage.config).read(values, source=f"stage {stage.name}", stated=stated)
 
     def write(self, config: str, *, is_whole: bool = True) -> None:
@@ -200,15 +204,11 @@ class Graph:
     def _told_of(self, stage: Stage) -> dict[str, Any]:
         return {"name": stage.name, "digest": self.digests[stage.name], **self.facts[stage.name]}
 
-    def _with_paths(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._with_paths(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._with_paths(item) for item in value]
-        if isinstance(value, str) and value.startswith("@"):
-            name, _, file = value[1:].partition("/")
-            return str(self.path(name) / file if file else self.path(name))
-        return value
+    def _with_path(self, text: str) -> str:
+        if not text.startswith("@"):
+            return text
+        name, _, file = text[1:].partition("/")
+        return str(self.path(name) / file if file else self.path(name))
 
 
 def run_graph(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from sanmai.recipes.zero import ZeroConfig
 from sanmai.rewards.proxies import HELPFULNESS
 from sanmai.rewards.rubric import SCORED_TOGETHER, Rubric
 from sanmai.rollout.engine import rollout
+from sanmai.scratch import scratch
 from sanmai.train.components import rl_components, with_proximal_logp
 from sanmai.train.runs import Run
 from sanmai.train.step import accumulate, make_optimizer, score_all
@@ -394,19 +394,19 @@ def _handling_seconds(rollouts: Sequence[Drawn]) -> float:
 
 def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:
     """Seconds of clipping and AdamW for all trained weights, from a scratch copy of the first few million of them."""
-    scratch: dict[str, torch.nn.Parameter] = {}
+    copied: dict[str, torch.nn.Parameter] = {}
     size = 0
     for name, p in policy.weights.items():
         if size and size + p.numel() > 2**22:
             continue
-        scratch[name] = torch.nn.Parameter(p.detach().clone())
-        scratch[name].grad = torch.zeros_like(scratch[name])
+        copied[name] = torch.nn.Parameter(p.detach().clone())
+        copied[name].grad = torch.zeros_like(copied[name])
         size += p.numel()
-    optimizer = make_optimizer(cast(TextPolicy, SimpleNamespace(weights=scratch, heads={})), config.optimizer)
+    optimizer = make_optimizer(cast(TextPolicy, SimpleNamespace(weights=copied, heads={})), config.optimizer)
     for _ in range(2):  # the first allocates the moments
         synchronize(policy.device)
         start = time.perf_counter()
-        torch.nn.utils.clip_grad_norm_(list(scratch.values()), 1.0)
+        torch.nn.utils.clip_grad_norm_(list(copied.values()), 1.0)
         optimizer.step()
         synchronize(policy.device)
         took = time.perf_counter() - start
@@ -416,26 +416,24 @@ def _update_seconds(policy: TextPolicy, config: ZeroConfig) -> float:
 def _saving_seconds(config: ZeroConfig, rollouts: Sequence[Drawn], problem: Problem, out: Path) -> Coefficients:
     """Seconds to record a step of the configured size, and per byte of a checkpoint; in a folder that is removed again."""
     there = next(p for p in out.resolve().parents if p.is_dir())  # not in `out`, which may hold a run
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix=".sanmai-plan-", dir=there)
-    except OSError:  # a plan may be made for a folder that cannot be written to from here
-        scratch = tempfile.TemporaryDirectory(prefix=".sanmai-plan-")
+    if not os.access(there, os.W_OK | os.X_OK):  # a plan may be made for a folder that cannot be written to from here
+        there = None
     total = config.prompts_per_step * config.rollouts_per_prompt
     measured = [rollouts[i % len(rollouts)] for i in range(min(total, 1024))]
     content = torch.randint(0, 256, (2**22,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     per_step = 0.0
-    with scratch as name:
+    with scratch(there) as place:
         for attempt in ("first", "second"):  # the first loads the library
             start = time.perf_counter()
-            with Run(Path(name) / attempt, "zero", config) as run:
+            with Run(place / attempt, "zero", config) as run:
                 run.log_step(1, {}, [Group(problem, tuple(measured))])
             per_step = time.perf_counter() - start
         start = time.perf_counter()
-        with (Path(name) / "block").open("wb") as file:
+        with (place / "block").open("wb") as file:
             file.write(content.numpy().tobytes())
             file.flush()
             os.fsync(file.fileno())
-        hashlib.sha256((Path(name) / "block").read_bytes())  # a checkpoint's manifest has digests
+        hashlib.sha256((place / "block").read_bytes())  # a checkpoint's manifest has digests
         per_byte = (time.perf_counter() - start) / len(content)
     return {"steps": per_step * total / len(measured), "checkpoint_bytes": per_byte}
 

@@ -24,11 +24,9 @@ import json
 import os
 import select
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +34,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanmai.programs.plain import MAX_FRAME_BYTES
+from sanmai.scratch import scratch
 from sanmai.types import RunError
 
 START_SECONDS = 60.0
@@ -197,7 +196,8 @@ def run_job(
     Raises:
         RunError: as above.
     """
-    with _to_read(stdin.encode("utf-8", "surrogatepass")) as source, _working_folder() as folder:
+    with _to_read(stdin.encode("utf-8", "surrogatepass")) as source, scratch() as place:
+        folder = str(place)
         shown = {"libraries": [os.path.realpath(path) for path in libraries]}
         request = asdict(limits) | shown | {"code": code, "folder": folder, "is_script": job is None, "owner": os.getpid()}
         frames = _frame(request) + (b"" if job is None else _frame(job))
@@ -428,27 +428,10 @@ def _frame(message: dict[str, Any]) -> bytes:
 @contextlib.contextmanager
 def _to_read(data: bytes) -> Generator[int, None, None]:
     """A file without a name that holds the data, open for reading alone: a program that may write to it has a disk."""
-    with tempfile.NamedTemporaryFile(prefix="sanmai-") as named:
-        named.write(data)
-        named.flush()
-        file = os.open(named.name, os.O_RDONLY | os.O_CLOEXEC)
+    with scratch() as place:
+        (place / "data").write_bytes(data)
+        file = os.open(place / "data", os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield file
     finally:
         os.close(file)
-
-
-@contextlib.contextmanager
-def _working_folder() -> Generator[str, None, None]:
-    """A folder that is gone afterwards, whatever the program made in it."""
-    folder = tempfile.mkdtemp(prefix="sanmai-")
-    try:
-        yield folder
-    finally:
-        for place, folders, _ in os.walk(folder):  # top down: a folder is made readable before it is read
-            for name in folders:
-                path = os.path.join(place, name)
-                if not os.path.islink(path):
-                    with contextlib.suppress(OSError):
-                        os.chmod(path, 0o700)
-        shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,6 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith, is_script
 from sanmai.data.png import png
 from sanmai.sandbox import LineProcess, own_limit
+from sanmai.scratch import scratch
 from sanmai.types import InputError, RunError
 
 OCR = "ocr"
@@ -184,8 +184,8 @@ class Scorer:
         self._batch += 1
         ids = [f"{self._batch}/{k}" for k in range(len(items))]
         deadline = time.monotonic() + self.config.seconds
-        with tempfile.TemporaryDirectory(prefix="sanmai-clips-") as folder:
-            asked = [{"id": id_, "prompt": item.prompt, **_frames(item, Path(folder), k, self.config.fps), **item.more}
+        with scratch() as folder:
+            asked = [{"id": id_, "prompt": item.prompt, **_frames(item, folder, k, self.config.fps), **item.more}
                      for k, (id_, item) in enumerate(zip(ids, items, strict=True))]  # fmt: skip
             request = json.dumps({"batch": self._batch, "items": asked}).encode() + b"\n"
             answer = self._heard(process, request, "batch", deadline, f"a batch of {len(items)}")
@@ -200,7 +200,7 @@ class Scorer:
         began, before = time.monotonic(), (self.name, self.version, self.dimensions)
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_ITS_OWN}
         try:
-            self._process = self._starter.submit(LineProcess, _tied(self._words), env=environment).result()
+            self._process = self._starter.submit(LineProcess, _tied(self._words), env=environment, hears_stops=True).result()
         except OSError as error:
             raise _LostError(f"it cannot be started ({error.strerror or error})") from None
         try:
@@ -323,16 +323,34 @@ def named_from(command: str | None, name: Callable[[str], str]) -> str | None:
 
 
 _TIE = """
-import ctypes, os, sys
+import ctypes, os, select, sys
 ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() == int(sys.argv[1]):
-    os.execvp(sys.argv[2], sys.argv[2:])
+asker, me = int(sys.argv[1]), os.getpid()
+if os.getppid() != asker:
+    sys.exit()
+try:
+    ends = [os.pidfd_open(asker), os.pidfd_open(me)]
+except OSError:
+    ends = []
+if ends and os.fork() == 0:
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        looks = select.poll()
+        for end in ends:
+            looks.register(end, select.POLLIN)
+        if looks.poll()[0][0] == ends[0]:
+            os.killpg(0, 9)
+    os._exit(0)
+if ends:
+    os.wait()
+os.execvp(sys.argv[2], sys.argv[2:])
 """
-"""Becomes the command, having asked the kernel to be killed with its parent (PR_SET_PDEATHSIG, SIGKILL)."""
+"""Becomes the command, having asked the kernel to be killed with its parent (PR_SET_PDEATHSIG). Beside it a process waits
+for the end of either; at the parent's it kills the group: what the command started, as `conda run` and `uv run` do."""
 
 
 def _tied(words: Sequence[str]) -> list[str]:
-    """The command, as one that does not outlive this process; where the kernel cannot do that it is left as it is."""
+    """The command, as one that with all it starts does not outlive this process; elsewhere than on Linux it is left as it is."""
     if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "prctl"):
         return list(words)
     return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *words]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 
 from sanmai.policies.text.loading import loading, quiet_transformers
 from sanmai.policies.text.places import cache_folder
+from sanmai.scratch import scratch
 from sanmai.types import InputError
 
 WRITTEN = ("llama", "qwen2", "qwen3")
@@ -53,10 +53,10 @@ def unpacked(file: Path) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as made:
-            unpacked_into(Path(made) / "model", file)
+        with scratch(folder.parent) as made:
+            unpacked_into(made / "model", file)
             if not folder.exists():
-                (Path(made) / "model").rename(folder)
+                (made / "model").rename(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot keep the weights of {file} there ({error.strerror or error})") from None
     return folder

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from sanmai.policies.text.gguf_files import unpacked_into
 from sanmai.policies.text.places import cache_folder
+from sanmai.scratch import scratch
 from sanmai.types import InputError
 
 ORIGIN = "origin.json"
@@ -83,9 +83,9 @@ def get(name: str, source: str = "any", *, say: Callable[[str], None]) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as place:
-            made = Path(place) / "model"
-            origin = _fetch(model, source, Path(place), made, say)
+        with scratch(folder.parent) as place:
+            made = place / "model"
+            origin = _fetch(model, source, place, made, say)
             (made / ORIGIN).write_text(json.dumps({"name": name, "license": model.license, **origin}, indent=1) + "\n")
             if not (folder / ORIGIN).is_file():
                 made.rename(folder)

@@ -13,7 +13,6 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from sanmai.policies.text.places import cache_folder
+from sanmai.scratch import scratch
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "attend.c", "passes.c", "attention.c"))
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
@@ -75,8 +75,8 @@ def _find_or_build() -> Native:
     try:
         if _is_whole(kept):
             return Native(_load(kept), f"built earlier with {compiler}")
-        with tempfile.TemporaryDirectory(prefix="sanmai-") as folder:
-            built = Path(folder) / "kernels.so"
+        with scratch() as folder:
+            built = folder / "kernels.so"
             command = [
                 compiler,
                 *_FLAGS,
@@ -119,8 +119,8 @@ def _keep(built: Path, kept: Path) -> str:
     """Copy it to where the next process looks, whole or not at all; what to say if that is not possible."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=kept.parent) as folder:
-            partial = Path(folder) / kept.name
+        with scratch(kept.parent) as folder:
+            partial = folder / kept.name
             with partial.open("wb") as file:
                 file.write(built.read_bytes())
                 file.flush()
