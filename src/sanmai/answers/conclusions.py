@@ -12,7 +12,7 @@ import re
 from sanmai.answers import denials
 from sanmai.answers.beside import ABOUT
 from sanmai.answers.changes import is_changed
-from sanmai.answers.forms import SPOILED_SENTENCE, stated, without_contrast
+from sanmai.answers.forms import SPOILED_SENTENCE, of_a_whole, stated, without_contrast
 from sanmai.answers.numbers import digits, in_figures, plain
 from sanmai.answers.owners import is_attributed
 from sanmai.answers.phrases import SENTENCE_END, is_spoiled
@@ -97,7 +97,7 @@ def _value(code: str, said: str) -> str | None:
     before, after = said[: numbers[0].start()], said[numbers[0].end() :]
     if not (_states_in_english(said) if code == "en" else words_pattern("states", (code,)).search(f"{before} | {after}")):
         return None
-    words = f"{before} | {after}"
+    words = f"{of_a_whole(before)} | {after}"
     if _WORKING.search(words.replace("|", "")) or SPOILED_SENTENCE.search(words) or denials.is_others(before):
         return None
     about = re.search(rf"(?<![^\W_])(?:{ABOUT.get(code, '(?!)')})(?![^\W_])", words, re.IGNORECASE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from sanmai.answers import phrases
-from sanmai.answers.forms import SPOILED_SENTENCE, VALUE, stated, without_rate
-from sanmai.answers.marks import names_answer
+from sanmai.answers.forms import MEASURE, SPOILED_SENTENCE, VALUE, stated, without_rate
+from sanmai.answers.marks import names_answer, value_of
 from sanmai.answers.unit_words import unit_beside
 
 MAX_ENDING = 1_000
@@ -26,6 +26,8 @@ _NAMED = re.compile(r"[*_\s]*(?:\\text\s*\{)?[A-Za-z]{2,}(?: [A-Za-z]+){0,5}\}?[
 _WORKING = re.compile(
     r"(?:[\d\s$€£.,+*/×÷·()%{}^-]|\\(?:times|cdot|div|frac|left|right|sqrt)(?![A-Za-z])|(?<=[\d)]) [A-Za-z]{2,20}\b)+"
 )
+_TERM = re.compile(rf"(?!.*(?:,\s|\$\s+\S|\s{{2,}}\S))(?:{_WORKING.pattern}|(?<![A-Za-z])[A-Za-z](?![A-Za-z]))+")
+"""A side between the name and the value, which may have variables: "d = 2r = 8"."""
 _SUPPOSED = re.compile(r"\b(?:let|say|try|given|when|where|for|with(?:out)?|before|false|error)\b", re.IGNORECASE)
 _LAST = re.compile(rf"\s*\$?(?P<value>{VALUE})(?P<rest>%?(?:\s[A-Za-z/]{{2,20}}){{0,4}})\s*(?:\$|\\\)|\\\])?[\s.*_]*")
 
@@ -33,6 +35,9 @@ _LAST = re.compile(rf"\s*\$?(?P<value>{VALUE})(?P<rest>%?(?:\s[A-Za-z/]{{2,20}})
 _IS = re.compile(
     r"\A(?:the value of )?\$?([A-Za-z])\$? (?:is|equals|must be|is equal to) (?:equal to )?(?=[$\\(]{0,3}-?\d)", re.IGNORECASE
 )
+_MEASURED = re.compile(
+    rf"\A((?:[a-z]+ ){{0,3}}(?:{MEASURE}))(?:[*_]{{0,2}}:|:[*_]{{0,2}})\s*(?=[$\\(]{{0,3}}-?\d)", re.IGNORECASE)
+"""A measure and its value: "Total area: 8 cm"."""
 _ADDS = re.compile(r"\b(?:is|are|was|were|does|fails?|impossible|false|extra|short|off)\b", re.IGNORECASE)
 _WORKED_OUT = re.compile(r"(?<![\w.])[$€£(]?\d[\d\s.,$€£()%x×*/÷+·-]{0,80}=\s*(?:<<[^<>\n]{1,80}>>)?\s*(?=[$€£]?-?\d)")
 """The working before the value that it comes to: "48 + 24 = <<48+24=72>>72 clips"."""
@@ -48,10 +53,11 @@ def is_guessed(equation: str) -> bool:
     return bool(equals) and re.search(r"\b(?:guess|wrong|incorrect|not|try|candidate)\b", name, re.IGNORECASE) is not None
 
 
-def ending(text: str) -> str | None:
+def ending(text: str, question: str = "") -> str | None:
     """The value with which the last line of a text says what came out; None where it says none plainly.
 
-    One of a list of values ("x = 7", then "x = 8") is none, nor what a word doubts, bounds or shares.
+    One of a list of values ("x = 7", then "x = 8"; "a = 1", then "b = 8", unless the question asks for b) is none, nor what a
+    word doubts, bounds or shares.
     """
     lines = [line for line in text.strip()[-MAX_ENDING:].splitlines() if line.strip(" $*_\\[]")]
     while len(lines) > 1 and _COURTESY.match(lines[-1]):
@@ -65,8 +71,32 @@ def ending(text: str) -> str | None:
         return _result(lines[-1])
     name, value = equation
     before = _equation(lines[-2]) if len(lines) > 1 else None
-    is_list = before is not None and name is not None and before[0] == name and before[1] != value
-    return None if is_list and lines[-1].count("=") == 1 else value
+    if before is None or before[0] is None or name is None or lines[-1].count("=") != 1:
+        return value
+    is_final = before[0] != name and (_concludes(lines[-1]) or _asks_for(name, question))
+    return None if _is_listed(before, equation, lines[-2]) and not is_final else value
+
+
+def _is_listed(before: tuple[str | None, str], last: tuple[str | None, str], line: str) -> bool:
+    """Whether two lines give values side by side: of one name, or, where the first is not worked out, of two variables."""
+    if before[0] == last[0]:
+        return value_of(before[1]) is None or value_of(before[1]) != value_of(last[1])
+    return all(name and re.fullmatch(r"[A-Za-z](?:_\{?\w{1,8}\}?)?|[a-z]+", name) for name, _ in (before, last)) and (
+        line.count("=") == 1
+    )
+
+
+def _concludes(line: str) -> bool:
+    """Whether a line begins with a word that draws a conclusion: "So x = 8"."""
+    lead = _LEADS.match(line)
+    return lead is not None and re.search(r"[A-Za-z∴⇒→]", lead[0]) is not None
+
+
+def _asks_for(name: str, question: str) -> bool:
+    """Whether a question asks for one variable: "Find b.", "What is the value of $b$?"."""
+    asked = re.search(
+        rf"\b(?:value of|what is|find|for|determine|calculate|compute)\s+\$?{re.escape(name)}\$?(?=[.?\s]|$)", question, re.I)
+    return asked is not None and not re.match(r"\s*(?:and|,|\+)", question[asked.end() :])
 
 
 def _equation(line: str) -> tuple[str | None, str] | None:
@@ -75,6 +105,7 @@ def _equation(line: str) -> tuple[str | None, str] | None:
         return None
     lead = _LEADS.match(line)
     body = _IS.sub(r"\1 = ", line[lead.end() if lead else 0 :], count=1)
+    body = _MEASURED.sub(r"\1 = ", body, count=1)
     *sides, last = body.split("=")
     value = _LAST.fullmatch(last)
     if not sides or value is None or SPOILED_SENTENCE.search(without_rate(value["rest"])) or _ADDS.search(value["rest"]):
@@ -82,7 +113,7 @@ def _equation(line: str) -> tuple[str | None, str] | None:
     name = sides[0].strip(" *_$") if _VARIABLE.fullmatch(sides[0]) or _NAMED.fullmatch(sides[0]) else None
     if name is not None and (SPOILED_SENTENCE.search(name.replace("_", " ")) or _SUPPOSED.search(name)):
         return None
-    if not all(_WORKING.fullmatch(side) for side in sides[name is not None :]):
+    if not all((_WORKING if name is None else _TERM).fullmatch(side) for side in sides[name is not None :]):
         return None
     return name, value["value"].strip("$") + unit_beside(value["rest"])
 

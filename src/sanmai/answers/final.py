@@ -30,6 +30,7 @@ from sanmai.answers.numbers import asks_percentage, from_east, western
 from sanmai.answers.options import in_terms_of
 from sanmai.answers.statements import positive_variables
 from sanmai.answers.structured import in_marks
+from sanmai.answers.unasked import is_of_another
 from sanmai.answers.vocabulary import names_pattern
 from sanmai.types import Problem, Trace, TraceState, Verdict
 
@@ -60,7 +61,7 @@ def verify_math(problem: Problem, trace: Trace, *, timeout_seconds: float = 5.0)
     answer = re.sub("</?(?:b|strong|em)>", "", ended(trace.answer, closes_tag=trace.state is not TraceState.NONE))
     question = problem.prompt[-MAX_ANSWER_CHARS:]
     try:
-        candidates = final_answers(answer, takes_bounds=asks_bound(question), takes_about=asks_about(question))
+        candidates = final_answers(answer, question)
     except TakenBackError as error:
         return Verdict(0.0, str(error), "ambiguous")
     if (
@@ -117,29 +118,28 @@ def final_reference(text: str) -> str:
     return stated((boxes or marks)[-1].text.strip() if marks else text.strip())
 
 
-def final_answers(answer: str, *, takes_bounds: bool = True, takes_about: bool = True) -> list[str]:
+def final_answers(answer: str, question: str | None = None) -> list[str]:
     """The different answers that a text marks as final, in order; the text itself if it is one bare expression.
 
     Args:
-        takes_bounds: "at least \\boxed{5}" is an answer, as it is to a question for a least number.
-        takes_about: "about \\boxed{5}" is an answer, as it is to a question for a rounded number.
+        question: "at least \\boxed{5}" answers one for a least number, "about \\boxed{5}" one for a rounded number, and
+            "Page 5" one for a page. Where none is known, the first two are answers and the last is none.
 
     Raises:
         TakenBackError: the last one is denied ("not", "if", "?" beside it), or taken back or rivalled after it; or
             there are more than MAX_MARKS.
     """
+    takes_bounds, takes_about = (question is None or asks(question) for asks in (asks_bound, asks_about))
     answer = without_contrast(in_marks(answer))
     marks = list(marks_of(answer, takes_bounds=takes_bounds))
     if not marks:
-        readers = (
-            lambda text: tabled(text, _is_heading),
-            answer_phrases.last_said,
-            chosen,
-            named_behind,
-            concluded_value,
-            ending,
-        )
-        said = next((found for read in readers if (found := read(answer))), None)
+        for read in (lambda text: tabled(text, _is_heading), answer_phrases.last_said, chosen):
+            if found := read(answer):
+                return [found]
+        if is_of_another(answer, question or ""):
+            return []
+        guesses = (named_behind, concluded_value, lambda text: ending(text, question or ""))
+        said = next((found for read in guesses if (found := read(answer))), None)
         if said is not None:
             return [said]
         bare = undecorated(re.sub(r"\A> ?(?=[*_A-Za-z])", "", answer.strip()))

@@ -13,7 +13,8 @@ from sanmai.answers.unit_words import unit_beside
 from sanmai.answers.units import together
 
 _END_TOKEN = (
-    r"(?:</s>|<eos>|<pad>|<unk>|<eod>|<end_of_turn>|<end_of_utterance>|<endoftext>|\[/?INST\]|<</?SYS>>|<\|(?!(?:begin|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
+    r"(?:</s>|<eos>|<pad>|<unk>|<eod>|<end_of_turn>|<end_of_utterance>|<endoftext>|\[/?INST\]|<</?SYS>>|<\|(?!(?:begin"
+    r"|end)_of_box)[A-Za-z][\w▁.-]{0,40}\|>|<｜[^｜<>]{1,40}｜>|<EOS>|\[EOS\]|"
     r"<\|/?s\|>|</?turn>)"
 )
 _ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
@@ -84,11 +85,16 @@ VALUE = r"(?:\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)|[$€£]?-?(?:\d{1,3}(?: \d
 _AMOUNT_IN_PARTS = r"\\?\$?\d[\d,]* [a-z]+(?:,? (?:and )?\d[\d,]*(?:\.\d+)? [a-z]+){1,2}"
 _STATED = re.compile(
     r"(?:(?:[A-Z][a-z]+ing|After|By)(?: [^,.]{1,60})?, )?"
-    r"(?:[A-Za-z][A-Za-z' -]{0,100}?(?:\s(?:is|are|was|were|(?P<would>would be|should be|will be)|equals|makes?|made|"
+    r"(?:[A-Za-z](?:[A-Za-z' -]|(?<=[ -])\d{1,4}th\b){0,100}?(?:\s(?:is|are|was|were|(?P<would>would be|should be"
+    r"|will be)|equals|makes?|made|"
     r"has|have|had|costs?|earns?|earned|gets?|got|gives?(?: us| you| me)?|gave(?: us| me)?|yields?|"
     r"comes? (?:out )?to|came to|amounts? to|adds? up to|works? out to|"
     r"needs?|takes?|took|pays?|paid|spends?|spent|saves?|saved|sells?|sold|bought|eats?|ate|ran|runs?|drove|weighs?|left|"
-    r"totals?|remains?)|['’]s)\s+(?:(?:equal to|an? (?:[a-z]+ )?(?:total|profit|loss|sum|distance|amount) of|"
+    r"totals?|remains?|reads?|uses?|used|collects?|collected|receives?|received|walks?|walked|travell?ed|bakes?|baked"
+    r"|picks|picked|"
+    r"plants?|planted|drinks?|drank|scored|wins?|won|lost|owes?|owed|charges?|charged|requires?|contains?|holds?"
+    r"|donates?|donated)|['’]s)"
+    r"\s+(?:(?:equal to|an? (?:[a-z]+ )?(?:total|profit|loss|sum|distance|amount) of|"
     r"exactly|only|left with|now|in total)\s+)?)"
     rf"(?P<bold>[*_]{{0,3}}(?:the )?)(?P<value>{_AMOUNT_IN_PARTS}|{VALUE}(?:st|nd|rd|th)?)[*_]{{0,3}}"
     r"(?P<rest>[^\d$\\]*?)[.!]?\s*",
@@ -106,6 +112,31 @@ SPOILED_SENTENCE = re.compile(
     r",\s*-?\d",
     re.IGNORECASE,
 )
+
+
+MEASURE = (
+    r"value|sum|number|length|width|height|depth|area|perimeter|circumference|volume|radius|diameter|size|weight|mass"
+    r"|price|cost|age|"
+    r"degree|measure|speed|average|mean|median|mode|range|slope|root|difference|product|quotient|remainder|coefficient"
+    r"|distance|amount|"
+    r"probability|side|total|order|determinant|rank|period|limit|base|hypotenuse|angle|year|day|hour|name|rate|ratio"
+    r"|percentage|term"
+)
+_WHOLE = re.compile(
+    rf"\b(?:{MEASURE})s? of (?:the|each|all)\b(?! (?:first|second|third|other|part|rest|remaining|last)\b)"
+    r"|\b(?:least (?:common (?:multiple|denominator)|upper bound)|greatest lower bound)\b"
+    r"|\bleast (?:possible )?(?=number|value|amount|integer|positive|length|time|cost)\b"
+    r"|^\W*(?:after|in|within|over|during|by the end of|at the end of) (?:the |all |these |those |another )?"
+    r"(?:(?:one|two|three|four|five|six|seven|eight|nine|ten|half an?) )?(?:[a-z]+ )?"
+    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|trips?|rounds?|turns?|steps?|games?|meals?|sales?|purchases?), ",
+    re.IGNORECASE,
+)
+"""What shares or counts nothing where words like it do: a measure of a whole, its proper name, the time of what is said."""
+
+
+def of_a_whole(subject: str) -> str:
+    """The words before a number without those that only name what is measured, and when."""
+    return _WHOLE.sub(" ", subject)
 
 
 _UNITS = (
@@ -145,7 +176,8 @@ def stated(text: str) -> str:
     if not match or not sentence[:1].isupper():
         return text
     before = sentence[: match.start("would") if match["would"] else match.start("bold")]
-    if SPOILED_SENTENCE.search(f"{before} {without_rate(match['rest'])}") or answer_denials.is_others(before):
+    rest = re.sub(r"^\s*more (?=[a-z])", " ", match["rest"]) if re.search(r"\bneeds?\s*$", before) else match["rest"]
+    if SPOILED_SENTENCE.search(f"{of_a_whole(before)} {without_rate(rest)}") or answer_denials.is_others(before):
         return text
     value = match["value"]
     if " " in value and value[0] != "$" and (value[-1].isalpha() or "\\" not in value):  # an amount in parts
@@ -177,7 +209,8 @@ _SECOND_CHOICE = re.compile(r"\b(?:or|and|not)\b\s+\(?[A-J]\b|\([A-J]\)|[,/;]\s*
 
 
 _LETTERED = re.compile(
-    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*\(?[A-J][).:]+\s*\}|\([A-J]\)|[A-J][).]\s)[\s~\\]*(?P<value>[-$\\(\[]*[\d.].*|\\[a-z].*)"
+    r"\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{\s*\(?[A-J][).:]+\s*\}|\([A-J]\)"
+    r"|[A-J][).]\s)[\s~\\]*(?P<value>[-$\\(\[]*[\d.].*|\\[a-z].*)"
 )
 
 
@@ -313,7 +346,8 @@ _PART = r"(?:[Pp]art\s+)?\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)[).:][\s*]*(?:[A-Za-z](?:
 _PARTED = re.compile(r"\(?(?:[a-h]|[1-9]|i{1,3}|iv|v)\)\s*")
 _LABEL = r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)"
 _BETWEEN = re.compile(
-    rf"[\s$*]*(?:(?:,|;|,?\s*\b(?:and|or|then|while)\b|\\\\)[\s$]*(?:(?:and|or|then|also)\b\s*){{0,2}}[\s$]*{_LABEL}?|(?:[.,;]|\\\\)?[\s$*]*\n[\s*$-]*(?:{_PART}|{_LABEL}))[\s$*:]*"
+    rf"[\s$*]*(?:(?:,|;|,?\s*\b(?:and|or|then|while)\b|\\\\)[\s$]*(?:(?:and|or|then|also)\b\s*){{0,2}}[\s$]*{_LABEL}?"
+    rf"|(?:[.,;]|\\\\)?[\s$*]*\n[\s*$-]*(?:{_PART}|{_LABEL}))[\s$*:]*"
 )
 
 

@@ -12,6 +12,7 @@ from sanmai.answers import denials as answer_denials
 from sanmai.answers import units
 from sanmai.answers.forms import said_once, undecorated, without_aside
 from sanmai.answers.math import MAX_CHARS, closing_brace, normalise, number, split_name, split_unit
+from sanmai.answers.unasked import is_form
 
 MAX_MARKS = 500
 TAGS = {
@@ -183,8 +184,8 @@ def marks_of(text: str, *, takes_bounds: bool = True) -> Iterator[Mark]:
             raise TakenBackError(f"more than {MAX_MARKS} marked answers")
     for k, (match, close) in enumerate(found):
         stop = found[k + 1][0].start() if k + 1 < len(found) else len(text)
-        before = text[max(0, match.start() - 80) : match.start()]
-        before = SENTENCE_START.split(before)[-1]
+        lead = text[max(0, match.start() - 80) : match.start()]
+        before = SENTENCE_START.split(lead)[-1]
         is_others = answer_denials.is_others(before if match["box"] or match["tag"] else before + match[0])
         is_denied = is_others or _DENIED.search(before) is not None
         is_denied = is_denied or (not takes_bounds and answer_denials.is_bound(before))
@@ -196,6 +197,7 @@ def marks_of(text: str, *, takes_bounds: bool = True) -> Iterator[Mark]:
             is_part = bool(match["box"]) and bool(_OPERAND.search(before) or _OPERATOR.match(after))
             is_denied = is_denied or (not takes_bounds and answer_denials.is_bound("", after))
             is_denied = is_denied or _ASKED.match(after) is not None or answer_denials.is_rejected(after)
+            is_denied = is_denied or is_form(before or lead, after)
             body = text[match.end() : close]
             if match["box"] and (percent := _PERCENT.match(after)):
                 body, end = body + r"\%", end + percent.end()
