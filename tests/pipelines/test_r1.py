@@ -82,6 +82,40 @@ def test_every_stage_is_finished_and_every_model_loads_in_transformers(finished)
         AutoModelForCausalLM.from_pretrained(model_of(finished, name))
 
 
+def test_a_file_that_is_not_there_is_named_with_its_setting_before_anything_is_written(tmp_path):
+    config = mini(data={**MINI["data"], "general": "there-is-none.jsonl"})
+    with pytest.raises(InputError, match=r"data\.general = 'there-is-none\.jsonl': no such file in /"):
+        run_r1(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_finished_stage_its_model_is_kept_and_nothing_that_training_on_would_need(finished):
+    for stage in finished.stages:
+        kept = [path for path in finished.path(stage.name).glob("checkpoints/step-*")]
+        if (finished.path(stage.name) / "checkpoints").is_dir() and kept:
+            assert len(kept) == 1 and not (kept[0] / "training_state.safetensors").exists(), stage.name
+
+
+def test_with_keep_states_they_stay_and_a_stage_that_was_made_so_is_never_touched(tmp_path):
+    config = mini(keep_states=True, compares_zero=True)
+    run_r1(config, tmp_path, until="zero")
+    run_r1(mini(), tmp_path, until="zero")  # the same stages, found again
+    (kept,) = (graph(mini(), tmp_path).path("zero") / "checkpoints").glob("step-000002")
+    assert (kept / "training_state.safetensors").is_file()
+
+
+def test_killed_between_a_stages_end_and_its_slimming_the_same_command_slims_it(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("sanmai.pipelines.graph.keep_models_alone", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        run_r1(mini(), tmp_path, until="zero")
+    found = graph(mini(), tmp_path)
+    while found.state("zero") != "finished":  # the first stage that trains may be another
+        run_r1(mini(), tmp_path, until="zero")
+    run_r1(mini(), tmp_path, until="zero")
+    for path in found.folder.glob("stages/*/checkpoints/step-*"):
+        assert not (path / "training_state.safetensors").exists()
+
+
 def test_the_evaluated_problems_are_the_same_for_every_model_and_no_training_file_has_them(finished):
     import pyarrow.parquet as pq
 

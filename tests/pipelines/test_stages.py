@@ -177,7 +177,7 @@ def test_what_a_stage_was_made_from_is_written_down_without_a_time(tmp_path, rec
     manifest = json.loads((graph.path("c") / "stage.json").read_text())
     assert manifest == {
         "name": "c", "recipe": "note", "digest": graph.digests["c"], "version": 1, "graders": {}, "files": {},
-        "settings": {"text": "c", "source": "@b"}, "made_from": {"b": graph.digests["b"]}}
+        "settings": {"text": "c", "source": "@b"}, "made_from": {"b": graph.digests["b"]}, "keeps": "models"}
     rows = json.loads((tmp_path / "new" / "graph.json").read_text())
     assert [row["inputs"] for row in rows] == [[], ["a"], [], ["b"]]
 

@@ -21,10 +21,8 @@ from sanmai.policies.text.policy import TextPolicy
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.train.places import as_named, began_in
 from sanmai.train.seen import write_seen
-from sanmai.train.state import weights_digest
+from sanmai.train.state import state_file, weights_digest
 from sanmai.types import InputError, RunError
-
-_STATE = "training_state.safetensors"
 
 
 def export_adapter(run: str, out: Path) -> str:
@@ -76,11 +74,11 @@ def _policy(run: Path) -> tuple[TextPolicy, Path]:
     if checkpoint is None:
         raise InputError(f"--adapter: {run} has no complete checkpoint yet")
     policy = load_policy(config)
-    with safe_open(checkpoint / _STATE, "pt") as file:
+    with safe_open(state_file(checkpoint), "pt") as file:
         began = (file.metadata() or {}).get("start_digest")
     if began != weights_digest(policy):
         raise InputError(f"--adapter: {config.name} is not the model any more that {run} began with; its adapters fit no other")
-    saved = load_file(checkpoint / _STATE)
+    saved = load_file(state_file(checkpoint))
     policy.load_weights({n.removeprefix("weights/"): t for n, t in saved.items() if n.startswith("weights/")})
     return policy, checkpoint
 

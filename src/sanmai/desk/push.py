@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sanmai.policies.text.checkpoints import KEPT_STATE, MANIFEST, STATE
 from sanmai.types import InputError, RunError
 
-_TRAINING = ("training_state.safetensors", "manifest.json")
+_TRAINING = (STATE, KEPT_STATE, MANIFEST)
 """Of a checkpoint, and of no use to who loads the model."""
 _PICKLES = frozenset({
     ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".mar", ".th", ".t7", ".ot", ".p",

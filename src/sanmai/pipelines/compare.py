@@ -22,11 +22,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import OnlyWith
 from sanmai.learn.auxiliary_sft import AuxiliarySftConfig
 from sanmai.learn.constraints import MEASURES, ConstraintsConfig, LimitConfig
 from sanmai.pipelines.graph import Graph, Stage
-from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
+from sanmai.pipelines.wiring import GIVEN, Pipeline, PipelineConfig, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
@@ -50,7 +50,7 @@ _SECOND = 1_000_003
 """Between the seeds of an arm's first and second stage of one kind."""
 
 
-class CompareConfig(Config):
+class CompareConfig(PipelineConfig):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     """Each arm is run once per seed; what is said of an arm has an interval over them."""
     arms: tuple[Arm, ...] = tuple(ARMS)

@@ -19,11 +19,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.long2short import read_evaluations
-from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
+from sanmai.pipelines.wiring import GIVEN, Pipeline, PipelineConfig, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
@@ -41,7 +40,7 @@ _OURS: dict[str, dict[str, Any]] = {
 """Where the parts differ from what their recipes do by themselves."""
 
 
-class ExpertConfig(Config):
+class ExpertConfig(PipelineConfig):
     """Sizes of each part; what the parts read and start from is given by the pipeline."""
 
     seed: int = Field(0, ge=0)

@@ -20,13 +20,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import OnlyWith
 from sanmai.learn.clip_constraints import ClipConstraintsConfig
 from sanmai.learn.clips import FlowEvaluationConfig, OwnClipsConfig
 from sanmai.learn.multipliers import LimitConfig
 from sanmai.pipelines.flow_table import write_table
 from sanmai.pipelines.graph import Graph, Stage
-from sanmai.pipelines.wiring import Pipeline, refuse_given
+from sanmai.pipelines.wiring import Pipeline, PipelineConfig, refuse_given
 from sanmai.policies.flow.config import FlowModelConfig, FlowSamplingConfig, GuideConfig
 from sanmai.recipes.flow_reward import FlowRewardConfig
 from sanmai.recipes.flow_settings import FlowConfig
@@ -56,7 +56,7 @@ ARMS: dict[Arm, str] = {
 _BASE, _REWARD = "@pretrain", "@reward"
 
 
-class FlowCompareConfig(Config):
+class FlowCompareConfig(PipelineConfig):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     """Each arm is run once per seed."""
     world: World = "shapes"

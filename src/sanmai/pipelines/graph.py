@@ -35,12 +35,15 @@ from sanmai.policies.text.cpu.allocator import return_freed_memory
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes import RECIPES, find_recipe
 from sanmai.train.runs import holding, holds_only, storing, write_whole
+from sanmai.train.state import keep_models_alone
 from sanmai.types import InputError
 
 GRAPH = "graph.json"
 """In the pipeline's folder: its stages in order, for reports."""
 _BEGINNINGS = frozenset({"run.lock", "config.toml", ".partial-config.toml", f".partial-{GRAPH}"})
 """What a kill or a full disk can leave of a pipeline's folder before it has its GRAPH."""
+_MODELS = "models"
+"""Of a stage's checkpoints: what is kept, as its MANIFEST says it. Of one that says nothing all is."""
 State = Literal["finished", "outdated", "interrupted", "new"]
 """outdated: finished, but graded by a verifier that grades otherwise now."""
 
@@ -192,14 +195,25 @@ class Graph:
         with storing(path):
             write_whole(path, json.dumps(self._told_of(stage), indent=1) + "\n")
 
-    def finish(self, stage: Stage) -> None:
-        """Record that a stage is done. No time in it: doing it again gives the same file."""
+    def finish(self, stage: Stage, *, keeps_states: bool = True) -> None:
+        """Record that a stage is done. No time in it: doing it again gives the same file.
+
+        Args:
+            keeps_states: false where `slim` is to leave its models alone.
+        """
         graders = graders_of(self.path(stage.name))
         for name in stage.inputs:  # what an earlier stage's verdicts decided is in this one, too
             graders |= read_manifest(self.path(name)).get("graders") or {}
         path = self.path(stage.name) / MANIFEST
         with storing(path):
-            write_whole(path, json.dumps({**self._told_of(stage), "graders": graders}, indent=1) + "\n")
+            kept = {} if keeps_states else {"keeps": _MODELS}
+            write_whole(path, json.dumps({**self._told_of(stage), "graders": graders, **kept}, indent=1) + "\n")
+
+    def slim(self, stage: Stage) -> None:
+        """Leave of a finished stage's checkpoints what no other stage can need to go, where it was finished so."""
+        if read_manifest(self.path(stage.name)).get("keeps") == _MODELS:
+            with storing(self.path(stage.name)):
+                keep_models_alone(self.path(stage.name))
 
     def _told_of(self, stage: Stage) -> dict[str, Any]:
         return {"name": stage.name, "digest": self.digests[stage.name], **self.facts[stage.name]}
@@ -218,6 +232,7 @@ def run_graph(
     since: str | None = None,
     until: str | None = None,
     only: str | None = None,
+    keeps_states: bool = False,
 ) -> bool:
     """Do what is not done; whether all that was chosen is finished.
 
@@ -225,6 +240,7 @@ def run_graph(
         since: do this stage again, and what hangs on it among those chosen, though finished; their folders are removed first.
         until: stop after this stage.
         only: this stage alone.
+        keeps_states: keep of every stage that is done now what training on from its end would need, and older checkpoints.
 
     Raises:
         InputError: settings of a stage that cannot work; a stage needs the result of one that is not chosen and not finished;
@@ -247,12 +263,12 @@ def run_graph(
             was, it = ("was", "it is") if len(older) == 1 else ("were", "they are")
             progress.say(f"{enumerated(older)} {was} made {words(graph.older[name] for name in older)}: {it} kept.")
         for k, stage in enumerate(chosen, start=1):
-            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress, sign):
+            if not _run_stage(graph, stage, f"[{k}/{len(chosen)}] {stage.name}: {stage.purpose}", progress, sign, keeps_states):
                 return False
     return True
 
 
-def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign: Callable[[], None]) -> bool:
+def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign: Callable[[], None], keeps_states: bool) -> bool:
     """Do a stage, or go on with it; whether it is finished.
 
     Args:
@@ -262,6 +278,7 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
     said = {"finished": "done before", "interrupted": "going on"}.get(state, stage.recipe)
     progress.say(f"{title} ({said})", style="bold")
     if state == "finished":
+        graph.slim(stage)  # after a kill in the middle of it; else there is nothing to do
         return True
     sign()
     if state == "outdated":
@@ -282,7 +299,8 @@ def _run_stage(graph: Graph, stage: Stage, title: str, progress: Progress, sign:
     return_freed_memory()  # the next stage loads models of its own
     if progress.was_interrupted:
         return False
-    graph.finish(stage)
+    graph.finish(stage, keeps_states=keeps_states)
+    graph.slim(stage)
     return True
 
 

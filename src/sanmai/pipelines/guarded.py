@@ -33,6 +33,7 @@ from sanmai.instruments.measures import MEASURES, Row, find_measure
 from sanmai.learn.progress import Progress
 from sanmai.learn.sources import load_source
 from sanmai.pipelines.graph import Graph, Stage, run_graph
+from sanmai.pipelines.wiring import PipelineConfig
 from sanmai.policies.flow.config import FlowModelConfig
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import DECISION, resolve_model
@@ -106,7 +107,7 @@ class GatesConfig(Config):
         return (1 - self.confidence) / (self.num_attempts * self.num_looks)
 
 
-class GuardedConfig(Config):
+class GuardedConfig(PipelineConfig):
     seed: int = Field(0, ge=0)
     """Names every random stream of every part."""
     model: ModelConfig = ModelConfig()
@@ -236,7 +237,7 @@ class _Parts:
     """The stages of a guarded run in its folder, added one by one as they are needed, and each done once."""
 
     def __init__(self, config: GuardedConfig, out: Path, progress: Progress) -> None:
-        self.out, self.progress = out, progress
+        self.out, self.progress, self._keeps_states = out, progress, config.keep_states
         self._settings = f'recipe = "guarded"\n{config.to_toml()}'
         self._graph = Graph([], out)
 
@@ -249,7 +250,7 @@ class _Parts:
         if self._graph.state(stage.name) != "finished":
             with storing(self.out):
                 (self.out / DECISION).unlink(missing_ok=True)  # it was taken with another part in this one's place
-        return run_graph(self._graph, self.progress, only=stage.name)
+        return run_graph(self._graph, self.progress, only=stage.name, keeps_states=self._keeps_states)
 
     def path(self, name: str) -> Path:
         """The folder of a part."""

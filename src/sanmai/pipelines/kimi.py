@@ -23,7 +23,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import OnlyWith
 from sanmai.data.testbeds import find_testbed
 from sanmai.learn.curriculum import CurriculumConfig
 from sanmai.learn.length import LengthConfig
@@ -41,7 +41,7 @@ from sanmai.pipelines.long2short import (
     read_evaluations,
     write_table,
 )
-from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
+from sanmai.pipelines.wiring import GIVEN, Pipeline, PipelineConfig, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import is_embedded
@@ -103,7 +103,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
 """Settings of the parts that the pipeline gives them."""
 
 
-class KimiConfig(Config):
+class KimiConfig(PipelineConfig):
     """Sizes of each part; what the parts read and start from is given by the pipeline."""
 
     seed: int = Field(0, ge=0)

@@ -20,12 +20,12 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from sanmai.config import Config, OnlyWith
+from sanmai.config import OnlyWith
 from sanmai.instruments.measures import Row
 from sanmai.learn.progress import Progress
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.length_table import compare_lengths, read_evaluation, remove_both, sentences, write_front
-from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given
+from sanmai.pipelines.wiring import GIVEN, Pipeline, PipelineConfig, Wiring, refuse_given
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.policies.text.tiny import EMBEDDED_MODEL, is_embedded
@@ -69,7 +69,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
 """Settings of the parts that the pipeline gives them."""
 
 
-class Long2ShortConfig(Config):
+class Long2ShortConfig(PipelineConfig):
     """Sizes of each part; what the parts read and start from is given by the pipeline."""
 
     seed: int = Field(0, ge=0)

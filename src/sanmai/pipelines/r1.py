@@ -27,7 +27,7 @@ from sanmai.learn.mixture import MixtureConfig
 from sanmai.learn.teacher import check_shares_tokenizer
 from sanmai.pipelines.graph import Graph, Stage
 from sanmai.pipelines.guarded import GatesConfig, GuardedConfig
-from sanmai.pipelines.wiring import GIVEN, Pipeline, Wiring, refuse_given, value_at
+from sanmai.pipelines.wiring import GIVEN, Pipeline, PipelineConfig, Wiring, refuse_given, value_at
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.load import load_policy
 from sanmai.policies.text.resolve import resolve_model
@@ -53,7 +53,7 @@ _BY_MODELS: dict[str, Any] = {
 }
 
 
-class R1Config(Config):
+class R1Config(PipelineConfig):
     """Settings may name another stage's result as "@NAME/FILE":
     `scenarios.auxiliary_sft.source = "@data/demonstrations.jsonl"`."""
 

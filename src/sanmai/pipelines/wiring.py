@@ -14,10 +14,11 @@ from sanmai.pipelines.graph import GRAPH, Graph, Stage, run_graph
 from sanmai.policies.text.config import ModelConfig
 from sanmai.policies.text.resolve import resolve_model
 from sanmai.recipes.evaluate import EvaluateConfig
+from sanmai.recipes.gather import DataConfig, check_sources
 from sanmai.train.runs import holding
 from sanmai.types import InputError, RunError
 
-ConfigT = TypeVar("ConfigT", bound=Config)
+ConfigT = TypeVar("ConfigT", bound="PipelineConfig")
 GIVEN = ("seed", "model", "problems.source", "problems.evaluation")
 """Settings of a part that every pipeline gives it."""
 
@@ -80,6 +81,14 @@ class Wiring:
         return Stage(f"score_{model}{suffix}", "evaluate", part.model_copy(update=update), purpose, about)
 
 
+class PipelineConfig(Config):
+    """What every recipe of stages has."""
+
+    keep_states: bool = False
+    """Keep of every finished stage its older checkpoints too, and what training on from its end would need: six times the disk.
+    Other stages, reports and a resume of the pipeline read none of it."""
+
+
 @dataclass(frozen=True)
 class Pipeline(Generic[ConfigT]):
     """A recipe of recipes. Called as every recipe is, it does each stage that is not done, and gives the folder of them all."""
@@ -102,6 +111,8 @@ class Pipeline(Generic[ConfigT]):
             since, until, only: names of stages; see pipelines/graph.py.
         """
         progress = progress or Progress.silent()
+        if isinstance(data := getattr(config, "data", None), DataConfig):
+            check_sources(data)
         self.check(config)
         graph = self.graph(config, out)
         with _tables_after(graph.folder, lambda: self.tables(config, graph, progress)):
@@ -110,7 +121,7 @@ class Pipeline(Generic[ConfigT]):
             # A process that is refused the folder must not say there what its own stages would have been.
             with holding(graph.folder, signed=False) if (graph.folder / GRAPH).is_file() else nullcontext():
                 graph.write(f'recipe = "{self.name}"\n{config.to_toml()}')
-            run_graph(graph, progress, since=since, until=until, only=only)
+            run_graph(graph, progress, since=since, until=until, only=only, keeps_states=config.keep_states)
         return graph.folder
 
 

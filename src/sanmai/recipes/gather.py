@@ -95,6 +95,22 @@ class DataConfig(Config):
         return self
 
 
+def check_sources(data: DataConfig) -> None:
+    """Refuse files that are not there before anything is begun.
+
+    Raises:
+        InputError: it names the setting, where was looked, and what is expected.
+    """
+    for setting in ("cold_start", "reasoning", "general", "safety", "evaluation", "unseen_general", "unseen_safety"):
+        for name in _listed(getattr(data, setting)):
+            if name in GENERATED or ":" in name or Path(name).exists():
+                continue
+            raise InputError(
+                f"data.{setting} = {name!r}: no such file in {Path.cwd()}; expected one in a format of docs/data.md. The first "
+                "lines of a preset, and docs/recipes.md, say what makes the files that it names"
+            )
+
+
 class GatherConfig(Config):
     seed: int = Field(0, ge=0)
     """Names the choice of problems."""

@@ -30,6 +30,8 @@ from pydantic import Field
 from sanmai.config import Config, OnlyWith, differing_keys, named_in
 from sanmai.older import as_of, words
 from sanmai.policies.text.checkpoints import (
+    KEPT_STATE,
+    STATE,
     checkpoint_folders,
     drop_old_checkpoints,
     newest_good_checkpoint,
@@ -437,6 +439,7 @@ class Run:
             if told := words([then]):
                 older = f"{self.folder} was made {told}: it goes on as it was begun"
             if changed and (raised := _raised(old, new)):
+                self.check_goes_on()
                 self.is_finished = False
                 write_whole(path, text)
                 return raised, older
@@ -450,6 +453,15 @@ class Run:
                 self._wake()
             write_whole(path, text)
         return "", older
+
+    def check_goes_on(self) -> None:
+        """InputError where what training on from the newest checkpoint would take was dropped at the end of a stage."""
+        newest = next(iter(checkpoint_folders(self.folder)), None)
+        if newest is not None and (newest / KEPT_STATE).exists() and not (newest / STATE).exists():
+            raise InputError(
+                f"{self.folder}: no training goes on from here: it was a stage of a pipeline, which keeps the models of its "
+                "finished stages alone (keep_states=true keeps the rest); start from it, with model.name and another --out"
+            )
 
     def _report_bad_checkpoint(self, folder: Path, why: str) -> None:
         self.warn(f"checkpoint {folder.name} is damaged ({why}); going back to the one before it")

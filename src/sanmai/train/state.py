@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,20 @@ from torch import Tensor
 from sanmai.policies.contract import Policy, Trained, TrainedT
 from sanmai.policies.sharded import Parts
 from sanmai.policies.team import Team, together
+from sanmai.policies.text.checkpoints import (
+    KEPT_STATE,
+    STATE,
+    checkpoint_folders,
+    defect,
+    drop_old_checkpoints,
+    exchange_file,
+)
+from sanmai.train.best import FILE as BEST
 from sanmai.train.in_turn import save_in_turn
 from sanmai.train.runs import Run
 from sanmai.train.step import OptimizerConfig, make_optimizer
 
-_FILE = "training_state.safetensors"
+_FOR_TRAINING = ("optimizer/", "reference/")
 
 
 @dataclass
@@ -43,7 +53,7 @@ class TrainingState(Generic[TrainedT]):
         of trainers.
         """
         self.policy.save(folder)
-        _write(self.policy, self.optimizer, self.reference, self.extra, folder / _FILE, {"start_digest": self.start_digest})
+        _write(self.policy, self.optimizer, self.reference, self.extra, folder / STATE, {"start_digest": self.start_digest})
 
 
 @together
@@ -65,6 +75,43 @@ def _write(
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=metadata)
 
 
+def state_file(checkpoint: Path) -> Path:
+    """What a checkpoint holds beside its model: all that training needs, or what is kept of it."""
+    return checkpoint / (STATE if (checkpoint / STATE).exists() else KEPT_STATE)
+
+
+def keep_models_alone(run: Path) -> None:
+    """Of a run that is at its end: its newest checkpoint and its best one, without what only training on would need.
+
+    A third of the bytes of a checkpoint, where there were two or more. If the newest one is damaged, all stay. Again after a
+    kill in the middle it leaves the same.
+
+    Raises:
+        OSError: not writable, or the disk is full; what is there is whole.
+    """
+    folders = checkpoint_folders(run)
+    if not folders or defect(folders[0]) is not None:
+        return
+    best = _best_step(run)
+    drop_old_checkpoints(run, 1, best)
+    for folder in checkpoint_folders(run):
+        if (folder / STATE).exists():
+            exchange_file(folder, STATE, KEPT_STATE, lambda path, folder=folder: _write_kept(folder / STATE, path))
+
+
+def _write_kept(whole: Path, path: Path) -> None:
+    with safe_open(whole, "pt") as file:
+        kept = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(_FOR_TRAINING)}  # noqa: SIM118
+        save_file(kept, path, metadata=file.metadata())
+
+
+def _best_step(run: Path) -> int | None:
+    try:
+        return int(json.loads((run / BEST).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def start_or_resume(
     run: Run,
     model: Any,
@@ -82,7 +129,12 @@ def start_or_resume(
         load: makes what is trained: a policy, or a reward model, which has what is needed here.
         value_lr: attach a value head to a policy, whose peak learning rate this is; None: none.
         team: trainers that share it.
+
+    Raises:
+        InputError: there is more to do, and what it would take was dropped when the run was at its end.
     """
+    if not run.is_finished:
+        run.check_goes_on()
     checkpoint = run.checkpoint.resolve() if run.checkpoint is not None and team is not None else run.checkpoint
     return _state(team, checkpoint, model, optimizer, keep_reference, load, value_lr)
 
@@ -100,14 +152,14 @@ def _state(
         digest = weights_digest(policy)
     else:
         # Of several trainers none has room for all of it on its GPU.
-        saved = load_file(checkpoint / _FILE, device=placed.device if team is None else "cpu")
+        saved = load_file(state_file(checkpoint), device=placed.device if team is None else "cpu")
         if weights := _part(saved, "weights"):
             policy = load(placed)
             digest = weights_digest(policy)
             policy.load_weights(weights)
         else:
             policy = load(placed.model_copy(update={"name": str(checkpoint)}))
-            with safe_open(checkpoint / _FILE, "pt") as file:
+            with safe_open(state_file(checkpoint), "pt") as file:
                 digest = file.metadata()["start_digest"]
     policy.config = model
     if value_lr is not None:

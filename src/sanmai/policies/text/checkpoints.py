@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+STATE = "training_state.safetensors"
+KEPT_STATE = "kept_state.safetensors"
+"""In its place once nothing trains on from there: without the optimizer's moments and the reference."""
 
 
 def write_checkpoint(
@@ -70,6 +73,30 @@ def drop_old_checkpoints(run: Path, keep: int, spare: int | None) -> None:
             continue
         (old / MANIFEST).unlink(missing_ok=True)  # without it a half-deleted folder is never taken for a checkpoint
         shutil.rmtree(old, ignore_errors=True)
+
+
+def exchange_file(folder: Path, old: str, new: str, write: Callable[[Path], None]) -> None:
+    """Let a file `new` stand in a checkpoint for the file `old`, which is removed. Killed at any moment it is whole.
+
+    Args:
+        write: makes the file at the path that it is given; not called where that was done before.
+
+    Raises:
+        OSError: not writable; the checkpoint is then as it was, or as it is to be.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text())
+    if old in manifest["files"]:
+        with io_errors_as_oserror():
+            write(folder / new)
+        sync(folder / new)
+        del manifest["files"][old]
+        manifest["files"][new] = file_stamp(folder / new)
+        partial = folder / f".partial-{MANIFEST}"
+        partial.write_text(json.dumps(manifest, indent=1) + "\n")
+        sync(partial)
+        partial.replace(folder / MANIFEST)
+        sync(folder)
+    (folder / old).unlink(missing_ok=True)
 
 
 def newest_good_checkpoint(run: Path, on_bad: Callable[[Path, str], None] = lambda folder, why: None) -> Path | None:
