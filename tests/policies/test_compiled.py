@@ -244,18 +244,51 @@ def test_a_policy_without_a_compiler_scores_and_learns_the_same(library, monkeyp
     assert not torch.equal(found[0][2], found[1][2])  # two ways were taken
 
 
-def test_wide_rows_are_computed_alike_with_several_threads(library):
-    """Rows from 512 numbers on: what a large model keeps for its gradients does not depend on its threads, to the bit."""
-    x_ND, weight_D, gate_up_NF = numbers(7, 512), numbers(512), numbers(7, 1024)
-    found = []
-    for threads in (1, 2):
+@pytest.mark.parametrize("dtype", BOTH)
+def test_any_number_of_threads_gives_the_same_bytes(library, dtype, monkeypatch):
+    """Of values and gradients; each thread takes a range of rows, of sequences or of groups of heads."""
+    monkeypatch.setattr(compiled, "_WORTH", 1)
+    ranges: list[tuple[str, int, int]] = []
+    call = compiled._call
+
+    def recording(function, *arguments):
+        ranges.append((function.__name__, *arguments[-2:]))
+        call(function, *arguments)
+
+    monkeypatch.setattr(compiled, "_call", recording)
+    targets = torch.arange(150) % 512
+
+    def found(threads: int) -> list[Tensor]:
+        ranges.clear()
         torch.set_num_threads(threads)
         try:
-            assert compiled.passes(x_ND) is not None
-            found.append((kernels.add_norm(x_ND, None, weight_D, 1e-6, torch.bfloat16)[1], kernels.swiglu(gate_up_NF)))
+            x, update, weight = numbers(150, 512), numbers(150, 512, dtype=dtype), numbers(512)
+            gate_up, logits = numbers(150, 1024, dtype=dtype), numbers(150, 512, dtype=dtype)
+            heads, norms, angle = numbers(55, 10 * 12, dtype=dtype), [numbers(12), numbers(12)], POSITION[:, None, None] / 10
+            total, normed = kernels.add_norm(x, update, weight, 1e-6, dtype)
+            outs = [total, normed, kernels.swiglu(gate_up), compiled.logp_and_entropy(logits, targets, 0.7)[0],
+                    attend(library, heads, angle.expand(55, 1, 6), 6, 2, norms)]  # fmt: skip
+            sum((out * numbers(*out.shape)).sum() for out in outs).backward()
         finally:
             torch.set_num_threads(1)
-    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+        return [*outs, *(t.grad for t in (x, update, weight, gate_up, logits, heads, *norms))]
+
+    alone = found(1)
+    assert len(ranges) == len({name for name, *_ in ranges}) + 2  # `prepare` in both directions, parts of two weights
+    for threads in (2, 3, 7):
+        assert all(torch.equal(one, two) for one, two in zip(alone, found(threads), strict=True))
+        assert len([r for r in ranges if r[0] == "swiglu_forward"]) == threads
+        assert max(end - first for name, first, end in ranges if name == "norm_backward") == 128 if threads == 2 else 64
+        assert len([r for r in ranges if r[0] == "attention_backward"]) == 2  # groups of heads
+
+
+def test_a_small_pass_stays_on_its_thread(library, monkeypatch):
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setattr(compiled, "_pool", lambda threads: pytest.fail("handed over"))
+        kernels.swiglu(numbers(64, 2 * 1536))
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_other_tensors_and_many_threads_take_pytorch(library):

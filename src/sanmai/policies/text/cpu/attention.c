@@ -10,6 +10,9 @@
  * Layout: heads (N, H + 2 K, E): queries, keys, values, and out (N, H, E), both bfloat16 (half = 1) or float (half = 0);
  * weight (2, E): of the norms of queries and keys, or NULL; cosine, sine (N, E / 2); log_total (N, H): log sum exp of each
  * query's scores; `ready`, like heads and float: queries, keys, values after norm and rotation.
+ *
+ * Both directions have two functions, so that threads may share the work: over tokens, and over sequences or groups of heads.
+ * Each call does those from `first` to before `end`.
  */
 #include "numbers.h"
 
@@ -18,7 +21,7 @@ enum { LANES = 16, ROWS = 8 };
 #else
 enum { LANES = 8, ROWS = 4 };
 #endif
-enum { QUERIES = 16, BLOCK = 64 };
+enum { QUERIES = 16 };
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 typedef struct {
@@ -69,9 +72,10 @@ INLINE float norm_scale(const void *x, float eps, int64_t E, int half) {
     return 1.0f / sqrtf(squares / (float)E + eps);
 }
 
-INLINE void prepare(const void *heads, const Shape *s, float *ready, int half) {
+INLINE void prepare(const void *heads, const Shape *s, float *ready, int64_t first_token, int64_t end, int half) {
     int64_t E = s->E, rotated = s->H + s->K, all = rotated + s->K;
-    for (int64_t n = 0; n < s->N; n++) {
+    ready += first_token * all * E;
+    for (int64_t n = first_token; n < end; n++) {
         const float *c = s->cosine + n * (E / 2), *d = s->sine + n * (E / 2);
         for (int64_t h = 0; h < all; h++, ready += E) {
             const void *x = at(heads, (n * all + h) * E, half);
@@ -91,13 +95,15 @@ INLINE void prepare(const void *heads, const Shape *s, float *ready, int half) {
     }
 }
 
-/* The gradient of heads from that of `ready` (whose angles are turned back in place), and of the norms' weights. */
-INLINE void prepare_backward(const void *heads, const Shape *s, float *d_ready, void *d_heads, float *d_weight, float *part,
-                             int half) {
+/* The gradient of heads from that of `ready` (whose angles are turned back in place), and of the norms' weights, which is the
+ * sum of `parts`, 2 E numbers for each BLOCK of tokens; the first token begins one. */
+INLINE void prepare_backward(const void *heads, const Shape *s, float *d_ready, void *d_heads, float *parts,
+                             int64_t first_token, int64_t end, int half) {
     int64_t E = s->E, rotated = s->H + s->K, all = rotated + s->K;
-    memset(part, 0, (size_t)(2 * E) * 4);
-    if (d_weight) memset(d_weight, 0, (size_t)(2 * E) * 4);
-    for (int64_t n = 0; n < s->N; n++) {
+    d_ready += first_token * all * E;
+    for (int64_t n = first_token; n < end; n++) {
+        float *part = s->weight ? parts + n / BLOCK * 2 * E : 0;
+        if (part && n % BLOCK == 0) memset(part, 0, (size_t)(2 * E) * 4);
         const float *c = s->cosine + n * (E / 2), *d = s->sine + n * (E / 2);
         for (int64_t h = 0; h < all; h++, d_ready += E) {
             int64_t i = (n * all + h) * E;
@@ -124,8 +130,6 @@ INLINE void prepare_backward(const void *heads, const Shape *s, float *d_ready, 
             for (int64_t e = 0; e < E; e++)
                 put(d_heads, i + e, scale * (d_ready[e] * weight[e] - get(x, e, half) * scale * along), half);
         }
-        if (d_weight && (n % BLOCK == BLOCK - 1 || n == s->N - 1))
-            for (int64_t e = 0; e < 2 * E; e++) d_weight[e] += part[e], part[e] = 0.0f;
     }
 }
 
@@ -193,12 +197,12 @@ INLINE void softmax_backward_rows(float *scores, float *d_scores, const Shape *s
     }
 }
 
-INLINE void forward_as(const void *heads, const Shape *s, float *ready, float *scratch, void *out, float *log_total, int half) {
+INLINE void forward_as(const Shape *s, const float *ready, float *scratch, void *out, float *log_total, int64_t first, int64_t end,
+                       int half) {
     int64_t H = s->H, K = s->K, E = s->E, G = H / K, T = padded(s->T), width = padded(E);
     float *k = scratch, *kT = k + T * width, *v = kT + E * T, *q = v + T * width, *o = q + QUERIES * width,
           *scores = o + QUERIES * width, total[QUERIES];
-    prepare(heads, s, ready, half);
-    for (int64_t b = 0; b < s->B; b++)
+    for (int64_t b = first; b < end; b++)
         for (int64_t h = 0; h < H; h++) {
             const int64_t *index = s->index + b * s->T;
             int64_t length = s->length[b];
@@ -222,17 +226,15 @@ INLINE void forward_as(const void *heads, const Shape *s, float *ready, float *s
         }
 }
 
-/* With the scaled queries q:   dV = P^T dO   dP = dO V^T   dS = P (dP - sum_j P dP)   dq = scale dS K   dK = dS^T q */
-INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, const float *log_total, float *ready,
-                        float *d_ready, float *scratch, void *d_heads, float *d_weight, int half) {
+/* Of the heads of key-value groups. With the scaled queries q:   dV = P^T dO   dP = dO V^T   dS = P (dP - sum_j P dP)   dq = scale dS K   dK = dS^T q */
+INLINE void backward_as(const void *d_out, const Shape *s, const float *log_total, const float *ready, float *d_ready,
+                        float *scratch, int64_t first, int64_t end, int half) {
     int64_t H = s->H, K = s->K, E = s->E, G = H / K, T = padded(s->T), width = padded(E), stride = (H + 2 * K) * E;
     float *k = scratch, *kT = k + T * width, *v = kT + E * T, *vT = v + T * width, *dk = vT + E * T, *dv = dk + T * width,
           *q = dv + T * width, *dq = q + QUERIES * width, *d_o = dq + QUERIES * width, *scores = d_o + QUERIES * width,
           *d_scores = scores + QUERIES * T, *slope = d_scores + QUERIES * T, total[QUERIES];
-    prepare(heads, s, ready, half);
-    memset(d_ready, 0, (size_t)(s->N * stride) * 4);
     for (int64_t b = 0; b < s->B; b++)
-        for (int64_t h = 0; h < H; h++) {
+        for (int64_t h = first * G; h < end * G; h++) {
             const int64_t *index = s->index + b * s->T;
             int64_t length = s->length[b];
             if (h % G == 0) {
@@ -267,7 +269,6 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
                     for (int64_t e = 0; e < E; e++) key[e] += dk[t * width + e], value[e] += dv[t * width + e];
                 }
         }
-    prepare_backward(heads, s, d_ready, d_heads, d_weight, scratch, half);
 }
 
 #define SHAPE {weight, cosine, sine, eps, scale, cap, index, start, length, N, B, T, H, K, E, window}
@@ -276,16 +277,33 @@ INLINE void backward_as(const void *d_out, const void *heads, const Shape *s, co
     const int64_t *index, const int64_t *start, const int64_t *length, int64_t N, int64_t B, int64_t T, int64_t H, int64_t K, \
     int64_t E, int64_t window
 
-/* scratch of both, with T and E padded to multiples of 16: 6 T E + 33 T + 48 E numbers. d_weight: NULL where weight is. */
-void attention_forward(const void *heads, SHAPED, float *ready, float *scratch, void *out, float *log_total, int64_t half) {
+/* Queries, keys and values of tokens. */
+void attention_prepare(const void *heads, SHAPED, float *ready, int64_t half, int64_t first, int64_t end) {
     Shape shape = SHAPE;
-    if (half) forward_as(heads, &shape, ready, scratch, out, log_total, 1);
-    else forward_as(heads, &shape, ready, scratch, out, log_total, 0);
+    if (half) prepare(heads, &shape, ready, first, end, 1);
+    else prepare(heads, &shape, ready, first, end, 0);
 }
 
-void attention_backward(const void *d_out, const void *heads, SHAPED, const float *log_total, float *ready, float *d_ready,
-                        float *scratch, void *d_heads, float *d_weight, int64_t half) {
+/* Of sequences. scratch, here and backwards, with T and E padded to multiples of 16: 6 T E + 33 T + 48 E numbers. */
+void attention_forward(SHAPED, const float *ready, float *scratch, void *out, float *log_total, int64_t half, int64_t first,
+                       int64_t end) {
     Shape shape = SHAPE;
-    if (half) backward_as(d_out, heads, &shape, log_total, ready, d_ready, scratch, d_heads, d_weight, 1);
-    else backward_as(d_out, heads, &shape, log_total, ready, d_ready, scratch, d_heads, d_weight, 0);
+    if (half) forward_as(&shape, ready, scratch, out, log_total, first, end, 1);
+    else forward_as(&shape, ready, scratch, out, log_total, first, end, 0);
+}
+
+/* Of groups of heads; d_ready is 0 before. */
+void attention_backward(const void *d_out, SHAPED, const float *log_total, const float *ready, float *d_ready, float *scratch,
+                        int64_t half, int64_t first, int64_t end) {
+    Shape shape = SHAPE;
+    if (half) backward_as(d_out, &shape, log_total, ready, d_ready, scratch, first, end, 1);
+    else backward_as(d_out, &shape, log_total, ready, d_ready, scratch, first, end, 0);
+}
+
+/* Of tokens. parts: NULL where weight is. */
+void attention_prepare_backward(const void *heads, SHAPED, float *d_ready, void *d_heads, float *parts, int64_t half,
+                                int64_t first, int64_t end) {
+    Shape shape = SHAPE;
+    if (half) prepare_backward(heads, &shape, d_ready, d_heads, parts, first, end, 1);
+    else prepare_backward(heads, &shape, d_ready, d_heads, parts, first, end, 0);
 }

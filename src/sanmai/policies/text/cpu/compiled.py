@@ -1,7 +1,8 @@
 """The compiled passes of training (passes.c, attention.c) as differentiable functions of tensors.
 
 `passes(x)` says whether they can be used; who calls them has the same in PyTorch for where they cannot. Sums are float32
-whatever the dtype of the activations, and the order of additions is fixed: same inputs, same bytes, on every thread.
+whatever the dtype of the activations, and the order of additions is fixed: same inputs, same bytes, on every thread and with
+any number of them. The threads of PyTorch's setting share a pass that is worth it, each a range of its rows.
 
 Shape key: N rows or computed tokens, D width, F feed-forward width, V vocabulary, B sequences, T tokens, H query heads,
 K key-value heads, E head width.
@@ -10,6 +11,10 @@ K key-value heads, E head width.
 from __future__ import annotations
 
 import ctypes
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -22,7 +27,11 @@ DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 """What activations may be, and what the C functions call `half`."""
 
 _WIDE = 512
-"""Numbers in a row from which these passes are taken with several threads too, on one: they keep less, and products dominate."""
+"""Numbers in a row from which these passes are taken with several threads too: they keep less."""
+_BLOCK = 64
+"""Rows that add up to one part of a weight's gradient (numbers.h)."""
+_WORTH = 1 << 17
+"""Numbers that a thread should have to compute, about 50 microseconds of one: handing over takes about 20."""
 
 
 def passes(x: Tensor) -> ctypes.CDLL | None:
@@ -103,7 +112,9 @@ class _AddNorm(torch.autograd.Function):
         total = None if update is None else torch.empty(x.shape)
         normed, scale = torch.empty(x.shape, dtype=dtype), torch.empty(rows)
         update = None if update is None else update.contiguous()
-        _call(library.norm_forward, x, update, weight, eps, rows, width, total, normed, scale, DTYPES[dtype])
+        _share(rows, width, lambda first, end: _call(
+            library.norm_forward, x, update, weight, eps, width, total, normed, scale, DTYPES[dtype], first, end
+        ))  # fmt: skip
         ctx.library, ctx.dtype = library, dtype
         ctx.save_for_backward(x if total is None else total, weight, scale)
         ctx.set_materialize_grads(False)
@@ -116,13 +127,13 @@ class _AddNorm(torch.autograd.Function):
         *d_total, d_normed = (None if grad is None else grad.contiguous() for grad in grads)
         if d_normed is None:  # the sum alone was used
             d_normed = torch.zeros(total.shape, dtype=ctx.dtype)
-        d_x, d_weight = torch.empty(total.shape), torch.empty(len(weight))
+        d_x, parts = torch.empty(total.shape), torch.empty(-(-len(scale) // _BLOCK), len(weight))
         d_update = d_x if ctx.dtype is torch.float32 else torch.empty(total.shape, dtype=ctx.dtype) if d_total else None
-        _call(
-            ctx.library.norm_backward, d_total[0] if d_total else None, d_normed, total, weight, scale, len(scale), len(weight),
-            d_x, None if d_update is d_x else d_update, d_weight, torch.empty(len(weight)), DTYPES[ctx.dtype],
-        )  # fmt: skip
-        return None, d_x, d_update if d_total else None, d_weight, None, None
+        _share(len(scale), len(weight), lambda first, end: _call(
+            ctx.library.norm_backward, d_total[0] if d_total else None, d_normed, total, weight, scale, len(weight), d_x,
+            None if d_update is d_x else d_update, parts, DTYPES[ctx.dtype], first, end,
+        ), step=_BLOCK)  # fmt: skip
+        return None, d_x, d_update if d_total else None, _sum(ctx.library, parts), None, None
 
 
 class _SwiGLU(torch.autograd.Function):
@@ -131,7 +142,9 @@ class _SwiGLU(torch.autograd.Function):
         gate_up = gate_up.contiguous()
         rows, width = gate_up.shape[0], gate_up.shape[1] // 2
         out = torch.empty(rows, width, dtype=gate_up.dtype)
-        _call(library.swiglu_forward, gate_up, rows, width, out, DTYPES[gate_up.dtype])
+        _share(rows, width, lambda first, end: _call(
+            library.swiglu_forward, gate_up, width, out, DTYPES[gate_up.dtype], first, end
+        ))  # fmt: skip
         ctx.library = library
         ctx.save_for_backward(gate_up)
         return out
@@ -141,7 +154,9 @@ class _SwiGLU(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         (gate_up,) = ctx.saved_tensors
         grad, d_gate_up = grads[0].contiguous(), torch.empty_like(gate_up)
-        _call(ctx.library.swiglu_backward, grad, gate_up, *grad.shape, d_gate_up, DTYPES[gate_up.dtype])
+        _share(*grad.shape, lambda first, end: _call(
+            ctx.library.swiglu_backward, grad, gate_up, grad.shape[1], d_gate_up, DTYPES[gate_up.dtype], first, end
+        ))  # fmt: skip
         return None, d_gate_up
 
 
@@ -150,10 +165,10 @@ class _LogpAndEntropy(torch.autograd.Function):
     def forward(ctx: Any, library: Any, logits: Tensor, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         logits, targets, half = logits.contiguous(), targets.long().contiguous(), DTYPES[logits.dtype]
         logp, entropy, highest, sums = torch.empty(4, len(logits)).unbind()
-        _call(
-            library.softmax_forward, logits, targets, temperature, *logits.shape,
-            logp, entropy, highest, sums, torch.empty(logits.shape[1]), half,
-        )  # fmt: skip
+        _share(*logits.shape, lambda first, end: _call(
+            library.softmax_forward, logits, targets, temperature, logits.shape[1], logp, entropy, highest, sums,
+            torch.empty(logits.shape[1]), half, first, end,
+        ))  # fmt: skip
         ctx.library, ctx.temperature = library, temperature
         ctx.save_for_backward(logits, targets, highest, sums)
         ctx.mark_non_differentiable(entropy)
@@ -164,9 +179,10 @@ class _LogpAndEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         logits, targets, highest, sums = ctx.saved_tensors
         grad, d_logits, half = grads[0].contiguous(), torch.empty_like(logits), DTYPES[logits.dtype]
-        _call(
-            ctx.library.softmax_backward, grad, logits, targets, ctx.temperature, highest, sums, *logits.shape, d_logits, half
-        )  # fmt: skip
+        _share(*logits.shape, lambda first, end: _call(
+            ctx.library.softmax_backward, grad, logits, targets, ctx.temperature, highest, sums, logits.shape[1], d_logits, half,
+            first, end,
+        ))  # fmt: skip
         return None, d_logits, None, None
 
 
@@ -186,10 +202,10 @@ class _Attention(torch.autograd.Function):
             torch.empty(len(heads), num_heads * width, dtype=heads.dtype),
             torch.empty(len(heads), num_heads),
         )
-        _call(
-            library.attention_forward, heads, *shape, torch.empty(heads.shape), _scratch(ctx.sizes), out, log_total,
-            DTYPES[heads.dtype],
-        )  # fmt: skip
+        ready, half = _prepared(library, heads, shape), DTYPES[heads.dtype]
+        _share(len(index), _attended(ctx.sizes), lambda first, end: _call(
+            library.attention_forward, *shape, ready, _scratch(ctx.sizes), out, log_total, half, first, end
+        ))  # fmt: skip
         ctx.save_for_backward(heads, weight, cos, sin, index, start, length, log_total)
         return out
 
@@ -198,20 +214,71 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         heads, weight, cos, sin, index, start, length, log_total = ctx.saved_tensors
         shape = (weight, cos, sin, *ctx.numbers, index, start, length, *ctx.sizes)
-        grad, d_heads = grads[0].contiguous(), torch.empty_like(heads)
-        d_weight = None if weight is None else torch.empty_like(weight)
-        ready, d_ready = torch.empty(2, *heads.shape).unbind()
-        _call(
-            ctx.library.attention_backward, grad, heads, *shape, log_total, ready, d_ready, _scratch(ctx.sizes),
-            d_heads, d_weight, DTYPES[heads.dtype],
-        )  # fmt: skip
-        return None, d_heads, d_weight, *[None] * 5
+        grad, d_heads, half = grads[0].contiguous(), torch.empty_like(heads), DTYPES[heads.dtype]
+        ready, d_ready = _prepared(ctx.library, heads, shape), torch.zeros(heads.shape)
+        groups = ctx.sizes[4]
+        _share(groups, 2 * len(index) * _attended(ctx.sizes) // groups, lambda first, end: _call(
+            ctx.library.attention_backward, grad, *shape, log_total, ready, d_ready, _scratch(ctx.sizes), half, first, end
+        ))  # fmt: skip
+        parts = None if weight is None else torch.empty(-(-len(heads) // _BLOCK), *weight.shape)
+        _share(*heads.shape, lambda first, end: _call(
+            ctx.library.attention_prepare_backward, heads, *shape, d_ready, d_heads, parts, half, first, end
+        ), step=_BLOCK)  # fmt: skip
+        return None, d_heads, None if parts is None else _sum(ctx.library, parts), *[None] * 5
+
+
+def _prepared(library: Any, heads: Tensor, shape: tuple) -> Tensor:
+    """Queries, keys and values, (N, (H + 2 K) E) float32, after norm and rotation."""
+    ready = torch.empty(heads.shape)
+    _share(*heads.shape, lambda first, end: _call(
+        library.attention_prepare, heads, *shape, ready, DTYPES[heads.dtype], first, end
+    ))  # fmt: skip
+    return ready
+
+
+def _attended(sizes: tuple[int, ...]) -> int:
+    """What attention computes for a sequence, in numbers of an elementwise pass, roughly: scores take some 16 products each."""
+    return sizes[3] * sizes[2] * sizes[2] // 2 * sizes[5] // 16
 
 
 def _scratch(sizes: tuple[int, ...]) -> Tensor:
     """Room for one head's arrays, as attention.c says."""
     tokens, width = (-(-n // 16) * 16 for n in (sizes[2], sizes[5]))
     return torch.empty(6 * tokens * width + 33 * tokens + 48 * width)
+
+
+def _sum(library: Any, parts: Tensor) -> Tensor:
+    """Sum over the first axis, in its order."""
+    total = torch.empty(parts.shape[1:])
+    _call(library.add_parts, parts, len(parts), total.numel(), total)
+    return total
+
+
+def _share(rows: int, width: int, work: Callable[[int, int], None], *, step: int = 1) -> None:
+    """work(first, end) on ranges that cover `rows` rows, by as many of PyTorch's threads as are worth it.
+
+    Args:
+        width: numbers to be computed in a row, roughly.
+        step: what every range but the last has a multiple of.
+    """
+    threads = min(torch.get_num_threads(), -(-rows // step), rows * width // _WORTH)
+    if threads < 2:
+        return work(0, rows)
+    size = -(-rows // (threads * step)) * step
+    others = [_pool(torch.get_num_threads()).submit(work, k, min(k + size, rows)) for k in range(size, rows, size)]
+    work(0, size)
+    for other in others:
+        other.result()
+    return None
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads - 1, "passes")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its threads
 
 
 def _call(function: Any, *arguments: Tensor | float | None) -> None:

@@ -28,17 +28,21 @@ from sanmai.scratch import scratch
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "attend.c", "passes.c", "attention.c"))
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math",
           "-fassociative-math", "-fno-signed-zeros", "-ffp-contract=fast")  # fmt: skip
-_ATTENTION = "p ppp fff ppp iiiiiii"  # heads; weight, angles; eps, scale, cap; index, start, length; N, B, T, H, K, E, window
+_ATTENTION = "ppp fff ppp iiiiiii"  # weight, angles; eps, scale, cap; index, start, length; N, B, T, H, K, E, window
+_RANGE = "i ii"  # half; first, end
 _PARAMETERS = {
     "attend": "pp f ppppp iiiii f i f pp",
-    "norm_forward": "ppp f ii ppp i",
-    "norm_backward": "ppppp ii pppp i",
-    "swiglu_forward": "p ii p i",
-    "swiglu_backward": "pp ii p i",
-    "softmax_forward": "pp f ii ppppp i",
-    "softmax_backward": "ppp f pp ii p i",
-    "attention_forward": f"{_ATTENTION} pppp i",
-    "attention_backward": f"p {_ATTENTION} pppppp i",
+    "norm_forward": f"ppp f i ppp {_RANGE}",
+    "norm_backward": f"ppppp i ppp {_RANGE}",
+    "add_parts": "p ii p",
+    "swiglu_forward": f"p i p {_RANGE}",
+    "swiglu_backward": f"pp i p {_RANGE}",
+    "softmax_forward": f"pp f i ppppp {_RANGE}",
+    "softmax_backward": f"ppp f pp i p {_RANGE}",
+    "attention_prepare": f"p {_ATTENTION} p {_RANGE}",
+    "attention_forward": f"{_ATTENTION} pppp {_RANGE}",
+    "attention_backward": f"p {_ATTENTION} pppp {_RANGE}",
+    "attention_prepare_backward": f"p {_ATTENTION} ppp {_RANGE}",
 }
 """Of every function: p a pointer or None, i an int64, f a float."""
 _C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float}

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { BLOCK = 64 }; /* rows whose weight gradients are added up before they join the sum: rounding grows with the root */
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float get(const void *array, int64_t i, int half) {
