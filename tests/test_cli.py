@@ -172,3 +172,9 @@ def test_doctor_says_what_works_in_a_process_of_its_own():
     assert done.returncode == 0, done.stderr
     assert "embedded model: loads" in done.stdout and "child process: works" in done.stdout
     assert "bfloat16 arithmetic is" in done.stdout and "GFLOP/s" in done.stdout and "memory allocator" in done.stdout
+
+
+def test_help_cuts_off_no_sentence_at_the_width_of_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = sanmai_here("--help").stdout
+    assert "  audit " in said and [line for line in said.splitlines() if line.endswith("...")] == []

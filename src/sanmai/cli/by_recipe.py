@@ -58,7 +58,7 @@ def sample(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Sample, grade and filter completions of a file's problems: data to train on, with a card. The recipe "sample"."""
+    """Sample, grade and filter completions: data to train on. The recipe "sample", of a file's problems; with a card."""
     run_recipe("sample", config, set_, out, on_problems(model, problems) | given(samples_per_prompt=n))
 
 
@@ -90,7 +90,7 @@ def search(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Search answers by many samples or step by step, at a budget of tokens; accuracy with intervals, gold beside the guide."""
+    """Search answers by many samples or by steps within a budget. Accuracy has intervals, and gold stands beside the guide."""
     stated = given(strategy=strategy, guide=guide, tokens=tokens, width=width, allocate=allocate)
     run_recipe("search", config, set_, out, on_problems(model, problems) | stated)
 
@@ -112,7 +112,7 @@ def compare(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Without runs and settings: begin the whole comparison unasked.")] = False,
 ) -> None:
-    """Compare RL, SFT and both at equal cost, over seeds (the recipe "compare"); or run folders that there are."""
+    """Compare RL, SFT and both at equal cost; or run folders. Over seeds: the recipe "compare"."""
     stages = stated_stages(since=since, until=until, only=only)
     if not runs:
         if page is not None:
@@ -185,7 +185,7 @@ def audit(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Measure a model against stated claims, and write its safety case: audit.json and report.html."""
+    """Measure a model against stated claims: its safety case. It is written as audit.json and report.html."""
     from sanmai.evidence.audit_sets import knows_world
     from sanmai.evidence.clip_audit import is_flow_run
     from sanmai.evidence.inspect_log import check_place, write_inspect_log
@@ -230,7 +230,7 @@ def redteam(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Search for prompts that break a model in many different ways; writes an archive and prompts to train and measure on."""
+    """Search for prompts that break a model in many ways. Writes an archive, and prompts to train and measure on."""
     if aim not in _AIMS:
         raise InputError(f"--aim {aim}: expected {' or '.join(_AIMS)}")
     run_recipe(_AIMS[aim], config, set_, out, on_problems(model, problems))
@@ -249,7 +249,7 @@ def lengthen(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Search for words that make a model think longer, and measure what a budget and a detector do about it."""
+    """Search for words that make a model think longer. Measures what a budget and a detector do about it."""
     run_recipe("lengthen", config, set_, out, on_problems(model, problems) | given(transfer=transfer))
 
 
@@ -266,6 +266,6 @@ def stream(
     set_: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Meet families of perturbations that nobody trained for, one after the other, and see what survives first contact."""
+    """Meet, one by one, perturbations that nobody trained for. Says what survives first contact."""
     sources = given(reasoning=reasoning, safety=safety, general=general)
     run_recipe("stream", config, set_, out, {"model": {"name": model}} | given(sources=sources, release=release))

@@ -81,7 +81,7 @@ def doctor(
         Path | None, typer.Option("--json", metavar="FILE", help="Where findings are written as JSON; - is standard output.")
     ] = None,
 ) -> None:
-    """Say what works on this machine, why a step failed, what of a demonstration is learned, or how a reward is tricked."""
+    """Say what works on this machine, or why a step failed. Also what of a demonstration is learned, how a reward is tricked."""
     from sanmai.desk.doctor import examine, replay_lines
     from sanmai.desk.show_mask import print_mask
 
@@ -137,7 +137,7 @@ def cost(
         typer.Option("--target", metavar="METRIC>=X", help="Cost to reach this, such as eval/accuracy>=0.8; several: all."),
     ] = None,
 ) -> None:
-    """Say what a run or a pipeline cost: tokens, operations, time, energy and money, and what that bought."""
+    """Say what a run cost, and what that bought. Tokens, operations, time, energy and money, of a pipeline too."""
     from sanmai.report.cost_table import CostReport
 
     found = CostReport(folder, price_per_hour=price_per_hour, targets=target or [])
@@ -154,7 +154,7 @@ def init(
     set_: Overrides = None,
     show_all: OfAllSettings = False,
 ) -> None:
-    """Print a commented TOML file of a recipe's settings to begin with: sanmai init zero > zero.toml."""
+    """Print a recipe's settings as a commented TOML file. To begin with: sanmai init zero > zero.toml."""
     from sanmai.desk.settings import settings_file
     from sanmai.recipes import find_recipe
 
@@ -163,7 +163,7 @@ def init(
 
 @app.command()
 def schema(recipe: RecipeName) -> None:
-    """Print the JSON schema of a recipe's settings, for editors: completion and meaning while a TOML file is written."""
+    """Print the JSON schema of a recipe's settings, for editors. They complete and explain while a TOML file is written."""
     from sanmai.desk.settings import settings_schema
     from sanmai.recipes import find_recipe
 
@@ -179,7 +179,7 @@ def watch(
     port: Port = 8484,
     token: Token = None,
 ) -> None:
-    """Serve the report while runs go on: curves, samples, limits and alarms, several runs side by side. It only reads."""
+    """Serve the report while runs go on, several side by side. Curves, samples, limits and alarms; it only reads."""
     from sanmai.report.watch import watch as serve_pages
 
     serve_pages(folder, host=host, port=port, token=token, say=lambda line: typer.echo(line, err=OUT.as_json))

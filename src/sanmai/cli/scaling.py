@@ -34,7 +34,7 @@ def scale(
     set_: Overrides = None,
     settings: Annotated[bool, typer.Option("--settings", help="List the settings with value and meaning, instead.")] = False,
 ) -> None:
-    """Predict a run on many GPUs: memory, tokens/s, cost, samplers per trainer, what staleness gains, what a death costs."""
+    """Predict a run on many GPUs: memory, tokens/s, cost. Samplers per trainer, what staleness gains, what a death costs."""
     from sanmai.config import describe_settings, load_values, merge
     from sanmai.plan.scale.settings import ScaleConfig
     from sanmai.plan.scale.table import legend, row_data, scale_of, table_lines

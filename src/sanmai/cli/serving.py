@@ -87,7 +87,7 @@ def serve(
     limit: Annotated[int, typer.Option(min=1, help="Of --measure: prompts of each file at most.")] = 200,
     seed: Annotated[int, typer.Option(help="Of --measure: names the random streams.")] = 0,
 ) -> None:
-    """Serve a model, or stand before a server, in OpenAI's protocol; with a risk filter if one is named."""
+    """Serve a model or another server in OpenAI's protocol. With a risk filter if one is named."""
     from sanmai.serve.server import Settings, guard_values
     from sanmai.serve.server import serve as serve_model
 
@@ -143,7 +143,7 @@ def lint(
     seed: Annotated[int, typer.Option(help="Of --measure: names problems and random streams.")] = 0,
     device: Annotated[str, typer.Option(help="Of --measure: cpu, cuda or mps.")] = "cpu",
 ) -> None:
-    """Check a prompt against the advice for reasoning models, or measure that advice on a model. Exits with 3 on findings."""
+    """Check a prompt against the advice for reasoning models. Or measure it on a model. Exits with 3 on findings."""
     from sanmai.desk.lint_files import advise
 
     if measure is not None:
@@ -195,7 +195,7 @@ def monitor(
     seed: Annotated[int, typer.Option(help="Names the permutations.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on an alarm.")] = False,
 ) -> None:
-    """Watch a deployed model by its log: instruments over time, and drift at a stated rate of false alarms."""
+    """Watch a deployed model by its log. Instruments over time, and drift at a stated rate of false alarms."""
     from sanmai.report.tables_html import write_monitor_report
     from sanmai.serve.monitor import Watch
     from sanmai.serve.monitor import export as export_prompts
@@ -245,7 +245,7 @@ def annotate(
     port: Port = 8485,
     token: Token = None,
 ) -> None:
-    """Let people compare pairs of texts or clips on a page, blind and by dimension; export pairs that recipes learn from."""
+    """Let people compare texts or clips on a page. Blind and by dimension; exports pairs that recipes learn from."""
     from sanmai.annotate.app import annotate as serve_page
     from sanmai.annotate.export import lines_of, write_export
     from sanmai.annotate.items import load_items
