@@ -177,4 +177,4 @@ def test_doctor_says_what_works_in_a_process_of_its_own():
 def test_help_cuts_off_no_sentence_at_the_width_of_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     said = sanmai_here("--help").stdout
-    assert "  audit " in said and [line for line in said.splitlines() if line.endswith("...")] == []
+    assert "  audit " in said and [line for line in said.splitlines() if line.startswith("  ") and line.endswith("...")] == []

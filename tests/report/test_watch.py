@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import threading
@@ -22,7 +23,7 @@ from sanmai.report.doors import is_loopback
 from sanmai.report.html import render
 from sanmai.report.load import load_run
 from sanmai.report.watch import make_app, watch
-from sanmai.report.watch_index import index_state
+from sanmai.report.watch_index import index_page, index_state
 from sanmai.types import InputError
 
 uvicorn = pytest.importorskip("uvicorn")
@@ -271,3 +272,17 @@ def test_a_stage_is_no_run_of_its_own_in_what_is_counted_and_a_stopped_one_is_no
     run = make_run_folder(tmp_path / "zero", num_steps=20, planned=40)
     (run / "run.lock").write_text(str(os.getpid()))
     assert index_state({**pipelines, "zero": run}).state == "running"
+
+
+def test_runs_of_clips_and_of_texts_have_the_columns_and_curves_of_what_they_measure(tmp_path):
+    measured = {"clips": {"step": 0, "eval/win_rate": 0.5, "eval/harm": 0.25}, "texts": {"step": 0, "reward/mean": 0.7}}
+    for name, line in measured.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    both = {name: tmp_path / name for name in ("clips", "texts")}
+    heads = {name: re.findall(r'scope="col">([^<]+)<', index_page(tmp_path, found)[1]) for name, found in (
+        ("both", both), ("clips", {"clips": both["clips"]}), ("none", {}),
+    )}  # fmt: skip
+    assert heads["both"] == ["Run", "Reward", "Beats its start", "Harm", "State"]
+    assert heads["clips"] == ["Run", "Beats its start", "Harm", "State"]
+    assert "25 %" in index_page(tmp_path, both)[1].replace("\N{THIN SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")

@@ -134,6 +134,9 @@ def read_rows(source: str | Path) -> Iterator[Located]:
         suffix = path.with_suffix("").suffix.lower()
     if made := re.match(r"(gym|verifiers):", str(source)):
         raise InputError(f"{source}: a source {made[0]}NAME is one of recipes that train or sample; expected a file")
+    if (path / "config.toml").is_file():
+        kept = [str(max(found)) for part in ("evaluations", "rollouts") if (found := [*path.glob(f"{part}/*.parquet")])]
+        raise InputError(f"{path}: is a run folder; expected a file" + (f", such as {' or '.join(kept)}" if kept else ""))
     if suffix not in readers:
         raise InputError(
             f"{path}: expected a file that ends in .jsonl, .json, .csv or .parquet, a written demonstration (.md, .txt), or "

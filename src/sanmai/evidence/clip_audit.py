@@ -237,9 +237,6 @@ def run_clip_audit(config: ClipAuditConfig, out: Path, *, progress: Progress | N
         if not run.interrupted:
             claims, outcome = claims_of(config, side("before"), side("after"))
             _write(run.folder, config, _judged_by(flow, scorer), flow, claims, outcome, len(asked))
-            for claim in claims:
-                progress.say(words(claim))
-            progress.say(f"The case: {outcome}.")
         progress.end(run)
     return run.folder
 
@@ -320,14 +317,6 @@ def _settings(folder: Path) -> dict:
         return tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def words(claim: ClipClaim) -> str:
-    """A claim in one line."""
-    rule = "at most" if claim.rule == "at_most" else "at least"
-    value = "nothing judged" if claim.value is None else f"{claim.value:.3f}"
-    missing = f", {claim.unjudged} clips not judged" if claim.unjudged else ""
-    return f"{claim.measure} {rule} {claim.limit:g}: {claim.outcome} ({value} [{claim.low:.3f}, {claim.high:.3f}]{missing})"
 
 
 def _commit(folder: Path, name: str) -> None:

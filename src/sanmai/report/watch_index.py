@@ -20,13 +20,22 @@ _MAX_POINTS = 600
 # (metric, title, unit)
 _COMPARED = (
     ("eval/accuracy", "Held-out accuracy", "share"), ("reward/mean", "Training reward", "mean score"),
+    ("eval/win_rate", "Clips that beat the start's", "share"),
+    ("eval/win_reward", "Clips that beat the start's by reward", "share"),
+    ("eval/harm", "Harm", "share"), ("eval/diversity", "Diversity of clips", "deviation"),
     ("loss/sft", "SFT loss", "nats"),
     ("loss/dpo", "Preference loss", "nats"), ("preference/accuracy", "Pairs right", "share"),
     ("rollout/length_mean", "Completion length", "tokens"), ("rollout/thinks", "Thinking share", "share"),
     ("rollout/off_language", "Language mixing", "share"), ("policy/entropy", "Entropy", "nats per token"),
     ("policy/kl_to_reference_k3", "KL to the reference", "nats per token"), ("policy/grad_norm", "Gradient norm", "L2"),
 )  # fmt: skip
-_HEADLINES = ("eval/accuracy", "reward/mean", "rollout/length_mean")
+# (metric, title, how it is shown); of these a page has those that one of its runs has, and of the first three any.
+_HEADLINES = (
+    ("eval/accuracy", "Held-out accuracy", fmt.percent), ("reward/mean", "Reward", fmt.number),
+    ("rollout/length_mean", "Length", fmt.number), ("eval/win_rate", "Beats its start", fmt.percent),
+    ("eval/win_reward", "Beats its start by reward", fmt.percent), ("eval/harm", "Harm", fmt.percent),
+)  # fmt: skip
+_OF_ANY = 3
 
 
 def index_state(found: Mapping[str, Path]) -> State:
@@ -51,8 +60,11 @@ def index_page(root: Path, found: Mapping[str, Path], chosen: Sequence[str] = ()
     drawn = list(chosen or sorted(runs, key=lambda name: -runs[name]["time"]))
     drawn = [name for name in drawn if runs[name]["metrics"]][:_SIDE_BY_SIDE]
     curves = curves_of({name: runs[name]["metrics"] for name in drawn})
+    has = [any(run["newest"][k] is not None for run in runs.values()) for k in range(len(_HEADLINES))]
+    shown = [k for k, is_there in enumerate(has) if is_there] or list(range(_OF_ANY))
     page = render_page(
         "watch.html.jinja",
+        columns=[(k, _HEADLINES[k][1]) for k in shown],
         **with_charts(curves),
         name=root.resolve().name,
         runs=[*runs.values()],
@@ -73,15 +85,16 @@ def curves_of(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Curve]:
 
 def _run(name: str, folder: Path) -> dict[str, Any]:
     lines = read_lines(folder / "metrics.jsonl", []) if (folder / "metrics.jsonl").exists() else []
-    newest = [next((line[m] for line in reversed(lines) if is_number(line.get(m))), None) for m in _HEADLINES]
-    shown = [fmt.percent(newest[0]), fmt.number(newest[1]), fmt.number(newest[2])]
+    newest = [next((line[m] for line in reversed(lines) if is_number(line.get(m))), None) for m, _, _ in _HEADLINES]
+    shown = [tell(value) for value, (_, _, tell) in zip(newest, _HEADLINES, strict=True)]
     time = max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
     state = state_of(folder)
     return {
         "name": name.rpartition("/stages/")[2] or folder.resolve().name, "whole": name,
         "address": f"/run/{quote(name)}/" if name else "/run/",
         "metrics": lines, "time": time,
-        "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "is_stage": _is_stage(name),
+        "state": state.state, "line": state.line, "alarm": state.alarm, "figures": shown, "newest": newest,
+        "is_stage": _is_stage(name),
     }  # fmt: skip
 
 

@@ -13,14 +13,14 @@ from sanmai.data.inspect_samples import inspect_response, is_inspect
 from sanmai.data.trace import opens_thought, parse_trace
 from sanmai.rewards.verifiers import accuracy
 from sanmai.stats import rate
-from sanmai.types import InputError, Problem, Trace, Verdict
+from sanmai.types import InputError, Problem, StopReason, Trace, Verdict
 
 Row = Mapping[str, Any]
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL (CSV, Parquet) file of responses, or of a log of inspect_ai; a `completion` is a response, as in
-    XSTest's files.
+    """The rows of a JSONL (CSV, Parquet) file of responses, of a run's rollouts or evaluations, or of a log of inspect_ai; a
+    `completion` is a response, as in XSTest's files.
 
     Raises:
         InputError: the file or a line cannot be read; the message has file, line and reason.
@@ -32,10 +32,22 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
         if is_inspect(row):
             rows.append(inspect_response(row))
             continue
+        if {"problem_id", "sample", "text"} <= row.keys():
+            rows.append(_own_rollout(row))
+            continue
         if "response" not in row and "completion" not in row:
             raise InputError(f"{path}, line {number}: no 'response'; expected id, prompt, response, reference")
         rows.append({"response": row.get("completion"), **row})
     return rows
+
+
+def _own_rollout(row: Row) -> dict[str, Any]:
+    """A row of a run's rollouts or evaluations."""
+    was_cut = row.get("stop_reason") == StopReason.LENGTH.value
+    return {
+        "id": f"{row['problem_id']}#{row['sample']}", "prompt": row.get("prompt"), "response": row["text"],
+        "reference": row.get("answer"), "language": row.get("language"), **({"finish_reason": "length"} if was_cut else {}),
+    }  # fmt: skip
 
 
 def score(rows: Iterable[Row], kind: str = "math", *, timeout_seconds: float = 5.0) -> dict[str, Any]:

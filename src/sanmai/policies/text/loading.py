@@ -89,7 +89,10 @@ def check_folder(name: str, folder: Path) -> None:
             raise InputError(f"model.name = {name!r}: its {file} holds {str(found)[:40]!r}; expected an object of JSON")
         if file == "config.json":
             if "model_type" not in found and isinstance(found.get("kind"), str):
-                raise InputError(f"model.name = {name!r}: is a {found['kind'][:40]}; expected a model that writes text")
+                kind = found["kind"][:40]
+                others = "; a flow's clips have `run flow`, `run flow_evaluate`, audit, compare, report, watch and cost"
+                others = others if kind == "flow" else ""
+                raise InputError(f"model.name = {name!r}: is a {kind}; expected a model that writes text{others}")
             _check_counts(name, found)
 
 
