@@ -114,6 +114,11 @@ def test_the_cache_of_the_fast_path_is_in_the_dtype_of_its_attention(tmp_path, d
     # 4 rollouts of 10 + 190 tokens, two layers, keys and values of 16 each. The fast path has room for 2 * 128.
     room = 256 if fast else 200
     assert memory_bytes(policy, StepShape.of(config), 10.0)["KV cache"] == 4 * room * 2 * 2 * 16 * width
+    # An evaluation of more completions than a step has takes more, were it at a shorter length.
+    _, config = small("sampling.max_tokens=190", "evaluation.max_tokens=100", "evaluation.samples=2")
+    evaluated = 2 * 9 * (137.5 if fast else 110)
+    assert memory_bytes(policy, StepShape.of(config, 9), 10.0)["KV cache"] == evaluated * 2 * 2 * 16 * width
+    assert memory_bytes(policy, StepShape.of(config, 2), 10.0)["KV cache"] == 4 * room * 2 * 2 * 16 * width
 
 
 def test_a_slot_of_the_real_decoder_has_no_more_room_than_predicted(tmp_path):

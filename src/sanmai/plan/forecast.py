@@ -157,7 +157,7 @@ def _cost(
     """Memory and, when measured, time."""
     base = base_bytes(policy)  # before anything else is done here
     if not measure:
-        parts = memory_bytes(policy, StepShape.of(config), _mean_prompt(policy, config, train))
+        parts = memory_bytes(policy, StepShape.of(config, num_held_out), _mean_prompt(policy, config, train))
         yield from _memory_lines(parts, policy, config.cluster, base)[0]
         yield "Nothing was measured."
         return
@@ -165,7 +165,7 @@ def _cost(
     from sanmai.plan.prediction import keep, observed_lengths, predict
 
     found = calibrate(policy, config, train, out)
-    parts = memory_bytes(policy, StepShape.of(config), found.prompt_length, found.kept)
+    parts = memory_bytes(policy, StepShape.of(config, num_held_out), found.prompt_length, found.kept)
     lines, most = _memory_lines(parts, policy, config.cluster, base)
     yield from lines
     if config.cluster.trainers > 1:

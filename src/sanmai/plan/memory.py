@@ -35,12 +35,16 @@ class StepShape:
     micro_tokens: int
     """Padded tokens of a micro-batch."""
     keeps_reference: bool
+    evaluated: int = 0
+    """Completions of an evaluation, each of `evaluation_budget` tokens at most."""
+    evaluation_budget: float = 0
 
     @classmethod
-    def of(cls, config: ZeroConfig) -> StepShape:
+    def of(cls, config: ZeroConfig, num_held_out: int = 0) -> StepShape:
         return cls(
             config.prompts_per_step * config.rollouts_per_prompt, config.updates_per_step, config.sampling.max_tokens,
             config.sampling.concurrent, config.optimizer.micro_tokens, config.keeps_reference,
+            num_held_out * config.evaluation.samples, config.evaluation.max_tokens or config.sampling.max_tokens,
         )  # fmt: skip
 
 
@@ -51,7 +55,8 @@ def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept
         share = micro_tokens // workers               micro = min(max(share, longest), rows * longest)
         busy = min(workers, number of micro-batches)  held = min(busy * micro, rows * longest)
 
-        KV cache            min(rollouts, concurrent) * room(longest) * bytes of a token's keys and values
+        KV cache            min(rollouts, concurrent) * room(longest) * bytes of a token's keys and values, of a step or of an
+                            evaluation, whichever takes more
         joined weights      what the sampler copies (joined_bytes)
         logits              busy * (3 * 4 * min(micro, chunk) * vocabulary + the head in the dtype computed in, if a copy)
         workers' gradients  busy * 4 * trained weights if workers > 1, else 0
@@ -73,13 +78,16 @@ def memory_bytes(policy: TextPolicy, step: StepShape, prompt_length: float, kept
     busy = min(policy.cores.workers, math.ceil(rows / rows_per_micro))
     # Logits in float32, their softmax and their gradient.
     logits = 3 * 4 * min(micro, policy.chunk_tokens) * policy.vocabulary
-    slots = min(rollouts, step.concurrent)
+    cached = max(
+        min(number, step.concurrent) * room(policy, prompt_length + budget)
+        for number, budget in ((rollouts, step.budget), (step.evaluated, step.evaluation_budget))
+    )
     parts = {
         "weights": float(sum(p.numel() * p.element_size() for p in policy.model.parameters())),
         "gradients": 4.0 * trained,
         "optimizer": 8.0 * trained,
         "reference": 4.0 * trained if step.keeps_reference else 0.0,
-        "KV cache": slots * room(policy, longest) * _cache_bytes_per_token(policy),
+        "KV cache": cached * _cache_bytes_per_token(policy),
         "joined weights": float(joined_bytes(policy)),
         "logits": float(busy * (logits + _cast_bytes(policy, policy.model.get_output_embeddings()))),
         "workers' gradients": 4.0 * trained * busy if policy.cores.workers > 1 else 0.0,
