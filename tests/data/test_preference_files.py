@@ -161,7 +161,7 @@ def test_pairs_are_told_by_other_names_and_by_who_won(tmp_path, row):
 
 @pytest.mark.parametrize(("row", "reason"), [
     ({"prompt": "2+3?", "response_a": "5", "response_b": "6"}, "expected winner"),
-    ({"prompt": "2+3?", "response_a": "5", "response_b": "6", "winner": "tie"}, "winner = 'tie': expected a or b"),
+    ({"prompt": "2+3?", "response_a": "5", "response_b": "6", "winner": "tie"}, "winner = 'tie': a tie is no pair"),
 ])  # fmt: skip
 def test_two_responses_without_one_that_won_are_refused(tmp_path, row, reason):
     path = tmp_path / "pairs.jsonl"

@@ -286,7 +286,7 @@ def _listed_rows(text: str, place: int) -> Iterator[Located]:
             return
         if isinstance(row, dict) and isinstance(row.get("row"), dict) and "row_idx" in row:
             row = row["row"]  # as the hub's viewer gives them
-        yield where, reason or (row if isinstance(row, dict) else f"expected a JSON object, found {type(row).__name__}")
+        yield where, reason or _object(row)
 
 
 def _jsonl_rows(path: Path) -> Iterator[Located]:
@@ -335,6 +335,13 @@ def _parse_line(line: bytes) -> Row | str:
         return f"not JSON: {error.msg} at column {error.colno}{cut}"
     except (ValueError, RecursionError) as error:
         return f"not usable JSON: {error}"
+    return _object(row)
+
+
+def _object(row: Any) -> Row | str:
+    """A row; a list of turns as one conversation; else why it is none."""
+    if isinstance(row, list) and len(row) > 1 and all(isinstance(turn, dict | str) and turn for turn in row):
+        return {"conversation": row}
     return row if isinstance(row, dict) else f"expected a JSON object, found {type(row).__name__}"
 
 

@@ -58,12 +58,16 @@ def generic(
     if stated is None and solution is not None and is_bare(solution):
         solution = None
     completion, solution = _thought(fields, completion, solution)
+    if answer is None and completion is not None and {"input", "output"} <= set(row) and is_bare(completion):
+        answer = answer_in(completion)  # MAWPS: the number is all that is said
+    answer = _gradable(fields, answer)
     _check_options(fields, messages)
     language, tags = language_of(fields)
     kind: Any = optional_text(row, "kind") or "reasoning"
     if kind not in ("reasoning", "general", "safety"):
         raise RowError(f"kind = {shown(kind)}: expected reasoning, general or safety")
-    left = fields.left_over()
+    said = {" ".join(text.split()) for text in (*(message["content"] for message in messages), completion or "")}
+    left = [name for name in fields.left_over() if " ".join(str(fields.look((name,))[1]).split()) not in said]
     own = {k: v for k, v in row.items() if plain_name(k) not in _NO_TAGS and is_tag(v) and v != ""}
     own = {k: v for k, v in own.items() if not (is_known and re.fullmatch("(.*_)?(index|idx)", plain_name(k)))}
     tags = own | tags | _tags(row)
@@ -127,10 +131,10 @@ def _words(fields: Fields) -> tuple[Message, ...]:
         prompt = prompt if re.fullmatch(r"<?no ?input>?", more.strip(), re.IGNORECASE) else f"{prompt}\n\n{more}"
     if (
         name in ("question", "instruction")
-        and isinstance(passage := fields.look(("context", "passage"))[1], str)
+        and isinstance(passage := fields.look(("context", "passage", "body"))[1], str)
         and passage.strip()
     ):
-        fields.take(("context", "passage"))
+        fields.take(("context", "passage", "body"))
         if passage.strip() not in prompt:
             prompt = f"{passage.strip()}\n\n{prompt}" if name == "question" else f"{prompt}\n\n{passage.strip()}"
     earlier: list[Message] = []
@@ -201,6 +205,16 @@ def _answer(fields: Fields) -> str | None:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return reference(value, name)
+
+
+def _gradable(fields: Fields, answer: str | None) -> str | None:
+    """The answer, but where it is an object that says how to check a text (Tulu's `func_name`): none, and that is said."""
+    held = json_value(answer)
+    if not isinstance(held, Mapping) or "verifier" in fields or not {"func_name", "instruction_id", "checker"} & set(held):
+        return answer
+    shown_names = ", ".join(list(map(str, held))[:3])
+    fields.notes.append(f"the answer is an object with {shown_names}, which nothing here can grade; no answer")
+    return None
 
 
 def _solution(fields: Fields) -> str | None:

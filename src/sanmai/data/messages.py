@@ -85,6 +85,7 @@ _TURN_MARKS = (
     (r"<\|start_header_id\|>\s*(?P<role>\w+)\s*<\|end_header_id\|>", r"<\|eot_id\|>"),
     (r"(?:\A|\n|(?<=[.!?\s]))#{2,3} ?(?P<role>Human|User|Assistant|System|GPT|Bot)\s*:", r"</s>"),
     (r"(?:\A\s*|\n\n)(?P<role>Human|User|Assistant|System)\s*:", r"</s>"),
+    (r"(?:\A\s*|\n\n\s*)(?P<role>HUMAN|USER|ASSISTANT|SYSTEM)\s*:", r"</s>|<\|endoftext\|>"),
 )
 _INST = re.compile(
     r"\s*(?:<s>)?\s*\[INST\]\s*(?:<<SYS>>(?P<system>(?:(?!\[INST\]).)*?)<</SYS>>)?"

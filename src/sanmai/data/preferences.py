@@ -32,6 +32,7 @@ from sanmai.data.generic import language_of, not_used, prompt_of
 from sanmai.data.messages import is_conversation, read_conversation, transcript, with_thought
 from sanmai.data.problems import Notes, OnError, Source, locate
 from sanmai.data.refusals import CLASSES, RefusalClass, class_of, xstest_pair
+from sanmai.data.roles import ranked_replies, refuse_parts, usual
 from sanmai.data.rows import (
     ANSWERS,
     COMPLETIONS,
@@ -261,7 +262,8 @@ def _load(
         try:
             if isinstance(row, str):
                 raise RowError(row)
-            fields = Fields(renamed(row) if renamed else row)
+            refuse_parts(row)
+            fields = Fields(usual(ranked_replies(renamed(row) if renamed else row), tells_kind=False))
             item = convert(fields, default_id)
             if item.id in seen_ids and may_repeat(fields.row):
                 item = replace(item, id=default_id)
@@ -333,14 +335,17 @@ def _pair(fields: Fields, default_id: str) -> Pair:
 
 
 _CHOSEN = ("chosen_response", "response_chosen", "chosen_answer", "accepted", "preferred", "preferred_response",
-           "better", "winning", "response_j", "preferred_output")  # fmt: skip
+           "better", "winning", "response_j", "preferred_output", "text_chosen", "correct_response", "correct", "winner_response",
+           "winner_answer")  # fmt: skip
 _REJECTED = ("rejected_response", "response_rejected", "rejected_answer", "refused", "dispreferred",
-             "dispreferred_response", "worse", "losing", "response_k", "non_preferred_output")  # fmt: skip
+             "dispreferred_response", "worse", "losing", "response_k", "non_preferred_output", "text_rejected",
+             "incorrect_response", "incorrect", "loser_response", "loser_answer")  # fmt: skip
 _SIDES = ("a", "b"), ("0", "1"), ("1", "2")
 _SIGNED = ("overall_preference", "preference_strength")
 """HelpSteer's: below 0 the first is better, above 0 the second."""
 _SCORES = ("score", "overall_score", "rating", "fine_grained_score")
-_WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "better", "preferred")
+_WINNERS = ("winner", "better_response_id", "preference", "preferred_response_id", "better", "preferred", "label",
+            "safer_response_id")  # fmt: skip
 
 
 def _told_apart(fields: Fields) -> Fields:
@@ -361,8 +366,16 @@ def _told_apart(fields: Fields) -> Fields:
                     return _as_pair(fields, names[first], names[1 - first])
     if (ranked := _ranked(fields)) is not None:
         return ranked
-    (good, _), (bad, _) = fields.look(_CHOSEN), fields.look(_REJECTED)
-    return _as_pair(fields, good, bad) if good and bad else fields
+    (good, better), (bad, worse) = fields.look(_CHOSEN), fields.look(_REJECTED)
+    if good and bad and not isinstance(better, bool) and not isinstance(worse, bool):
+        return _as_pair(fields, good, bad)
+    alone = fields.look(COMPLETIONS)[0]
+    if alone:
+        raise RowError(
+            f"{alone}: one response a row; a pair needs a better and a worse one (chosen and rejected, or response_a "
+            "and response_b with the one that won)"
+        )
+    return fields
 
 
 def _only_turn(value: Any) -> Any:
@@ -374,6 +387,12 @@ def _winner(fields: Fields, names: list[str], sides: tuple[str, str]) -> int:
     """Which of two responses won, 0 or 1: as a column says by name, by a sign, by a flag each or by a score each."""
     name, winner = next(((w, v) for w in _WINNERS if not is_nothing(v := fields.look((w,))[1])), ("", None))
     if name:
+        order = re.fullmatch(r"\s*(\w+)\s*([<>])\s*(\w+)\s*", str(winner))  # "A>B"
+        if order is not None:
+            winner = order[1] if order[2] == ">" else order[3]
+        if re.match(r"\s*(?:tie|both|neither|same|equal|draw|a\s*=+\s*b)", str(winner), re.IGNORECASE):
+            won = f"{name} = {shown(winner)}: a tie is no pair"
+            raise RowError(f"{names[0]} and {names[1]} without one that won: {won}")
         told = re.sub(
             r"^(?:model|response|answer|completion|output|conversation)_?", "", str(winner).strip().casefold()
         )
@@ -403,7 +422,8 @@ def _winner(fields: Fields, names: list[str], sides: tuple[str, str]) -> int:
 
 def _ranked(fields: Fields) -> Fields | None:
     """The best and the worst of a list of scored or ranked responses (UltraFeedback, Nectar) as a pair; else None."""
-    name, value = fields.look(("completions", "answers", "responses"))
+    name, value = fields.look(("completions", "answers", "responses", "summaries", "candidates", "outputs"))
+    value = _with_scores(fields, value)
     if not isinstance(value, list) or len(value) < 2 or not all(isinstance(one, Mapping) for one in value):
         return None
     texts = [
@@ -420,6 +440,23 @@ def _ranked(fields: Fields) -> Fields | None:
     if len(value) > 2:
         fields.notes.append(f"{name}: the best and the worst are the pair; the others are not used")
     return fields.with_values({"chosen": texts[order[-1]], "rejected": texts[order[0]]})
+
+
+def _with_scores(fields: Fields, value: Any) -> Any:
+    """A list of responses with what other columns say of them: as many scores or ranks, or the number of the best of two."""
+    if not isinstance(value, list) or len(value) < 2:
+        return value
+    found = [one if isinstance(one, Mapping) else {"response": one} for one in value]
+    for name, key in (("scores", "score"), ("ratings", "score"), ("rewards", "score"), ("ranks", "rank"), ("rankings", "rank")):
+        said = fields.look((name,))[1]
+        if isinstance(said, list) and len(said) == len(found):
+            fields.take((name,))
+            return [{**one, key: held} for one, held in zip(found, said, strict=True)]
+    choice = fields.look(("choice",))[1]
+    if len(found) == 2 and choice in (0, 1):
+        fields.take(("choice",))
+        return [{**one, "rank": int(k != choice)} for k, one in enumerate(found)]
+    return value
 
 
 def _rank(one: Mapping[str, Any]) -> float | None:
@@ -593,6 +630,10 @@ def _response(fields: Fields, name: str, *, is_transcript: bool) -> tuple[Messag
     value = value_of(fields.row, name)
     fields.take((name,))
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        other = fields.row.get("rejected" if name == "chosen" else "chosen")
+        if isinstance(other, list) and len(other) != len(value):  # RewardBench 2: one against several
+            fields.notes += [f"{name} has several texts; the first is the pair's"] if len(value) > 1 else []
+            return None, value[0]
         raise RowError(f"{name}: a list of texts; a file in RM-Bench's format is for evaluation.rm_bench")
     if isinstance(value, list) or is_conversation(value):
         found = read_conversation(value, name, needs_user=False)

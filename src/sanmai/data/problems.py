@@ -30,6 +30,7 @@ from sanmai.data.columns import ColumnsConfig, mapped
 from sanmai.data.files import Row, list_files, read_rows, remarks
 from sanmai.data.formats import FORMATS, Format, FormatName, by_language, detect
 from sanmai.data.images import ImageError, read_image
+from sanmai.data.roles import refuse_parts, usual
 from sanmai.data.rows import RowError, json_value, may_repeat, shown
 from sanmai.data.testbeds import EMBEDDED, find_testbed
 from sanmai.types import IMAGE_MARK, InputError, Problem
@@ -235,7 +236,8 @@ def _converted(
         try:
             if isinstance(row, str):
                 raise RowError(row)
-            row = mapped(row, columns)
+            refuse_parts(row)
+            row = usual(mapped(row, columns))
             form = forms.get(file) or stated or (FORMATS["generic"] if columns else detect(row))
             forms[file] = form
             for part in by_language(row) if form.by_language else (row,):
