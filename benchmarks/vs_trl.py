@@ -243,6 +243,8 @@ def report(runs: list[dict[str, Any]]) -> str:
     lines = [f"{'':9}{'dtype':>9}{'threads':>8}{'rows':>6}  " + "".join(name.ljust(26) for name in COLUMNS)]
     for (contender, dtype, threads, rows), columns in found.items():
         lines.append(f"{contender:9}{dtype:>9}{threads:8}{rows:6}  " + "".join(map(cell, columns.values())))
+    if len({contender for contender, *_ in found}) < len(CONTENDERS):
+        return "\n".join(line.rstrip() for line in lines)
     lines += ["", f"{'ratios of medians':54}{'step':26}{'sampling':26}peak memory"]
     pairs = {f"both {d}, {t} threads, {r} rows": (("TRL", d, t, r), ("Sanmai", d, t, r)) for _, d, t, r in found}
     trl, ours = (
@@ -270,6 +272,7 @@ def main() -> None:
     add("--repeats", type=int, default=3, help="runs per contender and setting")
     add("--dtype", nargs="+", choices=common.DTYPES, default=["float32"], help="each contender runs with each of these")
     add("--threads", type=int, nargs="+", default=[1, 2], help="each contender runs with each of these")
+    add("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="one alone is not checked")
     add("--rows", type=int, nargs="+", default=[0], help="rows in a pass, which Sanmai's cores share; 0 is all")
     common.add_model_options(parser)
     args = parser.parse_args()
@@ -287,10 +290,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vs_trl-") as folder:
         args.folder = args.model or f"{folder}/model"
         parameters = None if args.model else in_subprocess(args, "write_model", threads=1)
-        checks = check_same_work(args)
+        checks = check_same_work(args) if len(args.contenders) > 1 else {}
         runs: list[dict[str, Any]] = []
         for repeat, dtype, threads, rows, contender in itertools.product(
-            range(args.repeats), args.dtype, args.threads, args.rows, CONTENDERS
+            range(args.repeats), args.dtype, args.threads, args.rows, args.contenders
         ):
             setting = dict(zip(SETTING, (contender, dtype, threads, rows), strict=True))
             load = os.getloadavg()[0]
