@@ -178,3 +178,12 @@ def test_help_cuts_off_no_sentence_at_the_width_of_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     said = sanmai_here("--help").stdout
     assert "  audit " in said and [line for line in said.splitlines() if line.startswith("  ") and line.endswith("...")] == []
+
+
+def test_a_slip_in_the_name_of_a_run_is_told_at_once_and_never_asked_of_the_hub(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "zero-1").mkdir(parents=True)
+    (tmp_path / "runs" / "zero-1" / "config.toml").write_text('recipe = "zero"\n')
+    monkeypatch.chdir(tmp_path)
+    for words in (("export", "runs/zero-2", "x"), ("chat", "runs/zero-2"), ("report", "runs/zero-2"), ("cost", "runs/zero-2")):
+        said = sanmai_here(*words)
+        assert said.returncode == 2 and "runs/zero-2" in said.stderr and "no such folder" in said.stderr, said

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
@@ -464,3 +465,9 @@ class BatchGrader(Protocol):
     def __call__(self, items: Sequence[tuple[Problem, Trace]]) -> list[Verdict]:
         """One verdict per item, in order. What cannot be graded is None with a reason; it never raises for one item's sake."""
         ...
+
+
+def no_run(folder: Path, more: str = "") -> InputError:
+    """The error of a folder that is said to be a run's."""
+    why = f"not a run folder (it has no config.toml){more}" if folder.is_dir() else "no such folder; expected a run folder"
+    return InputError(f"{folder}: {why}")

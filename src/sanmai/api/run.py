@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sanmai.api.table import Table
-from sanmai.types import InputError, Problem
+from sanmai.types import InputError, Problem, no_run
 
 if TYPE_CHECKING:
     from sanmai.api.model import Model
@@ -38,7 +38,7 @@ class Run(os.PathLike[str]):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         if not (self.folder / "config.toml").is_file():
-            raise InputError(f"{self.folder}: not a run folder (it has no config.toml)")
+            raise no_run(self.folder)
 
     def __fspath__(self) -> str:
         return str(self.folder)

@@ -21,7 +21,7 @@ from sanmai.cli.app import (
 )
 from sanmai.cli.output import OUT, answer, answer_console, answer_data, dumped, say
 from sanmai.policies.text.tiny import EMBEDDED_MODEL
-from sanmai.types import InputError
+from sanmai.types import InputError, no_run
 
 
 @app.command()
@@ -118,7 +118,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     import tomllib
 
     if not (folder / "config.toml").is_file():
-        raise InputError(f"{folder}: not a run folder (it has no config.toml)")
+        raise no_run(folder)
     try:
         recipe = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("recipe")
     except (OSError, ValueError):  # the report says itself what of the folder cannot be read

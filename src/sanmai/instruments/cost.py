@@ -21,7 +21,7 @@ from typing import Any
 from sanmai.data.files import read_rows
 from sanmai.instruments.generalisation import ACCURACY, change_of
 from sanmai.stats import Difference
-from sanmai.types import InputError
+from sanmai.types import InputError, no_run
 
 Event = Mapping[str, Any]
 EVALUATION = "evaluation"
@@ -143,7 +143,7 @@ def read_ledger(folder: Path) -> Ledger:
         stages = [(name, recipe, folder / place) for name, recipe, place in _graph(folder / "graph.json")]
         return Ledger([_read_run(place, name, recipe) for name, recipe, place in stages if place.is_dir()], True)
     if not (folder / "config.toml").is_file():
-        raise InputError(f"{folder}: not a run folder (it has no config.toml), and not a pipeline's (no graph.json)")
+        raise no_run(folder, ", and not a pipeline's (no graph.json)")
     return Ledger([_read_run(folder, folder.resolve().name, "")], False)
 
 

@@ -27,7 +27,7 @@ from sanmai.report.comparison_text import (
 from sanmai.report.findings import COMPARED, OF_CLIPS, Finding, Measured, compare_with
 from sanmai.report.load import Row, read_checked, read_whole
 from sanmai.report.pipeline import is_pipeline
-from sanmai.types import InputError
+from sanmai.types import InputError, no_run
 
 _COLUMNS = (
     "problem_id", "sample", "prompt", "kind", "language", "tags", "failure", "stop_reason", "num_tokens", "trace_state", "score/",
@@ -91,7 +91,7 @@ def load_evaluated(folder: Path) -> EvaluatedRun:
             f"{folder}: the folder of a pipeline; expected run folders, such as two in {folder / 'stages'}"
         )
     if not (folder / "config.toml").is_file():
-        raise InputError(f"{folder}: not a run folder (it has no config.toml)")
+        raise no_run(folder)
     files = sorted((folder / "evaluations").glob("step-*.parquet"))
     if not files:
         raise InputError(f"{folder}: no evaluation on held-out problems to compare")

@@ -12,7 +12,7 @@ from sanmai.evidence.lineage import history
 from sanmai.report import format as fmt
 from sanmai.report.load import RunData, as_list, as_mapping, find, load_run, read_whole
 from sanmai.report.summary import Measure, compare_evaluations, status
-from sanmai.types import InputError
+from sanmai.types import InputError, no_run
 
 _USE = """\
 - Which variant: a model trained by RL alone (R1-Zero) shows how reasoning emerges and mixes languages; one trained in layers of
@@ -41,7 +41,7 @@ def model_card(run_folder: Path, *, audit: Path | None = None) -> str:
     """
     folder = Path(run_folder)
     if not (folder / "config.toml").is_file():
-        raise InputError(f"{folder}: not a run folder (it has no config.toml), so there is nothing to write on a card")
+        raise no_run(folder, ", so there is nothing to write on a card")
     run = load_run(folder)
     measures = compare_evaluations(run)
     case = _case(audit, folder) if audit is not None else {}

@@ -45,7 +45,13 @@ def resolve_model(name: str) -> str:
         return str(found)
     if not name or (not Path(name).is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~")))):
         raise InputError(f"model.name = {name!r}: no such folder (a hub name has the form owner/model)")
+    if not Path(name).is_dir() and _holds_runs(Path(name).parent):  # a slip of the pen is nothing to ask the hub
+        raise InputError(f"model.name = {name!r}: no such folder ({Path(name).parent} holds runs, and is no hub owner)")
     return name
+
+
+def _holds_runs(folder: Path) -> bool:
+    return (folder / "config.toml").is_file() or next(folder.glob("*/config.toml"), None) is not None
 
 
 def chosen_model(name: str) -> str | None:
