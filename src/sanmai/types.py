@@ -355,6 +355,10 @@ def regrouped(groups: Iterable[Group[Drawn]], rollouts: Iterable[RolloutT]) -> l
     return [Group(group.problem, tuple(islice(rest, len(group.rollouts)))) for group in groups]
 
 
+KL_METRICS = tuple(f"policy/kl_to_reference_{kind}" for kind in ("exact", "k1", "k2", "k3"))
+"""What the KL to the reference may be called in a run's metrics: by the estimator, or in closed form."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """B samples to train on, each of at most T parts that have a log-prob: tokens of a text, steps of a flow, 1 of an action.

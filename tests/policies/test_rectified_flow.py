@@ -23,7 +23,8 @@ from sanmai.policies.flow.equations import (
     times,
 )
 from sanmai.policies.flow.policy import FlowPolicy, load_flow
-from sanmai.train.step import check_parity
+from sanmai.train.components import LossConfig, rl_components
+from sanmai.train.step import accumulate, check_parity
 from sanmai.types import InputError
 from sanmai.world import shapes
 
@@ -238,3 +239,32 @@ def test_the_kl_of_two_paths_is_the_mean_log_ratio_and_nothing_of_a_policy_to_it
     with torch.no_grad():
         ratio_B = (policy.score(batch)[0] - other.score(batch)[0]).sum(dim=1)
     assert ratio_B.mean().item() == pytest.approx(wanted, abs=4 * ratio_B.std().item() / len(drawn) ** 0.5)
+
+
+@pytest.mark.parametrize(("reduction", "per"), [("sum", 1), ("mean", 256)])
+def test_the_kl_that_is_trained_is_the_closed_form_in_the_units_of_the_log_probs(reduction, per):
+    """An estimate from what was drawn is D times too small where log-probs are per dimension: k3 is quadratic in them."""
+    policy, other = (load_flow(FlowModelConfig(width=16, depth=1, heads=2), SHAPE, shapes.WORDS) for _ in range(2))
+    with torch.no_grad():
+        other.weights["write.bias"].add_(0.05)
+    noisy = FlowSamplingConfig(steps=3, noise="constant", noise_size=1.0, reduction=reduction)
+    drawn = [d for _, d in policy.draw(shapes.problems(), 4, seed=(0,), version=0, sampling=noisy, thought_tags=("", ""))]
+    batch = policy.pack(drawn).with_streams({"rl": torch.zeros(len(drawn), 3)})
+    component = {"kl": rl_components(LossConfig(kl_weight=0.5), 3)["kl_to_reference"]}
+
+    def found(reference):
+        for p in policy.weights.values():
+            p.grad = None
+        metrics = accumulate(policy, batch, component, 1.0, 50, reference).metrics
+        return metrics, torch.cat([p.grad.flatten() for p in policy.weights.values()])
+
+    metrics, gradient = found(other.snapshot())
+    # (0.05 (1 + sigma^2 (1 - t) / (2 t)) dt)^2 / (2 sigma^2 dt) a dimension and step; the mean over three steps.
+    wanted = sum(256 * (0.05 * (1 + (1 - t) / (2 * t)) / 3) ** 2 / (2 / 3) for t in (1.0, 2 / 3, 1 / 3)) / 3 / per
+    assert metrics["policy/kl_to_reference_exact"] == pytest.approx(wanted, rel=1e-3)
+    assert metrics["loss/kl"] == pytest.approx(0.5 * wanted, rel=1e-3) and metrics["policy/logp_mismatch_max"] < 1e-2
+    # d KL / d bias = 2 KL / (bias - its), of which -0.05 is the difference in each of the numbers that it has.
+    bias = dict(zip(policy.weights, gradient.split([p.numel() for p in policy.weights.values()]), strict=True))["write.bias"]
+    assert bias.sum().item() * -0.05 == pytest.approx(2 * 0.5 * wanted, rel=1e-3)
+    metrics, gradient = found(policy.snapshot())
+    assert metrics["policy/kl_to_reference_exact"] == 0.0 and not gradient.any()

@@ -310,6 +310,7 @@ def test_a_clip_that_is_not_finite_is_in_no_figure_and_is_counted():
         ({"method": "grpo", "model": {"name": "x"}, "rollouts_per_prompt": 3}, "does not divide clips_per_step"),
         ({"method": "grpo", "model": {"name": "x"}, "loss": {"baseline": "greedy", "advantage_scale": "none"}}, "of texts alone"),
         ({"method": "grpo", "model": {"name": "x"}, "loss": {"preset": "ppo"}}, "of texts alone"),
+        ({"method": "grpo", "model": {"name": "x"}, "loss": {"kl_weight": 0.1, "kl_estimator": "k2"}}, "has a closed form"),
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_read(settings, says):

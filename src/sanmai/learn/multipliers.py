@@ -14,7 +14,7 @@ from sanmai.config import Config
 from sanmai.instruments.control import Gains, Multiplier
 from sanmai.losses import group_advantages
 from sanmai.train.components import LossConfig
-from sanmai.types import Credited, Graded, Group, Metrics
+from sanmai.types import KL_METRICS, Credited, Graded, Group, Metrics
 
 Target = Literal["auxiliary_sft", "cost", "kl"]
 
@@ -56,7 +56,7 @@ class Multipliers(ABC):
 
     def observe(self, metrics: Metrics) -> None:
         """Move the multiplier of the KL by what a step's update found."""
-        found = next((value for name, value in metrics.items() if name.startswith("policy/kl_to_reference_")), None)
+        found = next((metrics[name] for name in KL_METRICS if name in metrics), None)
         if "kl" in self.multipliers and found is not None:
             self.advance("kl", found)
 

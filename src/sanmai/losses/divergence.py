@@ -66,6 +66,12 @@ def kl_to_reference(
     return loss, {f"kl_to_reference_{estimator}": loss.item()}
 
 
+def weighted_sum(kl_BT: Tensor, mask_BT: Tensor, *, weight_BT: Tensor, denominator: float) -> Tensor:
+    """L = sum_bt w_bt KL_bt / N of a KL that is known in closed form (nats); arguments and errors as above."""
+    check_streams(mask_BT, denominator, kl_BT=kl_BT, weight_BT=weight_BT)
+    return (read(mask_BT, weight_BT) * read(mask_BT, kl_BT)).sum() / denominator
+
+
 def entropy_bonus(
     entropy_BT: Tensor, mask_BT: Tensor, *, weight_BT: Tensor, denominator: float
 ) -> tuple[Tensor, Metrics]:

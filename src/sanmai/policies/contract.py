@@ -145,6 +145,8 @@ class Policy(Trained, Generic[BatchT]):
 
     tells_entropy: bool = True
     """`score` gives entropies."""
+    tells_kl: bool = False
+    """`score_with_kl` gives the KL to a reference in closed form: no estimator is needed."""
 
     @abstractmethod
     def draw(
@@ -207,6 +209,14 @@ class Policy(Trained, Generic[BatchT]):
             through: the values' gradient reaches the rest of the policy, too.
         """
         raise InputError("values: this kind of policy has no value head")
+
+    def expects(self, batch: BatchT) -> Tensor:
+        """Of a kind that `tells_kl`: what these weights expect of each part, for `score_with_kl`, without gradient: (B, T, ...)."""
+        raise NotImplementedError
+
+    def score_with_kl(self, batch: BatchT, expected_BT: Tensor) -> tuple[Tensor, None, Tensor]:
+        """`score`, and kl_BT: KL(these weights || those of `expected_BT`) in closed form, in the units of the log-probs."""
+        raise NotImplementedError
 
     def micro_rows(self, batch: BatchT, micro_tokens: int) -> list[list[int]]:
         """Rows of the batch's micro-batches: what the workers hold at once is at most micro_tokens in all."""

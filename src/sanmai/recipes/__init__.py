@@ -117,7 +117,7 @@ RECIPES = {r.name: r for r in (
     _recipe("step_labels", "recipes.step_labels", "StepLabelsConfig", "run_step_labels", "describe_step_labels", "data"),
     _recipe("dpo", "recipes.dpo", "DpoConfig", "run_dpo", "describe_dpo", "policy"),
     _recipe("unlearn", "recipes.unlearn", "UnlearnConfig", "run_unlearn", "describe_unlearn", "policy", is_shown=True),
-    _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "plan.flow:describe_flow", "policy", version=2),
+    _recipe("flow", "recipes.flow", "FlowConfig", "run_flow", "plan.flow:describe_flow", "policy", version=3),
     _recipe("flow_evaluate", "recipes.flow_evaluate", "FlowEvaluateConfig", "run_flow_evaluate", "describe_flow_evaluate",
             "scores"),
     _recipe("flow_reward", "recipes.flow_reward", "FlowRewardConfig", "run_flow_reward", "describe_flow_reward", "reward model",

@@ -150,6 +150,8 @@ class FlowConfig(Config):
             raise ValueError('drawing.noise = "none": without noise a step has no log-prob, which grpo needs')
         if self.method == "grpo" and (baseline := self.loss.settings().baseline) in ("greedy", "value"):
             raise ValueError(f"loss: baseline {baseline!r} is of texts alone: a flow has no likeliest clip and no value head")
+        if self.method == "grpo" and self.loss.kl_estimator != "k3":
+            raise ValueError(f"loss.kl_estimator = {self.loss.kl_estimator!r}: is of texts alone: a flow's KL has a closed form")
         if self.sampling.noise != "none":
             raise ValueError(f"sampling.noise = {self.sampling.noise!r}: clips that are compared are drawn without it")
         if self.method != "pretrain" and self.model.name == "new":

@@ -10,6 +10,7 @@ from typing import Any
 
 from sanmai.instruments.cost import Cost, RunFiles, training_part
 from sanmai.recipes import RECIPES
+from sanmai.report.curves import metric_of_limit
 from sanmai.report.findings import BASE
 from sanmai.report.load import is_number
 
@@ -143,11 +144,6 @@ def check_budget(spent: Mapping[str, Mapping[str, Spent]]) -> BudgetCheck:
     )
 
 
-def metric_of_limit(name: str) -> str:
-    """The metric that says what a limit is about; the KL has no probe: it is measured on what is trained on."""
-    return "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}"
-
-
 def check_limits(
     arm: str, seed: str, limits: Mapping[str, float], lines: Sequence[Mapping[str, Any]]
 ) -> list[LimitCheck]:
@@ -161,7 +157,7 @@ def check_limits(
     for name, limit in limits.items():
         values, multipliers = (
             [line[metric] for line in lines if is_number(line.get(metric))]
-            for metric in (metric_of_limit(name), f"multiplier/{name}")
+            for metric in (metric_of_limit(name, lines), f"multiplier/{name}")
         )
         last = values[-ceil(len(values) / 4) :] if values else []
         mean = fmean(last) if last else None

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from sanmai.instruments.cost import Cost, training_part
 from sanmai.report import format as fmt
-from sanmai.report.budgets import metric_of_limit
+from sanmai.report.curves import metric_of_limit
 from sanmai.report.comparison import Comparison
 from sanmai.report.comparison_text import (
     COST_NOTE,
@@ -227,7 +227,7 @@ def _constraints(found: Comparison) -> list[dict[str, Any]]:
         last = max(line["step"] for lines in by_seed.values() for line in lines)
         panels = []
         for i, name in enumerate(driven, start=1):
-            metric = metric_of_limit(name)
+            metric = metric_of_limit(name, [line for lines in by_seed.values() for line in lines])
             lines = [Line(points, f"multiplier{i}") for s in by_seed.values() if (points := _points(s, metric))]
             limit = found.limits.get(arm, {}).get(name)
             bound = [] if limit is None else [Line([(0, limit), (last, limit)], "limit")]

@@ -10,6 +10,7 @@ from sanmai.report.load import RunData, clusters_of, is_number
 from sanmai.report.summary import quality_column
 from sanmai.rewards.opinions import OTHERS
 from sanmai.stats import rate
+from sanmai.types import KL_METRICS
 
 Point = tuple[float, float]
 """Step and value."""
@@ -68,7 +69,7 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
     ("Entropy", "nats per token", "A fall to zero means the policy stopped exploring.",
      "Optimisation and speed", [("policy/entropy", "entropy")]),
     ("KL to the reference", "nats per token", "How far the policy moved. A jump often comes before a collapse.",
-     "Optimisation and speed", [("policy/kl_to_reference_k3", "KL (k3)")]),
+     "Optimisation and speed", [(name, f"KL ({name.rpartition('_')[2]})") for name in KL_METRICS]),
     ("Clip fraction", "share", "Tokens whose gradient was cut, or more than halved. Above some 20 %: steps are too large.",
      "Optimisation and speed", [("policy/clip_fraction", "tokens")]),
     ("Gradient norm", "L2, before clipping", "Spikes point at a bad batch.",
@@ -81,7 +82,8 @@ _KNOWN: list[tuple[str, str, str, str, list[tuple[str, str]]]] = [
 AREAS = ("Learning", "Behaviour", "Constraints", "Optimisation and speed", "Other metrics")
 _CONSTRAINTS = {
     "harm": ("Harm", "share"), "over_refusal": ("Over-refusal", "share"), "unhelped": ("Unhelped", "share"),
-    "off_language": ("Language mixing", "share"),
+    "off_language": ("Language mixing", "share"), "stillness": ("Clips in which nothing moves", "share"),
+    "sameness": ("Diversity lost", "share of the start's"),
     "length": ("Completion length", "tokens"), "kl": ("KL to the reference", "nats per token"),
 }  # fmt: skip
 """What a constraint limits, and its unit."""
@@ -115,6 +117,13 @@ def curves(run: RunData) -> list[Curve]:
         Curve(c.title, c.unit, c.hint, series, c.area) for c in drawn if (series := [s for s in c.series if s.points])
     ]
     return sorted(present, key=lambda curve: AREAS.index(curve.area))
+
+
+def metric_of_limit(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """The metric that says what a limit is about; the KL has no probe: it is measured on what is trained on."""
+    if name != "kl":
+        return f"probe/{name}"
+    return next((metric for metric in KL_METRICS if any(metric in line for line in lines)), KL_METRICS[0])
 
 
 def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
@@ -171,7 +180,7 @@ def _constraints(run: RunData) -> list[Curve]:
     limits = limits_of(run.config)
     drawn = []
     for name, (label, unit) in _CONSTRAINTS.items():
-        measured = _points(run, "policy/kl_to_reference_k3" if name == "kl" else f"probe/{name}")
+        measured = _points(run, metric_of_limit(name, run.metrics))
         if not measured or (name == "kl" and name not in limits):
             continue
         bound = [Series("limit", [(step, limits[name]) for step, _ in measured])] if name in limits else []

@@ -14,11 +14,12 @@ from sanmai.report.html import charts_of, with_charts
 from sanmai.report.live import State, state_of, version_of
 from sanmai.report.load import is_number, read_lines
 from sanmai.report.page import render_page
+from sanmai.types import KL_METRICS
 
 _SIDE_BY_SIDE = 6
 _MAX_POINTS = 600
-# (metric, title, unit)
-_COMPARED = (
+# (metric or metrics of which a run has one, title, unit)
+_COMPARED: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     ("eval/accuracy", "Held-out accuracy", "share"), ("reward/mean", "Training reward", "mean score"),
     ("eval/win_rate", "Clips that beat the start's", "share"),
     ("eval/win_reward", "Clips that beat the start's by reward", "share"),
@@ -27,7 +28,7 @@ _COMPARED = (
     ("loss/dpo", "Preference loss", "nats"), ("preference/accuracy", "Pairs right", "share"),
     ("rollout/length_mean", "Completion length", "tokens"), ("rollout/thinks", "Thinking share", "share"),
     ("rollout/off_language", "Language mixing", "share"), ("policy/entropy", "Entropy", "nats per token"),
-    ("policy/kl_to_reference_k3", "KL to the reference", "nats per token"), ("policy/grad_norm", "Gradient norm", "L2"),
+    (KL_METRICS, "KL to the reference", "nats per token"), ("policy/grad_norm", "Gradient norm", "L2"),
 )  # fmt: skip
 # (metric, title, how it is shown); of these a page has those that one of its runs has, and of the first three any.
 _HEADLINES = (
@@ -102,11 +103,15 @@ def _is_stage(name: str) -> bool:
     return "/stages/" in f"/{name}"
 
 
-def _side_by_side(metric: tuple[str, str, str], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
-    name, title, unit = metric
+def _side_by_side(metric: tuple[str | tuple[str, ...], str, str], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
+    named, title, unit = metric
+    names = (named,) if isinstance(named, str) else named
     series = []
     for run, lines in runs.items():
-        by_step = {line["step"]: line[name] for line in lines if is_number(line.get("step")) and is_number(line.get(name))}
+        by_step = {
+            line["step"]: line[name]
+            for line in lines for name in names if is_number(line.get("step")) and is_number(line.get(name))
+        }
         points = sorted(by_step.items())
         if len(points) > _MAX_POINTS:
             points = [points[round(i * (len(points) - 1) / (_MAX_POINTS - 1))] for i in range(_MAX_POINTS)]

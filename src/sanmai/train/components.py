@@ -32,6 +32,7 @@ from sanmai.losses import (
     weighted_nll,
 )
 from sanmai.losses.advantages import AdvantageScale, Baseline, Best, Expected
+from sanmai.losses.divergence import weighted_sum
 from sanmai.losses.mirror_descent import MirrorBaseline
 from sanmai.policies.contract import BatchT, Policy
 from sanmai.train.step import Component, Scored, score_all
@@ -253,6 +254,11 @@ class _Terms:
         return loss, {"policy/clip_fraction": found["num_clipped"] / scored.step_tokens}
 
     def kl(self, scored: Scored, denominator: float) -> tuple[torch.Tensor, Metrics]:
+        if scored.kl_BT is not None:
+            mask_BT, kl_BT = scored.batch.mask_BT, scored.kl_BT
+            loss = weighted_sum(kl_BT, mask_BT, weight_BT=self.weigh(scored.batch)[0], denominator=denominator)
+            nats = weighted_sum(kl_BT.detach(), mask_BT, weight_BT=mask_BT.float(), denominator=scored.step_tokens)
+            return loss, {"policy/kl_to_reference_exact": nats.item()}
         assert scored.reference_logp_BT is not None
         loss, _ = kl_to_reference(
             scored.logp_BT,

@@ -70,6 +70,8 @@ class Scored:
     """Trained tokens of the whole step."""
     value_BT: Tensor | None = None
     """What the value head expects before each token, where a component reads it."""
+    kl_BT: Tensor | None = None
+    """KL to the reference in closed form, with gradient, of a kind of policy that tells it."""
 
 
 @dataclass(frozen=True)
@@ -298,12 +300,12 @@ def accumulate(
     turns = [(i, True) for i in range(len(parts))] if policy.team is None else policy.team.turns(len(parts))
     micros = [batch.select(parts[i]) for i, _ in turns]
     num_tokens, num_scored = int(batch.mask_BT.sum()), int(batch.mask_BT[rows].sum())
-    reference_logps: Sequence[Tensor | None] = [None] * len(micros)
+    references: Sequence[Tensor | None] = [None] * len(micros)  # log-probs, or what a closed form of the KL is taken from
     if any(c.needs_reference for c in components.values()):
         if reference is None:
             raise ValueError("a loss component needs a reference policy, and none was given")
         with policy.swapped(reference):  # for all workers at once: a policy has one set of weights at a time
-            reference_logps = _scored(policy, micros, temperature)
+            references = _expected(policy, micros) if policy.tells_kl else _scored(policy, micros, temperature)
     # Otherwise the first gradients are taken as they come, and stay where they were made: on the heap.
     if policy.cores.workers > 1 or policy.team is not None or sets_apart():
         _fill_gradients(policy)
@@ -314,11 +316,15 @@ def accumulate(
         read = {c.reads_values for c in components.values()} - {"no"}
         settings: dict[str, Any] = {"temperature": temperature, "entropy_gradient": needs_entropy}
         value_BT: Tensor | None = None
-        if read:
+        kl_BT: Tensor | None = None
+        reference_BT = references[k]
+        if policy.tells_kl and reference_BT is not None:
+            logp_BT, entropy_BT, kl_BT = policy.score_with_kl(micro, reference_BT)
+        elif read:
             logp_BT, entropy_BT, value_BT = policy.score_with_values(micro, **settings, through="trained" in read)
         else:
             logp_BT, entropy_BT = policy.score(micro, **settings)
-        scored = Scored(micro, logp_BT, entropy_BT, reference_logps[k], num_tokens, value_BT)
+        scored = Scored(micro, logp_BT, entropy_BT, None if policy.tells_kl else reference_BT, num_tokens, value_BT, kl_BT)
         total, metrics = torch.zeros((), device=policy.device), dict[str, float]()
         for name, component in components.items():
             loss, found = component.loss(scored, denominators[name])
@@ -386,6 +392,15 @@ def values_of(policy: Policy, micros: Sequence[Batch]) -> list[Tensor]:
         return policy.cores.map(value, len(own))
 
     return _dealt(policy, micros, values)
+
+
+def _expected(policy: Policy, micros: Sequence[Batch]) -> list[Tensor]:
+    def expected(i: int) -> Tensor:
+        with torch.no_grad():
+            return policy.expects(micros[i].to(policy.device))
+
+    with policy.unchanged():
+        return policy.cores.map(expected, len(micros))
 
 
 def _scored(policy: Policy, micros: Sequence[Batch], temperature: float) -> list[Tensor]:

@@ -91,6 +91,7 @@ class RectifiedFlow(Policy[Batch]):
     """Draws and scores by what the kind says of velocities, prompts and pixels."""
 
     tells_entropy = False
+    tells_kl = True
     unit = POINTS
     at_once: int = 256
     """Samples that are drawn together."""
@@ -268,13 +269,33 @@ class RectifiedFlow(Policy[Batch]):
             velocity = self.velocity(interpolate(latent, noise, time_N), time_N, batch.prompt_BK[row])
             logp_N = velocity_logp(velocity, noise - latent, batch.scale_BT[row, part])
         elif isinstance(batch, Steps):
-            x, time_N, after_N = batch.places_BT[row, part], batch.times_BT[row, part], batch.times_BT[row, part + 1]
-            velocity = self.velocity(x, time_N, batch.prompt_BK[row])
-            mean, std_N = sde_step(x, velocity, time_N, after_N, batch.sigma_BT[row, part])
+            mean, std_N = self._steps_from(batch, row, part)
             logp_N = batch.scale_BT[row, part] * gaussian_logp(batch.places_BT[row, part + 1], mean, std_N)
         else:
             raise ValueError(f"a flow scores Steps or Points; got {type(batch).__name__}")
         return torch.zeros_like(batch.sampling_logp_BT).index_put((row, part), logp_N), None
+
+    def _steps_from(self, batch: Steps, row: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of where each step leads."""
+        x, time_N, after_N = batch.places_BT[row, part], batch.times_BT[row, part], batch.times_BT[row, part + 1]
+        return sde_step(x, self.velocity(x, time_N, batch.prompt_BK[row]), time_N, after_N, batch.sigma_BT[row, part])
+
+    def expects(self, batch: Batch) -> Tensor:
+        """The mean of each of `Steps`, (B, T, ...)."""
+        assert isinstance(batch, Steps)
+        row, part = batch.mask_BT.nonzero(as_tuple=True)
+        return torch.zeros_like(batch.places_BT[:, 1:]).index_put((row, part), self._steps_from(batch, row, part)[0])
+
+    def score_with_kl(self, batch: Batch, expected_BT: Tensor) -> tuple[Tensor, None, Tensor]:
+        """Of `Steps`: two Gaussians of one deviation, so that the KL is the same either way, and per dimension where the
+        log-probs are (an estimate from those would be D times too small)."""
+        assert isinstance(batch, Steps)
+        row, part = batch.mask_BT.nonzero(as_tuple=True)
+        mean, std_N = self._steps_from(batch, row, part)
+        scale_N, nothing_BT = batch.scale_BT[row, part], torch.zeros_like(batch.sampling_logp_BT)
+        logp_N = scale_N * gaussian_logp(batch.places_BT[row, part + 1], mean, std_N)
+        kl_N = scale_N * gaussian_kl(mean, expected_BT[row, part], std_N)
+        return nothing_BT.index_put((row, part), logp_N), None, nothing_BT.index_put((row, part), kl_N)
 
 
 def normals(name: tuple, count: int) -> Tensor:
