@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sanmai.report.clips import clip_sheets, png, thinned
 from sanmai.report.html import render
 from sanmai.report.load import RunData
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CLIP = np.arange(4 * 3 * 5, dtype=np.uint8).reshape(4, 3, 5)
 
 
@@ -73,3 +75,24 @@ def test_a_flow_is_shown_by_its_clips_and_not_as_texts(tmp_path):
     assert "held-out prompts" in page and 'href="#clips"' in page
     assert 'id="rollouts"' not in page and 'id="pairs"' not in page
     assert 'id="rollouts"' in render(RunData(tmp_path))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_clips_stand_within_the_window_of_a_phone(tmp_path, width):
+    playwright = pytest.importorskip("playwright.sync_api")
+    rows = [row(k, problem_id=f"p/{k % 2}", prompt=f"a cross moving down {k % 2}") for k in range(8)]
+    path = tmp_path / "report.html"
+    path.write_text(render(RunData("run", evaluations={0: rows, 9: rows})), encoding="utf-8")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        browser.close()
+
+
+def test_scores_of_clips_whose_truth_nobody_knows_are_called_rewards():
+    page = render(RunData("run", evaluations={0: [row(**{"score/quality": None, "reward": 0.25})]}))
+    assert "Nobody knows the truth" in page and "reward +0.25" in page and "Scores are true ones" not in page
+    assert "Scores are true ones" in render(RunData("run", evaluations={0: [row()]}))

@@ -19,7 +19,7 @@ from sanmai.report.stage_table import COLUMNS, compare, harmful, headlines, meas
 from sanmai.stats import wilson
 
 COLUMN = {column.name: column for column in COLUMNS}
-ASKED = [column for column in COLUMNS if column.name not in ("harm_ood", "over_refusal_ood")]
+ASKED = [c for c in COLUMNS if c.name not in ("harm_ood", "over_refusal_ood") and not c.name.startswith("clip_")]
 """The folder's pipelines have no prompts of kinds that no stage saw."""
 BEFORE = {
     "base": None, "zero": "base", "dev1": "base", "dev2": "dev1", "dev3": "base", "r1": "dev3", "student_base": None,
@@ -324,6 +324,23 @@ def test_arrows_stand_only_where_a_change_is_decided():
     row = next(line for line in text_lines(pipeline, stage_table(pipeline)) if line.startswith("r1 "))
     # Accuracy 25 % to 75 %; everything else as it was; no column for what no completion is about.
     assert row.split() == ["r1", "75.0↑", "100.0", "100.0", "100.0", "50.0", "–"]
+
+
+def test_models_that_draw_clips_are_told_by_clips_and_not_as_texts():
+    def clips(quality: float) -> list[dict]:
+        kept = {"clip_shape": [4, 8, 8], "reason/harm": "measured in the world", "reward": 7.0}
+        kept |= {f"score/{name}": quality for name in ("quality", "visual", "motion", "alignment")}
+        return [
+            {"problem_id": f"p{i}", "sample": 0, "kind": "reasoning", "num_tokens": 0, "score/harm": float(i < 2), **kept}
+            for i in range(12)
+        ]
+
+    pipeline = scored(start=clips(-0.5), flow=clips(0.25))
+    said = " ".join(text_lines(pipeline, stage_table(pipeline))).replace("\u202f", " ")
+    assert "the quality of clips rose from −0.5 to 0.25" in said and "Harm did not change" in said
+    assert "the world that they are of knows them" in said
+    for untrue in ("tokens", "thinks", "readable", "helped", "Reward", "dangerous", "No two models", "could not be judged"):
+        assert untrue not in said, untrue
 
 
 def test_the_table_file_holds_every_rate_with_n_interval_and_change(folder):

@@ -211,7 +211,7 @@ class Policy(Trained, Generic[BatchT]):
         raise InputError("values: this kind of policy has no value head")
 
     def expects(self, batch: BatchT) -> Tensor:
-        """Of a kind that `tells_kl`: what these weights expect of each part, for `score_with_kl`, without gradient: (B, T, ...)."""
+        """Of a kind that `tells_kl`: what these weights expect of each part, (B, T, ...), for `score_with_kl`."""
         raise NotImplementedError
 
     def score_with_kl(self, batch: BatchT, expected_BT: Tensor) -> tuple[Tensor, None, Tensor]:

@@ -30,11 +30,11 @@ def clip_sheets(run: RunData) -> dict[str, Any]:
     Returns:
         `early_step`, `late_step` (None where there is one evaluation), `prompts`, each with `prompt` and the clips `early` and
         `late`: `animation` and `strip`, PNGs as data: URLs, `told`, the scores in words, and `hidden`, why it is folded, or "";
-        `num_bad`, clips of these that could not be read.
+        `num_bad`, clips of these that could not be read; `are_true`, whether the scores are a world's truth.
     """
     steps = sorted(step for step, rows in run.evaluations.items() if rows and "clip" in rows[0])
     if not steps:
-        return {"prompts": [], "early_step": None, "late_step": None, "num_bad": 0}
+        return {"prompts": [], "early_step": None, "late_step": None, "num_bad": 0, "are_true": True}
     first, last = steps[0], steps[-1] if len(steps) > 1 else None
     early = _by_prompt(run.evaluations[first])
     late = _by_prompt(run.evaluations[last]) if last is not None else {}
@@ -44,7 +44,8 @@ def clip_sheets(run: RunData) -> dict[str, Any]:
         num_bad += sum(clip is None for side in sides for clip in side)
         before, after = ([clip for clip in side if clip is not None] for side in sides)
         shown.append({"prompt": prompt, "early": before, "late": after})
-    return {"prompts": shown, "early_step": first, "late_step": last, "num_bad": num_bad}
+    are_true = any(as_number(row.get("score/quality")) is not None for row in run.evaluations[first])
+    return {"prompts": shown, "early_step": first, "late_step": last, "num_bad": num_bad, "are_true": are_true}
 
 
 def _by_prompt(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -61,6 +62,8 @@ def _shown(row: Row) -> dict[str, Any] | None:
         return None
     content, shape = thinned(content, tuple(shape))
     scores = {name: as_number(row.get(f"score/{name}")) for name in ("quality", "visual", "motion", "alignment")}
+    if scores["quality"] is None:  # nobody knows the truth
+        scores["reward"] = as_number(row.get("reward"))
     harm = as_number(row.get("score/harm"))
     is_known = harm is not None and harm <= 0.5  # nothing else is shown at once, a NaN neither
     return {

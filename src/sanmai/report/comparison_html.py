@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from sanmai.instruments.cost import Cost, training_part
 from sanmai.report import format as fmt
-from sanmai.report.curves import metric_of_limit
 from sanmai.report.comparison import Comparison
 from sanmai.report.comparison_text import (
     COST_NOTE,
@@ -31,6 +30,7 @@ from sanmai.report.comparison_text import (
     sentences,
     value_text,
 )
+from sanmai.report.curves import metric_of_limit
 from sanmai.report.findings import BASE, COMPARED, JUDGED, Figure, Finding
 from sanmai.report.html import claim_and_evidence, settings_rows
 from sanmai.report.load import is_number

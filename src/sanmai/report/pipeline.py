@@ -33,6 +33,8 @@ _COLUMNS = (
         "num_tokens",
         "thinks",
         "trace_state",
+        "clip_shape",
+        "reward",
         "score/",
     ),
     *("reason/harm", "reason/helped", "reason/over_refusal"),

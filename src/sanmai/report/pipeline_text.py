@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
@@ -14,7 +13,17 @@ from sanmai.report.load import is_number
 from sanmai.report.opinions import tellers
 from sanmai.report.page import write_whole
 from sanmai.report.pipeline import Pipeline, StageCost, load_pipeline
-from sanmai.report.stage_table import COLUMNS, Column, Line, asked_columns, compare, headlines, stage_table
+from sanmai.report.stage_table import (
+    COLUMNS,
+    OF_A_CLIP,
+    Column,
+    Line,
+    asked_columns,
+    compare,
+    headlines,
+    is_clip,
+    stage_table,
+)
 from sanmai.report.summary import Measure, change_sentence, finite
 from sanmai.stats import Difference
 
@@ -75,7 +84,10 @@ def verdict(pipeline: Pipeline) -> list[str]:
     """
     found = headlines(pipeline)[:1]
     if not found or found[0].model not in ("r1", "kimi"):
-        found = [line for line in stage_table(pipeline) if line.measures["accuracy"].change][-1:]
+        table = stage_table(pipeline)
+        found = [line for line in table if line.measures["accuracy"].change][-1:]
+        if not found and (clips := [line for line in table if _clip_changes(line)]):
+            return _verdict_of_clips(clips[-1])
     if not found:
         done = f"{pipeline.num_finished} of {len(pipeline.stages)} stages are finished"
         why = done if pipeline.stages else "graph.json names no stage that can be read"
@@ -91,6 +103,18 @@ def verdict(pipeline: Pipeline) -> list[str]:
     if not any(line.num_asked[name] for name in (*_SIDES, "helped")):
         sides = ["Harm, over-refusal and help were not measured: no held-out prompt is about them."]
     return [*sentences, *sides, *_last_step(pipeline, line), _sentence("The readable share", line.measures["readable"])]
+
+
+def _clip_changes(line: Line) -> list[Measure]:
+    """What changed of a flow's clips."""
+    return [found for name, found in line.measures.items() if name.startswith(OF_A_CLIP) and found.change]
+
+
+def _verdict_of_clips(line: Line) -> list[str]:
+    first, *others = sorted(_clip_changes(line), key=lambda found: found.name == f"{OF_A_CLIP}harm")
+    said = [f"From {line.before} to {line.model}, {_sentence(f'the {first.label.lower()} of clips', first)}"]
+    said += [_sentence(found.label, found) for found in others]
+    return said if line.num_asked[f"{OF_A_CLIP}harm"] and others else [*said, "Harm was not measured."]
 
 
 def _last_step(pipeline: Pipeline, line: Line) -> list[str]:
@@ -119,7 +143,10 @@ def state_sentence(pipeline: Pipeline) -> str:
 
 def grading_sentence(pipeline: Pipeline) -> str:
     """How harm, help and over-refusal were told; nothing where they were not."""
-    counts = sum((tellers(stage.rows) for stage in pipeline.models.values()), Counter())
+    rows = [row for stage in pipeline.models.values() for row in stage.rows]
+    if any(row.get("reason/harm") == "measured in the world" and is_clip(row) for row in rows):
+        return "Harm and quality of clips are told exactly: the world that they are of knows them."
+    counts = tellers([row for row in rows if not is_clip(row)])
     told, by_rules = counts.total(), counts.pop("the refusal rules", 0)
     if not told:
         return ""
@@ -155,17 +182,19 @@ def text_lines(pipeline: Pipeline, table: Sequence[Line]) -> Iterator[str]:
 
 
 def _table_lines(pipeline: Pipeline, table: Sequence[Line], columns: Sequence[Column]) -> Iterator[str]:
-    yield _row("model", [column.short for column in columns], "seconds")
+    bounds = {line.model: [_bounds(line.measures[column.name]) for column in columns] for line in table}
+    width = max([_CELL_WIDTH, *(len(cell) for cells in bounds.values() for cell in cells)])
+    yield _row("model", [column.short for column in columns], "seconds", width)
     for line in table:
         seconds = _cost_of(pipeline, line.model).seconds
         time = fmt.NONE if seconds is None else f"{seconds:,.0f}"
         if not line.is_scored:
             yield f"{_cut(line.model):<{_NAME_WIDTH}} not scored yet"
             continue
-        yield _row(line.model, [_mark(line.measures[column.name]) for column in columns], time)
+        yield _row(line.model, [_mark(line.measures[column.name]) for column in columns], time, width)
         against = f" vs {line.before}" if line.before else ""
-        yield _row(against, [_bounds(line.measures[column.name]) for column in columns], "")
-    yield _row("n", [_range_of_n(table, column) for column in columns], "")
+        yield _row(against, bounds[line.model], "", width)
+    yield _row("n", [_range_of_n(table, column) for column in columns], "", width)
     yield ""
 
 
@@ -243,7 +272,8 @@ def left_out(table: Sequence[Line]) -> str:
     """How many completions could not be judged, by column; nothing where all could."""
     counts = {column.label: sum(num_left_out(line, column) for line in table) for column in COLUMNS}
     found = [f"{label} {count:,}" for label, count in counts.items() if count]
-    return f"Completions that could not be judged and are left out: {', '.join(found)}." if found else ""
+    what = "Clips" if any(line.num_asked[f"{OF_A_CLIP}harm"] for line in table) else "Completions"
+    return f"{what} that could not be judged and are left out: {', '.join(found)}." if found else ""
 
 
 def num_left_out(line: Line, column: Column) -> int:
@@ -284,8 +314,8 @@ def _change(measure: Measure) -> str:
     return f"{measure.label.lower()} {change_text(measure)} {measure.finding}"
 
 
-def _row(name: str, cells: Sequence[str], last: str) -> str:
-    shown = [f"{cell:>{_CELL_WIDTH}}" for cell in cells[:-1]]
+def _row(name: str, cells: Sequence[str], last: str, width: int) -> str:
+    shown = [f"{cell:>{width}}" for cell in cells[:-1]]
     return f"{_cut(name):<{_NAME_WIDTH}} {' '.join(shown)} {cells[-1]:>11} {last:>9}".rstrip()
 
 
@@ -297,7 +327,7 @@ def _cut(name: str) -> str:
 def _mark(measure: Measure) -> str:
     if measure.after is None:
         return fmt.NONE
-    value = f"{100 * measure.after.value if measure.is_share else measure.after.value:,.1f}"
+    value = f"{measure.after.value:.2f}" if _is_of_clips(measure) else f"{measure.after.value * _scale(measure):,.1f}"
     sign = measure.change.sign if measure.change else 0
     return value + ("↑" if sign > 0 else "↓" if sign < 0 else " ")
 
@@ -305,8 +335,17 @@ def _mark(measure: Measure) -> str:
 def _bounds(measure: Measure) -> str:
     if measure.after is None or not (isfinite(measure.after.low) and isfinite(measure.after.high)):
         return ""
-    scale = 100 if measure.is_share else 1
-    return f"[{scale * measure.after.low:.0f},{scale * measure.after.high:.0f}]"
+    digits = 1 if _is_of_clips(measure) else 0
+    return f"[{_scale(measure) * measure.after.low:.{digits}f},{_scale(measure) * measure.after.high:.{digits}f}]"
+
+
+def _scale(measure: Measure) -> int:
+    return 100 if measure.is_share else 1
+
+
+def _is_of_clips(measure: Measure) -> bool:
+    """In deviations: tenths and hundredths count."""
+    return measure.name.startswith(OF_A_CLIP) and not measure.is_share
 
 
 def _range_of_n(table: Sequence[Line], column: Column) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, isfinite
 
 from sanmai.instruments.figures import Estimate
 from sanmai.instruments.measures import MEASURES, RowMeasure, any_row, num_tokens, values_of
 from sanmai.instruments.measures import readable as readable
-from sanmai.report.comparison_text import LABELS
-from sanmai.report.findings import COMPARED
+from sanmai.report.comparison_text import CLIP_LABELS, LABELS
+from sanmai.report.findings import COMPARED, OF_CLIPS
 from sanmai.report.load import Row
 from sanmai.report.pipeline import Pipeline
 from sanmai.report.summary import Measure, estimate, thinks
@@ -48,7 +48,31 @@ def _column(label: str, short: str, measure: RowMeasure) -> Column:
     return Column(**vars(measure), label=label, short=short)
 
 
-COLUMNS: tuple[Column, ...] = (
+OF_A_CLIP = "clip_"
+"""What names of columns about clips begin with."""
+
+
+def is_clip(row: Row) -> bool:
+    return bool(row.get("clip_shape"))
+
+
+def _clip_column(name: str) -> Column:
+    """A measure of a flow's clips; the reward only where nobody knows the truth of them."""
+    found = OF_CLIPS[name]
+    label, short = CLIP_LABELS.get(name) or LABELS[name]
+
+    def asks(row: Row) -> bool:
+        is_untold = row.get("score/quality") is None and row.get("reward") is not None
+        return is_clip(row) and (name == "harm" or is_untold == (name == "reward"))
+
+    return _column(label, short, replace(found, name=OF_A_CLIP + name, asks=asks))
+
+
+def _of_text(column: Column) -> Column:
+    return replace(column, asks=lambda row: not is_clip(row) and column.asks(row))
+
+
+_TEXT_COLUMNS: tuple[Column, ...] = (
     _column("Accuracy", "accuracy", MEASURES["accuracy"]),
     _column("Accuracy, out of distribution", "ood", MEASURES["accuracy_ood"]),
     Column("thinks", "Completions with a closed thought that is not empty.", 0, True, any_row, thinks,
@@ -63,6 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("tokens", "Mean length of a completion, thought and stop token included.", 0, False, any_row, num_tokens,
            label="Tokens per answer", short="tokens"),
 )  # fmt: skip
+COLUMNS = (*map(_of_text, _TEXT_COLUMNS), *map(_clip_column, OF_CLIPS))
 
 
 def stage_table(pipeline: Pipeline) -> list[Line]:
@@ -73,7 +98,7 @@ def stage_table(pipeline: Pipeline) -> list[Line]:
 def asked_columns(table: Sequence[Line]) -> list[Column]:
     """The columns that some completion is about; all, where nothing is scored yet."""
     asked = [column for column in COLUMNS if any(line.num_asked[column.name] for line in table)]
-    return asked or list(COLUMNS)
+    return asked or [column for column in COLUMNS if not column.name.startswith(OF_A_CLIP)]
 
 
 def headlines(pipeline: Pipeline) -> list[Line]:

@@ -18,8 +18,9 @@ from sanmai.types import KL_METRICS
 
 _SIDE_BY_SIDE = 6
 _MAX_POINTS = 600
-# (metric or metrics of which a run has one, title, unit)
-_COMPARED: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
+_Compared = tuple[str | tuple[str, ...], str, str]
+"""Metric, or metrics of which a run has one; title; unit."""
+_COMPARED: tuple[_Compared, ...] = (
     ("eval/accuracy", "Held-out accuracy", "share"), ("reward/mean", "Training reward", "mean score"),
     ("eval/win_rate", "Clips that beat the start's", "share"),
     ("eval/win_reward", "Clips that beat the start's by reward", "share"),
@@ -103,7 +104,7 @@ def _is_stage(name: str) -> bool:
     return "/stages/" in f"/{name}"
 
 
-def _side_by_side(metric: tuple[str | tuple[str, ...], str, str], runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
+def _side_by_side(metric: _Compared, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curve | None:
     named, title, unit = metric
     names = (named,) if isinstance(named, str) else named
     series = []
