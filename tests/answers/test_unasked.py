@@ -26,6 +26,14 @@ The number of possible outcomes is 8. | The test has 8 questions.
 The least common multiple is 8. | The value of the expression is 8. | The 5th term is 8. | The length of the side is 8 cm.
 Area: 8 | Total distance: 8 km | He reads 8 pages. | She needs 8 more minutes. | After two hours, there are 8 left. | d = 2r = 8
 """
+CALLS = [
+    '<tool_call>\n{"name": "submit", "arguments": {"answer": 8}}\n</tool_call>', '{"name": "calc", "arguments": {"answer": 8}}',
+    '<|python_tag|>{"name": "f", "parameters": {"answer": 8}}', '[TOOL_CALLS][{"name": "f", "arguments": {"answer": 8}}]',
+    '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{"answer": 8}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    '<function=calc>{"answer": 8}</function>', '<tool_response>{"answer": 8}</tool_response>',
+    '<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"answer": 8}<|tool_call_end|>',
+]  # fmt: skip
+BESIDE_CALLS = ['{"name": "Tom", "answer": 8}', '<tool_call>{"name": "c", "arguments": {}}</tool_call>\nThe answer is 8.']
 LISTS = ["a = 1\nb = 8", "x = 1\n\ny = 8", "- a = 1\n- b = 8", "width = 2\nheight = 8", "y = 3, x = 8", "$y = 3$ $x = 8$"]
 STEPS = ["x + 1 = 9\nx = 8", "y = 2\n\nSo x = 8", "x = 16/2\nx = 8", "Apples = 3 + 1 = 4\nPears = 8", "r = 4\nd = 2r = 8"]
 ASKED = [
@@ -46,12 +54,12 @@ def score(response, question="p"):
     return verify_math(problem, parse_trace(response)).score
 
 
-@pytest.mark.parametrize("response", cases(OTHERS) + LISTS)
+@pytest.mark.parametrize("response", cases(OTHERS) + LISTS + CALLS)
 def test_a_number_of_something_else_than_the_result_earns_nothing(response):
     assert score(response) == 0.0
 
 
-@pytest.mark.parametrize("response", cases(RESULTS) + STEPS)
+@pytest.mark.parametrize("response", cases(RESULTS) + STEPS + BESIDE_CALLS)
 def test_the_same_words_about_the_result_cost_nothing(response):
     assert score(response) == 1.0
 

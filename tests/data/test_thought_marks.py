@@ -14,7 +14,8 @@ MARKS = [
     ("<seed:think>", "</seed:think>"), ("◁think▷", "◁/think▷"), ("<scratchpad>", "</scratchpad>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-    ("analysis", "assistantfinal"), ("Here is my thought process:\n", "\n\nHere is my response:\n"),
+    ("<|channel|>analysis <|message|>", "<|end|><|start|>assistant <|channel|>final <|message|>"), ("analysis", "assistantfinal"),
+    ("Here is my thought process:\n", "\n\nHere is my response:\n"),
     ("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n"), ("## Thinking\n\n", "\n\n## Final Response\n\n"),
     # Not in the table: the name tells.
     ("<mm:think>", "</mm:think>"), ("<longcat_think>", "</longcat_think>"), ("<think_fast>", "</think_fast>"),

@@ -20,7 +20,8 @@ _END_TOKEN = (
 _ENDED = re.compile(rf"(?:\s*{_END_TOKEN})+\s*\Z")
 MAX_END = 500
 """Characters at the end of an answer in which such tokens are looked for."""
-_BEGUN = re.compile(rf"\A(?:\s*{_END_TOKEN})+")
+_BEGUN = re.compile(rf"\A(?:\s*(?!<[|｜]/?(?:tool|action|python_tag)){_END_TOKEN})+")
+"""Not those that open a call of a tool: it would be taken for an answer."""
 
 
 def ended(answer: str, *, closes_tag: bool) -> str:

@@ -23,6 +23,16 @@ _TEX_VALUE = (
     r"|[A-Za-z](?![A-Za-z])|\\(?:pi|infty|emptyset)(?![A-Za-z]))"
 )
 _BRACELESS = re.compile(rf"\\(?P<name>boxed|fbox)\s{{0,3}}(?P<value>{_TEX_VALUE})(?![\\w}}])")
+_CALL = re.compile(
+    r"<(?P<tag>tool_calls?|function_calls?|tool_response|tool_use|invoke)\b[^>]{0,80}>.*?(?:</(?P=tag)>|\Z)"
+    r"|<function=[^>]{1,80}>.*?"
+    r"(?:</function>|\Z)|(?:<\|python_tag\|>|\[TOOL_CALLS\]|✿FUNCTION✿).*\Z|<｜tool▁calls▁begin｜>.*?(?:<｜tool▁calls▁end｜>|\Z)"
+    r"|<\|(?:tool_calls_section|tool_call|tool_calls|action)(?:_begin|_start|start)?\|>.*?"
+    r"(?:<\|(?:/?tool_calls_section|/?tool_call|/?tool_calls|action)(?:_end|end)\|>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""A call of a tool, or what it gave back, in the marks of the families of models."""
+_CALLED = {"arguments", "parameters", "input", "args", "action_input", "tool_input"}
 MAX_OBJECTS = 20
 MAX_OBJECT_CHARS = 20_000
 
@@ -30,8 +40,11 @@ MAX_OBJECT_CHARS = 20_000
 def in_marks(answer: str) -> str:
     r"""The text with `<answer>8</answer>` for {"answer": 8} and `<result>8</result>`, \boxed{8} for \boxed 8, 8 for a fenced 8.
 
+    Calls of tools are left out: their arguments are nobody's answer.
     An object without such a key, with an answer that is an object itself, or cut short stays as it is.
     """
+    if re.search(r"tool|function|python_tag|action", answer, re.IGNORECASE):
+        answer = _CALL.sub("\n", answer)
     answer = _BRACELESS.sub(lambda m: rf"\{m['name']}{{{m['value'].strip()}}}", answer)
     if "<" in answer:
         answer = _TAG.sub(lambda m: f"<{m['open'] or ''}answer>", answer)
@@ -52,8 +65,9 @@ def _with_objects_marked(text: str) -> str:
         kept.append(text[position : match.start()])
         said = _said(value) if value is not None else None
         if said is None:
-            kept.append(text[match.start() : match.end()])
-            position = match.end()
+            is_call = value is not None and _CALLED & set(value) and {"name", "function", "action", "tool"} & set(value)
+            position = match.start() + end if is_call else match.end()
+            kept.append("" if is_call else text[match.start() : position])
         else:
             kept.append(f"<answer>{said}</answer>")
             position = match.start() + end

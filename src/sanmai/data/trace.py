@@ -24,7 +24,7 @@ class Mark:
     """Words without brackets (a chat protocol with its special tokens removed): case counts."""
 
 
-_FINAL = r"(?:<\|end\|>)?\s*(?:<\|start\|>assistant)?<\|channel\|>final(?:\s*<\|constrain\|>\w+)?<\|message\|>"
+_FINAL = r"(?:<\|end\|>)?\s*(?:<\|start\|>assistant)?\s*<\|channel\|>\s*final(?:\s*<\|constrain\|>\s*\w+)?\s*<\|message\|>"
 _NAMES = (
     "think", "thinking", "thought", "thoughts", "reasoning", "reason", "scratchpad", "inner_monologue", "reflection",
     "analysis", "internal_monologue", "cot", "chain_of_thought", "thought_process", "antthinking", "inner_thoughts",
@@ -45,7 +45,7 @@ MARKS: tuple[Mark, ...] = (
     Mark(r'<details type="reasoning"[^>\n]{0,80}>', r"</details>", ('<details type="reasoning"',)),
     Mark(r"&lt;think(?:ing)?&gt;", r"&lt;/think(?:ing)?&gt;", ("think&gt;", "thinking&gt;")),
     Mark(
-        r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
+        r"(?:<\|start\|>assistant)?\s*<\|channel\|>\s*(?:analysis|commentary)[^<\n]{0,60}<\|message\|>", _FINAL, ("<|channel|>",)
     ),
     # Granite, Apriel and HuatuoGPT say it in plain words, which count at the start of the text only.
     Mark(r"\A\s*Here is my thought process:", r"Here is my response:", ("here is my thought process",), is_bare=True),
