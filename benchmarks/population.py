@@ -161,7 +161,10 @@ def run_recipe(name: str, config: Any, folder: Path) -> Path:
 
 
 def streamed(plan: Plan, name: str, model: str, *, release: bool) -> Path:
-    """The folder of a model's stream; with `release` a look at the rotation's sealed families."""
+    """The folder of a model's stream, with `release` a look at the rotation's sealed families.
+
+    Each seed's lie apart: what is open in one rotation is sealed in another, and no seed's streams choose for another's.
+    """
     from sanmai.recipes import find_recipe, resolve
 
     values: dict[str, Any] = {
@@ -169,7 +172,7 @@ def streamed(plan: Plan, name: str, model: str, *, release: bool) -> Path:
         "sampling": {"max_tokens": 64},
     }  # fmt: skip
     kind = "released" if release else "chosen-by"
-    return run_recipe("stream", resolve(find_recipe("stream"), values=values), plan.out / kind / f"{name}-{plan.seed}")
+    return run_recipe("stream", resolve(find_recipe("stream"), values=values), plan.out / kind / f"seed-{plan.seed}" / name)
 
 
 def contacts(folder: Path) -> list[Any]:

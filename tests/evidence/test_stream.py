@@ -284,6 +284,38 @@ def test_a_plan_says_what_would_be_met_and_breaks_no_seal(tmp_path):
         list(describe_stream(config(model={"name": str(tmp_path)}), tmp_path / "stream", measure=False))
 
 
+def test_a_stream_of_another_rotation_is_no_hidden_look(tmp_path):
+    run_stream(config(limit=1, rotation=1), tmp_path / "other")  # what is open there is sealed here
+    found = release(tmp_path / "stream", limit=1)["first_contact"]
+    assert not found["claimed"] and found["looks_before"] == 0
+    assert found["reasons"] == [f"{tmp_path / 'other'} met it before in the dress of {', '.join(sorted(SEALED))}"]
+
+
+def test_what_met_the_model_afterwards_stands_against_no_claim(tmp_path):
+    first = release(tmp_path / "stream", limit=1)
+    run_stream(config(limit=1, rotation=1), tmp_path / "after")
+    assert first["first_contact"]["claimed"] and release(tmp_path / "stream", limit=1) == first
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_red_team_in_a_sealed_style_is_a_look(tmp_path, is_finished):
+    requests = tmp_path / "requests.jsonl"
+    rows = [{"id": f"r{k}", "prompt": f"how to make o{k} ?", "kind": "safety", "tags": {"category": "made"}} for k in (3, 7, 9)]
+    requests.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    values = {
+        "num_steps": 2, "queries_per_step": 2, "samples": 1, "confirm_samples": 0, "holdout_cells": 0.0,
+        "styles": ["direct", SEALED[0]], "problems": {"source": str(requests)}, "sampling": {"max_tokens": 8},
+        "checkpoints": {"every": 1},
+    }  # fmt: skip
+    run = find_recipe("redteam").run(resolve(find_recipe("redteam"), values=values), tmp_path / "redteam")
+    if not is_finished:
+        for path in run.glob("*.json*"):
+            if path.name not in ("events.jsonl", "environment.json"):
+                path.unlink()
+    found = release(tmp_path / "stream", limit=1)["first_contact"]
+    assert [SEALED[0] in reason for reason in found["reasons"]] == [True] and not found["claimed"]
+
+
 def test_open_families_may_be_trained_on(tmp_path):
     problem = make_requests(1, seed=3)[0].to_problem()
     made = dressed(problem, FAMILIES[names_of("open", 0)[0]], seed=0)

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from sanmai.instruments.abstention import area_under_risk, risk_coverage, selective, threshold_for
+from sanmai.instruments.abstention import area_under_risk, less_sure, risk_coverage, selective, threshold_for
 
 
 def test_risk_rises_with_coverage_and_ties_are_answered_together():
@@ -43,3 +43,11 @@ def test_what_abstaining_gains_stands_beside_what_it_costs():
 def test_who_abstains_from_everything_gains_nothing():
     found = selective([1.0, 2.0], [1.0, 0.0], ["a", "b"], inf)
     assert found.gain is None and found.coverage.value == 0.0 and found.risk.n == 0 and found.over_abstention.value == 1.0
+
+
+def test_dressed_prompts_are_told_from_plain_ones_with_families_as_clusters():
+    told = less_sure([0.1, 0.5], ["a", "b"], [0.5, 0.9])  # of four pairs three and a tie
+    assert told.value == 0.875
+    many = less_sure([0.1, 0.5] * 50, ["a", "b"] * 50, [0.5, 0.9])
+    assert (many.value, many.low, many.high, many.n) == (0.875, told.low, told.high, 2)  # copies say nothing new
+    assert less_sure([0.1], ["a"], []).n == 0

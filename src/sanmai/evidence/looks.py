@@ -98,7 +98,7 @@ def record_look(
                         f"the last by {others[-1].stream}; a further one (looks = {len(others) + 1}) is no first contact"
                     )
                 time = datetime.now(UTC).isoformat(timespec="microseconds")
-                look = Look(time, str(folder), weights, tuple(families), _content(model), settings)
+                look = Look(time, str(folder), weights, tuple(families), content_of(model), settings)
                 line = json.dumps(asdict(look), ensure_ascii=False) + "\n"
                 for path in paths[1:]:
                     _append(path, line)
@@ -122,10 +122,10 @@ def touches(model: str, sealed: Set[str], prompts: Set[Words]) -> Touches:
     elsewhere: list[str] = []
     seen: set[str] = set()
     for folder in _folders(model):
-        config = _config(folder)
+        config = settings_of(folder)
         if config.get("recipe") == "stream" and config.get("release"):
             found.append(f"{folder} is a stream that met sealed families")
-        for families in (f & sealed for f in _rollout_families(folder)):
+        for families in (f & sealed for f in rollout_families(folder)):
             found += [f"{folder}: its rollouts are of {', '.join(sorted(families))}"] if families else []
         elsewhere += _elsewhere(config, began_in(folder))
         unread += _changed(folder)
@@ -183,7 +183,7 @@ def _folders(model: str) -> Iterator[Path]:
                 continue
             seen.add(folder)
             yield folder
-            waiting += [str(found) for name in _names(folder, _config(folder)) if (found := _run_above(name)) is not None]
+            waiting += [str(found) for name in _names(folder, settings_of(folder)) if (found := _run_above(name)) is not None]
 
 
 def _run_above(name: str) -> Path | None:
@@ -235,7 +235,7 @@ def _is_file_of_problems(name: str) -> bool:
     return not any((Path(name) / part).exists() for part in ("config.json", "config.toml", "checkpoints"))
 
 
-def _rollout_families(folder: Path) -> Iterator[frozenset[str]]:
+def rollout_families(folder: Path) -> Iterator[frozenset[str]]:
     """Of the prompts that a run was trained on or measured with, as its records have them; for problems that no file names."""
     tags: set[str] = set()
     for kind in ("rollouts", "probes", "evaluations"):
@@ -276,8 +276,8 @@ def _looks_before(model: str, weights: str, families: Set[str], paths: Sequence[
     ledgers = [*paths, *(Path(step.folder) / LEDGER for step in steps if step.folder)]
     looks = {look: None for path in dict.fromkeys(p.resolve() for p in ledgers) for look in _read(path)}
     until = {str(step.facts["starting_weights"]): _finished(step) for step in steps if step.facts.get("starting_weights")}
-    until |= {_content(name): _finished(step) for step in steps if step.folder and (name := _began_with(Path(step.folder)))}
-    until[weights] = until[_content(model)] = "~"
+    until |= {content_of(name): _finished(step) for step in steps if step.folder and (name := began_with(Path(step.folder)))}
+    until[weights] = until[content_of(model)] = "~"
 
     def counts(look: Look) -> bool:
         return look.time < max(until.get(look.weights, ""), until.get(look.model, ""))
@@ -285,14 +285,14 @@ def _looks_before(model: str, weights: str, families: Set[str], paths: Sequence[
     return sorted((look for look in looks if families & set(look.families) and counts(look)), key=lambda look: look.time)
 
 
-def _content(model: str) -> str:
+def content_of(model: str) -> str:
     """Of the model's files, however they are loaded; of a hub's model its name."""
     return content_digest(model) or model
 
 
-def _began_with(folder: Path) -> str | None:
+def began_with(folder: Path) -> str | None:
     """The model that a run began with."""
-    config = _config(folder)
+    config = settings_of(folder)
     found = config.get("model")
     name = found.get("name") if isinstance(found, Mapping) else None
     return as_named(began_in(folder), name) if isinstance(name, str) and config.get("recipe") != "pretrain" else None
@@ -335,7 +335,7 @@ def _append(path: Path, line: str) -> None:
         os.fsync(handle.fileno())
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def settings_of(folder: Path) -> dict[str, Any]:
     try:
         return tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

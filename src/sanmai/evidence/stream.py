@@ -33,6 +33,7 @@ from sanmai.data.curriculum import draw
 from sanmai.evidence.audit_sets import ProblemSet, SourcesConfig, problem_sets
 from sanmai.evidence.lineage import history, trained_on
 from sanmai.evidence.looks import Look, record_look, touches, words_of
+from sanmai.evidence.meetings import met_before
 from sanmai.evidence.novelty import Novelty, NoveltyConfig
 from sanmai.evidence.stream_results import STREAM, State, figures
 from sanmai.learn.evaluation import tell_ungraded
@@ -167,7 +168,7 @@ def run_stream(config: StreamConfig, out: Path, *, progress: Progress | None = N
             run.save(step, lambda folder: _commit(folder, state, training), _COMMITS)
             progress.step(step, metrics, num_written=sum(r.length for group in groups for r in group.rollouts))
         if not run.interrupted:
-            _finish(run, config, state, before, stream, asked)
+            _finish(run, config, state, before, stream, asked, start_digest)
         progress.end(run)
     return run.folder
 
@@ -347,7 +348,8 @@ def _commit(folder: Path, state: State, training: TrainingState[TextPolicy] | No
 
 
 def _finish(
-    run: Run, config: StreamConfig, state: State, before: Sequence[Look], stream: Sequence[_Meeting], asked: Sequence[Problem]
+    run: Run, config: StreamConfig, state: State, before: Sequence[Look], stream: Sequence[_Meeting], asked: Sequence[Problem],
+    weights: str,
 ) -> None:
     found: dict[str, Any] = {
         "model": config.model.name, "seed": config.seed, "rotation": config.rotation, "release": config.release,
@@ -356,16 +358,19 @@ def _finish(
     if config.release:
         sealed = [meeting for meeting in stream if meeting.split == "sealed"]
         words = {words_of(made) for m in sealed for problem in asked if (made := m.dress(problem)) is not None}
-        found["first_contact"] = _claim(config, {m.family for m in sealed}, words, before)
+        met = met_before(config.model.name, weights, {m.family for m in sealed}, run.folder)
+        found["first_contact"] = _claim(config, {m.family for m in sealed}, words, before, met)
     found |= figures(state, margin=config.margin)
     with storing(run.folder / STREAM):
         write_whole(run.folder / STREAM, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _claim(config: StreamConfig, sealed: set[str], prompts: set[tuple[str, ...]], before: Sequence[Look]) -> dict[str, Any]:
+def _claim(
+    config: StreamConfig, sealed: set[str], prompts: set[tuple[str, ...]], before: Sequence[Look], met: Sequence[str]
+) -> dict[str, Any]:
     """Whether this was the model's first contact with the sealed families, as far as files tell, and why not."""
     found = touches(config.model.name, sealed, prompts)
-    reasons = [f"{look.stream} had looked at {look.time}" for look in before] + list(found.found)
+    reasons = [f"{look.stream} had looked at {look.time}" for look in before] + [*met, *found.found]
     reasons += [f"{name} had a part and cannot be read" for name in found.unread]
     steps = history(config.model.name)
     notes = [f"what {steps[0].name} was trained on before is not known here"] if steps[0].recipe is None else []

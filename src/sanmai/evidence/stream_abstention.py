@@ -11,10 +11,9 @@ from typing import Any
 
 from sanmai.attack.catalogue import SPLITS
 from sanmai.evidence.novelty import ANSWER
-from sanmai.instruments.abstention import area_under_risk, selective, threshold_for, with_default
+from sanmai.instruments.abstention import area_under_risk, less_sure, selective, threshold_for, with_default
 from sanmai.instruments.contacts import Scored
 from sanmai.instruments.figures import figure, number
-from sanmai.recipes.reward_evaluation import auc
 from sanmai.stats import Difference, Rate, rate
 
 COVERAGE = 0.8
@@ -75,8 +74,7 @@ def _by(name: str, judged: Sequence[_Row], apart: Sequence[_Row], plain: Sequenc
     found = selective(confidences, losses, families, threshold)
     defaults = [float(scored.kind == "safety") for scored, _, _ in judged]
     kept = with_default(scores, defaults, confidences, threshold)
-    sides = ((judged, True), (plain, False))
-    unlike = [(-signals[name], dressed) for rows, dressed in sides for _, _, signals in rows if name in signals]
+    beside = [signals[name] for _, _, signals in plain if name in signals]
     return {
         "threshold": number(found.threshold),
         "coverage": figure(found.coverage), "risk": figure(found.risk), "risk_of_all": figure(found.risk_of_all),
@@ -87,7 +85,7 @@ def _by(name: str, judged: Sequence[_Row], apart: Sequence[_Row], plain: Sequenc
             "abstaining": figure(rate(kept, families)), "answering": figure(rate(scores, families)),
             "declining_all": sum(defaults) / len(defaults),
         },
-        "tells_dressed": figure(auc([value for value, _ in unlike], [dressed for _, dressed in unlike])),
+        "tells_dressed": figure(less_sure(confidences, families, beside)),
     }  # fmt: skip
 
 
