@@ -158,7 +158,8 @@ def annotate(
     """
     store = Store(answers, items.digest)
     gold = sum(item.gold is not None for item in items.items)
-    say(f"{len(items.items) - gold} pairs of {items.kind}, {gold} gold questions; answers go to {answers}.")
+    asked = len(items.items) - gold
+    say(f"{asked} pair{'s' if asked != 1 else ''} of {items.kind}, {gold} gold questions; answers go to {answers}.")
     listen_and_serve(
         lambda **door: make_app(items, store, **door), host=host, port=port, token=token,
         told=lambda address: say(f"Annotate: {address}  (Ctrl-C ends it; every answer is kept)"),
