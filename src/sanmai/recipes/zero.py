@@ -242,8 +242,6 @@ def run_zero(
             progress.say(config.cluster.words)
         if run.start_step == 0:
             run.log_step(0, parts.evaluator(0, state.policy))
-        if state.policy.cache_works is False:
-            run.warn("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
         for step in run.steps(0 if is_done else config.num_steps, progress.interrupting):
             num_steps = spending.total_steps(step, config.num_steps)
             probed: Metrics = {}

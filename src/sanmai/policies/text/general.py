@@ -94,8 +94,8 @@ def cache_works(policy: TextModel) -> bool:
     found out here, whatever their name, and sampled without a cache.
     """
     prompts = [[t % policy.vocabulary for t in range(1, 1 + length)] for length in (3, 6)]
-    repeats, kept = torch.tensor([2, 2], device=policy.device), torch.tensor([1, 2], device=policy.device)
-    token_R = torch.tensor([2, 1], device=policy.device) % policy.vocabulary
+    repeats, kept = torch.tensor([2, 2], device=policy.device), torch.tensor([3, 1, 0], device=policy.device)
+    token_R = torch.tensor([2, 1, 3], device=policy.device) % policy.vocabulary  # as many rows as prompts would hide what stays
     found = []
     with torch.inference_mode(), policy.autocast():
         for start in (start_uncached, prefill_cached):

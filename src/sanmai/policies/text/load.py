@@ -9,6 +9,7 @@ import torch
 
 from sanmai.policies.cores import native_bfloat16
 from sanmai.policies.text.config import DTYPES, ModelConfig
+from sanmai.policies.text.general import cache_works
 from sanmai.policies.text.gguf_files import gguf_note
 from sanmai.policies.text.loading import (
     check_folder,
@@ -79,7 +80,11 @@ def load_policy(config: ModelConfig, *, for_training: bool = True) -> TextPolicy
         notes = (*notes, f"model.name = {config.name!r}: {quantised}")
     with loading(failed):  # it is tried on a few tokens
         policy = TextPolicy(model, tokenizer, config, vision)
+        if policy.dense is None:
+            policy.cache_works = cache_works(policy)
     slower = [f"{policy.path}; it gives the same results, but takes longer"] if ":" in policy.path else []
+    if policy.cache_works is False:
+        slower.append("this model's state is not a key-value cache that is known here: sampling recomputes it, slowly")
     if config.dtype == "bfloat16" and policy.device.type == "cpu" and native_bfloat16() is False:
         slower.append("this processor has no instructions for bfloat16: products take several times as long as in float32")
     policy.notes = (*notes, *slower)
