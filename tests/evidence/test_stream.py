@@ -16,6 +16,7 @@ from sanmai.data.problems import load_problems
 from sanmai.evidence import stream as stream_module
 from sanmai.evidence.looks import LEDGER, record_look, touches, words_of
 from sanmai.evidence.stream import StreamConfig, describe_stream, run_stream
+from sanmai.evidence.stream_results import summary_lines
 from sanmai.recipes import find_recipe, resolve
 from sanmai.report import summarise, write_report
 from sanmai.types import InputError
@@ -282,6 +283,15 @@ def test_a_plan_says_what_would_be_met_and_breaks_no_seal(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="nothing to ask"):
         list(describe_stream(config(model={"name": str(tmp_path)}), tmp_path / "stream", measure=False))
+
+
+@pytest.mark.parametrize("right, is_told", [(0.0, True), (0.1, True), (0.5, False)])
+def test_survival_of_what_has_nothing_to_lose_is_told(right, is_told):
+    found = {
+        "plain": {"reasoning": {"value": right, "n": 4}, "safety": {"value": None, "n": 0}}, "margin": 0.1,
+        "parts": {}, "gap": None, "abstention": None, "adaptation": None,
+    }  # fmt: skip
+    assert [line.split(" score ")[0] for line in summary_lines(found)] == ["As they are, prompts of kind reasoning"] * is_told
 
 
 def test_a_stream_of_another_rotation_is_no_hidden_look(tmp_path):

@@ -117,6 +117,11 @@ def figures(state: State, *, margin: float) -> dict[str, Any]:
 
 def summary_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The figures of stream.json for a terminal."""
+    if floor := [kind for kind, row in found["plain"].items() if row["value"] is not None and row["value"] <= found["margin"]]:
+        yield (
+            f"As they are, prompts of kind {', '.join(floor)} score {100 * found['margin']:g} % at most: "
+            "they have nothing to lose, so that survival says nothing of them."
+        )
     names = {"open": "Open", "held_out": "Held out", "sealed": "Sealed"}
     for key, label in names.items():
         if part := found["parts"].get(key):
