@@ -40,8 +40,8 @@ def f(x): return x
 """Needs KEY, MARK, PLACE and STAY (seconds that its daemon lives, holding the sockets)."""
 
 
-def leaver(mark: str, place: str | Path, *, stay: float = 60.0) -> str:
-    return f"KEY, MARK, PLACE, STAY = {key_of(mark)}, {mark!r}, {str(place)!r}, {stay}\n{LEAVER}"
+def leaver(mark: str, place: str | Path) -> str:
+    return f"KEY, MARK, PLACE, STAY = {key_of(mark)}, {mark!r}, {str(place)!r}, 60\n{LEAVER}"
 
 
 def key_of(mark: str) -> int:
