@@ -68,6 +68,10 @@ def test_what_cannot_be_used_is_refused(tmp_path):
     table.write_text('{"make": "build"}')
     with pytest.raises(InputError, match="expected a JSON object of words and lists of words"):
         run_certify(config(synonyms=table), tmp_path / "run")
-    table.write_text('{"make": ["build"]}')
+    table.write_text('{"blow up": ["burst"]}')
+    with pytest.raises(InputError, match="'blow up' is not one word"):
+        run_certify(config(synonyms=table), tmp_path / "run")
+    table.write_text('{"Make": ["build"], "make": ["form"]}')
+    assert certify_module._of(certify_module._synonyms(table))("MAKE") == ("build", "form")
     said = " ".join(describe_certify(config(synonyms=table), tmp_path / "plan", measure=False))
     assert "6 dangerous and 6 harmless others" in said and "answered greedily" in said

@@ -306,7 +306,12 @@ def _synonyms(path: Path | None) -> dict[str, tuple[str, ...]]:
     )
     if not is_table:
         raise InputError(f"synonyms = {str(path)!r}: expected a JSON object of words and lists of words")
-    return {word: tuple(others) for word, others in found.items()}
+    table: dict[str, tuple[str, ...]] = {}
+    for word, others in found.items():
+        if not re.fullmatch(r"\w+", word):
+            raise InputError(f"synonyms = {str(path)!r}: {word!r} is not one word; expected words of letters and digits")
+        table[word.lower()] = table.get(word.lower(), ()) + tuple(others)  # words of requests are looked up in lower case
+    return table
 
 
 def _of(others: dict[str, tuple[str, ...]]) -> Callable[[str], Sequence[str]]:
