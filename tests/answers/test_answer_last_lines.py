@@ -9,6 +9,11 @@ from sanmai.data.trace import parse_trace
 from sanmai.types import Problem
 
 RIGHT = [
+    ("<start_working_out>3+5=8, not 9<end_working_out><SOLUTION>8</SOLUTION>", "8"),
+    ("<solution>\n8 apples\n</solution>", "8"),
+    ("<solution>3 + 5 = 8</solution>", "8"),
+    ("<solution>\nWe add 3 and 5.\nx = 8\n</solution>", "8"),
+    ("<solution>\nWe add 3 and 5.\nThe answer is 8.\n</solution>", "8"),
     ("Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nNatalia sold 48+24 = <<48+24=72>>72 clips altogether.", "72"),
     ("Weng earns 12/60 = $0.2 per minute.\nWorking 50 minutes, she earned 0.2 x 50 = $10.", "10"),
     ("He writes 3*2=6 pages a week.\nThat's 6*52=624 pages a year.", "624"),
@@ -267,6 +272,9 @@ RIGHT = [
 ]
 
 WRONG = [
+    ("<solution>8</solution>\n<solution>9</solution>", "8"),
+    ("<start_working_out>3+5=8<end_working_out><SOLUTION>9</SOLUTION>", "8"),
+    ("The format is <solution>8</solution>, but I do not know.", "8"),
     ("So the answer is 20 or 21.", "21"),
     ("He has 20. She has 21.", "20"),
     ("The result is 21, I guess.", "21"),

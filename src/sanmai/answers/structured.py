@@ -17,6 +17,11 @@ _KEY = re.compile(_NAMES, re.IGNORECASE)
 _OBJECT = re.compile(r"\{(?=\s*[\"'][^\"'\n]{1,60}[\"']\s*:)")
 _FENCED = re.compile(r"```(?:json|JSON|python|py)?[ \t]*\n?\s*(?P<object>\{.*?\})\s*```", re.DOTALL)
 _TAG = re.compile(r"<(?P<open>/)?(?P<name>ans|result|final|final[_-]answer|answer)>", re.IGNORECASE)
+_SOLUTION = re.compile(r"</?(?:final[_-]?)?solution>", re.IGNORECASE)
+_SOLVED = re.compile(
+    r"<(?P<name>(?:final[_-]?)?solution)>\s*(?P<said>\S{1,60}(?:[ \t]{1,9}\S{1,60}){0,3})\s*</(?P=name)>", re.IGNORECASE
+)
+"""Up to four words; a longer solution is working, and is read as if it had no tags."""
 _BARE_FENCE = re.compile(r"\A\s*```[a-z]{0,10}[ \t]*\n(?P<value>[^\n`]{1,200})\n```\s*\Z")
 _TEX_VALUE = (
     r"-?\s?(?:\\[dtc]?frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\d)|\\sqrt\s*(?:\{[^{}]*\}|\d)|\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:\\?%)?"
@@ -38,7 +43,8 @@ MAX_OBJECT_CHARS = 20_000
 
 
 def in_marks(answer: str) -> str:
-    r"""The text with `<answer>8</answer>` for {"answer": 8} and `<result>8</result>`, \boxed{8} for \boxed 8, 8 for a fenced 8.
+    r"""The text with `<answer>8</answer>` for {"answer": 8}, `<result>8</result>` and `<solution>8</solution>`, \boxed{8} for
+    \boxed 8, and 8 for a fenced 8.
 
     Calls of tools are left out: their arguments are nobody's answer.
     An object without such a key, with an answer that is an object itself, or cut short stays as it is.
@@ -48,6 +54,7 @@ def in_marks(answer: str) -> str:
     answer = _BRACELESS.sub(lambda m: rf"\{m['name']}{{{m['value'].strip()}}}", answer)
     if "<" in answer:
         answer = _TAG.sub(lambda m: f"<{m['open'] or ''}answer>", answer)
+        answer = _SOLUTION.sub("\n", _SOLVED.sub(lambda m: f"<answer>{m['said']}</answer>", answer))
     if _OBJECT.search(answer):
         return _with_objects_marked(answer)
     fence = _BARE_FENCE.match(answer)
