@@ -212,11 +212,11 @@ class Policy(Trained, Generic[BatchT]):
 
     def expects(self, batch: BatchT) -> Tensor:
         """Of a kind that `tells_kl`: what these weights expect of each part, (B, T, ...), for `score_with_kl`."""
-        raise NotImplementedError
+        raise InputError("KL in closed form: this kind of policy has none (tells_kl)")
 
     def score_with_kl(self, batch: BatchT, expected_BT: Tensor) -> tuple[Tensor, None, Tensor]:
         """`score`, and kl_BT: KL(these weights || those of `expected_BT`) in closed form, in the units of the log-probs."""
-        raise NotImplementedError
+        raise InputError("KL in closed form: this kind of policy has none (tells_kl)")
 
     def micro_rows(self, batch: BatchT, micro_tokens: int) -> list[list[int]]:
         """Rows of the batch's micro-batches: what the workers hold at once is at most micro_tokens in all."""
